@@ -1,0 +1,91 @@
+"""The frozen, canonical form of one scan (DATA-001): what the contract hands to everything after it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+CONTRACT_VERSION = "DATA-001/1"
+"""Changes whenever the meaning of a canonical array changes; stores of another version are refused."""
+
+PATCH_SIDES = (64, 128, 256)
+"""Patch sides N that the reference network is defined for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """
+    Where a dataset came from.
+
+    Attributes:
+        path: the file that was read.
+        sha256: hex digest of the file's bytes.
+        layout: `"canonical"` `(M, N, N)` or `"legacy"` `(N, N, M)`, as found in the file.
+        measurement_domain: `"amplitude"` or `"counts"`, as found in the file.
+    """
+
+    path: Path
+    sha256: str
+    layout: str
+    measurement_domain: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """
+    One scan in canonical order, dtype and domain. Arrays are read-only.
+
+    Coordinates are **object pixels of the patch centre**: x runs along axis 1 of the object, y along axis 0, and
+    integer coordinates name the pixel whose index they are: the window of a patch at whole-pixel `(y, x)` is
+    `object[y - N // 2 : y + N // 2, x - N // 2 : x + N // 2]`.
+
+    Attributes:
+        diffraction: `(M, N, N)` float32 amplitude (square root of counts, or a normalised multiple), DC centred.
+        probe: `(P, N, N)` complex64, P incoherent modes (P = 1 for the usual single-mode file).
+        obj: `(H, W)` complex64 object, or None where the file has none.
+        xcoords: `(M,)` float64 corrected positions along axis 1.
+        ycoords: `(M,)` float64 corrected positions along axis 0.
+        xcoords_start: `(M,)` float64 nominal positions; equal to the corrected ones where the file has none.
+        ycoords_start: `(M,)` float64, as above.
+        scan_index: `(M,)` int64.
+        patches: `(M, N, N)` complex64 true object patches (`Y`), or None.
+        metadata: the file's own `_metadata`, empty where it has none.
+        source: the file this came from.
+    """
+
+    diffraction: NDArray[np.float32]
+    probe: NDArray[np.complex64]
+    obj: NDArray[np.complex64] | None
+    xcoords: NDArray[np.float64]
+    ycoords: NDArray[np.float64]
+    xcoords_start: NDArray[np.float64]
+    ycoords_start: NDArray[np.float64]
+    scan_index: NDArray[np.int64]
+    patches: NDArray[np.complex64] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    source: Source
+
+    def __post_init__(self) -> None:
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    @property
+    def n_patterns(self) -> int:
+        """Number of diffraction patterns M."""
+        return len(self.diffraction)
+
+    @property
+    def side(self) -> int:
+        """Patch side N in pixels."""
+        return int(self.diffraction.shape[-1])
+
+    @property
+    def nphotons(self) -> float | None:
+        """Mean photons per pattern from the metadata, or None."""
+        value = self.metadata.get("nphotons")
+        return None if value is None else float(value)

@@ -1,0 +1,88 @@
+"""
+What the core asks of a backend: one Protocol, implemented by `ptycho_torch.engine` and `ptycho_tf.engine`.
+
+Everything that is not under test (loading, grouping, batch order, initial weights, schedule, stitching, metrics) is
+in the core and shared; an engine is what is left: network, physics on tensors, loss, optimiser step.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """
+    What a network sees at once. B groups of C = gridsize² patterns; channel c ↔ (row, col) = (c // g, c % g).
+
+    Attributes:
+        diffraction: `(B, C, N, N)` float32 normalised amplitude X.
+        coords_offsets: `(B, 1, 2, 1)` float64 mean (x, y) of each group, object pixels.
+        coords_relative: `(B, 1, 2, C)` float64, −(coords − mean) as (x, y), object pixels.
+        indices: `(B, C)` int64 pattern indices in the file.
+    """
+
+    diffraction: NDArray[np.float32]
+    coords_offsets: NDArray[np.float64]
+    coords_relative: NDArray[np.float64]
+    indices: NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Losses:
+    """
+    What an epoch reports, one entry a step.
+
+    Attributes:
+        total: `(steps,)` float64 objective: Poisson term plus the optional ones.
+        deviance: `(steps,)` float64 mean Poisson deviance per pixel.
+        sizes: `(steps,)` int64 groups in each batch.
+    """
+
+    total: NDArray[np.float64]
+    deviance: NDArray[np.float64]
+    sizes: NDArray[np.int64]
+
+    @property
+    def mean_total(self) -> float:
+        """Mean objective over groups."""
+        return float(np.average(self.total, weights=self.sizes))
+
+    @property
+    def mean_deviance(self) -> float:
+        """Mean deviance over groups."""
+        return float(np.average(self.deviance, weights=self.sizes))
+
+
+class Engine(Protocol):
+    """A network with its physics and optimiser on one device."""
+
+    @property
+    def device(self) -> str:
+        """Where it computes: `"cpu"` or `"cuda"`."""
+
+    def train_epoch(self, batches: Iterable[Batch], learning_rate: float) -> Losses:
+        """Take one optimiser step per batch, without waiting for the device inside the epoch."""
+
+    def evaluate(self, batches: Iterable[Batch]) -> Losses:
+        """The losses of batches, without a step."""
+
+    def predict(self, batches: Iterable[Batch]) -> Iterator[NDArray[np.complexfloating]]:
+        """Object patches of each batch, `(B, C, N, N)`, as the physics sees them (assembled for gridsize > 1)."""
+
+    def consistent_patches(
+        self, patches: NDArray[np.complexfloating], coords_relative: NDArray[np.float64]
+    ) -> NDArray[np.complexfloating]:
+        """Assemble `(B, C, N, N)` patches on a canvas and extract them again; the same array at gridsize 1."""
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Canonical weights, and the optimiser's `adam.m/NAME`, `adam.v/NAME` and `adam.step`."""
+
+    def load_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Take over what `state` returned, moments and step count included."""
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Versions, device, threads and precision in use."""

@@ -1,0 +1,80 @@
+"""
+The one tree of errors. Each class carries the exit code with which a command line ends when the error reaches it.
+
+A message gives the wrong value, the allowed ones and the next step. Checks collect every mismatch and raise once.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from sys import stderr
+
+from ptycho.verdict import Verdict
+
+
+class PtychoError(Exception):
+    """Base of all errors that the project raises on purpose."""
+
+    verdict: Verdict = Verdict.FAIL
+
+
+class UsageError(PtychoError):
+    """An option or a combination of options that cannot be honoured."""
+
+    verdict = Verdict.USAGE
+
+
+class ConfigurationError(UsageError):
+    """CONFIG-001: a configuration that is out of range, stale, or not yet written to the legacy dictionary."""
+
+
+class ContractError(UsageError):
+    """
+    DATA-001: a file that breaks the data contract, with every violation found.
+
+    Args:
+        path: the file that was refused.
+        violations: one sentence each: what is wrong, what is allowed, what to do.
+    """
+
+    def __init__(self, path: Path | str, violations: Sequence[str]) -> None:
+        self.path = Path(path)
+        self.violations = tuple(violations)
+        listed = "\n".join(f"  - {violation}" for violation in self.violations)
+        super().__init__(f"{self.path} breaks the data contract (DATA-001):\n{listed}")
+
+
+class StoreError(UsageError):
+    """A memory-map store that does not belong to the data, shape, seed or contract version asked for."""
+
+
+class CheckpointError(UsageError):
+    """Saved weights that are damaged or belong to another configuration."""
+
+
+class InfrastructureError(PtychoError):
+    """The machine cannot do what was asked: no space, no permission, a missing package."""
+
+    verdict = Verdict.INFRA
+
+
+class DeviceError(InfrastructureError):
+    """The device that was asked for is not there or does not work. Never a skip."""
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """
+    Turn an error of this tree into one screen on stderr and its exit code, as every command line does.
+
+    Raises:
+        SystemExit: with the error's `verdict`, or `Verdict.INTERRUPTED` after Ctrl-C.
+    """
+    try:
+        yield
+    except PtychoError as error:
+        print(f"error: {error}", file=stderr)
+        raise SystemExit(int(error.verdict)) from None
+    except KeyboardInterrupt:
+        print("interrupted", file=stderr)
+        raise SystemExit(int(Verdict.INTERRUPTED)) from None
