@@ -201,12 +201,13 @@ class TrainingConfig:
 @dataclass(frozen=True, kw_only=True)
 class InferenceConfig:
     """
-    One inference, complete. What the network is comes from the weights file.
+    One inference, complete.
 
     Attributes:
         model_path: weights file, or the output folder of a training.
         data: the file to reconstruct.
         output_dir: folder of the reconstruction and its pictures.
+        model: the network; the workflow takes it, and the gridsize of the data, from the weights file.
         runtime: device, precision and threads.
         batch_size: groups per forward pass.
     """
@@ -214,6 +215,7 @@ class InferenceConfig:
     model_path: Path
     data: DataConfig
     output_dir: Path
+    model: ModelConfig = field(default_factory=ModelConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     batch_size: int = 64
 

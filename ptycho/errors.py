@@ -4,10 +4,10 @@ The one tree of errors. Each class carries the exit code with which a command li
 A message gives the wrong value, the allowed ones and the next step. Checks collect every mismatch and raise once.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from sys import stderr
 
 from ptycho.verdict import Verdict
 
@@ -73,8 +73,8 @@ def exit_on_error() -> Iterator[None]:
     try:
         yield
     except PtychoError as error:
-        print(f"error: {error}", file=stderr)
+        print(f"error: {error}", file=sys.stderr)
         raise SystemExit(int(error.verdict)) from None
     except KeyboardInterrupt:
-        print("interrupted", file=stderr)
+        print("interrupted", file=sys.stderr)
         raise SystemExit(int(Verdict.INTERRUPTED)) from None

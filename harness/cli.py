@@ -1,0 +1,131 @@
+"""
+The harness's command line. Nothing heavy is imported before a command is known, and no framework ever.
+
+Every command ends with a code of the closed set in `ptycho.verdict`.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.devices import CHOICES
+from harness.runroot import DEFAULT_ROOT
+from ptycho.errors import UsageError, exit_on_error
+from ptycho.verdict import Verdict
+
+EPILOG = "exit codes: " + " · ".join(f"{verdict.name.lower()} {verdict.value}" for verdict in Verdict)
+
+
+def _add_run(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "run",
+        help="drive a pipeline over the fixtures, then its tests",
+        description="Train and infer in isolated processes, score, run the target's tests, leave nothing behind.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("lane", nargs="?", help="a target that ships with the harness: torch or tf")
+    parser.add_argument("--device", choices=CHOICES, default="cpu", help="default: cpu; cuda must work or exit 13")
+    parser.add_argument("--target", type=Path, action="append", default=[], metavar="FILE", help="target file")
+    parser.add_argument("--fixture", action="append", default=[], metavar="NAME", help="instead of the target's own")
+    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
+    parser.add_argument("--keep", action="store_true", help="keep the scratch, to look into it")
+    parser.add_argument("--json", action="store_true", help="print the outcome as one JSON document, and only that")
+    parser.add_argument("--strict", action="store_true", help="an unattributed change in a shared place fails, too")
+    parser.add_argument("--foreign", action="append", default=[], metavar="GLOB", help="paths that others write to")
+    parser.add_argument("--follow", type=int, metavar="PID", help="end as if interrupted when this parent is gone")
+    parser.set_defaults(run=_run)
+
+
+def _add_clean(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("clean", help="sweep up after runs that were killed", epilog=EPILOG)
+    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if there is something to sweep")
+    parser.add_argument("--dry-run", action="store_true", help="change nothing; say what would be done")
+    parser.add_argument("--all", action="store_true", help="also remove what finished runs keep")
+    parser.set_defaults(run=_clean)
+
+
+def _add_install(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("install", help="install a lane's lock into an environment", epilog=EPILOG)
+    parser.add_argument("lane", help="name of a lock in requirements/, for example torch-cpu")
+    parser.add_argument("--python", type=Path, default=Path(sys.executable), help="interpreter of the environment")
+    parser.set_defaults(run=_install)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m harness", description=__doc__.splitlines()[0], epilog=EPILOG)
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(subparsers)
+    _add_clean(subparsers)
+    _add_install(subparsers)
+    from harness import inventory
+
+    inventory.add_parser(subparsers)
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    from harness import fixtures, lane, outcome, processes, targets
+    from harness.interruption import Interruption
+
+    files = [*args.target, *([targets.built_in(args.lane)] if args.lane else [])]
+    if not files:
+        raise UsageError("nothing to run; name a lane (torch, tf) or give --target FILE")
+    loaded = [targets.load(file) for file in files]
+    found = [fixtures.locate(args.fixture or target.fixtures) for target in loaded]
+    processes.adopt_orphans()
+    sys.dont_write_bytecode = True
+    outcomes = []
+    with Interruption(follow=args.follow).installed() as interruption:
+        for target, paths in zip(loaded, found, strict=True):
+            options = lane.Options(
+                device=args.device,
+                fixtures=paths,
+                root=args.root,
+                keep=args.keep,
+                strict=args.strict,
+                foreign=tuple(args.foreign),
+                pytest=tuple(args.pytest),
+                quiet=args.json,
+            )
+            outcomes.append(lane.run(target, options, interruption))
+            if not args.json:
+                outcome.show(outcomes[-1])
+            if interruption.reason is not None:
+                break
+    if args.json:
+        print(json.dumps([item.as_dict() for item in outcomes], indent=1, default=str))
+    return int(min((item.verdict for item in outcomes), key=outcome.GRAVITY.index))
+
+
+def _clean(args: argparse.Namespace) -> int:
+    from harness import clean
+
+    return clean.main(args.root, check=args.check, dry_run=args.dry_run, everything=args.all)
+
+
+def _install(args: argparse.Namespace) -> int:
+    from harness import install
+
+    return install.main([args.lane, "--python", os.fspath(args.python)])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run a command.
+
+    Args:
+        arguments: instead of the process's own. What follows `--` goes to pytest untouched.
+
+    Returns:
+        The exit code.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    split = given.index("--") if "--" in given else len(given)
+    args = _parser().parse_args(given[:split])
+    args.pytest = given[split + 1 :]
+    with exit_on_error():
+        return int(args.run(args))

@@ -1,0 +1,124 @@
+"""
+The environment of a child, built from an allow-list: what the caller happens to have set must not change a verdict.
+
+Everything that a program may write to by habit (HOME, TMPDIR, caches, the working directory and its parent) is a
+folder of the command's own, its *cell*, so that what it leaves there is seen exactly.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.processes import TOKEN_VARIABLE
+
+ALLOWED = ("PATH", "LANG", "LANGUAGE", "TERM", "TZ", "LD_LIBRARY_PATH", "PTYCHO_DATA")
+ALLOWED_PREFIXES = ("LC_",)
+GPU_PREFIXES = ("CUDA_", "NVIDIA_", "HIP_", "ROCR_")
+HIDE_GPUS = {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": ""}
+OBSERVER = Path(__file__).parent / "observer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """
+    The folders of one command, all in the run's scratch.
+
+    Attributes:
+        path: the cell; its subfolders are the properties below.
+    """
+
+    path: Path
+
+    @property
+    def parent(self) -> Path:
+        """Parent of the working directory, which holds nothing else."""
+        return self.path / "workspace"
+
+    @property
+    def cwd(self) -> Path:
+        """Working directory."""
+        return self.parent / "cwd"
+
+    @property
+    def home(self) -> Path:
+        """HOME."""
+        return self.path / "home"
+
+    @property
+    def tmp(self) -> Path:
+        """TMPDIR."""
+        return self.path / "tmp"
+
+    @property
+    def cache(self) -> Path:
+        """Caches: the one place where a command may leave what it likes."""
+        return self.path / "cache"
+
+    @property
+    def output(self) -> Path:
+        """The output folder that the command is told."""
+        return self.path / "output"
+
+    @property
+    def writes(self) -> Path:
+        """Log of the paths outside the cell that the command wrote to (`harness/observer`)."""
+        return self.path / "writes.log"
+
+    def make(self) -> "Cell":
+        """Make the folders, all but the output, which is the command's own to make."""
+        for folder in (self.cwd, self.home, self.tmp, self.cache):
+            folder.mkdir(parents=True)
+        return self
+
+
+def inherited(caller: Mapping[str, str], *, gpu: bool) -> dict[str, str]:
+    """
+    What a child may inherit from the caller's environment.
+
+    Args:
+        caller: the caller's environment.
+        gpu: whether the lane may use a GPU; if not, every GPU is hidden from the moment of exec.
+    """
+    prefixes = ALLOWED_PREFIXES + (GPU_PREFIXES if gpu else ())
+    kept = {name: value for name, value in caller.items() if name in ALLOWED or name.startswith(prefixes)}
+    return kept if gpu else kept | HIDE_GPUS
+
+
+def build(
+    cell: Cell, *, token: str, scratch: Path, events: Path, import_root: Path, gpu: bool, extra: Mapping[str, str]
+) -> dict[str, str]:
+    """
+    The whole environment of a command.
+
+    Args:
+        cell: its folders.
+        token: the run's token; joined to an outer run's, so that nested runs are found by both.
+        scratch: the run's scratch: writes below it are nobody's concern.
+        events: the run's event log, to which a child may append.
+        import_root: folder from which the target's packages are imported.
+        gpu: whether the lane may use a GPU.
+        extra: the target's own variables, already filled in.
+    """
+    outer = os.environ.get(TOKEN_VARIABLE)
+    return {
+        **inherited(os.environ, gpu=gpu),
+        "HOME": str(cell.home),
+        "TMPDIR": str(cell.tmp),
+        "XDG_CACHE_HOME": str(cell.cache),
+        "XDG_CONFIG_HOME": str(cell.home / ".config"),
+        "MPLCONFIGDIR": str(cell.cache / "matplotlib"),
+        "MPLBACKEND": "agg",
+        "CUDA_CACHE_PATH": str(cell.cache / "cuda"),
+        "PYTHONPATH": os.pathsep.join((str(OBSERVER), str(import_root))),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
+        "DO_NOT_TRACK": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        TOKEN_VARIABLE: f"{outer}:{token}" if outer else token,
+        "PTYCHO_HARNESS_SCRATCH": str(scratch),
+        "PTYCHO_HARNESS_WRITES": str(cell.writes),
+        "PTYCHO_HARNESS_EVENTS": str(events),
+        **extra,
+    }

@@ -1,0 +1,284 @@
+"""
+A lane from beginning to end: sweep, ledger, device, job, suite, clean-up, ledger again, verdict.
+
+Whatever happens in the middle, the end happens: children are gone when `child.run` returns, scratch is removed, leaks
+are named, the outcome is written. Only SIGKILL prevents that, and then the next run or `clean` makes up for it.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness import child, clean, devices, environment, job, ledger, runroot, suite, targets
+from harness.environment import Cell
+from harness.events import EventLog
+from harness.interruption import Interruption
+from harness.outcome import Outcome
+from harness.targets import Command, Target
+from ptycho.errors import PtychoError
+from ptycho.verdict import Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """
+    What the user asked a lane for.
+
+    Attributes:
+        device: one of `devices.CHOICES`.
+        fixtures: name and file of each fixture.
+        root: the workspace's folder for runs.
+        keep: leave the scratch in place, to look into it.
+        strict: a change in a shared place that cannot be laid at anybody's door fails, too.
+        foreign: patterns of paths that others are known to write meanwhile.
+        pytest: the user's own arguments for the suite.
+        quiet: print nothing while running.
+    """
+
+    device: str
+    fixtures: Mapping[str, Path]
+    root: Path
+    keep: bool = False
+    strict: bool = False
+    foreign: tuple[str, ...] = ()
+    pytest: tuple[str, ...] = ()
+    quiet: bool = False
+
+
+@dataclass(kw_only=True)
+class Lane:
+    """
+    A running lane: what its steps share.
+
+    Attributes:
+        target: the pipeline.
+        options: what was asked for.
+        run: the run's folder.
+        events: its log.
+        interruption: whether to end early.
+        outcome: findings so far.
+        device: the device, the CPU until it is known.
+        cells: cells made so far, by label.
+        pids: pids of the commands run so far.
+    """
+
+    target: Target
+    options: Options
+    run: runroot.RunRoot
+    events: EventLog
+    interruption: Interruption
+    outcome: Outcome
+    device: devices.Device = devices.CPU
+    cells: dict[str, Cell] = field(default_factory=dict)
+    pids: list[int] = field(default_factory=list)
+
+    def command(
+        self,
+        label: str,
+        argv: list[str],
+        cell: Cell,
+        *,
+        timeout_s: float,
+        gpu: bool,
+        echo: bool = False,
+        private_tmp: bool = True,
+    ) -> child.Finished:
+        """Run a command in its cell, log it, and blame it for what it leaves in places of its own."""
+        target, run = self.target, self.run
+        values = {"cache": cell.cache, "root": target.root, "python": sys.executable}
+        env = environment.build(
+            cell,
+            token=run.token,
+            scratch=run.scratch,
+            events=run.events,
+            import_root=target.root,
+            gpu=gpu,
+            extra={name: text.format(**values) for name, text in target.environment.items()},
+        )
+        self.cells[label] = cell
+        self.events.write("command.start", label=label, argv=argv, timeout_s=timeout_s, gpu=gpu)
+        finished = child.run(
+            argv,
+            env=env,
+            cwd=cell.cwd,
+            log=run.logs / f"{label}.log",
+            timeout_s=timeout_s,
+            token=run.token,
+            interruption=self.interruption,
+            echo=echo,
+        )
+        self.pids.append(finished.pid)
+        self.events.write(
+            "command.end",
+            label=label,
+            returncode=finished.returncode,
+            seconds=round(finished.seconds, 3),
+            timed_out=finished.timed_out,
+        )
+        for survivor in finished.survivors:
+            self.outcome.blame(Verdict.FAIL, f"leak: {label} left a process alive: {survivor} (killed)")
+        for leak in private_leaks(cell, tmp=private_tmp):
+            self.events.write("leak", label=label, path=leak.path, place=leak.place)
+            self.outcome.blame(Verdict.FAIL, f"leak: {label}: {leak}")
+        return finished
+
+    def say(self, text: str) -> None:
+        """Tell the user what goes on, unless asked to be quiet."""
+        if not self.options.quiet:
+            print(text, flush=True)
+
+    def target_command(self, label: str, command: Command, cell: Cell, values: Mapping[str, object]) -> child.Finished:
+        """Run a command of the target: a `job.Runner`."""
+        self.say(f"{label} …")
+        argv = targets.fill(command.argv, values)
+        return self.command(label, argv, cell, timeout_s=command.timeout_s, gpu=self.device.gpu)
+
+    def choose_device(self) -> None:
+        """Settle the device; the lane's name follows from it."""
+
+        def probe() -> child.Finished:
+            assert self.target.device_probe is not None
+            cell = Cell(path=self.run.scratch / "device-probe").make()
+            argv = targets.fill(self.target.device_probe.argv, {"python": sys.executable, "root": self.target.root})
+            return self.command("device-probe", argv, cell, timeout_s=self.target.device_probe.timeout_s, gpu=True)
+
+        self.device = devices.choose(self.target, self.options.device, probe)
+        self.outcome.device = self.device.words
+        self.outcome.lane = f"{self.target.name}-{'gpu' if self.device.gpu else 'cpu'}"
+        self.events.write("device.chosen", device=self.device.name, words=self.device.words)
+        self.say(f"lane {self.outcome.lane}: {self.device.words}")
+
+    def run_job(self) -> None:
+        """Every fixture through train and infer."""
+        values = {
+            **self.target.settings,
+            "python": sys.executable,
+            "device": self.device.name,
+            "root": self.target.root,
+        }
+        for name, path in self.options.fixtures.items():
+            result = job.run_fixture(
+                self.target,
+                name,
+                path,
+                cells=self.run.scratch,
+                values=values,
+                run=self.target_command,
+                outcome=self.outcome,
+            )
+            self.outcome.fixtures.append(result)
+            self.events.write("fixture.end", fixture=name, verdict=result.verdict.name, scores=result.scores)
+        same = [result for result in self.outcome.fixtures if result.fixture in self.target.fixtures]
+        if (sentence := job.differing_inputs(same)) is not None:
+            self.outcome.blame(Verdict.FAIL, sentence)
+
+    def run_suite(self) -> None:
+        """The target's own tests, if it has any."""
+        target = self.target
+        if target.suite is None:
+            self.outcome.notes.append(f"target {target.name!r} names no test suite")
+            return
+        cell = Cell(path=self.run.scratch / "suite").make()
+        junit = self.run.path / "junit.xml"
+        argv = suite.command(target.suite, target.root, cell, junit, self.options.pytest)
+        finished = self.command(
+            "suite",
+            argv,
+            cell,
+            timeout_s=target.suite_timeout_s,
+            gpu=self.device.gpu,
+            echo=not self.options.quiet,
+            private_tmp=False,
+        )
+        self.outcome.suite = suite.read(junit, finished)
+        if finished.timed_out:
+            self.outcome.blame(Verdict.TIMEOUT, job.complaint("the test suite", finished, target.suite_timeout_s))
+        elif (sentence := suite.problem(self.outcome.suite, finished)) is not None:
+            self.outcome.blame(Verdict.FAIL, sentence)
+
+
+def private_leaks(cell: Cell, *, tmp: bool) -> list[ledger.Leak]:
+    """
+    What a command left in the places that are its own.
+
+    Args:
+        cell: its cell.
+        tmp: whether TMPDIR must be empty. Not after a test suite: a test that kills a process on purpose leaves there
+            what that process held.
+    """
+    return [
+        *ledger.left_behind("the working directory", cell.cwd),
+        *ledger.left_behind("the parent of the working directory", cell.parent, expected=[cell.cwd.name]),
+        *ledger.left_behind("HOME", cell.home),
+        *(ledger.left_behind("TMPDIR", cell.tmp) if tmp else []),
+    ]
+
+
+def _guarded(outcome: Outcome, step: Callable[[], None]) -> bool:
+    """Take one step; an error or an interruption becomes a problem of the outcome. Returns whether to go on."""
+    try:
+        step()
+    except KeyboardInterrupt as stop:
+        outcome.blame(Verdict.INTERRUPTED, f"interrupted: {stop}")
+    except PtychoError as error:
+        outcome.blame(error.verdict, str(error))
+    else:
+        return True
+    return False
+
+
+def run(target: Target, options: Options, interruption: Interruption) -> Outcome:
+    """
+    Run a target's lane.
+
+    Args:
+        target: the pipeline.
+        options: what the user asked for.
+        interruption: installed signal handling.
+
+    Returns:
+        The outcome; its verdict is the exit code.
+    """
+    swept, refused = clean.sweep(options.root, hurry=lambda: interruption.hurry)
+    places = ledger.shared_places(Path.cwd(), home=Path.home(), tmp=Path(tempfile.gettempdir()))
+    run_root = runroot.create(options.root)
+    before = ledger.listing(places)
+    events = run_root.open_events()
+    outcome = Outcome(lane=target.name, device="not yet known", run_root=run_root.path)
+    outcome.notes += [f"swept the dead run {remains.run.path.name}" for remains in swept]
+    outcome.notes += [f"could not sweep {sentence}" for sentence in refused]
+    lane = Lane(target=target, options=options, run=run_root, events=events, interruption=interruption, outcome=outcome)
+    try:
+        events.write("run.start", target=target.name, cwd=os.getcwd(), token=run_root.token)  # noqa: PTH109
+        for step in (lane.choose_device, lane.run_job, lane.run_suite):
+            if not _guarded(outcome, step):
+                break
+    finally:
+        _finish(lane, places, before)
+    return outcome
+
+
+def _finish(lane: Lane, places: tuple[ledger.Place, ...], before: Mapping[str, ledger.Listing]) -> None:
+    """Compare the ledger, remove the scratch, write the outcome."""
+    outcome, options, run_root = lane.outcome, lane.options, lane.run
+    writes = ledger.observed_writes(cell.writes for cell in lane.cells.values())
+    after = ledger.listing(places)
+    for leak in ledger.compare(
+        places, before, after, token=run_root.token, writes=writes, pids=lane.pids, foreign=options.foreign
+    ):
+        lane.events.write("leak" if leak.blame else "change", path=leak.path, place=leak.place, blame=leak.blame)
+        if leak.blame or options.strict:
+            outcome.blame(Verdict.FAIL, f"leak: {leak}")
+        else:
+            outcome.notes.append(f"unattributed, by another program unless --strict says otherwise: {leak}")
+    if options.keep:
+        outcome.notes.append(f"scratch kept: {run_root.scratch}")
+    else:
+        for sentence in run_root.remove_scratch():
+            outcome.blame(Verdict.INFRA, f"scratch could not be removed: {sentence}")
+    lane.events.write("run.end", verdict=outcome.verdict.name, problems=[item.message for item in outcome.problems])
+    lane.events.close()
+    outcome.write()

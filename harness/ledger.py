@@ -1,0 +1,253 @@
+"""
+What changed outside the run, by name.
+
+Two kinds of places are watched.
+
+*Private* places belong to one command: its working directory, the parent of that, its HOME and TMPDIR. Nobody else
+writes there, so whatever is left is a leak of that command.
+
+*Shared* places existed before: the checkout and its parent, the real TMPDIR and HOME, /dev/shm. They are listed
+before and after (path, size, time, inode; links are not followed) and compared. Others may write to them at the same
+time, so a change there is a leak of the run only if it can be laid at its door: a child was seen to write it
+(`harness/observer`), its name carries the run's token or the pid of one of its processes, or the place is *strict*.
+Strict are the checkout, where nothing but the run is expected to write, and /dev/shm, where only natively created
+memory turns up, unless a living stranger holds the path open. What is left over is reported as unattributed and fails
+only where the caller asks for it (`--strict`).
+"""
+
+import contextlib
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+IGNORED_IN_CHECKOUT = (
+    ".git",  # an editor's or prompt's `git status` rewrites the index
+    ".nox",  # environments
+    ".venv",
+    ".harness",  # the runs themselves, this one and concurrent ones
+    "__pycache__",  # of the harness and nox themselves; children are forbidden to write bytecode
+    ".mypy_cache",  # linters and test runners of a developer; no child runs any with its cache on
+    ".ruff_cache",
+    ".pytest_cache",
+    ".hypothesis",
+)
+"""Names in the checkout that are not listed, each written by a known tool that is no child of a run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """
+    A shared folder to watch.
+
+    Attributes:
+        name: how a message calls it.
+        path: the folder.
+        depth: levels listed below it; 1 lists its own entries.
+        strict: whether every change is laid at the run's door.
+        ignored: entry names that are neither listed nor entered.
+    """
+
+    name: str
+    path: Path
+    depth: int
+    strict: bool = False
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A listed path: what changes when somebody writes to it."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+    directory: bool
+    owner: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leak:
+    """
+    A path that the run changed or left.
+
+    Attributes:
+        path: the path.
+        place: where it is.
+        what: `"new"`, `"changed"` or `"left"`.
+        blame: why it is laid at the run's door; `""` if it is not.
+    """
+
+    path: str
+    place: str
+    what: str
+    blame: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what} in {self.place}: {self.path}" + (f" ({self.blame})" if self.blame else "")
+
+
+Listing = Mapping[str, Entry]
+
+
+def shared_places(cwd: Path, *, home: Path, tmp: Path) -> tuple[Place, ...]:
+    """
+    The shared places of a run.
+
+    Args:
+        cwd: the harness's working directory, usually the checkout: 12 levels.
+        home: the real HOME; two levels, so that `~/.cache/x` and `~/.config/x` are seen.
+        tmp: the real TMPDIR: its own entries.
+    """
+    places = (
+        Place(name="working directory", path=cwd, depth=12, strict=True, ignored=IGNORED_IN_CHECKOUT),
+        Place(name="parent of the working directory", path=cwd.parent, depth=1),
+        Place(name="TMPDIR", path=tmp, depth=1),
+        Place(name="HOME", path=home, depth=2),
+        Place(name="/dev/shm", path=Path("/dev/shm"), depth=1, strict=True),  # noqa: S108 - watched, not used
+    )
+    return tuple(place for place in places if place.path.is_dir())
+
+
+def _walk(folder: Path, depth: int, ignored: tuple[str, ...]) -> Iterator[tuple[str, Entry]]:
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return  # gone meanwhile, or not ours to read: then no child of ours could list it either
+    for entry in entries:
+        if entry.name in ignored:
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            status = entry.stat(follow_symlinks=False)
+            directory = stat.S_ISDIR(status.st_mode)
+            yield (
+                entry.path,
+                Entry(
+                    # A folder's size and time say only that something in it changed, and that is listed itself.
+                    size=0 if directory else status.st_size,
+                    mtime_ns=0 if directory else status.st_mtime_ns,
+                    inode=status.st_ino,
+                    directory=directory,
+                    owner=status.st_uid,
+                ),
+            )
+            if directory and depth > 1:
+                yield from _walk(Path(entry.path), depth - 1, ignored)
+
+
+def listing(places: Iterable[Place]) -> dict[str, dict[str, Entry]]:
+    """What is in each place now, by the place's name and the path."""
+    return {place.name: dict(_walk(place.path, place.depth, place.ignored)) for place in places}
+
+
+def changes(before: Listing, after: Listing) -> Iterator[tuple[str, str]]:
+    """Paths that are new or changed, with which of the two; what is below a new folder is not repeated."""
+    new: set[str] = set()
+    for path in sorted(after):
+        if path not in before:
+            new.add(path)
+            if str(Path(path).parent) not in new:
+                yield path, "new"
+        elif before[path] != after[path]:
+            yield path, "changed"
+
+
+def observed_writes(logs: Iterable[Path]) -> dict[str, int]:
+    """Paths that children wrote to outside scratch, with the pid of the last one that did."""
+    writes: dict[str, int] = {}
+    for log in logs:
+        if log.exists():
+            for line in log.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+                pid, _, path = line.partition("\t")
+                writes[path] = int(pid)
+    return writes
+
+
+def _held_by_stranger(path: str) -> bool:
+    """Whether a living process has the path open or mapped. Children of the run are gone when this is asked."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if process.name != str(os.getpid()):
+                if any(str(link.readlink()) == path for link in process.joinpath("fd").iterdir()):
+                    return True
+                if path in process.joinpath("maps").read_text():
+                    return True
+    return False
+
+
+def attribute(
+    place: Place, path: str, what: str, *, token: str, writes: Mapping[str, int], pids: Iterable[int]
+) -> Leak:
+    """
+    Say whether a change is the run's, and why.
+
+    Args:
+        place: where the change is.
+        path: what changed.
+        what: `"new"` or `"changed"`.
+        token: the run's token.
+        writes: of `observed_writes`.
+        pids: pids of the run's processes.
+    """
+    below = next((written for written in writes if written == path or written.startswith(path + os.sep)), None)
+    numbers = {int(number) for number in re.findall(r"\d+", Path(path).name)}
+    blame = ""
+    if below is not None:
+        blame = f"written by process {writes[below]} of the run"
+    elif token in path:
+        blame = "named after the run"
+    elif what == "new" and (own := numbers & set(pids)):
+        blame = f"named after process {min(own)} of the run"
+    elif place.strict and not _held_by_stranger(path):
+        blame = "nobody else is expected to write here"
+    return Leak(path=path, place=place.name, what=what, blame=blame)
+
+
+def compare(
+    places: Iterable[Place],
+    before: Mapping[str, Listing],
+    after: Mapping[str, Listing],
+    *,
+    token: str,
+    writes: Mapping[str, int],
+    pids: Iterable[int],
+    foreign: Iterable[str] = (),
+) -> list[Leak]:
+    """
+    Every change between two listings, each with its blame.
+
+    Args:
+        places: the places listed.
+        before: their listing before the run.
+        after: and after it.
+        token: the run's token.
+        writes: of `observed_writes`.
+        pids: pids of the run's processes.
+        foreign: patterns of paths that the caller knows to be written by others meanwhile.
+    """
+    patterns, known, seen = tuple(foreign), tuple(pids), set[str]()
+    leaks = []
+    for place in places:
+        for path, what in changes(before[place.name], after[place.name]):
+            if path not in seen and not any(fnmatch(path, pattern) for pattern in patterns):
+                seen.add(path)
+                leaks.append(attribute(place, path, what, token=token, writes=writes, pids=known))
+    return leaks
+
+
+def left_behind(place: str, folder: Path, *, expected: Iterable[str] = ()) -> list[Leak]:
+    """
+    What a command left in a private folder that should be empty.
+
+    Args:
+        place: how a message calls the folder.
+        folder: the folder; absent counts as empty.
+        expected: entry names that belong there.
+    """
+    if not folder.is_dir():
+        return []
+    names = sorted({entry.name for entry in folder.iterdir()} - set(expected))
+    return [Leak(path=str(folder / name), place=place, what="left", blame="the command's own folder") for name in names]

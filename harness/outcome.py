@@ -1,0 +1,180 @@
+"""
+What a lane found, as data: written to `outcome.json`, printed as a table, and turned into one exit code.
+
+A problem is a verdict with a sentence. The lane's verdict is the gravest of its problems; without any it passes, but
+only if something reported: a lane in which no fixture was scored and no test ran has failed.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ptycho.verdict import Verdict
+
+GRAVITY = (
+    *(Verdict.INTERRUPTED, Verdict.USAGE, Verdict.INFRA, Verdict.OOM, Verdict.TIMEOUT),
+    *(Verdict.FAIL, Verdict.BUDGET, Verdict.INCONCLUSIVE, Verdict.PASS),
+)
+"""Gravest first: what stopped the evidence from being gathered comes before what the evidence says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A reason not to pass."""
+
+    verdict: Verdict
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixtureResult:
+    """
+    What one fixture gave.
+
+    Attributes:
+        fixture: its name.
+        train_s: wall time of the training process in seconds.
+        infer_s: wall time of the inference process in seconds.
+        scores: figures of the reconstruction against the truth, or None.
+        flat: the same figures of a flat object, or None.
+        input_sha256: hash of the network's input, as the target logged it.
+        pictures: pictures that the run keeps.
+        verdict: of this fixture alone.
+    """
+
+    fixture: str
+    train_s: float | None = None
+    infer_s: float | None = None
+    scores: Mapping[str, Any] | None = None
+    flat: Mapping[str, Any] | None = None
+    input_sha256: str | None = None
+    pictures: tuple[str, ...] = ()
+    verdict: Verdict = Verdict.FAIL
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteResult:
+    """Counts of a target's own test suite, and where its output is."""
+
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+    log: str
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """
+    A lane's findings while they are gathered.
+
+    Attributes:
+        lane: framework and device, for example `torch-cpu`.
+        device: what the device is, in words.
+        run_root: the folder of the run.
+        fixtures: results so far.
+        suite: of the target's own tests, or None.
+        problems: reasons not to pass.
+        notes: what the reader should know and what fails nothing.
+    """
+
+    lane: str
+    device: str
+    run_root: Path
+    fixtures: list[FixtureResult] = field(default_factory=list)
+    suite: SuiteResult | None = None
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def blame(self, verdict: Verdict, message: str) -> None:
+        """Add a reason not to pass."""
+        self.problems.append(Problem(verdict=verdict, message=message))
+
+    @property
+    def verdict(self) -> Verdict:
+        """The lane's verdict."""
+        if not self.problems and not self.fixtures and self.suite is None:
+            return Verdict.FAIL
+        return min((problem.verdict for problem in self.problems), key=GRAVITY.index, default=Verdict.PASS)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        fixtures = [asdict(result) | {"verdict": result.verdict.name.lower()} for result in self.fixtures]
+        problems = [{"verdict": item.verdict.name.lower(), "message": item.message} for item in self.problems]
+        return {
+            "lane": self.lane,
+            "device": self.device,
+            "run_root": str(self.run_root),
+            "verdict": self.verdict.name.lower(),
+            "exit_code": int(self.verdict),
+            "fixtures": fixtures,
+            "suite": asdict(self.suite) if self.suite else None,
+            "problems": problems,
+            "notes": list(self.notes),
+        }
+
+    def write(self) -> Path:
+        """Write `outcome.json` into the run root."""
+        path = self.run_root / "outcome.json"
+        path.write_text(json.dumps(self.as_dict(), indent=1, default=str) + "\n", encoding="utf-8")
+        return path
+
+
+COLUMNS = (
+    ("phase corr.", "phase_correlation", "{:.3f}"),
+    ("phase PSNR dB", "phase_psnr", "{:.1f}"),
+    ("phase SSIM", "phase_ssim", "{:.3f}"),
+    ("ampl. PSNR dB", "amplitude_psnr", "{:.1f}"),
+    ("ampl. SSIM", "amplitude_ssim", "{:.3f}"),
+)
+
+
+def rows(outcome: Outcome) -> list[tuple[str, ...]]:
+    """The table of a lane, headings first; every fixture is followed by its flat object."""
+    table = [("fixture", *(heading for heading, _, _ in COLUMNS), "train s", "infer s", "verdict")]
+    for result in outcome.fixtures:
+        times = tuple("–" if value is None else f"{value:.1f}" for value in (result.train_s, result.infer_s))
+        table.append((result.fixture, *_figures(result.scores), *times, result.verdict.name.lower()))
+        if result.flat is not None:
+            table.append(("  flat object", *_figures(result.flat), "", "", ""))
+    return table
+
+
+def _figures(scores: Mapping[str, Any] | None) -> tuple[str, ...]:
+    return tuple("–" if scores is None else text.format(scores[key]) for _, key, text in COLUMNS)
+
+
+def _plain(table: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table)
+
+
+def show(outcome: Outcome) -> None:
+    """Print a lane's findings: with rich on a terminal, as plain text elsewhere."""
+    table = rows(outcome)
+    print(f"\n{outcome.lane} on {outcome.device}")
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+
+        drawn = Table(*table[0])
+        for row in table[1:]:
+            drawn.add_row(*row)
+        Console().print(drawn)
+    else:
+        print(_plain(table))
+    if outcome.suite is not None:
+        suite = outcome.suite
+        print(f"suite: {suite.passed} passed, {suite.failed} failed, {suite.skipped} skipped in {suite.seconds:.1f} s")
+    for picture in [picture for result in outcome.fixtures for picture in result.pictures]:
+        print(f"picture: {picture}")
+    for note in outcome.notes:
+        print(f"note: {note}")
+    for problem in outcome.problems:
+        print(f"{problem.verdict.name.lower()}: {problem.message}")
+    print(
+        f"verdict: {outcome.verdict.name.lower()} (exit {int(outcome.verdict)}); kept in {outcome.run_root}", flush=True
+    )

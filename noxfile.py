@@ -1,0 +1,131 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["nox[uv]>=2025.5"]
+# ///
+"""
+The sessions. Everything that they do is a command of the harness; the sessions give it an environment.
+
+`nox` runs the gates, `nox -t test` everything that must hold. What follows `--` goes on: `-- --device cuda` chooses the
+device, anything else is pytest's.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_external_run = True
+nox.options.error_on_missing_interpreters = True
+nox.options.reuse_venv = "yes"
+
+# nox unwinds on SIGINT only. SIGTERM takes the same way, so that children are told to end.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+DEVICES = ("auto", "cpu", "cuda")
+INTERRUPT_S, TERMINATE_S = 30.0, 15.0
+"""How long a child may take to tear down. The 0.3 s that nox gives by itself kill pytest before its fixtures end."""
+
+
+def install(session: nox.Session, lane: str) -> None:
+    """Install a lane's lock; nothing to do costs a file comparison."""
+    if session.virtualenv.venv_backend in ("none", "conda", "mamba"):
+        session.error(f"a lane needs an environment of its own, not --venv-backend {session.virtualenv.venv_backend}")
+    python = Path(session.virtualenv.location, "bin", "python")
+    session.run_install(
+        *(sys.executable, "harness/install.py", lane, "--python", str(python)), external=True, silent=False
+    )
+
+
+def device_and_rest(session: nox.Session) -> tuple[str, list[str]]:
+    """Split positional arguments into the device (`cpu` if none is named) and what is left."""
+    device, rest, arguments = "cpu", [], iter(session.posargs)
+    for argument in arguments:
+        if argument == "--device":
+            device = next(arguments, "")
+        elif argument.startswith("--device="):
+            device = argument.partition("=")[2]
+        else:
+            rest.append(argument)
+    if device not in DEVICES:
+        session.error(f"--device {device!r}; allowed: {', '.join(DEVICES)}")
+    return device, rest
+
+
+def integration(session: nox.Session, backend: str) -> None:
+    """Run a backend's lane in the environment of its lock."""
+    device, rest = device_and_rest(session)
+    # With `auto` a GPU build is only worth its gigabytes where the driver is there; the harness then probes it.
+    gpu = device == "cuda" or (device == "auto" and Path("/dev/nvidiactl").exists())
+    install(session, f"{backend}-{'gpu' if gpu else 'cpu'}")
+    own, pytest = (rest[: rest.index("--")], rest[rest.index("--") + 1 :]) if "--" in rest else ([], rest)
+    follow = ("--follow", str(os.getpid()))
+    session.run(
+        *("python", "-m", "harness", "run", backend, "--device", device, *follow, *own, "--", *pytest),
+        interrupt_timeout=INTERRUPT_S,
+        terminate_timeout=TERMINATE_S,
+    )
+
+
+@nox.session(tags=["test"], default=True)
+def torch_integration(session: nox.Session) -> None:
+    """PyTorch: train, infer and score the fixtures in both layouts, then tests/torch."""
+    integration(session, "torch")
+
+
+@nox.session(tags=["test"], default=True)
+def tf_integration(session: nox.Session) -> None:
+    """TensorFlow: train, infer and score the fixtures in both layouts, then tests/tf."""
+    integration(session, "tf")
+
+
+@nox.session(tags=["test"], default=False)
+def tests(session: nox.Session) -> None:
+    """Tests of the core and of the harness, without any framework."""
+    install(session, "tests")
+    arguments = device_and_rest(session)[1] or ["tests/ptycho", "tests/harness"]
+    session.run(
+        "python",
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        *arguments,
+        interrupt_timeout=INTERRUPT_S,
+        terminate_timeout=TERMINATE_S,
+    )
+
+
+@nox.session(tags=["test"], default=False)
+def lint(session: nox.Session) -> None:
+    """Rules and format of every Python file."""
+    install(session, "lint")
+    session.run("ruff", "check", "--no-cache", ".")
+    session.run("ruff", "format", "--no-cache", "--check", ".")
+
+
+@nox.session(tags=["test"], default=False)
+def typecheck(session: nox.Session) -> None:
+    """Types of core, harness, backends and noxfile, strictly."""
+    install(session, "typecheck")
+    session.run("mypy", f"--cache-dir={session.create_tmp()}")
+
+
+@nox.session(default=False, venv_backend="none")
+def lock(session: nox.Session) -> None:
+    """Compile every dependency group into requirements/; `-- --upgrade` forgets the pins of before."""
+    session.run(sys.executable, "-m", "harness.locks", *session.posargs, external=True)
+
+
+@nox.session(default=False)
+def clean(session: nox.Session) -> None:
+    """Sweep up after killed runs; `-- --check`, `-- --dry-run`, `-- --all`."""
+    install(session, "tests")
+    session.run("python", "-m", "harness", "clean", *session.posargs)
+
+
+if __name__ == "__main__":
+    nox.main()

@@ -1,0 +1,138 @@
+"""
+`python -m ptycho`: look at a data file, and bring it into the canonical layout.
+
+Everything heavier than `argparse` is imported by the command that needs it, so that `--help` answers at once.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ptycho.errors import UsageError, exit_on_error
+from ptycho.verdict import Verdict
+
+if TYPE_CHECKING:
+    from ptycho.dataset import Dataset
+
+LAYOUTS = ("canonical", "legacy")
+DOMAINS = ("amplitude", "counts")
+"""As in `ptycho.config`, which imports NumPy; a test holds the two together."""
+
+_EXAMPLES = """examples:
+  python -m ptycho inspect scan.npz                       what is it, and does it keep the contract?
+  python -m ptycho inspect scan.npz --picture scan.png    and what does it look like?
+  python -m ptycho convert old.npz new.npz                legacy (N, N, M) to canonical (M, N, N)
+  python -m ptycho convert counts.npz new.npz --measurement_domain counts
+
+exit codes: 0 the file keeps the contract · 2 it does not, or a wrong option · 13 not readable or not writable
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Run a command line and return its exit code.
+
+    Raises:
+        SystemExit: with 2 for options that cannot be parsed, and with the exit code of an error.
+    """
+    options = parser().parse_args(argv)
+    with exit_on_error():
+        verdict = _inspect(options) if options.command == "inspect" else _convert(options)
+    return int(verdict)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of both commands."""
+    top = argparse.ArgumentParser(
+        prog="python -m ptycho",
+        description="Look at ptychography data files (NPZ, DATA-001) and bring them into the canonical layout.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="{inspect,convert}")
+    look = commands.add_parser(
+        "inspect",
+        help="show keys, shapes, layout, domain, footprint, violations, and given object against flat object",
+        description="Show what a file is and everything that breaks the data contract. Exit code 2 if anything does.",
+    )
+    look.add_argument("file", type=Path, metavar="FILE", help="the NPZ file")
+    look.add_argument("--picture", type=Path, metavar="OUT.png", help="draw object, scan, probe and diffraction")
+    look.add_argument("--json", action="store_true", help="print everything as JSON instead of tables")
+    look.add_argument("--layout", choices=LAYOUTS, help="how to read frames when M = N and the file does not say")
+    _domain_option(look)
+    change = commands.add_parser(
+        "convert",
+        help="write a file in another layout, canonical by default",
+        description=(
+            "Read a file that keeps the data contract and write it in canonical order, dtype and domain (amplitude). "
+            "The same input gives the same bytes. Where IN came from is recorded in _metadata."
+        ),
+    )
+    change.add_argument("source", type=Path, metavar="IN", help="the NPZ file to read")
+    change.add_argument("target", type=Path, metavar="OUT", help="the NPZ file to write")
+    change.add_argument("--layout", choices=LAYOUTS, default="canonical", help="layout of OUT (default: canonical)")
+    change.add_argument("--input_layout", choices=LAYOUTS, help="layout of IN when M = N and the file does not say")
+    _domain_option(change)
+    change.add_argument("--compressed", action="store_true", help="deflate the members of OUT")
+    change.add_argument("--force", action="store_true", help="replace OUT if it is there")
+    return top
+
+
+def _domain_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--measurement_domain", choices=DOMAINS, help="what the frames hold, when the file's _metadata do not say"
+    )
+
+
+def _inspect(options: argparse.Namespace) -> Verdict:
+    from ptycho import inspection
+
+    found = inspection.inspect(options.file, layout=options.layout, measurement_domain=options.measurement_domain)
+    if options.json:
+        import json
+
+        print(json.dumps(inspection.as_dict(found), indent=2))
+    else:
+        from ptycho import inspection_report
+
+        inspection_report.show(found)
+    if options.picture is not None and found.attempt.dataset is not None:
+        from ptycho import inspection_picture
+
+        inspection_picture.save(found, options.picture)
+        print(f"picture: {options.picture}", file=sys.stderr)
+    elif options.picture is not None:
+        print("no picture: the arrays could not be read", file=sys.stderr)
+    return Verdict.USAGE if found.violations else Verdict.PASS
+
+
+def _convert(options: argparse.Namespace) -> Verdict:
+    if options.target.exists() and not options.force:
+        raise UsageError(f"{options.target} is already there; allowed: a new name; give another, or --force")
+    from ptycho import contract
+
+    dataset = contract.load(options.source, layout=options.input_layout, measurement_domain=options.measurement_domain)
+    contract.save(options.target, _with_origin(dataset), layout=options.layout, compressed=options.compressed)
+    print(f"{options.target}: {dataset.n_patterns} patterns of {dataset.side}×{dataset.side}, {options.layout} layout")
+    return Verdict.PASS
+
+
+def _with_origin(dataset: "Dataset") -> "Dataset":
+    """The dataset with the file that it came from in its metadata: name and checksum, no folder."""
+    from dataclasses import replace
+    from types import MappingProxyType
+
+    source = dataset.source
+    origin = {
+        "file": source.path.name,
+        "sha256": source.sha256,
+        "layout": source.layout,
+        "measurement_domain": source.measurement_domain,
+    }
+    return replace(dataset, metadata=MappingProxyType({**dataset.metadata, "converted_from": origin}))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

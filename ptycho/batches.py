@@ -1,0 +1,88 @@
+"""
+Batches out of a store: only what a batch needs is copied from the map, in line or read ahead by threads.
+
+Threads and not processes: the copy releases the interpreter lock, and a store is opened once. The order of batches,
+and every byte in them, is the same for any number of workers.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+
+from ptycho.engine import Batch
+from ptycho.errors import ConfigurationError
+from ptycho.grouping import Indices, group_coordinates
+from ptycho.store import Store
+
+AHEAD = 2
+"""Batches in flight for each worker: one being read, one waiting. More would only hold memory."""
+
+
+def iterate(store: Store, order: Indices, *, batch_size: int, num_workers: int = 0) -> Generator[Batch, None, None]:
+    """
+    The batches of some groups, in order, the last one shorter if they do not divide evenly.
+
+    Args:
+        store: where the patterns are.
+        order: `(n,)` indices of groups, such as `ptycho.grouping.epoch_order` draws.
+        batch_size: groups per batch.
+        num_workers: threads that read ahead; 0 reads each batch when it is asked for.
+
+    Returns:
+        A generator; closing it early stops the threads.
+
+    Raises:
+        ConfigurationError: at once, if the batch size, the workers or an index is out of range.
+
+    Example:
+        >>> for batch in iterate(store, store.split.train, batch_size=16):  # doctest: +SKIP
+        ...     print(batch.diffraction.shape)
+    """
+    groups = len(store.groups)
+    problems = []
+    if batch_size < 1:
+        problems.append(f"batch_size = {batch_size}; allowed: 1 or more")
+    if num_workers < 0:
+        problems.append(f"num_workers = {num_workers}; allowed: 0 or more")
+    if len(order) and not 0 <= int(order.min()) <= int(order.max()) < groups:
+        problems.append(f"order runs from {order.min()} to {order.max()}; the store has groups 0 to {groups - 1}")
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    reads = [partial(gather, store, order[start : start + batch_size]) for start in range(0, len(order), batch_size)]
+    return _read_ahead(reads, num_workers) if num_workers else (read() for read in reads)
+
+
+def gather(store: Store, chosen: Indices) -> Batch:
+    """
+    Copy some groups out of the map.
+
+    Args:
+        store: where the patterns are.
+        chosen: `(B,)` indices of groups.
+
+    Returns:
+        A batch whose arrays are contiguous and its own.
+    """
+    indices = np.asarray(store.groups)[chosen]
+    # A view as a plain array: indexing through the memmap class builds a memmap for every result.
+    diffraction = np.take(np.asarray(store.diffraction), indices, axis=0)
+    offsets, relative = group_coordinates(np.asarray(store.xcoords), np.asarray(store.ycoords), indices)
+    return Batch(diffraction=diffraction, coords_offsets=offsets, coords_relative=relative, indices=indices)
+
+
+def _read_ahead(reads: Sequence[Callable[[], Batch]], num_workers: int) -> Generator[Batch, None, None]:
+    waiting: deque[Future[Batch]] = deque()
+    with ThreadPoolExecutor(max_workers=num_workers, thread_name_prefix="batches") as pool:
+        try:
+            for read in reads:
+                waiting.append(pool.submit(read))
+                if len(waiting) > AHEAD * num_workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for unread in waiting:
+                unread.cancel()

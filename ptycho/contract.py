@@ -1,0 +1,177 @@
+"""
+DATA-001: from an NPZ file to a frozen, canonical `Dataset`, or to one error that lists every violation.
+
+Three stages, each only reached when the one before found nothing: zip directory and headers (`preflight`), what the
+headers mean together (`reading`), and the values (here). The first two read no array, so that a wrong file is
+refused in milliseconds however large it is. Files are written by `npz_writer`, which `save` comes from.
+"""
+
+import hashlib
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycho import npz_reader, preflight, reading, values
+from ptycho.dataset import Dataset, Source
+from ptycho.errors import ContractError, InfrastructureError
+from ptycho.npy_header import UNREADABLE, Member, why_unreadable
+from ptycho.npz_writer import save
+from ptycho.preflight import Limits, Members
+from ptycho.reading import Reading
+
+__all__ = ["Attempt", "attempt", "load", "save"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """
+    How far a file could be read.
+
+    Attributes:
+        members: zip directory and headers.
+        metadata: the file's own, empty where it has none or it is unreadable.
+        reading: layout, domain and sizes, or None where they could not be decided.
+        dataset: the arrays, or None where they could not be read. With violations it is for showing only.
+        violations: everything that was found wrong.
+    """
+
+    members: Members
+    metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    reading: Reading | None = None
+    dataset: Dataset | None = None
+    violations: tuple[str, ...] = ()
+
+
+def load(
+    path: Path | str,
+    *,
+    layout: str | None = None,
+    measurement_domain: str | None = None,
+    expect_side: int | None = None,
+    limits: Limits | None = None,
+) -> Dataset:
+    """
+    Read a file that keeps the data contract, in either layout, into canonical order, dtype and domain.
+
+    Legacy frames `(N, N, M)` are transposed to `(M, N, N)`, frame m being `legacy[:, :, m]`. Counts become
+    amplitudes, √counts, computed in float64. float32 amplitudes arrive bit for bit.
+
+    Args:
+        path: the NPZ file.
+        layout: `"canonical"` or `"legacy"`; needed only when M = N and the metadata do not say.
+        measurement_domain: `"amplitude"` or `"counts"`; needed for counts whose metadata do not say.
+        expect_side: refuse any other patch side N.
+        limits: how large the file may claim to be.
+
+    Raises:
+        ContractError: listing every violation found.
+        InfrastructureError: the file is there but may not be read.
+    """
+    result = attempt(path, layout=layout, measurement_domain=measurement_domain, expect_side=expect_side, limits=limits)
+    if result.dataset is None or result.violations:
+        raise ContractError(path, result.violations)
+    return result.dataset
+
+
+def attempt(
+    path: Path | str,
+    *,
+    layout: str | None = None,
+    measurement_domain: str | None = None,
+    expect_side: int | None = None,
+    limits: Limits | None = None,
+) -> Attempt:
+    """As `load`, but hand back the violations with whatever could be read instead of raising."""
+    members = preflight.survey(path, limits=limits)
+    if not members.table:
+        return Attempt(members=members, violations=members.violations)
+    violations = list(members.violations)
+    try:
+        with zipfile.ZipFile(members.path) as archive:
+            metadata = _metadata(archive, members, violations)
+            found, problems = reading.decide(
+                members.table,
+                metadata,
+                layout=layout,
+                measurement_domain=measurement_domain,
+                expect_side=expect_side,
+            )
+            violations += problems
+            dataset = None
+            if found is not None and not violations:
+                dataset = _read(archive, members, found, metadata, violations)
+    except OSError as error:
+        raise InfrastructureError(f"{path} cannot be read: {error.strerror or error}") from error
+    if dataset is not None and found is not None:
+        violations += values.violations(dataset, declared=found.declared)
+    return Attempt(members=members, metadata=metadata, reading=found, dataset=dataset, violations=tuple(violations))
+
+
+def _metadata(archive: zipfile.ZipFile, members: Members, violations: list[str]) -> Mapping[str, Any]:
+    member = members.table.get("_metadata")
+    if member is None or member.dtype.hasobject:  # the preflight has reported the pickle
+        return MappingProxyType({})
+    try:
+        return MappingProxyType(dict(npz_reader.read_metadata(archive, member)))
+    except UNREADABLE as error:
+        violations.append(f"{member.filename} {error}")
+        return MappingProxyType({})
+
+
+def _read(
+    archive: zipfile.ZipFile, members: Members, found: Reading, metadata: Mapping[str, Any], violations: list[str]
+) -> Dataset | None:
+    """Every array in canonical form, or None with the damaged members among the violations."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for key, member in members.table.items():
+        if key == "_metadata":
+            continue
+        try:
+            arrays[key] = _canonical(archive, member, found)
+        except UNREADABLE as error:
+            violations.append(f"{member.filename}: {why_unreadable(archive.getinfo(member.filename), error)}")
+    if violations:
+        return None
+    with members.path.open("rb") as handle:
+        sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
+    return Dataset(
+        diffraction=arrays["diff3d"],
+        probe=arrays["probeGuess"],
+        obj=arrays.get("objectGuess"),
+        xcoords=arrays["xcoords"],
+        ycoords=arrays["ycoords"],
+        xcoords_start=arrays.get("xcoords_start", arrays["xcoords"]),
+        ycoords_start=arrays.get("ycoords_start", arrays["ycoords"]),
+        scan_index=arrays.get("scan_index", np.zeros(found.n_patterns, dtype=np.int64)),
+        patches=arrays.get("Y"),
+        metadata=metadata,
+        source=Source(
+            path=members.path, sha256=sha256, layout=found.layout, measurement_domain=found.measurement_domain
+        ),
+    )
+
+
+def _canonical(archive: zipfile.ZipFile, member: Member, found: Reading) -> NDArray[Any]:
+    """One member as the canonical array of its key."""
+    m, n = found.n_patterns, found.side
+    if member.key == "diff3d":
+        frames = np.empty((m, n, n), dtype=np.float32)
+        view = frames if found.layout == "canonical" else frames.transpose(1, 2, 0)
+        convert = values.amplitude_of_counts if found.measurement_domain == "counts" else None
+        npz_reader.fill(archive, member, view, convert)
+        return frames
+    if member.key == "probeGuess":
+        probe = npz_reader.read(archive, member, np.complex64)
+        return probe.reshape(1, n, n) if n * n == probe.size else probe
+    if member.key == "objectGuess":
+        return npz_reader.read(archive, member, np.complex64)
+    if member.key == "Y":
+        patches = npz_reader.read(archive, member, np.complex64)
+        return patches[..., 0] if patches.ndim == 4 else patches
+    return npz_reader.read(archive, member, np.int64 if member.key == "scan_index" else np.float64)

@@ -1,0 +1,159 @@
+"""
+The epochs of a training: batch order, steps, validation, schedule, checkpoint, history.
+
+A checkpoint is written after every epoch and before the epoch's row in the history: a run killed at any moment
+resumes with the epoch that it had not finished, and its history then has one row for each epoch, once.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycho import batches, checkpoint, grouping, history
+from ptycho.clock import Clock
+from ptycho.config import TrainingConfig
+from ptycho.engine import Engine, Losses
+from ptycho.errors import CheckpointError, PtychoError
+from ptycho.progress import Progress
+from ptycho.raw_data import Prepared
+from ptycho.schedule import Plateau
+from ptycho.store import Store
+from ptycho.tracking import Tracker
+
+Resumed = tuple[dict[str, NDArray[np.generic]], checkpoint.Meta]
+
+MAY_CHANGE = ("output_dir", "nepochs", "runtime", "resume", "stitch", "mlflow", "store_dir", "test_path")
+"""Fields that a resumed training may give anew: none of them changes the weights but for rounding."""
+
+
+def fit(
+    config: TrainingConfig,
+    folder: Path,
+    engine: Engine,
+    store: Store,
+    prepared: Prepared,
+    tracker: Tracker,
+    clock: Clock,
+    resumed: Resumed | None = None,
+) -> tuple[history.Row, ...]:
+    """
+    Train until `config.nepochs` epochs are done.
+
+    Args:
+        config: the training.
+        folder: output folder, prepared.
+        engine: the network; it is left trained.
+        store: the training's data.
+        prepared: what was decided about the data.
+        tracker: hears of every epoch.
+        clock: gets the phases `train`, `validate` and `checkpoint`.
+        resumed: checkpoint to continue from.
+
+    Returns:
+        One row an epoch, those before a resume included.
+
+    Raises:
+        PtychoError: the loss is not finite any more.
+    """
+    plateau, done = Plateau(learning_rate=config.learning_rate), 0
+    rows: list[history.Row] = list(
+        history.truncate(folder / history.FILE_NAME, 0 if resumed is None else resumed[1].epoch)
+    )
+    if resumed is not None:
+        engine.load_state(resumed[0])
+        plateau, done = Plateau(**resumed[1].schedule), resumed[1].epoch
+    train, validation = store.split.train, store.split.validation
+    steps = -(-len(train) // config.batch_size)
+    with Progress(config.nepochs, steps, config.runtime.quiet) as progress:
+        for epoch in range(done + 1, config.nepochs + 1):
+            progress.epoch(epoch)
+            started = perf_counter()
+            order = grouping.epoch_order(train, seed=config.data.seed, epoch=epoch)
+            with clock.phase("train"):
+                trained = engine.train_epoch(progress.wrap(_batches(config, store, order)), plateau.learning_rate)
+            seconds = perf_counter() - started
+            with clock.phase("validate"):
+                validated = engine.evaluate(_batches(config, store, validation))
+            _refuse_divergence(epoch, trained, validated)
+            row = history.Row(
+                epoch=epoch,
+                train_loss=trained.mean_total,
+                validation_loss=validated.mean_total,
+                train_deviance=trained.mean_deviance,
+                validation_deviance=validated.mean_deviance,
+                learning_rate=plateau.learning_rate,
+                seconds=seconds,
+                patterns_per_second=len(train) * config.model.channels / seconds,
+            )
+            plateau = plateau.observe(row.validation_loss)
+            with clock.phase("checkpoint"):
+                state = meta(config, prepared, epoch=epoch, schedule=asdict(plateau))
+                checkpoint.save(folder / checkpoint.CHECKPOINT, engine.state(), state)
+                history.append(folder / history.FILE_NAME, row)
+            rows.append(row)
+            progress.finish_epoch(row)
+            tracker.metrics({name: value for name, value in asdict(row).items() if name != "epoch"}, step=epoch)
+    return tuple(rows)
+
+
+def meta(
+    config: TrainingConfig, prepared: Prepared, *, epoch: int, schedule: dict[str, Any] | None = None
+) -> checkpoint.Meta:
+    """What a weights file must say about itself: configuration, data statistics, how far it got."""
+    return checkpoint.Meta(
+        config=asdict(config),
+        statistics={
+            "normalisation": prepared.normalisation,
+            "nphotons": prepared.nphotons,
+            "input_sha256": prepared.stages.normalised,
+            "groups_sha256": prepared.stages.groups,
+        },
+        epoch=epoch,
+        schedule=schedule or {},
+    )
+
+
+def load(folder: Path, config: TrainingConfig, prepared: Prepared) -> Resumed:
+    """
+    The checkpoint to continue from.
+
+    Raises:
+        CheckpointError: there is none, it is damaged, or it belongs to another training: every difference is listed.
+    """
+    tensors, found = checkpoint.load(folder / checkpoint.CHECKPOINT)
+    here = json.loads(json.dumps(asdict(meta(config, prepared, epoch=found.epoch)), default=str))
+    problems = [
+        f"{key}: the checkpoint has {found.config.get(key)!r}, this run {value!r}"
+        for key, value in here["config"].items()
+        if key not in (*MAY_CHANGE, "data") and found.config.get(key) != value
+    ]
+    problems += [
+        f"{key}: the checkpoint has {found.statistics.get(key)!r}, this run {value!r}"
+        for key, value in here["statistics"].items()
+        if found.statistics.get(key) != value
+    ]
+    if problems:
+        listed = "\n".join(f"  - {problem}" for problem in problems)
+        raise CheckpointError(
+            f"the checkpoint in {folder} is another training's:\n{listed}\n"
+            "resume with that training's options, or give another --output_dir"
+        )
+    return tensors, found
+
+
+def _batches(config: TrainingConfig, store: Store, order: grouping.Indices) -> Any:
+    return batches.iterate(store, order, batch_size=config.batch_size, num_workers=config.runtime.num_workers)
+
+
+def _refuse_divergence(epoch: int, trained: Losses, validated: Losses) -> None:
+    """NaN weights must not overwrite the last good checkpoint."""
+    if not (np.isfinite(trained.total).all() and np.isfinite(validated.total).all()):
+        raise PtychoError(
+            f"the loss of epoch {epoch} is not finite: the training diverged; lower --learning_rate. "
+            "The checkpoint of the epoch before is unchanged"
+        )

@@ -1,0 +1,172 @@
+"""
+Does the given object explain the given diffraction, better than no object at all would?
+
+The one question that catches most wrong conventions (swapped axes, corner read as centre, transposed frames, counts
+read as amplitude), because each of them makes the given object explain the data worse than a flat one. Only the
+comparison counts: absolute errors carry over from no data set to another.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycho import patches, physics
+from ptycho.dataset import Dataset
+from ptycho.errors import UsageError
+
+MAX_PATTERNS = 2048
+"""Patterns that are looked at; of a larger scan, this many evenly spaced ones."""
+
+_CHUNK = 64
+_ALTERNATIVE_PATTERNS = 64
+_CLEARLY = 0.95
+"""An alternative counts when its error is below this fraction of the file's own."""
+
+Predict = Callable[[NDArray[np.intp]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """
+    Fourier errors Σ(α|F| − A)² / ΣA² of the given and of a flat object, each with its best scalar α.
+
+    Attributes:
+        given: error of the given object, windows cut in the way that suits it best.
+        flat: error of an object that is 1 everywhere.
+        sampling: the way that suited best: how a position between pixels is meant.
+        by_sampling: errors of all ways.
+        better_if: errors under other conventions that explain the data better than the file's own, by the convention
+            that the file would then have broken; empty when all is well. A strongly scattering object beats a flat
+            one even when read wrongly, and only this tells.
+        patterns: number of patterns looked at.
+        total: number of patterns in the file.
+    """
+
+    given: float
+    flat: float
+    sampling: str
+    by_sampling: Mapping[str, float]
+    better_if: Mapping[str, float]
+    patterns: int
+    total: int
+
+    @property
+    def better_than_flat(self) -> bool:
+        """Whether the object explains the data better than no object."""
+        return self.given < self.flat
+
+
+def explain(dataset: Dataset, *, max_patterns: int = MAX_PATTERNS) -> Explanation | None:
+    """
+    Compare the given object with a flat one on the measured diffraction.
+
+    Between pixels, three conventions are in use, and each is tried: the window of the rounded position
+    (`"whole pixel"`), the bilinear blend of the four windows around it (`"bilinear"`), and the window of the rounded
+    position under a probe that is moved by the remainder in Fourier space (`"shifted probe"`, as in most iterative
+    reconstruction programs).
+
+    Args:
+        dataset: a scan that keeps the contract.
+        max_patterns: how many patterns to look at, evenly spaced over the scan.
+
+    Returns:
+        the errors, or None where the file has no object or no light.
+    """
+    obj = dataset.obj
+    if obj is None or not dataset.diffraction.any():
+        return None
+    if max_patterns < 1:
+        raise UsageError(f"max_patterns = {max_patterns}; allowed: 1 or more")
+    count = min(max_patterns, dataset.n_patterns)
+    chosen = np.unique(np.linspace(0, dataset.n_patterns - 1, count).astype(np.intp))
+    side, probe = dataset.side, dataset.probe.astype(np.complex128)
+
+    def windows(part: NDArray[np.intp], sampling: str) -> NDArray[np.complex64]:
+        x, y = dataset.xcoords[part], dataset.ycoords[part]
+        return np.asarray(patches.extract(obj, x, y, side, sampling=sampling))
+
+    def shifted(part: NDArray[np.intp]) -> NDArray[np.float64]:
+        x, y = dataset.xcoords[part], dataset.ycoords[part]
+        probes = _moved(probe, x - np.rint(x), y - np.rint(y))
+        return physics.amplitude(windows(part, "nearest"), probes)
+
+    ways: dict[str, Predict] = {
+        "whole pixel": lambda part: physics.amplitude(windows(part, "nearest"), probe),
+        "bilinear": lambda part: physics.amplitude(windows(part, "bilinear"), probe),
+        "shifted probe": shifted,
+    }
+    errors = {name: _error(dataset.diffraction, chosen, way) for name, way in ways.items()}
+    sampling = min(errors, key=lambda name: errors[name])
+    empty = physics.amplitude(np.ones((1, side, side)), probe)
+    return Explanation(
+        given=errors[sampling],
+        flat=_error(dataset.diffraction, chosen, lambda part: np.repeat(empty, len(part), axis=0)),
+        sampling=sampling,
+        by_sampling=MappingProxyType(errors),
+        better_if=MappingProxyType(_better_if(dataset, obj, chosen)),
+        patterns=len(chosen),
+        total=dataset.n_patterns,
+    )
+
+
+def _better_if(dataset: Dataset, obj: NDArray[np.complex64], chosen: NDArray[np.intp]) -> dict[str, float]:
+    """Errors of the usual mistakes undone, of those that explain the data clearly better."""
+    some = chosen[:: -(-len(chosen) // _ALTERNATIVE_PATTERNS)]
+    frames, x, y = dataset.diffraction[some], dataset.xcoords[some], dataset.ycoords[some]
+    (h, w), n = obj.shape, dataset.side
+    everything = np.arange(len(some))
+
+    def error(frames: NDArray[np.float32], x: NDArray[np.float64], y: NDArray[np.float64]) -> float | None:
+        low, inside = n // 2, n - n // 2
+        if min(x.min(), y.min()) < low or x.max() > w - inside or y.max() > h - inside:
+            return None
+        return _error(
+            frames,
+            everything,
+            lambda part: physics.amplitude(
+                patches.extract(obj, x[part], y[part], n, sampling="bilinear"), dataset.probe
+            ),
+        )
+
+    own = error(frames, x, y)
+    alternatives = {
+        "x and y were swapped": error(frames, y, x),
+        "x ran from right to left": error(frames, w - 1 - x, y),
+        "y ran from bottom to top": error(frames, x, h - 1 - y),
+        "positions were corners and not centres": error(frames, x + n // 2, y + n // 2),
+        "frames were transposed": error(frames.transpose(0, 2, 1), x, y),
+        "frames had DC at the corner": error(np.fft.fftshift(frames, axes=(1, 2)), x, y),
+    }
+    return {
+        name: found
+        for name, found in alternatives.items()
+        if found is not None and own is not None and found < _CLEARLY * own
+    }
+
+
+def _error(diffraction: NDArray[np.float32], chosen: NDArray[np.intp], predict: Predict) -> float:
+    """Σ(α|F| − A)² / ΣA² at its smallest, which is 1 − (Σ|F|A)² / (Σ|F|² ΣA²)."""
+    cross = power = energy = 0.0
+    for part in _chunks(chosen):
+        measured = diffraction[part].astype(np.float64)
+        predicted = predict(part)
+        cross += float(np.vdot(predicted, measured))
+        power += float(np.vdot(predicted, predicted))
+        energy += float(np.vdot(measured, measured))
+    return 1.0 if power * energy == 0 else 1 - cross**2 / (power * energy)
+
+
+def _chunks(indices: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    for start in range(0, len(indices), _CHUNK):
+        yield indices[start : start + _CHUNK]
+
+
+def _moved(probe: NDArray[np.complex128], dx: NDArray[np.float64], dy: NDArray[np.float64]) -> NDArray[np.complex128]:
+    """`(B, P, N, N)`: the probe moved by (dx, dy) pixels towards higher indices, for each of B positions."""
+    frequency = np.fft.fftfreq(probe.shape[-1])
+    phase = dy[:, None, None] * frequency[:, None] + dx[:, None, None] * frequency
+    moved = np.fft.ifft2(np.fft.fft2(probe) * np.exp(-2j * np.pi * phase)[:, None])
+    return np.asarray(moved, dtype=np.complex128)

@@ -1,0 +1,235 @@
+"""
+From a file to what both backends train on: loading behind CONFIG-001, then groups, split, scale and probe.
+
+Everything here is drawn or computed once, in NumPy, and hashed stage by stage, so that two runs that should have seen
+the same bytes (two backends, two file layouts) can be told apart at the first stage that differs. Diffraction is only
+ever touched a few megabytes at a time: a second copy of it is never held.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycho import contract, grouping, physics
+from ptycho.config import DEFAULT_NPHOTONS, Config, DataConfig, ModelConfig, TrainingConfig, require_legacy_dict
+from ptycho.dataset import Dataset
+from ptycho.errors import ConfigurationError, ContractError
+from ptycho.grouping import Indices, Split
+
+CHUNK_BYTES = 1 << 22
+"""Diffraction in hand at once; past the size of a cache, larger is no faster."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stages:
+    """
+    SHA-256 hex digests of what a network sees, stage by stage, for the log.
+
+    Attributes:
+        raw: canonical diffraction `(M, N, N)` float32, C order, before normalisation.
+        normalised: the network input X, same shape and order: equal for both layouts of a file.
+        groups: indices `(G, C)` int64.
+    """
+
+    raw: str
+    normalised: str
+    groups: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """
+    All that is decided about a dataset before a network sees it. Arrays are read-only.
+
+    Attributes:
+        side: patch side N.
+        gridsize: g.
+        seed: of groups, split and batch order.
+        groups: `(G, C)` int64 indices of patterns.
+        split: training and validation groups; at inference every group is in neither.
+        normalisation: factor from amplitude to network input X.
+        nphotons: mean photons per pattern: the flag, else the file's metadata, else 1e9.
+        probe: `(P, N, N)` complex128, normalised.
+        stages: digests of the above.
+    """
+
+    side: int
+    gridsize: int
+    seed: int
+    groups: Indices
+    split: Split
+    normalisation: float
+    nphotons: float
+    probe: NDArray[np.complex128]
+    stages: Stages
+
+    def __post_init__(self) -> None:
+        for array in (self.groups, self.split.train, self.split.validation, self.probe):
+            array.setflags(write=False)
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups G."""
+        return len(self.groups)
+
+
+def load(config: Config, *, path: Path | None = None) -> Dataset:
+    """
+    Read a configuration's file, once the configuration has been applied to the legacy dictionary.
+
+    Args:
+        config: the configuration of the run.
+        path: another file to read under the same configuration, such as `config.test_path`.
+
+    Raises:
+        ConfigurationError: CONFIG-001, if `update_legacy_dict(params.cfg, config)` has not run for this configuration.
+        ContractError: DATA-001, listing every violation, the wrong patch side among them.
+    """
+    require_legacy_dict(config)
+    return contract.load(
+        config.data.path if path is None else path,
+        layout=config.data.layout,
+        measurement_domain=config.data.measurement_domain,
+        expect_side=config.model.side,
+    )
+
+
+def prepare(config: TrainingConfig, dataset: Dataset) -> Prepared:
+    """
+    Groups, split, scale and probe of a training.
+
+    The normalisation is taken over the patterns of the training groups only (each counted once), as what is known of
+    the validation groups must not steer the training. At gridsize 2 neighbouring groups share patterns, so that a
+    pattern may be in a training group and in a validation group.
+
+    Raises:
+        ConfigurationError: if the patterns do not have the model's side.
+        UsageError: for more groups than patterns, or too few to split.
+        ContractError: if the training patterns are all zero.
+    """
+    _same_side(config.model, dataset)
+    groups = _groups(config.data, dataset)
+    split = grouping.split(len(groups), config.batch_size, config.data.seed)
+    scale = _normalisation(dataset, np.unique(groups[split.train]))
+    named = (config.nphotons, dataset.nphotons, DEFAULT_NPHOTONS)
+    nphotons = next(value for value in named if value is not None)
+    return _prepared(config.data, config.model, dataset, groups, split, scale, nphotons)
+
+
+def prepare_for_inference(
+    data: DataConfig, model: ModelConfig, dataset: Dataset, *, normalisation: float, nphotons: float
+) -> Prepared:
+    """
+    Groups and probe of a file for a network that is already trained, at the scale on which it was.
+
+    Args:
+        data: what is read and in which groups.
+        model: the network, from the weights file.
+        dataset: the loaded file.
+        normalisation: factor of the training, from the weights file.
+        nphotons: photons of the training, from the weights file.
+
+    Raises:
+        ConfigurationError: if the patterns do not have the model's side, or the gridsize is not the model's.
+        UsageError: for more groups than patterns.
+    """
+    _same_side(model, dataset)
+    if data.gridsize != model.gridsize:
+        raise ConfigurationError(f"gridsize {data.gridsize} of the data ≠ {model.gridsize} of the trained model")
+    groups = _groups(data, dataset)
+    nobody = np.empty(0, dtype=np.int64)
+    return _prepared(
+        data, model, dataset, groups, Split(train=nobody, validation=nobody.copy()), normalisation, nphotons
+    )
+
+
+def normalised_chunks(diffraction: NDArray[np.float32], normalisation: float) -> Iterator[NDArray[np.float32]]:
+    """
+    The network input X, a few megabytes at a time, in the order of the patterns.
+
+    The factor is rounded to float32 once and every amplitude is multiplied by it once, in float32: a single rounding
+    per pixel, hence the same bytes whatever the file's layout and the size of the chunks.
+
+    Args:
+        diffraction: `(M, N, N)` amplitude.
+        normalisation: factor.
+
+    Yields:
+        `(m, N, N)` float32, C-contiguous.
+    """
+    factor = np.float32(normalisation)
+    for rows in _chunks(*diffraction.shape[:2]):
+        yield np.multiply(diffraction[rows], factor, order="C")
+
+
+def digest(*arrays: NDArray[np.generic]) -> str:
+    """SHA-256 hex digest of the bytes of arrays in C order, one after the other."""
+    hashed = hashlib.sha256()
+    for array in arrays:
+        hashed.update(np.ascontiguousarray(array).data)
+    return hashed.hexdigest()
+
+
+def _chunks(count: int, side: int) -> Iterator[slice]:
+    step = max(1, CHUNK_BYTES // (side * side * np.dtype(np.float32).itemsize))
+    for start in range(0, count, step):
+        yield slice(start, start + step)
+
+
+def _same_side(model: ModelConfig, dataset: Dataset) -> None:
+    if dataset.side != model.side:
+        raise ConfigurationError(
+            f"N = {model.side}; the patterns of {dataset.source.path} are {dataset.side} × {dataset.side}; "
+            f"pass --N {dataset.side}"
+        )
+
+
+def _groups(data: DataConfig, dataset: Dataset) -> Indices:
+    return grouping.group(
+        dataset.xcoords, dataset.ycoords, gridsize=data.gridsize, n_groups=data.n_groups, seed=data.seed
+    )
+
+
+def _normalisation(dataset: Dataset, patterns: Indices) -> float:
+    """The oracle's factor over some patterns. 1/factor² is a mean over patterns, so that chunks of them add up."""
+    inverse_square = 0.0
+    with np.errstate(divide="ignore"):  # a chunk of dark frames has an infinite factor, and adds the zero it should
+        for rows in _chunks(len(patterns), dataset.side):
+            chunk = np.take(dataset.diffraction, patterns[rows], axis=0)
+            inverse_square += len(chunk) / physics.normalisation(chunk) ** 2
+    if not inverse_square > 0:
+        raise ContractError(
+            dataset.source.path,
+            [f"all {len(patterns)} patterns that train are zero; draw others with --seed, or leave dark frames out"],
+        )
+    return math.sqrt(len(patterns) / inverse_square)
+
+
+def _prepared(
+    data: DataConfig,
+    model: ModelConfig,
+    dataset: Dataset,
+    groups: Indices,
+    split: Split,
+    normalisation: float,
+    nphotons: float,
+) -> Prepared:
+    normalised = hashlib.sha256()
+    for chunk in normalised_chunks(dataset.diffraction, normalisation):
+        normalised.update(chunk.data)
+    return Prepared(
+        side=model.side,
+        gridsize=data.gridsize,
+        seed=data.seed,
+        groups=groups,
+        split=split,
+        normalisation=normalisation,
+        nphotons=float(nphotons),
+        probe=physics.normalise_probe(dataset.probe, probe_scale=model.probe_scale, masked=model.probe_mask),
+        stages=Stages(raw=digest(dataset.diffraction), normalised=normalised.hexdigest(), groups=digest(groups)),
+    )

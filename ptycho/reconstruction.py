@@ -1,0 +1,164 @@
+"""
+Inference, shared by both backends: weights and a scan in, a stitched object out.
+
+The file is read and checked before the backend is imported; patterns go through the network in bounded batches and
+straight into the stitcher, so that memory does not grow with the scan.
+"""
+
+import json
+import logging
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ptycho import batches, checkpoint, output, params, raw_data
+from ptycho.config import InferenceConfig, ModelConfig, update_legacy_dict
+from ptycho.dataset import Dataset
+from ptycho.engine import Engine
+from ptycho.errors import CheckpointError, PtychoError
+from ptycho.stitching import Reconstruction, Stitcher
+from ptycho.store import Store
+
+log = logging.getLogger(__name__)
+
+RECONSTRUCTION = "reconstruction.npz"
+PICTURES = ("reconstructed_amplitude.png", "reconstructed_phase.png")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceResult:
+    """
+    What an inference leaves.
+
+    Attributes:
+        reconstruction: the stitched object.
+        output_dir: where `reconstruction.npz`, the pictures and `inference.json` are.
+        summary: what `inference.json` holds.
+    """
+
+    reconstruction: Reconstruction
+    output_dir: Path
+    summary: dict[str, Any]
+
+
+def run(config: InferenceConfig, backend: str) -> InferenceResult:
+    """
+    Reconstruct a scan with trained weights.
+
+    Args:
+        config: the inference, complete.
+        backend: package of the backend, imported late: `"ptycho_torch"` or `"ptycho_tf"`.
+
+    Raises:
+        CheckpointError: weights that are missing, damaged or of an unknown kind.
+        ContractError, ConfigurationError, UsageError: as the data path does, before the backend is imported.
+        DeviceError: the device is not there.
+    """
+    started = perf_counter()
+    tensors, meta = checkpoint.load(checkpoint.find_model(config.model_path))
+    model, statistics = _model_of(meta.config, config.model_path), meta.statistics
+    config = replace(config, model=model, data=replace(config.data, gridsize=model.gridsize))
+    output.prepare(config.output_dir)
+    update_legacy_dict(params.cfg, config)
+    dataset = raw_data.load(config)
+    prepared = raw_data.prepare_for_inference(
+        config.data,
+        model,
+        dataset,
+        normalisation=float(statistics["normalisation"]),
+        nphotons=float(statistics["nphotons"]),
+    )
+    loaded = perf_counter()
+    create_engine = import_module(f"{backend}.engine").create_engine
+    imported = perf_counter()
+    with Store.for_run(None, dataset, prepared) as store:
+        engine = create_engine(
+            model=model, runtime=config.runtime, probe=prepared.probe, weights=tensors, nphotons=prepared.nphotons
+        )
+        reconstruction = reconstruct(
+            engine, store, batch_size=config.batch_size, num_workers=config.runtime.num_workers
+        )
+    predicted = perf_counter()
+    save(config.output_dir, reconstruction)
+    summary = {
+        "backend": backend,
+        "patterns": int(store.groups.size),
+        "input_sha256": prepared.stages.normalised,
+        "engine": engine.fingerprint(),
+        "scores": None if config.runtime.quiet else _scores(reconstruction, dataset),
+        "seconds": {
+            "data": loaded - started,
+            "import": imported - loaded,
+            "predict": predicted - imported,
+            "save": perf_counter() - predicted,
+        },
+    }
+    output.write_text(config.output_dir / "inference.json", json.dumps(summary, indent=2) + "\n")
+    return InferenceResult(reconstruction=reconstruction, output_dir=config.output_dir, summary=summary)
+
+
+def reconstruct(engine: Engine, store: Store, *, batch_size: int, num_workers: int = 0) -> Reconstruction:
+    """
+    Send every group of a store through the network and stitch the patches at their corrected coordinates.
+
+    Args:
+        engine: the trained network.
+        store: the scan.
+        batch_size: groups per forward pass.
+        num_workers: threads that read ahead.
+    """
+    x, y = store.xcoords[store.groups], store.ycoords[store.groups]
+    stitcher = Stitcher(x, y, side=store.manifest.side)
+    order = np.arange(len(store.groups))
+    start = 0
+    for patches in engine.predict(batches.iterate(store, order, batch_size=batch_size, num_workers=num_workers)):
+        rows = slice(start, start + len(patches))
+        stitcher.add(patches, x[rows], y[rows])
+        start = rows.stop
+    if start != len(order):
+        raise PtychoError(f"the backend predicted {start} of {len(order)} groups; it must return one batch for each")
+    return stitcher.finish()
+
+
+def save(output_dir: Path, reconstruction: Reconstruction) -> None:
+    """
+    Write `reconstruction.npz` and the two pictures.
+
+    The archive holds `object` `(h, w)` complex64, `overlap` `(h, w)` float32 and `crop` `(4,)` int64, the object's
+    place as row0, row1, col0, col1 in object pixels.
+    """
+    from ptycho import pictures
+
+    with output.replacing(output_dir / RECONSTRUCTION) as temporary:
+        np.savez(
+            temporary,
+            object=reconstruction.obj.astype(np.complex64),
+            overlap=reconstruction.overlap.astype(np.float32),
+            crop=np.array(reconstruction.crop, dtype=np.int64),
+        )
+    pictures.save_reconstruction(output_dir, reconstruction)
+
+
+def _model_of(fields: dict[str, Any], path: Path) -> ModelConfig:
+    try:
+        return ModelConfig(**fields["model"])
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} does not say which network its weights are for ({error}); save it with this version's train"
+        ) from error
+
+
+def _scores(reconstruction: Reconstruction, dataset: Dataset) -> dict[str, Any] | None:
+    """Scores against the file's own object and the flat object's beside them, where the file has one."""
+    if dataset.obj is None:
+        return None
+    from ptycho import metrics
+
+    return {
+        "reconstruction": metrics.score(reconstruction, dataset.obj).as_dict(),
+        "flat": metrics.flat_row(reconstruction, dataset.obj).as_dict(),
+    }

@@ -1,0 +1,196 @@
+"""
+Training, shared by both backends: data path, epochs, schedule, checkpoints, history, tracking.
+
+Everything that can be refused is refused before the backend is imported. A checkpoint is written after every epoch,
+before its row of the history, so that a run killed at any moment resumes with the epoch that it had not finished.
+"""
+
+import json
+import logging
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ptycho import (
+    batches,
+    checkpoint,
+    epochs,
+    fingerprint,
+    history,
+    output,
+    params,
+    raw_data,
+    reconstruction,
+    tracking,
+    weights,
+)
+from ptycho.clock import Clock
+from ptycho.config import TrainingConfig, flatten, update_legacy_dict
+from ptycho.dataset import Dataset
+from ptycho.engine import Engine
+from ptycho.raw_data import Prepared
+from ptycho.store import Store
+
+log = logging.getLogger(__name__)
+
+SUMMARY = "summary.json"
+CONFIG = "config.json"
+LOSS_CURVE = "loss_curve.png"
+INFERENCE_BATCH = 64
+
+FRAMEWORKS = {"ptycho_torch": ("torch",), "ptycho_tf": ("tensorflow", "tensorflow-cpu")}
+"""Distributions whose version a backend's results depend on: TensorFlow goes by two names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingResult:
+    """
+    What a training leaves.
+
+    Attributes:
+        output_dir: folder of weights, history, log, configuration and summary.
+        model_path: the trained weights.
+        history: one row an epoch, those before a resume included.
+        summary: what `summary.json` holds.
+    """
+
+    output_dir: Path
+    model_path: Path
+    history: tuple[history.Row, ...]
+    summary: dict[str, Any]
+
+
+def run(config: TrainingConfig, backend: str) -> TrainingResult:
+    """
+    Train a network.
+
+    Args:
+        config: the training, complete.
+        backend: package of the backend, imported late: `"ptycho_torch"` or `"ptycho_tf"`.
+
+    Raises:
+        ContractError, ConfigurationError, UsageError: as the data path does, before the backend is imported.
+        CheckpointError: `resume` without a checkpoint, or with one of another training.
+        DeviceError: the device is not there.
+    """
+    clock = Clock()
+    folder = output.prepare(config.output_dir)
+    update_legacy_dict(params.cfg, config)
+    with output.logging_to(folder, quiet=config.runtime.quiet):
+        with clock.phase("data"):
+            dataset = raw_data.load(config)
+            prepared = raw_data.prepare(config, dataset)
+            test = _load_test(config, dataset)
+            resumed = epochs.load(folder, config, prepared) if config.resume else None
+        output.write_text(folder / CONFIG, json.dumps(flatten(config), indent=2) + "\n")
+        log.info("seed %d, %d groups, input sha256 %s", prepared.seed, prepared.n_groups, prepared.stages.normalised)
+        with tracking.open_tracker(folder, enabled=config.mlflow, resume=config.resume) as tracker:
+            tracker.params(flatten(config))
+            with clock.phase("import"):
+                create_engine = import_module(f"{backend}.engine").create_engine
+            with clock.phase("build"):
+                engine = create_engine(
+                    model=config.model,
+                    runtime=config.runtime,
+                    probe=prepared.probe,
+                    weights=weights.initial(config.model, nphotons=prepared.nphotons, seed=config.data.seed),
+                    nphotons=prepared.nphotons,
+                    mae_weight=config.mae_weight,
+                    tv_weight=config.tv_weight,
+                )
+            with Store.for_run(config.store_dir, dataset, prepared) as store:
+                rows = epochs.fit(config, folder, engine, store, prepared, tracker, clock, resumed)
+            with clock.phase("save"):
+                model_path = _save(config, folder, engine, prepared, rows)
+                tracker.artifact(model_path, "weights")
+                tracker.artifact(folder / LOSS_CURVE, "pictures")
+            summary: dict[str, Any] = {
+                **_summary(prepared, rows),
+                "fingerprint": fingerprint.collect(
+                    packages=FRAMEWORKS[backend], device=engine.device, seed=prepared.seed
+                ),
+                "engine": engine.fingerprint(),
+                "test": None if test is None else _evaluate(config, engine, test, prepared, clock),
+            }
+            if config.stitch:
+                with clock.phase("stitch"):
+                    _stitch(config, folder, engine, test or dataset, prepared)
+                for picture in reconstruction.PICTURES:
+                    tracker.artifact(folder / picture, "pictures")
+        summary |= {"tracking": tracker.summary, "seconds": clock.seconds}
+        output.write_text(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
+    return TrainingResult(output_dir=folder, model_path=model_path, history=rows, summary=summary)
+
+
+def _load_test(config: TrainingConfig, dataset: Dataset) -> Dataset | None:
+    """The test file, read before anything costs time; the training file itself is not read twice."""
+    if config.test_path is None:
+        return None
+    if config.test_path.exists() and config.test_path.samefile(config.data.path):
+        return dataset
+    return raw_data.load(config, path=config.test_path)
+
+
+def _save(
+    config: TrainingConfig, folder: Path, engine: Engine, prepared: Prepared, rows: tuple[history.Row, ...]
+) -> Path:
+    """The weights that inference reads, and the loss curve beside them."""
+    from ptycho import pictures
+
+    path = folder / checkpoint.MODEL
+    meta = epochs.meta(config, prepared, epoch=rows[-1].epoch)
+    checkpoint.save(path, checkpoint.weights_only(engine.state()), meta)
+    pictures.save_loss_curve(
+        folder / LOSS_CURVE,
+        [row.epoch for row in rows],
+        [row.train_loss for row in rows],
+        [row.validation_loss for row in rows],
+    )
+    return path
+
+
+def _summary(prepared: Prepared, rows: tuple[history.Row, ...]) -> dict[str, Any]:
+    """What a reader or a harness compares between two runs: the bytes that went in and the losses that came out."""
+    return {
+        "seed": prepared.seed,
+        "n_groups": prepared.n_groups,
+        "input_sha256": prepared.stages.normalised,
+        "stages": asdict(prepared.stages),
+        "normalisation": prepared.normalisation,
+        "nphotons": prepared.nphotons,
+        "epochs": len(rows),
+        "train_loss": rows[-1].train_loss,
+        "validation_loss": rows[-1].validation_loss,
+    }
+
+
+def _evaluate(
+    config: TrainingConfig, engine: Engine, test: Dataset, prepared: Prepared, clock: Clock
+) -> dict[str, float]:
+    """Loss and deviance of the test file, at the scale of the training."""
+    with clock.phase("test"), _store_of(config, test, prepared) as store:
+        losses = engine.evaluate(batches.iterate(store, np.arange(len(store.groups)), batch_size=config.batch_size))
+    return {"loss": losses.mean_total, "deviance": losses.mean_deviance}
+
+
+def _stitch(config: TrainingConfig, folder: Path, engine: Engine, dataset: Dataset, prepared: Prepared) -> None:
+    """Reconstruct a scan with the network as it is now, into the training's own folder."""
+    with _store_of(config, dataset, prepared) as store:
+        reconstruction.save(folder, reconstruction.reconstruct(engine, store, batch_size=INFERENCE_BATCH))
+
+
+def _store_of(config: TrainingConfig, dataset: Dataset, prepared: Prepared) -> AbstractContextManager[Store]:
+    """The store of a scan that does not train; one with fewer patterns than `--n_images` is taken whole."""
+    wanted = config.data.n_groups
+    other = raw_data.prepare_for_inference(
+        replace(config.data, n_groups=None if wanted is None else min(wanted, dataset.n_patterns)),
+        config.model,
+        dataset,
+        normalisation=prepared.normalisation,
+        nphotons=prepared.nphotons,
+    )
+    return Store.for_run(None, dataset, other)

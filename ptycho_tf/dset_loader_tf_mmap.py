@@ -1,0 +1,71 @@
+"""
+From the memory-map store to TensorFlow tensors.
+
+`MemoryMapDataset` serves single patterns `(n, H, W)` to other programs; `batches_to` is what the engine uses: the
+core's batches, already gathered and read ahead, as tensors.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ptycho.engine import Batch
+from ptycho.store import Store
+from ptycho_tf.runtime import tf
+
+
+class MemoryMapDataset:
+    """
+    Patterns of a store as a sequence: an item is read from the map when it is asked for, and not before.
+
+    Args:
+        store: an open store.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def __len__(self) -> int:
+        return len(self.store.diffraction)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """`(n, H, W)`."""
+        n, height, width = self.store.diffraction.shape
+        return n, height, width
+
+    def __getitem__(self, index: int) -> Any:
+        """`(H, W)` float32 normalised amplitude of one pattern."""
+        return tf.constant(np.asarray(self.store.diffraction[index]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorBatch:
+    """
+    One batch on the device.
+
+    Attributes:
+        diffraction: `(B, C, N, N)` float32 X.
+        coords_relative: `(B, 1, 2, C)` float64, pixels.
+        size: B.
+    """
+
+    diffraction: Any
+    coords_relative: Any
+    size: int
+
+
+def batches_to(batches: Iterable[Batch]) -> Iterator[TensorBatch]:
+    """
+    Batches as tensors, one in memory at a time, in the types of the core: the compiled functions cast on the device.
+
+    TensorFlow itself places a tensor on the GPU where one is visible, and on the CPU where none is.
+    """
+    for batch in batches:
+        yield TensorBatch(
+            diffraction=tf.constant(batch.diffraction, tf.float32),
+            coords_relative=tf.constant(batch.coords_relative, tf.float64),
+            size=len(batch.diffraction),
+        )

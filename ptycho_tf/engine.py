@@ -1,0 +1,167 @@
+"""
+The TensorFlow engine: network, physics, loss and optimiser behind the core's `Engine` protocol.
+
+Each function is traced once: its signature leaves the batch size open, so that the last, smaller batch of an epoch does
+not compile everything anew. Losses stay on the device until the epoch ends.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ptycho.config import ModelConfig, RuntimeConfig
+from ptycho.engine import Batch, Losses
+from ptycho.weights import intensity_scale
+from ptycho_tf import assembly, loss, physics
+from ptycho_tf.dset_loader_tf_mmap import TensorBatch, batches_to
+from ptycho_tf.network import REAL, Network, to_canonical
+from ptycho_tf.optimizer import Adam
+from ptycho_tf.runtime import configure, fingerprint, tf
+
+
+class TensorFlowEngine:
+    """
+    A network with its physics and optimiser on one device; see `ptycho.engine.Engine`.
+
+    Args:
+        model: the network and its physics.
+        runtime: device, precision and threads; threads can be set once per process.
+        probe: `(P, N, N)` complex, already normalised.
+        weights: canonical weights.
+        nphotons: mean photons per pattern.
+        mae_weight: weight of the amplitude term.
+        tv_weight: weight of the total variation.
+
+    Raises:
+        DeviceError: the device is not there or does not work.
+        CheckpointError: the weights do not fit the model.
+        UsageError: TensorFlow already runs with another number of threads.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: ModelConfig,
+        runtime: RuntimeConfig,
+        probe: ArrayLike,
+        weights: Mapping[str, NDArray[Any]],
+        nphotons: float,
+        mae_weight: float = 0.0,
+        tv_weight: float = 0.0,
+    ) -> None:
+        self.model = model
+        self.runtime = runtime
+        self.device = configure(runtime)
+        self.dtype = REAL[runtime.precision]
+        self.complex = tf.complex128 if self.dtype == tf.float64 else tf.complex64
+        self.scale = intensity_scale(nphotons, model.side)
+        self.mae_weight, self.tv_weight = mae_weight, tv_weight
+        self.network = Network(model, self.scale, runtime.precision)
+        self.network.load(weights)
+        self.probe = tf.constant(np.asarray(probe), self.complex)
+        self.optimizer = Adam({k: v for k, v in self.network.parameters.items() if v.trainable})
+        frames = tf.TensorSpec((None, model.channels, model.side, model.side), tf.float32)
+        coords = tf.TensorSpec((None, 1, 2, model.channels), tf.float64)
+        patches = tf.TensorSpec(frames.shape, self.complex)
+        rate = tf.TensorSpec((), tf.float64)
+        self._train = _compiled(self._train_step, frames, coords, rate)
+        self._score = _compiled(self._scores, frames, coords)
+        self._predict = _compiled(self.patches, frames, coords)
+        self._consistent = _compiled(self._agree, patches, coords)
+        self._gradients = _compiled(self._differentiate, frames, coords)
+
+    def patches(self, diffraction: Any, coords_relative: Any) -> Any:
+        """`(B, C, N, N)` complex object patches, assembled for gridsize > 1."""
+        return self._agree(self.network.forward(diffraction), coords_relative)
+
+    def losses(self, diffraction: Any, coords_relative: Any) -> loss.Terms:
+        """Forward pass and every loss term of one batch."""
+        patches = self.patches(diffraction, coords_relative)
+        return loss.terms(
+            intensity=physics.intensity(patches, self.probe),
+            patches=patches,
+            diffraction=diffraction,
+            log_scale=self.network.log_scale,
+            scale=self.scale,
+            mae_weight=self.mae_weight,
+            tv_weight=self.tv_weight,
+        )
+
+    def train_epoch(self, batches: Iterable[Batch], learning_rate: float) -> Losses:
+        """One optimiser step a batch; losses stay on the device until the epoch's end."""
+        rate = tf.constant(learning_rate, tf.float64)
+        return _collect(batches, lambda batch: self._train(batch.diffraction, batch.coords_relative, rate))
+
+    def evaluate(self, batches: Iterable[Batch]) -> Losses:
+        """Losses without a step."""
+        return _collect(batches, lambda batch: self._score(batch.diffraction, batch.coords_relative))
+
+    def predict(self, batches: Iterable[Batch]) -> Iterator[NDArray[np.complexfloating[Any, Any]]]:
+        """Object patches of each batch, `(B, C, N, N)`."""
+        for batch in batches_to(batches):
+            yield self._predict(batch.diffraction, batch.coords_relative).numpy()
+
+    def consistent_patches(
+        self, patches: NDArray[np.complexfloating[Any, Any]], coords_relative: NDArray[np.float64]
+    ) -> NDArray[np.complexfloating[Any, Any]]:
+        """Assemble and extract given patches, as `predict` does with the network's own."""
+        agreed = self._consistent(tf.constant(patches, self.complex), tf.constant(coords_relative, tf.float64))
+        return np.asarray(agreed.numpy())
+
+    def gradients(self, batch: Batch) -> dict[str, NDArray[Any]]:
+        """Gradient of the objective to each trained weight, canonical names and layout, without a step."""
+        (tensors,) = batches_to([batch])
+        values = self._gradients(tensors.diffraction, tensors.coords_relative)
+        return {name: to_canonical(item.numpy()) for name, item in zip(self.optimizer.names, values, strict=True)}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Canonical weights and the optimiser's moments and step count."""
+        return {**self.network.export(), **self.optimizer.export()}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over weights, moments and step count."""
+        self.network.load({name: value for name, value in state.items() if not name.startswith("adam.")})
+        self.optimizer.load(state)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Versions, device, threads, precision."""
+        return fingerprint(self.device, self.runtime)
+
+    def _agree(self, patches: Any, coords_relative: Any) -> Any:
+        return assembly.consistent(patches, coords_relative, self.model.gridsize)
+
+    def _scores(self, diffraction: Any, coords_relative: Any) -> tuple[Any, Any]:
+        result = self.losses(diffraction, coords_relative)
+        return result.total, result.deviance
+
+    def _differentiate(self, diffraction: Any, coords_relative: Any) -> list[Any]:
+        with tf.GradientTape() as tape:
+            result = self.losses(diffraction, coords_relative)
+        return list(tape.gradient(result.total, self.optimizer.targets))
+
+    def _train_step(self, diffraction: Any, coords_relative: Any, learning_rate: Any) -> tuple[Any, Any]:
+        with tf.GradientTape() as tape:
+            result = self.losses(diffraction, coords_relative)
+        self.optimizer.step(tape.gradient(result.total, self.optimizer.targets), learning_rate)
+        return result.total, result.deviance
+
+
+create_engine = TensorFlowEngine
+"""The name under which the core's workflow finds the engine of either backend."""
+
+
+def _compiled(function: Callable[..., Any], *signature: Any) -> Any:
+    # Without autograph: nothing here branches on a tensor, so there is no source to rewrite.
+    return tf.function(function, input_signature=signature, autograph=False)
+
+
+def _collect(batches: Iterable[Batch], score: Callable[[TensorBatch], tuple[Any, Any]]) -> Losses:
+    """Score every batch and fetch the losses once, at the end."""
+    reported = [(*score(batch), batch.size) for batch in batches_to(batches)]
+    return Losses(
+        total=np.array([total.numpy() for total, _, _ in reported], dtype=np.float64),
+        deviance=np.array([deviance.numpy() for _, deviance, _ in reported], dtype=np.float64),
+        sizes=np.array([size for _, _, size in reported], dtype=np.int64),
+    )

@@ -1,0 +1,32 @@
+"""
+What the command lines and other programs call to train and to reconstruct with TensorFlow.
+
+The workflow itself is the core's, shared with the other backend; TensorFlow is imported only once the configuration
+and the files have been found good.
+"""
+
+from ptycho import reconstruction, training
+from ptycho.config import InferenceConfig, TrainingConfig
+from ptycho.reconstruction import InferenceResult
+from ptycho.training import TrainingResult
+
+BACKEND = "ptycho_tf"
+
+
+def train(config: TrainingConfig) -> TrainingResult:
+    """
+    Train the reference network; see `ptycho.training.run`.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ptycho.config import DataConfig, TrainingConfig
+        >>> config = TrainingConfig(data=DataConfig(path=Path("scan.npz")), output_dir=Path("out"))
+        >>> train(config).model_path  # doctest: +SKIP
+        PosixPath('out/model.safetensors')
+    """
+    return training.run(config, BACKEND)
+
+
+def infer(config: InferenceConfig) -> InferenceResult:
+    """Reconstruct a scan with trained weights; see `ptycho.reconstruction.run`."""
+    return reconstruction.run(config, BACKEND)

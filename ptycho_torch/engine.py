@@ -1,0 +1,143 @@
+"""The PyTorch engine: network, physics, loss and optimiser behind the core's `Engine` protocol."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from ptycho.config import ModelConfig, RuntimeConfig
+from ptycho.engine import Batch, Losses
+from ptycho.weights import intensity_scale
+from ptycho_torch import assembly, loss, physics
+from ptycho_torch.dset_loader_pt_mmap import TensorBatch, batches_to
+from ptycho_torch.network import Network
+from ptycho_torch.optimizer import Adam
+from ptycho_torch.runtime import COMPLEX, REAL, configure, fingerprint
+
+
+class TorchEngine:
+    """
+    A network with its physics and optimiser on one device; see `ptycho.engine.Engine`.
+
+    Args:
+        model: the network and its physics.
+        runtime: device, precision and threads.
+        probe: `(P, N, N)` complex, already normalised.
+        weights: canonical weights.
+        nphotons: mean photons per pattern.
+        mae_weight: weight of the amplitude term.
+        tv_weight: weight of the total variation.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: ModelConfig,
+        runtime: RuntimeConfig,
+        probe: ArrayLike,
+        weights: Mapping[str, NDArray[np.generic]],
+        nphotons: float,
+        mae_weight: float = 0.0,
+        tv_weight: float = 0.0,
+    ) -> None:
+        self.model = model
+        self.runtime = runtime
+        self.device = configure(runtime)
+        self.dtype = REAL[runtime.precision]
+        self.scale = intensity_scale(nphotons, model.side)
+        self.mae_weight, self.tv_weight = mae_weight, tv_weight
+        self.network = Network(model, self.scale, runtime.precision).to(self.device, self.dtype)
+        self.network.load(weights)
+        self.probe = torch.from_numpy(np.array(probe)).to(self.device, COMPLEX[self.dtype])
+        self.optimizer = Adam({k: v for k, v in self.network.named_parameters() if v.requires_grad})
+
+    def patches(self, batch: TensorBatch) -> Tensor:
+        """`(B, C, N, N)` complex object patches, assembled for gridsize > 1."""
+        return assembly.consistent(self.network(batch.diffraction), batch.coords_relative, self.model.gridsize)
+
+    def losses(self, batch: TensorBatch) -> loss.Terms:
+        """Forward pass and every loss term of one batch."""
+        patches = self.patches(batch)
+        return loss.terms(
+            intensity=physics.intensity(patches, self.probe),
+            patches=patches,
+            diffraction=batch.diffraction,
+            log_scale=self.network.log_intensity_scale,
+            scale=self.scale,
+            mae_weight=self.mae_weight,
+            tv_weight=self.tv_weight,
+        )
+
+    def train_epoch(self, batches: Iterable[Batch], learning_rate: float) -> Losses:
+        """One optimiser step a batch; losses stay on the device until the epoch's end."""
+        self.network.train()
+        reported: list[tuple[Tensor, Tensor, int]] = []
+        for batch in batches_to(batches, self.device, self.dtype):
+            result = self.losses(batch)
+            result.total.backward()
+            self.optimizer.step(learning_rate)
+            reported.append((result.total.detach(), result.deviance, batch.size))
+        return _collect(reported)
+
+    @torch.no_grad()
+    def evaluate(self, batches: Iterable[Batch]) -> Losses:
+        """Losses without a step."""
+        self.network.eval()
+        reported = []
+        for batch in batches_to(batches, self.device, self.dtype):
+            result = self.losses(batch)
+            reported.append((result.total, result.deviance, batch.size))
+        return _collect(reported)
+
+    def predict(self, batches: Iterable[Batch]) -> Iterator[NDArray[np.complexfloating]]:
+        """Object patches of each batch, `(B, C, N, N)`."""
+        self.network.eval()
+        for batch in batches_to(batches, self.device, self.dtype):
+            with torch.inference_mode():
+                patches = self.patches(batch)
+            yield patches.cpu().numpy()
+
+    @torch.no_grad()
+    def consistent_patches(
+        self, patches: NDArray[np.complexfloating], coords_relative: NDArray[np.float64]
+    ) -> NDArray[np.complexfloating]:
+        """Assemble and extract given patches, as `predict` does with the network's own."""
+        values = torch.from_numpy(np.array(patches)).to(self.device, COMPLEX[self.dtype])
+        relative = torch.from_numpy(np.array(coords_relative)).to(self.device, self.dtype)
+        return assembly.consistent(values, relative, self.model.gridsize).cpu().numpy()
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Canonical weights and the optimiser's moments and step count."""
+        moments = {
+            f"adam.{kind}/{name}": value.detach().cpu().numpy()
+            for kind, table in (("m", self.optimizer.first), ("v", self.optimizer.second))
+            for name, value in table.items()
+        }
+        return {**self.network.export(), **moments, "adam.step": np.array(self.optimizer.step_count, dtype=np.int64)}
+
+    def load_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Take over weights, moments and step count."""
+        self.network.load({name: value for name, value in state.items() if not name.startswith("adam.")})
+        self.optimizer.step_count = int(state["adam.step"])
+        for kind, table in (("m", self.optimizer.first), ("v", self.optimizer.second)):
+            for name, value in table.items():
+                value.copy_(torch.from_numpy(np.array(state[f"adam.{kind}/{name}"])))
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Versions, device, threads, precision."""
+        return fingerprint(self.device, self.runtime)
+
+
+def _collect(reported: list[tuple[Tensor, Tensor, int]]) -> Losses:
+    return Losses(
+        total=torch.stack([total for total, _, _ in reported]).cpu().numpy(),
+        deviance=torch.stack([deviance for _, deviance, _ in reported]).cpu().numpy(),
+        sizes=np.array([size for _, _, size in reported], dtype=np.int64),
+    )
+
+
+create_engine = TorchEngine
+"""The name under which the core's workflow finds the engine of either backend."""

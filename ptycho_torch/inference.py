@@ -1,0 +1,20 @@
+"""`python -m ptycho_torch.inference`: reconstruct a scan with weights that PyTorch trained."""
+
+from collections.abc import Sequence
+
+from ptycho import cli
+from ptycho.errors import exit_on_error
+from ptycho_torch import workflows
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse a command line, reconstruct, and show the scores where the file knows the truth."""
+    with exit_on_error():
+        config = cli.inference_config(arguments, prog="ptycho_torch.inference")
+        result = workflows.infer(config)
+        if not config.runtime.quiet:
+            cli.show_reconstruction(result.summary, result.output_dir)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Device, threads and numerical modes of PyTorch: everything that must be settled before the first tensor."""
+
+from typing import Any
+
+import torch
+
+from ptycho.config import RuntimeConfig
+from ptycho.errors import DeviceError
+
+REAL = {"f32": torch.float32, "bf16": torch.float32, "f64": torch.float64}
+"""Type of weights, physics and data by precision; `bf16` touches the convolutions only."""
+
+COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
+
+
+def select_device(requested: str) -> str:
+    """
+    The device to compute on, proved by a kernel: `is_available()` alone is true on machines whose GPU does not work.
+
+    Args:
+        requested: `"auto"`, `"cpu"` or `"cuda"`.
+
+    Raises:
+        DeviceError: for `"cuda"` where no GPU works. Never a quiet fall-back.
+    """
+    if requested == "cpu":
+        return "cpu"
+    problem = _cuda_problem()
+    if problem is None:
+        return "cuda"
+    if requested == "cuda":
+        raise DeviceError(f"--device cuda: {problem}; use --device cpu or auto, or a machine with a working GPU")
+    return "cpu"
+
+
+def _cuda_problem() -> str | None:
+    if torch.cuda.device_count() == 0:
+        return f"PyTorch {torch.__version__} sees no CUDA device"
+    try:
+        torch.ones(2, device="cuda").sum().item()
+    except RuntimeError as error:
+        return f"the CUDA device does not work ({error})"
+    return None
+
+
+def configure(runtime: RuntimeConfig) -> str:
+    """
+    Apply threads and numerical modes, and return the device.
+
+    TF32 is off and cuDNN deterministic: a result must not depend on which of two equal kernels was faster today.
+    """
+    device = select_device(runtime.device)
+    if runtime.threads:
+        torch.set_num_threads(runtime.threads)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    return device
+
+
+def fingerprint(device: str, runtime: RuntimeConfig) -> dict[str, Any]:
+    """What decides the rounding: versions, device, threads, precision."""
+    return {
+        "framework": "torch",
+        "version": torch.__version__,
+        "device": device,
+        "device_name": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+        "precision": runtime.precision,
+    }

@@ -1,0 +1,57 @@
+"""What the tests of the harness share: a scan, and a workspace in which no other program writes."""
+
+import tempfile
+from pathlib import Path
+
+import fake_target
+import pytest
+
+from harness import environment, targets
+from harness.interruption import Interruption
+from harness.lane import Options, run
+from harness.outcome import Outcome
+
+
+@pytest.fixture(scope="session")
+def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small scan with its object."""
+    return fake_target.scan(tmp_path_factory.mktemp("scan") / "scan.npz")
+
+
+class Workspace:
+    """A working directory, its parent, a HOME and a TMPDIR of the test's own."""
+
+    def __init__(self, path: Path, scan: Path) -> None:
+        self.path, self.scan = path, scan
+        self.cwd, self.home, self.tmp = path / "parent" / "cwd", path / "home", path / "tmp"
+        for folder in (self.cwd, self.home, self.tmp):
+            folder.mkdir(parents=True)
+        self.root = self.cwd / ".harness"
+
+    def target(self, **settings: object) -> targets.Target:
+        """The fake target with a fault to order."""
+        return targets.load(fake_target.write(self.path / "target", **settings))  # type: ignore[arg-type]
+
+    def run(self, *, device: str = "cpu", strict: bool = False, keep: bool = False, **settings: object) -> Outcome:
+        """Run the fake target's lane here, without a suite if none is ordered."""
+        options = Options(
+            device=device, fixtures={"scan": self.scan}, root=self.root, strict=strict, keep=keep, quiet=True
+        )
+        return run(self.target(**{"suite": None, **settings}), options, Interruption())
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, scan: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A workspace, entered."""
+    made = Workspace(tmp_path, scan)
+    monkeypatch.chdir(made.cwd)
+    monkeypatch.setenv("HOME", str(made.home))
+    monkeypatch.setattr(tempfile, "tempdir", str(made.tmp))
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    return made
+
+
+@pytest.fixture
+def cell(tmp_path: Path) -> environment.Cell:
+    """The folders of one command."""
+    return environment.Cell(path=tmp_path / "cell").make()

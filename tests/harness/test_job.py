@@ -1,0 +1,66 @@
+"""What makes a command's end a verdict, and what its artifacts must be."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness import job
+from harness.child import Finished
+from harness.outcome import FixtureResult
+from harness.targets import Command
+from ptycho.verdict import Verdict
+
+
+def _finished(folder: Path, returncode: int, *, timed_out: bool = False) -> Finished:
+    (folder / "log").write_text("last words\n")
+    return Finished(
+        argv=("x",),
+        pid=1,
+        returncode=returncode,
+        seconds=1,
+        started=1000,
+        timed_out=timed_out,
+        survivors=(),
+        log=folder / "log",
+    )
+
+
+@pytest.mark.parametrize(
+    ("returncode", "verdict"),
+    [
+        (0, Verdict.PASS),
+        (1, Verdict.FAIL),
+        (2, Verdict.FAIL),
+        (-9, Verdict.FAIL),
+        (12, Verdict.OOM),
+        (13, Verdict.INFRA),
+        (99, Verdict.FAIL),
+    ],
+)
+def test_exit_codes_become_verdicts(tmp_path: Path, returncode: int, verdict: Verdict) -> None:
+    assert job.verdict_of(_finished(tmp_path, returncode)) is verdict
+    assert job.verdict_of(_finished(tmp_path, returncode, timed_out=True)) is Verdict.TIMEOUT
+
+
+def test_a_complaint_says_how_it_ended_and_its_last_words(tmp_path: Path) -> None:
+    assert job.complaint("train", _finished(tmp_path, -9), 5) == (
+        f"train ended by signal 9; output in {tmp_path / 'log'}:\nlast words"
+    )
+
+
+def test_artifacts_must_be_there_fresh_and_not_empty(tmp_path: Path) -> None:
+    command = Command(argv=(), timeout_s=1, artifacts=("good", "absent", "empty", "stale"))
+    for name, text in (("good", "x"), ("empty", ""), ("stale", "x")):
+        (tmp_path / name).write_text(text)
+    os.utime(tmp_path / "stale", (900, 900))
+    assert job.missing_artifacts(command, tmp_path, since=1000) == [
+        *("absent is missing", "empty is empty", "stale is older than the command that should have written it")
+    ]
+
+
+def test_layouts_must_give_the_network_the_same_bytes() -> None:
+    same = [FixtureResult(fixture=name, input_sha256="a" * 64) for name in ("small", "small_legacy")]
+    assert job.differing_inputs(same) is None
+    other = [same[0], FixtureResult(fixture="small_legacy", input_sha256="b" * 64)]
+    assert "small: aaaaaaaaaaaaaaaa…, small_legacy: bbbbbbbbbbbbbbbb…" in str(job.differing_inputs(other))

@@ -1,0 +1,144 @@
+"""A whole lane on a pipeline with faults to order: every fault is named, and nothing is left in any case."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import processes
+from harness.events import read
+from harness.outcome import Outcome
+from ptycho.verdict import Verdict
+
+
+def _messages(outcome: Outcome) -> str:
+    return "\n".join(problem.message for problem in outcome.problems)
+
+
+def test_a_sound_pipeline_passes_and_leaves_only_its_run_root(workspace: Any) -> None:
+    outcome = workspace.run(suite="def test_truth() -> None:\n    assert 4 == 2 + 2\n", strict=True)
+    assert _messages(outcome) == ""
+    assert outcome.verdict is Verdict.PASS
+    assert outcome.lane == "fake-cpu"
+    assert outcome.suite is not None
+    assert (outcome.suite.passed, outcome.suite.failed) == (1, 0)
+    (result,) = outcome.fixtures
+    assert result.scores is not None
+    assert result.scores["phase_correlation"] > 0.99
+    assert sorted(path.name for path in outcome.run_root.iterdir()) == [
+        *("events.ndjson", "junit.xml", "logs", "outcome.json", "pictures", "run.json")
+    ]
+    assert [Path(picture).is_file() for picture in result.pictures] == [True]
+    assert json.loads((outcome.run_root / "outcome.json").read_text())["verdict"] == "pass"
+    names = [row["event"] for row in read(outcome.run_root / "events.ndjson")]
+    assert (names[0], names[-1], names.count("command.start")) == ("run.start", "run.end", 3)
+    assert [sorted(folder.iterdir()) for folder in (workspace.home, workspace.tmp)] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("fault", "verdict", "message"),
+    [
+        ("cwd", Verdict.FAIL, "left in the working directory: "),
+        ("parent", Verdict.FAIL, "left in the parent of the working directory: "),
+        ("home", Verdict.FAIL, "left in HOME: "),
+        ("tmp", Verdict.FAIL, "left in TMPDIR: "),
+        ("daemon", Verdict.FAIL, "scan-train left a process alive: "),
+        ("nothing", Verdict.FAIL, "exited 0, but weights.bin is missing; summary.json is missing"),
+        ("crash", Verdict.FAIL, "planted crash"),
+        ("code", Verdict.OOM, "ended with exit code 12"),
+        ("hang", Verdict.TIMEOUT, "killed after 1 s"),
+        ("flat", Verdict.FAIL, "phase correlation 0.000 with the truth; needed: more than 0.5"),
+        ("mirrored", Verdict.FAIL, "with the truth; needed: more than 0.5"),
+    ],
+)
+def test_a_fault_is_named_and_swept_up(workspace: Any, fault: str, verdict: Verdict, message: str) -> None:
+    outcome = workspace.run(fault=fault, timeout_s=1 if fault == "hang" else 60)
+    assert message in _messages(outcome)
+    assert outcome.verdict is verdict
+    assert not (outcome.run_root / "scratch").exists()
+    assert processes.with_token(outcome.run_root.name.rpartition("-")[2]) == []
+
+
+@pytest.mark.parametrize("place", ["cwd", "parent", "home", "tmp"])
+def test_a_leak_by_absolute_path_is_named_with_its_culprit(workspace: Any, place: str) -> None:
+    folder = {"parent": workspace.cwd.parent}.get(place) or getattr(workspace, place)
+    leak = folder / "stray.npz"
+    outcome = workspace.run(fault="absolute", absolute=str(leak))
+    assert f"new in {_name(place)}: {leak} (written by process " in _messages(outcome)
+    assert outcome.verdict is Verdict.FAIL
+
+
+def _name(place: str) -> str:
+    names = {"cwd": "working directory", "parent": "parent of the working directory", "home": "HOME"}
+    return names.get(place, "TMPDIR")
+
+
+def test_a_leak_in_shared_memory_is_named(workspace: Any, tmp_path: Path) -> None:
+    leak = Path("/dev/shm") / f"ptycho-test-{tmp_path.name}-{workspace.path.parent.name}"  # noqa: S108
+    if not leak.parent.is_dir():
+        leak = workspace.cwd / "no-shared-memory-here"
+    try:
+        outcome = workspace.run(fault="absolute", absolute=str(leak))
+        assert f": {leak} (written by process " in _messages(outcome)
+    finally:
+        leak.unlink(missing_ok=True)
+
+
+def test_another_programs_file_is_a_note_and_strictness_makes_it_a_failure(
+    workspace: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness import job
+
+    plain = job.run_fixture
+
+    def meanwhile(*args: Any, **kwargs: Any) -> Any:
+        (workspace.tmp / f"neighbour-{len(list(workspace.tmp.iterdir()))}").write_text("x")
+        return plain(*args, **kwargs)
+
+    monkeypatch.setattr(job, "run_fixture", meanwhile)
+    lenient = workspace.run()
+    assert lenient.verdict is Verdict.PASS
+    assert [note for note in lenient.notes if "neighbour-0" in note] == lenient.notes[:1]
+    assert "new in TMPDIR: " in _messages(workspace.run(strict=True))
+
+
+def test_no_gpu_where_one_is_required_is_an_error_and_nothing_is_skipped(workspace: Any) -> None:
+    outcome = workspace.run(device="cuda")
+    assert outcome.verdict is Verdict.INFRA
+    assert "no GPU computes in none: the probe ended with 1: no GPU here" in _messages(outcome)
+    assert outcome.fixtures == []
+
+
+@pytest.mark.parametrize(("probe", "lane"), [("print('Fake 1')", "fake-gpu"), ("raise SystemExit(1)", "fake-cpu")])
+def test_auto_says_which_device_it_took(workspace: Any, probe: str, lane: str) -> None:
+    outcome = workspace.run(device="auto", probe=probe)
+    assert (outcome.lane, outcome.verdict) == (lane, Verdict.PASS)
+
+
+def test_the_gpu_is_hidden_from_a_cpu_lane_at_exec(workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    outcome = workspace.run(fault="environment")
+    environment = json.loads((outcome.run_root / "logs" / "scan-train.log").read_text().splitlines()[0])
+    assert environment["CUDA_VISIBLE_DEVICES"] == ""
+
+
+@pytest.mark.parametrize(
+    ("suite", "message"),
+    [
+        ("def test_wrong() -> None:\n    assert 5 == 2 + 2\n", "1 failed"),
+        ("import pytest\n\n@pytest.mark.skip\ndef test_absent() -> None: ...\n", "all 1 tests of the suite were skipped"),
+        ("nothing = 1\n", "collected no test"),
+        ("def test_home() -> None:\n    import pathlib; (pathlib.Path.home() / 'x').touch()\n", "left in HOME"),
+    ],
+)
+def test_a_suite_that_proves_nothing_fails(workspace: Any, suite: str, message: str) -> None:
+    outcome = workspace.run(suite=suite)
+    assert message in _messages(outcome)
+    assert outcome.verdict is Verdict.FAIL
+
+
+def test_kept_scratch_is_said(workspace: Any) -> None:
+    outcome = workspace.run(keep=True)
+    assert (outcome.run_root / "scratch" / "scan-train" / "output" / "weights.bin").is_file()
+    assert outcome.notes == [f"scratch kept: {outcome.run_root / 'scratch'}"]

@@ -1,0 +1,51 @@
+"""The observer names what a Python child writes outside its scratch, whichever way it does, and nothing inside."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.environment import OBSERVER
+from harness.ledger import observed_writes
+
+WAYS = {
+    "open": "open(path, 'w').close()",
+    "append": "open(path, 'ab').close()",
+    "low": "import os; os.close(os.open(path, os.O_CREAT | os.O_WRONLY))",
+    "mkdir": "import os; os.mkdir(path)",
+    "rename": "import os; open('inside', 'w').close(); os.rename('inside', path)",
+    "symlink": "import os; os.symlink('/', path)",
+    "sqlite": "import sqlite3; sqlite3.connect(path).execute('create table t (a)').connection.close()",
+    "bytes": "open(path.encode(), 'w').close()",
+}
+
+
+def _observe(code: str, scratch: Path, path: Path) -> dict[str, int]:
+    scratch.mkdir(exist_ok=True)
+    log = scratch / "writes.log"
+    env = {
+        "PYTHONPATH": str(OBSERVER),
+        "PTYCHO_HARNESS_WRITES": str(log),
+        "PTYCHO_HARNESS_SCRATCH": str(scratch),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    argv = [sys.executable, "-c", f"import sys; path = sys.argv[1]; {code}", str(path)]
+    subprocess.run(argv, env=env, cwd=scratch, check=True)
+    return observed_writes([log])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_write_outside_is_named(tmp_path: Path, way: str) -> None:
+    assert list(_observe(WAYS[way], tmp_path / "scratch", tmp_path / "planted ü")) == [str(tmp_path / "planted ü")]
+
+
+def test_writes_inside_and_reads_are_not(tmp_path: Path) -> None:
+    (tmp_path / "read").write_text("x")
+    code = "open(path).close(); open('inside', 'w').close(); open('/dev/null', 'w').close()"
+    assert _observe(code, tmp_path / "scratch", tmp_path / "read") == {}
+
+
+def test_a_sibling_with_the_scratch_as_prefix_is_outside(tmp_path: Path) -> None:
+    sibling = tmp_path / "scratch-not"
+    assert list(_observe(WAYS["open"], tmp_path / "scratch", sibling)) == [str(sibling)]

@@ -1,0 +1,78 @@
+"""Identities survive pid reuse; descendants are found by parentage and by token; strangers are left alone."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psutil
+import pytest
+
+from harness import processes
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    env = {**os.environ, processes.TOKEN_VARIABLE: "outer:t0ken"}
+    argv = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
+    with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+        process.kill()
+
+
+def test_a_living_process_is_alive_and_a_stranger_under_its_pid_is_not(sleeper: subprocess.Popen[bytes]) -> None:
+    identity = processes.identify(sleeper.pid)
+    assert processes.is_alive(identity)
+    assert not processes.is_alive(replace(identity, started="1"))
+    assert not processes.is_alive(replace(identity, boot="another boot"))
+    sleeper.kill()
+    sleeper.wait()
+    assert not processes.is_alive(identity)
+
+
+def test_a_zombie_is_not_alive(sleeper: subprocess.Popen[bytes]) -> None:
+    identity = processes.identify(sleeper.pid)
+    sleeper.kill()
+    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
+    assert not processes.is_alive(identity)
+
+
+def test_nobody_has_pid_minus_one() -> None:
+    with pytest.raises(ProcessLookupError, match="no process 999999999"):
+        processes.identify(999_999_999)
+
+
+def test_a_token_is_found_in_a_chain_and_only_whole(sleeper: subprocess.Popen[bytes]) -> None:
+    assert [process.pid for process in processes.with_token("t0ken")] == [sleeper.pid]
+    assert [process.pid for process in processes.with_token("outer")] == [sleeper.pid]
+    assert processes.with_token("t0k") == []
+
+
+def test_ending_kills_what_ignores_sigterm() -> None:
+    code = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        started = time.monotonic()
+        processes.end(
+            lambda: [psutil.Process(process.pid)] if process.poll() is None else [], grace_s=0.3, hurry=lambda: False
+        )
+        assert process.wait() == -9
+    assert 0.3 <= time.monotonic() - started < 5
+
+
+def test_a_hurry_cuts_the_grace_short(sleeper: subprocess.Popen[bytes]) -> None:
+    started = time.monotonic()
+    processes.end(lambda: processes.with_token("t0ken"), grace_s=60, hurry=lambda: True)
+    assert sleeper.wait() in (-15, -9)
+    assert time.monotonic() - started < 5
+
+
+def test_a_process_is_described_by_pid_and_command(sleeper: subprocess.Popen[bytes]) -> None:
+    assert processes.describe(psutil.Process(sleeper.pid)).startswith(f"{sleeper.pid} ({sys.executable}")
+    assert processes.descendants(999_999_999) == []
+    assert processes.handle(999_999_999) is None

@@ -1,0 +1,68 @@
+"""A suite passes only if tests ran and passed."""
+
+from pathlib import Path
+
+import pytest
+
+from harness import suite
+from harness.child import Finished
+from harness.environment import Cell
+from harness.outcome import SuiteResult
+
+
+def _finished(folder: Path, returncode: int) -> Finished:
+    (folder / "log").write_text("the end of the output\n")
+    return Finished(
+        argv=("pytest",),
+        pid=1,
+        returncode=returncode,
+        seconds=1.5,
+        started=0,
+        timed_out=False,
+        survivors=(),
+        log=folder / "log",
+    )
+
+
+def _result(passed: int, failed: int = 0, skipped: int = 0) -> SuiteResult:
+    return SuiteResult(passed=passed, failed=failed, skipped=skipped, seconds=1, log="log")
+
+
+@pytest.mark.parametrize(
+    ("result", "returncode", "complaint"),
+    [
+        (_result(2), 0, None),
+        (_result(2, skipped=1), 0, None),
+        (_result(0, skipped=3), 0, "all 3 tests of the suite were skipped"),
+        (_result(0), 5, "collected no test"),
+        (_result(0), 0, "collected no test"),
+        (_result(2, failed=1), 1, "ended with 1, 1 failed"),
+        (_result(2), 3, "ended with 3, 0 failed"),
+        (None, 4, "left no result"),
+    ],
+)
+def test_only_tests_that_passed_are_evidence(
+    tmp_path: Path, result: SuiteResult | None, returncode: int, complaint: str | None
+) -> None:
+    said = suite.problem(result, _finished(tmp_path, returncode))
+    assert said is None if complaint is None else complaint in str(said)
+
+
+def test_counts_come_from_the_result_file(tmp_path: Path) -> None:
+    junit = tmp_path / "junit.xml"
+    finished = _finished(tmp_path, 1)
+    assert suite.read(junit, finished) is None
+    junit.write_text('<testsuites><testsuite tests="7" failures="1" errors="1" skipped="2"/></testsuites>')
+    assert suite.read(junit, finished) == SuiteResult(
+        passed=3, failed=2, skipped=2, seconds=1.5, log=str(tmp_path / "log")
+    )
+    junit.write_text("<testsuites><cut")
+    assert suite.read(junit, finished) is None
+
+
+def test_the_command_keeps_pytest_in_its_cell(cell: Cell, tmp_path: Path) -> None:
+    argv = suite.command(tmp_path / "tests", tmp_path, cell, tmp_path / "junit.xml", ["-k", "name"])
+    assert argv[1:4] == ["-m", "pytest", str(tmp_path / "tests")]
+    assert argv[-2:] == ["-k", "name"]
+    assert {"-vv", "no:cacheprovider", f"--basetemp={cell.cache / 'pytest'}"} <= set(argv)
+    assert not any(argument.startswith("--config-file") for argument in argv)

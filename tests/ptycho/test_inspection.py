@@ -1,0 +1,48 @@
+"""What a file is, good or bad."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from crafted_npz import BROKEN, Broken, legacy, metadata, replaced, scan, write
+
+from ptycho import inspection
+
+
+def test_a_good_file(tmp_path: Path) -> None:
+    found = inspection.inspect(write(tmp_path / "scan.npz", legacy(scan(8)) | {"_metadata": metadata(nphotons=1e5)}))
+    facts = inspection.as_dict(found)
+    assert json.loads(json.dumps(facts, allow_nan=False))["sha256"] == facts["sha256"]
+    assert (facts["violations"], facts["warnings"]) == ([], [])
+    assert facts["members"]["diff3d"]["name"] == "diffraction"
+    assert facts["members"]["diff3d"]["shape"] == [64, 64, 8]
+    assert facts["reading"]["layout"] == "legacy"
+    assert facts["metadata"] == {"nphotons": 1e5}
+    assert facts["diagnosis"]["kind"] == "amplitude"
+    assert facts["explanation"]["better_than_flat"] is True
+
+
+@pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.name)
+def test_a_bad_file_is_described_as_far_as_it_goes(case: Broken, tmp_path: Path) -> None:
+    found = inspection.inspect(case.build(tmp_path))
+    assert any(case.says in violation for violation in found.violations)
+    assert found.explanation is None
+    assert json.loads(json.dumps(inspection.as_dict(found)))["violations"] == list(found.violations)
+
+
+def test_headers_are_shown_beside_their_violations(tmp_path: Path) -> None:
+    found = inspection.inspect(write(tmp_path / "scan.npz", replaced(probeGuess=None)))
+    assert sorted(inspection.as_dict(found)["members"]) == ["diff3d", "objectGuess", "xcoords", "ycoords"]
+
+
+def test_a_worse_than_flat_object_is_a_warning(tmp_path: Path) -> None:
+    arrays = replaced(objectGuess=scan()["objectGuess"][::-1])
+    (warning,) = inspection.inspect(write(tmp_path / "scan.npz", arrays)).warnings
+    assert "the given object explains the data worse" in warning
+
+
+def test_counts_stored_as_amplitude_are_a_warning(tmp_path: Path) -> None:
+    scaled = (scan()["diff3d"].astype(np.float64) ** 2).round() * 0.37
+    warnings = inspection.inspect(write(tmp_path / "scan.npz", replaced(diff3d=scaled))).warnings
+    assert any("the values themselves are integers up to a factor of 0.37" in warning for warning in warnings)

@@ -1,0 +1,36 @@
+"""The report in plain text."""
+
+import io
+from pathlib import Path
+
+from crafted_npz import legacy, replaced, scan, write
+from rich.console import Console
+
+from ptycho import inspection, inspection_report
+
+
+def _shown(path: Path) -> str:
+    stream = io.StringIO()
+    inspection_report.show(inspection.inspect(path), Console(file=stream, width=120))
+    return stream.getvalue()
+
+
+def test_a_good_file(tmp_path: Path) -> None:
+    text = _shown(write(tmp_path / "scan.npz", legacy(scan(8))))
+    for line in (
+        "64×64×8",
+        "legacy (N, N, M), M = 8 patterns, N = 64",
+        "amplitude (not declared, assumed)",
+        "squared values are integers",
+        "given object 0.0",
+        "keeps the data contract (DATA-001)",
+    ):
+        assert line in text
+    assert "\x1b" not in text
+
+
+def test_violations_are_a_list_of_whole_lines(tmp_path: Path) -> None:
+    text = _shown(write(tmp_path / "bad.npz", replaced(probeGuess=None, Y=scan()["diff3d"])))
+    assert "breaks the data contract (DATA-001): 2" in text
+    assert [line[:4] for line in text.splitlines()[-2:]] == ["  - "] * 2
+    assert "keeps the data contract" not in text

@@ -1,0 +1,32 @@
+"""Small scans made in memory, for tests that need a dataset and not a file."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ptycho.dataset import Dataset, Source
+
+
+def make_dataset(
+    *, n_patterns: int = 24, side: int = 64, seed: int = 0, layout: str = "canonical", metadata: Any = None
+) -> Dataset:
+    """A dataset of `n_patterns` noise frames on a jittered raster, without an object."""
+    rng = np.random.default_rng(seed)
+    columns = int(np.ceil(np.sqrt(n_patterns)))
+    rows, cols = np.divmod(np.arange(n_patterns), columns)
+    x = 60.0 + 3.0 * cols + rng.uniform(-0.5, 0.5, n_patterns)
+    y = 80.0 + 4.0 * rows + rng.uniform(-0.5, 0.5, n_patterns)
+    probe = np.exp(-((np.arange(side) - side / 2) ** 2) / side)
+    return Dataset(
+        diffraction=rng.gamma(2.0, 1.0, (n_patterns, side, side)).astype(np.float32),
+        probe=(probe[:, None] * probe)[np.newaxis].astype(np.complex64),
+        obj=None,
+        xcoords=x,
+        ycoords=y,
+        xcoords_start=x.copy(),
+        ycoords_start=y.copy(),
+        scan_index=np.zeros(n_patterns, dtype=np.int64),
+        metadata={} if metadata is None else metadata,
+        source=Source(path=Path("scan.npz"), sha256="ab" * 32, layout=layout, measurement_domain="amplitude"),
+    )

@@ -1,0 +1,76 @@
+"""The import of TensorFlow, the choice of a device, the threads."""
+
+import gc
+import importlib.util
+import sys
+from typing import Any
+
+import pytest
+
+from ptycho.config import RuntimeConfig
+from ptycho.errors import DeviceError, InfrastructureError, UsageError
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_keras_is_not_loaded_and_not_lost() -> None:
+    assert sys.modules.get("keras", "absent") is not None
+    assert importlib.util.find_spec("keras") is not None
+    assert gc.isenabled()
+
+
+def test_a_missing_tensorflow_is_an_infrastructure_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ptycho_tf import runtime
+
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(InfrastructureError, match="tensorflow is not installed"):
+        runtime.import_tensorflow()
+
+
+def test_full_float32_precision(one_thread: str) -> None:
+    from ptycho_tf.runtime import tf
+
+    assert one_thread == "cpu"
+    assert tf.config.experimental.tensor_float_32_execution_enabled() is False
+
+
+def test_no_gpu_means_an_error_for_cuda_and_the_cpu_for_auto(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ptycho_tf import runtime
+
+    monkeypatch.setattr(runtime.tf.config, "list_physical_devices", lambda kind: [])
+    assert (runtime.select_device("auto"), runtime.select_device("cpu")) == ("cpu", "cpu")
+    with pytest.raises(DeviceError, match=r"device 'cuda': TensorFlow 2\..* sees no GPU; use --device cpu"):
+        runtime.select_device("cuda")
+
+
+def test_a_gpu_that_is_listed_but_does_not_compute_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ptycho_tf import runtime
+
+    def broken(device: Any, enable: bool) -> None:
+        raise ValueError(f"memory growth {enable} refused for {device}")
+
+    monkeypatch.setattr(runtime.tf.config, "list_physical_devices", lambda kind: [f"broken {kind}"])
+    monkeypatch.setattr(runtime.tf.config.experimental, "set_memory_growth", broken)
+    monkeypatch.setattr(runtime.tf.config, "set_visible_devices", lambda devices, kind: None)
+    assert runtime.select_device("auto") == "cpu"
+    with pytest.raises(DeviceError, match="listed, but does not compute: memory growth True refused"):
+        runtime.select_device("cuda")
+
+
+def test_gpus_are_hidden_from_a_cpu_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ptycho_tf import runtime
+
+    hidden: list[tuple[list[Any], str]] = []
+    monkeypatch.setattr(runtime.tf.config, "list_physical_devices", lambda kind: [kind])
+    monkeypatch.setattr(runtime.tf.config, "set_visible_devices", lambda devices, kind: hidden.append((devices, kind)))
+    assert runtime.select_device("cpu") == "cpu"
+    assert hidden == [([], "GPU")]
+
+
+def test_other_threads_are_refused_once_running() -> None:
+    from ptycho_tf import runtime
+
+    runtime.tf.zeros(1)  # starts TensorFlow's own runtime
+    assert runtime.configure(RuntimeConfig(device="cpu", threads=1)) == "cpu"
+    with pytest.raises(UsageError, match="threads = 2, but TensorFlow already runs with 1"):
+        runtime.configure(RuntimeConfig(device="cpu", threads=2))
