@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["nox[uv]>=2025.5"]
+# dependencies = ["nox>=2025.5"]
 # ///
 """
 The sessions. Everything that they do is a command of the harness; the sessions give it an environment.

@@ -28,7 +28,7 @@ def locate(names: Iterable[str]) -> dict[str, Path]:
         if name.endswith(".npz"):
             path = Path(name).absolute()
             if not path.is_file():
-                raise UsageError(f"fixture {name!r} is not a file; give a path or a name of datasets/inventory.toml")
+                raise UsageError(f"fixture {name!r} is not a file; give a path or a name of the inventory")
             found[path.stem] = path
         else:
             from harness import inventory

@@ -70,6 +70,9 @@ class Engine(Protocol):
     def evaluate(self, batches: Iterable[Batch]) -> Losses:
         """The losses of batches, without a step."""
 
+    def gradients(self, batch: Batch) -> dict[str, NDArray[Any]]:
+        """Gradient of the objective to each trained weight, canonical names and layout, without a step."""
+
     def predict(self, batches: Iterable[Batch]) -> Iterator[NDArray[np.complexfloating]]:
         """Object patches of each batch, `(B, C, N, N)`, as the physics sees them (assembled for gridsize > 1)."""
 

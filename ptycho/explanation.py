@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from ptycho import patches, physics
 from ptycho.dataset import Dataset
 from ptycho.errors import UsageError
+from ptycho.fourier_error import residual
 
-MAX_PATTERNS = 2048
+MAX_PATTERNS = 1280
 """Patterns that are looked at; of a larger scan, this many evenly spaced ones."""
 
 _CHUNK = 64
@@ -39,8 +40,8 @@ class Explanation:
         sampling: the way that suited best: how a position between pixels is meant.
         by_sampling: errors of all ways.
         better_if: errors under other conventions that explain the data better than the file's own, by the convention
-            that the file would then have broken; empty when all is well. A strongly scattering object beats a flat
-            one even when read wrongly, and only this tells.
+            that the file would then have broken, best first; empty when all is well. A strongly scattering object
+            beats a flat one even when it is read wrongly, and only this tells.
         patterns: number of patterns looked at.
         total: number of patterns in the file.
     """
@@ -140,23 +141,16 @@ def _better_if(dataset: Dataset, obj: NDArray[np.complex64], chosen: NDArray[np.
         "frames were transposed": error(frames.transpose(0, 2, 1), x, y),
         "frames had DC at the corner": error(np.fft.fftshift(frames, axes=(1, 2)), x, y),
     }
-    return {
+    better = {
         name: found
         for name, found in alternatives.items()
         if found is not None and own is not None and found < _CLEARLY * own
     }
+    return dict(sorted(better.items(), key=lambda item: item[1]))
 
 
 def _error(diffraction: NDArray[np.float32], chosen: NDArray[np.intp], predict: Predict) -> float:
-    """Σ(α|F| − A)² / ΣA² at its smallest, which is 1 − (Σ|F|A)² / (Σ|F|² ΣA²)."""
-    cross = power = energy = 0.0
-    for part in _chunks(chosen):
-        measured = diffraction[part].astype(np.float64)
-        predicted = predict(part)
-        cross += float(np.vdot(predicted, measured))
-        power += float(np.vdot(predicted, predicted))
-        energy += float(np.vdot(measured, measured))
-    return 1.0 if power * energy == 0 else 1 - cross**2 / (power * energy)
+    return residual((diffraction[part], predict(part)) for part in _chunks(chosen))
 
 
 def _chunks(indices: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:

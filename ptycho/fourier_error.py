@@ -8,6 +8,7 @@ three objects alike, pixels that no patch covers therefore get the object's own 
 information is missing from each, and the flat object's error is exactly that of a flat object.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,19 +82,38 @@ def fourier_error(amplitudes: NDArray[Any], objects: NDArray[Any], probe: NDArra
         )
     if not shared and len(objects) != len(amplitudes):
         raise UsageError(f"{len(objects)} objects for {len(amplitudes)} patterns; allowed: as many, or one")
+    constant = physics.amplitude(objects, modes) if shared else None
+
+    def pairs() -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        for start in range(0, len(amplitudes), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            observed = amplitudes[part]
+            if constant is None:
+                yield observed, physics.amplitude(objects[part], modes)
+            else:
+                yield observed, np.broadcast_to(constant, observed.shape)
+
+    return residual(pairs())
+
+
+def residual(pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]]) -> float:
+    """
+    Σ(α|F| − A)² / ΣA² at its smallest, which is 1 − (Σ|F|A)² / (Σ|F|² ΣA²).
+
+    Args:
+        pairs: measured amplitudes A and predicted |F|, of one shape each, a part of the scan at a time.
+
+    Raises:
+        UsageError: amplitudes that are all 0.
+    """
     cross = energy = measured = 0.0
-    predicted = physics.amplitude(objects, modes) if shared else np.empty(0)
-    for start in range(0, len(amplitudes), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        observed = amplitudes[part].astype(np.float64)
-        if not shared:
-            predicted = physics.amplitude(objects[part], modes)
-        cross += float(np.sum(predicted * observed))
-        energy += float(np.sum(predicted**2)) * (len(observed) if shared else 1)
-        measured += float(np.sum(observed**2))
+    for observed, predicted in pairs:
+        seen = observed.astype(np.float64)
+        cross += float(np.sum(predicted * seen))
+        energy += float(np.sum(predicted**2))
+        measured += float(np.sum(seen**2))
     if measured == 0:
         raise UsageError("all amplitudes are 0: there is nothing to explain")
-    # At the best α = cross / energy the sum of squares is measured − cross² / energy.
     return 1.0 if energy == 0 else max(0.0, 1 - cross**2 / (energy * measured))
 
 

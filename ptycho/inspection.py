@@ -50,11 +50,9 @@ class Inspection:
                 f"({self.explanation.flat:.4f}): suspect swapped or flipped axes, corner positions, transposed "
                 "frames, or counts stored as amplitude"
             )
-        if self.explanation is not None:
-            found += [
-                f"the data would be explained better if {name}: Fourier error {error:.4f} on a subsample"
-                for name, error in self.explanation.better_if.items()
-            ]
+        if self.explanation is not None and self.explanation.better_if:
+            name, error = next(iter(self.explanation.better_if.items()))
+            found.append(f"the data would be explained better if {name}: Fourier error {error:.4f} on a subsample")
         if self.diagnosis is not None and self.diagnosis.kind == "counts":
             found.append(f"{self.diagnosis.text}; declare measurement_domain = counts if so")
         return tuple(found)

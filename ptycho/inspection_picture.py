@@ -15,7 +15,8 @@ from ptycho import footprint
 from ptycho.dataset import Dataset
 from ptycho.errors import UsageError
 from ptycho.inspection import Inspection
-from ptycho.npz_writer import replacing
+from ptycho.output import replacing
+from ptycho.pictures import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,12 +47,8 @@ def save(inspection: Inspection, path: Path) -> None:
 
 def draw(dataset: Dataset) -> "Figure":
     """A figure of six panels; without an object, of four."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     columns = 3 if dataset.obj is not None else 2
-    figure = Figure(figsize=(4.6 * columns, 8.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((4.6 * columns, 8.2))
     axes = figure.subplots(2, columns)
     source = dataset.source
     figure.suptitle(

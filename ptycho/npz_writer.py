@@ -8,11 +8,8 @@ not.
 
 import json
 import math
-import os
-import secrets
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,7 +19,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from ptycho.config import LAYOUTS
 from ptycho.dataset import CONTRACT_VERSION, Dataset
-from ptycho.errors import InfrastructureError, UsageError
+from ptycho.errors import UsageError
+from ptycho.output import replacing
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip directory can hold."""
@@ -62,40 +60,6 @@ def save(path: Path | str, dataset: Dataset, *, layout: str = "canonical", compr
             info.file_size = array.size * dtype.itemsize + 2**10  # tells zipfile whether it needs the 64-bit fields
             with archive.open(info, "w") as member:
                 _write(member, array, dtype)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """
-    A binary file that takes the place of `path` when the block ends well, and leaves nothing when it does not.
-
-    Raises:
-        InfrastructureError: the folder is missing, not writable, or full.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
-    try:
-        try:
-            with temporary.open("xb") as handle:
-                yield handle
-                handle.flush()
-                os.fsync(handle.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise InfrastructureError(_why_not_written(path, error)) from error
-
-
-def _why_not_written(path: Path, error: OSError) -> str:
-    folder = path.parent
-    if not folder.exists():
-        return f"{path} cannot be written: there is no folder {folder}; create it first"
-    if not folder.is_dir():
-        return f"{path} cannot be written: {folder} is not a folder; choose another path"
-    if path.is_dir():
-        return f"{path} cannot be written: it is a folder; give the path of a file"
-    reason = error.strerror or str(error)
-    return f"{path} cannot be written: {reason}; choose a folder that is writable and has space"
 
 
 def _members(dataset: Dataset, layout: str) -> Mapping[str, tuple[NDArray[Any], DTypeLike]]:

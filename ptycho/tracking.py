@@ -1,5 +1,5 @@
 """
-Tracking with MLflow, always into `mlflow/` under the output folder, never able to fail a training or to hold it up before its end.
+Tracking with MLflow, always into `mlflow/` under the output folder, and never able to fail a training.
 
 The training speaks to a process of its own (`ptycho.mlflow_writer`, which says why) through a pipe, and never waits
 for it before the end. What goes wrong there is a warning in the log and is named in the training's summary.

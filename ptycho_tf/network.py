@@ -77,7 +77,7 @@ def spread(x: Any) -> Any:
     return tf.reshape(tf.transpose(split, (0, 1, 3, 2, 4, 5)), (-1, 2 * height, 2 * width, channels // 4))
 
 
-class Network(tf.Module):  # type: ignore[misc]
+class Network(tf.Module):
     """
     Diffraction amplitudes to object patches.
 

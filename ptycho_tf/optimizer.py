@@ -19,7 +19,7 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 STEP = "adam.step"
 
 
-class Adam(tf.Module):  # type: ignore[misc]
+class Adam(tf.Module):
     """
     Adam over named variables.
 

@@ -52,7 +52,8 @@ class TorchEngine:
         self.network = Network(model, self.scale, runtime.precision).to(self.device, self.dtype)
         self.network.load(weights)
         self.probe = torch.from_numpy(np.array(probe)).to(self.device, COMPLEX[self.dtype])
-        self.optimizer = Adam({k: v for k, v in self.network.named_parameters() if v.requires_grad})
+        self.trained = {name: value for name, value in self.network.named_parameters() if value.requires_grad}
+        self.optimizer = Adam(self.trained)
 
     def patches(self, batch: TensorBatch) -> Tensor:
         """`(B, C, N, N)` complex object patches, assembled for gridsize > 1."""
@@ -77,8 +78,7 @@ class TorchEngine:
         reported: list[tuple[Tensor, Tensor, int]] = []
         for batch in batches_to(batches, self.device, self.dtype):
             result = self.losses(batch)
-            result.total.backward()
-            self.optimizer.step(learning_rate)
+            self.optimizer.step(self._differentiate(result.total), learning_rate)
             reported.append((result.total.detach(), result.deviance, batch.size))
         return _collect(reported)
 
@@ -109,26 +109,28 @@ class TorchEngine:
         relative = torch.from_numpy(np.array(coords_relative)).to(self.device, self.dtype)
         return assembly.consistent(values, relative, self.model.gridsize).cpu().numpy()
 
+    def gradients(self, batch: Batch) -> dict[str, NDArray[np.floating]]:
+        """Gradients of the objective by canonical name, in canonical layout, without a step."""
+        (tensors,) = batches_to([batch], self.device, self.dtype)
+        values = self._differentiate(self.losses(tensors).total)
+        return {name: value.cpu().numpy() for name, value in zip(self.trained, values, strict=True)}
+
     def state(self) -> dict[str, NDArray[np.generic]]:
-        """Canonical weights and the optimiser's moments and step count."""
-        moments = {
-            f"adam.{kind}/{name}": value.detach().cpu().numpy()
-            for kind, table in (("m", self.optimizer.first), ("v", self.optimizer.second))
-            for name, value in table.items()
-        }
-        return {**self.network.export(), **moments, "adam.step": np.array(self.optimizer.step_count, dtype=np.int64)}
+        """Canonical weights, and the optimiser's `adam.m/NAME`, `adam.v/NAME` and `adam.step`."""
+        return {**self.network.export(), **self.optimizer.export()}
 
     def load_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Take over weights, moments and step count."""
+        """Take over what `state` returned, moments and step count included."""
         self.network.load({name: value for name, value in state.items() if not name.startswith("adam.")})
-        self.optimizer.step_count = int(state["adam.step"])
-        for kind, table in (("m", self.optimizer.first), ("v", self.optimizer.second)):
-            for name, value in table.items():
-                value.copy_(torch.from_numpy(np.array(state[f"adam.{kind}/{name}"])))
+        self.optimizer.load(state)
 
     def fingerprint(self) -> dict[str, Any]:
         """Versions, device, threads, precision."""
         return fingerprint(self.device, self.runtime)
+
+    def _differentiate(self, objective: Tensor) -> tuple[Tensor, ...]:
+        """A weight that the objective does not depend on is an error here, not a gradient of zero."""
+        return torch.autograd.grad(objective, tuple(self.trained.values()))
 
 
 def _collect(reported: list[tuple[Tensor, Tensor, int]]) -> Losses:

@@ -6,7 +6,7 @@ no mapping is needed on this side.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -113,6 +113,7 @@ class Network(nn.Module):
     def __init__(self, model: ModelConfig, scale: float, precision: str = "f32") -> None:
         super().__init__()
         architecture = Architecture.of(model)
+        self.model = model
         self.scale = scale
         self.mixed = precision == "bf16"
         self.encoder = Blocks(architecture.channels, architecture.encoder, downsample)
@@ -136,15 +137,17 @@ class Network(nn.Module):
             amplitude, phase = self.amplitude(code), self.phase(code)
         return torch.polar(amplitude.to(x.dtype).contiguous(), phase.to(x.dtype).contiguous())
 
-    def load(self, weights: Mapping[str, NDArray[np.generic]]) -> None:
-        """Take canonical weights, cast to this network's type."""
+    def load(self, weights: canonical.Weights) -> None:
+        """
+        Take over canonical weights, cast to this network's type.
+
+        Raises:
+            CheckpointError: from `ptycho.weights.check`.
+        """
+        canonical.check(weights, self.model)
         self.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
 
-    def export(self) -> dict[str, NDArray[np.generic]]:
-        """Canonical weights as NumPy arrays, in canonical order."""
+    def export(self) -> dict[str, NDArray[np.floating]]:
+        """Canonical weights in the precision of the run, as copies."""
         state = self.state_dict()
-        order = [f"{conv}.{kind}" for conv in self._convolutions() for kind in ("weight", "bias")]
-        return {name: state[name].detach().cpu().contiguous().numpy() for name in [*order, canonical.LOG_SCALE]}
-
-    def _convolutions(self) -> list[str]:
-        return [name for name, module in self.named_modules() if isinstance(module, nn.Conv2d)]
+        return {name: state[name].detach().cpu().numpy().copy() for name in canonical.shapes(self.model)}

@@ -1,16 +1,22 @@
 """
 Adam as published (Kingma & Ba 2015, algorithm 1): ε is added after the bias correction.
 
-Written out, although `torch.optim` has the same formula, because the state must be exchanged with the other backend
-under canonical names, and because the first use of `torch.optim` imports the compiler stack: a second at start-up.
+Written out, although `torch.optim` has the same formula, because the state is exchanged with the other backend under
+canonical names, and because the first use of `torch.optim` imports the compiler stack: a second at start-up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from ptycho.errors import CheckpointError
+
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+STEP = "adam.step"
 
 
 class Adam:
@@ -22,24 +28,51 @@ class Adam:
     """
 
     def __init__(self, parameters: Mapping[str, Tensor]) -> None:
-        self.parameters = dict(parameters)
-        self.first = {name: torch.zeros_like(value) for name, value in self.parameters.items()}
-        self.second = {name: torch.zeros_like(value) for name, value in self.parameters.items()}
+        self.names = tuple(parameters)
+        self.targets = tuple(parameters.values())
+        self.first = tuple(torch.zeros_like(value) for value in self.targets)
+        self.second = tuple(torch.zeros_like(value) for value in self.targets)
         self.step_count = 0
 
     @torch.no_grad()
-    def step(self, learning_rate: float) -> None:
-        """One update from the gradients that `backward` left; gradients are dropped afterwards."""
+    def step(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
+        """
+        One step, in place.
+
+        Args:
+            gradients: one per parameter, in the order of `parameters`.
+            learning_rate: of this step.
+        """
         self.step_count += 1
-        correction1 = 1 - BETA1**self.step_count
-        correction2 = 1 - BETA2**self.step_count
-        for name, parameter in self.parameters.items():
-            gradient = parameter.grad
-            if gradient is None:
-                raise RuntimeError(f"{name} has no gradient: it is detached from the loss")
-            first, second = self.first[name], self.second[name]
+        rate = learning_rate / (1 - BETA1**self.step_count)
+        correction = 1 - BETA2**self.step_count
+        for target, gradient, first, second in zip(self.targets, gradients, self.first, self.second, strict=True):
             first.mul_(BETA1).add_(gradient, alpha=1 - BETA1)
             second.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-            denominator = (second / correction2).sqrt_().add_(EPSILON)
-            parameter.addcdiv_(first, denominator, value=-learning_rate / correction1)
-            parameter.grad = None
+            target.addcdiv_(first, (second / correction).sqrt_().add_(EPSILON), value=-rate)
+
+    def export(self) -> dict[str, NDArray[Any]]:
+        """`adam.m/NAME` and `adam.v/NAME` in canonical layout, and `adam.step`, int64."""
+        state: dict[str, NDArray[Any]] = {STEP: np.array(self.step_count, dtype=np.int64)}
+        for letter, moments in (("m", self.first), ("v", self.second)):
+            for name, moment in zip(self.names, moments, strict=True):
+                state[f"adam.{letter}/{name}"] = moment.detach().cpu().numpy().copy()
+        return state
+
+    @torch.no_grad()
+    def load(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """
+        Take over what `export` returned.
+
+        Raises:
+            CheckpointError: listing each missing moment.
+        """
+        wanted = [STEP, *(f"adam.{letter}/{name}" for letter in "mv" for name in self.names)]
+        missing = [name for name in wanted if name not in state]
+        if missing:
+            listed = "\n".join(f"  - {name}" for name in missing)
+            raise CheckpointError(f"the optimiser's state is incomplete; train anew, or load weights only:\n{listed}")
+        self.step_count = int(state[STEP])
+        for letter, moments in (("m", self.first), ("v", self.second)):
+            for name, moment in zip(self.names, moments, strict=True):
+                moment.copy_(torch.from_numpy(np.array(state[f"adam.{letter}/{name}"])))

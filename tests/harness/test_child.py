@@ -12,7 +12,7 @@ from harness import child, processes
 from harness.interruption import Interruption
 from ptycho.errors import InfrastructureError
 
-TOKEN = "0123456789ab"  # noqa: S105
+TOKEN = "0123456789ab"
 DETACHED = """
 import os, sys, time
 if os.fork() == 0:

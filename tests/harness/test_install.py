@@ -1,6 +1,7 @@
 """Environments from locks, with a recorded installer in the place of uv and pip."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -57,12 +58,12 @@ class Bench:
 
     @property
     def calls(self) -> list[tuple[list[str], str]]:
-        return json.loads(self.record.read_text()) if self.record.exists() else []  # type: ignore[no-any-return]
+        return json.loads(self.record.read_text()) if self.record.exists() else []
 
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr(install.sys, "platform", "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     return Bench(tmp_path, monkeypatch)
 
 
@@ -146,7 +147,7 @@ def test_wheelhouses_come_from_pip_and_an_empty_variable_means_none(monkeypatch:
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     assert install.wheelhouses() == []
     monkeypatch.delenv("PIP_FIND_LINKS")
-    monkeypatch.setattr(install.shutil, "which", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
     assert install.wheelhouses() == []
 
 

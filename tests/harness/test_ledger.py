@@ -89,7 +89,7 @@ def test_what_a_living_stranger_holds_open_is_not_blamed_in_a_strict_place(
     with (folder / "held").open("w"):
         assert [leak.blame for leak in _compare(place, before)] == ["nobody else is expected to write here"]
         # Seen from any other process, this one is the stranger.
-        monkeypatch.setattr(ledger.os, "getpid", lambda: -1)
+        monkeypatch.setattr(os, "getpid", lambda: -1)
         assert [leak.blame for leak in _compare(place, before)] == [""]
 
 

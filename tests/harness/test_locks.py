@@ -34,7 +34,12 @@ def test_the_cpu_lock_names_torch_once_without_a_label() -> None:
 @pytest.mark.parametrize(
     ("group", "old", "new", "fault"),
     [
-        ("torch-cpu", "torch==", "nvidia-cublas==13.1 \\\n    --hash=sha256:0\ntorch==", "nvidia-cublas is a CUDA package"),
+        (
+            "torch-cpu",
+            "torch==",
+            "nvidia-cublas==13.1 \\\n    --hash=sha256:0\ntorch==",
+            "nvidia-cublas is a CUDA package",
+        ),
         ("torch-cpu", "torch==", "triton==3.7 \\\n    --hash=sha256:0\ntorch==", "triton is a CUDA package"),
         ("tf-cpu", "urllib3==", "cuda-toolkit==13 \\\nurllib3==", "cuda-toolkit is a CUDA package"),
         ("torch-cpu", "torch==2.13.0", "torch==2.13.0+cpu", "torch==2.13.0+cpu has a local label"),

@@ -32,7 +32,9 @@ def test_a_run_of_another_boot_or_start_is_dead(tmp_path: Path) -> None:
     assert not replace(run, owner=replace(run.owner, started="0")).alive
 
 
-@pytest.mark.parametrize("record", [None, "", "[]", "{}", '{"schema": "another"}', '{"schema": "ptycho-harness-run/1"}'])
+@pytest.mark.parametrize(
+    "record", [None, "", "[]", "{}", '{"schema": "another"}', '{"schema": "ptycho-harness-run/1"}']
+)
 def test_a_folder_without_a_whole_record_is_not_ours(tmp_path: Path, record: str | None) -> None:
     folder = tmp_path / "runs" / "stray"
     folder.mkdir(parents=True)

@@ -37,9 +37,9 @@ def test_headers_are_shown_beside_their_violations(tmp_path: Path) -> None:
 
 
 def test_a_worse_than_flat_object_is_a_warning(tmp_path: Path) -> None:
-    arrays = replaced(objectGuess=scan()["objectGuess"][::-1])
-    (warning,) = inspection.inspect(write(tmp_path / "scan.npz", arrays)).warnings
-    assert "the given object explains the data worse" in warning
+    arrays = replaced(objectGuess=scan(seed=9)["objectGuess"])
+    warnings = inspection.inspect(write(tmp_path / "scan.npz", arrays)).warnings
+    assert warnings[0].startswith("the given object explains the data worse")
 
 
 def test_counts_stored_as_amplitude_are_a_warning(tmp_path: Path) -> None:

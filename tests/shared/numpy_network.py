@@ -5,6 +5,7 @@ Channels first, nine shifted products per convolution, up-sampling by copying: s
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from ptycho.weights import LOG_SCALE, Weights
 Real = NDArray[np.float64]
 
 
-def distance(actual: NDArray[np.generic], expected: NDArray[np.generic]) -> float:
+def distance(actual: NDArray[Any], expected: NDArray[Any]) -> float:
     """‖actual − expected‖ / ‖expected‖, after shapes agree; NaN on either side is infinite."""
     assert actual.shape == expected.shape
     value = float(np.linalg.norm(np.ravel(actual - expected)) / np.linalg.norm(np.ravel(expected)))
@@ -35,10 +36,13 @@ def convolve(x: Real, kernel: Real, bias: Real) -> Real:
     return result
 
 
+def _layer(x: Real, weights: Weights, name: str) -> Real:
+    return convolve(x, *(np.asarray(weights[f"{name}.{kind}"], dtype=np.float64) for kind in ("weight", "bias")))
+
+
 def _block(x: Real, weights: Weights, name: str) -> Real:
     for half in range(2):
-        layer = f"{name}.{half}"
-        x = np.maximum(convolve(x, np.asarray(weights[f"{layer}.weight"]), np.asarray(weights[f"{layer}.bias"])), 0)
+        x = np.maximum(_layer(x, weights, f"{name}.{half}"), 0)
     return x
 
 
@@ -58,15 +62,12 @@ def _decode(code: Real, weights: Weights, name: str, model: ModelConfig) -> Real
     for index in range(len(architecture.decoder)):
         x = upsample(_block(x, weights, f"{name}.{index}"))
     border = 4 if model.probe_big else 0
-    inner = convolve(
-        x[:, : x.shape[1] - border], *(np.asarray(weights[f"{name}.inner.{k}"]) for k in ("weight", "bias"))
-    )
+    inner = _layer(x[:, : x.shape[1] - border], weights, f"{name}.inner")
     activated = 1 / (1 + np.exp(-inner)) if name == "amplitude" else math.pi * np.tanh(inner)
     quarter = model.side // 4
     result = np.zeros((len(x), inner.shape[1], model.side, model.side))
     if border:
-        outer = upsample(_block(x[:, -border:], weights, f"{name}.border.0"))
-        outer = convolve(outer, *(np.asarray(weights[f"{name}.outer.{k}"]) for k in ("weight", "bias")))
+        outer = _layer(upsample(_block(x[:, -border:], weights, f"{name}.border.0")), weights, f"{name}.outer")
         result = outer / (1 + np.exp(-outer))
     result[:, :, quarter:-quarter, quarter:-quarter] = activated
     return result

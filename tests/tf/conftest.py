@@ -74,6 +74,6 @@ def patches() -> Callable[..., Any]:
     def make(groups: int = 2, channels: int = 4, seed: int = 11) -> NDArray[np.complex128]:
         rng = np.random.default_rng(seed)
         shape = (groups, channels, 64, 64)
-        return rng.uniform(0.5, 1, size=shape) * np.exp(1j * rng.normal(size=shape))
+        return np.asarray(rng.uniform(0.5, 1, size=shape) * np.exp(1j * rng.normal(size=shape)))
 
     return make

@@ -3,12 +3,19 @@
 import gc
 import importlib.util
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from ptycho.config import RuntimeConfig
 from ptycho.errors import DeviceError, InfrastructureError, UsageError
+
+
+def devices(*names: str) -> Callable[..., list[str]]:
+    """A stand-in for TensorFlow's list of devices."""
+    return lambda *_: list(names)
+
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -37,7 +44,7 @@ def test_full_float32_precision(one_thread: str) -> None:
 def test_no_gpu_means_an_error_for_cuda_and_the_cpu_for_auto(monkeypatch: pytest.MonkeyPatch) -> None:
     from ptycho_tf import runtime
 
-    monkeypatch.setattr(runtime.tf.config, "list_physical_devices", lambda kind: [])
+    monkeypatch.setattr(runtime.tf.config, "list_physical_devices", devices())
     assert (runtime.select_device("auto"), runtime.select_device("cpu")) == ("cpu", "cpu")
     with pytest.raises(DeviceError, match=r"device 'cuda': TensorFlow 2\..* sees no GPU; use --device cpu"):
         runtime.select_device("cuda")
@@ -49,9 +56,9 @@ def test_a_gpu_that_is_listed_but_does_not_compute_is_none(monkeypatch: pytest.M
     def broken(device: Any, enable: bool) -> None:
         raise ValueError(f"memory growth {enable} refused for {device}")
 
-    monkeypatch.setattr(runtime.tf.config, "list_physical_devices", lambda kind: [f"broken {kind}"])
+    monkeypatch.setattr(runtime.tf.config, "list_physical_devices", devices("a GPU"))
     monkeypatch.setattr(runtime.tf.config.experimental, "set_memory_growth", broken)
-    monkeypatch.setattr(runtime.tf.config, "set_visible_devices", lambda devices, kind: None)
+    monkeypatch.setattr(runtime.tf.config, "set_visible_devices", devices())
     assert runtime.select_device("auto") == "cpu"
     with pytest.raises(DeviceError, match="listed, but does not compute: memory growth True refused"):
         runtime.select_device("cuda")
@@ -60,9 +67,9 @@ def test_a_gpu_that_is_listed_but_does_not_compute_is_none(monkeypatch: pytest.M
 def test_gpus_are_hidden_from_a_cpu_run(monkeypatch: pytest.MonkeyPatch) -> None:
     from ptycho_tf import runtime
 
-    hidden: list[tuple[list[Any], str]] = []
-    monkeypatch.setattr(runtime.tf.config, "list_physical_devices", lambda kind: [kind])
-    monkeypatch.setattr(runtime.tf.config, "set_visible_devices", lambda devices, kind: hidden.append((devices, kind)))
+    hidden: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(runtime.tf.config, "list_physical_devices", devices("a GPU"))
+    monkeypatch.setattr(runtime.tf.config, "set_visible_devices", lambda *arguments: hidden.append(arguments))
     assert runtime.select_device("cpu") == "cpu"
     assert hidden == [([], "GPU")]
 

@@ -1,0 +1,133 @@
+"""
+Simulate a ptychographic scan and write it as an NPZ file: a thin command line over `ptycho.simulation`.
+
+Everything that can be wrong is checked before anything is computed, and the same options give the same bytes.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+# The script runs from a checkout that is not installed. Appended, so that an installed package is found first.
+sys.path.append(str(Path(__file__).resolve().parents[2]))
+
+_EPILOG = """examples:
+  simulate_and_save.py --output-file scan.npz                          own probe and object, 1087 patterns of 64×64
+  simulate_and_save.py --output-file scan.npz --N 128 --n-images 256 --visualize
+  simulate_and_save.py --output-file old.npz --layout legacy           transposed (N, N, M), float64
+  simulate_and_save.py --input-file given.npz --output-file scan.npz   probe and object of another file
+
+exit codes: 0 written · 2 a wrong option or input file · 13 cannot be read or written
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options. Defaults that depend on others are None here and said in the help."""
+    options = argparse.ArgumentParser(
+        prog="simulate_and_save.py",
+        description="Simulate far-field ptychography with Poisson noise; write it under the data contract (DATA-001).",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = options.add_argument
+    add("--input-file", type=Path, metavar="NPZ", help="take probe and object from here (default: make own ones)")
+    add("--output-file", type=Path, metavar="NPZ", required=True, help="the file to write")
+    add("--n-images", type=int, default=1087, metavar="M", help="patterns (default: 1087)")
+    add("--n-photons", type=float, default=1e6, metavar="X", help="mean photons per pattern (default: 1e6)")
+    add("--gridsize", type=int, choices=(1, 2), default=1, help="groups that the scan must serve (default: 1)")
+    add("--seed", type=int, default=42, help="of object, positions and noise (default: 42)")
+    add("--buffer", type=int, default=16, metavar="PX", help="from the outermost window to the edge (default: 16)")
+    add("--step", type=float, default=2.62, metavar="PX", help="root of the area per pattern (default: 2.62)")
+    add("--N", type=int, choices=(64, 128, 256), help="patch side (default: the input probe's, else 64)")
+    add("--layout", choices=("canonical", "legacy"), default="canonical", help="(M, N, N) or (N, N, M)")
+    add("--patches", action="store_true", help="also write the true object patches, Y")
+    add("--visualize", action="store_true", help="also write a picture, NPZ name with .png")
+    add("--force", action="store_true", help="replace files that are there")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run the command line.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        SystemExit: for wrong options and for errors, with their exit code.
+    """
+    args = parser().parse_args(arguments)
+    from ptycho.errors import exit_on_error
+
+    with exit_on_error():
+        picture = args.output_file.with_suffix(".png") if args.visualize else None
+        _check_paths(args.output_file, args.input_file, picture, force=args.force)
+        _write(args, picture)
+    return 0
+
+
+def _check_paths(output: Path, given: Path | None, picture: Path | None, *, force: bool) -> None:
+    from ptycho.errors import InfrastructureError, UsageError
+
+    problems = []
+    if output.suffix != ".npz":
+        problems.append(f"--output-file {output}: allowed: a name that ends in .npz")
+    if given is not None and output.exists() and given.exists() and output.samefile(given):
+        problems.append(f"--output-file {output} is the input file; give another name")
+    for path in (output, picture):
+        if path is not None and path.is_dir():
+            problems.append(f"{path} is a folder; give the name of a file")
+        elif path is not None and path.exists() and not force:
+            problems.append(f"{path} is already there; give another name, or --force")
+    if problems:
+        raise UsageError("\n".join(problems))
+    folder = output.parent
+    if not folder.is_dir():
+        raise InfrastructureError(f"--output-file {output}: there is no folder {folder}; create it first")
+    if not os.access(folder, os.W_OK):
+        raise InfrastructureError(f"--output-file {output}: {folder} is not writable; choose another folder")
+
+
+def _write(args: argparse.Namespace, picture: Path | None) -> None:
+    from ptycho import contract, simulation
+    from ptycho.errors import UsageError
+
+    if args.input_file is not None:
+        given = contract.load(args.input_file)
+        if given.obj is None:
+            raise UsageError(f"{args.input_file} has no objectGuess; give a file with an object, or no --input-file")
+        probe, obj = given.probe, given.obj
+        origin: object = {"file": args.input_file.name, "sha256": given.source.sha256}
+        side = args.N
+    else:
+        side = args.N or 64
+        probe, obj = simulation.own_probe_and_object(
+            n_images=args.n_images, side=side, seed=args.seed, step_px=args.step, buffer=args.buffer
+        )
+        origin = "ptycho.synthetic"
+    dataset = simulation.simulate(
+        probe=probe,
+        obj=obj,
+        n_images=args.n_images,
+        nphotons=args.n_photons,
+        seed=args.seed,
+        side=side,
+        buffer=args.buffer,
+        gridsize=args.gridsize,
+        step_px=args.step,
+        with_patches=args.patches,
+        provenance={"provenance": "scripts/simulation/simulate_and_save.py", "probe_and_object": origin},
+    )
+    contract.save(args.output_file, dataset, layout=args.layout)
+    print(f"{args.output_file}: {dataset.n_patterns} patterns of {dataset.side}×{dataset.side}, {args.layout} layout")
+    if picture is not None:
+        from ptycho import inspection, inspection_picture
+
+        inspection_picture.save(inspection.inspect(args.output_file), picture)
+        print(f"{picture}: object and scan, probe, diffraction")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,9 @@
+"""The shared integration suite with the TensorFlow backend."""
+
+from typing import ClassVar
+
+from integration_suite import IntegrationSuite
+
+
+class TestTensorFlow(IntegrationSuite):
+    backend: ClassVar[str] = "ptycho_tf"

@@ -1,0 +1,9 @@
+"""The shared integration suite with the PyTorch backend."""
+
+from typing import ClassVar
+
+from integration_suite import IntegrationSuite
+
+
+class TestPyTorch(IntegrationSuite):
+    backend: ClassVar[str] = "ptycho_torch"
