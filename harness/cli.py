@@ -61,9 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(subparsers)
     _add_clean(subparsers)
     _add_install(subparsers)
-    from harness import inventory
+    from harness import fixture_commands
 
-    inventory.add_parser(subparsers)
+    fixture_commands.add_parser(subparsers)
     return parser
 
 

@@ -52,6 +52,8 @@ def configure(runtime: RuntimeConfig) -> str:
     device = select_device(runtime.device)
     if runtime.threads:
         torch.set_num_threads(runtime.threads)
+    # As TensorFlow does in its threads: the moments of dead units decay into denormals, which processors are slow on.
+    torch.set_flush_denormal(True)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True

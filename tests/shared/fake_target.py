@@ -101,7 +101,7 @@ def scan(path: Path, side: int = 64) -> Path:
     from ptycho.dataset import Dataset, Source
 
     obj = truth(128)
-    y, x = (coordinate.ravel().astype(np.float64) for coordinate in np.mgrid[40:90:8, 40:90:8])
+    y, x = (coordinate.ravel().astype(np.float64) for coordinate in np.mgrid[36:92:7, 36:94:7])
     axis = np.arange(side) - side / 2 + 0.5
     spread = np.exp(-(axis[:, None] ** 2 + axis**2) / 120) * np.exp(1j * (axis[:, None] ** 2 + axis**2) / 90)
     probe = spread[None].astype(np.complex64)

@@ -1,0 +1,126 @@
+"""
+`python -m harness fixtures list | verify | make`: the inventory on the command line.
+
+Tables are drawn by rich, imported when the first is drawn; with `--json` it is not needed at all.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness import inventory
+from ptycho.errors import PtychoError
+from ptycho.verdict import Verdict
+
+_COLOURS = {"ok": "green", "made": "green", "there": "green", "absent": "yellow", "drift": "red", "failed": "red"}
+_GOOD = ("ok", "made", "there")
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `fixtures` with its three commands to the harness's parser."""
+    parser = subparsers.add_parser(
+        "fixtures",
+        help="list, verify or make the fixtures of datasets/inventory.toml",
+        description="The fixtures of datasets/inventory.toml: which are here, whether their bytes are right, make them.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="{list,verify,make}")
+    table: tuple[tuple[str, str, Callable[[argparse.Namespace], int]], ...] = (
+        ("list", "what there is, where it is, or why it is absent", _list),
+        ("verify", "compare the bytes; exit 1 on drift, 13 when a named fixture is absent", _verify),
+        ("make", "make what can be made and is not there", _make),
+    )
+    for name, text, run in table:
+        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        command.add_argument("names", nargs="*", metavar="NAME", help="default: all of them")
+        command.add_argument("--json", action="store_true", help="print one JSON document, and only that")
+        command.add_argument("--inventory", type=Path, default=inventory.INVENTORY, help=argparse.SUPPRESS)
+        command.set_defaults(run=run)
+
+
+def _list(args: argparse.Namespace) -> int:
+    known = inventory.load(args.inventory)
+    rows = []
+    for name in args.names or known.fixtures:
+        place = known.resolve(name)
+        status, detail = ("there", str(place)) if place else ("absent", known.why_absent(name))
+        rows.append(_row(known[name], status, detail))
+    _show(rows, as_json=args.json)
+    return int(Verdict.PASS)
+
+
+def _verify(args: argparse.Namespace) -> int:
+    known = inventory.load(args.inventory)
+    rows, verdict = [], Verdict.PASS
+    for name in args.names or known.fixtures:
+        fixture, place = known[name], known.resolve(name)
+        problems = known.drift(name)
+        if problems:
+            verdict = Verdict.FAIL
+            rows.append(_row(fixture, "drift", "\n".join(problems)))
+        elif place is not None:
+            rows.append(_row(fixture, "ok", str(place)))
+        else:
+            rows.append(_row(fixture, "absent", known.why_absent(name)))
+            if fixture.kind == "committed":
+                verdict = Verdict.FAIL
+            elif args.names and verdict is Verdict.PASS:
+                verdict = Verdict.INFRA
+    _show(rows, as_json=args.json)
+    return int(verdict)
+
+
+def _make(args: argparse.Namespace) -> int:
+    from harness import making
+
+    known = inventory.load(args.inventory)
+    rows, verdict = [], Verdict.PASS
+    for name in args.names or [name for name, fixture in known.fixtures.items() if fixture.make]:
+        try:
+            rows.append(_row(known[name], "made", str(making.make(known, name))))
+        except PtychoError as error:
+            if name not in known.fixtures:
+                raise
+            rows.append(_row(known[name], "failed", str(error)))
+            verdict = error.verdict if verdict is Verdict.PASS else verdict
+    _show(rows, as_json=args.json)
+    return int(verdict)
+
+
+def _row(fixture: inventory.Fixture, status: str, detail: str) -> dict[str, Any]:
+    return asdict(fixture) | {"status": status, "detail": detail}
+
+
+def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for column in ("fixture", "kind", "layout"):
+        table.add_column(column, no_wrap=True)
+    for column in ("M", "N"):
+        table.add_column(column, justify="right")
+    table.add_column("status", no_wrap=True)
+    table.add_column("file", overflow="fold")
+    explained = []
+    for row in rows:
+        good = row["status"] in _GOOD
+        cells = [str(row[key]) for key in ("name", "kind", "layout", "patterns", "side")]
+        table.add_row(*cells, Text(row["status"], style=_COLOURS[row["status"]]), Text(_short(row, good=good)))
+        explained += [] if good else row["detail"].splitlines()
+    console = Console()
+    console.print(table)
+    for line in explained:
+        console.print(f"· {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _short(row: dict[str, Any], *, good: bool) -> str:
+    """The file, relative to the checkout where it lies in it; what is wrong is said below the table."""
+    place = Path(row["detail"]) if good else Path(row["path"])
+    return str(place.relative_to(inventory.CHECKOUT) if place.is_relative_to(inventory.CHECKOUT) else place)
