@@ -24,7 +24,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "fixtures",
         help="list, verify or make the fixtures of datasets/inventory.toml",
-        description="The fixtures of datasets/inventory.toml: which are here, whether their bytes are right, make them.",
+        description="The fixtures of datasets/inventory.toml: which are here, are their bytes right, make them.",
     )
     commands = parser.add_subparsers(required=True, metavar="{list,verify,make}")
     table: tuple[tuple[str, str, Callable[[argparse.Namespace], int]], ...] = (
@@ -108,7 +108,7 @@ def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
         table.add_column(column, justify="right")
     table.add_column("status", no_wrap=True)
     table.add_column("file", overflow="fold")
-    explained = []
+    explained: list[str] = []
     for row in rows:
         good = row["status"] in _GOOD
         cells = [str(row[key]) for key in ("name", "kind", "layout", "patterns", "side")]

@@ -268,9 +268,8 @@ def _value_problems(fixture: Fixture) -> list[str]:
     for key, value, allowed in (("kind", fixture.kind, KINDS), ("layout", fixture.layout, LAYOUTS)):
         if value not in allowed:
             problems.append(f"{key} = {value!r}; allowed: {', '.join(allowed)}")
-    for key in ("patterns", "side", "gridsize"):
-        if getattr(fixture, key) < 1:
-            problems.append(f"{key} = {getattr(fixture, key)}; allowed: 1 or more")
+    sizes = {"patterns": fixture.patterns, "side": fixture.side, "gridsize": fixture.gridsize}
+    problems += [f"{key} = {size}; allowed: 1 or more" for key, size in sizes.items() if size < 1]
     path = PurePosixPath(fixture.path)
     home = "tests/fixtures" if fixture.kind == "committed" else "datasets"
     if path.is_absolute() or ".." in path.parts or not path.is_relative_to(home) or str(path) == home:
@@ -294,11 +293,12 @@ def _value_problems(fixture: Fixture) -> list[str]:
 def _clashes(fixture: Fixture, earlier: Iterable[Fixture]) -> list[str]:
     """What two entries must not share, and sources that do not come before."""
     others = list(earlier)
-    problems = []
-    for other in others:
-        for key in ("name", "path", "digest"):
-            if getattr(fixture, key) == getattr(other, key):
-                problems.append(f"{key} {getattr(fixture, key)!r} is also that of fixture {other.name!r}")
+    problems = [
+        f"{key} {getattr(fixture, key)!r} is also that of fixture {other.name!r}"
+        for other in others
+        for key in ("name", "path", "digest")
+        if getattr(fixture, key) == getattr(other, key)
+    ]
     names = [other.name for other in others]
     problems += [
         f"make reads {source!r}; allowed: python, output and the fixtures above it"

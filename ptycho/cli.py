@@ -180,5 +180,10 @@ def _runtime(args: argparse.Namespace) -> RuntimeConfig:
 
 
 def _side_of(path: Path) -> int:
-    """The patch side by the probe's header: its axis 1 is N in `(N, N)`, `(N, N, 1)` and `(P, N, N)` alike."""
-    return preflight.examine(path).table["probeGuess"].shape[1]
+    """
+    The patch side by the probe's header: its axis 1 is N in `(N, N)`, `(N, N, 1)` and `(P, N, N)` alike.
+
+    A side that no network is defined for is left to the contract, which refuses the file with all that is wrong.
+    """
+    side = preflight.examine(path).table["probeGuess"].shape[1]
+    return side if side in PATCH_SIDES else int(_default(ModelConfig, "side"))

@@ -147,8 +147,8 @@ def make_object(shape: tuple[int, int], *, field: tuple[float, float], seed: int
     height, width = shape
     # Field coordinates: the scanned field spans −1 to 1, and the window's central part reaches a little further.
     reach = (max(field[0], 24.0) / 2 + 6, max(field[1], 24.0) / 2 + 6)
-    v = (np.arange(height)[:, None] - height / 2) / reach[0]
-    u = (np.arange(width)[None, :] - width / 2) / reach[1]
+    v: Real = (np.arange(height, dtype=np.float64)[:, None] - height / 2) / reach[0]
+    u: Real = (np.arange(width, dtype=np.float64)[None, :] - width / 2) / reach[1]
     px = 1 / float(np.sqrt(reach[0] * reach[1]))
     amplitude, phase = _clouds(u, v, px, rng)
     for material, opacity, delay in _materials(u, v, px, rng):
@@ -180,10 +180,16 @@ def _materials(u: Real, v: Real, px: float, rng: np.random.Generator) -> list[tu
         along = np.clip(((u - x0) * (x1 - x0) + (v - y0) * (y1 - y0)) / ((x1 - x0) ** 2 + (y1 - y0) ** 2), 0, 1)
         return inside(np.hypot(u - x0 - along * (x1 - x0), v - y0 - along * (y1 - y0)) - half_width)
 
-    letter_f = [rod(-0.78, -0.72, -0.78, 0.28, 0.085), rod(-0.78, -0.72, -0.2, -0.72, 0.085),
-                rod(-0.78, -0.26, -0.34, -0.26, 0.07)]
-    letter_r = [rod(0.12, 0.1, 0.12, 0.82, 0.05), rod(0.24, 0.46, 0.52, 0.84, 0.05),
-                inside(np.abs(np.hypot(u - 0.26, v - 0.26) - 0.19) - 0.045)]
+    letter_f = [
+        rod(-0.78, -0.72, -0.78, 0.28, 0.085),
+        rod(-0.78, -0.72, -0.2, -0.72, 0.085),
+        rod(-0.78, -0.26, -0.34, -0.26, 0.07),
+    ]
+    letter_r = [
+        rod(0.12, 0.1, 0.12, 0.82, 0.05),
+        rod(0.24, 0.46, 0.52, 0.84, 0.05),
+        inside(np.abs(np.hypot(u - 0.26, v - 0.26) - 0.19) - 0.045),
+    ]
     # Spokes of a star: the finest structure, down to what the blur lets through.
     radius, angle = np.hypot(u - 0.48, v + 0.42), np.arctan2(v + 0.42, u - 0.48)
     contrast = np.tanh((radius / soft / 3) ** 2)

@@ -1,15 +1,18 @@
 """
 From the memory-map store to PyTorch tensors.
 
-`MemoryMapDataset` serves single patterns `(n, H, W)` and groups to other programs' `DataLoader`; `batches_to` is
-what the engine uses: the core's batches, already gathered and read ahead, moved to the device.
+`MemoryMapDataset` serves single patterns `(n, H, W)` to other programs' `DataLoader`; `batches_to` is what the engine
+uses: the core's batches, already gathered and read ahead, moved to the device.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -41,6 +44,14 @@ class MemoryMapDataset(Dataset[Tensor]):
         """`(H, W)` float32 normalised amplitude of one pattern."""
         return torch.from_numpy(np.array(self.store.diffraction[index]))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Worker processes open the map themselves: a pickled map would carry all of its bytes to each of them."""
+        return _opened, (self.store.directory,)
+
+
+def _opened(directory: Path) -> MemoryMapDataset:
+    return MemoryMapDataset(Store.open(directory))
+
 
 @dataclass(frozen=True, kw_only=True)
 class TensorBatch:
@@ -48,8 +59,8 @@ class TensorBatch:
     One batch on the device.
 
     Attributes:
-        diffraction: `(B, C, N, N)` X in the run's real type.
-        coords_relative: `(B, 1, 2, C)` in the run's real type, pixels.
+        diffraction: `(B, C, N, N)` float32 X.
+        coords_relative: `(B, 1, 2, C)` float64, pixels.
         size: B.
     """
 
@@ -58,17 +69,20 @@ class TensorBatch:
     size: int
 
 
-def batches_to(batches: Iterable[Batch], device: str, dtype: torch.dtype) -> Iterator[TensorBatch]:
-    """Move batches to a device; on CUDA from pinned memory, so that the copy overlaps the step before."""
-    pin = device == "cuda"
+def batches_to(batches: Iterable[Batch], device: str = "cpu") -> Iterator[TensorBatch]:
+    """
+    Batches as tensors, one in memory at a time, in the types of the core: network and loss cast on the device.
+
+    On CUDA they come from pinned memory, so that the copy overlaps the step before.
+    """
     for batch in batches:
         yield TensorBatch(
-            diffraction=_to(batch.diffraction, device, dtype, pin),
-            coords_relative=_to(batch.coords_relative, device, dtype, pin),
+            diffraction=_to(batch.diffraction, device),
+            coords_relative=_to(batch.coords_relative, device),
             size=len(batch.diffraction),
         )
 
 
-def _to(array: np.ndarray, device: str, dtype: torch.dtype, pin: bool) -> Tensor:
+def _to(array: NDArray[np.floating], device: str) -> Tensor:
     tensor = torch.from_numpy(array)
-    return (tensor.pin_memory() if pin else tensor).to(device, dtype, non_blocking=pin)
+    return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor

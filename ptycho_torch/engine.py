@@ -49,7 +49,7 @@ class TorchEngine:
         self.dtype = REAL[runtime.precision]
         self.scale = intensity_scale(nphotons, model.side)
         self.mae_weight, self.tv_weight = mae_weight, tv_weight
-        self.network = Network(model, self.scale, runtime.precision).to(self.device, self.dtype)
+        self.network = Network(model, self.scale, runtime.precision).to(self.device)
         self.network.load(weights)
         self.probe = torch.from_numpy(np.array(probe)).to(self.device, COMPLEX[self.dtype])
         self.trained = {name: value for name, value in self.network.named_parameters() if value.requires_grad}
@@ -76,7 +76,7 @@ class TorchEngine:
         """One optimiser step a batch; losses stay on the device until the epoch's end."""
         self.network.train()
         reported: list[tuple[Tensor, Tensor, int]] = []
-        for batch in batches_to(batches, self.device, self.dtype):
+        for batch in batches_to(batches, self.device):
             result = self.losses(batch)
             self.optimizer.step(self._differentiate(result.total), learning_rate)
             reported.append((result.total.detach(), result.deviance, batch.size))
@@ -87,7 +87,7 @@ class TorchEngine:
         """Losses without a step."""
         self.network.eval()
         reported = []
-        for batch in batches_to(batches, self.device, self.dtype):
+        for batch in batches_to(batches, self.device):
             result = self.losses(batch)
             reported.append((result.total, result.deviance, batch.size))
         return _collect(reported)
@@ -95,7 +95,7 @@ class TorchEngine:
     def predict(self, batches: Iterable[Batch]) -> Iterator[NDArray[np.complexfloating]]:
         """Object patches of each batch, `(B, C, N, N)`."""
         self.network.eval()
-        for batch in batches_to(batches, self.device, self.dtype):
+        for batch in batches_to(batches, self.device):
             with torch.inference_mode():
                 patches = self.patches(batch)
             yield patches.cpu().numpy()
@@ -106,12 +106,12 @@ class TorchEngine:
     ) -> NDArray[np.complexfloating]:
         """Assemble and extract given patches, as `predict` does with the network's own."""
         values = torch.from_numpy(np.array(patches)).to(self.device, COMPLEX[self.dtype])
-        relative = torch.from_numpy(np.array(coords_relative)).to(self.device, self.dtype)
+        relative = torch.from_numpy(np.array(coords_relative)).to(self.device)
         return assembly.consistent(values, relative, self.model.gridsize).cpu().numpy()
 
     def gradients(self, batch: Batch) -> dict[str, NDArray[np.floating]]:
         """Gradients of the objective by canonical name, in canonical layout, without a step."""
-        (tensors,) = batches_to([batch], self.device, self.dtype)
+        (tensors,) = batches_to([batch], self.device)
         values = self._differentiate(self.losses(tensors).total)
         return {name: value.cpu().numpy() for name, value in zip(self.trained, values, strict=True)}
 

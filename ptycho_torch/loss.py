@@ -34,22 +34,30 @@ class Terms:
 
 
 def poisson_nll(rate: Tensor, counts: Tensor, epsilon: float) -> Tensor:
-    """Mean of λ − k·ln(max(λ, ε)) over all pixels."""
+    """Mean of λ − k·ln(max(λ, ε)) over all pixels; float64 tensors of one shape, in photons."""
     return (rate - counts * rate.clamp_min(epsilon).log()).mean()
 
 
 def poisson_deviance(rate: Tensor, counts: Tensor, epsilon: float) -> Tensor:
-    """Mean of 2·(λ − k + k·ln(k/λ)), with 0·ln 0 = 0."""
+    """Mean of 2·(λ − k + k·ln(k/λ)), with 0·ln 0 = 0; arguments as in `poisson_nll`."""
     logarithm = counts.clamp_min(epsilon).log() - rate.clamp_min(epsilon).log()
     return 2 * (rate - counts + counts * logarithm).mean()
 
 
+def amplitude_mae(rate: Tensor, diffraction: Tensor, scale: float) -> Tensor:
+    """Mean |√λ/S − X|; the root is of λ + ε, since its gradient is infinite at zero."""
+    return ((rate + EPSILON_F64).sqrt() / scale - diffraction).abs().mean()
+
+
 def total_variation(patches: Tensor) -> Tensor:
-    """Mean |∂x O| plus mean |∂y O| over complex `(B, C, N, N)` patches."""
-    pairs = torch.view_as_real(patches)
-    across = pairs.diff(dim=-2).square().sum(-1)
-    down = pairs.diff(dim=-3).square().sum(-1)
-    return (across + EPSILON_F64).sqrt().mean() + (down + EPSILON_F64).sqrt().mean()
+    """Mean |∂x O| plus mean |∂y O| over complex `(B, C, N, N)` patches, float64."""
+    return _mean_length(patches.diff(dim=-1)) + _mean_length(patches.diff(dim=-2))
+
+
+def _mean_length(differences: Tensor) -> Tensor:
+    """Mean |d| of complex d, with ε under the root as in `amplitude_mae`: outside the object all d are zero."""
+    pairs = torch.view_as_real(differences).double()
+    return (pairs.square().sum(-1) + EPSILON_F64).sqrt().mean()
 
 
 def terms(
@@ -66,7 +74,7 @@ def terms(
     All terms of one batch.
 
     Args:
-        intensity: `(B, C, N, N)` A², in units of X².
+        intensity: `(B, C, N, N)` A², in units of X²; its type decides ε.
         patches: `(B, C, N, N)` complex object patches.
         diffraction: `(B, C, N, N)` X.
         log_scale: w.
@@ -75,15 +83,13 @@ def terms(
         tv_weight: weight of the total variation.
     """
     epsilon = EPSILON_F64 if intensity.dtype == torch.float64 else EPSILON_F32
-    gain = torch.exp(2 * log_scale.double())
-    rate = intensity.double() * gain
-    counts = (diffraction.double() * scale).square()
+    observed = diffraction.double()
+    rate = intensity.double() * torch.exp(2 * log_scale.double())
+    counts = (observed * scale).square()
     nll = poisson_nll(rate, counts, epsilon)
     zero = torch.zeros_like(nll)
-    # ε under the root: its gradient is infinite at zero
-    predicted = (rate + EPSILON_F64).sqrt() / scale
-    mae = (predicted - diffraction.double()).abs().mean() if mae_weight else zero
-    variation = total_variation(patches.to(torch.complex128)) if tv_weight else zero
+    mae = amplitude_mae(rate, observed, scale) if mae_weight else zero
+    variation = total_variation(patches) if tv_weight else zero
     return Terms(
         nll=nll,
         mae=mae,

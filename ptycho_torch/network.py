@@ -18,6 +18,7 @@ from ptycho import weights as canonical
 from ptycho.architecture import BORDER_CHANNELS, KERNEL, Architecture
 from ptycho.config import ModelConfig
 from ptycho.physics import central_mask
+from ptycho_torch.runtime import REAL
 
 
 def convolution(inputs: int, outputs: int) -> nn.Conv2d:
@@ -87,12 +88,14 @@ class Decoder(Blocks):
     def forward(self, x: Tensor) -> Tensor:
         """`(B, c, n, n)` code -> `(B, C, N, N)` real amplitude or phase."""
         features = self.run(x)
-        inner = self.head(self.inner(features[:, : self.inner_channels]))
+        # Out of the convolutions' type: activations and physics keep the precision of the weights.
+        real = self.inner.weight.dtype
+        inner = self.head(self.inner(features[:, : self.inner_channels]).to(real))
         padded = functional.pad(inner, (self.margin,) * 4)
         if self.border is None:
             return padded
-        border = self.outer(self.border(features[:, self.inner_channels :]))
-        return padded + functional.silu(border) * self.border_mask.to(border.dtype)
+        border = self.outer(self.border(features[:, self.inner_channels :])).to(real)
+        return padded + functional.silu(border) * self.border_mask
 
 
 def phase_head(x: Tensor) -> Tensor:
@@ -120,6 +123,7 @@ class Network(nn.Module):
         self.amplitude = Decoder(architecture, model.side, torch.sigmoid)
         self.phase = Decoder(architecture, model.side, phase_head)
         self.log_intensity_scale = nn.Parameter(torch.zeros(()), requires_grad=model.intensity_scale_trainable)
+        self.to(REAL[precision])
 
     def forward(self, x: Tensor) -> Tensor:
         """
@@ -131,11 +135,12 @@ class Network(nn.Module):
         Returns:
             `(B, C, N, N)` complex patches amp·exp(i·phase).
         """
-        code = x * (self.scale / torch.exp(self.log_intensity_scale))
+        real = self.log_intensity_scale.dtype
+        code = x.to(real) * (self.scale / torch.exp(self.log_intensity_scale))
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self.mixed):
             code = self.encoder(code.contiguous(memory_format=torch.channels_last))
             amplitude, phase = self.amplitude(code), self.phase(code)
-        return torch.polar(amplitude.to(x.dtype).contiguous(), phase.to(x.dtype).contiguous())
+        return torch.polar(amplitude.contiguous(), phase.contiguous())
 
     def load(self, weights: canonical.Weights) -> None:
         """

@@ -35,5 +35,7 @@ def intensity(objects: Tensor, probe: Tensor) -> Tensor:
 
 
 def amplitude(objects: Tensor, probe: Tensor) -> Tensor:
-    """√intensity; for reports, since its gradient is infinite where the intensity is zero."""
-    return intensity(objects, probe).sqrt()
+    """√intensity, whose gradient is taken as 0 and not infinite where the intensity is exactly 0; NaN stays NaN."""
+    power = intensity(objects, probe)
+    dark = power == 0
+    return torch.where(dark, 0.0, torch.where(dark, 1.0, power).sqrt())

@@ -70,20 +70,23 @@ class IntegrationSuite:
     backend: ClassVar[str]
 
     @pytest.fixture(scope="class")
-    def pipeline(self, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    @classmethod
+    def pipeline(cls, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
         """The backend's command lines."""
-        return Pipeline(backend=self.backend, home=tmp_path_factory.mktemp("home"))
+        return Pipeline(backend=cls.backend, home=tmp_path_factory.mktemp("home"))
 
     @pytest.fixture(scope="class")
-    def scans(self, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    @classmethod
+    def scans(cls, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         """The committed fixture in both layouts."""
         legacy = tmp_path_factory.mktemp("scans") / "legacy.npz"
         contract.save(legacy, contract.load(FIXTURE), layout="legacy")
         return {"canonical": FIXTURE, "legacy": legacy}
 
     @pytest.fixture(scope="class")
+    @classmethod
     def runs(
-        self, pipeline: Pipeline, scans: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+        cls, pipeline: Pipeline, scans: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
     ) -> dict[tuple[str, int], tuple[Path, dict[str, Any]]]:
         """A training and an inference for each layout and gridsize: output folder and summary."""
         done = {}
@@ -137,7 +140,7 @@ class IntegrationSuite:
         self, pipeline: Pipeline, runs: dict[tuple[str, int], tuple[Path, dict[str, Any]]]
     ) -> None:
         assert len(CASES) == len(runs)
-        assert [] == pipeline.leavings()
+        assert pipeline.leavings() == []
 
     def test_the_same_command_repeats_and_another_seed_does_not(
         self,
@@ -158,6 +161,8 @@ class IntegrationSuite:
     def test_a_killed_training_resumes_to_the_same_weights(
         self, pipeline: Pipeline, scans: dict[str, Path], tmp_path: Path
     ) -> None:
+        # A home of its own: a killed process leaves its store in TMPDIR, for whoever owns that to remove.
+        pipeline = Pipeline(backend=self.backend, home=tmp_path / "home")
         whole, killed = tmp_path / "whole", tmp_path / "killed"
         pipeline.train(scans["canonical"], whole, nepochs=3)
         # Many epochs, so that the kill comes while one is under way, however fast the machine is.
@@ -194,7 +199,7 @@ class IntegrationSuite:
         folder = tmp_path / "tracked"
         summary = pipeline.train(scans["canonical"], folder, disable_mlflow=False, nepochs=2)
         assert summary["tracking"].startswith("FINISHED")
-        assert [] == pipeline.leavings()
+        assert pipeline.leavings() == []
         script = (
             "import json, sys; from mlflow.tracking import MlflowClient; "
             "c = MlflowClient('sqlite:///' + sys.argv[1]); "
@@ -225,7 +230,8 @@ class IntegrationSuite:
         assert not (tmp_path / "out" / "mlflow").exists()
 
     @pytest.fixture(scope="class")
-    def refusals(self, pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
+    @classmethod
+    def refusals(cls, pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
         """Exit code and error of every bad input, from a process in which importing a framework is an error."""
         at = tmp_path_factory.mktemp("bad")
         cases: dict[str, tuple[str, list[str]]] = {}
@@ -242,7 +248,7 @@ class IntegrationSuite:
             "no model": ("inference", ["--model_path", str(at), "--test_data", good, "--output_dir", str(at / "out")]),
             "nothing to resume": ("train", [*_train_options(good, at / "fresh"), "--resume"]),
         }
-        process = pipeline.start("-c", _REFUSALS, self.backend)
+        process = pipeline.start("-c", _REFUSALS, cls.backend)
         stdout, stderr = process.communicate(json.dumps(cases), timeout=300)
         assert process.returncode == 0, stderr
         return {name: (code, error) for name, (code, error) in json.loads(stdout).items()}

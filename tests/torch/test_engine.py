@@ -1,0 +1,7 @@
+"""The shared engine suite with the PyTorch backend."""
+
+from engine_suite import EngineSuite
+
+
+class TestEngine(EngineSuite):
+    pass

@@ -1,0 +1,7 @@
+"""The shared network suite with the PyTorch backend."""
+
+from network_suite import NetworkSuite
+
+
+class TestNetwork(NetworkSuite):
+    pass

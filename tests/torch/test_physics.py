@@ -1,0 +1,7 @@
+"""The shared physics suite with the PyTorch backend."""
+
+from physics_suite import PhysicsSuite
+
+
+class TestPhysics(PhysicsSuite):
+    pass
