@@ -61,9 +61,7 @@ class LossSuite:
         assert result["total"] == pytest.approx(float(added), rel=1e-15)
 
     def test_float32_tensors_are_summed_in_float64(self, backend: BackendUnderTest) -> None:
-        single = {
-            name: value.astype(np.complex64 if name == "patches" else np.float32) for name, value in CASE.items()
-        }
+        single = {name: value.astype(np.complex64 if name == "patches" else np.float32) for name, value in CASE.items()}
         result = evaluate(backend, single, mae_weight=1.0, tv_weight=1.0)
         rate, counts = rate_and_counts({name: value.astype(np.complex128).real for name, value in single.items()})
         assert result["nll"] == pytest.approx(oracle.poisson_nll(rate, counts, oracle.EPSILON_F32), rel=1e-14)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import blas_threads  # noqa: F401  # must come before NumPy
 import numpy as np
 import pytest
 from backend import SUITES, BackendUnderTest

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from backend import BackendUnderTest
 
 from ptycho.config import RuntimeConfig
 from ptycho.errors import DeviceError, InfrastructureError, UsageError
@@ -17,7 +18,7 @@ def devices(*names: str) -> Callable[..., list[str]]:
     return lambda *_: list(names)
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 def test_keras_is_not_loaded_and_not_lost() -> None:
@@ -34,10 +35,10 @@ def test_a_missing_tensorflow_is_an_infrastructure_error(monkeypatch: pytest.Mon
         runtime.import_tensorflow()
 
 
-def test_full_float32_precision(one_thread: str) -> None:
+def test_full_float32_precision(backend: BackendUnderTest) -> None:
     from ptycho_tf.runtime import tf
 
-    assert one_thread == "cpu"
+    assert backend.device == "cpu"
     assert tf.config.experimental.tensor_float_32_execution_enabled() is False
 
 
