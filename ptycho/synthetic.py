@@ -79,9 +79,11 @@ def make_probe(side: int) -> NDArray[np.complex64]:
     radius = np.hypot(kx + 0.008, ky - 0.005)
     aperture = 0.5 - 0.5 * np.tanh((radius - rim) / _RIM_SOFTNESS)
     illumination = 1 - 0.5 * kx / _APERTURE_RADIUS * 0.6 + 0.18 * ky / _APERTURE_RADIUS
-    # A phase of π·d·k² moves the ray of frequency k by d·k pixels.
+    # A phase of −π·d·k² moves the ray of frequency k by −d·k pixels. The sign puts the sample behind the focus, where the
+    # pattern is an upright shadow of the object; before it the shadow is upside down, and a convolutional network, which
+    # has to carry every detail across the window, does not learn within an epoch what it otherwise learns in one.
     defocus_px2 = _DEFOCUS_REACH * side / _APERTURE_RADIUS
-    phase = np.pi * defocus_px2 * (kx**2 * 1.03 + ky**2 * 0.98 + 0.06 * kx * ky)
+    phase = -np.pi * defocus_px2 * (kx**2 * 1.03 + ky**2 * 0.98 + 0.06 * kx * ky)
     phase += 2 * np.pi * 0.012 * side * (kx**2 + ky**2) * (1.1 * kx - 0.7 * ky) / _APERTURE_RADIUS
     wave = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(aperture * illumination * np.exp(1j * phase))))
     pixel = np.arange(side) - side / 2

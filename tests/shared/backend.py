@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ptycho.config import RuntimeConfig
 
-SUITES = tuple(f"{name}_suite" for name in ("network", "physics", "assembly", "loss", "optimizer", "engine"))
+SUITES = tuple(f"{name}_suite" for name in ("network", "physics", "assembly", "loss", "optimizer", "engine", "loader"))
 """Modules whose assertions pytest must rewrite: it does so by itself only for test modules."""
 
 
@@ -48,7 +48,7 @@ class BackendUnderTest(ABC):
 
     @abstractmethod
     def gradients(self, function: Callable[..., Any], *arrays: NDArray[Any]) -> list[NDArray[Any]]:
-        """Gradients of a real scalar to its arguments; to complex ones ∂f/∂Re + i·∂f/∂Im, as both frameworks have it."""
+        """Gradients of a real scalar to its arguments; to complex ones ∂f/∂Re + i·∂f/∂Im, as both frameworks do."""
 
     @abstractmethod
     def total(self, tensor: Any) -> Any:

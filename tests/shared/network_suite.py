@@ -45,7 +45,7 @@ class NetworkSuite:
     def test_float32_and_bfloat16_stay_near(self, backend: BackendUnderTest) -> None:
         weights, frames, expected = lively_weights(ONE), make_batch(ONE, 2).diffraction, expected_patches(ONE, 2, SCALE)
         single, mixed = (forward(backend, build(backend, ONE, weights, name), frames) for name in ("f32", "bf16"))
-        assert (single.dtype, mixed.dtype) == (np.complex64, np.complex64)
+        assert {single.dtype.name, mixed.dtype.name} == {"complex64"}
         assert distance(single, expected) < 1e-6
         assert 1e-4 < distance(mixed, expected) < 3e-2
 
@@ -69,9 +69,9 @@ class NetworkSuite:
 
     def test_float64_is_not_laundered_through_float32(self, backend: BackendUnderTest) -> None:
         actual = forward(backend, build(backend, ONE, lively_weights(ONE)), make_batch(ONE, 1).diffraction)
-        assert actual.dtype == np.complex128
-        # With the border path there is something outside the central square; zeros cannot occur with it.
-        assert np.mean(actual.real == actual.real.astype(np.float32)) < 1e-3
+        # Each head by itself: their product has digits beyond float32 as long as one of them has.
+        for head in (np.abs(actual), np.angle(actual)):
+            assert np.mean(np.abs(head - head.astype(np.float32)) < 1e-13 * np.abs(head)) < 1e-3
 
     def test_weights_come_back_as_they_went_in(self, backend: BackendUnderTest) -> None:
         weights = lively_weights(FOUR)

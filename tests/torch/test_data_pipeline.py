@@ -77,7 +77,7 @@ class TestTransposition:
         # The groups come from the coordinates alone.
         assert whole.groups == reshaped.groups
 
-    def test_a_reshape_is_explained_worse_than_a_flat_object_and_the_truth_better(self, tmp_path: Path) -> None:
+    def test_a_reshape_is_explained_worse_than_a_flat_object_and_the_truth_better(self) -> None:
         true = contract.load(FIXTURE)
         legacy = np.ascontiguousarray(true.diffraction.transpose(1, 2, 0))
         reshaped = replace(true, diffraction=legacy.reshape(true.diffraction.shape))
@@ -153,10 +153,11 @@ class TestStore:
         assert times == {path: path.stat().st_mtime_ns for path in place.iterdir()}
         assert np.array_equal(store.groups, prepared(tmp_path / "a.npz", tmp_path)[1].groups)
 
-    def test_a_file_is_not_read_before_its_configuration_is_applied(self, place: Path, tmp_path: Path) -> None:
-        update_legacy_dict(params.cfg, config_for(tmp_path / "a.npz", tmp_path / "out"))
+    def test_a_file_is_not_read_before_its_configuration_is_applied(self, tmp_path: Path) -> None:
+        path = crafted_npz.write(tmp_path / "a.npz", SCAN)
+        update_legacy_dict(params.cfg, config_for(path, tmp_path / "out"))
         with pytest.raises(ConfigurationError, match="update_legacy_dict"):
-            raw_data.load(config_for(tmp_path / "a.npz", tmp_path / "out", batch_size=3))
+            raw_data.load(config_for(path, tmp_path / "out", batch_size=3))
 
 
 class TestLoader(LoaderSuite):

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("backend")
 def test_no_gpu_means_an_error_for_cuda_and_the_cpu_for_auto(monkeypatch: pytest.MonkeyPatch) -> None:
     from ptycho_torch import runtime
 
-    monkeypatch.setattr(runtime.torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     assert (runtime.select_device("auto"), runtime.select_device("cpu")) == ("cpu", "cpu")
     with pytest.raises(DeviceError, match=r"cuda: PyTorch 2\..* sees no CUDA device; use --device cpu or auto"):
         runtime.select_device("cuda")
@@ -24,8 +24,8 @@ def test_a_gpu_that_is_listed_but_does_not_compute_is_none(monkeypatch: pytest.M
     def broken(*size: int, device: str) -> None:
         raise RuntimeError(f"no kernel image is available for {device}")
 
-    monkeypatch.setattr(runtime.torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr(runtime.torch, "ones", broken)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("torch.ones", broken)
     assert runtime.select_device("auto") == "cpu"
     with pytest.raises(DeviceError, match=r"the CUDA device does not work \(no kernel image is available for cuda\)"):
         runtime.select_device("cuda")
@@ -37,14 +37,15 @@ def test_a_cpu_run_does_not_ask_for_gpus(monkeypatch: pytest.MonkeyPatch) -> Non
     def asked() -> int:
         raise AssertionError("a CPU run started CUDA")
 
-    monkeypatch.setattr(runtime.torch.cuda, "device_count", asked)
+    monkeypatch.setattr("torch.cuda.device_count", asked)
     assert runtime.select_device("cpu") == "cpu"
 
 
 def test_full_float32_precision_and_the_threads_asked_for() -> None:
+    import torch
+
     from ptycho_torch import runtime
 
-    torch = runtime.torch
     assert runtime.configure(RuntimeConfig(device="cpu", threads=1)) == "cpu"
     assert 1 == torch.get_num_threads()
     assert (False, False, True) == (
@@ -55,8 +56,10 @@ def test_full_float32_precision_and_the_threads_asked_for() -> None:
 
 
 def test_denormal_numbers_are_flushed(backend: BackendUnderTest) -> None:
+    import torch
+
     from ptycho_torch import runtime
 
     runtime.configure(RuntimeConfig(device="cpu", threads=1))
-    tiny = runtime.torch.full((64,), 1e-30) * 1e-10
+    tiny = torch.full((64,), 1e-30) * 1e-10
     assert 0 == int(tiny.count_nonzero())
