@@ -18,6 +18,7 @@ from ptycho.config import (
     GRIDSIZES,
     LAYOUTS,
     PRECISIONS,
+    SCHEDULES,
     DataConfig,
     InferenceConfig,
     ModelConfig,
@@ -72,7 +73,14 @@ def training_parser(prog: str) -> argparse.ArgumentParser:
     add("--nepochs", "--max_epochs", type=int, default=_default(training, "nepochs"), help="number of epochs")
     add("--gridsize", type=int, default=_default(model, "gridsize"), help=f"g of g×g groups; one of {GRIDSIZES}")
     add("--N", type=int, dest="side", help=f"patch side, one of {PATCH_SIDES}; the file's own where not given")
-    add("--learning_rate", type=float, default=_default(training, "learning_rate"), help="Adam's, before any plateau")
+    add(
+        "--learning_rate",
+        type=float,
+        default=_default(training, "learning_rate"),
+        help="Adam's, before schedule and warm-up",
+    )
+    add("--schedule", choices=SCHEDULES, default=_default(training, "schedule"), help="how the learning rate falls")
+    add("--warmup_steps", type=int, default=_default(training, "warmup_steps"), help="steps until the full rate")
     add("--nphotons", type=float, help="mean photons per pattern; the file's own, else 1e9, where not given")
     add("--mae_weight", type=float, default=_default(training, "mae_weight"), help="weight of the amplitude's MAE")
     add("--tv_weight", type=float, default=_default(training, "tv_weight"), help="weight of the total variation")
@@ -121,6 +129,8 @@ def training_config(arguments: Sequence[str] | None, prog: str) -> TrainingConfi
         nepochs=args.nepochs,
         batch_size=args.batch_size,
         learning_rate=args.learning_rate,
+        schedule=args.schedule,
+        warmup_steps=args.warmup_steps,
         nphotons=args.nphotons,
         mae_weight=args.mae_weight,
         tv_weight=args.tv_weight,

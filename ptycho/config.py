@@ -21,6 +21,7 @@ PRECISIONS = ("f32", "bf16", "f64")
 DEVICES = ("auto", "cpu", "cuda")
 LAYOUTS = ("canonical", "legacy")
 DOMAINS = ("amplitude", "counts")
+SCHEDULES = ("plateau", "cosine")
 DEFAULT_NPHOTONS = 1e9
 
 
@@ -143,6 +144,12 @@ class RuntimeConfig:
         )
 
 
+def _agree(data: DataConfig, model: ModelConfig) -> list[str]:
+    if data.gridsize == model.gridsize:
+        return []
+    return [f"gridsize {data.gridsize} of the data ≠ {model.gridsize} of the model"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """
@@ -156,7 +163,9 @@ class TrainingConfig:
         runtime: device, precision and threads.
         nepochs: number of epochs.
         batch_size: groups per optimiser step.
-        learning_rate: of Adam, at the start of the plateau schedule.
+        learning_rate: of Adam, before schedule and warm-up.
+        schedule: `"plateau"` lowers the rate when the validation loss stalls, `"cosine"` lets it fall to zero, too.
+        warmup_steps: steps over which the rate rises to its full value.
         nphotons: mean photons per pattern; None takes the file's own, else 1e9.
         mae_weight: weight of the amplitude's mean absolute error in the loss.
         tv_weight: weight of the object's total variation in the loss.
@@ -174,6 +183,8 @@ class TrainingConfig:
     nepochs: int = 50
     batch_size: int = 16
     learning_rate: float = 1e-3
+    schedule: str = "plateau"
+    warmup_steps: int = 0
     nphotons: float | None = None
     mae_weight: float = 0.0
     tv_weight: float = 0.0
@@ -183,14 +194,15 @@ class TrainingConfig:
     store_dir: Path | None = None
 
     def __post_init__(self) -> None:
-        agree = self.data.gridsize == self.model.gridsize
         _refuse(
             self,
             [
-                *([] if agree else [f"gridsize {self.data.gridsize} of the data ≠ {self.model.gridsize} of the model"]),
+                *_agree(self.data, self.model),
                 *_at_least("nepochs", self.nepochs, 1),
                 *_at_least("batch_size", self.batch_size, 1),
                 *([] if self.learning_rate > 0 else [f"learning_rate = {self.learning_rate!r}; allowed: more than 0"]),
+                *_one_of("schedule", self.schedule, SCHEDULES),
+                *_at_least("warmup_steps", self.warmup_steps, 0),
                 *_at_least("nphotons", self.nphotons, 1),
                 *_at_least("mae_weight", self.mae_weight, 0),
                 *_at_least("tv_weight", self.tv_weight, 0),
@@ -220,7 +232,7 @@ class InferenceConfig:
     batch_size: int = 64
 
     def __post_init__(self) -> None:
-        _refuse(self, _at_least("batch_size", self.batch_size, 1))
+        _refuse(self, [*_agree(self.data, self.model), *_at_least("batch_size", self.batch_size, 1)])
 
 
 Config = TrainingConfig | InferenceConfig

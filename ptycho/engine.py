@@ -64,8 +64,8 @@ class Engine(Protocol):
     def device(self) -> str:
         """Where it computes: `"cpu"` or `"cuda"`."""
 
-    def train_epoch(self, batches: Iterable[Batch], learning_rate: float) -> Losses:
-        """Take one optimiser step per batch, without waiting for the device inside the epoch."""
+    def train_epoch(self, batches: Iterable[Batch], learning_rates: Iterable[float]) -> Losses:
+        """Take one optimiser step per batch, each at its own rate, without waiting for the device inside the epoch."""
 
     def evaluate(self, batches: Iterable[Batch]) -> Losses:
         """The losses of batches, without a step."""

@@ -21,14 +21,17 @@ from ptycho.engine import Engine, Losses
 from ptycho.errors import CheckpointError, PtychoError
 from ptycho.progress import Progress
 from ptycho.raw_data import Prepared
-from ptycho.schedule import Plateau
+from ptycho.schedule import Plateau, Ramp
 from ptycho.store import Store
 from ptycho.tracking import Tracker
 
 Resumed = tuple[dict[str, NDArray[np.generic]], checkpoint.Meta]
 
 MAY_CHANGE = ("output_dir", "nepochs", "runtime", "resume", "stitch", "mlflow", "store_dir", "test_path")
-"""Fields that a resumed training may give anew: none of them changes the weights but for rounding."""
+"""
+Fields that a resumed training may give anew: none of them changes the weights but for rounding. A cosine schedule
+depends on the number of epochs, which then must stay.
+"""
 
 
 def fit(
@@ -69,13 +72,16 @@ def fit(
         plateau, done = Plateau(**resumed[1].schedule), resumed[1].epoch
     train, validation = store.split.train, store.split.validation
     steps = -(-len(train) // config.batch_size)
+    cosine = config.schedule == "cosine"
+    ramp = Ramp(total_steps=config.nepochs * steps, warmup_steps=config.warmup_steps, cosine=cosine)
     with Progress(config.nepochs, steps, config.runtime.quiet) as progress:
         for epoch in range(done + 1, config.nepochs + 1):
             progress.epoch(epoch)
             started = perf_counter()
             order = grouping.epoch_order(train, seed=config.data.seed, epoch=epoch)
             with clock.phase("train"):
-                trained = engine.train_epoch(progress.wrap(_batches(config, store, order)), plateau.learning_rate)
+                rates = [plateau.learning_rate * factor for factor in ramp.factors((epoch - 1) * steps, steps)]
+                trained = engine.train_epoch(progress.wrap(_batches(config, store, order)), rates)
             seconds = perf_counter() - started
             with clock.phase("validate"):
                 validated = engine.evaluate(_batches(config, store, validation))
@@ -86,7 +92,7 @@ def fit(
                 validation_loss=validated.mean_total,
                 train_deviance=trained.mean_deviance,
                 validation_deviance=validated.mean_deviance,
-                learning_rate=plateau.learning_rate,
+                learning_rate=rates[-1],
                 seconds=seconds,
                 patterns_per_second=len(train) * config.model.channels / seconds,
             )
@@ -126,11 +132,12 @@ def load(folder: Path, config: TrainingConfig, prepared: Prepared) -> Resumed:
         CheckpointError: there is none, it is damaged, or it belongs to another training: every difference is listed.
     """
     tensors, found = checkpoint.load(folder / checkpoint.CHECKPOINT)
+    may_change = MAY_CHANGE if config.schedule == "plateau" else [name for name in MAY_CHANGE if name != "nepochs"]
     here = json.loads(json.dumps(asdict(meta(config, prepared, epoch=found.epoch)), default=str))
     problems = [
         f"{key}: the checkpoint has {found.config.get(key)!r}, this run {value!r}"
         for key, value in here["config"].items()
-        if key not in (*MAY_CHANGE, "data") and found.config.get(key) != value
+        if key not in (*may_change, "data") and found.config.get(key) != value
     ]
     problems += [
         f"{key}: the checkpoint has {found.statistics.get(key)!r}, this run {value!r}"

@@ -29,7 +29,7 @@ class Row:
         validation_loss: mean objective over the validation groups.
         train_deviance: mean Poisson deviance per pixel, training groups.
         validation_deviance: mean Poisson deviance per pixel, validation groups.
-        learning_rate: rate that the epoch used.
+        learning_rate: rate of the epoch's last step.
         seconds: wall time of the epoch.
         patterns_per_second: training patterns per second.
     """

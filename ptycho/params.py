@@ -25,6 +25,8 @@ DEFAULTS = MappingProxyType[str, Any](
         "nepochs": 50,
         "batch_size": 16,
         "learning_rate": 1e-3,
+        "schedule": "plateau",
+        "warmup_steps": 0,
         "mae_weight": 0.0,
         "tv_weight": 0.0,
         "seed": 42,

@@ -1,11 +1,12 @@
 """
-The learning-rate schedule, shared by both backends: their own disagree by one epoch and on what a threshold means.
+The learning rate, shared by both backends: their own schedules disagree by one epoch and on what a threshold means.
 
 Keras drops the rate on bad epoch p and PyTorch on p + 1, and PyTorch's default relative threshold never fires on a
 negative loss. Here: the p-th epoch in a row without improvement drops the rate, absolute threshold.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 
@@ -46,3 +47,34 @@ class Plateau:
             return replace(self, bad_epochs=self.bad_epochs + 1)
         lower = max(self.learning_rate * self.factor, min(self.minimum, self.learning_rate))
         return replace(self, learning_rate=lower, bad_epochs=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ramp:
+    """
+    What multiplies the plateau's rate at each step: a linear warm-up, and a half cosine down to zero where asked for.
+
+    Adam's first steps are as long as any other, whatever the gradient. Where every unit is pushed the same way by the
+    mean pattern, full steps can kill all of them before the differences between patterns are seen.
+
+    Attributes:
+        total_steps: steps of the whole training.
+        warmup_steps: steps until the full rate.
+        cosine: whether the rate falls to zero over the training (Loshchilov & Hutter 2017, eq. 5, without restarts).
+    """
+
+    total_steps: int
+    warmup_steps: int = 0
+    cosine: bool = False
+
+    def factors(self, first: int, count: int) -> Iterator[float]:
+        """
+        Factors of steps `first` to `first + count - 1`, counted from 0.
+
+        Example:
+            >>> list(Ramp(total_steps=8, warmup_steps=4).factors(2, 3))
+            [0.75, 1.0, 1.0]
+        """
+        for step in range(first, first + count):
+            warm = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+            yield warm * (0.5 * (1 + math.cos(math.pi * step / self.total_steps)) if self.cosine else 1.0)

@@ -18,14 +18,17 @@ Real = NDArray[np.float64]
 AMPLITUDE_RANGE = (0.4, 1.0)
 """Amplitudes of the own object: below 1 where the network looks, whose amplitude head is a sigmoid."""
 
-PHASE_RANGE_RAD = (-1.0, 1.5)
-"""Phases of the own object, without wraps."""
+PHASE_RANGE_RAD = (-2.0, 0.5)
+"""Phases of the own object, without wraps: matter advances the phase of X-rays (n < 1), all of it the same way."""
 
 _APERTURE_RADIUS = 0.375
 """Radius of the beam on the detector, in cycles per pixel: the pattern fills three quarters of its side."""
 
 _DEFOCUS_REACH = 0.352
 """Radius of the defocused beam in the object plane, as a fraction of N: about 28 % lies outside the central N/2."""
+
+_LEAST_FIELD_PX = 64.0
+"""Least field for which the object is laid out: a smaller scan sees a part of it, at the same scale."""
 
 _RIM_SOFTNESS = 0.03
 """Width of the aperture's rim, in cycles per pixel."""
@@ -79,17 +82,17 @@ def make_probe(side: int) -> NDArray[np.complex64]:
     radius = np.hypot(kx + 0.008, ky - 0.005)
     aperture = 0.5 - 0.5 * np.tanh((radius - rim) / _RIM_SOFTNESS)
     illumination = 1 - 0.5 * kx / _APERTURE_RADIUS * 0.6 + 0.18 * ky / _APERTURE_RADIUS
-    # A phase of −π·d·k² moves the ray of frequency k by −d·k pixels. The sign puts the sample behind the focus, where the
-    # pattern is an upright shadow of the object; before it the shadow is upside down, and a convolutional network, which
-    # has to carry every detail across the window, does not learn within an epoch what it otherwise learns in one.
+    # A phase of −π·d·k² moves the ray of frequency k by −d·k pixels. The sign puts the sample behind the focus, where
+    # the pattern is an upright shadow of the object. Before the focus the shadow is upside down, and a convolutional
+    # network, which then has to carry every detail across the window, learns little in the same time.
     defocus_px2 = _DEFOCUS_REACH * side / _APERTURE_RADIUS
     phase = -np.pi * defocus_px2 * (kx**2 * 1.03 + ky**2 * 0.98 + 0.06 * kx * ky)
-    phase += 2 * np.pi * 0.012 * side * (kx**2 + ky**2) * (1.1 * kx - 0.7 * ky) / _APERTURE_RADIUS
+    phase -= 2 * np.pi * 0.012 * side * (kx**2 + ky**2) * (1.1 * kx - 0.7 * ky) / _APERTURE_RADIUS
     wave = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(aperture * illumination * np.exp(1j * phase))))
     pixel = np.arange(side) - side / 2
     # What the zone plate does not diffract: a small bright spot beside the axis.
     spot = np.exp(-((pixel[:, None] - 0.01 * side) ** 2 + (pixel[None, :] + 0.055 * side) ** 2) / (0.0018 * side**2))
-    wave = wave / np.abs(wave).max() + 0.75 * spot * np.exp(0.9j)
+    wave = wave / np.abs(wave).max() + 0.75 * spot * np.exp(-0.9j)
     return _rounded(wave / np.abs(wave).max()).astype(np.complex64)
 
 
@@ -148,7 +151,7 @@ def make_object(shape: tuple[int, int], *, field: tuple[float, float], seed: int
     rng = np.random.default_rng([seed, _OBJECT])
     height, width = shape
     # Field coordinates: the scanned field spans −1 to 1, and the window's central part reaches a little further.
-    reach = (max(field[0], 24.0) / 2 + 6, max(field[1], 24.0) / 2 + 6)
+    reach = (max(field[0], _LEAST_FIELD_PX) / 2 + 6, max(field[1], _LEAST_FIELD_PX) / 2 + 6)
     v: Real = (np.arange(height, dtype=np.float64)[:, None] - height / 2) / reach[0]
     u: Real = (np.arange(width, dtype=np.float64)[None, :] - width / 2) / reach[1]
     px = 1 / float(np.sqrt(reach[0] * reach[1]))
@@ -173,7 +176,7 @@ def _clouds(u: Real, v: Real, px: float, rng: np.random.Generator) -> tuple[Real
 
 def _materials(u: Real, v: Real, px: float, rng: np.random.Generator) -> list[tuple[Real, float, float]]:
     """Coverage (0 to 1), opacity and phase delay (rad) of everything that lies on the support."""
-    soft = 1.8 * px
+    soft = 3.0 * px
 
     def inside(distance: Real) -> Real:
         return 0.5 - 0.5 * np.tanh(distance / soft)
@@ -183,29 +186,29 @@ def _materials(u: Real, v: Real, px: float, rng: np.random.Generator) -> list[tu
         return inside(np.hypot(u - x0 - along * (x1 - x0), v - y0 - along * (y1 - y0)) - half_width)
 
     letter_f = [
-        rod(-0.78, -0.72, -0.78, 0.28, 0.085),
-        rod(-0.78, -0.72, -0.2, -0.72, 0.085),
-        rod(-0.78, -0.26, -0.34, -0.26, 0.07),
+        rod(-0.72, -0.78, -0.72, 0.4, 0.15),
+        rod(-0.72, -0.74, -0.1, -0.74, 0.14),
+        rod(-0.72, -0.2, -0.28, -0.2, 0.12),
     ]
     letter_r = [
-        rod(0.12, 0.1, 0.12, 0.82, 0.05),
-        rod(0.24, 0.46, 0.52, 0.84, 0.05),
-        inside(np.abs(np.hypot(u - 0.26, v - 0.26) - 0.19) - 0.045),
+        rod(0.1, 0.02, 0.1, 0.86, 0.1),
+        rod(0.26, 0.46, 0.62, 0.88, 0.1),
+        inside(np.abs(np.hypot(u - 0.28, v - 0.22) - 0.22) - 0.09),
     ]
     # Spokes of a star: the finest structure, down to what the blur lets through.
-    radius, angle = np.hypot(u - 0.48, v + 0.42), np.arctan2(v + 0.42, u - 0.48)
+    radius, angle = np.hypot(u - 0.5, v + 0.5), np.arctan2(v + 0.5, u - 0.5)
     contrast = np.tanh((radius / soft / 3) ** 2)
-    star = (0.5 + 0.5 * contrast * np.cos(7 * angle + 3 * radius)) * inside(radius - 0.36)
-    strip = inside(np.abs(v - 0.62 - 0.2 * u - 0.06 * np.sin(5 * u)) - 0.055) * inside(u + 0.02)
+    star = (0.5 + 0.5 * contrast * np.cos(5 * angle + 3 * radius)) * inside(radius - 0.42)
+    strip = inside(np.abs(v - 0.62 - 0.2 * u - 0.06 * np.sin(5 * u)) - 0.09) * inside(u + 0.06)
     found = [
-        (np.max(letter_f, axis=0), 0.16, 0.95),
-        (np.max(letter_r, axis=0), 0.34, 0.35),
-        (star, 0.22, 0.7),
-        (strip, 0.02, -0.75),
+        (np.max(letter_f, axis=0), 0.22, -1.7),
+        (np.max(letter_r, axis=0), 0.30, -1.3),
+        (star, 0.20, -1.5),
+        (strip, 0.06, -1.0),
     ]
     for _ in range(22):
-        (x, y), size = rng.uniform(-1.7, 1.7, 2), max(rng.uniform(0.04, 0.13), 2 * px)
-        opacity, delay = rng.uniform(0.02, 0.22), rng.uniform(-0.6, 0.5)
+        (x, y), size = rng.uniform(-1.7, 1.7, 2), max(rng.uniform(0.06, 0.2), 2 * px)
+        opacity, delay = rng.uniform(0.02, 0.22), rng.uniform(-1.0, -0.2)
         round_particle = inside(np.hypot(u - x, (v - y) * rng.uniform(0.8, 1.3)) - size)
         found.append((round_particle, opacity, delay))
     return found

@@ -89,10 +89,14 @@ class TensorFlowEngine:
             tv_weight=self.tv_weight,
         )
 
-    def train_epoch(self, batches: Iterable[Batch], learning_rate: float) -> Losses:
-        """One optimiser step a batch; losses stay on the device until the epoch's end."""
-        rate = tf.constant(learning_rate, tf.float64)
-        return _collect(batches, lambda batch: self._train(batch.diffraction, batch.coords_relative, rate))
+    def train_epoch(self, batches: Iterable[Batch], learning_rates: Iterable[float]) -> Losses:
+        """One optimiser step a batch, each at its own rate; losses stay on the device until the epoch's end."""
+        rates = iter(learning_rates)
+
+        def step(batch: TensorBatch) -> tuple[Any, Any]:
+            return self._train(batch.diffraction, batch.coords_relative, tf.constant(next(rates), tf.float64))
+
+        return _collect(batches, step)
 
     def evaluate(self, batches: Iterable[Batch]) -> Losses:
         """Losses without a step."""

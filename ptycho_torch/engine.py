@@ -72,13 +72,14 @@ class TorchEngine:
             tv_weight=self.tv_weight,
         )
 
-    def train_epoch(self, batches: Iterable[Batch], learning_rate: float) -> Losses:
-        """One optimiser step a batch; losses stay on the device until the epoch's end."""
+    def train_epoch(self, batches: Iterable[Batch], learning_rates: Iterable[float]) -> Losses:
+        """One optimiser step a batch, each at its own rate; losses stay on the device until the epoch's end."""
         self.network.train()
         reported: list[tuple[Tensor, Tensor, int]] = []
+        rates = iter(learning_rates)
         for batch in batches_to(batches, self.device):
             result = self.losses(batch)
-            self.optimizer.step(self._differentiate(result.total), learning_rate)
+            self.optimizer.step(self._differentiate(result.total), next(rates))
             reported.append((result.total.detach(), result.deviance, batch.size))
         return _collect(reported)
 

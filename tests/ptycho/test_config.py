@@ -26,7 +26,21 @@ from ptycho.errors import ConfigurationError
 TRAINING = TrainingConfig(data=DataConfig(path=Path("scan.npz")), output_dir=Path("out"))
 INFERENCE = InferenceConfig(model_path=Path("model"), data=DataConfig(path=Path("scan.npz")), output_dir=Path("out"))
 
-CANDIDATES: tuple[Any, ...] = (True, False, 2, 128, 3, 0.5, 2e6, "cpu", "f64", "legacy", "counts", Path("other"))
+CANDIDATES: tuple[Any, ...] = (
+    True,
+    False,
+    2,
+    128,
+    3,
+    0.5,
+    2e6,
+    "cpu",
+    "f64",
+    "legacy",
+    "counts",
+    "cosine",
+    Path("other"),
+)
 """Values of which every field accepts at least one that is not its default."""
 
 Leaf = tuple[str, ...]
@@ -64,7 +78,7 @@ def changed(config: Any, leaf: Leaf) -> Any:
             config, leaf
         ):
             continue
-        if leaf[-1] == "gridsize" and isinstance(config, TrainingConfig):
+        if leaf[-1] == "gridsize":
             return replace(
                 config, data=replace(config.data, gridsize=candidate), model=replace(config.model, gridsize=candidate)
             )

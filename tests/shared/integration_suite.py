@@ -205,7 +205,8 @@ class IntegrationSuite:
             "c = MlflowClient('sqlite:///' + sys.argv[1]); "
             "r = c.search_runs([e.experiment_id for e in c.search_experiments()])[0]; "
             "m = [x.value for x in c.get_metric_history(r.info.run_id, 'train_loss')]; "
-            "a = sorted(i.path for f in c.list_artifacts(r.info.run_id) for i in c.list_artifacts(r.info.run_id, f.path));"
+            "ls = lambda folder: c.list_artifacts(r.info.run_id, folder); "
+            "a = sorted(item.path for folder in ls(None) for item in ls(folder.path)); "
             "print(json.dumps([r.info.status, r.data.params['batch_size'], m, a]))"
         )
         read = pipeline.run("-W", "ignore", "-c", script, folder / "mlflow" / "mlflow.db")

@@ -16,7 +16,7 @@ class Plain:
     def module(self, name):
         return importlib.import_module(f"ptycho_torch.{name}")
 engine = new_engine(Plain(), ONE, "f32")
-engine.train_epoch([make_batch(ONE, 1)], 1e-3)
+engine.train_epoch([make_batch(ONE, 1)], [1e-3])
 print(json.dumps([name for name in sys.argv[1:] if name in sys.modules]))
 """
 
