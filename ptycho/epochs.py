@@ -1,11 +1,13 @@
 """
 The epochs of a training: batch order, steps, validation, schedule, checkpoint, history.
 
-A checkpoint is written after every epoch and before the epoch's row in the history: a run killed at any moment
-resumes with the epoch that it had not finished, and its history then has one row for each epoch, once.
+A checkpoint is written after every epoch and before the epoch's row in the history, and holds the rows so far: a run
+killed at any moment, the one between the two writes included, resumes with the epoch that it had not finished, and
+its history then has one row for each epoch, once.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -64,12 +66,14 @@ def fit(
         PtychoError: the loss is not finite any more.
     """
     plateau, done = Plateau(learning_rate=config.learning_rate), 0
-    rows: list[history.Row] = list(
-        history.truncate(folder / history.FILE_NAME, 0 if resumed is None else resumed[1].epoch)
-    )
+    rows: list[history.Row] = []
+    history.truncate(folder / history.FILE_NAME, 0)
     if resumed is not None:
         engine.load_state(resumed[0])
         plateau, done = Plateau(**resumed[1].schedule), resumed[1].epoch
+        rows += [history.Row(**row) for row in resumed[1].extra["history"]]
+        for row in rows:
+            history.append(folder / history.FILE_NAME, row)
     train, validation = store.split.train, store.split.validation
     steps = -(-len(train) // config.batch_size)
     cosine = config.schedule == "cosine"
@@ -96,19 +100,24 @@ def fit(
                 seconds=seconds,
                 patterns_per_second=len(train) * config.model.channels / seconds,
             )
+            rows.append(row)
             plateau = plateau.observe(row.validation_loss)
             with clock.phase("checkpoint"):
-                state = meta(config, prepared, epoch=epoch, schedule=asdict(plateau))
+                state = meta(config, prepared, epoch=epoch, schedule=asdict(plateau), rows=rows)
                 checkpoint.save(folder / checkpoint.CHECKPOINT, engine.state(), state)
                 history.append(folder / history.FILE_NAME, row)
-            rows.append(row)
             progress.finish_epoch(row)
             tracker.metrics({name: value for name, value in asdict(row).items() if name != "epoch"}, step=epoch)
     return tuple(rows)
 
 
 def meta(
-    config: TrainingConfig, prepared: Prepared, *, epoch: int, schedule: dict[str, Any] | None = None
+    config: TrainingConfig,
+    prepared: Prepared,
+    *,
+    epoch: int,
+    schedule: dict[str, Any] | None = None,
+    rows: Sequence[history.Row] = (),
 ) -> checkpoint.Meta:
     """What a weights file must say about itself: configuration, data statistics, how far it got."""
     return checkpoint.Meta(
@@ -121,6 +130,7 @@ def meta(
         },
         epoch=epoch,
         schedule=schedule or {},
+        extra={"history": [asdict(row) for row in rows]} if rows else {},
     )
 
 
@@ -139,6 +149,11 @@ def load(folder: Path, config: TrainingConfig, prepared: Prepared) -> Resumed:
         for key, value in here["config"].items()
         if key not in (*may_change, "data") and found.config.get(key) != value
     ]
+    rows, seed = len(found.extra.get("history", ())), found.config.get("data", {}).get("seed")
+    if rows != found.epoch:
+        problems.append(f"history: the checkpoint has {rows} rows for {found.epoch} epochs")
+    if seed != config.data.seed:
+        problems.append(f"seed: the checkpoint has {seed!r}, this run {config.data.seed!r}")
     problems += [
         f"{key}: the checkpoint has {found.statistics.get(key)!r}, this run {value!r}"
         for key, value in here["statistics"].items()

@@ -111,7 +111,7 @@ def run(config: TrainingConfig, backend: str) -> TrainingResult:
             summary: dict[str, Any] = {
                 **_summary(prepared, rows),
                 "fingerprint": fingerprint.collect(
-                    packages=FRAMEWORKS[backend], device=engine.device, seed=prepared.seed
+                    packages=FRAMEWORKS.get(backend, ()), device=engine.device, seed=prepared.seed
                 ),
                 "engine": engine.fingerprint(),
                 "test": None if test is None else _evaluate(config, engine, test, prepared, clock),

@@ -140,7 +140,8 @@ class Network(nn.Module):
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self.mixed):
             code = self.encoder(code.contiguous(memory_format=torch.channels_last))
             amplitude, phase = self.amplitude(code), self.phase(code)
-        return torch.polar(amplitude.contiguous(), phase.contiguous())
+        # Not torch.polar: its gradient takes the modulus for positive, and the border's swish goes below zero.
+        return torch.complex(amplitude * phase.cos(), amplitude * phase.sin()).contiguous()
 
     def load(self, weights: canonical.Weights) -> None:
         """

@@ -200,7 +200,8 @@ class EngineSuite:
         engine, batch = new_engine(backend, TRAINABLE, mae_weight=10.0, tv_weight=10.0), make_batch(ONE, 1)
         gradients, start = engine.gradients(batch), engine.network.export()
         rng = np.random.default_rng(9)
-        for prefix in ("encoder", "phase", LOG_SCALE):
+        # The border's heads by themselves: a swish goes below zero, where a polar form has its modulus' sign to lose.
+        for prefix in ("encoder", "amplitude.0", "amplitude.outer", "phase.0", "phase.outer", LOG_SCALE):
             names = [name for name in start if name.startswith(prefix)]
             # Along the gradient, where there is most to see, and across it, where a detached branch would show.
             drawn = {name: np.asarray(rng.normal(size=start[name].shape)) for name in names}
