@@ -107,7 +107,7 @@ def build(
         "TMPDIR": str(cell.tmp),
         "XDG_CACHE_HOME": str(cell.cache),
         "XDG_CONFIG_HOME": str(cell.home / ".config"),
-        "MPLCONFIGDIR": str(cell.cache / "matplotlib"),
+        "MPLCONFIGDIR": str(scratch / "matplotlib"),  # one font cache for all commands: it takes a second to build
         "MPLBACKEND": "agg",
         "CUDA_CACHE_PATH": str(cell.cache / "cuda"),
         "PYTHONPATH": os.pathsep.join((str(OBSERVER), str(import_root))),

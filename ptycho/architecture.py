@@ -8,6 +8,9 @@ them; what they do with it (padding, activation, order) is theirs, and is what t
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ptycho.config import ModelConfig
 
 KERNEL = 3
@@ -85,3 +88,18 @@ def _blocks(name: str, inputs: int, widths: tuple[int, ...]) -> Iterator[Convolu
         yield Convolution(name=f"{name}.{index}.0", inputs=inputs, outputs=width)
         yield Convolution(name=f"{name}.{index}.1", inputs=width, outputs=width)
         inputs = width
+
+
+def upsampling_taps() -> NDArray[np.float64]:
+    """
+    `(2, 2, 3, 3, 9)`: which taps of a 3×3 kernel on the up-sampled image fall on which low-resolution pixel.
+
+    With it both backends fold nearest-neighbour up-sampling by 2 into the convolution that follows (sub-pixel
+    convolution, Shi et al. 2016): zero padding stays zero padding, so nothing changes but the order of additions, and
+    the up-sampled image is never formed. Along one axis, output pixel 2i sees the low-resolution pixels i − 1, i, i and
+    output pixel 2i + 1 sees i, i, i + 1.
+    """
+    axis = np.zeros((2, 3, 3))
+    axis[0, (0, 1, 1), (0, 1, 2)] = 1
+    axis[1, (1, 1, 2), (0, 1, 2)] = 1
+    return np.asarray(np.einsum("atk,bul->abtukl", axis, axis).reshape(2, 2, 3, 3, 9))

@@ -7,6 +7,7 @@ theirs from these classes, so that a default cannot drift between backends.
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -30,7 +31,17 @@ def _one_of(name: str, value: object, allowed: Sequence[object]) -> list[str]:
 
 
 def _at_least(name: str, value: float | None, least: float) -> list[str]:
-    return [] if value is None or value >= least else [f"{name} = {value!r}; allowed: {least} or more"]
+    if value is None or least <= value < math.inf:
+        return []
+    return [f"{name} = {value!r}; allowed: {least} or more{_finite(value)}"]
+
+
+def _positive(name: str, value: float) -> list[str]:
+    return [] if 0 < value < math.inf else [f"{name} = {value!r}; allowed: more than 0{_finite(value)}"]
+
+
+def _finite(value: float) -> str:
+    return "" if math.isfinite(value) else ", and finite"
 
 
 def _refuse(owner: object, mismatches: list[str]) -> None:
@@ -69,7 +80,7 @@ class ModelConfig:
                 *_one_of("N", self.side, PATCH_SIDES),
                 *_one_of("gridsize", self.gridsize, GRIDSIZES),
                 *_at_least("filter_scale", self.filter_scale, 1),
-                *([] if self.probe_scale > 0 else [f"probe_scale = {self.probe_scale!r}; allowed: more than 0"]),
+                *_positive("probe_scale", self.probe_scale),
             ],
         )
 
@@ -200,7 +211,7 @@ class TrainingConfig:
                 *_agree(self.data, self.model),
                 *_at_least("nepochs", self.nepochs, 1),
                 *_at_least("batch_size", self.batch_size, 1),
-                *([] if self.learning_rate > 0 else [f"learning_rate = {self.learning_rate!r}; allowed: more than 0"]),
+                *_positive("learning_rate", self.learning_rate),
                 *_one_of("schedule", self.schedule, SCHEDULES),
                 *_at_least("warmup_steps", self.warmup_steps, 0),
                 *_at_least("nphotons", self.nphotons, 1),

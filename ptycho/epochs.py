@@ -82,7 +82,7 @@ def fit(
         for epoch in range(done + 1, config.nepochs + 1):
             progress.epoch(epoch)
             started = perf_counter()
-            order = grouping.epoch_order(train, seed=config.data.seed, epoch=epoch)
+            order = grouping.epoch_order(train, seed=config.data.seed, epoch=epoch - 1)
             with clock.phase("train"):
                 rates = [plateau.learning_rate * factor for factor in ramp.factors((epoch - 1) * steps, steps)]
                 trained = engine.train_epoch(progress.wrap(_batches(config, store, order)), rates)

@@ -60,7 +60,7 @@ def run(config: InferenceConfig, backend: str) -> InferenceResult:
     """
     started = perf_counter()
     tensors, meta = checkpoint.load(checkpoint.find_model(config.model_path))
-    model, statistics = _model_of(meta.config, config.model_path), meta.statistics
+    model, normalisation, nphotons = _training_of(meta, config.model_path)
     config = replace(config, model=model, data=replace(config.data, gridsize=model.gridsize))
     output.prepare(config.output_dir)
     update_legacy_dict(params.cfg, config)
@@ -69,8 +69,8 @@ def run(config: InferenceConfig, backend: str) -> InferenceResult:
         config.data,
         model,
         dataset,
-        normalisation=float(statistics["normalisation"]),
-        nphotons=float(statistics["nphotons"]),
+        normalisation=normalisation,
+        nphotons=nphotons,
     )
     loaded = perf_counter()
     create_engine = import_module(f"{backend}.engine").create_engine
@@ -143,12 +143,15 @@ def save(output_dir: Path, reconstruction: Reconstruction) -> None:
     pictures.save_reconstruction(output_dir, reconstruction)
 
 
-def _model_of(fields: dict[str, Any], path: Path) -> ModelConfig:
+def _training_of(meta: checkpoint.Meta, path: Path) -> tuple[ModelConfig, float, float]:
+    """The network, the normalisation factor and the photons of the training that left a weights file."""
     try:
-        return ModelConfig(**fields["model"])
+        model = ModelConfig(**meta.config["model"])
+        return model, float(meta.statistics["normalisation"]), float(meta.statistics["nphotons"])
     except (KeyError, TypeError) as error:
         raise CheckpointError(
-            f"{path} does not say which network its weights are for ({error}); save it with this version's train"
+            f"{path} does not say which network its weights are for, or at which scale it was trained ({error}); "
+            "save it with this version's train"
         ) from error
 
 

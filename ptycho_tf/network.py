@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho.architecture import BORDER_CHANNELS, Architecture
+from ptycho.architecture import BORDER_CHANNELS, Architecture, upsampling_taps
 from ptycho.config import ModelConfig
 from ptycho.physics import central_mask
 from ptycho.weights import LOG_SCALE, Weights, check, shapes
@@ -35,28 +35,12 @@ def from_canonical(value: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(value.transpose(2, 3, 1, 0)) if value.ndim == 4 else value
 
 
-def _phase_matrix() -> NDArray[np.float64]:
-    """
-    `(2, 2, 3, 3, 9)`: which taps of a 3×3 kernel on the up-sampled image fall on which low-resolution pixel.
-
-    Along one axis, output pixel 2i sees the low-resolution pixels i − 1, i, i and output pixel 2i + 1 sees i, i, i + 1.
-    """
-    axis = np.zeros((2, 3, 3))
-    axis[0, (0, 1, 1), (0, 1, 2)] = 1
-    axis[1, (1, 1, 2), (0, 1, 2)] = 1
-    return np.asarray(np.einsum("atk,bul->abtukl", axis, axis).reshape(2, 2, 3, 3, 9))
-
-
-PHASES = _phase_matrix()
-
-
 def fold_upsampling(kernel: Any) -> Any:
     """
-    The kernel that does on an image what `kernel` does on its nearest-neighbour up-sampling by 2.
+    The kernel that does on an image what `kernel` does on its up-sampling; see `ptycho.architecture.upsampling_taps`.
 
-    Its four groups of outputs are the four pixels into which each pixel is split (sub-pixel convolution, Shi et al.
-    2016). Zero padding stays zero padding, so nothing changes but the order of additions, and the up-sampled image,
-    whose copying and gradient cost as much as a fifth of a step, is never formed.
+    Its four groups of outputs are the four pixels into which each pixel is split. The up-sampled image, whose copying
+    and gradient cost as much as a fifth of a step, is never formed.
 
     Args:
         kernel: `(3, 3, in, out)`.
@@ -65,7 +49,7 @@ def fold_upsampling(kernel: Any) -> Any:
         `(3, 3, in, 4·out)`, to be followed by `spread`.
     """
     inputs, outputs = kernel.shape[2:]
-    phases = tf.constant(PHASES.reshape(36, 9), kernel.dtype)
+    phases = tf.constant(upsampling_taps().reshape(36, 9), kernel.dtype)
     folded = tf.reshape(tf.matmul(phases, tf.reshape(kernel, (9, -1))), (2, 2, 3, 3, inputs, outputs))
     return tf.reshape(tf.transpose(folded, (2, 3, 4, 0, 1, 5)), (3, 3, inputs, 4 * outputs))
 

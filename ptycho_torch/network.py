@@ -7,6 +7,7 @@ no mapping is needed on this side.
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -15,87 +16,112 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ptycho import weights as canonical
-from ptycho.architecture import BORDER_CHANNELS, KERNEL, Architecture
+from ptycho.architecture import BORDER_CHANNELS, KERNEL, Architecture, upsampling_taps
 from ptycho.config import ModelConfig
 from ptycho.physics import central_mask
 from ptycho_torch.runtime import REAL
 
 
-def convolution(inputs: int, outputs: int) -> nn.Conv2d:
-    """A 3×3 convolution, stride 1, zero padding 1; its weights are drawn by the core and loaded later."""
-    return nn.Conv2d(inputs, outputs, KERNEL, padding=1)
+class Convolution(nn.Conv2d):
+    """A 3×3 convolution, zero padding 1; its weights are drawn by the core and loaded later."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, KERNEL, padding=1)
+
+    def upsampled(self, x: Tensor) -> Tensor:
+        """The convolution of the nearest-neighbour up-sampling of `x`, `(B, in, h, w)` -> `(B, out, 2h, 2w)`."""
+        bias = None if self.bias is None else self.bias.repeat_interleave(4)
+        split = functional.conv2d(x, fold_upsampling(self.weight), bias, padding=1)
+        return functional.pixel_shuffle(split, 2)
 
 
-class Blocks(nn.Module):
-    """A chain of blocks, each conv-ReLU-conv-ReLU and then a change of resolution."""
+def fold_upsampling(kernel: Tensor) -> Tensor:
+    """
+    The kernel that does on an image what `kernel` does on its up-sampling; see `ptycho.architecture.upsampling_taps`.
 
-    def __init__(self, inputs: int, widths: tuple[int, ...], resample: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.resample = resample
-        for index, width in enumerate(widths):
-            pair = nn.Sequential(convolution(inputs, width), convolution(width, width))
-            self.add_module(str(index), pair)
-            inputs = width
+    Args:
+        kernel: `(out, in, 3, 3)`.
 
-    def run(self, x: Tensor) -> Tensor:
-        """Apply the numbered blocks only: a decoder has further children."""
-        for name, pair in self.named_children():
-            if name.isdecimal():
-                for layer in pair.children():
-                    x = functional.relu(layer(x), inplace=True)
-                x = self.resample(x)
-        return x
+    Returns:
+        `(4·out, in, 3, 3)`, to be followed by a pixel shuffle.
+    """
+    outputs, inputs = kernel.shape[:2]
+    taps = torch.from_numpy(upsampling_taps().reshape(36, 9)).to(kernel)
+    folded = (kernel.reshape(-1, 9) @ taps.T).reshape(outputs, inputs, 2, 2, KERNEL, KERNEL)
+    return folded.permute(0, 2, 3, 1, 4, 5).reshape(4 * outputs, inputs, KERNEL, KERNEL)
+
+
+class Pair(nn.Sequential):
+    """The two convolutions with ReLU that every block has."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(Convolution(inputs, outputs), Convolution(outputs, outputs))
+
+    def forward(self, x: Tensor, *, upsample: bool = False) -> Tensor:
+        """`(B, in, h, w)` -> `(B, out, h, w)`, twice the size where the input is to be up-sampled first."""
+        first, second = self
+        x = functional.relu(first.upsampled(x) if upsample else first(x), inplace=True)
+        return functional.relu(second(x), inplace=True)
+
+
+class Encoder(nn.Sequential):
+    """Blocks of two convolutions, each followed by a max-pooling by 2."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        widths = (architecture.channels, *architecture.encoder)
+        super().__init__(*(Pair(inputs, outputs) for inputs, outputs in pairwise(widths)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(B, c, n, n)` -> `(B, widths[-1], n', n')`."""
-        return self.run(x)
+        """`(B, C, N, N)` -> the code."""
+        for pair in self:
+            x = functional.max_pool2d(pair(x), 2)
+        return x
 
 
-def downsample(x: Tensor) -> Tensor:
-    """Max-pool 2×2, stride 2."""
-    return functional.max_pool2d(x, 2)
-
-
-def upsample(x: Tensor) -> Tensor:
-    """Nearest neighbour ×2."""
-    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
-
-
-class Decoder(Blocks):
+class Decoder(nn.Module):
     """
-    One decoder: up-sampling blocks, the head on the central N/2 square, and the border path around it.
+    One head from the code.
+
+    The central N/2 square comes from all but the last four channels of the last stage, the frame about it from those
+    four: a probe's tails reach there, so its object must not be zero.
 
     Args:
         architecture: widths.
         side: N.
-        head: activation of the central square.
+        activation: of the central square.
     """
 
-    border_mask: Tensor
+    outside: Tensor
 
-    def __init__(self, architecture: Architecture, side: int, head: Callable[[Tensor], Tensor]) -> None:
-        super().__init__(architecture.encoder[-1], architecture.decoder, upsample)
-        self.head = head
+    def __init__(self, architecture: Architecture, side: int, activation: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.activation = activation
         self.margin = side // 4
-        self.inner_channels = architecture.inner_channels
-        self.inner = convolution(architecture.inner_channels, architecture.channels)
-        self.border: Blocks | None = None
+        self.parts = [architecture.inner_channels, *([BORDER_CHANNELS] if architecture.border else [])]
+        self.pairs = [
+            Pair(inputs, outputs) for inputs, outputs in pairwise((architecture.encoder[-1], *architecture.decoder))
+        ]
+        for index, pair in enumerate(self.pairs):
+            self.add_module(str(index), pair)
+        self.inner = Convolution(architecture.inner_channels, architecture.channels)
+        self.border: nn.Sequential | None = None
         if architecture.border:
-            self.border = Blocks(BORDER_CHANNELS, (architecture.border,), upsample)
-            self.outer = convolution(architecture.border, architecture.channels)
-            self.register_buffer("border_mask", torch.from_numpy(1 - central_mask(side)), persistent=False)
+            self.border = nn.Sequential(Pair(BORDER_CHANNELS, architecture.border))
+            self.outer = Convolution(architecture.border, architecture.channels)
+            self.register_buffer("outside", torch.from_numpy(1 - central_mask(side)), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, c, n, n)` code -> `(B, C, N, N)` real amplitude or phase."""
-        features = self.run(x)
         # Out of the convolutions' type: activations and physics keep the precision of the weights.
         real = self.inner.weight.dtype
-        inner = self.head(self.inner(features[:, : self.inner_channels]).to(real))
-        padded = functional.pad(inner, (self.margin,) * 4)
+        for index, pair in enumerate(self.pairs):
+            x = pair(x, upsample=index > 0)
+        inner, *frame = x.split(self.parts, dim=1)
+        centre = functional.pad(self.activation(self.inner.upsampled(inner).to(real)), (self.margin,) * 4)
         if self.border is None:
-            return padded
-        border = self.outer(self.border(features[:, self.inner_channels :])).to(real)
-        return padded + functional.silu(border) * self.border_mask
+            return centre
+        outer = self.outer.upsampled(self.border[0](frame[0], upsample=True)).to(real)
+        return centre + functional.silu(outer) * self.outside
 
 
 def phase_head(x: Tensor) -> Tensor:
@@ -119,11 +145,12 @@ class Network(nn.Module):
         self.model = model
         self.scale = scale
         self.mixed = precision == "bf16"
-        self.encoder = Blocks(architecture.channels, architecture.encoder, downsample)
+        self.encoder = Encoder(architecture)
         self.amplitude = Decoder(architecture, model.side, torch.sigmoid)
         self.phase = Decoder(architecture, model.side, phase_head)
         self.log_intensity_scale = nn.Parameter(torch.zeros(()), requires_grad=model.intensity_scale_trainable)
-        self.to(REAL[precision])
+        # Kernels lie in memory as oneDNN and cuDNN want them, or every step reorders them.
+        self.to(REAL[precision]).to(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
         """

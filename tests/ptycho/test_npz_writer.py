@@ -106,7 +106,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(InfrastructureError, match=r"No space left on device; choose a folder"):
+    with pytest.raises(InfrastructureError, match=r"No space left on device; the file that was there is unchanged"):
         npz_writer.save(folder / "scan.npz", dataset)
     assert [(item.name, item.read_bytes()) for item in folder.iterdir()] == [("scan.npz", b"the old one")]
 
@@ -123,8 +123,8 @@ def test_where_nothing_can_be_written(dataset: Dataset, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for path, says in (
         (tmp_path / "none" / "a.npz", "there is no folder"),
-        (tmp_path / "file" / "a.npz", "is not a folder"),
-        (tmp_path / "folder", "it is a folder"),
+        (tmp_path / "file" / "a.npz", "there is a file where the folder should be"),
+        (tmp_path / "folder", "[Ii]s a directory"),
     ):
         with pytest.raises(InfrastructureError, match=says) as refused:
             npz_writer.save(path, dataset)

@@ -114,9 +114,9 @@ def test_shifts_between_pixels_reproduce_a_linear_object() -> None:
 
 def windows(relative: Real) -> tuple[Complex, Complex]:
     """`(B, C, N, N)` windows of one random object at a group's whole-pixel places, and the object on the canvas."""
-    obj = np.random.default_rng(8).normal(size=(CANVAS, CANVAS)) * (1 + 2j)
+    obj = np.random.default_rng(8).normal(size=(CANVAS, CANVAS)).astype(np.complex128) * (1 + 2j)
     places = [[(int(MARGIN - y), int(MARGIN - x)) for x, y in group.T] for group in relative[:, 0]]
-    return np.array([[obj[j : j + SIDE, i : i + SIDE] for j, i in group] for group in places]), obj
+    return np.array([[obj[j : j + SIDE, i : i + SIDE] for j, i in group] for group in places]), np.asarray(obj)
 
 
 def deviation(canvas: Complex, expected: Complex) -> float:

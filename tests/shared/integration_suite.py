@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from pipeline import ROOT, Pipeline
 
-from ptycho import checkpoint, contract, history
+from ptycho import checkpoint, contract, history, simulation
 from ptycho.stitching import Reconstruction
 
 FIXTURES = ROOT / "tests" / "fixtures" / "pytorch_integration"
@@ -192,6 +192,20 @@ class IntegrationSuite:
         done = pipeline.run(*arguments)
         assert done.returncode == 2
         assert "learning_rate: the checkpoint has 0.001, this run 0.1" in done.stderr
+
+    @pytest.mark.parametrize(("side", "precision"), [(128, "f32"), (64, "f64"), (64, "bf16")])
+    def test_other_sizes_and_precisions_train_and_infer(
+        self, side: int, precision: str, pipeline: Pipeline, tmp_path: Path
+    ) -> None:
+        probe, obj = simulation.own_probe_and_object(n_images=12, side=side, seed=1, step_px=3.5, buffer=3)
+        scan = simulation.simulate(probe=probe, obj=obj, n_images=12, nphotons=1e6, seed=1, buffer=3, step_px=3.5)
+        contract.save(tmp_path / "scan.npz", scan)
+        options = {"nepochs": 1, "n_images": 8, "precision": precision, "gridsize": 2}
+        summary = pipeline.train(tmp_path / "scan.npz", tmp_path / "out", **options)
+        assert summary["engine"]["precision"] == precision
+        assert np.isfinite(summary["train_loss"])
+        pipeline.infer(tmp_path / "out", tmp_path / "scan.npz", tmp_path / "inferred", precision=precision)
+        assert np.isfinite(load_reconstruction(tmp_path / "inferred").obj).all()
 
     def test_mlflow_reads_back_through_its_own_client(
         self, pipeline: Pipeline, scans: dict[str, Path], tmp_path: Path

@@ -46,7 +46,7 @@ class FakeEngine:
         tv_weight: float = 0.0,
     ) -> None:
         self.model = model
-        self.options = {"runtime": runtime, "probe": probe, "weights": weights, "nphotons": nphotons}
+        self.options: dict[str, Any] = {"runtime": runtime, "probe": probe, "weights": weights, "nphotons": nphotons}
         self.options |= {"mae_weight": mae_weight, "tv_weight": tv_weight}
         self.bias = np.array(weights[BIAS], dtype=np.float64)
         self.log_scale = np.array(weights[LOG_SCALE])
@@ -94,6 +94,7 @@ class FakeEngine:
         self, patches: NDArray[np.complexfloating], coords_relative: NDArray[np.float64]
     ) -> NDArray[np.complexfloating]:
         """The patches as they are."""
+        del coords_relative
         return patches
 
     def state(self) -> dict[str, NDArray[np.generic]]:
