@@ -30,6 +30,9 @@ def import_tensorflow() -> Any:
     hidden = "tensorflow" not in sys.modules and "keras" not in sys.modules
     if hidden:
         sys.modules["keras"] = None  # type: ignore[assignment]  # None makes `import keras` an ImportError
+    # TensorFlow's own copy of Keras writes a configuration file at import, into HOME unless told where.
+    homeless = "KERAS_HOME" not in os.environ
+    os.environ.setdefault("KERAS_HOME", os.devnull)
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -41,6 +44,8 @@ def import_tensorflow() -> Any:
             "tensorflow is not installed in this environment; install the requirements of the tf-cpu or tf-gpu lane"
         ) from error
     finally:
+        if homeless:
+            del os.environ["KERAS_HOME"]
         if hidden:
             del sys.modules["keras"]
         if collecting:
