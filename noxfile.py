@@ -5,7 +5,7 @@
 """
 The sessions. Everything that they do is a command of the harness; the sessions give it an environment.
 
-`nox` runs the gates, `nox -t test` everything that must hold. What follows `--` goes on: `-- --device cuda` chooses the
+`nox` runs the gates, `nox -t test` the rest of what must hold. What follows `--` goes on: `-- --device cuda` chooses the
 device, anything else is pytest's.
 """
 
@@ -70,13 +70,13 @@ def integration(session: nox.Session, backend: str) -> None:
     )
 
 
-@nox.session(tags=["test"], default=True)
+@nox.session(default=True)
 def torch_integration(session: nox.Session) -> None:
     """PyTorch: train, infer and score the fixtures in both layouts, then tests/torch."""
     integration(session, "torch")
 
 
-@nox.session(tags=["test"], default=True)
+@nox.session(default=True)
 def tf_integration(session: nox.Session) -> None:
     """TensorFlow: train, infer and score the fixtures in both layouts, then tests/tf."""
     integration(session, "tf")

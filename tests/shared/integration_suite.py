@@ -7,8 +7,10 @@ A backend's test module subclasses `IntegrationSuite` and names its package; the
 import json
 import signal
 import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import crafted_npz
 import numpy as np
@@ -21,6 +23,8 @@ from ptycho.stitching import Reconstruction
 
 FIXTURES = ROOT / "tests" / "fixtures" / "pytorch_integration"
 FIXTURE = FIXTURES / "small.npz"
+
+Made = TypeVar("Made")
 
 LAYOUTS = ("canonical", "legacy")
 CASES = [(layout, gridsize) for gridsize in (1, 2) for layout in LAYOUTS]
@@ -46,6 +50,12 @@ for name, (command, arguments) in cases.items():
     results[name] = [code, errors.getvalue()]
 json.dump(results, sys.stdout)
 """
+
+
+def at_once(work: Callable[[Any], Made], given: Iterable[Any]) -> list[Made]:
+    """Two processes at a time: each computes on one thread, so that its result repeats."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        return list(pool.map(work, given))
 
 
 def load_reconstruction(folder: Path) -> Reconstruction:
@@ -89,13 +99,15 @@ class IntegrationSuite:
         cls, pipeline: Pipeline, scans: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
     ) -> dict[tuple[str, int], tuple[Path, dict[str, Any]]]:
         """A training and an inference for each layout and gridsize: output folder and summary."""
-        done = {}
-        for layout, gridsize in CASES:
+
+        def run(case: tuple[str, int]) -> tuple[Path, dict[str, Any]]:
+            layout, gridsize = case
             folder = tmp_path_factory.mktemp(f"{layout}{gridsize}")
             summary = pipeline.train(scans[layout], folder, gridsize=gridsize, test_data_file=scans[layout])
             pipeline.infer(folder, scans[layout], folder / "inferred")
-            done[layout, gridsize] = (folder, summary)
-        return done
+            return folder, summary
+
+        return dict(zip(CASES, at_once(run, CASES), strict=True))
 
     @pytest.mark.parametrize(("layout", "gridsize"), CASES)
     def test_train_save_load_infer(
@@ -151,11 +163,13 @@ class IntegrationSuite:
     ) -> None:
         folder, _ = runs["canonical", 1]
         again, other = tmp_path / "again", tmp_path / "other"
-        pipeline.train(scans["canonical"], again, test_data_file=scans["canonical"])
+        at_once(
+            lambda run: pipeline.train(scans["canonical"], run[0], **run[1]),
+            [(again, {"test_data_file": scans["canonical"]}), (other, {"seed": 7, "nepochs": 1})],
+        )
         pipeline.infer(again, scans["canonical"], again / "inferred")
         assert _losses(folder) == _losses(again)
         _assert_same(folder / "inferred", again / "inferred")
-        pipeline.train(scans["canonical"], other, seed=7, nepochs=1)
         assert _losses(folder)[0] != _losses(other)[0]
 
     def test_a_killed_training_resumes_to_the_same_weights(
