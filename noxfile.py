@@ -5,8 +5,8 @@
 """
 The sessions. Everything that they do is a command of the harness; the sessions give it an environment.
 
-`nox` runs the gates, `nox -t test` the rest of what must hold. What follows `--` goes on: `-- --device cuda` chooses the
-device, anything else is pytest's.
+`nox` runs the gates, `nox -t test` the rest of what must hold. What follows `--` goes on: `-- --device cuda` chooses
+the device, anything else is pytest's.
 """
 
 import os
@@ -80,6 +80,28 @@ def torch_integration(session: nox.Session) -> None:
 def tf_integration(session: nox.Session) -> None:
     """TensorFlow: train, infer and score the fixtures in both layouts, then tests/tf."""
     integration(session, "tf")
+
+
+def lane_python(session: nox.Session, lane: str) -> str:
+    """Interpreter of an environment for a lane beside the session's own: frameworks never share a process."""
+    place = Path(session.virtualenv.location).with_name(f"parity-{lane}")
+    python = str(place / "bin" / "python")
+    if not Path(python).exists():
+        session.run_install("python", "-m", "venv", str(place))
+    session.run_install(*(sys.executable, "harness/install.py", lane, "--python", python), external=True, silent=False)
+    return python
+
+
+@nox.session(default=False)
+def parity(session: nox.Session) -> None:
+    """Do the two backends agree? If not: at which step do they part, and which of them is wrong?"""
+    install(session, "tests")
+    pythons = (f"--python={side}={lane_python(session, f'{side}-cpu')}" for side in ("torch", "tf"))
+    session.run(
+        *("python", "-m", "harness", "parity", *pythons, "--follow", str(os.getpid()), *session.posargs),
+        interrupt_timeout=INTERRUPT_S,
+        terminate_timeout=TERMINATE_S,
+    )
 
 
 @nox.session(tags=["test"], default=False)

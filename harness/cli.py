@@ -62,8 +62,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_clean(subparsers)
     _add_install(subparsers)
     from harness import fixture_commands
+    from harness.parity import arguments
 
     fixture_commands.add_parser(subparsers)
+    arguments.add_parser(subparsers)
     return parser
 
 

@@ -115,7 +115,7 @@ class Network(tf.Module):
     def encode(self, x: Any) -> Any:
         """`(B, N, N, C)` -> the code, one pooling by 2 a block."""
         for index in range(len(self.architecture.encoder)):
-            x = tf.nn.max_pool2d(self._pair(f"encoder.{index}", x), 2, 2, "VALID")
+            x = tf.nn.max_pool2d(self.pair(f"encoder.{index}", x), 2, 2, "VALID")
         return x
 
     def decode(self, name: str, code: Any, activation: Any) -> Any:
@@ -133,17 +133,17 @@ class Network(tf.Module):
         Returns:
             `(B, N, N, C)` real.
         """
-        x = self._pair(f"{name}.0", code)
+        x = self.pair(f"{name}.0", code)
         for index in range(1, len(self.architecture.decoder)):
-            x = self._pair(f"{name}.{index}", x, upsample=True)
+            x = self.pair(f"{name}.{index}", x, upsample=True)
         parts = tf.split(x, self.parts, axis=-1)
-        inner = self._real(self._convolve(f"{name}.inner", parts[0], upsample=True))
+        inner = self._real(self.convolve(f"{name}.inner", parts[0], upsample=True))
         quarter = self.model.side // 4
         centre = tf.pad(spread(activation(inner)), ((0, 0), (quarter, quarter), (quarter, quarter), (0, 0)))
         if not self.architecture.border:
             return centre
-        frame = self._pair(f"{name}.border.0", parts[1], upsample=True)
-        outer = spread(self._real(self._convolve(f"{name}.outer", frame, upsample=True)))
+        frame = self.pair(f"{name}.border.0", parts[1], upsample=True)
+        outer = spread(self._real(self.convolve(f"{name}.outer", frame, upsample=True)))
         return centre + outer * tf.sigmoid(outer) * self.outside
 
     def load(self, weights: Weights) -> None:
@@ -161,7 +161,7 @@ class Network(tf.Module):
         """Canonical weights in the precision of the run."""
         return {name: to_canonical(variable.numpy()) for name, variable in self.parameters.items()}
 
-    def _convolve(self, name: str, x: Any, *, upsample: bool = False) -> Any:
+    def convolve(self, name: str, x: Any, *, upsample: bool = False) -> Any:
         """3×3 convolution with bias, zero padding of one pixel; of the up-sampled image, its output yet to `spread`."""
         kernel, bias = self.parameters[f"{name}.weight"], self.parameters[f"{name}.bias"]
         if upsample:
@@ -169,10 +169,10 @@ class Network(tf.Module):
         product = tf.nn.conv2d(x, tf.cast(kernel, self.convolution), strides=1, padding="SAME")
         return tf.nn.bias_add(product, tf.cast(bias, self.convolution))
 
-    def _pair(self, name: str, x: Any, *, upsample: bool = False) -> Any:
+    def pair(self, name: str, x: Any, *, upsample: bool = False) -> Any:
         """The two convolutions with ReLU that every block has, after an up-sampling where asked for."""
-        x = tf.nn.relu(self._convolve(f"{name}.0", x, upsample=upsample))
-        return tf.nn.relu(self._convolve(f"{name}.1", spread(x) if upsample else x))
+        x = tf.nn.relu(self.convolve(f"{name}.0", x, upsample=upsample))
+        return tf.nn.relu(self.convolve(f"{name}.1", spread(x) if upsample else x))
 
     def _real(self, x: Any) -> Any:
         """Out of the convolutions' type: activations and physics keep the precision of the weights."""

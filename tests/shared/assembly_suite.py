@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from backend import BackendUnderTest
+from distances import distance
 from numpy.typing import NDArray
-from numpy_network import distance
 from small_problem import make_offsets, make_patches
 
 from ptycho import physics as oracle

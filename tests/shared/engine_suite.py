@@ -10,8 +10,8 @@ import golden_step0
 import numpy as np
 import pytest
 from backend import BackendUnderTest
+from distances import distance
 from numpy.typing import NDArray
-from numpy_network import distance
 from small_problem import FOUR, NPHOTONS, ONE, expected_patches, lively_weights, make_batch, make_patches, make_probe
 
 from ptycho import contract, grouping, metrics, stitching

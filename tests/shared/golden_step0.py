@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy_network
 from numpy.typing import NDArray
 from pipeline import ROOT
 
-from ptycho import batches, contract, grouping, physics, raw_data, weights
+from ptycho import batches, contract, grouping, oracle_network, physics, raw_data, weights
 from ptycho.config import DataConfig, ModelConfig, TrainingConfig
 from ptycho.dataset import Dataset
 from ptycho.engine import Batch
@@ -104,7 +103,7 @@ def losses(
     scale = weights.intensity_scale(nphotons, model.side)
     frames = batch.diffraction.astype(np.float64)
     if patches is None:
-        patches = numpy_network.forward(frames, drawn, model, scale)
+        patches = oracle_network.forward(frames, drawn, model, scale)
     rate = physics.intensity(consistent(patches, batch, model), probe) * np.exp(2 * drawn[weights.LOG_SCALE])
     counts = (frames * scale) ** 2
     return physics.poisson_nll(rate, counts), physics.poisson_deviance(rate, counts)

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 from backend import BackendUnderTest
+from distances import distance
 from numpy.typing import NDArray
-from numpy_network import distance
 from small_problem import FOUR, ONE, expected_patches, lively_weights, make_batch
 
 from ptycho.config import ModelConfig

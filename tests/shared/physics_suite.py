@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 from backend import BackendUnderTest
+from distances import distance
 from numpy.typing import NDArray
-from numpy_network import distance
 from small_problem import make_patches, make_probe
 
 from ptycho import physics as oracle

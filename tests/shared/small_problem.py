@@ -4,10 +4,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import numpy_network
 from numpy.typing import NDArray
 
-from ptycho import physics
+from ptycho import oracle_network, physics
 from ptycho.config import ModelConfig
 from ptycho.engine import Batch
 from ptycho.weights import LOG_SCALE, initial
@@ -66,6 +65,6 @@ def make_patches(groups: int = 2, channels: int = 4, seed: int = 11) -> NDArray[
 def expected_patches(model: ModelConfig, groups: int, scale: float) -> NDArray[Any]:
     """What the NumPy network makes of `make_batch` with `lively_weights`: computed once, since it is slow."""
     frames = make_batch(model, groups).diffraction.astype(np.float64)
-    answer = numpy_network.forward(frames, lively_weights(model), model, scale)
+    answer = oracle_network.forward(frames, lively_weights(model), model, scale)
     answer.setflags(write=False)
     return answer

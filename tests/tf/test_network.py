@@ -2,8 +2,10 @@
 
 import numpy as np
 from backend import BackendUnderTest
+from distances import distance
 from network_suite import NetworkSuite
-from numpy_network import convolve, distance, upsample
+
+from ptycho.oracle_network import convolve, upsample
 
 
 class TestNetwork(NetworkSuite):

@@ -1,0 +1,108 @@
+"""
+Reading a probe's answer, and refusing one that is not an answer to this request by this backend.
+
+A comparison of two equal files passes whatever the backends do. So an answer counts only if it names the request, the
+nonce and the source text, comes from the backend that was asked, and is no copy of the request or of the other answer.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycho import fingerprint
+from ptycho.errors import UsageError
+from ptycho.probe import ARRAYS, MANIFEST, SCHEMA, Request, digest, read_arrays, source_digest
+
+Array = NDArray[Any]
+
+TELLING = 64
+"""Elements from which on a bit-equal copy cannot be chance: a sum of many terms rounds differently in each party."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """
+    What one backend answered.
+
+    Attributes:
+        exact: plain values by rung.
+        arrays: arrays by `RUNG/NAME`.
+        refusals: why it does not count; empty for an answer that does.
+        manifest: everything else that it says of itself.
+    """
+
+    exact: Mapping[str, Mapping[str, Any]]
+    arrays: Mapping[str, Array]
+    refusals: tuple[str, ...]
+    manifest: Mapping[str, Any]
+
+
+def read(folder: Path, request_path: Path, package: str) -> Answer:
+    """
+    Read an answer.
+
+    Args:
+        folder: what the probe wrote.
+        request_path: the request that it was given.
+        package: the backend that was asked, `"ptycho_torch"` or `"ptycho_tf"`.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        arrays = read_arrays(folder / ARRAYS)
+    except (OSError, ValueError, UsageError) as error:
+        return Answer(exact={}, arrays={}, refusals=(f"it cannot be read: {error}",), manifest={})
+    request = Request.load(request_path)
+    wanted = {
+        "schema": SCHEMA,
+        "backend": package,
+        "request_sha256": digest(request_path),
+        "nonce": request.nonce,
+        "commit": fingerprint.commit(),
+        "sources_sha256": source_digest(package),
+        "precision": request.precision,
+        "quantities": list(request.quantities),
+        "arrays_sha256": digest(folder / ARRAYS),
+    }
+    refusals = [
+        f"its {key} is {manifest.get(key)!r}, expected {value!r}"
+        for key, value in wanted.items()
+        if manifest.get(key) != value
+    ]
+    refusals += [
+        f"its {name} is a copy of an array in the request, bit for bit"
+        for name in copied(arrays, read_arrays(request_path))
+    ]
+    told = {key: value for key, value in manifest.items() if key != "exact"}
+    return Answer(exact=manifest.get("exact", {}), arrays=arrays, refusals=tuple(refusals), manifest=told)
+
+
+def copied(arrays: Mapping[str, Array], given: Mapping[str, Array]) -> list[str]:
+    """
+    Names of arrays that are bit-equal to one that was given.
+
+    What enters a layer (`.in`) is left out: the first of these is the scaled input, one product from what was given.
+    """
+    known = {_bytes(value) for value in given.values() if _is_telling(value)}
+    made = {name: value for name, value in arrays.items() if not name.endswith(".in")}
+    return [name for name, value in made.items() if _is_telling(value) and _bytes(value) in known]
+
+
+def is_echo(one: Answer, other: Answer) -> bool:
+    """Whether two answers hold the same layers bit for bit, which two frameworks' sums of many terms never do."""
+    layers = [name for name, value in one.arrays.items() if name.startswith("R3/") and _is_telling(value)]
+    return bool(layers) and all(
+        name in other.arrays and _bytes(one.arrays[name]) == _bytes(other.arrays[name]) for name in layers
+    )
+
+
+def _is_telling(array: Array) -> bool:
+    return array.size >= TELLING and array.dtype.kind in "fc" and bool(np.any(array != array.flat[0]))
+
+
+def _bytes(array: Array) -> tuple[tuple[int, ...], str, bytes]:
+    return array.shape, array.dtype.str, array.tobytes()

@@ -1,0 +1,253 @@
+"""
+What a backend is asked and what it answers when its figures are compared: files, so that no process holds both.
+
+A request is an NPZ file (inputs, canonical weights, the rungs wanted, a nonce); the answer is a folder of `arrays.npz`
+and `manifest.json`. The nonce, the request's digest and the digest of the source text tie an answer to its question:
+an old answer, or another backend's, is recognised. What is measured for each rung is `ptycho.probe_rungs`.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycho import fingerprint
+from ptycho.config import ModelConfig
+from ptycho.engine import Batch
+from ptycho.errors import UsageError, exit_on_error
+from ptycho.output import prepare, replacing, write_text
+
+if TYPE_CHECKING:
+    from ptycho.probe_rungs import Bench
+
+Array = NDArray[Any]
+
+SCHEMA = "ptycho-probe/1"
+QUANTITIES = ("R0", "R1", "R3", "R4", "R5", "R6", "R7", "R8")
+ARRAYS, MANIFEST = "arrays.npz", "manifest.json"
+_SPEC = "spec"
+_BATCH = ("diffraction", "coords_offsets", "coords_relative", "indices")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """
+    The file whose way through the loaders is hashed (R1).
+
+    Attributes:
+        path: the NPZ file.
+        seed: of groups, split and batch order.
+        batch_size: groups per batch.
+        batches: how many batches of the first epoch are hashed.
+    """
+
+    path: Path
+    seed: int
+    batch_size: int
+    batches: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """
+    What a probe is asked.
+
+    Attributes:
+        nonce: random text that the answer must carry.
+        quantities: rungs wanted, of `QUANTITIES`.
+        precision: of the backend, as in `RuntimeConfig`.
+        model: network and physics.
+        nphotons: mean photons per pattern.
+        threads: threads of the framework.
+        scan: file for R1.
+        steps: after how many optimiser steps R8 looks at the weights, ascending.
+        learning_rates: one a step of R8.
+        batch_size: groups per step of R8; the other rungs use the first batch.
+        batch: all groups of R3 to R8, which R8 walks through again and again.
+        probe: `(P, N, N)` normalised probe.
+        weights: canonical weights.
+        inputs: recorded input of each layer (R3).
+        replay: recorded gradients of each step of R7, by name.
+        mae_weight: weight of the amplitude term in the second objective of R5.
+        tv_weight: weight of the total variation there.
+    """
+
+    nonce: str
+    quantities: tuple[str, ...]
+    precision: str
+    model: ModelConfig
+    nphotons: float
+    threads: int
+    scan: Scan
+    steps: tuple[int, ...]
+    learning_rates: tuple[float, ...]
+    batch_size: int
+    batch: Batch
+    probe: NDArray[np.complex128]
+    weights: Mapping[str, NDArray[np.float64]]
+    inputs: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    replay: tuple[Mapping[str, NDArray[np.float64]], ...] = ()
+    mae_weight: float = 0.3
+    tv_weight: float = 0.2
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"quantity {name!r}; allowed: {', '.join(QUANTITIES)}" for name in self.quantities if name not in QUANTITIES
+        ]
+        if len(self.batch.diffraction) % self.batch_size:
+            problems.append(f"{len(self.batch.diffraction)} groups do not divide into batches of {self.batch_size}")
+        if self.steps and max(self.steps) > len(self.learning_rates):
+            problems.append(f"{max(self.steps)} steps, but only {len(self.learning_rates)} learning rates")
+        if problems:
+            raise UsageError("the request cannot be served:\n" + "\n".join(f"  - {item}" for item in problems))
+
+    @property
+    def first(self) -> Batch:
+        """The batch of R4 to R6."""
+        return self.walk(1)[0]
+
+    def walk(self, steps: int) -> list[Batch]:
+        """The batches of so many steps of R8."""
+        count = len(self.batch.diffraction) // self.batch_size
+        rows = [slice(k * self.batch_size, (k + 1) * self.batch_size) for k in range(count)]
+        cut = [Batch(**{name: getattr(self.batch, name)[part] for name in _BATCH}) for part in rows]
+        return [cut[step % count] for step in range(steps)]
+
+    def save(self, path: Path) -> str:
+        """Write the request, whole or not at all; returns its SHA-256."""
+        spec = {
+            "schema": SCHEMA,
+            **{name: getattr(self, name) for name in ("nonce", "quantities", "precision", "nphotons", "threads")},
+            **{name: getattr(self, name) for name in ("steps", "learning_rates", "batch_size")},
+            **{name: getattr(self, name) for name in ("mae_weight", "tv_weight")},
+            "model": asdict(self.model),
+            "scan": asdict(self.scan) | {"path": str(self.scan.path)},
+            "replay": len(self.replay),
+        }
+        arrays: dict[str, Array] = {_SPEC: np.array(json.dumps(spec)), "probe": self.probe}
+        arrays |= {f"batch/{name}": getattr(self.batch, name) for name in _BATCH}
+        arrays |= {f"weights/{name}": value for name, value in self.weights.items()}
+        arrays |= {f"inputs/{name}": value for name, value in self.inputs.items()}
+        for step, gradients in enumerate(self.replay):
+            arrays |= {f"replay/{step}/{name}": value for name, value in gradients.items()}
+        return write_arrays(path, arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> "Request":
+        """
+        Read a request.
+
+        Raises:
+            UsageError: it is not a request of this version.
+        """
+        arrays = read_arrays(path)
+        try:
+            spec = json.loads(str(arrays.pop(_SPEC)))
+            if spec.pop("schema") != SCHEMA:
+                raise ValueError(f"its schema is not {SCHEMA}")
+            steps = spec.pop("replay")
+            model, scan = ModelConfig(**spec.pop("model")), spec.pop("scan")
+            listed: dict[str, Any] = {name: tuple(spec.pop(name)) for name in ("quantities", "steps", "learning_rates")}
+            return cls(
+                **spec,
+                **listed,
+                model=model,
+                scan=Scan(**scan | {"path": Path(scan["path"])}),
+                batch=Batch(**below(arrays, "batch/")),
+                probe=arrays["probe"],
+                weights=below(arrays, "weights/"),
+                inputs=below(arrays, "inputs/"),
+                replay=tuple(below(arrays, f"replay/{step}/") for step in range(steps)),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(
+                f"{path} is no request of this version ({error}); make one with `harness parity`"
+            ) from error
+
+
+def below(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+    """The arrays whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Array]) -> str:
+    """Write named arrays as an NPZ file without pickles; returns its SHA-256."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **{name: np.asarray(value) for name, value in arrays.items()})
+    with replacing(path) as handle:
+        handle.write(buffer.getbuffer())
+    return hashlib.sha256(buffer.getbuffer()).hexdigest()
+
+
+def read_arrays(path: Path) -> dict[str, Array]:
+    """
+    Named arrays of an NPZ file.
+
+    Raises:
+        UsageError: it is not there, not an NPZ file, or holds objects.
+    """
+    try:
+        # Opened here, since NumPy leaves a file open that turns out not to be an archive.
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise UsageError(f"{path} is not an NPZ file of plain arrays ({error})") from error
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def source_digest(package: str) -> str:
+    """SHA-256 of the source text of the core and of a backend: names an uncommitted change, too."""
+    hashed = hashlib.sha256()
+    for owner in ("ptycho", package):
+        for path in sorted((fingerprint.ROOT / owner).rglob("*.py")):
+            hashed.update(f"{path.relative_to(fingerprint.ROOT).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return hashed.hexdigest()
+
+
+def serve(arguments: Sequence[str] | None, *, package: str, bench: "Callable[[Request], Bench]") -> None:
+    """
+    Read a request, measure, answer: the command line of both backends' probes.
+
+    Args:
+        arguments: instead of the process's own.
+        package: the backend, `"ptycho_torch"` or `"ptycho_tf"`.
+        bench: makes the backend's bench; imports the framework.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {package}.probe", description="Answer a request with figures.")
+    parser.add_argument("--request", type=Path, required=True, metavar="NPZ")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    args = parser.parse_args(arguments)
+    with exit_on_error():
+        from ptycho import probe_rungs
+
+        sha256 = digest(args.request) if args.request.is_file() else ""
+        request = Request.load(args.request)
+        out = prepare(args.out)
+        made = bench(request)
+        exact, arrays = probe_rungs.measure(request, made, package)
+        manifest = {
+            "schema": SCHEMA,
+            "backend": package,
+            "request_sha256": sha256,
+            "nonce": request.nonce,
+            "commit": fingerprint.commit(),
+            "sources_sha256": source_digest(package),
+            "precision": request.precision,
+            "engine": made.engine.fingerprint(),
+            "quantities": list(request.quantities),
+            "arrays_sha256": write_arrays(out / ARRAYS, arrays),
+            "exact": exact,
+        }
+        write_text(out / MANIFEST, json.dumps(manifest, indent=1) + "\n")

@@ -1,0 +1,212 @@
+"""
+What is measured for each rung of the ladder, said once for both backends: they only supply a `Bench`.
+
+Exact rungs (R0, R1) give plain values that must be equal; the others give arrays under `RUNG/NAME`. Array names of R8
+hold the number of steps.
+"""
+
+import inspect
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycho import batches, cli, grouping, params, raw_data
+from ptycho.config import DataConfig, TrainingConfig, flatten, update_legacy_dict
+from ptycho.engine import Batch, Engine
+from ptycho.physics import central_mask
+from ptycho.probe import Request
+from ptycho.store import Store
+
+Array = NDArray[Any]
+Exact = dict[str, Any]
+
+
+class Bench(Protocol):
+    """A backend opened up: what the engine does, in pieces. Arrays in, arrays out, canonical names and layouts."""
+
+    @property
+    def engine(self) -> Engine:
+        """The engine under test, at the request's weights."""
+
+    def parameters(self) -> dict[str, tuple[list[int], str, bool]]:
+        """Shape, dtype and whether it is trained, of each weight by canonical name, as the framework has them."""
+
+    def optimiser(self) -> dict[str, Any]:
+        """Names that the optimiser steps, and its constants beta1, beta2, epsilon."""
+
+    def intensity(self, objects: Array, probe: Array) -> Array:
+        """The physics alone."""
+
+    def canvas(self, patches: Array, coords_relative: Array, gridsize: int) -> Array:
+        """The assembly alone."""
+
+    def delivered(self, given: Iterable[Batch]) -> Iterator[tuple[Array, Array]]:
+        """Diffraction and relative coordinates of batches as they lie on the device."""
+
+    def layer(self, name: str, x: Array) -> Array:
+        """One layer of `ptycho.oracle_network.stages` on a given input."""
+
+    def forward(self, batch: Batch) -> dict[str, Array]:
+        """Every checkpoint of one forward pass, recorded while the engine's own code runs."""
+
+    def terms(self, batch: Batch, mae_weight: float, tv_weight: float) -> dict[str, Array]:
+        """Loss terms, the total and the deviance."""
+
+    def physics_gradients(self, batch: Batch) -> dict[str, Array]:
+        """Gradient of the objective to `object` (patches as the physics sees them) and to `probe`."""
+
+    def replay(self, gradients: Iterable[Mapping[str, Array]], rates: Iterable[float]) -> Iterator[dict[str, Array]]:
+        """The optimiser alone, from parameters at zero: parameters, moments and count after each step."""
+
+
+def measure(request: Request, bench: Bench, package: str) -> tuple[dict[str, Exact], dict[str, Array]]:
+    """
+    Everything that a request asks for.
+
+    Returns:
+        Plain values by exact rung, and arrays by `RUNG/NAME`.
+    """
+    exact: dict[str, Exact] = {}
+    if "R0" in request.quantities:
+        exact["R0"] = contract(request, bench, package)
+    if "R1" in request.quantities:
+        exact["R1"] = data(request, bench)
+    arrays: dict[str, Array] = {}
+    for rung, quantity in _ARRAYS.items():
+        if rung in request.quantities:
+            arrays |= {f"{rung}/{name}": np.asarray(value) for name, value in quantity(request, bench)}
+    return exact, arrays
+
+
+def contract(request: Request, bench: Bench, package: str) -> Exact:
+    """R0: parameters, optimiser constants, conventions as measured, defaults as this process has them."""
+    found: Exact = {f"parameter.{name}": [*value] for name, value in bench.parameters().items()}
+    found |= {f"optimiser.{name}": value for name, value in bench.optimiser().items()}
+    found |= conventions(request.model.side, bench.intensity, bench.canvas)
+    signature = inspect.signature(import_module(f"{package}.engine").create_engine)
+    for name, parameter in signature.parameters.items():
+        if parameter.default is not inspect.Parameter.empty:
+            found[f"engine.{name}"] = parameter.default
+    found |= {f"option.{name}": value for name, value in defaults(request.scan.path, f"{package}.train").items()}
+    return found
+
+
+def conventions(
+    side: int, intensity: Callable[[Array, Array], Array], canvas: Callable[[Array, Array, int], Array]
+) -> Exact:
+    """
+    Axes, norm, sign and order, read off from inputs that no symmetry maps onto each other.
+
+    Constant objects 1 to 4 under a constant probe: all of the intensity must be in the middle, and be |O|²·N². A
+    single bright pixel moved by unequal amounts along x and y: where it lands.
+    """
+    objects = np.arange(1.0, 5.0).reshape(2, 2, 1, 1) * np.ones((side, side)) + 0j
+    flat = intensity(objects, np.ones((1, side, side), complex)).reshape(4, side, side)
+    peaks = [np.unravel_index(int(image.argmax()), image.shape) for image in flat]
+    bright = np.zeros((1, 4, side, side), complex)
+    bright[0, 1, side // 2 - 5, side // 2 + 3] = central_mask(side)[side // 2 - 5, side // 2 + 3]
+    moved = np.zeros((1, 1, 2, 4))
+    moved[0, 0, :, 1] = 3.0, -2.0
+    landed = np.abs(canvas(bright, moved, 2))[0]
+    return {
+        "fft.dc": [[int(row), int(column)] for row, column in peaks],
+        "fft.dc_per_energy": [round(float(image.max()) / side**2, 9) for image in flat],
+        "assembly.canvas": list(landed.shape),
+        "assembly.landed": [int(k) for k in np.unravel_index(int(landed.argmax()), landed.shape)],
+    }
+
+
+def defaults(path: Path, prog: str) -> Exact:
+    """Every option's default, from the backend's command line; the two paths that must be given are left out."""
+    config = cli.training_config(["--train_data_file", str(path), "--output_dir", "unused", "--quiet"], prog)
+    return {name: value for name, value in flatten(config).items() if name not in ("train_data_file", "output_dir")}
+
+
+def data(request: Request, bench: Bench) -> Exact:
+    """R1: SHA-256 of each stage from the file to the tensors of the first batches."""
+    scan, model = request.scan, request.model
+    config = TrainingConfig(
+        data=DataConfig(path=scan.path, gridsize=model.gridsize, seed=scan.seed),
+        model=model,
+        output_dir=Path("unused"),
+        batch_size=scan.batch_size,
+    )
+    update_legacy_dict(params.cfg, config)
+    dataset = raw_data.load(config)
+    prepared = raw_data.prepare(config, dataset)
+    stages = prepared.stages
+    found: Exact = {"raw": stages.raw, "normalised": stages.normalised, "groups": stages.groups}
+    found |= {name: raw_data.digest(getattr(prepared.split, name)) for name in ("train", "validation")}
+    found |= {"probe": raw_data.digest(prepared.probe), "nphotons": prepared.nphotons}
+    order = grouping.epoch_order(prepared.split.train, seed=scan.seed, epoch=0)
+    with tempfile.TemporaryDirectory() as scratch:
+        store = Store.create(Path(scratch) / "store", dataset, prepared)
+        read = islice(batches.iterate(store, order, batch_size=scan.batch_size), scan.batches)
+        given = list(read)
+    for index, (batch, (diffraction, relative)) in enumerate(zip(given, bench.delivered(given), strict=True)):
+        found[f"batch.{index}.indices"] = raw_data.digest(batch.indices)
+        found[f"batch.{index}.diffraction"] = raw_data.digest(diffraction)
+        found[f"batch.{index}.coords_relative"] = raw_data.digest(relative)
+    return found
+
+
+Named = Iterator[tuple[str, Array]]
+
+
+def _layers(request: Request, bench: Bench) -> Named:
+    for name, x in request.inputs.items():
+        yield name, bench.layer(name, x)
+
+
+def _forward(request: Request, bench: Bench) -> Named:
+    yield from bench.forward(request.first).items()
+
+
+def _loss(request: Request, bench: Bench) -> Named:
+    for label, weights in (("plain", (0.0, 0.0)), ("weighted", (request.mae_weight, request.tv_weight))):
+        for name, value in bench.terms(request.first, *weights).items():
+            yield f"{label}.{name}", value
+
+
+def _gradients(request: Request, bench: Bench) -> Named:
+    yield from bench.engine.gradients(request.first).items()
+    yield from bench.physics_gradients(request.first).items()
+
+
+def _optimiser(request: Request, bench: Bench) -> Named:
+    for step, state in enumerate(bench.replay(request.replay, request.learning_rates), start=1):
+        for name, value in state.items():
+            yield f"{step}.{name}", value
+
+
+def _trajectory(request: Request, bench: Bench) -> Named:
+    start: Mapping[str, Array] = bench.engine.state()
+    last = max(request.steps, default=0)
+    walk, rates = request.walk(last), request.learning_rates
+    done = 0
+    totals: list[NDArray[np.float64]] = []
+    for steps in request.steps:
+        totals.append(bench.engine.train_epoch(walk[done:steps], rates[done:steps]).total)
+        done = steps
+        reached: Mapping[str, Array] = bench.engine.state()
+        for name, value in reached.items():
+            if not name.startswith("adam."):
+                yield f"{steps}.{name}", value - start[name]
+    yield "losses", np.concatenate(totals)
+    bench.engine.load_state(start)
+
+
+_ARRAYS: Mapping[str, Callable[[Request, Bench], Named]] = {
+    "R3": _layers,
+    "R4": _forward,
+    "R5": _loss,
+    "R6": _gradients,
+    "R7": _optimiser,
+    "R8": _trajectory,
+}

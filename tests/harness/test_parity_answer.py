@@ -1,0 +1,129 @@
+"""Answers that do not count: old, foreign, damaged, or a copy of what was given."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from golden_step0 import FIXTURE
+
+from harness.parity import answer, ladder, problem
+from harness.parity.answer import Answer
+from ptycho import fingerprint
+from ptycho.probe import ARRAYS, MANIFEST, SCHEMA, digest, read_arrays, source_digest, write_arrays
+
+PACKAGE = "ptycho_torch"
+
+
+def ask(path: Path, **changes: Any) -> Path:
+    problem.request(gridsize=1, seed=3, scan=FIXTURE, steps=1, quantities=("R3",), **changes).save(path)
+    return path
+
+
+def respond(folder: Path, request: Path, arrays: dict[str, np.ndarray[Any, Any]] | None = None, **changes: Any) -> Path:
+    """An honest answer to a request, but for the changes."""
+    folder.mkdir(exist_ok=True)
+    given = {"R3/encoder.0": np.random.default_rng(1).normal(size=(2, 32, 8, 8))} if arrays is None else arrays
+    manifest = {
+        "schema": SCHEMA,
+        "backend": PACKAGE,
+        "request_sha256": digest(request),
+        "nonce": json.loads(str(read_arrays(request)["spec"]))["nonce"],
+        "commit": fingerprint.commit(),
+        "sources_sha256": source_digest(PACKAGE),
+        "precision": "f64",
+        "quantities": ["R3"],
+        "arrays_sha256": write_arrays(folder / ARRAYS, given),
+        "exact": {},
+        **changes,
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def request_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return ask(tmp_path_factory.mktemp("ask") / "request.npz")
+
+
+def test_an_honest_answer_counts(tmp_path: Path, request_path: Path) -> None:
+    read = answer.read(respond(tmp_path, request_path), request_path, PACKAGE)
+    assert read.refusals == ()
+    assert list(read.arrays) == ["R3/encoder.0"]
+    assert "exact" not in read.manifest
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("schema", "ptycho-probe/0"),
+        ("backend", "ptycho_tf"),
+        ("request_sha256", "0" * 64),
+        ("nonce", "0" * 32),
+        ("commit", "0" * 40),
+        ("sources_sha256", "0" * 64),
+        ("precision", "f32"),
+        ("quantities", []),
+        ("arrays_sha256", "0" * 64),
+    ],
+)
+def test_an_answer_that_says_something_else_of_itself_is_refused(
+    key: str, value: Any, tmp_path: Path, request_path: Path
+) -> None:
+    read = answer.read(respond(tmp_path, request_path, **{key: value}), request_path, PACKAGE)
+    assert [text.partition(" is ")[0] for text in read.refusals] == [f"its {key}"]
+
+
+def test_an_old_answer_to_the_same_question_is_refused(tmp_path: Path, request_path: Path) -> None:
+    again = ask(tmp_path / "again.npz")
+    refused = answer.read(respond(tmp_path / "out", request_path), again, PACKAGE).refusals
+    assert [text.partition(" is ")[0] for text in refused] == ["its request_sha256", "its nonce"]
+
+
+def test_an_answer_about_another_data_set_is_refused(tmp_path: Path, request_path: Path) -> None:
+    nonce = json.loads(str(read_arrays(request_path)["spec"]))["nonce"]
+    other = ask(tmp_path / "other.npz", nonce=nonce, nphotons=1e7)
+    refused = answer.read(respond(tmp_path / "out", request_path), other, PACKAGE).refusals
+    assert [text.partition(" is ")[0] for text in refused] == ["its request_sha256"]
+
+
+def test_an_echo_of_the_request_is_refused(tmp_path: Path, request_path: Path) -> None:
+    # What enters the next layer is what this one should have made of its input.
+    expected = {"R3/amplitude.0": read_arrays(request_path)["inputs/amplitude.1"]}
+    refused = answer.read(respond(tmp_path, request_path, expected), request_path, PACKAGE).refusals
+    assert refused == ("its R3/amplitude.0 is a copy of an array in the request, bit for bit",)
+
+
+def _truncate(folder: Path) -> None:
+    (folder / ARRAYS).write_bytes((folder / ARRAYS).read_bytes()[:100])
+
+
+def _garble(folder: Path) -> None:
+    (folder / MANIFEST).write_text("{")
+
+
+def _remove(folder: Path) -> None:
+    (folder / MANIFEST).unlink()
+
+
+@pytest.mark.parametrize("spoil", [_truncate, _garble, _remove])
+def test_a_damaged_answer_is_refused(spoil: Callable[[Path], None], tmp_path: Path, request_path: Path) -> None:
+    spoil(respond(tmp_path, request_path))
+    read = answer.read(tmp_path, request_path, PACKAGE)
+    assert read.refusals[0].startswith("it cannot be read: ")
+
+
+def test_the_other_sides_file_is_recognised() -> None:
+    layers = {f"R3/{k}": np.random.default_rng(k).normal(size=(4, 32)) for k in range(3)}
+    one, other = (
+        Answer(exact={}, arrays={name: value.copy() for name, value in layers.items()}, refusals=(), manifest={})
+        for _ in range(2)
+    )
+    assert answer.is_echo(one, other)
+    assert sorted(ladder.refusals({"torch": one, "tf": other})) == ["tf", "torch"]
+    rounded = {name: np.nextafter(value, 9) if name == "R3/1" else value for name, value in layers.items()}
+    honest = Answer(exact={}, arrays=rounded, refusals=(), manifest={})
+    assert not answer.is_echo(one, honest)
+    assert ladder.refusals({"torch": one, "tf": honest}) == {}

@@ -1,0 +1,86 @@
+"""The whole command with fake probes: children, files, verdict, evidence, and what is left behind."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import fake_probe
+import pytest
+
+from harness import cli
+from harness.parity import arguments
+from ptycho.errors import UsageError
+
+
+def parity(tmp_path: Path, *options: str, torch: dict[str, Any] | None = None, tf: dict[str, Any] | None = None) -> int:
+    """Run the command on gridsize 1 for one step."""
+    pythons = {
+        side: fake_probe.write(tmp_path / f"python-{side}", **(given or {}))
+        for side, given in (("torch", torch), ("tf", tf))
+    }
+    given = [f"--python={side}={path}" for side, path in pythons.items()]
+    small = ("--gridsize", "1", "--steps", "1", "--root", str(tmp_path / "harness"))
+    return cli.main(["parity", *given, *small, *options])
+
+
+def report(tmp_path: Path) -> dict[str, Any]:
+    (path,) = (tmp_path / "harness" / "runs").glob("*/parity.json")
+    read: dict[str, Any] = json.loads(path.read_text())
+    return read
+
+
+def test_two_honest_probes_pass_and_the_scratch_is_gone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert parity(tmp_path) == 0
+    found = report(tmp_path)
+    assert (found["verdict"], found["first_failure"], found["refused"]) == ("pass", None, {})
+    assert [row["rung"] for row in found["rungs"]] == ["R0", "R1", "R3", "R4", "R5", "R6", "R7", "R8"]
+    assert {row["result"] for row in found["rungs"]} == {"pass"}
+    (run,) = (tmp_path / "harness" / "runs").iterdir()
+    assert not (run / "scratch").exists()
+    assert "parity in float64: pass (exit 0)" in capsys.readouterr().out
+
+
+def test_a_fault_is_named_kept_drawn_and_judged_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fault = "value * (1 + 1e-8) if name in ('R4/phase', 'R6/object') else value"
+    assert parity(tmp_path, tf={"fault": fault}) == 1
+    first = report(tmp_path)["first_failure"]
+    assert (first["rung"], first["tensor"], first["guilty"]) == ("R4", "R4/phase", ["tf"])
+    assert first["minimum_tolerance"] == pytest.approx(1e-8, rel=1e-3)
+    assert Path(first["picture"]).is_file()
+    command = first["command"].split()
+    assert command[:3] == ["python", "-m", "harness"]
+    capsys.readouterr()
+    assert cli.main(command[3:]) == 1
+    assert "R4/phase: fail" in capsys.readouterr().out
+
+
+def test_a_tensor_of_another_shape_fails_at_any_tolerance(tmp_path: Path) -> None:
+    assert parity(tmp_path, torch={"fault": "value if name != 'R6/probe' else value[:, :1]"}) == 1
+    first = report(tmp_path)["first_failure"]
+    assert (first["tensor"], first["guilty"]) == ("R6/probe", ["torch"])
+    assert first["minimum_tolerance"] is None
+
+
+def test_a_probe_that_dies_is_no_verdict_about_parity(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parity(tmp_path, torch={"exit_code": 3})
+    assert ended.value.code == 13
+    assert "the probe torch-gridsize-1 ended with 3" in capsys.readouterr().err
+
+
+def test_a_probe_that_ends_well_and_says_nothing_fails(tmp_path: Path) -> None:
+    assert parity(tmp_path, tf={"answer": False}) == 1
+    assert report(tmp_path)["refused"]["tf, gridsize 1"][0].startswith("it cannot be read: ")
+
+
+def test_what_is_no_interpreter_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"'jax=.*'; allowed: SIDE=PATH(.|\n)*'tf=/nowhere'"):
+        arguments.pythons([f"jax={tmp_path}", "tf=/nowhere"])
+
+
+@pytest.mark.parametrize("given", [["--steps", "0"], ["--seed", "-1"], ["--fixture", "absent.npz"]])
+def test_what_cannot_be_asked_is_refused(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["parity", *given])
+    assert ended.value.code == 2
+    assert "error: " in capsys.readouterr().err

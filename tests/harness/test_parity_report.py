@@ -1,0 +1,108 @@
+"""What is left of a run: the report, the table, the replay file and the picture."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from harness.parity import picture, replay, report
+from harness.parity.comparison import Judgement, Result, judge
+from harness.parity.ladder import Climbed
+from harness.parity.report import Evidence, Report
+from harness.parity.rungs import RUNGS, UNMEASURED
+from ptycho.errors import UsageError
+from ptycho.verdict import Verdict
+
+LAYERS = next(rung for rung in RUNGS if rung.name == "R3")
+TRUE = np.random.default_rng(2).normal(size=(2, 3, 8, 8))
+
+
+def judged(tf: NDArray[Any] | None = None) -> Judgement:
+    return judge("R3/encoder.0", {"torch": TRUE, "tf": TRUE if tf is None else tf}, TRUE, 1e-12)
+
+
+def made(judgement: Judgement, **changes: Any) -> Report:
+    climbed = [Climbed(rung=LAYERS, gridsize=2, judgements=(judgement,))]
+    return Report(climbed=climbed, seed=1, seconds=2.0, **changes)
+
+
+def test_a_pass_says_what_was_compared_and_what_was_not(tmp_path: Path) -> None:
+    read = json.loads(made(judged()).write(tmp_path / "parity.json").read_text())
+    assert (read["schema"], read["verdict"], read["exit_code"]) == ("ptycho-parity/1", "pass", 0)
+    assert read["first_failure"] is None
+    (row,) = read["rungs"]
+    assert (row["rung"], row["gridsize"], row["result"], row["compared"], row["worst"]) == ("R3", 2, "pass", 1, 0.0)
+    assert [item["name"] for item in read["unverified"]] == [item.name for item in UNMEASURED]
+
+
+def test_a_failure_names_side_tensor_elements_and_tolerance() -> None:
+    spoilt = TRUE.copy()
+    spoilt[1, 2, 3, 4] += 1.0
+    found = made(judged(spoilt), evidence=Evidence(command="again")).as_dict()
+    first = found["first_failure"]
+    assert (first["rung"], first["gridsize"], first["guilty"], first["tensor"]) == ("R3", 2, ["tf"], "R3/encoder.0")
+    assert first["worst_elements"][0]["index"] == (1, 2, 3, 4)
+    assert first["minimum_tolerance"] == pytest.approx(1 / np.linalg.norm(TRUE))
+    assert (first["command"], found["exit_code"]) == ("again", 1)
+
+
+def test_an_infinite_figure_is_still_json(tmp_path: Path) -> None:
+    endless = judge("R3/a", {"torch": np.ones(3), "tf": np.zeros(3)}, np.zeros(3), 1e-12)
+    read = json.loads(made(endless).write(tmp_path / "parity.json").read_text())
+    assert read["first_failure"]["distances"]["torch"] == "inf"
+    assert read["rungs"][0]["worst"] == "inf"
+
+
+def test_a_refused_answer_fails_a_run_in_which_every_rung_stands() -> None:
+    assert made(judged(), refused={"tf, gridsize 2": ["its nonce is old"]}).verdict is Verdict.FAIL
+
+
+def test_the_table_and_the_diagnosis_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    report.show(made(judged(TRUE * 1.5), refused={"tf, gridsize 2": ["its nonce is old"]}))
+    text = capsys.readouterr().out
+    assert "first failing rung: R3 at gridsize 2; guilty: tf" in text
+    assert "minimum tolerance that would pass: 5.00e-01" in text
+    assert "refused: tf, gridsize 2: its nonce is old" in text
+    assert "parity in float64: fail (exit 1)" in text
+    listed = [line.split()[0] for line in text.splitlines()[: 2 + len(UNMEASURED)]]
+    assert listed == ["rung", "R3", *(item.name for item in UNMEASURED)]
+    assert text.count("unverified") == len(UNMEASURED)
+
+
+@pytest.mark.parametrize("tf", [TRUE, TRUE * 2, TRUE[:1], None], ids=["equal", "twice", "misshapen", "missing"])
+def test_a_kept_comparison_is_judged_as_before(tf: NDArray[Any] | None, tmp_path: Path) -> None:
+    sides = {"torch": TRUE, "tf": tf}
+    before = judge("R3/encoder.0", sides, TRUE, 1e-12)
+    path = replay.save(tmp_path / "kept.npz", "R3/encoder.0", 2, sides, TRUE)
+    assert replay.again(path) == before
+    assert str(path) in replay.command(path)
+
+
+def test_a_file_that_is_no_kept_comparison_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "kept.npz", a=np.zeros(3))
+    with pytest.raises(UsageError, match="no replay file"):
+        replay.again(tmp_path / "kept.npz")
+
+
+def test_a_kept_comparison_is_shown_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    replay.show(judged(TRUE * 1.5))
+    text = capsys.readouterr().out
+    assert "D(tf) = 5.000e-01" in text
+    assert text.splitlines()[-1] == f"R3/encoder.0: {Result.FAIL}"
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 8, 8), (4,), ()])
+def test_a_picture_is_drawn_of_any_shape(shape: tuple[int, ...], tmp_path: Path) -> None:
+    expected = np.ones(shape) + 0.5j
+    path = picture.save(tmp_path / "a.png", "R3/a", {"torch": expected * 2, "tf": expected * np.nan}, expected)
+    assert path == tmp_path / "a.png"
+    assert path.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_no_picture_where_shapes_differ_or_nothing_is_expected(tmp_path: Path) -> None:
+    assert picture.save(tmp_path / "a.png", "R3/a", {"torch": np.ones(3), "tf": None}, np.ones(4)) is None
+    assert picture.save(tmp_path / "a.png", "R3/a", {"torch": np.ones(3)}, None) is None
+    assert list(tmp_path.iterdir()) == []
