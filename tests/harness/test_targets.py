@@ -1,5 +1,6 @@
 """Target files: what ships with the harness loads, and whatever is wrong with a file is said at once, with its line."""
 
+import sys
 from pathlib import Path
 
 import fake_target
@@ -7,8 +8,10 @@ import pytest
 
 from harness import targets
 from ptycho.errors import UsageError
+from ptycho.probe import QUANTITIES
 
 NAMES = {"python": "python3", "output": "out", "n_images": 64}
+BOTH = "[install]\npython = 'p'\nlock = 'l'\n[train]"
 
 
 @pytest.mark.parametrize("name", ["torch", "tf"])
@@ -20,22 +23,99 @@ def test_the_built_in_targets_load_and_are_alike(name: str) -> None:
     assert target.infer.argv[:3] == ("{python}", "-m", f"ptycho_{name}.inference")
     assert target.device_probe is not None
     assert target.suite == target.root / "tests" / name
+    assert target.probe is not None
+    assert (target.probe.sources, target.probe.quantities) == (("ptycho", f"ptycho_{name}"), QUANTITIES)
     other = targets.load(targets.built_in({"torch": "tf", "tf": "torch"}[name]))
-    same = ("settings", "fixtures", "min_phase_correlation", "reconstruction_keys", "input_hash_key")
+    same = ("settings", "fixtures", "min_phase_correlation", "reconstruction_keys", "input_hash_key", "checks")
     assert [getattr(target, field) for field in same] == [getattr(other, field) for field in same]
     assert target.train.argv[3:] == other.train.argv[3:]
 
 
+@pytest.mark.parametrize("name", ["ptychopinn-torch", "ptychopinn-tf"])
+def test_the_files_for_ptychopinn_load_where_its_checkout_is_named(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PTYCHOPINN", raising=False)
+    with pytest.raises(UsageError, match=r"line 7: target.root = '\$PTYCHOPINN' names a variable that is not set"):
+        targets.load(targets.built_in(name))
+    monkeypatch.setenv("PTYCHOPINN", str(tmp_path))
+    target = targets.load(targets.built_in(name))
+    assert (target.root, target.checks.seed_flag, target.summary) == (tmp_path, (), None)
+    assert target.train.artifacts == ("wts.h5.zip",)
+    assert target.infer.artifacts == ("reconstructed_amplitude.png", "reconstructed_phase.png")
+    assert target.install is not None
+    assert (target.install.base, target.install.torch_backend) == ("python3.11", "cpu")
+    # The arrays are had from a second inference with the same options, and not from its pictures.
+    assert target.export is not None
+    assert Path(target.export.argv[1]) == targets.KIT / "drawn_arrays.py"
+    rest = [word.replace("{cache}/drawn", "{output}") for word in target.export.argv[5:]]
+    assert target.infer.argv[1:] == tuple(rest)
+
+
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="no target 'jax'; there are tf, torch; or give --target FILE"):
+    known = "ptychopinn-tf, ptychopinn-torch, tf, torch"
+    with pytest.raises(UsageError, match=f"no target 'jax'; there are {known}; or give --target FILE"):
         targets.built_in("jax")
 
 
 def test_defaults_and_optional_tables(tmp_path: Path) -> None:
-    target = targets.load(fake_target.write(tmp_path, suite=None))
-    assert (target.suite, target.environment, target.summary) == (None, {}, "summary.json")
+    path = fake_target.write(tmp_path, suite=None)
+    path.write_text(path.read_text().replace("[summary]", "").replace('path = "summary.json"', ""))
+    target = targets.load(path)
+    optional = (target.suite, target.environment, target.summary, target.install, target.probe, target.export)
+    assert optional == (None, {}, None, None, None, None)
     assert target.settings == {"n_images": 1, "nepochs": 1, "gridsize": 1, "batch_size": 16, "seed": 42}
-    assert target.root == tmp_path
+    assert (target.root, target.file, target.interpreter) == (tmp_path, path, Path(sys.executable))
+    assert target.checks == targets.Checks()
+
+
+def test_every_optional_part_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = fake_target.write(tmp_path)
+    monkeypatch.setenv("SOMEWHERE", str(tmp_path / "env"))
+    path.write_text(
+        path.read_text()
+        + """
+[reconstruction.pictures]
+amplitude = "a.png"
+phase = "p.png"
+amplitude_range = [0, 2]
+[checks]
+seed_flag = ["--seed", "{seed}"]
+legacy_layout = "refused"
+known_failures = "known.toml"
+mlflow = { on = ["--track"] }
+input_dump = { argv = ["--dump"], path = "seen.npz", key = "x" }
+[[checks.option]]
+argv = ["--flag", "False"]
+changes = "files"
+[[checks.option]]
+argv = ["-v"]
+changes = "output"
+command = "infer"
+[install]
+python = "$SOMEWHERE/bin/python"
+"""
+    )
+    target = targets.load(path)
+    assert target.pictures == targets.Pictures(
+        amplitude="a.png",
+        phase="p.png",
+        amplitude_range=(0.0, 2.0),
+        phase_range=(-3.141592653589793, 3.141592653589793),
+    )
+    assert target.checks == targets.Checks(
+        seed_flag=("--seed", "{seed}"),
+        options=(
+            targets.OptionProbe(argv=("--flag", "False"), changes="files", command="train"),
+            targets.OptionProbe(argv=("-v",), changes="output", command="infer"),
+        ),
+        legacy_layout="refused",
+        mlflow=targets.MLflow(on=("--track",), off=(), store="mlruns"),
+        input_dump=targets.InputDump(argv=("--dump",), path="seen.npz", key="x"),
+        known_failures=tmp_path / "known.toml",
+    )
+    assert target.install is not None
+    assert target.install.python == tmp_path / "env" / "bin" / "python"
 
 
 def test_placeholders_are_filled() -> None:
@@ -45,14 +125,26 @@ def test_placeholders_are_filled() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "sentences"),
     [
-        ('name = "fake"', 'nmae = "fake"', ["line 3: unknown key 'nmae' in [target]", "[target] lacks 'name'"]),
+        ('name = "fake"', 'nmae = "fake"', ["line 3: unknown key 'nmae' in [target]", "line 2: [target] lacks 'name'"]),
         ("{output}", "{outptu}", ["line 8: unknown placeholder {outptu}; allowed: python, train"]),
-        ("[job]", "[jobs]", ["unknown table [jobs]", "table [job] is missing"]),
-        ("n_images = 1", 'n_images = "many"', ["job.n_images = 'many' is not of the kind"]),
-        ("n_images = 1", "n_images = true", ["job.n_images = True is not of the kind"]),
+        ("[job]", "[jobs]", ["unknown table [jobs]; did you mean 'job'?", "table [job] is missing"]),
+        ("n_images = 1", 'n_images = "many"', ["job.n_images = 'many'; allowed: a whole number from 1"]),
+        ("n_images = 1", "n_images = true", ["job.n_images = True; allowed: a whole number from 1"]),
         ('"{python}", "{root}/train.py"', '"{python", "x"', ["line 8: argument '{python'"]),
         ('"{python}", "{root}/train.py"', '"{python}", 3', ["argument 3 is not text"]),
-        ("[job]", "[job", ["is not TOML"]),
+        ("[job]", "[job", ["is not TOML", "line"]),
+        ('root = "."', 'root = "gone"', ["line 5: target.root is ", "gone, which is no folder"]),
+        ('root = "."', 'root = "$NO_SUCH_VARIABLE"', ["line 5: target.root = '$NO_SUCH_VARIABLE' names a variable"]),
+        ("[train]", BOTH, ["[install] has python, lock; allowed: one of them"]),
+        ("[train]", "[install]\nbase = 'x'\n[train]", ["line 7: [install] names nothing to install"]),
+        ("[train]", "[install]\npython = 'x'\npackages = ['y']\n[train]", ["line 9: [install] packages beside python"]),
+        ("[train]", "[checks]\nseed_flag = ['--seed']\n[train]", ["line 8: checks.seed_flag has no {seed}"]),
+        ("[train]", "[checks.mlflow]\noff = []\n[train]", ["line 7: checks.mlflow has the same arguments on and off"]),
+        (
+            "[job]",
+            "[reconstruction.pictures]\namplitude = 'a'\nphase = 'p'\n[reconstruction.export]\nargv = ['x']\n[job]",
+            ["[reconstruction] has pictures and export; allowed: one of them"],
+        ),
     ],
 )
 def test_a_faulty_file_is_refused_with_every_fault(tmp_path: Path, old: str, new: str, sentences: list[str]) -> None:

@@ -80,6 +80,9 @@ argv = ["{{python}}", "-c", "{probe}"]
 [reconstruction]
 min_phase_correlation = 0.5
 
+[summary]
+path = "summary.json"
+
 [job]
 fixtures = ["scan", "scan_again"]
 n_images = 1

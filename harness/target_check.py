@@ -1,0 +1,152 @@
+"""
+Does each command of a target know the options that its file gives it? Its `--help` is asked, in isolation.
+
+A misspelt option costs a second here and a training later, or is swallowed by a parser that takes what it knows.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import child, runroot, target_help, target_presence, target_program, targets
+from harness.interruption import Interruption
+from harness.target_lines import Lines
+from harness.target_program import Program
+from harness.targets import Command, Target
+from ptycho.verdict import Verdict
+
+Place = tuple[str | int, ...]
+"""Where something stands in a target file: table, number, key."""
+
+_WITHOUT_HELP = ("device_probe",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """
+    What was found about one command.
+
+    Attributes:
+        command: its table in the target file.
+        asked: what was run, or why nothing was.
+        options: how many options were looked up.
+        verdict: `PASS`, `USAGE` (the file is wrong), `INFRA` (something is missing), `TIMEOUT` or `FAIL`.
+        problems: one sentence each.
+    """
+
+    command: str
+    asked: str
+    options: int
+    verdict: Verdict
+    problems: tuple[str, ...] = ()
+
+
+def extra_arguments(target: Target) -> Iterator[tuple[str, Place, tuple[str, ...]]]:
+    """Arguments that the checks add: the command, where they stand in the file, and the arguments."""
+    checks = target.checks
+    yield "train", ("checks", "seed_flag"), checks.seed_flag
+    if checks.mlflow is not None:
+        yield "train", ("checks", "mlflow", "on"), checks.mlflow.on
+        yield "train", ("checks", "mlflow", "off"), checks.mlflow.off
+    if checks.input_dump is not None:
+        yield "train", ("checks", "input_dump", "argv"), checks.input_dump.argv
+    for number, option in enumerate(checks.options):
+        yield option.command, ("checks", "option", number, "argv"), option.argv
+
+
+def wanted_options(target: Target, name: str, program: Program) -> dict[str, Place]:
+    """Options that a command must know, each with its place in the file."""
+    found: dict[str, Place] = {option: (*name.split("."), "argv") for option in program.options}
+    for command, place, arguments in extra_arguments(target):
+        if command == name:
+            found |= {option: place for option in target_program.option_names(arguments) if option not in found}
+    return found
+
+
+def compare(text: str, given: Mapping[str, Place], lines: Lines) -> list[str]:
+    """
+    What a help text and a target file do not agree on.
+
+    Args:
+        text: the help.
+        given: options and where they stand.
+        lines: of the target file.
+
+    Returns:
+        One sentence a problem, with its line.
+    """
+    known = target_program.offered(text)
+    problems = []
+    for option, place in given.items():
+        if option not in known:
+            close = difflib.get_close_matches(option, sorted(known), n=1, cutoff=0.6)
+            hint = f"did you mean {close[0]}?" if close else "its help names no such option; take it out"
+            problems.append(f"line {lines.of(place, option)}: {option} is unknown to the command; {hint}")
+    first: Place = next(iter(given.values()), ())
+    problems += [
+        f"line {lines.of(first)}: the command requires {max(names, key=len)}, which argv lacks; add it with its value"
+        for names in (target_program.aliases(text, option) for option in target_program.needed(text))
+        if not names & given.keys()
+    ]
+    return problems
+
+
+def _judge(name: str, asked: str, finished: child.Finished, given: Mapping[str, Place], lines: Lines) -> Checked:
+    text = finished.log.read_text(encoding="utf-8", errors="replace")
+    verdict, problems = Verdict.PASS, list[str]()
+    if finished.timed_out:
+        verdict, problems = (
+            Verdict.TIMEOUT,
+            [f"--help did not end within {target_help.HELP_S:g} s; output in {finished.log}"],
+        )
+    elif finished.returncode != 0 and "No module named" in text:
+        verdict, problems = Verdict.INFRA, [f"a module is missing in the environment: {finished.tail(1)}"]
+    elif finished.returncode != 0:
+        verdict = Verdict.FAIL
+        problems = [f"--help ended with {finished.returncode}; its output is in {finished.log}:\n{finished.tail(8)}"]
+    elif problems := compare(text, given, lines):
+        verdict = Verdict.USAGE
+    return Checked(command=name, asked=asked, options=len(given), verdict=verdict, problems=tuple(problems))
+
+
+def run(target: Target, root: Path, interruption: Interruption) -> list[Checked]:
+    """
+    Ask every command of a target for its help.
+
+    Args:
+        target: with its interpreter settled; what it names is there (`target_presence.require`).
+        root: the workspace's folder for runs; the answers are kept in a run of their own.
+        interruption: asked while waiting.
+    """
+    text = target.file.read_text(encoding="utf-8")
+    lines = Lines(text)
+    kept = runroot.create(root)
+    found = []
+    try:
+        for name, command in target_presence.commands(target).items():
+            found.append(_check(target, name, command, lines, kept, interruption))
+    finally:
+        kept.remove_scratch()
+    return found
+
+
+def _check(
+    target: Target, name: str, command: Command, lines: Lines, kept: runroot.RunRoot, interruption: Interruption
+) -> Checked:
+    program = target_program.parse(command.argv)
+    given = wanted_options(target, name, program)
+    if program.inline or name in _WITHOUT_HELP:
+        return Checked(command=name, asked="not run: it is a text of its own", options=0, verdict=Verdict.PASS)
+    if not given:
+        return Checked(command=name, asked="not run: it is given no options", options=0, verdict=Verdict.PASS)
+    values = {"python": target.interpreter, "root": target.root, "cache": "{cache}"}
+    finished = target_help.ask(
+        argv := targets.fill(program.argv, values),
+        name,
+        import_root=target.root,
+        variables={key: text.format(**values) for key, text in target.environment.items()},
+        kept=kept,
+        interruption=interruption,
+    )
+    return _judge(name, " ".join([*argv, "--help"]), finished, given, lines)

@@ -1,0 +1,119 @@
+"""
+`python -m harness target check | init`: a target file on the command line, before anything is trained with it.
+
+Registered without importing what the commands need: a command line must start at once.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.runroot import DEFAULT_ROOT
+from ptycho.errors import UsageError
+from ptycho.verdict import Verdict
+
+if TYPE_CHECKING:
+    from harness.target_check import Checked
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `target` with its commands to the harness's parser."""
+    parser = subparsers.add_parser(
+        "target",
+        help="check a target file, or write a first one for a checkout",
+        description="Target files: how the harness is pointed at another checkout. See docs/targets.md.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="{check,init}")
+    check = commands.add_parser(
+        "check",
+        help="validate a file and ask each of its commands for its options",
+        description="Validate a target file, make its environment, run each command's --help, say what is missing. "
+        f"Exit codes: pass 0 · the file is wrong {Verdict.USAGE:d} · what it names is not there {Verdict.INFRA:d}.",
+    )
+    check.add_argument("file", type=Path, metavar="FILE", help="target file, or the name of one that ships")
+    check.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
+    check.add_argument("--json", action="store_true", help="print one JSON document, and only that")
+    check.set_defaults(run=_check)
+    init = commands.add_parser(
+        "init",
+        help="look at a checkout and write a first target file",
+        description="Read a checkout's source and write one target file for each pair of a training and an inference "
+        "command in it. What cannot be found out is marked, and `check` names it. With --python, a command whose "
+        "options cannot be read is asked for its help; nothing else is run.",
+    )
+    init.add_argument("checkout", type=Path, metavar="DIR", help="the checkout; nothing is written to it")
+    init.add_argument("--output", type=Path, default=Path(), metavar="DIR", help="where to write (default: here)")
+    init.add_argument("--python", metavar="PATH", help="interpreter that has everything; default: its requirements")
+    init.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
+    init.add_argument("--stdout", action="store_true", help="print the files and write none")
+    init.set_defaults(run=_init)
+
+
+def _check(args: argparse.Namespace) -> int:
+    from harness import outcome, processes, target_check, target_environment, target_presence, targets
+    from harness.interruption import Interruption
+
+    file = args.file if args.file.exists() or args.file.suffix else targets.built_in(str(args.file))
+    target = targets.load(file)
+    processes.adopt_orphans()
+    sys.dont_write_bytecode = True
+    with Interruption().installed() as interruption:
+        target_presence.require(target)
+        target, said = target_environment.prepare(target, args.root, interruption)
+        checked = target_check.run(target, args.root, interruption)
+    if args.json:
+        rows = [asdict(row) | {"verdict": row.verdict.name.lower()} for row in checked]
+        print(json.dumps({"target": target.name, "environment": said, "commands": rows}, indent=1))
+    else:
+        _show(target.name, said, checked)
+    return int(min((row.verdict for row in checked), key=outcome.GRAVITY.index))
+
+
+def _show(name: str, said: str, checked: "list[Checked]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), title=f"target {name}", title_justify="left")
+    table.add_column("command", no_wrap=True)
+    table.add_column("options", justify="right")
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("asked", overflow="fold")
+    for row in checked:
+        verdict = Text(row.verdict.name.lower(), style="green" if row.verdict is Verdict.PASS else "red")
+        table.add_row(Text(row.command), str(row.options), verdict, Text(row.asked))
+    console = Console()
+    console.print(table)
+    console.print(f"environment: {said}", markup=False, highlight=False, soft_wrap=True)
+    for row in checked:
+        for sentence in row.problems:
+            console.print(f"· {row.command}: {sentence}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _init(args: argparse.Namespace) -> int:
+    from harness import processes, runroot, target_init
+    from harness.interruption import Interruption
+
+    made = target_init.describe(args.checkout, python=args.python)
+    if args.python is not None and any(not draft.is_read for draft in made):
+        processes.adopt_orphans()
+        with Interruption().installed() as interruption:
+            kept = runroot.create(args.root)
+            made = [target_init.asked(draft, kept, interruption) for draft in made]
+            kept.remove_scratch()
+    places = {args.output / f"{draft.name}.toml": draft.text for draft in made}
+    if args.stdout:
+        print("\n".join(places.values()), end="")
+        return int(Verdict.PASS)
+    if there := [str(path) for path in places if path.exists()]:
+        raise UsageError(f"{', '.join(there)} is there already; take it away, or give another --output")
+    if args.output.resolve().is_relative_to(args.checkout.resolve()):
+        raise UsageError(f"--output {args.output} lies in the checkout, which stays as it is; give another folder")
+    args.output.mkdir(parents=True, exist_ok=True)
+    for path, text in places.items():
+        path.write_text(text, encoding="utf-8")
+        print(f"{path}; next: python -m harness target check {path}")
+    return int(Verdict.PASS)

@@ -1,0 +1,242 @@
+"""
+The environment of a target, from what its file says: an interpreter, a lock, or requirements.
+
+An environment lies in the workspace's folder for runs, under the target's name and a digest of everything that it was
+made from: what changed gets another one, and what did not is found again. Nothing is written to the target's checkout;
+a requirement that would install the checkout itself (`-e .`) is refused, since building it leaves files there, and the
+packages are imported from `root` anyway. Our own packages are in no such environment.
+
+A stamp is written last: an environment that was left half-built has none, is removed and made again.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import secrets
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from harness import child, install
+from harness.interruption import Interruption
+from harness.processes import TOKEN_VARIABLE
+from harness.removal import remove_tree
+from harness.targets import Install, Target
+from ptycho.errors import InfrastructureError, UsageError
+
+FOLDER = "environments"
+STAMP = "ptycho-target.json"
+ASK_S = 60.0
+_OWN = re.compile(r"\s*(?:-e\b|--editable\b|\.{1,2}(?:/|\[|\s|$)|file:)")
+_ASK = "import json, platform, sys; print(json.dumps([platform.python_implementation(), sys.version_info[:3]]))"
+_NOT_INHERITED = (
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "VIRTUAL_ENV",
+    "UV_PYTHON",
+    "UV_PROJECT_ENVIRONMENT",
+    "PIP_TARGET",
+    "PIP_USER",
+)
+"""Variables of the caller that would send an installation elsewhere."""
+
+
+def environments(root: Path) -> Path:
+    """Where the environments of a workspace lie."""
+    return root.absolute() / FOLDER
+
+
+def ask_version(python: Path | str) -> str:
+    """
+    What an interpreter is, by running it.
+
+    Raises:
+        InfrastructureError: it is not there or does not run.
+    """
+    try:
+        done = subprocess.run(
+            [str(python), "-I", "-c", _ASK], capture_output=True, text=True, check=True, timeout=ASK_S
+        )
+        kind, version = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        said = getattr(error, "stderr", None) or error
+        raise InfrastructureError(
+            f"the interpreter {python} does not run: {str(said).strip()}; name another in [install]"
+        ) from error
+    return f"{kind} {'.'.join(map(str, version))}"
+
+
+def requirements(target: Target, given: Install) -> tuple[list[str], list[Path]]:
+    """
+    What is to be installed: single requirements, and files of them.
+
+    A `pyproject.toml` counts for its dependencies: building the project would write to the checkout.
+
+    Raises:
+        UsageError: a file is missing, is of no known kind, or installs the checkout itself; all of it at once.
+    """
+    single, files, problems = list(given.packages), list[Path](), list[str]()
+    for path in (*given.requirements, *((given.lock,) if given.lock else ())):
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            problems.append(f"{path}: {error.strerror}; paths in [install] are relative to root")
+            continue
+        if path.name == "pyproject.toml":
+            single += _dependencies(path, text, problems)
+        elif path.suffix not in (".txt", ".in", ".lock") or path.name in ("uv.lock", "poetry.lock", "conda.lock"):
+            problems.append(
+                f"{path.name}: allowed are requirements files (.txt, .in, .lock) and pyproject.toml; export it "
+                "(`uv export --no-emit-project`, `pip freeze`), or name an interpreter in [install] python"
+            )
+        else:
+            files.append(path)
+            problems += [
+                f"{path.name}, line {number}: {line.strip()!r} installs a folder, which writes to the checkout; take "
+                "the line out (root is on the import path), or name an interpreter in [install] python"
+                for number, line in enumerate(text.splitlines(), 1)
+                if _OWN.match(line)
+            ]
+    if problems:
+        listed = "\n".join(f"  - {sentence}" for sentence in problems)
+        raise UsageError(f"target {target.file}: its environment cannot be made:\n{listed}")
+    return single, files
+
+
+def _dependencies(path: Path, text: str, problems: list[str]) -> list[str]:
+    try:
+        project = tomllib.loads(text).get("project", {})
+    except ValueError as error:
+        problems.append(f"{path}: {error}")
+        return []
+    if "dependencies" in project.get("dynamic", ()) or "dependencies" not in project:
+        problems.append(f"{path} lists no [project] dependencies; write them to [install] packages")
+    return list(project.get("dependencies", ()))
+
+
+def digest(target: Target, given: Install, version: str) -> str:
+    """Digest of everything that an environment is made from."""
+    single, files = requirements(target, given)
+    parts = [version, sys.platform, given.torch_backend, str(given.lock is not None), *single]
+    parts += [path.read_text(encoding="utf-8") for path in files]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def steps(
+    folder: Path, base: str, given: Install, single: Sequence[str], files: Sequence[Path], uv: str | None
+) -> list[list[str]]:
+    """
+    Commands that make an environment.
+
+    Args:
+        folder: of the environment.
+        base: interpreter to make it from.
+        given: what the target says.
+        single: requirements.
+        files: files of requirements.
+        uv: path of uv, or None for pip.
+    """
+    python = str(folder / "bin" / "python")
+    hashed = any("--hash=" in path.read_text(encoding="utf-8") for path in files)
+    what = [*(word for path in files for word in ("-r", str(path))), *single]
+    if hashed:
+        what.append("--require-hashes")
+    links = [word for house in install.wheelhouses() for word in ("--find-links", house)]
+    if uv is not None:
+        # A wheelhouse that has a CPU build comes first: its local label sorts above the plain version.
+        backend = ["--torch-backend", "cpu"] if given.torch_backend == "cpu" and not links else []
+        return [
+            [uv, "venv", "--quiet", "--no-project", "--python", base, str(folder)],
+            [uv, "pip", "install", "--python", python, *links, *backend, *what],
+        ]
+    return [
+        [base, "-I", "-m", "venv", str(folder)],
+        [python, "-I", "-m", "pip", "install", "--disable-pip-version-check", *links, *what],
+    ]
+
+
+@contextmanager
+def _held(path: Path, interruption: Interruption) -> Iterator[None]:
+    """One maker at a time; whoever waits finds the environment made. The lock goes with the process."""
+    with path.open("w") as handle:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                interruption.check()
+                time.sleep(0.1)
+        yield
+
+
+def _make(target: Target, given: Install, folder: Path, base: str, interruption: Interruption) -> str:
+    """Make an environment from nothing; returns the installer's name. The logs stay beside the environment."""
+    uv = install.find_uv()
+    if given.torch_backend == "cpu" and uv is None and not install.wheelhouses():
+        raise InfrastructureError(
+            f'target {target.file}: torch_backend = "cpu" needs uv, or a wheelhouse in PIP_FIND_LINKS; install uv'
+        )
+    if left := remove_tree(folder):
+        raise InfrastructureError(f"a half-built environment cannot be removed: {'; '.join(left)}")
+    token = secrets.token_hex(6)
+    env = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED} | {TOKEN_VARIABLE: token}
+    single, files = requirements(target, given)
+    for number, argv in enumerate(steps(folder, base, given, single, files, uv)):
+        finished = child.run(
+            argv,
+            env=env,
+            cwd=folder.parent,
+            log=folder.with_name(f"{folder.name}.{number}.log"),
+            timeout_s=given.timeout_s,
+            token=token,
+            interruption=interruption,
+        )
+        if finished.returncode or finished.timed_out:
+            how = f"was killed after {given.timeout_s:g} s" if finished.timed_out else "failed"
+            raise InfrastructureError(f"target {target.file}: {' '.join(argv[:3])} … {how}:\n{finished.tail()}")
+    return "uv" if uv else "pip"
+
+
+def prepare(target: Target, root: Path, interruption: Interruption) -> tuple[Target, str]:
+    """
+    Settle a target's interpreter, making its environment if it is not there yet.
+
+    Args:
+        target: the pipeline.
+        root: the workspace's folder for runs.
+        interruption: asked while waiting.
+
+    Returns:
+        The target with its interpreter, and what was done, in words.
+
+    Raises:
+        UsageError: what the target names cannot be installed in isolation.
+        InfrastructureError: an interpreter does not run, or a step failed.
+        KeyboardInterrupt: the run was asked to end.
+    """
+    given = target.install
+    if given is None:
+        return target, f"{target.name}: the harness's own interpreter"
+    if given.python is not None:
+        version = ask_version(given.python)
+        return replace(target, interpreter=given.python), f"{target.name}: {version}, {given.python}"
+    base = given.base or sys.executable
+    version = ask_version(base)
+    safe = re.sub(r"[^\w.-]", "_", target.name)
+    folder = environments(root) / f"{safe}-{digest(target, given, version)}"
+    made = replace(target, interpreter=folder / "bin" / "python")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _held(folder.with_name(f"{folder.name}.lock"), interruption):
+        if (folder / STAMP).is_file():
+            return made, f"{target.name}: environment {folder.name} is there"
+        installer = _make(target, given, folder, base, interruption)
+        stamp = {"version": version, "installer": installer, "target": os.fspath(target.file)}
+        (folder / STAMP).write_text(json.dumps(stamp, indent=1) + "\n")
+    return made, f"{target.name}: environment {folder.name} made with {installer}"

@@ -1,0 +1,88 @@
+"""
+Is everything there that a target names: its interpreter, the programs, the folders. Looked at, and nothing is run.
+
+Asked before a run begins, so that a missing interpreter is one sentence with its own exit code and not the third
+failure of a lane.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from harness import target_program
+from harness.targets import Command, Target
+from ptycho.errors import InfrastructureError
+
+
+def commands(target: Target) -> dict[str, Command]:
+    """The target's commands by the name of their table."""
+    named = {
+        "train": target.train,
+        "infer": target.infer,
+        "device_probe": target.device_probe,
+        "probe": target.probe.command if target.probe else None,
+        "reconstruction.export": target.export,
+    }
+    return {name: command for name, command in named.items() if command is not None}
+
+
+def _has_module(root: Path, module: str) -> bool:
+    """
+    Whether a module is there, or may be: what does not lie below the root may still be installed.
+
+    Only of a package that lies below the root is it known that the module lies there, too.
+    """
+    top, *_ = module.split(".")
+    if not (root / top).is_dir():
+        return True
+    place = root.joinpath(*module.split("."))
+    return place.with_name(f"{place.name}.py").is_file() or (place / "__main__.py").is_file()
+
+
+def _missing(target: Target, name: str, command: Command) -> str | None:
+    argv = [word.replace("{root}", str(target.root)) for word in command.argv]
+    program = target_program.parse(argv)
+    if program.module and not _has_module(target.root, program.module):
+        return f"{name}: there is no module {program.module} below {target.root}; mend argv or root"
+    first = argv[0]
+    if first != "{python}" and "{" not in first and shutil.which(first) is None:
+        return f"{name}: the command {first!r} does not exist or is not executable; mend argv, or put it on PATH"
+    if program.script and program.script != first and "{" not in program.script:
+        place = Path(program.script)
+        if not place.is_absolute():
+            return (
+                f"{name}: the script {program.script} is relative to an empty folder; write {{root}}/{program.script}"
+            )
+        if not place.is_file():
+            return f"{name}: there is no script {place}; mend argv or root"
+    return None
+
+
+def problems(target: Target) -> list[str]:
+    """Everything that a target names and that is not there."""
+    found = []
+    python = target.install.python if target.install else None
+    if python is not None and not (python.is_file() and os.access(python, os.X_OK)):
+        found.append(f"there is no interpreter {python}; mend [install] python")
+    base = target.install.base if target.install else ""
+    if base and shutil.which(base) is None:
+        found.append(f"there is no interpreter {base!r} on PATH; mend [install] base")
+    found += [sentence for name, command in commands(target).items() if (sentence := _missing(target, name, command))]
+    if target.suite is not None and not target.suite.exists():
+        found.append(f"suite: there is no {target.suite}; mend path, or take [suite] out")
+    known = target.checks.known_failures
+    if known is not None and not known.is_file():
+        found.append(f"checks.known_failures: there is no {known}; make it, or take the key out")
+    return found
+
+
+def require(target: Target) -> None:
+    """
+    Refuse to begin with a target of which something is missing.
+
+    Raises:
+        InfrastructureError: naming all of it.
+    """
+    if found := problems(target):
+        listed = "\n".join(f"  - {sentence}" for sentence in found)
+        raise InfrastructureError(f"target {target.file} cannot be run here:\n{listed}")

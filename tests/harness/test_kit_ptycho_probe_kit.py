@@ -1,0 +1,189 @@
+"""
+The probe kit, copied into a foreign checkout: the ladder takes its answers, refuses what is none, and finds faults.
+
+The checkout's packages are called like ours and are not ours, so that its figures are made beforehand and read there.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import foreign_checkout
+import numpy as np
+import pytest
+from golden_step0 import FIXTURE
+from numpy.typing import NDArray
+
+from harness.kit import ptycho_probe_kit as kit
+from harness.parity import answer, ladder, oracle, problem
+from harness.parity.ladder import Expected
+from ptycho import fingerprint, probe, raw_data
+
+RUNGS = ("R3", "R4", "R5", "R6", "R7")
+PROBE = """
+import pathlib
+
+import numpy as np
+import ptycho
+from ptycho_probe_kit import serve
+
+
+def bench(request):
+    print("core", ptycho.WHO)
+    with np.load(pathlib.Path(__file__).with_name("figures.npz")) as archive:
+        figures = {name: archive[name] for name in archive.files}
+    rng = np.random.default_rng(1)
+
+    def of(rung):
+        for name, value in figures.items():
+            if name.startswith(rung + "/"):
+                noise = 1 + 1e-15 * rng.normal(size=value.shape) if value.dtype.kind in "fc" else 1
+                yield name.partition("/")[2], FAULT(name, np.asarray(value * noise))
+
+    return {rung: lambda rung=rung: of(rung) for rung in ("R3", "R4", "R5", "R6", "R7")}
+
+
+def FAULT(name, value):
+    return value
+
+
+if __name__ == "__main__":
+    serve(bench, backend="ptycho_torch", sources=["ptycho", "ptycho_torch"], about={"foreign": True})
+"""
+
+
+class Foreign:
+    """A checkout with a copy of the kit, and a request that it is asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.root = folder, folder / "checkout"
+        foreign_checkout.write(self.root)
+        shutil.copy(kit.__file__, self.root / "ptycho_probe_kit.py")
+        self.request = problem.request(gridsize=1, seed=5, scan=FIXTURE, steps=0, quantities=RUNGS)
+        self.path = folder / "request.npz"
+        self.request.save(self.path)
+        self.figures: Mapping[str, NDArray[Any]] = oracle.arrays(self.request)
+        np.savez(self.root / "ptycho_torch" / "figures.npz", allow_pickle=False, **self.figures)
+        self.script = self.root / "ptycho_torch" / "probe.py"
+        self.script.write_text(PROBE)
+
+    def ask(self, out: Path, *more: str, path: Path | None = None) -> "subprocess.CompletedProcess[str]":
+        argv = [sys.executable, "-m", "ptycho_torch.probe", "--request", str(path or self.path), "--out", str(out)]
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.run([*argv, *more], env=env, cwd=self.folder, capture_output=True, text=True, check=False)
+
+    def climbed(self, out: Path) -> list[ladder.Climbed]:
+        read = answer.read(out, self.path, "ptycho_torch", root=self.root)
+        assert read.refusals == ()
+        expected = Expected(exact={}, arrays=self.figures)
+        return ladder.climb(1, {"torch": read}, expected, self.request.quantities)
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Foreign:
+    return Foreign(tmp_path_factory.mktemp("foreign"))
+
+
+def test_the_ladder_runs_on_a_foreign_checkout_s_answer(foreign: Foreign, tmp_path: Path) -> None:
+    done = foreign.ask(tmp_path / "out")
+    assert (done.returncode, done.stdout) == (0, "core foreign\n")
+    climbed = foreign.climbed(tmp_path / "out")
+    assert [(item.rung.name, item.result.name) for item in climbed] == [(name, "PASS") for name in RUNGS]
+    manifest = json.loads((tmp_path / "out" / kit.MANIFEST).read_text())
+    assert manifest["engine"] == {"foreign": True}
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [kit.ARRAYS, kit.MANIFEST]
+
+
+def test_a_fault_in_the_foreign_code_is_found_at_its_rung(foreign: Foreign, tmp_path: Path) -> None:
+    fault = "    return value.conj() if name == 'R4/exit_wave' else value\n"
+    foreign.script.write_text(PROBE.replace("    return value\n", fault))
+    try:
+        assert foreign.ask(tmp_path / "out").returncode == 0
+        climbed = foreign.climbed(tmp_path / "out")
+    finally:
+        foreign.script.write_text(PROBE)
+    fallen = ladder.first_failure(climbed)
+    assert fallen is not None
+    assert (fallen.rung.name, fallen.guilty) == ("R4", ("torch",))
+
+
+def test_changed_sources_make_another_answer(foreign: Foreign, tmp_path: Path) -> None:
+    assert foreign.ask(tmp_path / "out").returncode == 0
+    extra = foreign.root / "ptycho" / "later.py"
+    extra.write_text("CHANGED = True\n")
+    try:
+        refused = answer.read(tmp_path / "out", foreign.path, "ptycho_torch", root=foreign.root).refusals
+    finally:
+        extra.unlink()
+    assert [text.partition(" is ")[0] for text in refused] == ["its sources_sha256"]
+
+
+def test_one_process_answers_several_requests(foreign: Foreign, tmp_path: Path) -> None:
+    other = tmp_path / "other.npz"
+    replace(foreign.request, nonce="another", quantities=("R5",)).save(other)
+    done = foreign.ask(tmp_path / "one", "--request", str(other), "--out", str(tmp_path / "two"))
+    assert done.returncode == 0
+    assert answer.read(tmp_path / "two", other, "ptycho_torch", root=foreign.root).refusals == ()
+    lone = foreign.ask(tmp_path / "three", "--request", str(other))
+    assert (lone.returncode, "give one --out a --request" in lone.stderr) == (2, True)
+
+
+def test_a_rung_without_an_answer_and_a_file_that_is_no_request_are_refused(foreign: Foreign, tmp_path: Path) -> None:
+    asked = tmp_path / "asked.npz"
+    replace(foreign.request, quantities=("R3", "R1")).save(asked)
+    done = foreign.ask(tmp_path / "out", path=asked)
+    assert (done.returncode, "asked for R1, answered are R3, R4" in done.stderr) == (2, True)
+    (tmp_path / "junk.npz").write_bytes(b"junk")
+    done = foreign.ask(tmp_path / "out", path=tmp_path / "junk.npz")
+    assert (done.returncode, "is no request of this version" in done.stderr) == (2, True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_kit_reads_a_request_as_the_project_does(foreign: Foreign) -> None:
+    ours, theirs = probe.Request.load(foreign.path), kit.read(foreign.path)
+    plain = ("nonce", "quantities", "precision", "nphotons", "threads", "steps", "learning_rates", "batch_size")
+    for name in (*plain, "mae_weight", "tv_weight"):
+        assert getattr(ours, name) == getattr(theirs, name)
+    assert theirs.model["gridsize"] == ours.model.gridsize
+    assert (theirs.scan["path"], theirs.scan["seed"]) == (str(ours.scan.path), ours.scan.seed)
+    assert theirs.sha256 == probe.digest(foreign.path)
+    np.testing.assert_array_equal(ours.probe, theirs.probe)
+    for name in ("weights", "inputs"):
+        assert sorted(getattr(ours, name)) == sorted(getattr(theirs, name))
+    assert [sorted(step) for step in ours.replay] == [sorted(step) for step in theirs.replay]
+    for mine, other in zip(ours.walk(4), theirs.walk(4), strict=True):
+        for name in kit.BATCH_FIELDS:
+            np.testing.assert_array_equal(getattr(mine, name), other[name])
+
+
+def test_what_is_said_twice_is_the_same(tmp_path: Path) -> None:
+    """The kit is a copy by nature; where it must agree with the project, it does."""
+    assert (kit.SCHEMA, kit.ARRAYS, kit.MANIFEST) == (probe.SCHEMA, probe.ARRAYS, probe.MANIFEST)
+    root = fingerprint.ROOT
+    assert kit.sources_digest(root, ("ptycho", "ptycho_torch")) == probe.source_digest("ptycho_torch", root)
+    assert kit.commit(root) == fingerprint.commit(root)
+    assert kit.commit(tmp_path) is None
+    stepped = np.arange(12.0).reshape(3, 4)[:, ::2]
+    assert kit.array_digest(stepped, stepped[0]) == raw_data.digest(stepped, stepped[0])
+
+
+def test_plain_values_and_arrays_go_their_own_ways(foreign: Foreign) -> None:
+    request = kit.read(foreign.path)
+    asked = replace(request, quantities=("R0", "R3"))
+    exact, arrays = kit.measure(asked, {"R0": lambda: {"beta1": 0.9}, "R3": lambda: [("conv", np.ones(2))]})
+    assert exact == {"R0": {"beta1": 0.9}}
+    assert list(arrays) == ["R3/conv"]
+
+
+def test_it_stands_alone() -> None:
+    code = (
+        "import runpy, sys; runpy.run_path(sys.argv[1]); print([m for m in sys.modules if m in ('ptycho', 'harness')])"
+    )
+    argv = [sys.executable, "-I", "-c", code, kit.__file__]
+    assert subprocess.check_output(argv, text=True) == "[]\n"

@@ -1,0 +1,98 @@
+"""Options that a target file gives and a command does not know, and the reverse, each with its line."""
+
+from pathlib import Path
+from typing import Any
+
+import foreign_checkout
+import pytest
+
+from harness import target_check, targets
+from harness.interruption import Interruption
+from harness.target_check import Checked
+from harness.target_lines import Lines
+from ptycho.verdict import Verdict
+
+HELP = "usage: x [-h] -o OUT [--epochs N]\n\noptions:\n  -o OUT, --out OUT  where\n  --epochs N\n"
+
+
+def _checked(workspace: Any, old: str = "", new: str = "", script: tuple[str, str] = ("", "")) -> list[Checked]:
+    path = foreign_checkout.write(workspace.path / "checkout")
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    train = workspace.path / "checkout" / "ptycho_torch" / "train.py"
+    assert script[0] in train.read_text()
+    train.write_text(train.read_text().replace(*script))
+    return target_check.run(targets.load(path), workspace.root, Interruption())
+
+
+def test_a_sound_target_passes_and_its_extra_options_are_looked_up(workspace: Any) -> None:
+    train, infer = _checked(workspace)
+    assert (train.command, train.options, train.verdict, train.problems) == ("train", 7, Verdict.PASS, ())
+    assert (infer.command, infer.options, infer.verdict, infer.problems) == ("infer", 3, Verdict.PASS, ())
+    (run,) = (workspace.root / "runs").iterdir()
+    assert not (run / "scratch").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("--max_epochs", "--nepochs", "line 13: --nepochs is unknown to the command; did you mean --max_epochs?"),
+        ("--out_dir", "--zzz", "line 13: --zzz is unknown to the command; its help names no such option; take it out"),
+        ('"--train_data", "{train}", ', "", "line 11: the command requires --train_data, which argv lacks; add it"),
+        ('"--seed", "{seed}"', '"--sede", "{seed}"', "line 40: --sede is unknown to the command; did you mean --seed?"),
+        (
+            "[checks]",
+            '[[checks.option]]\nargv = ["--mmap", "False"]\nchanges = "files"\n[checks]',
+            "line 40: --mmap is unknown to the command; ",
+        ),
+    ],
+)
+def test_what_file_and_command_do_not_agree_on_is_named(workspace: Any, old: str, new: str, sentence: str) -> None:
+    train, infer = _checked(workspace, old, new)
+    assert (train.verdict, infer.verdict) == (Verdict.USAGE, Verdict.PASS)
+    assert [problem for problem in train.problems if problem.startswith(sentence)] != []
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict", "sentence"),
+    [
+        ("import no_such_module", Verdict.INFRA, "a module is missing in the environment: ModuleNotFoundError: "),
+        ("raise SystemExit('broken')", Verdict.FAIL, "--help ended with 1; its output is in "),
+    ],
+)
+def test_a_command_that_cannot_say_is_no_pass(workspace: Any, line: str, verdict: Verdict, sentence: str) -> None:
+    train, _ = _checked(workspace, script=("import argparse\n", f"import argparse\n{line}\n"))
+    assert train.verdict is verdict
+    assert train.problems[0].startswith(sentence)
+
+
+def test_a_command_that_hangs_at_its_help_is_killed(workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.target_help.HELP_S", 0.5)
+    train, _ = _checked(workspace, script=("import argparse\n", "import argparse, time\ntime.sleep(60)\n"))
+    assert (train.verdict, train.problems[0][:30]) == (Verdict.TIMEOUT, "--help did not end within 0.5 ")
+
+
+def test_a_command_without_options_or_with_a_text_of_its_own_is_not_run(workspace: Any) -> None:
+    train, _ = _checked(
+        workspace,
+        '"{{python}}", "-m", "ptycho_torch.train",'.replace("{{", "{").replace("}}", "}"),
+        '"{python}", "-c", "pass",',
+    )
+    assert (train.asked, train.verdict) == ("not run: it is a text of its own", Verdict.PASS)
+
+
+def test_any_name_of_a_required_option_will_do() -> None:
+    lines = Lines("[train]\nargv = []\n")
+    assert target_check.compare(HELP, {"--out": ("train", "argv")}, lines) == []
+    assert target_check.compare(HELP, {"--epochs": ("train", "argv")}, lines) == [
+        "line 2: the command requires --out, which argv lacks; add it with its value"
+    ]
+
+
+def test_the_shipped_targets_say_where_each_extra_argument_stands() -> None:
+    target = targets.load(targets.built_in("torch"))
+    assert [(command, place[-1]) for command, place, _ in target_check.extra_arguments(target)] == [
+        *(("train", "seed_flag"), ("train", "on"), ("train", "off"))
+    ]
+    assert Path(target.file).name == "torch.toml"

@@ -1,0 +1,62 @@
+"""What a target names and what is there: every missing thing is one sentence, and the code is that of the machine."""
+
+from pathlib import Path
+
+import foreign_checkout
+import pytest
+
+from harness import target_presence, targets
+from ptycho.errors import InfrastructureError
+
+
+def _problems(tmp_path: Path, old: str = "", new: str = "") -> list[str]:
+    path = foreign_checkout.write(tmp_path / "checkout")
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    return target_presence.problems(targets.load(path))
+
+
+def test_nothing_is_missing_from_a_sound_target(tmp_path: Path) -> None:
+    assert _problems(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("ptycho_torch.train", "ptycho_torch.trian", "train: there is no module ptycho_torch.trian below "),
+        ('"-m", "ptycho_torch.train"', '"{root}/train.py"', "train: there is no script "),
+        ('"-m", "ptycho_torch.train"', '"train.py"', "train: the script train.py is relative to an empty folder"),
+        (
+            '"{python}", "-m", "ptycho_torch.train"',
+            '"no-such-trainer"',
+            "train: the command 'no-such-trainer' does",
+        ),
+        ("[job]", '[suite]\npath = "tests"\n[job]', "suite: there is no "),
+        ("[checks]", '[checks]\nknown_failures = "known.toml"', "checks.known_failures: there is no "),
+        ("[job]", "[reconstruction.export]\nargv = ['gone']\n[job]", "reconstruction.export: the command 'gone' does"),
+    ],
+)
+def test_a_missing_thing_is_named(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    (found,) = _problems(tmp_path, old, new)
+    assert found.startswith(sentence)
+
+
+@pytest.mark.parametrize(("key", "word"), [("python", "/no/such/python"), ("base", "python9.99")])
+def test_a_missing_interpreter_is_named(tmp_path: Path, key: str, word: str) -> None:
+    path = foreign_checkout.write(tmp_path / "checkout", python=Path("/no/such/python"))
+    if key == "base":
+        path.write_text(path.read_text().replace('python = "/no/such/python"', f'base = "{word}"\npackages = ["x"]'))
+    with pytest.raises(InfrastructureError, match=f"there is no interpreter .*{word}.*; mend .install. {key}"):
+        target_presence.require(targets.load(path))
+
+
+def test_an_installed_module_may_lie_elsewhere(tmp_path: Path) -> None:
+    assert _problems(tmp_path, "ptycho_torch.train", "torch.distributed.run") == []
+
+
+def test_commands_are_named_by_their_tables(tmp_path: Path) -> None:
+    target = targets.load(foreign_checkout.write(tmp_path / "checkout"))
+    assert list(target_presence.commands(target)) == ["train", "infer"]
+    own = targets.load(targets.built_in("torch"))
+    assert list(target_presence.commands(own)) == ["train", "infer", "device_probe", "probe"]
