@@ -1,22 +1,25 @@
 """
-One fixture through one target: train, then infer in another process, then judge what they left.
+One fixture through one target: train, then infer in another process, then look at what they left.
 
-The command runner is handed in, so that the job knows nothing of signals, environments and time limits, and a later
-kind of run can reuse it.
+The command runner is handed in, so that the job knows nothing of signals, environments and time limits, and the
+black-box checks run their own trainings the same way. What a reconstruction is worth is judged later
+(`harness.blackbox`), when it is known what training does to it.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import replace
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness import scoring
 from harness.child import Finished
 from harness.environment import Cell
-from harness.outcome import FixtureResult, Outcome
-from harness.targets import Command, Target
-from ptycho.errors import PtychoError
+from harness.findings import Finding
+from harness.outcome import FixtureResult
+from harness.target_parts import Command
+from harness.targets import Target
 from ptycho.verdict import Verdict
 
 _CLOCK_SLACK_S = 2.0
@@ -69,85 +72,115 @@ def missing_artifacts(command: Command, output: Path, since: float) -> list[str]
     return problems
 
 
-def _input_hash(target: Target, output: Path) -> str | None:
+def _unfinished(target: Target, what: str, command: Command, finished: Finished, output: Path) -> Finding | None:
+    """Why a command of a target is no evidence, as a finding; None if it is."""
+    finding = partial(Finding, subject=what.partition(" ")[0], command=shlex.join(finished.argv))
+    if (verdict := verdict_of(finished)) is not Verdict.PASS:
+        sentence = complaint(f"{target.name} {what}", finished, command.timeout_s)
+        if finished.timed_out:
+            return finding(id="time-limit", sentence=sentence, figures={"limit_s": command.timeout_s})
+        figures = {"exit_code": finished.returncode}
+        return finding(id="exit-code", sentence=sentence, figures=figures, verdict=verdict)
+    missing = missing_artifacts(command, output, finished.started)
+    sentence = f"{target.name} {what} exited 0, but "
+    if not output.is_dir() or not any(output.iterdir()):
+        listed = "; ".join(missing) or "its output folder is not there or empty"
+        return finding(id="no-output", sentence=sentence + listed)
+    if not missing:
+        return None
+    kinds = {_kind(problem) for problem in missing}
+    first = next(kind for kind in ("missing", "empty", "stale") if kind in kinds)
+    return finding(id=f"artifact-{first}", sentence=sentence + "; ".join(missing), figures={"files": len(missing)})
+
+
+def _kind(problem: str) -> str:
+    last = problem.rpartition(" ")[2]
+    return last if last in ("missing", "empty") else "stale"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """
+    One training, and the inference from what it left.
+
+    Attributes:
+        name: of its cells.
+        model: output folder of training.
+        output: folder that holds the reconstruction.
+        train: how training ended, or None.
+        infer: how inference ended, or None.
+        fault: why it is no evidence, or None.
+    """
+
+    name: str
+    model: Path
+    output: Path
+    train: Finished | None = None
+    infer: Finished | None = None
+    fault: Finding | None = None
+
+    def reconstruction(self, target: Target) -> Path:
+        """What `scoring.judge` reads: a file, or the folder of the pictures."""
+        return self.output if target.pictures is not None else self.output / target.reconstruction
+
+
+def attempt(
+    target: Target,
+    name: str,
+    path: Path,
+    *,
+    cells: Path,
+    values: Mapping[str, object],
+    run: Runner,
+    infer: bool = True,
+) -> Attempt:
+    """
+    Train on a file, then infer from what training left, each in a process and a cell of its own.
+
+    Args:
+        target: the pipeline.
+        name: of the attempt; labels the commands.
+        path: the file.
+        cells: folder for the commands' cells.
+        values: placeholders that are the same for all commands.
+        run: runs a command.
+        infer: whether to go on to inference.
+
+    Returns:
+        How far it got.
+    """
+    steps = {"train": target.train}
+    if infer:
+        steps["infer"] = target.infer
+        if target.export is not None:
+            steps["export"] = target.export
+    model = Cell(path=cells / f"{name}-train").output
+    made = Attempt(name=name, model=model, output=Cell(path=cells / f"{name}-infer").output)
+    for step, command in steps.items():
+        label = f"{name}-{step}"
+        cell = Cell(path=cells / label).make()
+        output = made.output if step == "export" else cell.output
+        data = {"train": path, "test": path, "model": model, "output": output, "cache": cell.cache}
+        finished = run(label, command, cell, {**values, **data})
+        made = replace(made, **({} if step == "export" else {step: finished}))  # type: ignore[arg-type]
+        if (fault := _unfinished(target, f"{step} on {name}", command, finished, output)) is not None:
+            return replace(made, fault=fault)
+    return made
+
+
+def input_hash(target: Target, model: Path) -> str | None:
+    """What training said that the network was given, or None."""
+    if target.summary is None:
+        return None
     try:
-        summary: Any = json.loads((output / target.summary).read_text(encoding="utf-8"))
+        summary: Any = json.loads((model / target.summary).read_text(encoding="utf-8"))
         value = summary[target.input_hash_key]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return value if isinstance(value, str) and value else None
 
 
-def run_fixture(
-    target: Target, name: str, path: Path, *, cells: Path, values: Mapping[str, object], run: Runner, outcome: Outcome
-) -> FixtureResult:
-    """
-    Train on a fixture, infer from what training left, score.
-
-    Args:
-        target: the pipeline.
-        name: the fixture's name.
-        path: its file.
-        cells: folder for the commands' cells.
-        values: placeholders that are the same for both commands.
-        run: runs a command.
-        outcome: gets the problems.
-
-    Returns:
-        The result, also where it failed half-way.
-    """
-    result = FixtureResult(fixture=name)
-    known = len(outcome.problems)
-    model = Cell(path=cells / f"{name}-train").output
-    for step, command in (("train", target.train), ("infer", target.infer)):
-        label = f"{name}-{step}"
-        cell = Cell(path=cells / label).make()
-        data = {"train": path, "test": path, "model": model, "output": cell.output, "cache": cell.cache}
-        finished = run(label, command, cell, {**values, **data})
-        result = replace(result, **{f"{step}_s": finished.seconds})  # type: ignore[arg-type]
-        if (verdict := verdict_of(finished)) is not Verdict.PASS:
-            outcome.blame(verdict, complaint(f"{target.name} {step} on {name}", finished, command.timeout_s))
-            return replace(result, verdict=verdict)
-        if missing := missing_artifacts(command, cell.output, finished.started):
-            outcome.blame(Verdict.FAIL, f"{target.name} {step} on {name} exited 0, but {'; '.join(missing)}")
-            return result
-        if step == "train":
-            result = replace(result, input_sha256=_input_hash(target, cell.output))
-    if result.input_sha256 is None:
-        outcome.blame(
-            Verdict.FAIL, f"{target.name} train on {name}: {target.summary} has no text under {target.input_hash_key!r}"
-        )
-    return _judge(target, result, path, cells / f"{name}-infer", outcome, known)
-
-
-def _judge(
-    target: Target, result: FixtureResult, fixture: Path, cell: Path, outcome: Outcome, known: int
-) -> FixtureResult:
-    picture = outcome.run_root / "pictures" / f"{target.name}-{result.fixture}.png"
-    try:
-        judged = scoring.judge(
-            Cell(path=cell).output / target.reconstruction,
-            target.reconstruction_keys,
-            fixture,
-            picture,
-            name=f"{target.name}: {result.fixture}",
-        )
-    except (PtychoError, OSError, ValueError) as error:
-        outcome.blame(Verdict.FAIL, f"{target.name} on {result.fixture}: the reconstruction cannot be scored: {error}")
-        return result
-    for sentence in scoring.shortfall(judged, min_phase_correlation=target.min_phase_correlation):
-        outcome.blame(Verdict.FAIL, f"{target.name} on {result.fixture}: {sentence}")
-    passed = len(outcome.problems) == known
-    return replace(
-        result,
-        scores=judged.scores,
-        flat=judged.flat,
-        pictures=(str(judged.picture),),
-        verdict=Verdict.PASS if passed else Verdict.FAIL,
-    )
-
-
-def differing_inputs(results: list[FixtureResult]) -> str | None:
+def differing_inputs(results: Iterable[FixtureResult]) -> str | None:
     """Say that fixtures that are the same data in other layouts gave the network other bytes; None if they did not."""
     hashes = {result.fixture: result.input_sha256 for result in results if result.input_sha256 is not None}
     if len(set(hashes.values())) <= 1:

@@ -1,23 +1,26 @@
 """
-A lane from beginning to end: sweep, ledger, device, job, suite, clean-up, ledger again, verdict.
+A lane from beginning to end: sweep, ledger, device, job, checks, suite, clean-up, ledger again, verdict.
 
 Whatever happens in the middle, the end happens: children are gone when `child.run` returns, scratch is removed, leaks
 are named, the outcome is written. Only SIGKILL prevents that, and then the next run or `clean` makes up for it.
 """
 
-import os
-import sys
+import shlex
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from harness import child, clean, devices, environment, job, ledger, runroot, suite, targets
+from harness import child, clean, devices, environment, job, known_failures, lane_log, ledger, runroot, suite, targets
+from harness.blackbox import arguments, checks, leaks, memory
+from harness.blackbox.bench import Bench
 from harness.environment import Cell
 from harness.events import EventLog
+from harness.findings import Finding
 from harness.interruption import Interruption
 from harness.outcome import Outcome
-from harness.targets import Command, Target
+from harness.target_parts import Command
+from harness.targets import Target
 from ptycho.errors import PtychoError
 from ptycho.verdict import Verdict
 
@@ -36,6 +39,7 @@ class Options:
         foreign: patterns of paths that others are known to write meanwhile.
         pytest: the user's own arguments for the suite.
         quiet: print nothing while running.
+        brief: job and suite only, without the checks that train again.
     """
 
     device: str
@@ -46,6 +50,7 @@ class Options:
     foreign: tuple[str, ...] = ()
     pytest: tuple[str, ...] = ()
     quiet: bool = False
+    brief: bool = False
 
 
 @dataclass(kw_only=True)
@@ -63,6 +68,7 @@ class Lane:
         device: the device, the CPU until it is known.
         cells: cells made so far, by label.
         pids: pids of the commands run so far.
+        peaks: largest memory of each command, in MiB, by label.
     """
 
     target: Target
@@ -74,6 +80,7 @@ class Lane:
     device: devices.Device = devices.CPU
     cells: dict[str, Cell] = field(default_factory=dict)
     pids: list[int] = field(default_factory=list)
+    peaks: dict[str, float] = field(default_factory=dict)
 
     def command(
         self,
@@ -88,7 +95,7 @@ class Lane:
     ) -> child.Finished:
         """Run a command in its cell, log it, and blame it for what it leaves in places of its own."""
         target, run = self.target, self.run
-        values = {"cache": cell.cache, "root": target.root, "python": sys.executable}
+        values = {"cache": cell.cache, "root": target.root, "python": target.interpreter}
         env = environment.build(
             cell,
             token=run.token,
@@ -99,17 +106,21 @@ class Lane:
             extra={name: text.format(**values) for name, text in target.environment.items()},
         )
         self.cells[label] = cell
-        self.events.write("command.start", label=label, argv=argv, timeout_s=timeout_s, gpu=gpu)
+        log = run.logs / f"{label}.log"
+        self.events.write("command.start", label=label, argv=argv, timeout_s=timeout_s, gpu=gpu, log=str(log))
+        peak = memory.Peak()
         finished = child.run(
             argv,
             env=env,
             cwd=cell.cwd,
-            log=run.logs / f"{label}.log",
+            log=log,
             timeout_s=timeout_s,
             token=run.token,
             interruption=self.interruption,
             echo=echo,
+            meanwhile=peak.sample,
         )
+        self.peaks[label] = round(peak.mib, 1)
         self.pids.append(finished.pid)
         self.events.write(
             "command.end",
@@ -117,12 +128,13 @@ class Lane:
             returncode=finished.returncode,
             seconds=round(finished.seconds, 3),
             timed_out=finished.timed_out,
+            peak_mib=self.peaks[label],
         )
         for survivor in finished.survivors:
-            self.outcome.blame(Verdict.FAIL, f"leak: {label} left a process alive: {survivor} (killed)")
-        for leak in private_leaks(cell, tmp=private_tmp):
+            self.outcome.find(leaks.of_process(label, survivor))
+        for leak in private_leaks(cell, tmp=private_tmp and not finished.timed_out):
             self.events.write("leak", label=label, path=leak.path, place=leak.place)
-            self.outcome.blame(Verdict.FAIL, f"leak: {label}: {leak}")
+            self.outcome.find(leaks.of_command(label, leak))
         return finished
 
     def say(self, text: str) -> None:
@@ -136,44 +148,68 @@ class Lane:
         argv = targets.fill(command.argv, values)
         return self.command(label, argv, cell, timeout_s=command.timeout_s, gpu=self.device.gpu)
 
+    def begin(self) -> None:
+        """Write into the log what the run is about and what must report."""
+        options = self.options
+        lane_log.begin(
+            self.events,
+            self.target,
+            token=self.run.token,
+            device=options.device,
+            fixtures=dict(options.fixtures),
+            pytest=options.pytest,
+        )
+
     def choose_device(self) -> None:
         """Settle the device; the lane's name follows from it."""
 
         def probe() -> child.Finished:
             assert self.target.device_probe is not None
             cell = Cell(path=self.run.scratch / "device-probe").make()
-            argv = targets.fill(self.target.device_probe.argv, {"python": sys.executable, "root": self.target.root})
+            argv = targets.fill(
+                self.target.device_probe.argv, {"python": self.target.interpreter, "root": self.target.root}
+            )
             return self.command("device-probe", argv, cell, timeout_s=self.target.device_probe.timeout_s, gpu=True)
 
         self.device = devices.choose(self.target, self.options.device, probe)
         self.outcome.device = self.device.words
         self.outcome.lane = f"{self.target.name}-{'gpu' if self.device.gpu else 'cpu'}"
-        self.events.write("device.chosen", device=self.device.name, words=self.device.words)
+        lane = self.outcome.lane
+        self.events.write("device.chosen", device=self.device.name, words=self.device.words, lane=lane)
         self.say(f"lane {self.outcome.lane}: {self.device.words}")
 
     def run_job(self) -> None:
-        """Every fixture through train and infer."""
+        """Every fixture through train and infer, then what can be learnt from outside."""
+        target, outcome, fixtures = self.target, self.outcome, self.options.fixtures
         values = {
-            **self.target.settings,
-            "python": sys.executable,
+            **target.settings,
+            "python": target.interpreter,
             "device": self.device.name,
-            "root": self.target.root,
+            "root": target.root,
         }
-        for name, path in self.options.fixtures.items():
-            result = job.run_fixture(
-                self.target,
-                name,
-                path,
-                cells=self.run.scratch,
-                values=values,
-                run=self.target_command,
-                outcome=self.outcome,
-            )
-            self.outcome.fixtures.append(result)
-            self.events.write("fixture.end", fixture=name, verdict=result.verdict.name, scores=result.scores)
-        same = [result for result in self.outcome.fixtures if result.fixture in self.target.fixtures]
-        if (sentence := job.differing_inputs(same)) is not None:
-            self.outcome.blame(Verdict.FAIL, sentence)
+        cells = self.run.scratch
+        attempts = {
+            name: job.attempt(target, name, path, cells=cells, values=values, run=self.target_command)
+            for name, path in fixtures.items()
+        }
+        bench = Bench(
+            target=target,
+            values=values,
+            cells=cells,
+            run=self.target_command,
+            outcome=outcome,
+            reproduce=self.reproduce(),
+        )
+        for result in checks.run(bench, fixtures, attempts, brief=self.options.brief):
+            peaks = {f"{step}_peak_mib": self.peaks.get(f"{result.fixture}-{step}") for step in ("train", "infer")}
+            outcome.fixtures.append(replace(result, **peaks))  # type: ignore[arg-type]
+            self.events.write("fixture.end", **asdict(outcome.fixtures[-1]) | {"verdict": result.verdict.name.lower()})
+
+    def reproduce(self) -> tuple[str, ...]:
+        """A command line that runs this lane's job again and keeps the scratch."""
+        fixtures = (word for path in self.options.fixtures.values() for word in ("--fixture", str(path)))
+        where = ("--target", str(self.target.file), "--device", self.options.device)
+        return ("python", "-m", "harness", "run", *where, *fixtures, "--keep")
 
     def run_suite(self) -> None:
         """The target's own tests, if it has any."""
@@ -182,8 +218,10 @@ class Lane:
             self.outcome.notes.append(f"target {target.name!r} names no test suite")
             return
         cell = Cell(path=self.run.scratch / "suite").make()
-        junit = self.run.path / "junit.xml"
-        argv = suite.command(target.suite, target.root, cell, junit, self.options.pytest)
+        junit = self.run.logs / "suite.xml"
+        argv = suite.command(target.suite, target.root, cell, junit, self.options.pytest, python=target.interpreter)
+        again = suite.repeat(argv, target.root, target.environment, gpu=self.device.gpu)
+        self.events.write("evidence", label="suite", log=str(self.run.logs / "suite.log"), repeat=again)
         finished = self.command(
             "suite",
             argv,
@@ -194,10 +232,13 @@ class Lane:
             private_tmp=False,
         )
         self.outcome.suite = suite.read(junit, finished)
+        self.outcome.findings.checked("suite")
+        command = shlex.join(finished.argv)
         if finished.timed_out:
-            self.outcome.blame(Verdict.TIMEOUT, job.complaint("the test suite", finished, target.suite_timeout_s))
-        elif (sentence := suite.problem(self.outcome.suite, finished)) is not None:
-            self.outcome.blame(Verdict.FAIL, sentence)
+            sentence = job.complaint("the test suite", finished, target.suite_timeout_s)
+            self.outcome.find(Finding(id="time-limit", subject="suite", sentence=sentence, command=command))
+        elif (problem := suite.problem(self.outcome.suite, finished)) is not None:
+            self.outcome.find(Finding(id="suite-failed", sentence=problem, command=command))
 
 
 def private_leaks(cell: Cell, *, tmp: bool) -> list[ledger.Leak]:
@@ -241,21 +282,27 @@ def run(target: Target, options: Options, interruption: Interruption) -> Outcome
 
     Returns:
         The outcome; its verdict is the exit code.
+
+    Raises:
+        UsageError: a list of known failures that cannot be used.
     """
+    known = known_failures.load(target.checks.known_failures)
+    target = arguments.prepared(target)
     swept, refused = clean.sweep(options.root, hurry=lambda: interruption.hurry)
     places = ledger.shared_places(Path.cwd(), home=Path.home(), tmp=Path(tempfile.gettempdir()))
     run_root = runroot.create(options.root)
     before = ledger.listing(places)
     events = run_root.open_events()
-    outcome = Outcome(lane=target.name, device="not yet known", run_root=run_root.path)
+    outcome = Outcome(lane=target.name, device="not yet known", run_root=run_root.path, known=known, events=events)
     outcome.notes += [f"swept the dead run {remains.run.path.name}" for remains in swept]
     outcome.notes += [f"could not sweep {sentence}" for sentence in refused]
     lane = Lane(target=target, options=options, run=run_root, events=events, interruption=interruption, outcome=outcome)
     try:
-        events.write("run.start", target=target.name, cwd=os.getcwd(), token=run_root.token)  # noqa: PTH109
-        for step in (lane.choose_device, lane.run_job, lane.run_suite):
+        for step in (lane.begin, lane.choose_device, lane.run_job, lane.run_suite):
             if not _guarded(outcome, step):
                 break
+        else:
+            outcome.findings.checked("leaks")
     finally:
         _finish(lane, places, before)
     return outcome
@@ -271,7 +318,7 @@ def _finish(lane: Lane, places: tuple[ledger.Place, ...], before: Mapping[str, l
     ):
         lane.events.write("leak" if leak.blame else "change", path=leak.path, place=leak.place, blame=leak.blame)
         if leak.blame or options.strict:
-            outcome.blame(Verdict.FAIL, f"leak: {leak}")
+            outcome.find(leaks.of_run(leak))
         else:
             outcome.notes.append(f"unattributed, by another program unless --strict says otherwise: {leak}")
     if options.keep:
@@ -279,6 +326,6 @@ def _finish(lane: Lane, places: tuple[ledger.Place, ...], before: Mapping[str, l
     else:
         for sentence in run_root.remove_scratch():
             outcome.blame(Verdict.INFRA, f"scratch could not be removed: {sentence}")
-    lane.events.write("run.end", verdict=outcome.verdict.name, problems=[item.message for item in outcome.problems])
-    lane.events.close()
+    outcome.settle_known()
+    lane_log.end(lane.events, outcome)
     outcome.write()

@@ -8,10 +8,13 @@ only if something reported: a lane in which no fixture was scored and no test ra
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.events import EventLog
+from harness.findings import Finding, Findings
+from harness.known_failures import Known, reason_for, settle
 from ptycho.verdict import Verdict
 
 GRAVITY = (
@@ -38,20 +41,34 @@ class FixtureResult:
         fixture: its name.
         train_s: wall time of the training process in seconds.
         infer_s: wall time of the inference process in seconds.
+        train_peak_mib: largest resident memory of the training's processes together, in MiB.
+        infer_peak_mib: the same of inference.
+        epoch_s: seconds of one more epoch, from trainings of two lengths; None where that was not measured.
+        start_s: seconds of a training outside its epochs: imports, data, saving.
         scores: figures of the reconstruction against the truth, or None.
         flat: the same figures of a flat object, or None.
         input_sha256: hash of the network's input, as the target logged it.
         pictures: pictures that the run keeps.
+        reconstruction: copy of the reconstruction that the run keeps, or None.
+        input_dump: the array that the network was given, kept, or None.
+        losses: what cannot be judged because of how the target leaves its reconstruction.
         verdict: of this fixture alone.
     """
 
     fixture: str
     train_s: float | None = None
     infer_s: float | None = None
+    train_peak_mib: float | None = None
+    infer_peak_mib: float | None = None
+    epoch_s: float | None = None
+    start_s: float | None = None
     scores: Mapping[str, Any] | None = None
     flat: Mapping[str, Any] | None = None
     input_sha256: str | None = None
     pictures: tuple[str, ...] = ()
+    reconstruction: str | None = None
+    input_dump: str | None = None
+    losses: tuple[str, ...] = ()
     verdict: Verdict = Verdict.FAIL
 
 
@@ -79,6 +96,9 @@ class Outcome:
         suite: of the target's own tests, or None.
         problems: reasons not to pass.
         notes: what the reader should know and what fails nothing.
+        findings: what is wrong, by name; those that count are among the problems, too.
+        known: findings that the target's maintainers live with.
+        events: log that hears of every problem and finding at once, so that a kill loses none; or None.
     """
 
     lane: str
@@ -88,10 +108,31 @@ class Outcome:
     suite: SuiteResult | None = None
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    findings: Findings = field(default_factory=Findings)
+    known: tuple[Known, ...] = ()
+    events: EventLog | None = None
 
     def blame(self, verdict: Verdict, message: str) -> None:
         """Add a reason not to pass."""
         self.problems.append(Problem(verdict=verdict, message=message))
+        if self.events is not None:
+            self.events.write("problem", verdict=verdict.name.lower(), message=message)
+
+    def find(self, finding: Finding) -> None:
+        """Add a finding; the first of its kind is a problem, unless it is known or a warning."""
+        named = replace(finding, known=reason_for(self.known, finding))
+        first = self.findings.add(named)
+        if first and self.events is not None:
+            self.events.write("finding", **named.as_dict())
+        if first and named.counts:
+            self.blame(named.kind.verdict if named.verdict is None else named.verdict, named.sentence)
+
+    def settle_known(self) -> None:
+        """Once everything was checked: an entry of the list of known failures that passes is an error."""
+        passing, unjudged = settle(self.known, self.findings)
+        for sentence in passing:
+            self.blame(Verdict.FAIL, sentence)
+        self.notes += unjudged
 
     @property
     def verdict(self) -> Verdict:
@@ -112,6 +153,8 @@ class Outcome:
             "exit_code": int(self.verdict),
             "fixtures": fixtures,
             "suite": asdict(self.suite) if self.suite else None,
+            "findings": [finding.as_dict() for finding in self.findings],
+            "checks": self.findings.checks(),
             "problems": problems,
             "notes": list(self.notes),
         }
@@ -152,10 +195,7 @@ def _plain(table: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table)
 
 
-def show(outcome: Outcome) -> None:
-    """Print a lane's findings: with rich on a terminal, as plain text elsewhere."""
-    table = rows(outcome)
-    print(f"\n{outcome.lane} on {outcome.device}")
+def _print_table(table: Sequence[Sequence[str]]) -> None:
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.table import Table
@@ -166,6 +206,15 @@ def show(outcome: Outcome) -> None:
         Console().print(drawn)
     else:
         print(_plain(table))
+
+
+def show(outcome: Outcome) -> None:
+    """Print a lane's findings: with rich on a terminal, as plain text elsewhere."""
+    print(f"\n{outcome.lane} on {outcome.device}")
+    _print_table(rows(outcome))
+    if len(outcome.findings):
+        print("findings")
+        _print_table(outcome.findings.rows())
     if outcome.suite is not None:
         suite = outcome.suite
         print(f"suite: {suite.passed} passed, {suite.failed} failed, {suite.skipped} skipped in {suite.seconds:.1f} s")
@@ -173,6 +222,9 @@ def show(outcome: Outcome) -> None:
         print(f"picture: {picture}")
     for note in outcome.notes:
         print(f"note: {note}")
+    for finding in outcome.findings:
+        if not finding.counts:
+            print(f"{'known: ' + finding.known if finding.known else 'warning'}: {finding.sentence}")
     for problem in outcome.problems:
         print(f"{problem.verdict.name.lower()}: {problem.message}")
     print(

@@ -7,54 +7,87 @@ NumPy and the metrics are imported when a score is asked for: the harness's comm
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ptycho.errors import PtychoError
+
+if TYPE_CHECKING:
+    from harness.blackbox.match import Match
+    from harness.target_parts import Pictures
+    from ptycho.stitching import Reconstruction
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """Figures of a reconstruction, those of a flat object in its place, and the picture of both beside the truth."""
+    """
+    What a reconstruction is worth.
+
+    Attributes:
+        scores: its figures.
+        flat: those of a flat object in its place.
+        picture: PNG of the reconstruction beside the truth.
+        reconstruction: what was scored, at its place.
+        matches: how well it fits the truth in every orientation, the right one first; a diagnosis.
+        scaled: whether its amplitudes mean what they say.
+        losses: what cannot be judged because of how the target leaves it.
+    """
 
     scores: Mapping[str, Any]
     flat: Mapping[str, Any]
     picture: Path
+    reconstruction: "Reconstruction | None" = None
+    matches: "tuple[Match, ...]" = ()
+    scaled: bool = True
+    losses: tuple[str, ...] = ()
 
 
-def judge(reconstruction: Path, keys: Mapping[str, str], fixture: Path, picture: Path, *, name: str) -> Judged:
+def judge(
+    reconstruction: Path,
+    keys: Mapping[str, str],
+    fixture: Path,
+    picture: Path,
+    *,
+    name: str,
+    pictures: "Pictures | None" = None,
+) -> Judged:
     """
     Score a reconstruction against the object that its fixture was made from.
 
     Args:
-        reconstruction: NPZ of the target.
+        reconstruction: NPZ of the target; of a target that leaves pictures only, their folder.
         keys: names of its arrays: `object`, `overlap`, `crop` (row0, row1, col0, col1 in pixels of the true object).
         fixture: NPZ with the true object.
         picture: PNG to write: amplitude and phase beside the truth and the difference.
         name: what the picture is called.
+        pictures: what to read in place of arrays.
 
     Raises:
         PtychoError: an array is missing or not finite, or the fixture has no truth.
     """
-    import numpy as np
+    from harness.blackbox import orientation, reading
+    from ptycho import contract, metrics
+    from ptycho import pictures as drawing
 
-    from ptycho import contract, metrics, pictures
-    from ptycho.stitching import Reconstruction
-
-    truth = contract.load(fixture).obj
+    dataset = contract.load(fixture)
+    truth = dataset.obj
     if truth is None:
         raise PtychoError(f"{fixture} holds no objectGuess: there is nothing to score against; take another fixture")
-    with np.load(reconstruction, allow_pickle=False) as arrays:
-        if missing := [name for name in keys.values() if name not in arrays]:
-            raise PtychoError(f"{reconstruction} lacks {missing}; it holds {sorted(arrays)}")
-        obj, overlap, crop = (arrays[keys[name]] for name in ("object", "overlap", "crop"))
-    if not np.isfinite(obj).all():
-        raise PtychoError(f"{reconstruction}: {int((~np.isfinite(obj)).sum())} pixels of the object are not finite")
-    stitched = Reconstruction(
-        obj=obj.astype(np.complex128), overlap=overlap.astype(np.float64), origin=(int(crop[0]), int(crop[2]))
-    )
+    seen = reading.read(reconstruction, keys) if pictures is None else reading.read_pictures(reconstruction, pictures)
+    origin = seen.origin
+    if origin is None:
+        origin = orientation.best_place(seen.obj, seen.overlap > 0, truth.astype(complex), None).place
+    stitched = seen.placed(origin or (0, 0), truth.shape)
     scores, flat = metrics.score(stitched, truth), metrics.flat_row(stitched, truth)
-    pictures.save_comparison(picture, [pictures.Row(name=name, reconstruction=stitched, truth=truth)])
-    return Judged(scores=scores.as_dict(), flat=flat.as_dict(), picture=picture)
+    drawing.save_comparison(picture, [drawing.Row(name=name, reconstruction=stitched, truth=truth)])
+    return Judged(
+        scores=scores.as_dict(),
+        flat=flat.as_dict(),
+        picture=picture,
+        reconstruction=stitched,
+        matches=tuple(orientation.matches(seen, dataset)),
+        scaled=seen.scaled,
+        losses=seen.losses,
+    )
 
 
 def shortfall(judged: Judged, *, min_phase_correlation: float) -> list[str]:

@@ -32,10 +32,18 @@ class Workspace:
         """The fake target with a fault to order."""
         return targets.load(fake_target.write(self.path / "target", **settings))  # type: ignore[arg-type]
 
-    def run(self, *, device: str = "cpu", strict: bool = False, keep: bool = False, **settings: object) -> Outcome:
-        """Run the fake target's lane here, without a suite if none is ordered."""
+    def run(
+        self, *, device: str = "cpu", strict: bool = False, keep: bool = False, brief: bool = True, **settings: object
+    ) -> Outcome:
+        """Run the fake target's lane here, without a suite if none is ordered, and only the job's own trainings."""
         options = Options(
-            device=device, fixtures={"scan": self.scan}, root=self.root, strict=strict, keep=keep, quiet=True
+            device=device,
+            fixtures={"scan": self.scan},
+            root=self.root,
+            strict=strict,
+            keep=keep,
+            quiet=True,
+            brief=brief,
         )
         return run(self.target(**{"suite": None, **settings}), options, Interruption())
 

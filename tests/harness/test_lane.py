@@ -27,7 +27,8 @@ def test_a_sound_pipeline_passes_and_leaves_only_its_run_root(workspace: Any) ->
     assert result.scores is not None
     assert result.scores["phase_correlation"] > 0.99
     assert sorted(path.name for path in outcome.run_root.iterdir()) == [
-        *("events.ndjson", "junit.xml", "logs", "outcome.json", "pictures", "run.json")
+        *("events.ndjson", "junit.xml", "logs", "outcome.json", "pictures", "reconstructions", "run.json"),
+        *("summary.md", "summary.txt", "verdict.json"),
     ]
     assert [Path(picture).is_file() for picture in result.pictures] == [True]
     assert json.loads((outcome.run_root / "outcome.json").read_text())["verdict"] == "pass"
@@ -90,13 +91,13 @@ def test_another_programs_file_is_a_note_and_strictness_makes_it_a_failure(
 ) -> None:
     from harness import job
 
-    plain = job.run_fixture
+    plain = job.attempt
 
     def meanwhile(*args: Any, **kwargs: Any) -> Any:
         (workspace.tmp / f"neighbour-{len(list(workspace.tmp.iterdir()))}").write_text("x")
         return plain(*args, **kwargs)
 
-    monkeypatch.setattr(job, "run_fixture", meanwhile)
+    monkeypatch.setattr(job, "attempt", meanwhile)
     lenient = workspace.run()
     assert lenient.verdict is Verdict.PASS
     assert [note.rpartition(": ")[2] for note in lenient.notes[1:]] == [str(workspace.tmp / "neighbour-0")]

@@ -1,0 +1,149 @@
+"""
+The order of the checks of a lane: the same for every target, each as far as its file gives what the check needs.
+
+What a reconstruction is worth is judged after the short trainings, since a poor one may come from weights that were
+never trained.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from harness import job, scoring
+from harness.blackbox import layouts, options, quality, trials
+from harness.blackbox.bench import Bench
+from harness.findings import Finding
+from harness.outcome import FixtureResult
+from ptycho.errors import PtychoError
+from ptycho.verdict import Verdict
+
+
+def run(
+    bench: Bench, fixtures: Mapping[str, Path], attempts: Mapping[str, job.Attempt], *, brief: bool
+) -> list[FixtureResult]:
+    """
+    Judge what the job left and make the checks that need runs of their own.
+
+    Args:
+        bench: where to.
+        fixtures: file of each fixture.
+        attempts: the job's attempt on each.
+        brief: make no run beyond the job's own.
+
+    Returns:
+        A result for each fixture.
+    """
+    found = layouts.of_fixtures(fixtures)
+    layouts.report_faults(bench, attempts, found)
+    results = {name: _result(bench, name, made) for name, made in attempts.items()}
+    layouts.same_input(bench, results.values())
+    tried = None
+    sound = [name for name, made in attempts.items() if made.fault is None]
+    if sound:
+        trials.tracking_off(bench, attempts[sound[0]])
+    if sound and not brief:
+        first = sound[0]
+        tried = trials.run(bench, first, fixtures[first], attempts[first])
+        results[first] = replace(
+            results[first],
+            epoch_s=tried.epoch_s,
+            start_s=tried.start_s,
+            input_dump=None if tried.once.fault else _kept_input(bench, first, tried),
+        )
+    for name in sound:
+        results[name] = _judge(bench, results[name], fixtures[name], attempts[name], tried)
+    if sound and tried is not None and tried.once.fault is None and tried.again.fault is None:
+        first = sound[0]
+        if results[first].verdict is Verdict.PASS:
+            trials.epochs_ignored(bench, first, tried)
+        trials.other_seed(bench, first, fixtures[first], tried)
+        layouts.run(bench, first, fixtures[first], [found[name] for name in attempts], tried)
+        options.run(bench, first, fixtures[first], tried)
+    return list(results.values())
+
+
+def _result(bench: Bench, name: str, made: job.Attempt) -> FixtureResult:
+    """What is known of a fixture before anything is judged."""
+    target, noted = bench.target, bench.outcome.findings
+    for check in ("run", "artifacts"):
+        for step in ("train", "infer"):
+            noted.checked(check, step)
+    result = FixtureResult(
+        fixture=name,
+        train_s=None if made.train is None else made.train.seconds,
+        infer_s=None if made.infer is None else made.infer.seconds,
+        input_sha256=job.input_hash(target, made.model),
+    )
+    if made.fault is not None:
+        return replace(result, verdict=made.fault.verdict or made.fault.kind.verdict)
+    if target.summary is not None:
+        noted.checked("input-hash", name)
+        if result.input_sha256 is None:
+            sentence = f"{target.name} train on {name}: {target.summary} has no text under {target.input_hash_key!r}"
+            bench.find(Finding(id="input-hash-missing", subject=name, sentence=sentence))
+    return result
+
+
+def _judge(
+    bench: Bench, result: FixtureResult, fixture: Path, made: job.Attempt, tried: trials.Trials | None
+) -> FixtureResult:
+    """Score a reconstruction, name what is wrong with it, and keep it."""
+    target, name = bench.target, result.fixture
+    run_root = bench.outcome.run_root
+    place = made.reconstruction(target)
+    noted = bench.outcome.findings
+    for check in ("quality", "orientation", "place", "scale"):
+        noted.checked(check, name)
+    known = len(bench.outcome.problems)
+    try:
+        judged = scoring.judge(
+            place,
+            target.reconstruction_keys,
+            fixture,
+            run_root / "pictures" / f"{target.name}-{name}.png",
+            name=f"{target.name}: {name}",
+            pictures=target.pictures,
+        )
+    except (PtychoError, OSError, ValueError) as error:
+        sentence = f"{target.name} on {name}: the reconstruction cannot be scored: {error}"
+        bench.find(Finding(id="reconstruction-unreadable", subject=name, sentence=sentence))
+        return result
+    effect = None if tried is None else tried.effect
+    for finding in quality.judge(judged, name, min_phase_correlation=target.min_phase_correlation, effect=effect):
+        bench.find(replace(finding, sentence=f"{target.name} on {finding.sentence}"))
+    passed = len(bench.outcome.problems) == known and (target.summary is None or result.input_sha256 is not None)
+    return replace(
+        result,
+        scores=judged.scores,
+        flat=judged.flat,
+        pictures=(str(judged.picture),),
+        losses=judged.losses,
+        reconstruction=_keep(bench, judged, name),
+        verdict=Verdict.PASS if passed else Verdict.FAIL,
+    )
+
+
+def _keep(bench: Bench, judged: scoring.Judged, name: str) -> str | None:
+    """Keep what was scored in the run root, in one form for all targets: others are compared with it."""
+    import numpy as np
+
+    found = judged.reconstruction
+    if found is None:
+        return None
+    kept = bench.outcome.run_root / "reconstructions" / f"{bench.target.name}-{name}.npz"
+    kept.parent.mkdir(exist_ok=True)
+    np.savez(kept, object=found.obj.astype(np.complex64), overlap=found.overlap, origin=np.array(found.origin))
+    return str(kept)
+
+
+def _kept_input(bench: Bench, name: str, tried: trials.Trials) -> str | None:
+    """Keep what the network was given, where the target can dump it."""
+    from harness.blackbox import pairs
+
+    kept = bench.outcome.run_root / "reconstructions" / f"{bench.target.name}-{name}-input.npy"
+    try:
+        return pairs.keep_input(bench.target.checks.input_dump, tried.once.model, kept)
+    except PtychoError as error:
+        sentence = f"{bench.target.name} train on {name}: {error}"
+        bench.find(Finding(id="input-hash-missing", subject=name, sentence=sentence))
+        return None

@@ -1,0 +1,63 @@
+"""
+What a command left where it should have left nothing, as findings that have the same name each time.
+
+Names of temporary files are drawn at random and counted up; the subject of a finding must not be, or each command
+would have a finding of its own.
+"""
+
+import re
+from pathlib import Path
+
+from harness.findings import Finding
+from harness.ledger import Leak
+
+PLACES = {
+    "the working directory": "leak-working-directory",
+    "the parent of the working directory": "leak-parent",
+    "HOME": "leak-home",
+    "TMPDIR": "leak-tmpdir",
+}
+"""Finding by place of a command's own; any other place is shared."""
+
+_SQLITE = b"SQLite format 3\0"
+_LOOKED_AT = 200
+
+
+def of_command(label: str, leak: Leak) -> Finding:
+    """The finding about something that a command left in a place of its own."""
+    path = Path(leak.path)
+    name = "leak-database" if is_database(path) else PLACES[leak.place]
+    sentence = f"leak: {label}: {leak}" + (" (a database)" if name == "leak-database" else "")
+    return Finding(id=name, subject=lasting(path.name), sentence=sentence, figures={"place": leak.place})
+
+
+def of_run(leak: Leak) -> Finding:
+    """The finding about a change in a place that existed before the run."""
+    figures = {"place": leak.place}
+    return Finding(
+        id="leak-elsewhere", subject=lasting(Path(leak.path).name), sentence=f"leak: {leak}", figures=figures
+    )
+
+
+def of_process(label: str, survivor: str) -> Finding:
+    """The finding about a process, `"PID (command line)"`, that outlived its command."""
+    program = survivor.partition("(")[2].rstrip(")").split(" ")[0]
+    sentence = f"leak: {label} left a process alive: {survivor} (killed)"
+    return Finding(id="leak-process", subject=Path(program).name, sentence=sentence)
+
+
+def lasting(name: str) -> str:
+    """A file's name without what is drawn or counted anew each time: `tmpx3k_9a0q` and `tmpf71bq2_w` are `tmp*`."""
+    if re.search(r"[a-z0-9_]{8}(?:\.\w+)?$", name) and re.search(r"\d", name):
+        name = re.sub(r"[a-z0-9_]{8}(?=(?:\.\w+)?$)", "*", name)
+    return re.sub(r"\d+", "#", name)
+
+
+def is_database(path: Path) -> bool:
+    """Whether a path is an SQLite database, or a folder that holds one."""
+    files = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file())[:_LOOKED_AT]
+    for file in files:
+        with file.open("rb") as stream:
+            if stream.read(len(_SQLITE)) == _SQLITE:
+                return True
+    return False

@@ -1,0 +1,48 @@
+"""
+How well a reconstruction fits one orientation of the truth, and when a wrong orientation is named.
+
+Apart from `harness.blackbox.orientation`, which finds the matches, so that judging them needs no NumPy.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+CERTAIN = 0.6
+"""Correlation at which a wrong orientation is named."""
+AHEAD = 0.15
+"""By how much it must beat the right one."""
+AHEAD_OF_A_PASS = 0.25
+"""By how much, if the right one reaches what the target must reach."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """
+    How well a reconstruction fits one hypothesis.
+
+    Attributes:
+        finding: the finding that it would be; `""` for the right orientation.
+        words: the hypothesis, for a sentence.
+        correlation: complex correlation at the best place, global phase removed.
+        stated: the same exactly where the reconstruction says that it lies; 0 where it does not say.
+        shift: `(dy, dx)` px of the best place from there, or None.
+    """
+
+    finding: str
+    words: str
+    correlation: float
+    stated: float
+    shift: tuple[int, int] | None
+
+
+def wrong(found: Sequence[Match], *, passes: bool) -> Match | None:
+    """
+    The wrong orientation that explains a reconstruction clearly better than the right one, or None.
+
+    Args:
+        found: of `matches`.
+        passes: whether the right orientation reaches what it must.
+    """
+    right, best = found[0], found[1]
+    ahead = AHEAD_OF_A_PASS if passes else AHEAD
+    return best if best.correlation >= max(CERTAIN, right.correlation + ahead) else None

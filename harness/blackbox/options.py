@@ -1,0 +1,91 @@
+"""
+Options that are accepted and ignored: a command with a declared option must leave other files, or print other words.
+
+What a command prints differs from run to run in its figures; what counts is the set of its lines without them, and
+lines that two equal runs do not share do not count either.
+"""
+
+import re
+from pathlib import Path
+
+from harness import job
+from harness.blackbox import arguments
+from harness.blackbox.bench import Bench
+from harness.blackbox.trials import Trials
+from harness.child import Finished
+from harness.findings import Finding
+from harness.target_parts import OptionProbe
+
+
+def run(bench: Bench, fixture: str, path: Path, trials: Trials) -> None:
+    """
+    Try every declared option on one fixture.
+
+    Args:
+        bench: where to.
+        fixture: name of the fixture.
+        path: its file.
+        trials: the trainings without.
+    """
+    for number, probe in enumerate(bench.target.checks.options, start=1):
+        made, finished, folder = _with_option(bench, f"{fixture}-option-{number}", path, probe)
+        subject = f"{probe.command} {' '.join(probe.argv)}"
+        bench.outcome.findings.checked("option", subject)
+        if made.fault is not None or finished is None:
+            sentence = f"{subject}: {made.fault.sentence if made.fault else 'it did not run'}"
+            bench.find(Finding(id="option-refused", subject=subject, sentence=sentence))
+            continue
+        step = probe.command
+        if probe.changes == "files":
+            plain = [files(_folder(attempt, step)) for attempt in (trials.once, trials.again)]
+            what, effect = "the names of the files left", files(folder) != plain[0] or plain[0] != plain[1]
+        else:
+            known = [
+                words(end) for attempt in (trials.once, trials.again) if (end := getattr(attempt, step)) is not None
+            ]
+            what, effect = "what is printed", _differs(words(finished), known)
+        if not effect:
+            sentence = f"{subject}: accepted without effect; it should change {what}"
+            bench.find(Finding(id="option-ignored", subject=subject, sentence=sentence))
+
+
+def _with_option(bench: Bench, name: str, path: Path, probe: OptionProbe) -> tuple[job.Attempt, Finished | None, Path]:
+    """A training, or an inference after a plain training, with an option; how it ended and what it left."""
+    from dataclasses import replace
+
+    target = bench.target
+    if probe.command == "train":
+        made = bench.attempt(
+            name,
+            path,
+            target=arguments.with_training(
+                arguments.dumping(target), (*arguments.dumping(target).train.argv, *probe.argv)
+            ),
+            infer=False,
+        )
+        return made, made.train, made.model
+    infer = replace(target.infer, argv=(*target.infer.argv, *probe.argv))
+    made = bench.attempt(name, path, target=replace(arguments.dumping(target), infer=infer))
+    return made, made.infer, made.output
+
+
+def _folder(attempt: job.Attempt, step: str) -> Path:
+    return attempt.model if step == "train" else attempt.output
+
+
+def files(folder: Path) -> frozenset[str]:
+    """Names of all files below a folder, without their numbers."""
+    found = (str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    return frozenset(re.sub(r"[0-9a-f]{8,}|\d+", "#", name) for name in found)
+
+
+def words(finished: Finished) -> frozenset[str]:
+    """Lines of an output without figures and paths."""
+    text = finished.log.read_text(encoding="utf-8", errors="replace")
+    lines = (re.sub(r"\S*/\S*", "PATH", line) for line in re.split(r"[\r\n]+", text))
+    return frozenset(stripped for line in lines if (stripped := re.sub(r"[\d.,:e+-]+", "#", line).strip()))
+
+
+def _differs(given: frozenset[str], plain: list[frozenset[str]]) -> bool:
+    """Whether lines are there that neither plain run printed, or lacking that both did."""
+    return bool(given - frozenset.union(*plain)) or bool(frozenset.intersection(*plain) - given)

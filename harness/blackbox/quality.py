@@ -1,0 +1,117 @@
+"""
+From the figures of a reconstruction to at most one finding about what it shows, and one each about place and scale.
+
+One fault must have one name: a mirrored object is also a poor one, and untrained weights also give a flat one. The
+most specific explanation that the evidence supports is given, with the shortfall itself in its sentence.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness import scoring
+from harness.blackbox.match import CERTAIN, wrong
+from harness.findings import Finding
+from harness.scoring import Judged
+
+OFFSET_PX = 1.0
+"""Displacement at which a warning is given; both backends of this repository lie within 0.5 px of the truth."""
+OFFSET_GAIN = 0.02
+"""By how much the correlation must gain from it."""
+REMOVED_PX = 3
+"""Largest displacement that the figures forgive (`ptycho.registration.LIMIT_PX`)."""
+SCALE_FACTOR = 1.5
+"""A factor of the amplitude beyond this, or below its inverse, is a wrong scale: those known are 2, 4, 16 or more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """
+    What training does, as distances ‖a − b‖ / ‖b‖ between reconstructions.
+
+    Attributes:
+        trained: between all epochs and one epoch.
+        chance: between one epoch and the same once more.
+    """
+
+    trained: float
+    chance: float
+
+    @property
+    def none(self) -> bool:
+        """Whether training moves the result no further than chance alone does."""
+        return self.trained <= max(1e-6, 1.5 * self.chance)
+
+
+def judge(judged: Judged, fixture: str, *, min_phase_correlation: float, effect: Effect | None) -> list[Finding]:
+    """
+    The findings about one reconstruction.
+
+    Args:
+        judged: its figures.
+        fixture: its name.
+        min_phase_correlation: what it must reach.
+        effect: what training does, where that was measured.
+    """
+    short = scoring.shortfall(judged, min_phase_correlation=min_phase_correlation)
+    right = judged.matches[0]
+    figures = {
+        "phase_correlation": float(judged.scores["phase_correlation"]),
+        "flat": float(judged.flat["phase_correlation"]),
+    }
+    if (other := wrong(judged.matches, passes=not short)) is not None:
+        verdict = "; ".join(short) or "the right orientation alone passes, but this fits better"
+        sentence = (
+            f"{fixture}: {other.words} would match (correlation {other.correlation:.2f}, in the right orientation "
+            f"{right.correlation:.2f}); {verdict}"
+        )
+        figures |= {"would_match": other.correlation, "as_it_is": right.correlation}
+        return [_finding(other.finding, fixture, sentence, judged, figures)]
+    if short:
+        return [_shortfall(judged, fixture, short[0], figures, effect)]
+    return [*_place(judged, fixture), *_scale(judged, fixture)]
+
+
+def _shortfall(judged: Judged, fixture: str, short: str, figures: dict[str, Any], effect: Effect | None) -> Finding:
+    right = judged.matches[0]
+    if right.correlation >= CERTAIN and right.shift is not None and max(map(abs, right.shift)) > REMOVED_PX:
+        sentence = f"{fixture}: shifted by {right.shift} px it would match ({right.correlation:.2f}); {short}"
+        return _finding("stitching-shifted", fixture, sentence, judged, figures | {"shift_px": right.shift})
+    if effect is not None and effect.none:
+        sentence = (
+            f"{fixture}: the reconstruction of the whole training is {effect.trained:.1e} from that of a single epoch, "
+            f"and that one {effect.chance:.1e} from its repetition: other weights are saved than those that were "
+            f"trained; {short}"
+        )
+        return _finding("untrained-weights", fixture, sentence, judged, figures | {"trained": effect.trained})
+    if float(judged.scores["phase_correlation"]) == 0.0:
+        return _finding("reconstruction-flat", fixture, f"{fixture}: it is constant; {short}", judged, figures)
+    best = judged.matches[1]
+    sentence = f"{fixture}: {short}; no orientation explains it (best: {best.words}, {best.correlation:.2f})"
+    return _finding("reconstruction-poor", fixture, sentence, judged, figures)
+
+
+def _place(judged: Judged, fixture: str) -> list[Finding]:
+    down, right = (float(step) for step in judged.scores["shift"])
+    right_way = judged.matches[0]
+    # On a smooth object the best place is ill-defined: it must be better than the stated one by something.
+    if right_way.shift is None or right_way.correlation - right_way.stated < OFFSET_GAIN:
+        return []
+    if max(abs(down), abs(right)) <= OFFSET_PX:
+        return []
+    sentence = f"{fixture}: the object lies ({down:+.2f}, {right:+.2f}) px (down, right) from its place"
+    return [_finding("object-offset", fixture, sentence, judged, {"shift_px": (down, right)})]
+
+
+def _scale(judged: Judged, fixture: str) -> list[Finding]:
+    factor = 1 / float(judged.scores["scale_magnitude"])
+    if not judged.scaled or 1 / SCALE_FACTOR <= factor <= SCALE_FACTOR:
+        return []
+    sentence = (
+        f"{fixture}: the amplitude is {factor:.3g} times the true one; allowed: {1 / SCALE_FACTOR:.2f} to "
+        f"{SCALE_FACTOR:g}; look at the normalisation of probe and patterns"
+    )
+    return [_finding("object-scaled", fixture, sentence, judged, {"factor": factor})]
+
+
+def _finding(id: str, fixture: str, sentence: str, judged: Judged, figures: dict[str, Any]) -> Finding:  # noqa: A002
+    return Finding(id=id, subject=fixture, sentence=sentence, figures=figures, picture=str(judged.picture))

@@ -1,0 +1,134 @@
+"""
+What a target left as its reconstruction, in whichever of three forms, as one kind of object.
+
+Arrays with a place in the object are judged fully. Arrays without one (no crop) are searched for in the truth, so
+that a shift cannot be judged. Pictures carry 8 bits a pixel and, where their writer stretched the contrast, no scale:
+what was lost is said in `losses` and is never judged.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.target_parts import Pictures
+from ptycho.errors import PtychoError
+from ptycho.stitching import Reconstruction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """
+    A reconstruction as a target left it.
+
+    Attributes:
+        obj: `(h, w)` complex128.
+        overlap: `(h, w)` patches on each pixel; ones where the target does not say.
+        origin: `(row, col)` of `obj[0, 0]` in the true object, or None where the target does not say.
+        scaled: whether amplitudes mean what they say.
+        losses: what cannot be judged because of how it was left.
+    """
+
+    obj: NDArray[np.complex128]
+    overlap: NDArray[np.float64]
+    origin: tuple[int, int] | None
+    scaled: bool = True
+    losses: tuple[str, ...] = ()
+
+    def placed(self, origin: tuple[int, int], shape: tuple[int, ...]) -> Reconstruction:
+        """
+        The reconstruction at a place, cut to what lies on an object.
+
+        Args:
+            origin: `(row, col)` of the first pixel.
+            shape: `(H, W)` of the object.
+
+        Raises:
+            PtychoError: nothing of it lies on the object.
+        """
+        rows = slice(max(0, -origin[0]), max(0, min(self.obj.shape[0], shape[0] - origin[0])))
+        cols = slice(max(0, -origin[1]), max(0, min(self.obj.shape[1], shape[1] - origin[1])))
+        if not self.obj[rows, cols].size:
+            raise PtychoError(
+                f"the reconstruction {self.obj.shape} at row {origin[0]}, column {origin[1]} lies outside the object "
+                f"{shape}; write the place in object pixels as row0, row1, col0, col1"
+            )
+        # Copies, since a Reconstruction makes its arrays read-only.
+        return Reconstruction(
+            obj=self.obj[rows, cols].copy(),
+            overlap=self.overlap[rows, cols].copy(),
+            origin=(origin[0] + rows.start, origin[1] + cols.start),
+        )
+
+
+def read(path: Path, keys: Mapping[str, str]) -> Seen:
+    """
+    Read arrays.
+
+    Args:
+        path: NPZ of the target.
+        keys: names of its arrays: `object`, `overlap`, `crop` (row0, row1, col0, col1 in pixels of the true object);
+            `""` for one that it does not have.
+
+    Raises:
+        PtychoError: an array is missing, of the wrong shape or not finite.
+    """
+    with np.load(path, allow_pickle=False) as arrays:
+        wanted = {name: key for name, key in keys.items() if key}
+        if missing := [key for key in wanted.values() if key not in arrays]:
+            raise PtychoError(f"{path} lacks {missing}; it holds {sorted(arrays)}")
+        found: dict[str, NDArray[Any]] = {name: arrays[key] for name, key in wanted.items()}
+    obj = np.squeeze(found["object"])
+    if obj.ndim != 2 or obj.dtype.kind != "c":
+        raise PtychoError(f"{path}: {keys['object']} is {obj.dtype} {obj.shape}; allowed: complex, two axes")
+    if not np.isfinite(obj).all():
+        raise PtychoError(f"{path}: {int((~np.isfinite(obj)).sum())} pixels of the object are not finite")
+    overlap = np.squeeze(found.get("overlap", np.ones(obj.shape)))
+    if overlap.shape != obj.shape:
+        raise PtychoError(f"{path}: object {obj.shape} and overlap {overlap.shape} differ in shape")
+    crop = found.get("crop")
+    seen = Seen(
+        obj=obj.astype(np.complex128),
+        overlap=overlap.astype(np.float64),
+        origin=None if crop is None else (int(crop[0]), int(crop[2])),
+    )
+    return seen if crop is not None else replace(seen, losses=("it does not say where it lies: no shift is judged",))
+
+
+def read_pictures(folder: Path, pictures: Pictures) -> Seen:
+    """
+    Read two grey pictures; of a picture in colour, the luminance.
+
+    Args:
+        folder: where inference left them.
+        pictures: their names and ranges.
+
+    Raises:
+        PtychoError: a picture is missing or unreadable, or the two differ in size.
+    """
+    from matplotlib.image import imread
+
+    values = []
+    for name, (dark, bright) in (
+        (pictures.amplitude, pictures.amplitude_range),
+        (pictures.phase, pictures.phase_range),
+    ):
+        try:
+            image = np.asarray(imread(folder / name), np.float64)
+        except (OSError, ValueError, SyntaxError) as error:
+            raise PtychoError(f"the picture {folder / name} cannot be read: {error}") from error
+        grey = image if image.ndim == 2 else image[..., :3] @ np.array([0.2126, 0.7152, 0.0722])
+        values.append(dark + (bright - dark) * grey)
+    amplitude, phase = values
+    if amplitude.shape != phase.shape:
+        raise PtychoError(f"the pictures of amplitude {amplitude.shape} and phase {phase.shape} differ in size")
+    return Seen(
+        obj=amplitude * np.exp(1j * phase),
+        overlap=np.ones(amplitude.shape),
+        origin=None,
+        scaled=False,
+        losses=("read from pictures of 8 bits a pixel: neither its scale nor its place is judged",),
+    )

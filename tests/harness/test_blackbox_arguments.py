@@ -1,0 +1,56 @@
+"""The training command in its variants: seeded and untracked unless asked otherwise, and nothing twice."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import fake_target
+import pytest
+
+from harness import targets
+from harness.blackbox import arguments
+from harness.target_parts import Checks, InputDump, MLflow
+from harness.targets import Target
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Target:
+    made = targets.load(fake_target.write(tmp_path, suite=None))
+    return arguments.with_training(made, ("fit", "{train}", "--fast", "--no-track"))
+
+
+def _with(target: Target, **checks: object) -> Target:
+    return replace(target, checks=Checks(**checks))  # type: ignore[arg-type]
+
+
+def test_a_seed_option_is_added_once(target: Target) -> None:
+    seeded = arguments.prepared(_with(target, seed_flag=("--seed", "{seed}")))
+    assert ("fit", "{train}", "--fast", "--no-track", "--seed", "{seed}") == seeded.train.argv
+    assert arguments.prepared(seeded) == seeded
+    assert (False, True) == tuple(arguments.takes(each, "seed") for each in (target, seeded))
+
+
+@pytest.mark.parametrize(
+    ("on", "off", "tracked"),
+    [
+        ((), ("--no-track",), ("fit", "{train}", "--fast")),
+        (("--track", "yes"), (), ("fit", "{train}", "--fast", "--no-track", "--track", "yes")),
+        (("--track", "yes"), ("--no-track",), ("fit", "{train}", "--fast", "--track", "yes")),
+    ],
+)
+def test_tracking_is_switched(
+    target: Target, on: tuple[str, ...], off: tuple[str, ...], tracked: tuple[str, ...]
+) -> None:
+    prepared = arguments.prepared(_with(target, mlflow=MLflow(on=on, off=off, store="runs")))
+    assert target.train.argv == prepared.train.argv
+    assert tracked == arguments.tracked(prepared).train.argv
+    back = replace(prepared, train=arguments.tracked(prepared).train)
+    assert set(target.train.argv) == set(arguments.prepared(back).train.argv)
+
+
+def test_without_the_pieces_nothing_changes(target: Target) -> None:
+    assert target == arguments.prepared(target) == arguments.tracked(target) == arguments.dumping(target)
+
+
+def test_the_input_is_dumped_on_demand(target: Target) -> None:
+    dumping = arguments.dumping(_with(target, input_dump=InputDump(argv=("--dump",), path="x.npy", key="")))
+    assert "--dump" == dumping.train.argv[-1]
