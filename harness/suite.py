@@ -4,19 +4,24 @@ A target's own tests as a child process: pytest in the lane's environment, count
 Exit codes alone are no evidence: pytest ends with 0 when every test was skipped.
 """
 
+import shlex
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.child import Finished
-from harness.environment import Cell
+from harness.environment import HIDE_GPUS, Cell
 from harness.outcome import SuiteResult
 
 _NO_TESTS = 5
+REPORTER = "ptycho_harness_suite"
+"""The plugin that writes one event a test; it lies in `harness/observer`, which is on the suite's path."""
 
 
-def command(suite: Path, root: Path, cell: Cell, junit: Path, extra: Sequence[str]) -> list[str]:
+def command(
+    suite: Path, root: Path, cell: Cell, junit: Path, extra: Sequence[str], *, python: Path = Path(sys.executable)
+) -> list[str]:
     """
     Argument vector of the suite.
 
@@ -26,13 +31,32 @@ def command(suite: Path, root: Path, cell: Cell, junit: Path, extra: Sequence[st
         cell: the command's cell; pytest's temporary folders go into its cache, where leaving things is allowed.
         junit: result file to write.
         extra: the user's own pytest arguments.
+        python: the target's interpreter.
     """
     return [
-        *(sys.executable, "-m", "pytest", str(suite), "-vv", "-p", "no:cacheprovider"),
+        *(str(python), "-m", "pytest", str(suite), "-vv", "-p", "no:cacheprovider", "-p", REPORTER),
         *(f"--rootdir={root}", f"--basetemp={cell.cache / 'pytest'}", f"--junitxml={junit}"),
         *((f"--config-file={root / 'pyproject.toml'}",) if (root / "pyproject.toml").is_file() else ()),
         *extra,
     ]
+
+
+def repeat(argv: Sequence[str], root: Path, extra: Mapping[str, str], *, gpu: bool) -> str:
+    """
+    A command line that runs a suite again, from any folder, without the harness and without the run's folders.
+
+    Args:
+        argv: what was run.
+        root: folder from which the target's packages are imported.
+        extra: the target's own variables; those that name the cell's cache are left out, as the cell is gone.
+        gpu: whether the lane may use a GPU.
+    """
+    values = {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"} | ({} if gpu else HIDE_GPUS)
+    values |= {name: text.format(root=root, python=argv[0]) for name, text in extra.items() if "{cache}" not in text}
+    words = [word for word in argv if not word.startswith(("--basetemp=", "--junitxml="))]
+    plugin = words.index(REPORTER)
+    del words[plugin - 1 : plugin + 1]
+    return shlex.join(["env", *(f"{name}={value}" for name, value in values.items()), *words])
 
 
 def read(junit: Path, finished: Finished) -> SuiteResult | None:

@@ -7,6 +7,7 @@ its history then has one row for each epoch, once.
 """
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -107,6 +108,7 @@ def fit(
                 checkpoint.save(folder / checkpoint.CHECKPOINT, engine.state(), state)
                 history.append(folder / history.FILE_NAME, row)
             progress.finish_epoch(row)
+            sys.audit("ptycho.epoch.end", asdict(row))
             tracker.metrics({name: value for name, value in asdict(row).items() if name != "epoch"}, step=epoch)
     return tuple(rows)
 

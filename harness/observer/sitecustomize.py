@@ -4,17 +4,23 @@ Runs inside every Python child: notes which paths outside its scratch it opens f
 The ledger sees that a path in a shared place changed, but not who changed it; on a machine with other users it would
 blame the run for their files. This names the culprit exactly for everything that goes through Python. It must stand
 alone: the child's interpreter knows nothing of the harness. The log is opened once, before the hook is there.
+
+The same hook hands on to the event log what a pipeline says of its own course: `sys.audit("ptycho.phase.start",
+{"phase": "train"})` becomes the event `phase.start` with that field. A pipeline that says so needs no harness, no file
+and no environment: without a listener the call does nothing.
 """
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 _TARGET = {"os.mkdir": 0, "os.rename": 1, "os.link": 1, "os.symlink": 1, "sqlite3.connect": 0, "os.truncate": 0}
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_SAID = "ptycho."
 
 
-def _install(log: str, scratch: str) -> None:
+def _install(log: str, scratch: str, tell: Callable[[str, dict[str, Any]], None]) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     inside = scratch.rstrip("/") + "/"
 
@@ -25,6 +31,9 @@ def _install(log: str, scratch: str) -> None:
                 return
         elif event in _TARGET:
             path = arguments[_TARGET[event]]
+        elif event.startswith(_SAID):
+            tell(event.removeprefix(_SAID), arguments[0])
+            return
         else:
             return
         if isinstance(path, str | bytes):
@@ -36,5 +45,23 @@ def _install(log: str, scratch: str) -> None:
     sys.addaudithook(observe)
 
 
+def _teller(path: str | None) -> Callable[[str, dict[str, Any]], None]:
+    """What writes to the event log; it is opened now, so that opening it is no write of the child's own."""
+    descriptor = None if path is None else os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+    def tell(event: str, fields: dict[str, Any]) -> None:
+        # Imported late: most children say nothing, and json costs them a hundredth of a second.
+        from importlib import import_module
+
+        if descriptor is not None:
+            import_module("ptycho_harness_line").append(descriptor, event, **fields)
+
+    return tell
+
+
 if "PTYCHO_HARNESS_WRITES" in os.environ:
-    _install(os.environ["PTYCHO_HARNESS_WRITES"], os.environ["PTYCHO_HARNESS_SCRATCH"])
+    _install(
+        os.environ["PTYCHO_HARNESS_WRITES"],
+        os.environ["PTYCHO_HARNESS_SCRATCH"],
+        _teller(os.environ.get("PTYCHO_HARNESS_EVENTS")),
+    )

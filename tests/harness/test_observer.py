@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.environment import OBSERVER
+from harness.events import read
 from harness.ledger import observed_writes
 
 WAYS = {
@@ -49,3 +50,36 @@ def test_writes_inside_and_reads_are_not(tmp_path: Path) -> None:
 def test_a_sibling_with_the_scratch_as_prefix_is_outside(tmp_path: Path) -> None:
     sibling = tmp_path / "scratch-not"
     assert list(_observe(WAYS["open"], tmp_path / "scratch", sibling)) == [str(sibling)]
+
+
+def _said(code: str, folder: Path, *, log: bool = True) -> list[dict[str, object]]:
+    """What a child says to the event log."""
+    scratch, events = folder / "scratch", folder / "events.ndjson"
+    scratch.mkdir()
+    env = {
+        "PYTHONPATH": str(OBSERVER),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PTYCHO_HARNESS_WRITES": str(scratch / "writes.log"),
+        "PTYCHO_HARNESS_SCRATCH": str(scratch),
+    }
+    env |= {"PTYCHO_HARNESS_EVENTS": str(events)} if log else {}
+    subprocess.run([sys.executable, "-c", code], env=env, cwd=scratch, check=True)
+    assert observed_writes([scratch / "writes.log"]) == {}
+    return list(read(events)) if log else []
+
+
+def test_what_a_pipeline_says_of_its_course_goes_into_the_event_log(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.audit('ptycho.phase.start', {'phase': 'train'}); sys.audit('other.event', 1)\n"
+        "sys.audit('ptycho.epoch.end', {'epoch': 1, 'loss': float('nan')})"
+    )
+    rows = _said(code, tmp_path)
+    assert [(row["event"], row.get("phase"), row.get("epoch"), row.get("loss")) for row in rows] == [
+        ("phase.start", "train", None, None),
+        ("epoch.end", None, 1, "nan"),
+    ]
+
+
+def test_a_pipeline_that_speaks_without_a_log_is_not_disturbed(tmp_path: Path) -> None:
+    assert _said("import sys; sys.audit('ptycho.phase.start', {'phase': 'train'})", tmp_path, log=False) == []
+    assert not (tmp_path / "events.ndjson").exists()

@@ -1,5 +1,7 @@
 """A suite passes only if tests ran and passed."""
 
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,24 @@ def test_the_command_keeps_pytest_in_its_cell(cell: Cell, tmp_path: Path) -> Non
     assert argv[-2:] == ["-k", "name"]
     assert {"-vv", "no:cacheprovider", f"--basetemp={cell.cache / 'pytest'}"} <= set(argv)
     assert not any(argument.startswith("--config-file") for argument in argv)
+
+
+def test_the_command_that_repeats_a_suite_needs_nothing_of_the_run(cell: Cell, tmp_path: Path) -> None:
+    argv = suite.command(tmp_path / "with space", tmp_path, cell, tmp_path / "junit.xml", ["-k", "a or b"])
+    own = {"CACHE": "{cache}/x", "LEVEL": "2", "HERE": "{root}"}
+    repeated = shlex.split(suite.repeat(argv, tmp_path, own, gpu=False))
+    variables = repeated[1 : repeated.index(sys.executable)]
+    assert repeated[0] == "env"
+    assert variables == [
+        f"PYTHONPATH={tmp_path}",
+        "PYTHONDONTWRITEBYTECODE=1",
+        "CUDA_VISIBLE_DEVICES=",
+        "HIP_VISIBLE_DEVICES=",
+        "LEVEL=2",
+        f"HERE={tmp_path}",
+    ]
+    assert repeated[len(variables) + 1 :] == [
+        *(sys.executable, "-m", "pytest", str(tmp_path / "with space"), "-vv", "-p", "no:cacheprovider"),
+        *(f"--rootdir={tmp_path}", "-k", "a or b"),
+    ]
+    assert "CUDA_VISIBLE_DEVICES" not in suite.repeat(argv, tmp_path, own, gpu=True)

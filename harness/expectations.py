@@ -1,0 +1,202 @@
+"""
+What must report, so that silence is never a pass: fixtures, the suite and its tests, rungs, benchmarks.
+
+What a lane expects is written into its log when the run begins; after it, everything that is silent is named. The
+tests come from a manifest beside the target file (`expected/NAME.toml`): without one, a test that was renamed or
+deselected would be gone without a word. Every test that pytest collected must report in any case.
+"""
+
+import json
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ptycho.errors import UsageError
+
+HEADER = """\
+# The tests of this target that must report, and how many of each there are at least. More may report.
+# Written by `python -m harness rebuild RUN --expect FILE` from a run that passed; look at the difference before you
+# commit it. A test under [may_skip] may skip, for the reason given; any other skip of a listed test fails.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """
+    What must report.
+
+    Attributes:
+        fixtures: names of the fixtures of the job.
+        suite: whether a test suite must report; at least one of its tests must pass.
+        tests: test function (node id without parameters) to the least number of its tests.
+        may_skip: test functions that may skip, and why.
+        rungs: labels of the rungs that must be judged.
+        benchmarks: names of the benchmarks that must be judged.
+    """
+
+    fixtures: tuple[str, ...] = ()
+    suite: bool = False
+    tests: Mapping[str, int] = field(default_factory=dict)
+    may_skip: Mapping[str, str] = field(default_factory=dict)
+    rungs: tuple[str, ...] = ()
+    benchmarks: tuple[str, ...] = ()
+
+    def as_fields(self) -> dict[str, Any]:
+        """Fields of the event `run.expect`."""
+        return asdict(self)
+
+
+def of_fields(row: Mapping[str, Any]) -> Expected:
+    """What an event `run.expect` says; fields of a wrong type are the grammar's business and count as empty."""
+
+    def names(key: str) -> tuple[str, ...]:
+        value = row.get(key)
+        return tuple(str(name) for name in value) if isinstance(value, list) else ()
+
+    tests, may_skip = row.get("tests"), row.get("may_skip")
+    return Expected(
+        fixtures=names("fixtures"),
+        suite=row.get("suite") is True,
+        tests={key: value for key, value in tests.items() if isinstance(value, int)} if isinstance(tests, dict) else {},
+        may_skip={str(key): str(value) for key, value in may_skip.items()} if isinstance(may_skip, dict) else {},
+        rungs=names("rungs"),
+        benchmarks=names("benchmarks"),
+    )
+
+
+def manifest_of(target_file: Path) -> Path:
+    """Where the manifest of a target file lies, if there is one."""
+    return target_file.parent / "expected" / target_file.name
+
+
+def load(path: Path) -> Expected:
+    """
+    The tests of a manifest.
+
+    Raises:
+        UsageError: with everything that is wrong with the file.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"the manifest {path} cannot be read: {error}") from error
+    tests, may_skip = document.pop("tests", {}), document.pop("may_skip", {})
+    problems = [f"unknown key {key!r}; allowed: tests, may_skip" for key in document]
+    counts: dict[str, int] = {}
+    for module, functions in tests.items() if isinstance(tests, dict) else ():
+        for name, count in functions.items() if isinstance(functions, dict) else ():
+            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+                problems.append(f"[tests.{module!r}] {name}: {count!r} is no number of tests; allowed: 1 and more")
+            else:
+                counts[f"{module}::{name}"] = count
+    for name, why in may_skip.items() if isinstance(may_skip, dict) else ():
+        if not isinstance(why, str) or not why.strip():
+            problems.append(f"[may_skip] {name}: give the reason as text, not {why!r}")
+        elif name not in counts:
+            problems.append(f"[may_skip] {name}: there is no such test under [tests]")
+    if not counts and not problems:
+        problems.append("it lists no test: remove the file, or write it from a run that passed")
+    if problems:
+        listed = "\n".join(f"  - {problem}" for problem in problems)
+        raise UsageError(f"the manifest {path} is wrong:\n{listed}")
+    return Expected(suite=True, tests=counts, may_skip=dict(may_skip))
+
+
+def function_of(test: str) -> str:
+    """A test's node id without its parameters."""
+    module, colons, name = test.partition("::")
+    return f"{module}{colons}{name.partition('[')[0]}"
+
+
+def dump(outcomes: Mapping[str, str], reasons: Mapping[str, str]) -> str:
+    """
+    A manifest of what reported.
+
+    Args:
+        outcomes: test (node id) to its outcome; only what passed, skipped or failed as expected is listed.
+        reasons: test to why it skipped.
+    """
+    counts = Counter(
+        function_of(test) for test, outcome in outcomes.items() if outcome in ("passed", "xfailed", "skipped")
+    )
+    lines = [HEADER]
+    modules: dict[str, list[str]] = {}
+    for function in sorted(counts):
+        modules.setdefault(function.partition("::")[0], []).append(function)
+    for module, functions in modules.items():
+        lines.append(f"[tests.{json.dumps(module)}]")
+        lines += [f"{json.dumps(name.partition('::')[2])} = {counts[name]}" for name in functions]
+        lines.append("")
+    if skipped := sorted({function_of(test) for test, outcome in outcomes.items() if outcome == "skipped"}):
+        lines.append("[may_skip]")
+        why = {function_of(test): reason for test, reason in reasons.items()}
+        lines += [f"{json.dumps(name)} = {json.dumps(why.get(name) or 'no reason given')}" for name in skipped]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Silent:
+    """
+    Something that must report and did not.
+
+    Attributes:
+        kind: `fixture`, `suite`, `test`, `rung` or `benchmark`.
+        name: which one.
+        why: what is known of it.
+    """
+
+    kind: str
+    name: str
+    why: str = "did not report"
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}: {self.why}" if self.name else f"{self.kind}: {self.why}"
+
+
+def silent(
+    expected: Expected,
+    *,
+    fixtures: Iterable[str],
+    collected: Sequence[str],
+    tests: Mapping[str, str],
+    rungs: Iterable[str],
+    benchmarks: Iterable[str],
+) -> list[Silent]:
+    """
+    What did not report.
+
+    Args:
+        expected: what must.
+        fixtures: fixtures with a result.
+        collected: tests that pytest collected.
+        tests: test to its outcome; a test that is still running is not in it.
+        rungs: rungs with a result.
+        benchmarks: benchmarks with a result.
+    """
+    found = [Silent(kind="fixture", name=name) for name in _without(expected.fixtures, fixtures)]
+    if expected.suite and not collected:
+        found.append(Silent(kind="suite", name="", why="no test was collected"))
+    elif expected.suite and not any(outcome != "skipped" for outcome in tests.values()):
+        why = f"all {len(tests)} tests that reported were skipped" if tests else "no test reported"
+        found.append(Silent(kind="suite", name="", why=why))
+    unreported = _without(collected, (test for test, outcome in tests.items() if outcome != "silent"))
+    found += [Silent(kind="test", name=name, why="was collected and did not report") for name in unreported]
+    reported = Counter(function_of(test) for test, outcome in tests.items() if outcome not in ("skipped", "silent"))
+    skipped = Counter(function_of(test) for test, outcome in tests.items() if outcome == "skipped")
+    named = {function_of(name) for name in unreported}
+    for name, least in expected.tests.items():
+        counted = reported[name] + (skipped[name] if name in expected.may_skip else 0)
+        if counted < least and name not in named:
+            why = f"{skipped[name]} of its tests skipped" if skipped[name] else "did not report"
+            found.append(Silent(kind="test", name=name, why=f"{why}: {counted} of at least {least}"))
+    found += [Silent(kind="rung", name=name) for name in _without(expected.rungs, rungs)]
+    found += [Silent(kind="benchmark", name=name) for name in _without(expected.benchmarks, benchmarks)]
+    return found
+
+
+def _without(wanted: Sequence[str], found: Iterable[str]) -> list[str]:
+    there = set(found)
+    return [name for name in wanted if name not in there]

@@ -1,0 +1,290 @@
+"""
+The grammar of the event log: which events there are, what each must say, what begins and ends, what follows what.
+
+It is a table, printed in `docs/events.md` and held against every log after the run. A broken rule fails the run: a log
+that contradicts itself is no evidence. An event that is not in the table is kept and named, and breaks nothing, so
+that a target may write events of its own.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.events import Row
+
+SCHEMA = "ptycho-harness-events/1"
+
+_NUMBER = (int, float)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """
+    What holds for one event.
+
+    Attributes:
+        event: its name.
+        says: its meaning, for the documentation.
+        fields: its required fields and their types.
+        opens: span that it begins, or "".
+        closes: span that it ends, or "".
+        key: fields that tell two spans of a name apart; `pid` where the writer is a child.
+        within: span that must be open, with the same pid where that span has it in its key.
+        after: an event that must have come before, or "".
+        once: whether a log has at most one.
+    """
+
+    event: str
+    says: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    opens: str = ""
+    closes: str = ""
+    key: tuple[str, ...] = ()
+    within: str = "run"
+    after: str = ""
+    once: bool = False
+
+
+RULES = (
+    Rule(
+        event="run.start",
+        says="a run begins; `origin` is what its outcome belongs to (commit, locks, fixtures, device)",
+        fields={"schema": str, "kind": str, "name": str, "token": str, "cwd": str, "origin": dict},
+        opens="run",
+        within="",
+        once=True,
+    ),
+    Rule(
+        event="run.expect",
+        says="what must report: fixtures, suite, tests, rungs, benchmarks",
+        fields={"fixtures": list, "suite": bool, "tests": dict, "rungs": list, "benchmarks": list},
+        once=True,
+    ),
+    Rule(
+        event="device.chosen",
+        says="the device is settled",
+        fields={"device": str, "words": str, "lane": str},
+        once=True,
+    ),
+    Rule(
+        event="command.start",
+        says="a process is about to start",
+        fields={"label": str, "argv": list, "timeout_s": _NUMBER, "gpu": bool, "log": str},
+        opens="command",
+        key=("label",),
+    ),
+    Rule(
+        event="command.end",
+        says="it ended and nobody of it is alive",
+        fields={"label": str, "returncode": int, "seconds": _NUMBER, "timed_out": bool},
+        closes="command",
+        key=("label",),
+    ),
+    Rule(
+        event="fixture.end",
+        says="a fixture's result: verdict, times, scores",
+        fields={"fixture": str, "verdict": str},
+        after="device.chosen",
+    ),
+    Rule(
+        event="phase.start",
+        says="a pipeline enters a phase (data, import, build, train, validate, checkpoint, save)",
+        fields={"phase": str},
+        opens="phase",
+        key=("pid", "phase"),
+    ),
+    Rule(event="phase.end", says="and leaves it", fields={"phase": str}, closes="phase", key=("pid", "phase")),
+    Rule(event="epoch.end", says="an epoch is trained, validated and saved", fields={"epoch": int}),
+    Rule(event="suite.start", says="pytest begins", opens="suite", key=("pid",), after="device.chosen"),
+    Rule(
+        event="suite.collected",
+        says="the tests that must report, and how many a selection left out",
+        fields={"count": int, "deselected": int, "tests": list},
+        within="suite",
+    ),
+    Rule(
+        event="collect.error",
+        says="a module of tests could not be collected",
+        fields={"test": str, "message": str},
+        within="suite",
+    ),
+    Rule(
+        event="test.start",
+        says="a test begins",
+        fields={"test": str},
+        opens="test",
+        key=("pid", "test"),
+        within="suite",
+    ),
+    Rule(
+        event="test.end",
+        says="its outcome: passed, failed, error, skipped, xfailed or silent",
+        fields={"test": str, "outcome": str, "seconds": _NUMBER, "message": str},
+        closes="test",
+        key=("pid", "test"),
+        within="suite",
+    ),
+    Rule(event="suite.end", says="pytest ends", fields={"exitstatus": int}, closes="suite", key=("pid",)),
+    Rule(
+        event="evidence",
+        says="a command's whole output is kept, and the command that repeats it",
+        fields={"label": str, "log": str, "repeat": str},
+    ),
+    Rule(event="leak", says="something was left behind, and by whom", fields={"path": str, "place": str}),
+    Rule(event="change", says="something changed that cannot be laid at the run's door", fields={"path": str}),
+    Rule(
+        event="finding",
+        says="what is wrong, by name ([findings](findings.md)); `known` where it is lived with",
+        fields={"id": str, "subject": str, "sentence": str, "severity": str},
+    ),
+    Rule(event="problem", says="a reason not to pass", fields={"verdict": str, "message": str}),
+    Rule(event="note", says="what a reader should know and what fails nothing", fields={"message": str}),
+    Rule(
+        event="probe.answer",
+        says="a backend answered a request of the parity ladder",
+        fields={"label": str, "number": int, "refusals": list},
+    ),
+    Rule(event="probe.end", says="a probe's process ended", fields={"label": str, "returncode": int}),
+    Rule(event="rung.end", says="a rung is judged", fields={"rung": str, "result": str}),
+    Rule(event="parity.low", says="the low rungs are judged", fields={"verdict": str}),
+    Rule(event="parity.end", says="the ladder is climbed", fields={"verdict": str}),
+    Rule(event="quality.run", says="a backend was trained with a seed", fields={"side": str, "seed": int}),
+    Rule(event="quality.end", says="the trained quality is judged", fields={"verdict": str}),
+    Rule(event="mutant.end", says="a planted fault was looked for", fields={"id": str, "outcome": str}),
+    Rule(event="mutation.end", says="the catalogue of faults is done", fields={"verdict": str}),
+    Rule(event="benchmark.end", says="a benchmark is judged", fields={"benchmark": str, "verdict": str}),
+    Rule(
+        event="run.end",
+        says="the run's own verdict; nothing follows",
+        fields={"verdict": str},
+        closes="run",
+        after="run.expect",
+        once=True,
+    ),
+)
+
+_BY_NAME = {rule.event: rule for rule in RULES}
+_MAY_STAY_OPEN = ("phase",)
+"""A test may kill a training that it started itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """
+    Something that began and has not ended.
+
+    Attributes:
+        name: what it is: `run`, `command`, `test` …
+        key: which one.
+    """
+
+    name: str
+    key: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        shown = [str(part) for part in self.key if not isinstance(part, int)]
+        return f"{self.name} {' '.join(shown)}" if shown else self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """
+    What a log's grammar looks like.
+
+    Attributes:
+        violations: broken rules, one sentence each.
+        unknown: events that are not in the table, and how many.
+        open: what had begun and not ended, in the order of beginning.
+    """
+
+    violations: tuple[str, ...]
+    unknown: Mapping[str, int]
+    open: tuple[Span, ...]
+
+
+class _Reader:
+    """Goes through a log once."""
+
+    def __init__(self) -> None:
+        self.seen: Counter[str] = Counter()
+        self.unknown: Counter[str] = Counter()
+        self.open: dict[Span, None] = {}
+        self.ended = False
+        self.violations: list[str] = []
+
+    def read(self, number: int, row: Row) -> None:
+        name = row["event"]
+        if not self.seen and name != "run.start":
+            self.violations.append(f"event {number}, {name}: a log begins with run.start")
+        if self.ended:
+            self.violations.append(f"event {number}, {name}: nothing may follow run.end")
+        rule = _BY_NAME.get(name)
+        self.seen[name] += 1
+        if rule is None:
+            self.unknown[name] += 1
+            return
+        said = [sentence for sentence in (*_fields(rule, row), *self._order(rule, row)) if sentence]
+        self.violations += [f"event {number}, {name}: {sentence}" for sentence in said]
+        self.ended = self.ended or name == "run.end"
+
+    def _order(self, rule: Rule, row: Row) -> Iterable[str]:
+        if rule.once and self.seen[rule.event] > 1:
+            yield "a second one"
+        if rule.after and not self.seen[rule.after]:
+            yield f"{rule.after} must come before"
+        span = Span(name=rule.opens or rule.closes, key=tuple(_hashable(row.get(part)) for part in rule.key))
+        # A run that never began is said once, at the first event.
+        if rule.within not in ("", "run") and Span(name=rule.within, key=(row.get("pid"),)) not in self.open:
+            yield f"there is no {rule.within} of process {row.get('pid')}"
+        if rule.opens and span in self.open:
+            yield f"{span} had already begun"
+        elif rule.opens:
+            self.open[span] = None
+        if rule.closes and span not in self.open:
+            yield f"{span} had not begun, or had already ended"
+        elif rule.closes:
+            del self.open[span]
+
+
+def _hashable(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | None) else str(value)
+
+
+def _fields(rule: Rule, row: Row) -> Iterable[str]:
+    for name, types in rule.fields.items():
+        if name not in row:
+            yield f"field {name!r} is missing"
+        elif not isinstance(row[name], types) or (isinstance(row[name], bool) and types is not bool):
+            yield f"field {name!r} has the wrong type: {row[name]!r:.40}"
+    if "pid" not in row or isinstance(row["pid"], bool) or not isinstance(row["pid"], int):
+        yield "field 'pid' is missing or no number"
+
+
+def check(rows: Iterable[Row]) -> Checked:
+    """
+    Hold a log against the grammar.
+
+    A log may stop anywhere: what is still open then is listed and breaks no rule. But a run that says that it passed
+    must have closed everything.
+    """
+    reader, passed = _Reader(), False
+    for number, row in enumerate(rows, start=1):
+        reader.read(number, row)
+        passed = passed or (row["event"] == "run.end" and str(row.get("verdict")).lower() == "pass")
+    unfinished = [span for span in reader.open if span.name not in _MAY_STAY_OPEN]
+    if passed and unfinished:
+        listed = ", ".join(map(str, unfinished))
+        reader.violations.append(f"the run says that it passed, but these had not ended: {listed}")
+    return Checked(violations=tuple(reader.violations), unknown=dict(reader.unknown), open=tuple(reader.open))
+
+
+def table() -> str:
+    """The table of events as Markdown: what `docs/events.md` shows."""
+    rows = ["| event | fields | span | meaning |", "|---|---|---|---|"]
+    for rule in RULES:
+        span = f"begins {rule.opens}" if rule.opens else f"ends {rule.closes}" if rule.closes else ""
+        inside = f"in {rule.within}" if rule.within not in ("", "run") and not span.endswith(rule.within) else ""
+        fields = ", ".join(f"`{name}`" for name in rule.fields)
+        rows.append(f"| `{rule.event}` | {fields} | {', '.join(filter(None, (span, inside)))} | {rule.says} |")
+    return "\n".join(rows) + "\n"

@@ -1,0 +1,79 @@
+"""
+What a lane's log says at its beginning and its end: its target's locks, fixtures and tests; its outcome's problems.
+
+The frame that every run's log has is `harness.run_log`; this fills it from a target and an outcome.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness import expectations, origin, run_log
+from harness.events import EventLog
+from harness.expectations import Expected
+from harness.outcome import Outcome
+from harness.targets import Target
+from ptycho.verdict import Verdict
+
+
+def begin(
+    events: EventLog,
+    target: Target,
+    *,
+    token: str,
+    device: str,
+    fixtures: Mapping[str, Path],
+    pytest: Sequence[str] = (),
+) -> None:
+    """
+    Write what the lane is about and what must report.
+
+    Args:
+        events: its log.
+        target: the pipeline.
+        token: of the run.
+        device: that was asked for.
+        fixtures: name and file of each fixture.
+        pytest: the user's own arguments for the suite: with any, the manifest of tests does not hold, and it is said.
+
+    Raises:
+        UsageError: the manifest of the tests that must report is wrong.
+    """
+    expected, manifest = Expected(fixtures=tuple(fixtures), suite=target.suite is not None), None
+    if expected.suite and (path := expectations.manifest_of(target.file)).is_file():
+        manifest = expectations.load(path)
+        if not pytest:
+            expected = replace(expected, tests=manifest.tests, may_skip=manifest.may_skip)
+    run_log.begin(
+        events,
+        kind="lane",
+        name=target.name,
+        token=token,
+        origin=origin.describe(root=target.root, locks=locks(target), fixtures=fixtures, device=device),
+        expected=expected,
+    )
+    if manifest is not None and pytest:
+        message = f"the manifest of {len(manifest.tests)} tests does not hold: pytest was given {' '.join(pytest)!r}"
+        events.write("note", message=message)
+
+
+def locks(target: Target) -> list[Path]:
+    """The files of pinned versions that a target's environment may be made from."""
+    found = sorted((target.root / "requirements").glob(f"{target.name}-*.txt"))
+    if target.install is not None and target.install.lock is not None:
+        found.append(target.install.lock)
+    return found
+
+
+def end(events: EventLog, outcome: Outcome) -> None:
+    """Write the notes, blame the outcome for what its log lacks, write its verdict, make the reports."""
+    for note in outcome.notes:
+        events.write("note", message=note)
+
+    def blame(verdict: Verdict, message: str) -> None:
+        if not events.open:
+            outcome.events = None
+        outcome.blame(verdict, message)
+
+    run_log.end(events, outcome.verdict, blame)
+    outcome.events = None

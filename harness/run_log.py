@@ -1,0 +1,68 @@
+"""
+How the log of any run begins and ends: what it is about and what must report, then what is missing, then the reports.
+
+Both ends are in one place so that no kind of run (lane, parity, campaign) has a way to pass without them: a run's
+verdict is what its own log amounts to.
+"""
+
+import os
+from collections.abc import Callable
+
+from harness import judgement, rebuild
+from harness.events import EventLog
+from harness.expectations import Expected
+from harness.grammar import SCHEMA
+from harness.origin import Origin
+from harness.outcome import GRAVITY
+from ptycho.errors import InfrastructureError
+from ptycho.verdict import Verdict
+
+Blame = Callable[[Verdict, str], None]
+"""Takes a reason not to pass, and writes it into the log as long as that is open."""
+
+
+def begin(events: EventLog, *, kind: str, name: str, token: str, origin: Origin, expected: Expected) -> None:
+    """
+    Write the first two events of a log.
+
+    Args:
+        events: the log.
+        kind: of run: `lane`, `parity` …
+        name: of what is judged; a lane's target.
+        token: of the run.
+        origin: what the outcome belongs to.
+        expected: what must report.
+    """
+    where = os.getcwd()  # noqa: PTH109
+    events.write("run.start", schema=SCHEMA, kind=kind, name=name, token=token, cwd=where, origin=origin)
+    events.write("run.expect", **expected.as_fields())
+
+
+def end(events: EventLog, verdict: Verdict, blame: Blame | None = None) -> Verdict:
+    """
+    Write what the log lacks as problems, then the verdict; close the log and make the reports beside it.
+
+    Args:
+        events: the log.
+        verdict: what the run would say of itself.
+        blame: takes every problem that is found here, and after the log is closed a last one: that the reports could
+            not be written, or contradict the verdict. Without it, problems only go into the log.
+
+    Returns:
+        What its log amounts to: the same verdict or a graver one.
+    """
+    tell = blame or (lambda grave, message: events.write("problem", verdict=grave.name.lower(), message=message))
+    for found in judgement.closing(events.path, verdict):
+        tell(found.verdict, found.message)
+        verdict = min(verdict, found.verdict, key=GRAVITY.index)
+    events.write("run.end", verdict=verdict.name.lower())
+    events.close()
+    try:
+        amounts_to = rebuild.write(events.path.parent).verdict
+        message = f"the event log amounts to {amounts_to.name.lower()}: see verdict.json"
+    except InfrastructureError as error:
+        # The log has everything: they can be made again where there is space.
+        amounts_to, message = error.verdict, f"the reports could not be written: {error}"
+    if amounts_to is not verdict and blame is not None:
+        blame(amounts_to, message)
+    return min(verdict, amounts_to, key=GRAVITY.index)

@@ -1,0 +1,144 @@
+"""A log is worth what it shows: every way to be green by absence is planted and must be red."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sample_log
+
+from harness import judgement, story
+from harness.events import Log
+from harness.judgement import Judgement
+from ptycho.verdict import Verdict
+
+Row = dict[str, Any]
+
+
+def _judge(rows: list[Row]) -> Judgement:
+    return judgement.judge(story.tell(Log(rows=tuple(rows), damage=())))
+
+
+def _run(
+    *, job: list[Row] | None = None, tests: list[Row] | None = None, more: tuple[Row, ...] = (), **expected: Any
+) -> list[Row]:
+    """A run that says that it passed."""
+    return [
+        *sample_log.beginning(**expected),
+        *(sample_log.job() if job is None else job),
+        *(sample_log.whole_suite() if tests is None else tests),
+        *more,
+        sample_log.end(),
+    ]
+
+
+def _messages(judged: Judgement) -> str:
+    return "\n".join(problem.message for problem in judged.problems)
+
+
+def test_a_sound_run_passes() -> None:
+    assert Judgement(verdict=Verdict.PASS, partial=False, problems=(), silent=()) == _judge(_run())
+
+
+def _skipped() -> list[Row]:
+    return sample_log.whole_suite(*(sample_log.one_test(name, "skipped", "no reason") for name in sample_log.TESTS))
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (_run(job=[]), "no evidence: fixture scan: did not report"),
+        (_run(tests=[]), "no evidence: suite: no test was collected"),
+        (_run(tests=sample_log.whole_suite(names=())), "no evidence: suite: no test was collected"),
+        (_run(tests=_skipped()), "no evidence: suite: all 3 tests that reported were skipped"),
+        (
+            _run(tests=sample_log.whole_suite(names=sample_log.TESTS[1:])),
+            "no evidence: test tests/test_a.py::test_one: did not report: 0 of at least 1",
+        ),
+        (
+            _run(tests=sample_log.whole_suite(*(sample_log.one_test(name) for name in sample_log.TESTS[:-1]))),
+            "no evidence: test tests/test_a.py::test_many[2]: was collected and did not report",
+        ),
+        (
+            _run(tests=sample_log.whole_suite(*(sample_log.one_test(n, "failed") for n in sample_log.TESTS))),
+            "3 tests failed: tests/test_a.py::test_one, ",
+        ),
+        (_run(rungs=["R3"]), "no evidence: rung R3: did not report"),
+        (
+            _run(rungs=["R3"], more=(sample_log.parent("rung.end", rung="R3", result="unverified"),)),
+            "1 rung did not stand: R3: unverified",
+        ),
+        (_run(benchmarks=["epoch"]), "no evidence: benchmark epoch: did not report"),
+        (
+            _run(more=(sample_log.parent("benchmark.end", benchmark="epoch", verdict="budget"),)),
+            "1 benchmark did not pass: epoch",
+        ),
+        (
+            [*sample_log.beginning(fixtures=[], suite=False, tests={}), sample_log.end()],
+            "no evidence: no fixture, test, rung or benchmark reported at all",
+        ),
+    ],
+)
+def test_green_by_absence_is_red(rows: list[Row], said: str) -> None:
+    judged = _judge(rows)
+    assert (judged.verdict, judged.partial) == (Verdict.FAIL, False)
+    assert said in _messages(judged)
+
+
+def test_a_module_that_could_not_be_collected_fails() -> None:
+    rows = _run()
+    error = sample_log.suite("collect.error", test="tests/test_b.py", message="ImportError")
+    rows.insert(next(at for at, row in enumerate(rows) if row["event"] == "suite.collected"), error)
+    assert "could not be collected: tests/test_b.py" in _messages(_judge(rows))
+
+
+def test_a_fixture_that_failed_fails_the_run_unless_the_finding_is_known() -> None:
+    job = sample_log.job()
+    job[-1] = job[-1] | {"verdict": "fail"}
+    assert "1 fixture did not pass: scan" in _messages(_judge(_run(job=job)))
+    about = {"id": "unseeded", "subject": "scan", "sentence": "s", "severity": "error", "known": "no seed option"}
+    assert _judge(_run(job=job, more=(sample_log.parent("finding", **about),))).verdict is Verdict.PASS
+
+
+def test_failed_tests_are_only_lived_with_under_their_own_finding() -> None:
+    failed = sample_log.whole_suite(*(sample_log.one_test(name, "failed") for name in sample_log.TESTS))
+    about = {"subject": "", "sentence": "s", "severity": "error", "known": "why"}
+    for name, verdict in (("suite-failed", Verdict.PASS), ("unseeded", Verdict.FAIL)):
+        assert verdict is _judge(_run(tests=failed, more=(sample_log.parent("finding", id=name, **about),))).verdict
+
+
+def test_the_gravest_of_what_is_said_and_what_is_seen_decides() -> None:
+    problem = sample_log.parent("problem", verdict="oom", message="12 GiB")
+    assert _judge([*_run(job=[])[:-1], problem, sample_log.end("OOM")]).verdict is Verdict.OOM
+    assert _judge([*_run()[:-1], sample_log.end("INTERRUPTED")]).verdict is Verdict.INTERRUPTED
+    assert _judge([*_run()[:-1], problem, sample_log.end("PASS")]).verdict is Verdict.OOM
+
+
+def test_a_cut_log_is_never_a_pass_and_says_what_was_under_way() -> None:
+    judged = _judge(_run()[:5])
+    assert (judged.verdict, judged.partial) == (Verdict.FAIL, True)
+    assert judged.problems[0].message == (
+        "the log is partial: it ends after 'phase.start' and not with 'run.end'; "
+        "under way were: command scan-train, phase train"
+    )
+    assert _judge([]).problems[0].message.startswith("the log is partial: it ends before its first event")
+
+
+def test_many_silent_tests_are_one_sentence_and_all_are_kept() -> None:
+    rows = _run()
+    rows[1] = rows[1] | {"tests": {f"t.py::test_{number}": 1 for number in range(300)}}
+    judged = _judge(rows)
+    (problem,) = judged.problems
+    assert problem.message.endswith("and 295 more (all are in verdict.json)")
+    assert len(judged.silent) == 300
+
+
+def test_what_the_end_would_lack_is_known_before_it_is_written(tmp_path: Path) -> None:
+    folder = sample_log.write(tmp_path / "run", _run()[:-1])
+    assert judgement.closing(folder / "events.ndjson", Verdict.PASS) == []
+    known = sample_log.parent("problem", verdict="fail", message="a leak")
+    folder = sample_log.write(tmp_path / "silent", [*_run(job=[])[:-1], known])
+    (problem,) = judgement.closing(folder / "events.ndjson", Verdict.PASS)
+    assert (problem.verdict, problem.message) == (Verdict.FAIL, "no evidence: fixture scan: did not report")
+    folder = sample_log.write(tmp_path / "open", [row for row in _run()[:-1] if row["event"] != "suite.end"])
+    assert "these had not ended: suite" in judgement.closing(folder / "events.ndjson", Verdict.PASS)[0].message
+    assert judgement.closing(folder / "events.ndjson", Verdict.INTERRUPTED) == []
