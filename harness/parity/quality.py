@@ -1,0 +1,300 @@
+"""
+R9, trained quality: does a training end equally well whichever backend does it?
+
+Each seed is trained, inferred and scored on both sides through their public commands. Every side has a core and a
+thread of its own here and goes through the seeds at its own pace; what is compared are pairs. One thread a process:
+the same seed then gives the same network again, so that a resumed campaign is the one that was interrupted.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import child, environment, job, runroot, targets
+from harness.child import Finished
+from harness.environment import Cell
+from harness.events import EventLog
+from harness.interruption import Interruption
+from harness.parity import equivalence, quality_campaign, quality_measure, quality_picture, quality_report
+from harness.parity.quality_campaign import Campaign, Run
+from harness.parity.quality_report import QualityReport
+from harness.removal import remove_tree
+from harness.target_parts import Command
+from harness.targets import Target
+from ptycho import contract
+from ptycho.errors import PtychoError, UsageError
+
+SIDES = ("torch", "tf")
+"""A difference is the first less the second."""
+
+SEEDS, EPOCHS, BATCH_SIZE = 24, 7, 4
+"""Why these: docs/quality.md."""
+
+RUN_TIMEOUT_S = 3600.0
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
+
+
+def _built_in() -> dict[str, Path]:
+    return {side: targets.built_in(side) for side in SIDES}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """
+    What the user asked for.
+
+    Attributes:
+        pythons: interpreter by side.
+        scan: file to train on and to reconstruct; it must hold its object.
+        root: the workspace's folder for runs.
+        seeds: each is trained once on either side.
+        epochs: of each training.
+        batch_size: groups per step.
+        gridsize: g.
+        resume: `quality.json` of an interrupted campaign, or of one to be extended.
+        targets: target file by side.
+        quiet: print nothing while running.
+    """
+
+    pythons: Mapping[str, str]
+    scan: Path
+    root: Path
+    seeds: tuple[int, ...] = tuple(range(1, SEEDS + 1))
+    epochs: int = EPOCHS
+    batch_size: int = BATCH_SIZE
+    gridsize: int = 1
+    resume: Path | None = None
+    targets: Mapping[str, Path] = field(default_factory=_built_in)
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        problems = [f"--python {side}=… is missing" for side in SIDES if side not in self.pythons]
+        if len(set(self.seeds)) != len(self.seeds) or any(seed < 0 for seed in self.seeds):
+            problems.append(f"seeds {list(self.seeds)}; allowed: different ones, from 0")
+        if len(self.seeds) < equivalence.LEAST:
+            problems.append(f"{len(self.seeds)} seeds; allowed: {equivalence.LEAST} or more, {SEEDS} by default")
+        counts = {name: getattr(self, name) for name in ("epochs", "batch_size", "gridsize")}
+        problems += [f"{name} {value}; allowed: 1 or more" for name, value in counts.items() if value < 1]
+        if problems:
+            raise UsageError("trained quality cannot be compared:\n" + "\n".join(f"  - {item}" for item in problems))
+
+
+@dataclass(kw_only=True)
+class _Bench:
+    """What the two threads share; what changes is changed under the lock."""
+
+    options: Options
+    loaded: Mapping[str, Target]
+    campaign: Campaign
+    kept: runroot.RunRoot
+    events: EventLog
+    interruption: Interruption
+    truth: NDArray[Any]
+    settings: Mapping[str, int]
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def file(self) -> Path:
+        return self.kept.path / quality_campaign.FILE
+
+    def drive(self, side: str) -> None:
+        """All seeds that one side still lacks, one after the other; ends early where the other side failed."""
+        try:
+            for seed in self.options.seeds:
+                if self.stopped.is_set():
+                    return
+                if not self.campaign.has(side, seed):
+                    self.take(self.train(side, seed))
+        except BaseException:
+            self.stopped.set()
+            raise
+
+    def take(self, run: Run) -> None:
+        """Keep a run and say how it went."""
+        with self.lock:
+            self.campaign.add(run)
+            self.campaign.write(self.file)
+            self.events.write("quality.run", side=run.side, seed=run.seed, figures=dict(run.measured.figures))
+            if not self.options.quiet:
+                print(self.line(run), flush=True)
+
+    def line(self, run: Run) -> str:
+        """One run, and the time that is left."""
+        figures = run.measured.figures
+        flat = ", no better than a flat object" if run.measured.collapsed else ""
+        done = sum(self.campaign.has(side, seed) for side in SIDES for seed in self.options.seeds)
+        left = self.left_s()
+        remaining = f"about {left / 60:.0f} min left" if left >= 90 else f"about {left:.0f} s left"
+        return (
+            f"{run.name} ({done} of {2 * len(self.options.seeds)}): phase {figures['phase']:.2f} dB, amplitude "
+            f"{figures['amplitude']:.2f} dB{flat}; {run.seconds:.0f} s, {remaining}"
+        )
+
+    def left_s(self) -> float:
+        """Seconds until the slower side is through; a side without a run yet is taken to be as slow as the other."""
+        mean = {side: [run.seconds for run in self.campaign.runs if run.side == side] for side in SIDES}
+        every = [seconds for found in mean.values() for seconds in found]
+        missing = {s: sum(not self.campaign.has(s, seed) for seed in self.options.seeds) for s in SIDES}
+        return max(missing[side] * float(np.mean(mean[side] or every or [0.0])) for side in SIDES)
+
+    def train(self, side: str, seed: int) -> Run:
+        """Train, infer, score; the scratch of both processes is gone afterwards."""
+        target, name = self.loaded[side], f"{side}-{seed}"
+        made = job.attempt(
+            target,
+            name,
+            self.options.scan,
+            cells=self.kept.scratch,
+            values={**self.settings, "seed": seed, "device": "cpu"},
+            run=partial(self.command, target, self.options.pythons[side]),
+        )
+        if made.fault is not None:
+            error = PtychoError(made.fault.sentence)
+            error.verdict = made.fault.verdict or made.fault.kind.verdict
+            raise error
+        seconds = sum(finished.seconds for finished in (made.train, made.infer) if finished is not None)
+        try:
+            summary: dict[str, Any] = json.loads((made.model / (target.summary or "")).read_text(encoding="utf-8"))
+            run = Run(
+                side=side,
+                seed=seed,
+                measured=quality_measure.measure(
+                    made.model, made.reconstruction(target), target.reconstruction_keys, self.truth
+                ),
+                input_sha256=summary[target.input_hash_key],
+                versions=summary["fingerprint"]["packages"],
+                seconds=round(seconds, 2),
+            )
+        except (PtychoError, OSError, ValueError, KeyError) as error:
+            raise PtychoError(f"{name} ran, but what it left cannot be scored: {error!r}") from error
+        refused = [text for step in ("train", "infer") for text in remove_tree(self.kept.scratch / f"{name}-{step}")]
+        self.events.write("quality.scratch", side=side, seed=seed, refused=refused)
+        return run
+
+    def command(
+        self, target: Target, python: str, label: str, command: Command, cell: Cell, values: Mapping[str, object]
+    ) -> Finished:
+        """Run one command of a target in its cell: a `job.Runner` once target and interpreter are given."""
+        told = {**values, "python": python, "root": target.root}
+        # One side must not answer for what the other leaves alive: each command has a token of its own.
+        token = f"{self.kept.token}-{label}"
+        env = environment.build(
+            cell,
+            token=f"{self.kept.token}:{token}",
+            scratch=self.kept.scratch,
+            events=self.kept.events,
+            import_root=target.root,
+            gpu=False,
+            extra={name: text.format(**told) for name, text in target.environment.items()} | ONE_THREAD,
+        )
+        return child.run(
+            targets.fill(command.argv, told),
+            env=env,
+            cwd=cell.cwd,
+            log=self.kept.logs / f"{label}.log",
+            timeout_s=command.timeout_s,
+            token=token,
+            interruption=self.interruption,
+        )
+
+
+def _load(path: Path) -> Target:
+    """
+    A target with all the time in the world: its own limits are for the short job on the small scan.
+
+    Raises:
+        UsageError: it leaves no summary or no arrays: that both sides had one input could not be shown.
+    """
+    target = targets.load(path)
+    if target.summary is None or target.pictures is not None:
+        raise UsageError(f"target {path}: trained quality needs its [summary] and its object as arrays, not pictures")
+    train, infer = (replace(command, timeout_s=RUN_TIMEOUT_S) for command in (target.train, target.infer))
+    return replace(target, train=train, infer=infer)
+
+
+def run(options: Options, interruption: Interruption) -> QualityReport:
+    """
+    Make every run that is missing, then judge.
+
+    Raises:
+        UsageError: options or scan that cannot be used, a campaign that is another one.
+        PtychoError: a run did not end well; those before it are kept.
+        KeyboardInterrupt: the run was asked to end; likewise.
+    """
+    clock = time.monotonic()
+    dataset = contract.load(options.scan)
+    if dataset.obj is None:
+        raise UsageError(f"{options.scan} holds no object: nothing to score against; take another fixture")
+    loaded = {side: _load(options.targets[side]) for side in SIDES}
+    settings = {"n_images": dataset.n_patterns, "nepochs": options.epochs}
+    settings |= {"batch_size": options.batch_size, "gridsize": options.gridsize}
+    commands = {
+        f"{side}.{step}": list(getattr(loaded[side], step).argv) for side in SIDES for step in ("train", "infer")
+    }
+    identity = quality_campaign.identify(options.scan, {**settings, **commands, **ONE_THREAD}, SIDES)
+    campaign = Campaign(identity=identity, sides=SIDES)
+    if options.resume is not None:
+        campaign = quality_campaign.resume(options.resume, identity, SIDES)
+    kept = runroot.create(options.root)
+    bench = _Bench(
+        options=options,
+        loaded=loaded,
+        campaign=campaign,
+        kept=kept,
+        events=kept.open_events(),
+        interruption=interruption,
+        truth=dataset.obj,
+        settings=settings,
+    )
+    try:
+        campaign.write(bench.file)
+        if not options.quiet:
+            print(f"seeds {', '.join(map(str, options.seeds))}; {len(campaign.runs)} runs taken over", flush=True)
+        _both(bench)
+        made = quality_report.judge(campaign, options.seeds, path=bench.file, seconds=time.monotonic() - clock)
+        made = made.with_picture(quality_picture.save(kept.pictures / "quality.png", made))
+        if campaign.looks[-1:] != [made.n]:
+            campaign.looks.append(made.n)
+        campaign.write(bench.file, made.as_dict())
+        bench.events.write("quality.end", verdict=made.verdict.name, seconds=made.seconds)
+    except BaseException:
+        if campaign.runs and not options.quiet:
+            print(f"{len(campaign.runs)} runs are kept; go on with --resume {bench.file}", flush=True)
+        raise
+    finally:
+        bench.events.close()
+        kept.remove_scratch()
+    return made
+
+
+def _both(bench: _Bench) -> None:
+    """Both sides at once; the first error once both have ended, an interruption before any other."""
+    with ThreadPoolExecutor(max_workers=len(SIDES), thread_name_prefix="quality") as pool:
+        driven = [pool.submit(bench.drive, side) for side in SIDES]
+    errors: Sequence[BaseException] = [error for one in driven if (error := one.exception()) is not None]
+    for error in sorted(errors, key=lambda found: not isinstance(found, KeyboardInterrupt)):
+        raise error
+
+
+def main(options: Options, *, follow: int | None = None) -> int:
+    """Run, print, and return the exit code."""
+    import sys
+
+    from harness import processes
+
+    processes.adopt_orphans()
+    sys.dont_write_bytecode = True
+    with Interruption(follow=follow).installed() as interruption:
+        made = run(options, interruption)
+    quality_report.show(made)
+    return int(made.verdict)

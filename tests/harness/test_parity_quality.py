@@ -1,0 +1,191 @@
+"""A campaign with fake pipelines: pairs, verdicts of planted faults, what is kept, what is refused, what is left."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import fake_quality
+import pytest
+
+from harness.interruption import Interruption
+from harness.parity import quality, quality_campaign
+from harness.parity.comparison import Result
+from harness.parity.quality import Options
+from harness.parity.quality_report import QualityReport
+from ptycho import fingerprint
+from ptycho.errors import PtychoError, UsageError
+from ptycho.verdict import Verdict
+
+
+@pytest.fixture(autouse=True)
+def _sources_that_nobody_edits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of the checkout while a test runs is another campaign, which is not what is tested here."""
+    monkeypatch.setattr(quality_campaign, "source_digest", lambda package: package)
+    monkeypatch.setattr(fingerprint, "commit", lambda: "commit")
+
+
+PYTHONS = {"torch": sys.executable, "tf": sys.executable}
+
+
+def options(tmp_path: Path, scan: Path, faults: Mapping[str, str] | None = None, **changes: Any) -> Options:
+    given: dict[str, Any] = {
+        "pythons": PYTHONS,
+        "scan": scan,
+        "root": tmp_path / "harness",
+        "seeds": (1, 2, 3),
+        "epochs": 2,
+        "targets": fake_quality.write(tmp_path / "targets", faults or {}),
+        "quiet": True,
+    }
+    return Options(**given | changes)
+
+
+def campaign(tmp_path: Path, scan: Path, faults: Mapping[str, str] | None = None, **changes: Any) -> QualityReport:
+    return quality.run(options(tmp_path, scan, faults, **changes), Interruption())
+
+
+def results(report: QualityReport) -> dict[str, Result]:
+    return {finding.metric.name: finding.result for finding in report.findings}
+
+
+def kept(tmp_path: Path) -> dict[str, Any]:
+    """The newest campaign's file."""
+    path = max((tmp_path / "harness" / "runs").glob("*/quality.json"), key=lambda file: file.stat().st_mtime)
+    read: dict[str, Any] = json.loads(path.read_text())
+    return read
+
+
+def test_two_equal_backends_pass_with_enough_seeds(tmp_path: Path, scan: Path) -> None:
+    report = campaign(tmp_path, scan, seeds=tuple(range(1, 10)))
+    assert results(report) == dict.fromkeys(("amplitude", "phase", "frc", "deviance"), Result.PASS)
+    assert (report.verdict, report.n, report.reasons) == (Verdict.PASS, 9, [])
+    assert report.collapsed == {"torch": [], "tf": []}
+    document = kept(tmp_path)
+    assert document["result"]["verdict"] == "pass"
+    assert sorted((run["side"], run["seed"]) for run in document["runs"]) == [
+        (side, seed) for side in ("tf", "torch") for seed in range(1, 10)
+    ]
+    assert report.picture is not None
+    assert report.picture.read_bytes()[:4] == b"\x89PNG"
+    run = report.path.parent
+    assert not (run / "scratch").exists()
+
+
+def test_a_worse_backend_fails_and_the_better_one_is_named(tmp_path: Path, scan: Path) -> None:
+    report = campaign(tmp_path, scan, {"tf": '{"worse": 0.7}'}, seeds=(1, 2, 3, 4, 5))
+    assert report.verdict is Verdict.FAIL
+    assert results(report)["phase"] is Result.FAIL
+    assert any(reason.startswith("phase error (PSNR): fail: torch is better by ") for reason in report.reasons)
+
+
+def test_too_few_seeds_are_no_pass_and_how_many_would_do_is_said(
+    tmp_path: Path, scan: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert quality.main(options(tmp_path, scan)) == 14
+    result = kept(tmp_path)["result"]
+    assert {metric["result"] for metric in result["metrics"]} == {"unverified"}
+    assert all(" with 3 seeds; " in reason and reason.endswith(" seeds give 0.8") for reason in result["reasons"])
+    said = capsys.readouterr().out
+    assert all(reason in said for reason in result["reasons"])
+    assert "trained quality: unverified (exit 14) on seeds 1, 2, 3" in said
+
+
+def test_two_collapsed_backends_agree_and_fail(tmp_path: Path, scan: Path) -> None:
+    flat = '{"flat": [2]}'
+    report = campaign(tmp_path, scan, {"torch": flat, "tf": flat})
+    assert report.collapsed == {"torch": [2], "tf": [2]}
+    assert report.verdict is Verdict.FAIL
+    assert "torch: 1 of 3 runs are no better than a flat object (seeds 2)" in report.reasons
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ('{"nan": [2]}', "tf-2 ran, but what it left cannot be scored(.|\n)*are not finite"),
+        ('{"crash": [2]}', "planted crash"),
+        ('{"input": true}', "did not get the same input"),
+    ],
+)
+def test_a_run_without_a_figure_ends_the_campaign_and_keeps_the_others(
+    tmp_path: Path, scan: Path, fault: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(PtychoError, match=message) as raised:
+        campaign(tmp_path, scan, {"tf": fault}, quiet=False)
+    assert raised.value.verdict is Verdict.FAIL
+    document = kept(tmp_path)
+    assert document["result"] is None
+    assert 1 <= len(document["runs"]) < 6
+    assert "runs are kept; go on with --resume" in capsys.readouterr().out
+
+
+class Stop(Interruption):
+    """Asks to end once a campaign has so many runs."""
+
+    def __init__(self, root: Path, runs: int) -> None:
+        super().__init__()
+        self.root, self.runs = root, runs
+
+    @property
+    def reason(self) -> str | None:
+        files = list((self.root / "runs").glob("*/quality.json"))
+        return "SIGINT" if files and len(json.loads(files[0].read_text())["runs"]) >= self.runs else None
+
+
+def test_an_interrupted_campaign_goes_on_where_it_stopped(
+    tmp_path: Path, scan: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = options(tmp_path, scan)
+    with pytest.raises(KeyboardInterrupt):
+        quality.run(asked, Stop(asked.root, 2))
+    (first,) = (asked.root / "runs").glob("*/quality.json")
+    before = json.loads(first.read_text())
+    assert 2 <= len(before["runs"]) < 6
+    assert not (first.parent / "scratch").exists()
+
+    campaign(tmp_path, scan, resume=first, quiet=False)
+    after = kept(tmp_path)
+    assert after["runs"][: len(before["runs"])] == before["runs"]
+    assert len(after["runs"]) == 6
+    said = capsys.readouterr().out
+    assert f"seeds 1, 2, 3; {len(before['runs'])} runs taken over" in said
+    assert "(6 of 6): phase " in said
+    assert "about 0 s left" in said
+
+
+def test_more_seeds_are_another_look(tmp_path: Path, scan: Path) -> None:
+    first = campaign(tmp_path, scan)
+    again = campaign(tmp_path, scan, seeds=(1, 2, 3, 4), resume=first.path)
+    assert (first.looks, again.looks, again.n) == ((), (3,), 4)
+    assert kept(tmp_path)["looks"] == [3, 4]
+
+
+def test_a_campaign_of_other_settings_is_refused(tmp_path: Path, scan: Path) -> None:
+    first = campaign(tmp_path, scan)
+    with pytest.raises(UsageError, match=r"a campaign of something else(.|\n)*- settings: there .*'nepochs': 2"):
+        campaign(tmp_path, scan, epochs=3, resume=first.path)
+
+
+def test_a_framework_of_another_version_is_no_sample_of_the_same(tmp_path: Path, scan: Path) -> None:
+    first = campaign(tmp_path, scan)
+    # The version is what the pipeline says of itself: an equal target file says nothing about it.
+    asked = options(tmp_path, scan, seeds=(1, 2, 3, 4), resume=first.path)
+    train = tmp_path / "targets" / "torch" / "train.py"
+    train.write_text(train.read_text().replace('"1.0"', '"2.0"'))
+    with pytest.raises(UsageError, match=r"torch seed 4 ran with \{'framework': '2.0'\}, torch seed 1 with"):
+        quality.run(asked, Interruption())
+
+
+def test_a_scan_without_an_object_is_refused(tmp_path: Path, scan: Path) -> None:
+    import numpy as np
+
+    with np.load(scan, allow_pickle=False) as archive:
+        np.savez(tmp_path / "bare.npz", **{name: archive[name] for name in archive.files if name != "objectGuess"})
+    with pytest.raises(UsageError, match="holds no object"):
+        campaign(tmp_path, tmp_path / "bare.npz")
+
+
+def test_options_that_cannot_be_honoured_are_refused_at_once(tmp_path: Path, scan: Path) -> None:
+    with pytest.raises(UsageError, match=r"--python tf=(.|\n)*seeds \[1, 1\](.|\n)*2 seeds; (.|\n)*epochs 0; "):
+        options(tmp_path, scan, pythons={"torch": sys.executable}, seeds=(1, 1), epochs=0)
