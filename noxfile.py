@@ -6,7 +6,7 @@
 The sessions. Everything that they do is a command of the harness; the sessions give it an environment.
 
 `nox` runs the gates, `nox -t test` the rest of what must hold. What follows `--` goes on: `-- --device cuda` chooses
-the device, anything else is pytest's.
+the device, `-- --target FILE` another checkout's pipeline, anything else is pytest's.
 """
 
 import os
@@ -40,31 +40,40 @@ def install(session: nox.Session, lane: str) -> None:
     )
 
 
-def device_and_rest(session: nox.Session) -> tuple[str, list[str]]:
-    """Split positional arguments into the device (`cpu` if none is named) and what is left."""
-    device, rest, arguments = "cpu", [], iter(session.posargs)
-    for argument in arguments:
-        if argument == "--device":
-            device = next(arguments, "")
-        elif argument.startswith("--device="):
-            device = argument.partition("=")[2]
+def taken(option: str, arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Values of an option that may be given several times, and what is left."""
+    given, rest, items = [], [], iter(arguments)
+    for argument in items:
+        if argument == option:
+            given.append(next(items, ""))
+        elif argument.startswith(f"{option}="):
+            given.append(argument.partition("=")[2])
         else:
             rest.append(argument)
+    return given, rest
+
+
+def device_and_rest(session: nox.Session) -> tuple[str, list[str]]:
+    """Split positional arguments into the device (`cpu` if none is named) and what is left."""
+    given, rest = taken("--device", session.posargs)
+    device = given[-1] if given else "cpu"
     if device not in DEVICES:
         session.error(f"--device {device!r}; allowed: {', '.join(DEVICES)}")
     return device, rest
 
 
 def integration(session: nox.Session, backend: str) -> None:
-    """Run a backend's lane in the environment of its lock."""
+    """Run a backend's lane, or those of the targets given with `--target FILE`, in the environment of its lock."""
     device, rest = device_and_rest(session)
+    files, rest = taken("--target", rest)
     # With `auto` a GPU build is only worth its gigabytes where the driver is there; the harness then probes it.
     gpu = device == "cuda" or (device == "auto" and Path("/dev/nvidiactl").exists())
     install(session, f"{backend}-{'gpu' if gpu else 'cpu'}")
     own, pytest = (rest[: rest.index("--")], rest[rest.index("--") + 1 :]) if "--" in rest else ([], rest)
+    what = [f"--target={file}" for file in files] or [backend]
     follow = ("--follow", str(os.getpid()))
     session.run(
-        *("python", "-m", "harness", "run", backend, "--device", device, *follow, *own, "--", *pytest),
+        *("python", "-m", "harness", "run", *what, "--device", device, *follow, *own, "--", *pytest),
         interrupt_timeout=INTERRUPT_S,
         terminate_timeout=TERMINATE_S,
     )
@@ -92,16 +101,27 @@ def lane_python(session: nox.Session, lane: str) -> str:
     return python
 
 
-@nox.session(default=False)
-def parity(session: nox.Session) -> None:
-    """Do the two backends agree? If not: at which step do they part, and which of them is wrong?"""
+def ladder(session: nox.Session, command: str) -> None:
+    """Run a command of the harness that asks both backends."""
     install(session, "tests")
     pythons = (f"--python={side}={lane_python(session, f'{side}-cpu')}" for side in ("torch", "tf"))
     session.run(
-        *("python", "-m", "harness", "parity", *pythons, "--follow", str(os.getpid()), *session.posargs),
+        *("python", "-m", "harness", command, *pythons, "--follow", str(os.getpid()), *session.posargs),
         interrupt_timeout=INTERRUPT_S,
         terminate_timeout=TERMINATE_S,
     )
+
+
+@nox.session(default=True)
+def parity(session: nox.Session) -> None:
+    """Do the two backends agree? If not: at which step do they part, and which of them is wrong?"""
+    ladder(session, "parity")
+
+
+@nox.session(default=False)
+def mutation(session: nox.Session) -> None:
+    """Plant every fault of the catalogue: does the harness find it? `-- --sample 20`, `-- --id GLOB`."""
+    ladder(session, "mutation")
 
 
 @nox.session(tags=["test"], default=False)

@@ -7,6 +7,7 @@ Its output goes to a file and not through a pipe: a grandchild that keeps a pipe
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,11 +73,25 @@ class _Echo:
             self._stream.close()
 
 
+_running: dict[int, str] = {}
+"""Commands that threads of this process run at this moment, by pid: their tokens."""
+
+_registering = threading.Lock()
+"""Held while a command is started and entered above, so that no other one takes it for an orphan of its own."""
+
+
 def _alive(process: subprocess.Popen[bytes], token: str, before: frozenset[int]) -> "list[psutil.Process]":
     """Living processes of a command: by token, by parentage, and orphans that this process adopted since."""
     found = {known.pid: known for known in processes.with_token(token)}
-    adopted = (known for known in processes.descendants(os.getpid()) if known.pid not in before)
-    found |= {known.pid: known for known in adopted if known.pid != process.pid}
+    with _registering:
+        adopted = {known.pid: known for known in processes.descendants(os.getpid()) if known.pid not in before}
+        running = dict(_running)
+    for pid, other in running.items():
+        if pid != process.pid:
+            # The last of several commands to end answers for an orphan that shows no token.
+            theirs = {pid, *(known.pid for known in (*processes.descendants(pid), *processes.with_token(other)))}
+            adopted = {known: handle for known, handle in adopted.items() if known not in theirs}
+    found |= {pid: handle for pid, handle in adopted.items() if pid != process.pid}
     found |= {known.pid: known for known in processes.descendants(process.pid)}
     if process.poll() is None and (known := processes.handle(process.pid)) is not None:
         found[process.pid] = known
@@ -101,6 +116,7 @@ def run(
     token: str,
     interruption: Interruption,
     echo: bool = False,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Finished:
     """
     Run a command to its end, its time limit, or the run's interruption, and end every process of it.
@@ -114,6 +130,7 @@ def run(
         token: the run's token, by which survivors are found.
         interruption: asked several times a second.
         echo: also show the output while it comes.
+        meanwhile: called several times a second while it runs.
 
     Raises:
         KeyboardInterrupt: the run was asked to end; the command's processes are already gone.
@@ -126,15 +143,17 @@ def run(
     started, clock = time.time(), time.monotonic()
     with log.open("wb") as output:
         try:
-            process = subprocess.Popen(
-                list(argv),
-                env=dict(env),
-                cwd=cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            with _registering:
+                process = subprocess.Popen(
+                    list(argv),
+                    env=dict(env),
+                    cwd=cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+                _running[process.pid] = token
         except OSError as error:
             raise InfrastructureError(f"cannot start {argv[0]!r}: {error.strerror}") from error
     follower = _Echo(log, echo)
@@ -146,6 +165,8 @@ def run(
             interruption.check()
             timed_out = time.monotonic() - clock > timeout_s
             follower.pump()
+            if meanwhile is not None:
+                meanwhile()
             time.sleep(_POLL_S)
         if not timed_out:
             survivors = tuple(processes.describe(found) for found in _outlived(alive))
@@ -153,6 +174,7 @@ def run(
         grace_s = GRACE_S if process.poll() is None else 0.0
         processes.end(alive, grace_s=grace_s, hurry=lambda: interruption.hurry)
         process.wait()
+        _running.pop(process.pid, None)
         follower.close()
     return Finished(
         argv=tuple(argv),

@@ -33,6 +33,7 @@ def _add_run(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
     parser.add_argument("--keep", action="store_true", help="keep the scratch, to look into it")
     parser.add_argument("--json", action="store_true", help="print the outcome as one JSON document, and only that")
+    parser.add_argument("--brief", action="store_true", help="job and suite only: no further trainings to check")
     parser.add_argument("--strict", action="store_true", help="an unattributed change in a shared place fails, too")
     parser.add_argument("--foreign", action="append", default=[], metavar="GLOB", help="paths that others write to")
     parser.add_argument("--follow", type=int, metavar="PID", help="end as if interrupted when this parent is gone")
@@ -61,28 +62,35 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(subparsers)
     _add_clean(subparsers)
     _add_install(subparsers)
-    from harness import fixture_commands
-    from harness.parity import arguments
+    from harness import fixture_commands, report_commands, target_commands
+    from harness.mutation import arguments as mutation
+    from harness.parity import arguments as parity
 
     fixture_commands.add_parser(subparsers)
-    arguments.add_parser(subparsers)
+    target_commands.add_parser(subparsers)
+    report_commands.add_parser(subparsers)
+    parity.add_parser(subparsers)
+    mutation.add_parser(subparsers)
     return parser
 
 
 def _run(args: argparse.Namespace) -> int:
-    from harness import fixtures, lane, outcome, processes, targets
+    from harness import fixtures, lane, outcome, processes, target_environment, target_presence, targets
     from harness.interruption import Interruption
 
     files = [*args.target, *([targets.built_in(args.lane)] if args.lane else [])]
     if not files:
         raise UsageError("nothing to run; name a lane (torch, tf) or give --target FILE")
     loaded = [targets.load(file) for file in files]
+    for target in loaded:
+        target_presence.require(target)
     found = [fixtures.locate(args.fixture or target.fixtures) for target in loaded]
     processes.adopt_orphans()
     sys.dont_write_bytecode = True
     outcomes = []
     with Interruption(follow=args.follow).installed() as interruption:
-        for target, paths in zip(loaded, found, strict=True):
+        settled = [target_environment.prepare(target, args.root, interruption)[0] for target in loaded]
+        for target, paths in zip(settled, found, strict=True):
             options = lane.Options(
                 device=args.device,
                 fixtures=paths,
@@ -92,8 +100,13 @@ def _run(args: argparse.Namespace) -> int:
                 foreign=tuple(args.foreign),
                 pytest=tuple(args.pytest),
                 quiet=args.json,
+                brief=args.brief,
             )
             outcomes.append(lane.run(target, options, interruption))
+            if len(outcomes) > 1:
+                from harness.blackbox import pairs
+
+                pairs.compare_with(outcomes[:-1], outcomes[-1])
             if not args.json:
                 outcome.show(outcomes[-1])
             if interruption.reason is not None:

@@ -13,7 +13,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 """The checkout, or the folder that the package is installed in."""
 
-GIT_SECONDS = 1.0
+GIT_SECONDS = 5.0
 
 
 def collect(

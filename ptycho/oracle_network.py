@@ -39,12 +39,26 @@ class Step:
 Operation = Callable[[Real], Step]
 
 
-def convolve(x: Real, kernel: Real, bias: Real) -> Real:
-    """`(B, in, H, W)` with `(out, in, 3, 3)` -> `(B, out, H, W)`: cross-correlation, one pixel of zeros about."""
+Rounding = Callable[[Any], Any]
+"""What becomes of the result of each operation that rounds, of its own shape: `exactly`, or a perturbation of it."""
+
+
+def exactly(value: Any) -> Any:
+    """The result as it is."""
+    return value
+
+
+def convolve(x: Real, kernel: Real, bias: Real, rounded: Rounding = exactly) -> Real:
+    """
+    `(B, in, H, W)` with `(out, in, 3, 3)` -> `(B, out, H, W)`: cross-correlation, one pixel of zeros about.
+
+    Each of the nine partial sums is rounded: a sum near zero errs by its terms' size, and not by its own.
+    """
     batch, _, height, width = x.shape
     result = np.zeros((batch, len(kernel), height * width)) + bias[:, None]
     for row, column, window in _windows(x):
         result += kernel[:, :, row, column] @ window
+        result = rounded(result)
     return result.reshape(batch, -1, height, width)
 
 
@@ -63,7 +77,7 @@ def _windows(x: Real) -> Iterable[tuple[int, int, Real]]:
             yield row, column, window.reshape(batch, channels, height * width)
 
 
-def _layer(weights: Weights, name: str) -> Operation:
+def _layer(weights: Weights, name: str, rounded: Rounding) -> Operation:
     kernel, bias = (np.asarray(weights[f"{name}.{kind}"], dtype=np.float64) for kind in ("weight", "bias"))
 
     def run(x: Real) -> Step:
@@ -73,10 +87,11 @@ def _layer(weights: Weights, name: str) -> Operation:
             for row, column, window in _windows(x):
                 to_kernel[:, :, row, column] = np.einsum("bop,bip->oi", flat, window, optimize=True)
             turned = np.ascontiguousarray(kernel[:, :, ::-1, ::-1].swapaxes(0, 1))
-            back = convolve(gradient, turned, np.zeros(len(turned)))
-            return back, {f"{name}.weight": to_kernel, f"{name}.bias": flat.sum(axis=(0, 2))}
+            back = convolve(gradient, turned, np.zeros(len(turned)), rounded)
+            to_bias = rounded(flat.sum(axis=(0, 2)))
+            return back, {f"{name}.weight": rounded(to_kernel), f"{name}.bias": to_bias}
 
-        return Step(output=convolve(x, kernel, bias), pull=pull)
+        return Step(output=convolve(x, kernel, bias, rounded), pull=pull)
 
     return run
 
@@ -137,7 +152,7 @@ def stages(model: ModelConfig) -> tuple[str, ...]:
     return tuple(names)
 
 
-def stage(name: str, weights: Weights) -> Operation:
+def stage(name: str, weights: Weights, rounded: Rounding = exactly) -> Operation:
     """
     One layer of the network.
 
@@ -147,12 +162,14 @@ def stage(name: str, weights: Weights) -> Operation:
     Args:
         name: one of `stages`.
         weights: canonical weights.
+        rounded: applied to each convolution and to each of its gradients.
     """
     head, _, part = name.partition(".")
     first = [_double] if head in DECODERS and part != "0" else []
     if part in ("inner", "outer"):
-        return _chain([*first, _layer(weights, name)])
-    return _chain([*first, _layer(weights, f"{name}.0"), _relu, _layer(weights, f"{name}.1"), _relu])
+        return _chain([*first, _layer(weights, name, rounded)])
+    pair = [_layer(weights, f"{name}.{index}", rounded) for index in range(2)]
+    return _chain([*first, pair[0], _relu, pair[1], _relu])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +196,7 @@ class Pass:
     pull: Callable[[Complex], Gradients]
 
 
-def run(x: NDArray[Any], weights: Weights, model: ModelConfig, scale: float) -> Pass:
+def run(x: NDArray[Any], weights: Weights, model: ModelConfig, scale: float, rounded: Rounding = exactly) -> Pass:
     """
     Forward pass of the whole network.
 
@@ -188,34 +205,35 @@ def run(x: NDArray[Any], weights: Weights, model: ModelConfig, scale: float) -> 
         weights: canonical weights.
         model: widths and options.
         scale: S.
+        rounded: applied to the result of each operation that rounds, on the way there and back.
     """
     inputs: dict[str, Real] = {}
     steps: dict[str, Step] = {}
 
     def take(name: str, given: Real) -> Real:
         inputs[name] = given
-        steps[name] = stage(name, weights)(given)
+        steps[name] = stage(name, weights, rounded)(given)
         return steps[name].output
 
     depth = len(Architecture.of(model).encoder)
-    scaled = np.asarray(x, dtype=np.float64) * scale / np.exp(weights[LOG_SCALE])
+    scaled = rounded(np.asarray(x, dtype=np.float64) * rounded(scale / np.exp(weights[LOG_SCALE])))
     code, pools = scaled, []
     for index in range(depth):
         pools.append(_pool(take(f"encoder.{index}", code)))
         code = pools[-1].output
-    amplitude, phase = (_decode(name, code, model, take) for name in DECODERS)
+    amplitude, phase = (_decode(name, code, model, take, rounded) for name in DECODERS)
 
     def pull(gradient: Complex) -> Gradients:
-        turn = np.exp(1j * phase)
-        to_heads = (gradient.conj() * turn).real, (gradient.conj() * 1j * amplitude * turn).real
+        turn = rounded(np.exp(1j * phase))
+        to_heads = rounded((gradient.conj() * turn).real), rounded((gradient.conj() * 1j * amplitude * turn).real)
         found: Gradients = {}
         back = np.zeros_like(code)
         for name, to_head in zip(DECODERS, to_heads, strict=True):
-            back = back + _pull_head(name, to_head, model, steps, found)
+            back = rounded(back + _pull_head(name, to_head, model, steps, found, rounded))
         for index in reversed(range(depth)):
             back, own = steps[f"encoder.{index}"].pull(pools[index].pull(back)[0])
             found |= own
-        return found | {LOG_SCALE: np.asarray(-np.sum(back * scaled))}
+        return found | {LOG_SCALE: np.asarray(rounded(-np.sum(rounded(back * scaled))))}
 
     return Pass(
         inputs=inputs,
@@ -223,7 +241,7 @@ def run(x: NDArray[Any], weights: Weights, model: ModelConfig, scale: float) -> 
         code=code,
         amplitude=amplitude,
         phase=phase,
-        patches=np.asarray(amplitude * np.exp(1j * phase)),
+        patches=np.asarray(rounded(amplitude * rounded(np.exp(1j * phase)))),
         pull=pull,
     )
 
@@ -237,32 +255,40 @@ def _sigmoid(x: Real) -> Real:
     return np.asarray(1 / (1 + np.exp(-x)))
 
 
-def _decode(name: str, code: Real, model: ModelConfig, take: Callable[[str, Real], Real]) -> Real:
+def _decode(name: str, code: Real, model: ModelConfig, take: Callable[[str, Real], Real], rounded: Rounding) -> Real:
     x = code
     for index in range(len(Architecture.of(model).decoder)):
         x = take(f"{name}.{index}", x)
     border = BORDER_CHANNELS if model.probe_big else 0
     inner = take(f"{name}.inner", x[:, : x.shape[1] - border])
-    activated = _sigmoid(inner) if name == "amplitude" else math.pi * np.tanh(inner)
+    activated = rounded(_sigmoid(inner)) if name == "amplitude" else rounded(math.pi * rounded(np.tanh(inner)))
     quarter = model.side // 4
     result = np.zeros((len(x), inner.shape[1], model.side, model.side))
     if border:
         outer = take(f"{name}.outer", take(f"{name}.border.0", x[:, -border:]))
-        result = outer * _sigmoid(outer)
+        result = rounded(outer * rounded(_sigmoid(outer)))
     result[:, :, quarter:-quarter, quarter:-quarter] = activated
     return result
 
 
-def _pull_head(name: str, gradient: Real, model: ModelConfig, steps: Mapping[str, Step], found: Gradients) -> Real:
+def _pull_head(
+    name: str,
+    gradient: Real,
+    model: ModelConfig,
+    steps: Mapping[str, Step],
+    found: Gradients,
+    rounded: Rounding,
+) -> Real:
     """Gradient to the code; those to the weights of the head are added to `found`."""
     quarter = model.side // 4
     inner = steps[f"{name}.inner"].output
     slope = (1 - _sigmoid(inner)) * _sigmoid(inner) if name == "amplitude" else math.pi * (1 - np.tanh(inner) ** 2)
-    back, own = steps[f"{name}.inner"].pull(gradient[:, :, quarter:-quarter, quarter:-quarter] * slope)
+    inwards = gradient[:, :, quarter:-quarter, quarter:-quarter] * rounded(slope)
+    back, own = steps[f"{name}.inner"].pull(rounded(inwards))
     found |= own
     if model.probe_big:
         outer = steps[f"{name}.outer"].output
-        frame = gradient * _sigmoid(outer) * (1 + outer * (1 - _sigmoid(outer)))
+        frame = rounded(gradient * rounded(_sigmoid(outer) * (1 + outer * (1 - _sigmoid(outer)))))
         frame[:, :, quarter:-quarter, quarter:-quarter] = 0
         for part in ("outer", "border.0"):
             frame, own = steps[f"{name}.{part}"].pull(frame)

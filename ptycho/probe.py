@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 SCHEMA = "ptycho-probe/1"
-QUANTITIES = ("R0", "R1", "R3", "R4", "R5", "R6", "R7", "R8")
+QUANTITIES = ("R0", "R1", "R2", "R2b", "R2c", "R3", "R4", "R5", "R6", "R7", "R8")
 ARRAYS, MANIFEST = "arrays.npz", "manifest.json"
 _SPEC = "spec"
-_BATCH = ("diffraction", "coords_offsets", "coords_relative", "indices")
+BATCH_FIELDS = ("diffraction", "coords_offsets", "coords_relative", "indices")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +118,7 @@ class Request:
         """The batches of so many steps of R8."""
         count = len(self.batch.diffraction) // self.batch_size
         rows = [slice(k * self.batch_size, (k + 1) * self.batch_size) for k in range(count)]
-        cut = [Batch(**{name: getattr(self.batch, name)[part] for name in _BATCH}) for part in rows]
+        cut = [Batch(**{name: getattr(self.batch, name)[part] for name in BATCH_FIELDS}) for part in rows]
         return [cut[step % count] for step in range(steps)]
 
     def save(self, path: Path) -> str:
@@ -133,7 +133,7 @@ class Request:
             "replay": len(self.replay),
         }
         arrays: dict[str, Array] = {_SPEC: np.array(json.dumps(spec)), "probe": self.probe}
-        arrays |= {f"batch/{name}": getattr(self.batch, name) for name in _BATCH}
+        arrays |= {f"batch/{name}": getattr(self.batch, name) for name in BATCH_FIELDS}
         arrays |= {f"weights/{name}": value for name, value in self.weights.items()}
         arrays |= {f"inputs/{name}": value for name, value in self.inputs.items()}
         for step, gradients in enumerate(self.replay):
@@ -207,12 +207,13 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def source_digest(package: str) -> str:
-    """SHA-256 of the source text of the core and of a backend: names an uncommitted change, too."""
+def source_digest(package: str, root: Path | None = None) -> str:
+    """SHA-256 of the source text of the core and of a backend below a folder: names an uncommitted change, too."""
+    below_root = fingerprint.ROOT if root is None else root
     hashed = hashlib.sha256()
     for owner in ("ptycho", package):
-        for path in sorted((fingerprint.ROOT / owner).rglob("*.py")):
-            hashed.update(f"{path.relative_to(fingerprint.ROOT).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+        for path in sorted((below_root / owner).rglob("*.py")):
+            hashed.update(f"{path.relative_to(below_root).as_posix()}\0".encode() + path.read_bytes() + b"\0")
     return hashed.hexdigest()
 
 
@@ -225,29 +226,39 @@ def serve(arguments: Sequence[str] | None, *, package: str, bench: "Callable[[Re
         package: the backend, `"ptycho_torch"` or `"ptycho_tf"`.
         bench: makes the backend's bench; imports the framework.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m {package}.probe", description="Answer a request with figures.")
-    parser.add_argument("--request", type=Path, required=True, metavar="NPZ")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {package}.probe",
+        description="Answer requests with figures; several pairs share one import of the framework.",
+    )
+    parser.add_argument("--request", type=Path, action="append", required=True, metavar="NPZ")
+    parser.add_argument("--out", type=Path, action="append", required=True, metavar="DIR", help="one a request")
     args = parser.parse_args(arguments)
     with exit_on_error():
-        from ptycho import probe_rungs
+        if len(args.request) != len(args.out):
+            raise UsageError(f"{len(args.request)} --request and {len(args.out)} --out; give one --out a --request")
+        for path, out in zip(args.request, args.out, strict=True):
+            _answer(path, out, package, bench)
 
-        sha256 = digest(args.request) if args.request.is_file() else ""
-        request = Request.load(args.request)
-        out = prepare(args.out)
-        made = bench(request)
-        exact, arrays = probe_rungs.measure(request, made, package)
-        manifest = {
-            "schema": SCHEMA,
-            "backend": package,
-            "request_sha256": sha256,
-            "nonce": request.nonce,
-            "commit": fingerprint.commit(),
-            "sources_sha256": source_digest(package),
-            "precision": request.precision,
-            "engine": made.engine.fingerprint(),
-            "quantities": list(request.quantities),
-            "arrays_sha256": write_arrays(out / ARRAYS, arrays),
-            "exact": exact,
-        }
-        write_text(out / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+
+def _answer(path: Path, out: Path, package: str, bench: "Callable[[Request], Bench]") -> None:
+    from ptycho import probe_rungs
+
+    sha256 = digest(path) if path.is_file() else ""
+    request = Request.load(path)
+    folder = prepare(out)
+    made = bench(request)
+    exact, arrays = probe_rungs.measure(request, made, package)
+    manifest = {
+        "schema": SCHEMA,
+        "backend": package,
+        "request_sha256": sha256,
+        "nonce": request.nonce,
+        "commit": fingerprint.commit(),
+        "sources_sha256": source_digest(package),
+        "precision": request.precision,
+        "engine": made.engine.fingerprint(),
+        "quantities": list(request.quantities),
+        "arrays_sha256": write_arrays(folder / ARRAYS, arrays),
+        "exact": exact,
+    }
+    write_text(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")

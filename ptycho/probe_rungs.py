@@ -16,11 +16,23 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import batches, cli, grouping, params, raw_data
-from ptycho.config import DataConfig, TrainingConfig, flatten, update_legacy_dict
+from ptycho import (
+    batches,
+    grouping,
+    params,
+    probe_contract,
+    probe_core,
+    probe_files,
+    probe_laws,
+    probe_operations,
+    probe_workflow,
+    raw_data,
+)
+from ptycho.config import DataConfig, TrainingConfig, update_legacy_dict
 from ptycho.engine import Batch, Engine
 from ptycho.physics import central_mask
-from ptycho.probe import Request
+from ptycho.probe import BATCH_FIELDS, Request
+from ptycho.probe_operations import Case
 from ptycho.store import Store
 
 Array = NDArray[Any]
@@ -58,6 +70,12 @@ class Bench(Protocol):
     def terms(self, batch: Batch, mae_weight: float, tv_weight: float) -> dict[str, Array]:
         """Loss terms, the total and the deviance."""
 
+    def weighted_gradients(self, batch: Batch, mae_weight: float, tv_weight: float) -> dict[str, Array]:
+        """Gradient of the objective with its optional terms to each trained weight, canonical names and layout."""
+
+    def operate(self, case: Case) -> Array:
+        """One operation of the backend on given arguments, or its gradient."""
+
     def physics_gradients(self, batch: Batch) -> dict[str, Array]:
         """Gradient of the objective to `object` (patches as the physics sees them) and to `probe`."""
 
@@ -76,7 +94,9 @@ def measure(request: Request, bench: Bench, package: str) -> tuple[dict[str, Exa
     if "R0" in request.quantities:
         exact["R0"] = contract(request, bench, package)
     if "R1" in request.quantities:
-        exact["R1"] = data(request, bench)
+        exact["R1"] = data(request, bench) | probe_files.measure(request.scan, request.model)
+    if "R2b" in request.quantities:
+        exact["R2b"] = probe_operations.classes(request, bench)
     arrays: dict[str, Array] = {}
     for rung, quantity in _ARRAYS.items():
         if rung in request.quantities:
@@ -89,11 +109,17 @@ def contract(request: Request, bench: Bench, package: str) -> Exact:
     found: Exact = {f"parameter.{name}": [*value] for name, value in bench.parameters().items()}
     found |= {f"optimiser.{name}": value for name, value in bench.optimiser().items()}
     found |= conventions(request.model.side, bench.intensity, bench.canvas)
+    found["engine.module"] = type(bench.engine).__module__
     signature = inspect.signature(import_module(f"{package}.engine").create_engine)
     for name, parameter in signature.parameters.items():
         if parameter.default is not inspect.Parameter.empty:
             found[f"engine.{name}"] = parameter.default
-    found |= {f"option.{name}": value for name, value in defaults(request.scan.path, f"{package}.train").items()}
+    path = request.scan.path
+    found |= probe_contract.constants()
+    found |= {f"option.{name}": v for name, v in probe_contract.training_defaults(path, f"{package}.train").items()}
+    inference = probe_contract.inference_defaults(path, f"{package}.inference")
+    found |= {f"inference.{name}": value for name, value in inference.items()}
+    found |= {f"response.{name}": changed for name, changed in probe_contract.responses(path, package).items()}
     return found
 
 
@@ -119,13 +145,8 @@ def conventions(
         "fft.dc_per_energy": [round(float(image.max()) / side**2, 9) for image in flat],
         "assembly.canvas": list(landed.shape),
         "assembly.landed": [int(k) for k in np.unravel_index(int(landed.argmax()), landed.shape)],
+        "assembly.peak": round(float(landed.max()), 9),
     }
-
-
-def defaults(path: Path, prog: str) -> Exact:
-    """Every option's default, from the backend's command line; the two paths that must be given are left out."""
-    config = cli.training_config(["--train_data_file", str(path), "--output_dir", "unused", "--quiet"], prog)
-    return {name: value for name, value in flatten(config).items() if name not in ("train_data_file", "output_dir")}
 
 
 def data(request: Request, bench: Bench) -> Exact:
@@ -153,36 +174,84 @@ def data(request: Request, bench: Bench) -> Exact:
         found[f"batch.{index}.indices"] = raw_data.digest(batch.indices)
         found[f"batch.{index}.diffraction"] = raw_data.digest(diffraction)
         found[f"batch.{index}.coords_relative"] = raw_data.digest(relative)
+    # Positions of a scan may be round numbers, which a cast to single precision leaves as they are.
+    for diffraction, relative in bench.delivered([request.first]):
+        found["delivered.diffraction"] = raw_data.digest(diffraction)
+        found["delivered.coords_relative"] = raw_data.digest(relative)
     return found
 
 
 Named = Iterator[tuple[str, Array]]
 
 
+LOUD = 1024.0
+"""Factor of the inputs of layers that are asked a second time, a power of two: it rounds nothing."""
+
+
+def uneven(request: Request) -> list[Batch]:
+    """The first batch, and a smaller one, as at the end of an epoch."""
+    size = request.batch_size
+    smaller = {name: getattr(request.batch, name)[size : 2 * size - 1] for name in BATCH_FIELDS}
+    return [request.first, Batch(**smaller)]
+
+
 def _layers(request: Request, bench: Bench) -> Named:
     for name, x in request.inputs.items():
         yield name, bench.layer(name, x)
+        # An activation that is capped, or a half-precision step, shows only where values are large.
+        if request.precision == "f64":
+            yield f"{name}.loud", bench.layer(name, LOUD * x)
 
 
 def _forward(request: Request, bench: Bench) -> Named:
-    yield from bench.forward(request.first).items()
+    found = bench.forward(request.first)
+    yield from found.items()
+    # What programs call is not what the checkpoints were recorded in: there it may be compiled, and once for all sizes.
+    yield "agreed", bench.engine.consistent_patches(found["patches"], request.first.coords_relative)
+    for index, patches in enumerate(bench.engine.predict(uneven(request))):
+        yield f"predicted.{index}", patches
 
 
 def _loss(request: Request, bench: Bench) -> Named:
     for label, weights in (("plain", (0.0, 0.0)), ("weighted", (request.mae_weight, request.tv_weight))):
         for name, value in bench.terms(request.first, *weights).items():
             yield f"{label}.{name}", value
+    losses = bench.engine.evaluate(uneven(request))
+    yield "evaluated.total", losses.total
+    yield "evaluated.deviance", losses.deviance
+    yield "evaluated.mean_total", np.array(losses.mean_total)
+    yield "evaluated.mean_deviance", np.array(losses.mean_deviance)
 
 
 def _gradients(request: Request, bench: Bench) -> Named:
     yield from bench.engine.gradients(request.first).items()
     yield from bench.physics_gradients(request.first).items()
+    for name, value in bench.weighted_gradients(request.first, request.mae_weight, request.tv_weight).items():
+        yield f"weighted.{name}", value
 
 
 def _optimiser(request: Request, bench: Bench) -> Named:
     for step, state in enumerate(bench.replay(request.replay, request.learning_rates), start=1):
         for name, value in state.items():
             yield f"{step}.{name}", value
+    # Plain arithmetic in float64 whatever the precision: nothing new in float32, and no floor to judge it by.
+    if request.precision == "f64":
+        for name, value in probe_core.schedules(request.scan.seed):
+            yield f"schedule.{name}", value
+
+
+ALL_WEIGHTS = "weights"
+"""Name of what `together` makes; no weight is called so."""
+
+
+def together(moved: Mapping[str, Array]) -> Array:
+    """
+    The changes of all weights as one vector, in the order of their names.
+
+    In float32 no weight is judged alone: of a gradient that is nothing but rounding Adam makes a whole step, and one
+    such element in a tensor of n moves its D by 2/√n. Which tensor that happens to is chance.
+    """
+    return np.concatenate([np.ravel(moved[name]) for name in sorted(moved)])
 
 
 def _trajectory(request: Request, bench: Bench) -> Named:
@@ -195,14 +264,22 @@ def _trajectory(request: Request, bench: Bench) -> Named:
         totals.append(bench.engine.train_epoch(walk[done:steps], rates[done:steps]).total)
         done = steps
         reached: Mapping[str, Array] = bench.engine.state()
-        for name, value in reached.items():
-            if not name.startswith("adam."):
-                yield f"{steps}.{name}", value - start[name]
+        moved = {name: value - start[name] for name, value in reached.items() if not name.startswith("adam.")}
+        for name, value in moved.items():
+            yield f"{steps}.{name}", value
+        yield f"{steps}.{ALL_WEIGHTS}", together(moved)
     yield "losses", np.concatenate(totals)
     bench.engine.load_state(start)
+    # In float32 the two trainings part by rounding alone; what is asked here is whether files and options arrive.
+    if request.precision == "f64":
+        package = type(bench.engine).__module__.partition(".")[0]
+        for name, value in probe_workflow.measure(request, package):
+            yield f"workflow.{name}", value
 
 
 _ARRAYS: Mapping[str, Callable[[Request, Bench], Named]] = {
+    "R2": probe_operations.measure,
+    "R2c": probe_laws.measure,
     "R3": _layers,
     "R4": _forward,
     "R5": _loss,

@@ -10,6 +10,7 @@ from ptycho import probe
 from ptycho.architecture import DECODERS
 from ptycho.config import RuntimeConfig
 from ptycho.engine import Batch
+from ptycho.probe_operations import Case
 
 Array = NDArray[Any]
 
@@ -133,6 +134,29 @@ class Bench:
         finally:
             engine.mae_weight, engine.tv_weight = before
         return {name: _array(getattr(made, name)) for name in ("nll", "mae", "variation", "total", "deviance")}
+
+    def weighted_gradients(self, batch: Batch, mae_weight: float, tv_weight: float) -> dict[str, Array]:
+        """Gradients of the objective with its optional terms; the engine's compiled function holds its own weights."""
+        from ptycho_tf.network import to_canonical
+        from ptycho_tf.runtime import tf
+
+        engine = self.engine
+        before = engine.mae_weight, engine.tv_weight
+        engine.mae_weight, engine.tv_weight = mae_weight, tv_weight
+        (tensors,) = _batches([batch])
+        try:
+            with tf.GradientTape() as tape:
+                total = engine.losses(tensors.diffraction, tensors.coords_relative).total
+        finally:
+            engine.mae_weight, engine.tv_weight = before
+        values = tape.gradient(total, engine.optimizer.targets)
+        return {name: to_canonical(_array(item)) for name, item in zip(engine.optimizer.names, values, strict=True)}
+
+    def operate(self, case: Case) -> Array:
+        """One operation."""
+        from ptycho_tf.operations import Operations
+
+        return Operations(self.engine).perform(case)
 
     def physics_gradients(self, batch: Batch) -> dict[str, Array]:
         """Gradients to the object and to the probe."""

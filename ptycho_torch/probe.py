@@ -11,6 +11,7 @@ from ptycho import probe
 from ptycho.architecture import DECODERS
 from ptycho.config import RuntimeConfig
 from ptycho.engine import Batch
+from ptycho.probe_operations import Case
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -122,6 +123,22 @@ class Bench:
         finally:
             engine.mae_weight, engine.tv_weight = before
         return {name: _array(getattr(made, name)) for name in ("nll", "mae", "variation", "total", "deviance")}
+
+    def weighted_gradients(self, batch: Batch, mae_weight: float, tv_weight: float) -> dict[str, Array]:
+        """Gradients of the objective with its optional terms."""
+        engine = self.engine
+        before = engine.mae_weight, engine.tv_weight
+        engine.mae_weight, engine.tv_weight = mae_weight, tv_weight
+        try:
+            return engine.gradients(batch)
+        finally:
+            engine.mae_weight, engine.tv_weight = before
+
+    def operate(self, case: Case) -> Array:
+        """One operation."""
+        from ptycho_torch.operations import Operations
+
+        return Operations(self.engine).perform(case)
 
     def physics_gradients(self, batch: Batch) -> dict[str, Array]:
         """Gradients to the object and to the probe."""

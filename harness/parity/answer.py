@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.parity.comparison import SINGLE
 from ptycho import fingerprint
 from ptycho.errors import UsageError
 from ptycho.probe import ARRAYS, MANIFEST, SCHEMA, Request, digest, read_arrays, source_digest
 
 Array = NDArray[Any]
+
+SAVED = "R8/workflow."
 
 TELLING = 64
 """Elements from which on a bit-equal copy cannot be chance: a sum of many terms rounds differently in each party."""
@@ -42,7 +45,7 @@ class Answer:
     manifest: Mapping[str, Any]
 
 
-def read(folder: Path, request_path: Path, package: str) -> Answer:
+def read(folder: Path, request_path: Path, package: str, root: Path = fingerprint.ROOT) -> Answer:
     """
     Read an answer.
 
@@ -50,6 +53,7 @@ def read(folder: Path, request_path: Path, package: str) -> Answer:
         folder: what the probe wrote.
         request_path: the request that it was given.
         package: the backend that was asked, `"ptycho_torch"` or `"ptycho_tf"`.
+        root: folder that its packages were imported from.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -62,8 +66,8 @@ def read(folder: Path, request_path: Path, package: str) -> Answer:
         "backend": package,
         "request_sha256": digest(request_path),
         "nonce": request.nonce,
-        "commit": fingerprint.commit(),
-        "sources_sha256": source_digest(package),
+        "commit": fingerprint.commit(root),
+        "sources_sha256": source_digest(package, root),
         "precision": request.precision,
         "quantities": list(request.quantities),
         "arrays_sha256": digest(folder / ARRAYS),
@@ -83,12 +87,15 @@ def read(folder: Path, request_path: Path, package: str) -> Answer:
 
 def copied(arrays: Mapping[str, Array], given: Mapping[str, Array]) -> list[str]:
     """
-    Names of arrays that are bit-equal to one that was given.
+    Names of arrays that are bit-equal to one that was given, as it was or in float32.
 
     What enters a layer (`.in`) is left out: the first of these is the scaled input, one product from what was given.
+    So is what a training saves: a weight that has no gradient, as the border's at gridsize 2, is saved as it was given.
     """
-    known = {_bytes(value) for value in given.values() if _is_telling(value)}
-    made = {name: value for name, value in arrays.items() if not name.endswith(".in")}
+    telling = [value for value in given.values() if _is_telling(value)]
+    known = {_bytes(value) for value in telling}
+    known |= {_bytes(value.astype(SINGLE[value.dtype])) for value in telling if value.dtype in SINGLE}
+    made = {name: value for name, value in arrays.items() if not name.endswith(".in") and not name.startswith(SAVED)}
     return [name for name, value in made.items() if _is_telling(value) and _bytes(value) in known]
 
 

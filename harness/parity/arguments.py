@@ -11,7 +11,8 @@ from ptycho.verdict import Verdict
 
 SIDES = ("torch", "tf")
 GRIDSIZES = (1, 2)
-STEPS, SEED = 200, 42
+PRECISIONS = ("f64", "f32")
+STEPS, SEED, CANARIES = 200, 42, 3
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,12 +32,33 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="interpreter that has a side's framework (torch=…, tf=…); default: this one",
     )
     parser.add_argument("--gridsize", type=int, action="append", choices=GRIDSIZES, help="default: both")
+    parser.add_argument(
+        "--precision",
+        action="append",
+        choices=PRECISIONS,
+        help="f64, the gate, and f32, the second opinion; default: both",
+    )
     parser.add_argument("--seed", type=int, default=SEED, help=f"of the problem (default: {SEED})")
     parser.add_argument("--steps", type=int, default=STEPS, help=f"length of the trajectory (default: {STEPS})")
     parser.add_argument("--fixture", default="small", metavar="NAME", help="canonical scan for R1 (default: small)")
     parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
     parser.add_argument("--quiet", action="store_true", help="print the result only")
     parser.add_argument("--follow", type=int, metavar="PID", help="end as if interrupted when this parent is gone")
+    parser.add_argument(
+        "--seeds", type=int, metavar="N", help="climb at N seeds from --seed on, and show how near to its limits"
+    )
+    parser.add_argument(
+        "--canaries", type=int, default=CANARIES, metavar="K", help=f"faults planted in a passing run ({CANARIES})"
+    )
+    parser.add_argument("--canary-seed", type=int, metavar="SEED", help="of their choice (default: drawn and printed)")
+    parser.add_argument("--quality", action="store_true", help="compare trained quality over seeds instead (R9)")
+    parser.add_argument(
+        "--resume", type=Path, metavar="JSON", help="with --quality: go on with an interrupted campaign"
+    )
+    parser.add_argument("--epochs", type=int, metavar="N", help="with --quality: of each training")
+    parser.add_argument("--recalibrate", action="store_true", help="measure the floors anew; show what would change")
+    parser.add_argument("--write", action="store_true", help="with --recalibrate: replace the committed floors")
+    parser.add_argument("--reason", metavar="TEXT", help="with --write: why a floor may rise")
     parser.add_argument("--replay", type=Path, metavar="NPZ", help="judge one kept comparison again, and nothing else")
     parser.set_defaults(run=run)
 
@@ -64,23 +86,74 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
     # Before NumPy is imported: the oracle's products are small, and its threads would wait by spinning.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    _refuse(args)
+    if args.recalibrate:
+        from harness.parity import recalibration
+
+        return recalibration.main(write=args.write, reason=args.reason, quiet=args.quiet)
     from harness.parity import command
 
     if args.replay is not None:
         return command.again(args.replay)
-    if args.steps < 1 or args.seed < 0:
-        raise UsageError(f"--steps {args.steps} --seed {args.seed}; allowed: steps from 1, seed from 0")
     chosen = pythons(args.python)
     from harness import fixtures
 
     (scan,) = fixtures.locate([args.fixture]).values()
+    if args.quality:
+        return _quality(args, chosen, scan)
+    from harness.parity.asking import Party
+
     options = command.Options(
-        pythons=chosen,
+        parties=[Party(side=side, python=python) for side, python in chosen.items()],
         scan=scan,
         gridsizes=tuple(sorted(set(args.gridsize or GRIDSIZES))),
+        precisions=tuple(sorted(set(args.precision or PRECISIONS), key=PRECISIONS.index)),
         seed=args.seed,
         steps=args.steps,
         root=args.root,
+        canaries=args.canaries,
+        canary_seed=args.canary_seed,
         quiet=args.quiet,
     )
-    return command.main(options, follow=args.follow)
+    wanted = range(args.seed, args.seed + args.seeds) if args.seeds else ()
+    return command.main(options, follow=args.follow, wanted=wanted)
+
+
+def _refuse(args: argparse.Namespace) -> None:
+    """
+    Refuse what cannot be honoured, all of it at once.
+
+    Raises:
+        UsageError: listing it.
+    """
+    found = []
+    if args.steps < 1 or args.seed < 0:
+        found.append(f"--steps {args.steps} --seed {args.seed}; allowed: steps from 1, seed from 0")
+    if args.seeds is not None and args.seeds < 1:
+        found.append(f"--seeds {args.seeds}; allowed: 1 or more")
+    if args.canaries < 0 or (args.canary_seed is not None and args.canary_seed < 0):
+        found.append(f"--canaries {args.canaries} --canary-seed {args.canary_seed}; allowed: 0 or more")
+    if (args.write or args.reason is not None) and not args.recalibrate:
+        found.append("--write and --reason go with --recalibrate")
+    if (args.resume is not None or args.epochs is not None) and not args.quality:
+        found.append("--resume and --epochs go with --quality")
+    modes = [name for name in ("quality", "recalibrate", "replay") if getattr(args, name)]
+    if len(modes) > 1:
+        found.append(f"{' and '.join(f'--{name}' for name in modes)}; allowed: one of them")
+    if found:
+        raise UsageError("\n".join(found))
+
+
+def _quality(args: argparse.Namespace, chosen: dict[str, str], scan: Path) -> int:
+    from harness.parity import quality
+
+    options = quality.Options(
+        pythons=chosen,
+        scan=scan,
+        root=args.root,
+        seeds=tuple(range(1, (args.seeds or quality.SEEDS) + 1)),
+        epochs=args.epochs or quality.EPOCHS,
+        resume=args.resume,
+        quiet=args.quiet,
+    )
+    return quality.main(options, follow=args.follow)

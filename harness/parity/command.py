@@ -1,34 +1,32 @@
 """
 `python -m harness parity`: ask both backends the same, each in a process of its own, and compare.
 
-The oracle answers in a thread meanwhile. Everything that a run needs later is kept in its run root: the requests, the
-report, and of the first failure a replay file and a picture.
+Everything that a run needs later is kept in its run root: the requests, the report, and of the first failure a replay
+file and a picture. A run that passes has also proved that it can fail: the ladder is checked on planted defects, and a
+few faults are planted into copies of the code.
 """
 
+import secrets
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import child, environment, runroot
-from harness.environment import Cell
+from harness import runroot
 from harness.events import EventLog
 from harness.interruption import Interruption
-from harness.parity import answer, ladder, oracle, picture, problem, replay, report
-from harness.parity.answer import Answer
-from harness.parity.ladder import Climbed, Expected
-from harness.parity.report import Evidence, Report
-from ptycho.errors import InfrastructureError
-from ptycho.fingerprint import ROOT
-from ptycho.probe import Request
+from harness.parity import evidence, ladder, questions, replay, report, seeds
+from harness.parity.asking import Party
+from harness.parity.display import Display
+from harness.parity.hearing import ORACLE, Heard, hear
+from harness.parity.ladder import Climbed
+from harness.parity.proof import Proof, prove
+from harness.parity.report import Report
+from harness.parity.rungs import PRECISIONS
+from harness.parity.seeds import Survey
+from harness.runroot import RunRoot
 from ptycho.verdict import Verdict
-
-PACKAGES = {"torch": "ptycho_torch", "tf": "ptycho_tf"}
-PROBE_TIMEOUT_S = 300.0
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-"""Another number of threads is another order of additions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,22 +35,51 @@ class Options:
     What the user asked for.
 
     Attributes:
-        pythons: interpreter by side.
+        parties: whom to ask.
         scan: file for R1.
         gridsizes: which to compare.
+        precisions: of `f64`, the gate, and `f32`, the second opinion.
         seed: of the problem.
         steps: length of the trajectory.
         root: the workspace's folder for runs.
+        canaries: how many faults to plant.
+        canary_seed: of their choice; drawn and printed if None.
         quiet: print nothing while running.
     """
 
-    pythons: Mapping[str, str]
+    parties: Sequence[Party]
     scan: Path
     gridsizes: tuple[int, ...]
+    precisions: tuple[str, ...] = PRECISIONS
     seed: int
     steps: int
     root: Path
+    canaries: int = 0
+    canary_seed: int | None = None
     quiet: bool = False
+
+
+@dataclass(kw_only=True)
+class _Ladder:
+    """A ladder while it is climbed."""
+
+    climbed: list[Climbed] = field(default_factory=list)
+    refused: dict[str, Sequence[str]] = field(default_factory=dict)
+
+    def judge(self, heard: Heard) -> list[Climbed]:
+        """Judge one question; what is refused and what was climbed is kept."""
+        question = heard.question
+        for side, why in ladder.refusals(heard.answers).items():
+            self.refused[f"{side}, {question.label}"] = why
+        judged = ladder.climb(
+            question.gridsize,
+            heard.answers,
+            heard.expected,
+            question.request.quantities,
+            precision=question.precision,
+        )
+        self.climbed += judged
+        return judged
 
 
 def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
@@ -70,127 +97,123 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
     kept = runroot.create(options.root)
     events = kept.open_events()
     try:
-        climbed: list[Climbed] = []
-        refused: dict[str, Sequence[str]] = {}
-        evidence: dict[int, tuple[Mapping[str, Answer], Expected]] = {}
-        parties = {}
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="oracle") as pool:
-            asked = {g: _ask(options, g, kept) for g in options.gridsizes}
-            expected = {g: pool.submit(_expect, request) for g, (request, _) in asked.items()}
-            try:
-                for gridsize, (request, path) in asked.items():
-                    answers = _answers(options, gridsize, path, kept, events, interruption)
-                    found = _wait(expected[gridsize], interruption)
-                    refused |= {f"{s}, gridsize {gridsize}": r for s, r in ladder.refusals(answers).items()}
-                    climbed += ladder.climb(gridsize, answers, found, request.quantities)
-                    evidence[gridsize] = answers, found
-                    parties[str(gridsize)] = {side: item.manifest for side, item in answers.items()}
-            finally:
-                pool.shutdown(cancel_futures=True, wait=False)
-        made = Report(
-            climbed=climbed,
-            refused=refused,
-            evidence=_evidence(climbed, evidence, kept),
-            parties=parties,
+        made, heard = _climb(options, kept, events, interruption)
+        proof = Proof()
+        if ladder.verdict(made.climbed, made.refused) is Verdict.PASS:
+            drawn = secrets.randbelow(2**31) if options.canary_seed is None else options.canary_seed
+            proof = prove(options.canaries, drawn, heard, options.parties, options.scan, kept, events, interruption)
+        told = Report(
+            climbed=ladder.in_order(made.climbed),
+            refused=made.refused,
+            evidence=evidence.keep(made.climbed, heard, kept),
+            parties=_parties(heard),
+            proof=proof,
             seed=options.seed,
             seconds=time.monotonic() - clock,
         )
-        path = made.write(kept.path / "parity.json")
-        events.write("parity.end", verdict=made.verdict.name, seconds=made.seconds)
+        path = told.write(kept.path / "parity.json")
+        events.write("parity.end", verdict=told.verdict.name, seconds=told.seconds)
     finally:
         events.close()
         kept.remove_scratch()
-    return made, path
+    return told, path
 
 
-def _ask(options: Options, gridsize: int, kept: runroot.RunRoot) -> tuple[Request, Path]:
-    request = problem.request(gridsize=gridsize, seed=options.seed, scan=options.scan, steps=options.steps)
-    path = kept.path / f"request-gridsize-{gridsize}.npz"
-    request.save(path)
-    return request, path
+def _climb(
+    options: Options, kept: RunRoot, events: EventLog, interruption: Interruption
+) -> tuple[_Ladder, list[Heard]]:
+    """Every question in its order; the verdict of the low rungs is told as soon as the last of them is judged."""
+    asked = _plan(options, (options.seed,), kept)
+    made, found = _Ladder(), list[Heard]()
+    low = sum(question.is_low for question in asked)
+    names = [*(party.side for party in options.parties), ORACLE]
+    with Display(names, asked, quiet=options.quiet) as display:
+        for heard in hear(options.parties, asked, kept, events, interruption, on_progress=display.answered):
+            display.refused(ladder.refusals(heard.answers))
+            display.judged(made.judge(heard))
+            found.append(heard)
+            if heard.number + 1 == low:
+                early = ladder.verdict(made.climbed, made.refused)
+                events.write("parity.low", verdict=early.name)
+                display.say(f"{questions.LOW[0]} to {questions.LOW[-1]}: {early.name.lower()}")
+    return made, found
 
 
-def _expect(request: Request) -> Expected:
-    exact = {side: oracle.exact(request, package) for side, package in PACKAGES.items()}
-    return Expected(exact=exact, arrays=oracle.arrays(request))
+def survey(options: Options, wanted: Sequence[int], interruption: Interruption) -> tuple[Survey, Path]:
+    """
+    Climb the ladder at many seeds: one process a backend for all of them, and nothing kept but the figures.
 
-
-def _wait(future: "Future[Expected]", interruption: Interruption) -> Expected:
-    while not future.done():
-        interruption.check()
-        time.sleep(0.05)
-    return future.result()
-
-
-def _answers(
-    options: Options,
-    gridsize: int,
-    request: Path,
-    kept: runroot.RunRoot,
-    events: EventLog,
-    interruption: Interruption,
-) -> dict[str, Answer]:
-    """Both probes, one after the other: each is the only one on its core beside the oracle."""
-    found = {}
-    for side, package in PACKAGES.items():
-        label = f"{side}-gridsize-{gridsize}"
-        if not options.quiet:
-            print(f"{label} …", flush=True)
-        cell = Cell(path=kept.scratch / label).make()
-        argv = [options.pythons[side], "-m", f"{package}.probe", "--request", str(request), "--out", str(cell.output)]
-        env = environment.build(
-            cell,
-            token=kept.token,
-            scratch=kept.scratch,
-            events=kept.events,
-            import_root=ROOT,
-            gpu=False,
-            extra=ONE_THREAD,
+    Args:
+        options: as for `run`; its seed and canaries are left aside.
+        wanted: the seeds.
+        interruption: asked while waiting.
+    """
+    kept = runroot.create(options.root)
+    events = kept.open_events()
+    made = {seed: _Ladder() for seed in wanted}
+    try:
+        asked = _plan(options, wanted, kept)
+        names = [*(party.side for party in options.parties), ORACLE]
+        with Display(names, asked, quiet=options.quiet) as display:
+            for heard in hear(
+                options.parties,
+                asked,
+                kept,
+                events,
+                interruption,
+                on_progress=display.answered,
+                timeout_s=SURVEY_TIMEOUT_S,
+            ):
+                display.judged(made[heard.question.seed].judge(heard))
+                heard.question.path.unlink()
+        found = seeds.collect(
+            {seed: item.climbed for seed, item in made.items()},
+            {f"seed {seed}, {key}": why for seed, item in made.items() for key, why in item.refused.items()},
         )
-        ended = child.run(
-            argv,
-            env=env,
-            cwd=cell.cwd,
-            log=kept.logs / f"{label}.log",
-            timeout_s=PROBE_TIMEOUT_S,
-            token=kept.token,
-            interruption=interruption,
-        )
-        events.write("probe.end", label=label, returncode=ended.returncode, seconds=round(ended.seconds, 2))
-        if ended.returncode or ended.timed_out:
-            how = f"was killed after {PROBE_TIMEOUT_S:.0f} s" if ended.timed_out else f"ended with {ended.returncode}"
-            raise InfrastructureError(f"the probe {label} {how}; its output is in {ended.log}:\n{ended.tail()}")
-        found[side] = answer.read(cell.output, request, package)
-    return found
+        path = found.write(kept.path / "parity-seeds.json")
+        events.write("parity.end", verdict=found.verdict.name)
+    finally:
+        events.close()
+        kept.remove_scratch()
+    return found, path
 
 
-def _evidence(
-    climbed: Sequence[Climbed], held: Mapping[int, tuple[Mapping[str, Answer], Expected]], kept: runroot.RunRoot
-) -> Evidence:
-    """Keep the comparison that decided, and draw it."""
-    failed = ladder.first_failure(climbed)
-    if failed is None or failed.worst is None or failed.rung.tolerance is None:
-        return Evidence()
-    answers, found = held[failed.gridsize]
-    tensor = failed.worst.tensor
-    sides = {side: item.arrays.get(tensor) for side, item in answers.items()}
-    stem = f"gridsize-{failed.gridsize}-{tensor.replace('/', '-')}"
-    file = replay.save(kept.path / f"{stem}.npz", tensor, failed.gridsize, sides, found.arrays.get(tensor))
-    drawn = picture.save(kept.pictures / f"{stem}.png", tensor, sides, found.arrays.get(tensor))
-    return Evidence(replay=str(file), picture=str(drawn) if drawn else None, command=replay.command(file))
+SURVEY_TIMEOUT_S = 6 * 3600.0
+"""A bound for the sake of having one: a survey takes minutes a seed."""
 
 
-def main(options: Options, *, follow: int | None) -> int:
-    """Run, print, and return the exit code."""
+def _plan(options: Options, wanted: Sequence[int], kept: RunRoot) -> list[questions.Question]:
+    return questions.plan(
+        gridsizes=options.gridsizes,
+        precisions=options.precisions,
+        seeds=wanted,
+        scan=options.scan,
+        steps=options.steps,
+        folder=kept.path,
+    )
+
+
+def _parties(heard: Sequence[Heard]) -> Mapping[str, Mapping[str, object]]:
+    return {item.question.label: {side: dict(found.manifest) for side, found in item.answers.items()} for item in heard}
+
+
+def main(options: Options, *, follow: int | None, wanted: Sequence[int] = ()) -> int:
+    """Run, at one seed or at many, print, and return the exit code."""
     from harness import processes
 
     processes.adopt_orphans()
     sys.dont_write_bytecode = True
     with Interruption(follow=follow).installed() as interruption:
-        made, path = run(options, interruption)
-    report.show(made)
+        if wanted:
+            surveyed, path = survey(options, wanted, interruption)
+            seeds.show(surveyed)
+            verdict = surveyed.verdict
+        else:
+            made, path = run(options, interruption)
+            report.show(made)
+            verdict = made.verdict
     print(f"report: {path}", flush=True)
-    return int(made.verdict)
+    return int(verdict)
 
 
 def again(path: Path) -> int:

@@ -3,7 +3,8 @@ One tensor of the backends against the oracle and against each other.
 
 Exact checks come first: presence, shape, type, and where NaN and the infinities are. NaN at the same place on both
 sides is no agreement unless the oracle has it too. Then D = ‖a − b‖₂ / ‖b‖₂ of the whole tensor, complex as it is: no
-means over tensors, no absolute floor, no forgiven phase.
+means over tensors, no absolute floor, no forgiven phase. A figure is shown in noise units, too: multiples of the
+tensor's own floor, which is what rounding alone does to it.
 """
 
 import math
@@ -21,14 +22,25 @@ Array = NDArray[Any]
 WORST = 3
 """Elements that are listed of a tensor that fails."""
 
+SHARED = 0.1
+"""Two sides that differ by less than this part of their distance from the oracle err together."""
+
+
+SINGLE: Mapping[Any, Any] = {
+    np.dtype(np.float64): np.dtype(np.float32),
+    np.dtype(np.complex128): np.dtype(np.complex64),
+}
+"""Type of an answer in float32 by the oracle's."""
+
 
 class Result(StrEnum):
-    """How a comparison came out. Only `PASS` is a pass."""
+    """How a comparison came out. Only `PASS` is a pass; what is not gated is looked at, and no evidence."""
 
     PASS = "pass"  # noqa: S105  # not a password
     FAIL = "fail"
     UNVERIFIED = "unverified"
     KNOWN_FAILURE = "known failure"
+    NOT_GATED = "not gated"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +63,10 @@ class Judgement:
         figures: D of each side to the oracle, by side, and `between` the two.
         tolerance: largest D that passes; None where values must be equal.
         guilty: sides that are at fault, by the oracle.
+        shared: whether the sides agree with each other and not with the oracle: the fault is in what they share.
         worst: elements that differ most.
-        beyond_tolerance: whether an exact check failed, so that no tolerance would pass.
+        beyond_tolerance: whether something else than D failed, so that no tolerance would pass.
+        floor: D that rounding alone makes of this tensor in the precision of the run; None if it was not measured.
     """
 
     tensor: str
@@ -61,8 +75,10 @@ class Judgement:
     figures: Mapping[str, float] = field(default_factory=dict)
     tolerance: float | None = None
     guilty: tuple[str, ...] = ()
+    shared: bool = False
     worst: tuple[Element, ...] = ()
     beyond_tolerance: bool = False
+    floor: float | None = None
 
     @property
     def minimum_tolerance(self) -> float | None:
@@ -71,6 +87,20 @@ class Judgement:
             return None
         largest = max(self.figures.values())
         return largest if math.isfinite(largest) else None
+
+    @property
+    def noise_units(self) -> dict[str, float]:
+        """Figures as multiples of the floor; empty if there is none."""
+        if self.floor is None:
+            return {}
+        return {name: in_units(figure, self.floor) for name, figure in self.figures.items()}
+
+
+def in_units(figure: float, floor: float) -> float:
+    """A figure as a multiple of a floor; of a floor of zero, which rounding cannot touch, 0 or infinite."""
+    if floor > 0:
+        return figure / floor
+    return math.inf if figure > 0 else 0.0
 
 
 def distance(actual: Array, expected: Array) -> float:
@@ -103,14 +133,22 @@ def _is_single(array: Array) -> bool:
         return bool(np.all(finite.astype(np.float32) == finite))
 
 
-def mismatches(actual: Array | None, expected: Array) -> list[str]:
-    """The exact checks, in the order in which they make the later ones pointless."""
+def mismatches(actual: Array | None, expected: Array, dtype: "np.dtype[Any] | None" = None) -> list[str]:
+    """
+    The exact checks, in the order in which they make the later ones pointless.
+
+    Args:
+        actual: what a side gave, None where it gave nothing.
+        expected: the oracle's.
+        dtype: type that a side must answer in; None is the oracle's.
+    """
+    wanted = expected.dtype if dtype is None else dtype
     if actual is None:
         return ["is missing"]
     if actual.shape != expected.shape:
         return [f"has shape {actual.shape}, expected {expected.shape}"]
-    if actual.dtype != expected.dtype:
-        return [f"has type {actual.dtype}, expected {expected.dtype}"]
+    if actual.dtype != wanted:
+        return [f"has type {actual.dtype}, expected {wanted}"]
     if actual.dtype.kind not in "fc":
         return [] if np.array_equal(actual, expected) else ["has other values, which must be equal"]
     found = []
@@ -131,7 +169,29 @@ def _negative_infinity(array: Array) -> NDArray[np.bool_]:
     return np.asarray(np.isneginf(array.real) | np.isneginf(array.imag))
 
 
-def judge(tensor: str, sides: Mapping[str, Array | None], expected: Array | None, tolerance: float) -> Judgement:
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """
+    How closely one tensor must agree.
+
+    Attributes:
+        tolerance: largest D that passes; None where nothing is known that it could be judged by.
+        floor: D that rounding alone makes of it; None if it was not measured.
+        ratio: largest ratio of the sides' D to the oracle, each counted as one floor at least; None for no limit.
+        single: whether the sides answer in float32 and complex64.
+        gated: whether D is judged at all; exact checks are made anyway.
+    """
+
+    tolerance: float | None
+    floor: float | None = None
+    ratio: float | None = None
+    single: bool = False
+    gated: bool = True
+
+
+def judge(
+    tensor: str, sides: Mapping[str, Array | None], expected: Array | None, tolerance: float | Limit | None
+) -> Judgement:
     """
     Judge one tensor.
 
@@ -139,39 +199,76 @@ def judge(tensor: str, sides: Mapping[str, Array | None], expected: Array | None
         tensor: `RUNG/NAME`.
         sides: what each backend gave, None where it gave nothing.
         expected: the oracle's, None where it has none.
-        tolerance: largest D that passes.
+        tolerance: largest D that passes, or everything that limits it.
     """
+    limit = tolerance if isinstance(tolerance, Limit) else Limit(tolerance=tolerance)
     if expected is None:
-        return _without_oracle(tensor, sides, tolerance)
-    wrong = {side: mismatches(value, expected) for side, value in sides.items()}
+        return _without_oracle(tensor, sides, limit)
+    if expected.dtype.kind not in "fc":
+        # Counts must be equal; rounding has no part in them.
+        limit = Limit(tolerance=0.0)
+    dtype = SINGLE.get(expected.dtype, expected.dtype) if limit.single else expected.dtype
+    wrong = {side: mismatches(value, expected, dtype) for side, value in sides.items()}
     reasons = [f"{side} {sentence}" for side, sentences in wrong.items() for sentence in sentences]
+    guilty = [side for side, sentences in wrong.items() if sentences]
     comparable = {
-        side: value
+        side: value.astype(expected.dtype, copy=False)
         for side, value in sides.items()
-        if value is not None and value.shape == expected.shape and value.dtype == expected.dtype
+        if value is not None and value.shape == expected.shape and value.dtype == dtype
     }
     figures = {side: _distance(value, expected) for side, value in comparable.items()}
     for one, other in combinations(comparable, 2):
         figures["between"] = _distance(comparable[one], comparable[other])
-    guilty = [side for side, sentences in wrong.items() if sentences]
-    for side, value in comparable.items():
-        if figures[side] > tolerance:
-            guilty += [side] if side not in guilty else []
-            reasons.append(f"{side} is {figures[side]:.2e} from the oracle; allowed {tolerance:.0e}")
-            reasons += _transposed(side, value, expected, tolerance)
-    if figures.get("between", 0.0) > tolerance and not guilty:
-        reasons.append(f"the backends are {figures['between']:.2e} from each other; allowed {tolerance:.0e}")
+    allowed = limit.tolerance if limit.gated else None
+    if allowed is not None:
+        for side, value in comparable.items():
+            if figures[side] > allowed:
+                guilty += [side] if side not in guilty else []
+                reasons.append(f"{side} is {figures[side]:.2e} from the oracle; allowed {allowed:.1e}")
+                reasons += _transposed(side, value, expected, allowed)
+        if figures.get("between", 0.0) > allowed and not guilty:
+            reasons.append(f"the backends are {figures['between']:.2e} from each other; allowed {allowed:.1e}")
+            guilty = [max(comparable, key=figures.__getitem__)]
+    unbalanced = _unbalanced(figures, comparable, limit) if allowed is not None and not guilty else []
+    if unbalanced:
+        reasons += unbalanced
         guilty = [max(comparable, key=figures.__getitem__)]
+    result = Result.FAIL if reasons else Result.PASS
+    if not reasons and not limit.gated:
+        result, reasons = Result.NOT_GATED, ["not judged: rounding alone parts correct backends here"]
+    elif not reasons and allowed is None:
+        result, reasons = Result.UNVERIFIED, ["there is no floor that it could be judged by; --recalibrate measures it"]
     return Judgement(
         tensor=tensor,
-        result=Result.FAIL if reasons else Result.PASS,
+        result=result,
         reasons=tuple(reasons),
         figures=figures,
-        tolerance=tolerance,
+        tolerance=allowed,
         guilty=tuple(guilty),
-        worst=_worst(comparable, expected, guilty) if reasons else (),
-        beyond_tolerance=any(wrong.values()),
+        shared=_is_shared(guilty, comparable, figures),
+        worst=_worst(comparable, expected, guilty) if guilty else (),
+        beyond_tolerance=any(wrong.values()) or bool(unbalanced),
+        floor=limit.floor,
     )
+
+
+def _unbalanced(figures: Mapping[str, float], sides: Mapping[str, Array], limit: Limit) -> list[str]:
+    """Whether one side, inside the tolerance, errs much more than the other: one of them computes otherwise."""
+    if limit.ratio is None or limit.floor is None or len(sides) < 2:
+        return []
+    # One floor at least: below it, errors are chance, and so is their ratio.
+    errors = sorted((max(figures[side], limit.floor), side) for side in sides)
+    (least, better), (largest, worse) = errors[0], errors[-1]
+    if in_units(largest, least) <= limit.ratio or largest == least:
+        return []
+    return [f"{worse} errs {in_units(largest, least):.1f} times as much as {better}; allowed {limit.ratio:g}"]
+
+
+def _is_shared(guilty: list[str], sides: Mapping[str, Array], figures: Mapping[str, float]) -> bool:
+    """Whether all sides are guilty and, by D, much closer to each other than to the oracle."""
+    if len(guilty) < 2 or set(guilty) != set(sides):
+        return False
+    return figures.get("between", math.inf) <= SHARED * min(figures[side] for side in sides)
 
 
 def judge_exact(tensor: str, sides: Mapping[str, Any], expected: Mapping[str, Any]) -> Judgement:
@@ -196,17 +293,18 @@ def judge_exact(tensor: str, sides: Mapping[str, Any], expected: Mapping[str, An
         result=Result.FAIL if guilty else Result.PASS,
         reasons=tuple(reasons),
         guilty=tuple(guilty),
+        shared=len(guilty) > 1 and all(side in sides and sides[side] == sides[guilty[0]] for side in guilty),
         beyond_tolerance=bool(guilty),
     )
 
 
-def _without_oracle(tensor: str, sides: Mapping[str, Array | None], tolerance: float) -> Judgement:
+def _without_oracle(tensor: str, sides: Mapping[str, Array | None], limit: Limit) -> Judgement:
     having = tuple(side for side, value in sides.items() if value is not None)
     return Judgement(
         tensor=tensor,
         result=Result.FAIL,
         reasons=(f"{' and '.join(having)} gave a tensor that the oracle does not know",),
-        tolerance=tolerance,
+        tolerance=limit.tolerance,
         guilty=having,
         beyond_tolerance=True,
     )

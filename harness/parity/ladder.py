@@ -1,20 +1,23 @@
 """
 The climb: every tensor of every rung is judged, and the lowest rung that fails is the verdict.
 
-A rung passes only on evidence: one for which nothing was compared is unverified, and an unverified rung of the gate
-fails the run. A known failure that passes fails the run, too: its entry must go.
+A rung passes only on evidence: one for which nothing was compared is unverified, and an unverified rung fails the run,
+in float32 as in the gate. A known failure that passes fails the run, too: its entry must go.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from harness.parity.answer import Answer, is_echo
-from harness.parity.comparison import Array, Judgement, Result, judge, judge_exact
-from harness.parity.rungs import KNOWN, RUNGS, Known, Rung
-from ptycho.probe_rungs import Exact
+from harness.parity.comparison import Array, Judgement, Limit, Result, in_units, judge, judge_exact
+from harness.parity.floors import TRAJECTORY, Floors
+from harness.parity.rungs import DOUBLE_IN_SINGLE, HORIZON, KNOWN, PRECISIONS, RUNGS, Known, Rung
+from ptycho.probe_rungs import ALL_WEIGHTS, Exact
 from ptycho.verdict import Verdict
 
-GRAVITY = (Result.FAIL, Result.UNVERIFIED, Result.KNOWN_FAILURE, Result.PASS)
+Judge = Callable[[Mapping[str, Mapping[str, Array]]], list[Judgement]]
+
+GRAVITY = (Result.FAIL, Result.UNVERIFIED, Result.KNOWN_FAILURE, Result.PASS, Result.NOT_GATED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,53 +28,86 @@ class Expected:
     Attributes:
         exact: plain values by side and rung.
         arrays: arrays by `RUNG/NAME`.
+        judges: of rungs with limits of their own: arrays by side -> judgements.
+        beside: of what a rung judges besides comparing tensor with tensor.
     """
 
     exact: Mapping[str, Mapping[str, Exact]]
     arrays: Mapping[str, Array]
+    judges: Mapping[str, Judge] = field(default_factory=dict)
+    beside: Mapping[str, Judge] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Climbed:
     """
-    One rung at one gridsize, judged.
+    One rung at one gridsize in one precision, judged.
 
     Attributes:
         rung: which.
         gridsize: g.
+        precision: of `PRECISIONS`.
         judgements: of all its tensors.
     """
 
     rung: Rung
     gridsize: int
+    precision: str = PRECISIONS[0]
     judgements: tuple[Judgement, ...]
 
     @property
     def result(self) -> Result:
-        """The gravest of its judgements; unverified if there is none."""
-        return min((item.result for item in self.judgements), key=GRAVITY.index, default=Result.UNVERIFIED)
+        """The gravest of its judgements; unverified if there is none, or none that is gated."""
+        gravest = min((item.result for item in self.judgements), key=GRAVITY.index, default=Result.UNVERIFIED)
+        return Result.UNVERIFIED if gravest is Result.NOT_GATED else gravest
 
     @property
     def worst(self) -> Judgement | None:
-        """What decides the rung: the gravest judgement, among equals the one with the largest figure."""
+        """What decides the rung: the gravest judgement, among equals the one that comes nearest to its limit."""
         if not self.judgements:
             return None
-        return min(self.judgements, key=lambda item: (GRAVITY.index(item.result), -_figure(item)))
+        return min(self.judgements, key=lambda item: (GRAVITY.index(item.result), -_strain(item), -_figure(item)))
 
     @property
     def figure(self) -> float | None:
-        """The largest D of the rung, None where values must be equal."""
-        figures = [_figure(item) for item in self.judgements if item.figures]
-        return max(figures, default=None)
+        """D of the comparison that decides the rung, None where there is none."""
+        return _figure(self.worst) if self.worst is not None and self.worst.figures else None
+
+    @property
+    def noise_units(self) -> float | None:
+        """The largest multiple of a tensor's floor in the rung; None where no floor is known."""
+        judged = (item.noise_units for item in self.judgements if item.result is not Result.NOT_GATED)
+        return max((max(units.values()) for units in judged if units), default=None)
+
+    @property
+    def not_gated(self) -> int:
+        """How many comparisons were looked at but not judged."""
+        return sum(item.result is Result.NOT_GATED for item in self.judgements)
 
     @property
     def guilty(self) -> tuple[str, ...]:
         """Sides at fault in any judgement of the rung."""
-        return tuple(sorted({side for item in self.judgements if item.result is Result.FAIL for side in item.guilty}))
+        return tuple(sorted({side for item in self._failed for side in item.guilty}))
+
+    @property
+    def suspect(self) -> str:
+        """Who is at fault, in words."""
+        if len(self.guilty) > 1 and all(item.shared for item in self._failed):
+            return "both (what they share: the core, or the oracle)"
+        return " and ".join(self.guilty) or "nobody in particular"
+
+    @property
+    def _failed(self) -> list[Judgement]:
+        return [item for item in self.judgements if item.result is Result.FAIL]
 
 
 def _figure(judgement: Judgement) -> float:
     return max(judgement.figures.values(), default=0.0)
+
+
+def _strain(judgement: Judgement) -> float:
+    """The largest figure in units of what is allowed."""
+    return 0.0 if judgement.tolerance is None else in_units(_figure(judgement), judgement.tolerance)
 
 
 def climb(
@@ -80,6 +116,9 @@ def climb(
     expected: Expected,
     quantities: Sequence[str],
     known: Sequence[Known] = KNOWN,
+    *,
+    precision: str = PRECISIONS[0],
+    floors: Floors | None = None,
 ) -> list[Climbed]:
     """
     Judge every rung that was asked for.
@@ -90,14 +129,57 @@ def climb(
         expected: the oracle's.
         quantities: names of the rungs that were asked for.
         known: comparisons that are expected to fail.
+        precision: of the answers, of `PRECISIONS`.
+        floors: what rounding alone does to each tensor; those of the repository if None.
     """
+    measured = Floors.load() if floors is None else floors
     found = []
+    given = {side: answer.arrays for side, answer in answers.items()}
     for rung in RUNGS:
         if rung.name in quantities:
-            judged = _exactly(rung, answers, expected) if rung.tolerance is None else _closely(rung, answers, expected)
-            marked = tuple(_mark(item, known) for item in judged)
-            found.append(Climbed(rung=rung, gridsize=gridsize, judgements=marked))
+            if rung.name in expected.judges:
+                judged = expected.judges[rung.name](given)
+            elif rung.tolerance is None:
+                judged = _exactly(rung, answers, expected)
+            else:
+                judged = _closely(rung, answers, expected, gridsize, precision, measured)
+            if rung.name in expected.beside:
+                judged = [*judged, *expected.beside[rung.name](given)]
+            marked = tuple(_mark(item, known, precision, gridsize) for item in judged)
+            found.append(Climbed(rung=rung, gridsize=gridsize, precision=precision, judgements=marked))
     return found
+
+
+def limit(rung: Rung, tensor: str, gridsize: int, precision: str, floors: Floors) -> Limit:
+    """
+    How closely a tensor must agree: the rung's tolerance in float64, multiples of the tensor's own floor in float32.
+
+    Args:
+        rung: whose.
+        tensor: `RUNG/NAME`.
+        gridsize: g.
+        precision: of `PRECISIONS`.
+        floors: what was measured; a float32 tensor without a floor has no tolerance, and so is unverified.
+    """
+    floor = floors.of(tensor, gridsize, precision)
+    if precision == PRECISIONS[0]:
+        return Limit(tolerance=rung.tolerance, floor=floor)
+    tolerance = None
+    if floor is not None and rung.floors is not None:
+        tolerance = max(rung.floors * floor, rung.tolerance or 0.0)
+    return Limit(
+        tolerance=tolerance,
+        floor=floor,
+        ratio=rung.ratio,
+        single=not tensor.startswith(DOUBLE_IN_SINGLE),
+        gated=not tensor.startswith(TRAJECTORY) or _is_within_horizon(tensor, floor),
+    )
+
+
+def _is_within_horizon(tensor: str, floor: float | None) -> bool:
+    """Whether a tensor of a float32 trajectory is judged: no single weight is, see `ptycho.probe_rungs.together`."""
+    is_whole = tensor == f"{TRAJECTORY}losses" or tensor.endswith(f".{ALL_WEIGHTS}")
+    return is_whole and (floor is None or floor <= HORIZON)
 
 
 def refusals(answers: Mapping[str, Answer]) -> dict[str, tuple[str, ...]]:
@@ -110,11 +192,18 @@ def refusals(answers: Mapping[str, Answer]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def first_failure(climbed: Sequence[Climbed]) -> Climbed | None:
-    """The lowest rung that does not stand, at the smallest gridsize."""
+def in_order(climbed: Sequence[Climbed]) -> list[Climbed]:
+    """From the lowest rung to the highest, float64 before float32, small gridsizes first."""
     order = [rung.name for rung in RUNGS]
-    fallen = [item for item in climbed if item.result in (Result.FAIL, Result.UNVERIFIED)]
-    return min(fallen, key=lambda item: (order.index(item.rung.name), item.gridsize), default=None)
+    return sorted(
+        climbed, key=lambda item: (order.index(item.rung.name), PRECISIONS.index(item.precision), item.gridsize)
+    )
+
+
+def first_failure(climbed: Sequence[Climbed]) -> Climbed | None:
+    """The lowest rung that does not stand, in float64 before float32, at the smallest gridsize."""
+    fallen = (item for item in in_order(climbed) if item.result in (Result.FAIL, Result.UNVERIFIED))
+    return next(fallen, None)
 
 
 def verdict(climbed: Sequence[Climbed], refused: Mapping[str, object]) -> Verdict:
@@ -136,8 +225,9 @@ def _exactly(rung: Rung, answers: Mapping[str, Answer], expected: Expected) -> l
     ]
 
 
-def _closely(rung: Rung, answers: Mapping[str, Answer], expected: Expected) -> list[Judgement]:
-    tolerance = rung.tolerance if rung.tolerance is not None else 0.0
+def _closely(
+    rung: Rung, answers: Mapping[str, Answer], expected: Expected, gridsize: int, precision: str, floors: Floors
+) -> list[Judgement]:
     of_rung = [expected.arrays, *(answer.arrays for answer in answers.values())]
     names = dict.fromkeys(name for arrays in of_rung for name in arrays if name.startswith(f"{rung.name}/"))
     return [
@@ -145,16 +235,16 @@ def _closely(rung: Rung, answers: Mapping[str, Answer], expected: Expected) -> l
             name,
             {side: answer.arrays.get(name) for side, answer in answers.items()},
             expected.arrays.get(name),
-            tolerance,
+            limit(rung, name, gridsize, precision, floors),
         )
         for name in names
     ]
 
 
-def _mark(judgement: Judgement, known: Sequence[Known]) -> Judgement:
+def _mark(judgement: Judgement, known: Sequence[Known], precision: str, gridsize: int) -> Judgement:
     """A known failure that fails is no failure of the run; one that passes is."""
     for entry in known:
-        if judgement.tensor == f"{entry.rung}/{entry.tensor}":
+        if entry.names(judgement.tensor, precision, gridsize):
             if judgement.result is Result.FAIL:
                 reasons = (f"known failure {entry.id}: {entry.reason}", *judgement.reasons)
                 return replace(judgement, result=Result.KNOWN_FAILURE, reasons=reasons)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ptycho import oracle_network, physics
 from ptycho.engine import Batch
-from ptycho.oracle_network import Pass
+from ptycho.oracle_network import Pass, Rounding, exactly
 from ptycho.probe import Request
 from ptycho.weights import LOG_SCALE, Weights, intensity_scale
 
@@ -36,6 +36,7 @@ class Evaluation:
         intensity: `(B, C, N, N)`.
         rate: λ, photons.
         counts: k, photons.
+        epsilon: smallest rate whose logarithm is taken.
     """
 
     passed: Pass
@@ -44,23 +45,29 @@ class Evaluation:
     intensity: Real
     rate: Real
     counts: Real
+    epsilon: float
 
     @property
     def nll(self) -> float:
         """The plain objective."""
-        return physics.poisson_nll(self.rate, self.counts)
+        return physics.poisson_nll(self.rate, self.counts, self.epsilon)
+
+    @property
+    def deviance(self) -> float:
+        """What is reported beside it."""
+        return physics.poisson_deviance(self.rate, self.counts, self.epsilon)
 
 
-def evaluate(request: Request, batch: Batch, weights: Weights) -> Evaluation:
-    """Everything up to the loss, under given weights."""
+def evaluate(request: Request, batch: Batch, weights: Weights, rounded: Rounding = exactly) -> Evaluation:
+    """Everything up to the loss, under given weights; `rounded` is applied to the result of each operation."""
     model = request.model
     scale = intensity_scale(request.nphotons, model.side)
-    passed = oracle_network.run(batch.diffraction, weights, model, scale)
+    passed = oracle_network.run(batch.diffraction, weights, model, scale, rounded)
     canvas, patches = None, passed.patches
     if model.gridsize > 1:
-        canvas = physics.assemble(patches, batch.coords_relative, model.gridsize)
-        patches = physics.extract(canvas, batch.coords_relative, model.side)
-    intensity = physics.intensity(patches, request.probe)
+        canvas = rounded(physics.assemble(rounded(patches), batch.coords_relative, model.gridsize))
+        patches = rounded(physics.extract(canvas, batch.coords_relative, model.side))
+    intensity = rounded(physics.intensity(rounded(patches), rounded(request.probe)))
     return Evaluation(
         passed=passed,
         canvas=canvas,
@@ -68,7 +75,13 @@ def evaluate(request: Request, batch: Batch, weights: Weights) -> Evaluation:
         intensity=intensity,
         rate=intensity * np.exp(2 * weights[LOG_SCALE]),
         counts=(batch.diffraction.astype(np.float64) * scale) ** 2,
+        epsilon=smallest_rate(request),
     )
+
+
+def smallest_rate(request: Request) -> float:
+    """ε of the run's precision, which the oracle takes over although it computes in float64."""
+    return physics.EPSILON_F64 if request.precision == "f64" else physics.EPSILON_F32
 
 
 def terms(request: Request, batch: Batch, found: Evaluation, mae_weight: float, tv_weight: float) -> dict[str, float]:
@@ -81,7 +94,7 @@ def terms(request: Request, batch: Batch, found: Evaluation, mae_weight: float, 
         "mae": float(mae),
         "variation": float(variation),
         "total": found.nll + mae_weight * float(mae) + tv_weight * float(variation),
-        "deviance": physics.poisson_deviance(found.rate, found.counts),
+        "deviance": found.deviance,
     }
 
 
@@ -89,20 +102,52 @@ def _mean_length(differences: Complex) -> float:
     return float(np.mean(np.sqrt(np.abs(differences) ** 2 + ROOT_FLOOR)))
 
 
-def gradients(request: Request, batch: Batch, weights: Weights, found: Evaluation) -> dict[str, NDArray[Any]]:
-    """Gradient of the plain objective to each weight, to the `object` that the physics sees, and to the `probe`."""
+def gradients(
+    request: Request,
+    batch: Batch,
+    weights: Weights,
+    found: Evaluation,
+    rounded: Rounding = exactly,
+    *,
+    mae_weight: float = 0.0,
+    tv_weight: float = 0.0,
+) -> dict[str, NDArray[Any]]:
+    """Gradient of the objective to each weight, to the `object` that the physics sees, and to the `probe`."""
     rate, counts = found.rate, found.counts
-    slope = (1 - np.where(rate > physics.EPSILON_F64, counts / rate, 0)) / rate.size
-    to_intensity = np.fft.ifftshift(slope * np.exp(2 * weights[LOG_SCALE]), axes=(-2, -1))[:, :, None]
-    waves = found.patches[:, :, None] * request.probe
-    spectrum = np.fft.fft2(waves, axes=(-2, -1), norm="ortho")
-    to_waves = np.fft.ifft2(2 * to_intensity * spectrum, axes=(-2, -1), norm="ortho")
-    to_object = np.sum(request.probe.conj() * to_waves, axis=2)
-    to_probe = np.sum(found.patches[:, :, None].conj() * to_waves, axis=(0, 1))
+    slope = (1 - np.where(rate > smallest_rate(request), counts / rate, 0)) / rate.size
+    if mae_weight:
+        slope = slope + mae_weight * _amplitude_slope(request, batch, rate)
+    to_intensity = rounded(np.fft.ifftshift(slope * np.exp(2 * weights[LOG_SCALE]), axes=(-2, -1))[:, :, None])
+    waves = rounded(found.patches[:, :, None] * request.probe)
+    spectrum = rounded(np.fft.fft2(waves, axes=(-2, -1), norm="ortho"))
+    to_waves = rounded(np.fft.ifft2(rounded(2 * to_intensity * spectrum), axes=(-2, -1), norm="ortho"))
+    to_object = rounded(np.sum(request.probe.conj() * to_waves, axis=2))
+    to_probe = rounded(np.sum(found.patches[:, :, None].conj() * to_waves, axis=(0, 1)))
+    if tv_weight:
+        to_object = rounded(to_object + tv_weight * _variation_slope(found.patches))
     back = _through_canvas(request, batch)
-    to_weights = found.passed.pull(back(to_object))
-    to_weights[LOG_SCALE] = to_weights[LOG_SCALE] + np.sum(slope * 2 * rate)
+    to_weights = found.passed.pull(rounded(back(to_object)))
+    to_weights[LOG_SCALE] = rounded(to_weights[LOG_SCALE] + np.sum(slope * 2 * rate))
     return {**to_weights, "object": to_object, "probe": to_probe}
+
+
+def _amplitude_slope(request: Request, batch: Batch, rate: Real) -> Real:
+    """∂/∂λ of mean |√(λ + ε)/S − X|."""
+    scale = intensity_scale(request.nphotons, request.model.side)
+    root = np.sqrt(rate + ROOT_FLOOR)
+    return np.asarray(np.sign(root / scale - batch.diffraction) / (2 * scale * root * rate.size))
+
+
+def _variation_slope(patches: Complex) -> Complex:
+    """∂/∂O of mean |∂x O| + mean |∂y O|, each length with ε under its root."""
+    slope = np.zeros_like(patches)
+    for axis in (-1, -2):
+        differences = np.diff(patches, axis=axis)
+        pull = differences / np.sqrt(np.abs(differences) ** 2 + ROOT_FLOOR) / differences.size
+        wide = np.moveaxis(slope, axis, 0)  # a view: what is added to it is added to the slope
+        wide[1:] += np.moveaxis(pull, axis, 0)
+        wide[:-1] -= np.moveaxis(pull, axis, 0)
+    return slope
 
 
 def _through_canvas(request: Request, batch: Batch) -> Callable[[Complex], Complex]:

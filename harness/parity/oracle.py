@@ -6,25 +6,37 @@ file itself: a party that shared the code it judges would share its mistakes.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity import objective
-from ptycho import grouping, oracle_network, physics
-from ptycho.config import DEFAULT_NPHOTONS
+from harness.parity import (
+    corners,
+    drawn,
+    expectations,
+    files,
+    in_situ,
+    laws,
+    objective,
+    operations,
+    reference,
+    schedules,
+    workflow,
+)
+from harness.parity.adam import BETA1, BETA2, EPSILON, Adam
+from harness.parity.ladder import Judge
+from ptycho import oracle_network, physics
 from ptycho.errors import UsageError
+from ptycho.oracle_network import Rounding, exactly
 from ptycho.probe import Request
-from ptycho.probe_rungs import Exact, conventions, defaults
+from ptycho.probe_rungs import ALL_WEIGHTS, LOUD, Exact, conventions, together, uneven
 from ptycho.raw_data import digest
-from ptycho.weights import LOG_SCALE, shapes
+from ptycho.weights import LOG_SCALE
 
 Array = NDArray[Any]
-
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-"""Kingma & Ba 2015, algorithm 1."""
 
 
 def exact(request: Request, package: str) -> dict[str, Exact]:
@@ -33,37 +45,55 @@ def exact(request: Request, package: str) -> dict[str, Exact]:
     if "R0" in request.quantities:
         found["R0"] = contract(request, package)
     if "R1" in request.quantities:
-        found["R1"] = data(request)
+        found["R1"] = data(request) | files.data(request)
+    if "R2b" in request.quantities:
+        found["R2b"] = dict(corners.expected(request))
     return found
 
 
-def arrays(request: Request) -> dict[str, Array]:
-    """Figures of the other rungs by `RUNG/NAME`."""
+def judges(request: Request) -> dict[str, Judge]:
+    """Judges of the rungs that have limits of their own."""
+    made: dict[str, Callable[[], Judge]] = {
+        "R2": lambda: partial(operations.judge, expectations.expected(request)),
+        "R2c": lambda: partial(laws.judge, laws.laws(request)),
+    }
+    return {rung: judge() for rung, judge in made.items() if rung in request.quantities}
+
+
+def beside(request: Request) -> dict[str, Judge]:
+    """Judges of what a rung looks at besides comparing tensor with tensor."""
+    return {"R3": partial(in_situ.judge_layers, request)} if {"R3", "R4"} <= set(request.quantities) else {}
+
+
+def arrays(request: Request, rounded: Rounding = exactly) -> dict[str, Array]:
+    """
+    Figures of the other rungs by `RUNG/NAME`.
+
+    Args:
+        request: the question.
+        rounded: applied to the result of each operation that rounds; the floors are measured with it.
+    """
     found: dict[str, Array] = {}
-    for rung, figures in (("R3", _layers), ("R4", _forward), ("R5", _loss), ("R6", _gradients)):
+    for rung, figures in _FIGURES.items():
         if rung in request.quantities:
-            found |= {f"{rung}/{name}": np.asarray(value) for name, value in figures(request)}
-    if "R7" in request.quantities:
-        found |= {f"R7/{name}": value for name, value in _optimiser(request)}
-    if "R8" in request.quantities:
-        found |= {f"R8/{name}": value for name, value in _trajectory(request)}
+            found |= {f"{rung}/{name}": np.asarray(value) for name, value in figures(request, rounded)}
     return found
 
 
 def contract(request: Request, package: str) -> Exact:
     """R0 as the description of the network has it."""
+    shapes = reference.parameters(request.model.filter_scale, request.model.channels)
     dtype = {"f64": "float64"}.get(request.precision, "float32")
     trainable = {LOG_SCALE: request.model.intensity_scale_trainable}
     found: Exact = {
-        f"parameter.{name}": [list(shape), dtype, trainable.get(name, True)]
-        for name, shape in shapes(request.model).items()
+        f"parameter.{name}": [list(shape), dtype, trainable.get(name, True)] for name, shape in shapes.items()
     }
-    stepped = sorted(name for name in shapes(request.model) if trainable.get(name, True))
+    stepped = sorted(name for name in shapes if trainable.get(name, True))
     found |= {"optimiser.parameters": stepped}
     found |= {"optimiser.beta1": BETA1, "optimiser.beta2": BETA2, "optimiser.epsilon": EPSILON}
     found |= conventions(request.model.side, physics.intensity, physics.assemble)
-    found |= {"engine.mae_weight": 0.0, "engine.tv_weight": 0.0}
-    return found | {f"option.{name}": value for name, value in defaults(request.scan.path, f"{package}.train").items()}
+    found |= {"engine.module": f"{package}.engine", "engine.mae_weight": 0.0, "engine.tv_weight": 0.0}
+    return found | reference.contract()
 
 
 def data(request: Request) -> Exact:
@@ -74,31 +104,35 @@ def data(request: Request) -> Exact:
             raise UsageError(f"{scan.path} has no member diff3d; the ladder reads a scan in canonical layout")
         raw, x, y, guess = (archive[name] for name in ("diff3d", "xcoords", "ycoords", "probeGuess"))
         metadata = json.loads(str(archive["_metadata"])) if "_metadata" in archive else {}
-    groups = grouping.group(x, y, gridsize=gridsize, n_groups=None, seed=scan.seed)
-    split = grouping.split(len(groups), scan.batch_size, scan.seed)
-    factor = np.float32(physics.normalisation(raw[np.unique(groups[split.train])]))
-    frames = np.multiply(raw, factor)
+    groups = drawn.groups(x, y, gridsize=gridsize, wanted=None, seed=scan.seed)
+    train, validation = drawn.split(len(groups), scan.batch_size, scan.seed)
+    frames = raw * np.float32(drawn.factor(raw[np.unique(groups[train])]))
     found: Exact = {"raw": digest(raw), "normalised": digest(frames), "groups": digest(groups)}
-    found |= {"train": digest(split.train), "validation": digest(split.validation)}
-    found |= {"probe": digest(physics.normalise_probe(guess))}
-    found |= {"nphotons": float(metadata.get("nphotons", DEFAULT_NPHOTONS))}
-    order = grouping.epoch_order(split.train, seed=scan.seed, epoch=0)
+    found |= {"train": digest(train), "validation": digest(validation)}
+    found |= {
+        "probe": digest(drawn.illumination(guess, divisor=request.model.probe_scale, masked=request.model.probe_mask))
+    }
+    found |= {"nphotons": float(metadata.get("nphotons", 1e9))}
+    order = drawn.order(train, scan.seed, 0)
     for index in range(scan.batches):
         members = groups[order[index * scan.batch_size : (index + 1) * scan.batch_size]]
-        near = np.stack([x[members], y[members]], axis=1)[:, None]
         found[f"batch.{index}.indices"] = digest(members)
         found[f"batch.{index}.diffraction"] = digest(frames[members])
-        found[f"batch.{index}.coords_relative"] = digest(-(near - near.mean(axis=-1, keepdims=True)))
+        found[f"batch.{index}.coords_relative"] = digest(drawn.relative(x, y, members)[1])
+    found["delivered.diffraction"] = digest(request.first.diffraction)
+    found["delivered.coords_relative"] = digest(request.first.coords_relative)
     return found
 
 
-def _layers(request: Request) -> Iterator[tuple[str, Array]]:
+def _layers(request: Request, rounded: Rounding) -> Iterator[tuple[str, Array]]:
     for name, x in request.inputs.items():
-        yield name, oracle_network.stage(name, request.weights)(x).output
+        yield name, oracle_network.stage(name, request.weights, rounded)(x).output
+        if request.precision == "f64":
+            yield f"{name}.loud", oracle_network.stage(name, request.weights, rounded)(LOUD * x).output
 
 
-def _forward(request: Request) -> Iterator[tuple[str, Array]]:
-    found = objective.evaluate(request, request.first, request.weights)
+def _forward(request: Request, rounded: Rounding) -> Iterator[tuple[str, Array]]:
+    found = objective.evaluate(request, request.first, request.weights, rounded)
     passed = found.passed
     for name in passed.inputs:
         if not name.endswith((".inner", ".outer")):
@@ -107,54 +141,42 @@ def _forward(request: Request) -> Iterator[tuple[str, Array]]:
     for name in ("code", "amplitude", "phase", "patches"):
         yield name, getattr(passed, name)
     yield "consistent", found.patches
-    yield "exit_wave", found.patches[:, :, None] * request.probe
+    yield "exit_wave", rounded(found.patches[:, :, None] * request.probe)
     yield "intensity", found.intensity
     if found.canvas is not None:
         yield "canvas", found.canvas
+    yield "agreed", found.patches
+    for index, batch in enumerate(uneven(request)):
+        yield f"predicted.{index}", objective.evaluate(request, batch, request.weights, rounded).patches
 
 
-def _loss(request: Request) -> Iterator[tuple[str, Array]]:
-    found = objective.evaluate(request, request.first, request.weights)
+def _loss(request: Request, rounded: Rounding) -> Iterator[tuple[str, Array]]:
+    found = objective.evaluate(request, request.first, request.weights, rounded)
     for label, weights in (("plain", (0.0, 0.0)), ("weighted", (request.mae_weight, request.tv_weight))):
         for name, value in objective.terms(request, request.first, found, *weights).items():
             yield f"{label}.{name}", np.array(value)
+    parts = [objective.evaluate(request, batch, request.weights, rounded) for batch in uneven(request)]
+    groups = [len(part.rate) for part in parts]
+    for name, values in (("total", [p.nll for p in parts]), ("deviance", [p.deviance for p in parts])):
+        yield f"evaluated.{name}", np.array(values)
+        yield f"evaluated.mean_{name}", np.array(np.dot(values, groups) / sum(groups))
 
 
-def _gradients(request: Request) -> Iterator[tuple[str, Array]]:
-    found = objective.evaluate(request, request.first, request.weights)
+def _gradients(request: Request, rounded: Rounding) -> Iterator[tuple[str, Array]]:
+    found = objective.evaluate(request, request.first, request.weights, rounded)
     trained = request.model.intensity_scale_trainable
-    for name, value in objective.gradients(request, request.first, request.weights, found).items():
+    for name, value in objective.gradients(request, request.first, request.weights, found, rounded).items():
         if trained or name != LOG_SCALE:
             yield name, value
+    options = {"mae_weight": request.mae_weight, "tv_weight": request.tv_weight}
+    weighted = objective.gradients(request, request.first, request.weights, found, rounded, **options)
+    for name in request.weights:
+        if trained or name != LOG_SCALE:
+            yield f"weighted.{name}", weighted[name]
 
 
-class Adam:
-    """
-    Adam over named arrays.
-
-    Args:
-        values: name to value; kept as copies.
-    """
-
-    def __init__(self, values: Mapping[str, Array]) -> None:
-        self.values = {name: np.array(value, dtype=np.float64) for name, value in values.items()}
-        self.first = {name: np.zeros_like(value) for name, value in self.values.items()}
-        self.second = {name: np.zeros_like(value) for name, value in self.values.items()}
-        self.count = 0
-
-    def step(self, gradients: Mapping[str, Array], rate: float) -> None:
-        """One step of the algorithm, line by line."""
-        self.count += 1
-        for name, gradient in gradients.items():
-            self.first[name] = BETA1 * self.first[name] + (1 - BETA1) * gradient
-            self.second[name] = BETA2 * self.second[name] + (1 - BETA2) * gradient**2
-            corrected = self.first[name] / (1 - BETA1**self.count)
-            spread = np.sqrt(self.second[name] / (1 - BETA2**self.count))
-            self.values[name] = self.values[name] - rate * corrected / (spread + EPSILON)
-
-
-def _optimiser(request: Request) -> Iterator[tuple[str, Array]]:
-    adam = Adam({name: np.zeros_like(value) for name, value in request.replay[0].items()})
+def _optimiser(request: Request, rounded: Rounding) -> Iterator[tuple[str, Array]]:
+    adam = Adam({name: np.zeros_like(value) for name, value in request.replay[0].items()}, rounded)
     for step, gradients in enumerate(request.replay, start=1):
         adam.step(gradients, request.learning_rates[step - 1])
         for name in gradients:
@@ -162,19 +184,43 @@ def _optimiser(request: Request) -> Iterator[tuple[str, Array]]:
             yield f"{step}.adam.m/{name}", adam.first[name]
             yield f"{step}.adam.v/{name}", adam.second[name]
         yield f"{step}.adam.step", np.array(step, dtype=np.int64)
+    if request.precision == "f64":
+        for name, rates in schedules.expected(request):
+            yield f"schedule.{name}", rates
 
 
-def _trajectory(request: Request) -> Iterator[tuple[str, Array]]:
-    adam = Adam({n: v for n, v in request.weights.items() if n != LOG_SCALE or request.model.intensity_scale_trainable})
+def trajectory(request: Request, rounded: Rounding = exactly) -> Iterator[tuple[str, Array]]:
+    """The optimiser's way, by name without the rung: R8 but for what comes through files."""
+    trained = {n: v for n, v in request.weights.items() if n != LOG_SCALE or request.model.intensity_scale_trainable}
+    adam = Adam(trained, rounded)
     start = {name: np.asarray(value) for name, value in request.weights.items()}
     totals = []
     for step, batch in enumerate(request.walk(max(request.steps, default=0)), start=1):
         weights = {**start, **adam.values}
-        found = objective.evaluate(request, batch, weights)
+        found = objective.evaluate(request, batch, weights, rounded)
         totals.append(found.nll)
-        gradients = objective.gradients(request, batch, weights, found)
+        gradients = objective.gradients(request, batch, weights, found, rounded)
         adam.step({name: gradients[name] for name in adam.values}, request.learning_rates[step - 1])
         if step in request.steps:
-            for name in start:
-                yield f"{step}.{name}", adam.values.get(name, start[name]) - start[name]
+            moved = {name: adam.values.get(name, start[name]) - start[name] for name in start}
+            for name, value in moved.items():
+                yield f"{step}.{name}", value
+            yield f"{step}.{ALL_WEIGHTS}", together(moved)
     yield "losses", np.array(totals)
+
+
+def _trajectory(request: Request, rounded: Rounding) -> Iterator[tuple[str, Array]]:
+    yield from trajectory(request, rounded)
+    if request.precision == "f64":
+        for name, value in workflow.figures(request):
+            yield f"workflow.{name}", value
+
+
+_FIGURES: Mapping[str, Callable[[Request, Rounding], Iterator[tuple[str, Array]]]] = {
+    "R3": _layers,
+    "R4": _forward,
+    "R5": _loss,
+    "R6": _gradients,
+    "R7": _optimiser,
+    "R8": _trajectory,
+}

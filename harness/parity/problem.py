@@ -6,6 +6,7 @@ first step; so nothing here is symmetric, no bias is zero, and the optimiser is 
 """
 
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.parity import clearance
 from ptycho import oracle_network, physics
 from ptycho.config import ModelConfig
 from ptycho.engine import Batch
+from ptycho.errors import UsageError
 from ptycho.probe import QUANTITIES, Request, Scan
 from ptycho.weights import LOG_SCALE, initial, intensity_scale
 
@@ -33,6 +36,14 @@ HIGHEST_RATE = 1e-4
 whose weights differ in the last bit, are 2e-7 apart after 200 steps, which would hide every fault below that."""
 
 CHECKPOINTS = (1, 10, 50, 100, 200)
+SINGLE_CHECKPOINTS = (1, 5, 10)
+"""Of the float32 trajectory, which is no longer than that: beyond, rounding alone has parted correct backends."""
+
+CORNERED = frozenset({"R6", "R8"})
+"""Rungs whose figures jump where a unit of the network is at a corner."""
+
+ATTEMPTS = 200
+"""Draws of patterns; about one in three keeps clear."""
 
 
 def weights(model: ModelConfig, seed: int) -> dict[str, NDArray[np.float64]]:
@@ -45,9 +56,9 @@ def weights(model: ModelConfig, seed: int) -> dict[str, NDArray[np.float64]]:
     return {**drawn, **biases, LOG_SCALE: drawn[LOG_SCALE] + 0.125}
 
 
-def batch(model: ModelConfig, groups: int, seed: int) -> Batch:
+def batch(model: ModelConfig, groups: int, seed: int, attempt: int = 0) -> Batch:
     """Speckled patterns, off centre, with offsets from the group's mean that differ along x and y."""
-    rng = np.random.default_rng([seed, 2])
+    rng = np.random.default_rng([seed, 2, *([attempt] if attempt else [])])
     shape = (groups, model.channels, model.side, model.side)
     axis = np.arange(model.side) - model.side / 2
     envelope = np.exp(-np.hypot(axis[:, None] - 3, axis + 2) / 6)
@@ -81,7 +92,8 @@ def recorded_gradients(seed: int) -> tuple[dict[str, NDArray[np.float64]], ...]:
         for scale in REPLAY_SCALES:
             gradients[f"kernel_{scale:g}"] = scale * rng.normal(size=(4, 3, 3, 3))
             gradients[f"bias_{scale:g}"] = scale * rng.normal(size=5)
-        gradients["scalar"] = np.array(rng.normal())
+        # Of one sign: the moment of a single number that changes sign can be nothing but rounding.
+        gradients["scalar"] = np.array(rng.uniform(0.5, 1.5))
         gradients["fades"] = rng.normal(size=7) * (step < REPLAY_STEPS // 2)
         steps.append(gradients)
     return tuple(steps)
@@ -108,8 +120,9 @@ def request(
         gridsize: g.
         seed: of weights, patterns and gradients.
         scan: file whose way through the loaders is hashed.
-        steps: length of the trajectory.
-        precision: of the backends.
+        steps: length of the trajectory; in float32 up to the last of `SINGLE_CHECKPOINTS` that it reaches.
+        precision: of the backends. In `f32` every number of the question is a float32 value, so that a backend that
+            rounds its inputs and the oracle that does not are given the same.
         changes: other fields of `Request`.
     """
     model = ModelConfig(filter_scale=1, gridsize=gridsize, intensity_scale_trainable=True)
@@ -122,7 +135,7 @@ def request(
         nphotons=NPHOTONS,
         threads=1,
         scan=Scan(path=scan.absolute(), seed=seed, batch_size=4, batches=2),
-        steps=(*(at for at in CHECKPOINTS if at < steps), *([steps] if steps else [])),
+        steps=checkpoints(steps, precision),
         learning_rates=rates(max(steps, REPLAY_STEPS)),
         batch_size=BATCH_SIZE,
         batch=patterns,
@@ -130,6 +143,58 @@ def request(
         weights=drawn,
         replay=recorded_gradients(seed),
     )
-    scale = intensity_scale(NPHOTONS, model.side)
-    recorded = oracle_network.run(asked.first.diffraction, drawn, model, scale).inputs
-    return replace(asked, inputs=dict(recorded), **changes)
+    asked = replace(asked if precision == "f64" else changed(asked, single), **changes)
+    if precision != "f64" and not CORNERED.isdisjoint(asked.quantities):
+        asked = cleared(asked, seed)
+    if "R3" not in asked.quantities or asked.inputs:
+        return asked
+    recorded = recorded_inputs(asked)
+    if precision != "f64":
+        recorded = {name: single(value) for name, value in recorded.items()}
+    return replace(asked, inputs=recorded)
+
+
+def recorded_inputs(asked: Request) -> dict[str, NDArray[np.float64]]:
+    """What each layer of the oracle's network is given by the first batch."""
+    scale = intensity_scale(asked.nphotons, asked.model.side)
+    return dict(oracle_network.run(asked.first.diffraction, asked.weights, asked.model, scale).inputs)
+
+
+def cleared(asked: Request, seed: int) -> Request:
+    """
+    A float32 question whose first patterns keep clear of the network's corners, drawn until they do.
+
+    Raises:
+        UsageError: they do not within `ATTEMPTS` draws.
+    """
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            asked = replace(asked, batch=batch(asked.model, len(asked.batch.diffraction), seed, attempt))
+        if clearance.is_clear(recorded_inputs(asked), asked.weights):
+            return asked
+    raise UsageError(f"seed {seed} gives no patterns clear of the network's corners in {ATTEMPTS} draws; take another")
+
+
+def checkpoints(steps: int, precision: str) -> tuple[int, ...]:
+    """After how many steps of a trajectory its weights are looked at."""
+    if precision != "f64":
+        # Only where the envelope was measured.
+        return tuple(at for at in SINGLE_CHECKPOINTS if at <= steps)
+    return (*(at for at in CHECKPOINTS if at < steps), *([steps] if steps else []))
+
+
+def single(value: NDArray[Any]) -> NDArray[Any]:
+    """Rounded to float32 or complex64, and back in its own type."""
+    given = np.asarray(value)
+    return given.astype(np.complex64 if np.iscomplexobj(given) else np.float32).astype(given.dtype)
+
+
+def changed(asked: Request, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Request:
+    """A question with something done to every number in it but the patterns, which are float32 in every precision."""
+    return replace(
+        asked,
+        probe=change(asked.probe),
+        weights={name: change(value) for name, value in asked.weights.items()},
+        inputs={name: change(value) for name, value in asked.inputs.items()},
+        replay=tuple({name: change(value) for name, value in step.items()} for step in asked.replay),
+    )

@@ -1,17 +1,21 @@
 """One comparison kept as a file, so that it can be judged again and looked at without running anything else."""
 
 import json
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from harness.parity import again as once_more
 from harness.parity.comparison import Array, Judgement, judge
-from harness.parity.rungs import RUNGS
+from harness.parity.floors import Floors
+from harness.parity.ladder import limit
+from harness.parity.rungs import PRECISIONS, RUNGS
 from ptycho.errors import UsageError
-from ptycho.probe import below, read_arrays, write_arrays
+from ptycho.probe import Request, below, read_arrays, write_arrays
 
-SCHEMA = "ptycho-parity-replay/1"
+SCHEMA = "ptycho-parity-replay/2"
 
 
 def command(path: Path) -> str:
@@ -19,7 +23,14 @@ def command(path: Path) -> str:
     return f"python -m harness parity --replay {path}"
 
 
-def save(path: Path, tensor: str, gridsize: int, sides: Mapping[str, Array | None], expected: Array | None) -> Path:
+def save(
+    path: Path,
+    tensor: str,
+    gridsize: int,
+    sides: Mapping[str, Array | None],
+    expected: Array | None,
+    precision: str = PRECISIONS[0],
+) -> Path:
     """
     Keep one comparison.
 
@@ -29,8 +40,9 @@ def save(path: Path, tensor: str, gridsize: int, sides: Mapping[str, Array | Non
         gridsize: g.
         sides: array by side, None where a side gave nothing.
         expected: the oracle's array, or None.
+        precision: of the sides' answers.
     """
-    spec = {"schema": SCHEMA, "tensor": tensor, "gridsize": gridsize, "sides": list(sides)}
+    spec = {"schema": SCHEMA, "tensor": tensor, "gridsize": gridsize, "precision": precision, "sides": list(sides)}
     arrays = {"spec": np.array(json.dumps(spec))}
     arrays |= {f"sides/{side}": value for side, value in sides.items() if value is not None}
     arrays |= {} if expected is None else {"oracle": expected}
@@ -38,25 +50,59 @@ def save(path: Path, tensor: str, gridsize: int, sides: Mapping[str, Array | Non
     return path
 
 
+def save_with_request(
+    path: Path, tensor: str, request: Path, asked: Request, answers: Mapping[str, Mapping[str, Array]]
+) -> Path:
+    """
+    Keep a judgement of R2 or R2c: the request from which its limits follow, and the answers that it rests on.
+
+    Args:
+        path: file to write.
+        tensor: name of the judgement.
+        request: the request's file.
+        asked: the request.
+        answers: arrays by side and `RUNG/NAME`.
+    """
+    spec = {"schema": SCHEMA, "tensor": tensor, "sides": list(answers)}
+    arrays = {"spec": np.array(json.dumps(spec)), "request": np.frombuffer(request.read_bytes(), np.uint8)}
+    for name in once_more.needs(asked, tensor):
+        arrays |= {f"sides/{side}/{name}": given[name] for side, given in answers.items() if name in given}
+    write_arrays(path, arrays)
+    return path
+
+
 def again(path: Path) -> Judgement:
     """
-    Judge a kept comparison with the tolerances of today.
+    Judge a kept comparison with the tolerances and floors of today.
 
     Raises:
-        UsageError: it is no file of `save`, or its rung does not exist.
+        UsageError: it is no file of `save` or `save_with_request`, or its rung does not exist.
     """
     arrays = read_arrays(path)
     try:
         spec = json.loads(str(arrays["spec"]))
         if spec["schema"] != SCHEMA:
             raise ValueError(f"its schema is not {SCHEMA}")
+        if "request" in arrays:
+            return _with_request(str(spec["tensor"]), spec["sides"], arrays)
         tensor = str(spec["tensor"])
         (rung,) = (rung for rung in RUNGS if rung.name == tensor.partition("/")[0])
         given = below(arrays, "sides/")
         sides = {side: given.get(side) for side in spec["sides"]}
+        gridsize, precision = int(spec["gridsize"]), str(spec["precision"])
+        if precision not in PRECISIONS:
+            raise ValueError(f"its precision is {precision!r}")
     except (KeyError, ValueError, TypeError) as error:
         raise UsageError(f"{path} is no replay file of this version ({error!r})") from error
-    return judge(tensor, sides, arrays.get("oracle"), 0.0 if rung.tolerance is None else rung.tolerance)
+    return judge(tensor, sides, arrays.get("oracle"), limit(rung, tensor, gridsize, precision, Floors.load()))
+
+
+def _with_request(tensor: str, sides: Sequence[str], arrays: Mapping[str, Array]) -> Judgement:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "request.npz"
+        file.write_bytes(arrays["request"].tobytes())
+        request = Request.load(file)
+    return once_more.judge(request, tensor, {side: below(arrays, f"sides/{side}/") for side in sides})
 
 
 def show(judgement: Judgement) -> None:
@@ -67,6 +113,8 @@ def show(judgement: Judgement) -> None:
         print(reason)
     for element in judgement.worst:
         print(f"{list(element.index)}: " + ", ".join(f"{name} {value}" for name, value in element.values.items()))
+    for name, units in judgement.noise_units.items():
+        print(f"{name} in noise units: {units:.3g}")
     least = judgement.minimum_tolerance
     if least is not None:
         print(f"minimum tolerance that would pass: {least:.3e}")

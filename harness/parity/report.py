@@ -10,11 +10,12 @@ from typing import Any
 
 from harness.parity.comparison import Judgement, Result
 from harness.parity.ladder import Climbed, first_failure, verdict
-from harness.parity.rungs import UNMEASURED
+from harness.parity.proof import Proof
+from harness.parity.rungs import PRECISIONS, UNMEASURED
 from ptycho.output import write_text
 from ptycho.verdict import Verdict
 
-SCHEMA = "ptycho-parity/1"
+SCHEMA = "ptycho-parity/2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +40,11 @@ class Report:
     A run of the ladder.
 
     Attributes:
-        climbed: every rung at every gridsize.
-        refused: why answers do not count, by `SIDE, gridsize G`.
+        climbed: every rung at every gridsize in every precision.
+        refused: why answers do not count, by side and question.
         evidence: of the first failure.
         parties: what each answer says of itself, by gridsize and side.
+        proof: that a fault would have been seen.
         seed: of the problem.
         seconds: wall time.
     """
@@ -51,13 +53,19 @@ class Report:
     refused: Mapping[str, Sequence[str]] = field(default_factory=dict)
     evidence: Evidence = Evidence()
     parties: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    proof: Proof = field(default_factory=Proof)
     seed: int
     seconds: float
 
     @property
     def verdict(self) -> Verdict:
-        """Pass or fail of the float64 gate."""
-        return verdict(self.climbed, self.refused)
+        """Pass or fail of everything that was climbed; a planted fault that was not seen fails the run, too."""
+        return Verdict.FAIL if self.proof.complaints else verdict(self.climbed, self.refused)
+
+    @property
+    def precisions(self) -> list[str]:
+        """Those that were climbed, the gate first."""
+        return [name for name in PRECISIONS if any(item.precision == name for item in self.climbed)]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; an infinite figure is text, which JSON has no number for."""
@@ -65,13 +73,14 @@ class Report:
             "schema": SCHEMA,
             "verdict": self.verdict.name.lower(),
             "exit_code": int(self.verdict),
-            "precision": "f64",
+            "precisions": self.precisions,
             "seed": self.seed,
             "seconds": round(self.seconds, 1),
             "refused": {key: list(value) for key, value in self.refused.items()},
             "first_failure": self._first_failure(),
             "rungs": [_row(item) for item in self.climbed],
             "unverified": [asdict(item) for item in UNMEASURED],
+            "proof": asdict(self.proof),
             "parties": self.parties,
         }
 
@@ -87,7 +96,9 @@ class Report:
         return {
             "rung": failed.rung.name,
             "gridsize": failed.gridsize,
+            "precision": failed.precision,
             "guilty": list(failed.guilty),
+            "suspect": failed.suspect,
             "catches": failed.rung.catches,
             **(_judgement(failed.worst) if failed.worst else {"reasons": ["nothing was compared"]}),
             **asdict(self.evidence),
@@ -104,6 +115,9 @@ def _judgement(item: Judgement) -> dict[str, Any]:
         "result": str(item.result),
         "reasons": list(item.reasons),
         "distances": {side: _number(figure) for side, figure in item.figures.items()},
+        "noise_units": {side: _number(figure) for side, figure in item.noise_units.items()},
+        "floor": item.floor,
+        "shared": item.shared,
         "tolerance": item.tolerance,
         "minimum_tolerance": item.minimum_tolerance,
         "worst_elements": [asdict(element) for element in item.worst],
@@ -114,32 +128,51 @@ def _row(item: Climbed) -> dict[str, Any]:
     return {
         "rung": item.rung.name,
         "gridsize": item.gridsize,
+        "precision": item.precision,
         "result": str(item.result),
         "compared": len(item.judgements),
+        "not_gated": item.not_gated,
         "worst": _number(item.figure),
+        "noise_units": _number(max(item.worst.noise_units.values(), default=None) if item.worst else None),
         "tensor": item.worst.tensor if item.worst else None,
-        "tolerance": item.rung.tolerance,
+        "tolerance": item.worst.tolerance if item.worst else None,
+        "minimum_tolerance": item.worst.minimum_tolerance if item.worst else None,
         "guilty": list(item.guilty),
         "failures": [_judgement(one) for one in item.judgements if one.result is not Result.PASS],
     }
 
 
-HEADINGS = ("rung", "g", "what", "compared", "worst D", "allowed", "at", "result")
+HEADINGS = ("rung", "g", "in", "what", "compared", "D", "noise units", "allowed", "passes at", "at", "result")
 
 
 def rows(report: Report) -> list[tuple[str, ...]]:
     """The table without its headings."""
     table: list[tuple[str, ...]] = []
     for item in report.climbed:
-        figure = "–" if item.figure is None else f"{item.figure:.1e}"
-        allowed = "equal" if item.rung.tolerance is None else f"{item.rung.tolerance:.0e}"
-        at = item.worst.tensor if item.worst and (item.figure or item.result is Result.FAIL) else ""
-        what = item.rung.what.partition(":")[0].partition(",")[0]
-        table.append(
-            (item.rung.name, str(item.gridsize), what, str(len(item.judgements)), figure, allowed, at, str(item.result))
-        )
-    table += [(item.name, "–", item.what, "0", "–", "–", item.reason, str(Result.UNVERIFIED)) for item in UNMEASURED]
+        where = (item.rung.name, str(item.gridsize), item.precision, item.rung.what.partition(":")[0].partition(",")[0])
+        count = str(len(item.judgements)) + (f" ({item.not_gated} not gated)" if item.not_gated else "")
+        table.append((*where, count, *_cells(item), str(item.result)))
+    blank = ("0", "–", "–", "–", "–")
+    table += [(item.name, "–", "–", item.what, *blank, item.reason, str(Result.UNVERIFIED)) for item in UNMEASURED]
     return table
+
+
+def _cells(item: Climbed) -> tuple[str, str, str, str, str]:
+    """D, noise units, what is allowed, what would pass, and where, of the comparison that decides a rung."""
+    worst = item.worst
+    if worst is None or not worst.figures:
+        failed = worst is not None and worst.result is Result.FAIL
+        return "–", "–", "equal", "–", worst.tensor if worst is not None and failed else ""
+    largest = max(worst.figures.values())
+    units = max(worst.noise_units.values(), default=None)
+    least = worst.minimum_tolerance
+    return (
+        f"{largest:.1e}",
+        "–" if units is None else f"{units:.3g}",
+        "–" if worst.tolerance is None else f"{worst.tolerance:.0e}",
+        "never" if least is None else f"{least:.1e}",
+        worst.tensor if largest or worst.result is not Result.PASS else "",
+    )
 
 
 def show(report: Report) -> None:
@@ -167,8 +200,8 @@ def show(report: Report) -> None:
 def _diagnose(report: Report) -> None:
     failed = first_failure(report.climbed)
     if failed is not None:
-        guilty = " and ".join(failed.guilty) or "nobody in particular"
-        print(f"\nfirst failing rung: {failed.rung.name} at gridsize {failed.gridsize}; guilty: {guilty}")
+        where = f"{failed.rung.name} at gridsize {failed.gridsize} in {failed.precision}"
+        print(f"\nfirst failing rung: {where}; guilty: {failed.suspect}")
         print(f"points at: {failed.rung.catches}")
         if failed.worst is not None:
             for reason in failed.worst.reasons:
@@ -176,10 +209,16 @@ def _diagnose(report: Report) -> None:
             for element in failed.worst.worst:
                 values = ", ".join(f"{name} {value}" for name, value in element.values.items())
                 print(f"  at {list(element.index)}: {values}")
+            if failed.worst.noise_units:
+                units = ", ".join(f"{name} {figure:.3g}" for name, figure in failed.worst.noise_units.items())
+                print(f"  in noise units: {units}")
             if failed.worst.minimum_tolerance is not None:
                 print(f"  minimum tolerance that would pass: {failed.worst.minimum_tolerance:.2e}")
         for label in ("picture", "replay", "command"):
             if (value := getattr(report.evidence, label)) is not None:
                 print(f"  {label}: {value}")
+    for sentence in report.proof.sentences():
+        print(sentence)
     word = report.verdict.name.lower()
-    print(f"parity in float64: {word} (exit {int(report.verdict)}) in {report.seconds:.0f} s", flush=True)
+    precisions = " and ".join(report.precisions) or "no precision"
+    print(f"parity in {precisions}: {word} (exit {int(report.verdict)}) in {report.seconds:.0f} s", flush=True)

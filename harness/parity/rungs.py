@@ -3,7 +3,7 @@ The rungs as a table: what is compared, how closely it must agree, why so closel
 
 Tolerances are for float64, which is the gate: there, two correct backends agree to a few hundred units in the last
 place, and a wrong constant stands eleven orders above. A float32 comparison at one fixed tolerance either rejects a
-correct pair or lets faults live; until its floors are calibrated it is listed as unverified.
+correct pair or lets faults live; there, each tensor is allowed a multiple of its own floor (`harness.parity.floors`).
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,9 @@ class Rung:
         tolerance: largest D = ‖a − b‖ / ‖b‖ that passes, in float64; None where values must be equal.
         reason: why this tolerance.
         catches: what a failure here, with all rungs below it standing, points at.
+        floors: multiple of a tensor's own floor that passes in float32; None where values must be equal or the rung
+            judges by limits of its own.
+        ratio: largest ratio of the two sides' errors that passes in float32; None for no limit.
     """
 
     name: str
@@ -27,6 +30,28 @@ class Rung:
     tolerance: float | None
     reason: str
     catches: str
+    floors: float | None = None
+    ratio: float | None = None
+
+
+PRECISIONS = ("f64", "f32")
+"""The gate first."""
+
+FLOORS = 32.0
+"""Of a tensor's own floor. A sum of n terms is rounded n times where the floor's runs perturb its result once; correct
+backends reach 4 in forward passes, and more where a unit near its ReLU's corner falls on the other side."""
+
+ENVELOPE = 4.0
+"""Of the envelope of perturbed twins, in a trajectory: it has the growth in it already."""
+
+ERROR_RATIO = 8.0
+
+HORIZON = 0.05
+"""Change of the weights by rounding alone, relative, from which on a float32 trajectory is not judged: two correct
+backends are then on ways of their own."""
+
+DOUBLE_IN_SINGLE = ("R5/", "R8/losses")
+"""Beginnings of tensors that stay float64 in a float32 run: the loss is summed in float64 in every precision."""
 
 
 RUNGS = (
@@ -45,11 +70,33 @@ RUNGS = (
         catches="overflow, axis order, shuffle, split, normalisation",
     ),
     Rung(
+        name="R2",
+        what="single operations, each within the bound of its own kind",
+        tolerance=None,
+        reason="2·√n rounding units for a sum, log2(N²) for a transform, none for a copy, a table for functions",
+        catches="padding, shift, norm, pooling, up-sampling, a cast, a cheaper function",
+    ),
+    Rung(
+        name="R2b",
+        what="gradients at corners: at zero, at ties, in tails, of a negative modulus",
+        tolerance=None,
+        reason="the kind of number that they are does not depend on rounding",
+        catches="NaN, a half for a one, a slope where there is none",
+    ),
+    Rung(
+        name="R2c",
+        what="laws of the physics, and what both share against formulas: loading, draws, stitching",
+        tolerance=None,
+        reason="1e-13·log2(N), a few hundred rounding units a stage; what is counted must be exact",
+        catches="a conjugated or transposed probe, double scale, crop and sign, a wrong adjoint, a fault in the core",
+    ),
+    Rung(
         name="R3",
         what="layers, each on the oracle's recorded input",
         tolerance=1e-12,
         reason="about a thousand units in the last place of float64; the longest sum has 9·128 terms",
         catches="the layer itself: padding, activation, kernel layout, up-sampling, a bias",
+        floors=FLOORS,
     ),
     Rung(
         name="R4",
@@ -57,6 +104,8 @@ RUNGS = (
         tolerance=1e-11,
         reason="ten layers deep, and the last rung's tolerance once more",
         catches="order, pooling, split of channels, head, assembly, exit wave, shift",
+        floors=FLOORS,
+        ratio=ERROR_RATIO,
     ),
     Rung(
         name="R5",
@@ -64,6 +113,7 @@ RUNGS = (
         tolerance=1e-12,
         reason="sums of positive and negative terms of one size; a 1 % rate error moves the deviance by far more",
         catches="epsilon, sum or mean, constants, double square",
+        floors=FLOORS,
     ),
     Rung(
         name="R6",
@@ -71,6 +121,7 @@ RUNGS = (
         tolerance=1e-11,
         reason="twice the depth of the forward pass",
         catches="a detached branch, a wrong complex derivative, a gradient written by hand",
+        floors=FLOORS,
     ),
     Rung(
         name="R7",
@@ -78,6 +129,7 @@ RUNGS = (
         tolerance=1e-14,
         reason="six steps of element-wise arithmetic from parameters at zero",
         catches="where epsilon is added, betas, bias correction, clipping",
+        floors=FLOORS,
     ),
     Rung(
         name="R8",
@@ -86,6 +138,7 @@ RUNGS = (
         reason="Adam divides by the size of a gradient, so that rounding of a small one grows into the step; measured: "
         "5e-12 at gridsize 1 and 5e-11 at gridsize 2 within 200 steps",
         catches="state, order of batches, slow drift, a schedule that is off by one",
+        floors=ENVELOPE,
     ),
 )
 
@@ -99,13 +152,7 @@ class Unmeasured:
     reason: str
 
 
-UNMEASURED = (
-    Unmeasured(
-        name="R2", what="single operations, laws of the physics", reason="no figures yet; R3 and R4 contain them"
-    ),
-    Unmeasured(name="f32", what="float32 second opinion", reason="needs calibrated floors"),
-    Unmeasured(name="R9", what="trained quality", reason="not part of this command yet"),
-)
+UNMEASURED = (Unmeasured(name="R9", what="trained quality", reason="not part of this command yet"),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,12 +165,24 @@ class Known:
         tensor: name of the tensor in it.
         id: by which the failure is tracked.
         reason: why it is not repaired.
+        precision: of the runs in which it fails; None for all.
+        gridsize: at which it fails; None for all.
     """
 
     rung: str
     tensor: str
     id: str
     reason: str
+    precision: str | None = None
+    gridsize: int | None = None
+
+    def names(self, tensor: str, precision: str, gridsize: int) -> bool:
+        """Whether this entry is about a comparison."""
+        return (
+            tensor == f"{self.rung}/{self.tensor}"
+            and self.precision in (None, precision)
+            and self.gridsize in (None, gridsize)
+        )
 
 
 KNOWN: tuple[Known, ...] = ()

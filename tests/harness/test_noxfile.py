@@ -45,3 +45,10 @@ def test_an_unknown_device_is_refused_before_anything_is_installed(device: str, 
     done = subprocess.run([*argv, "--", "--device", device], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert f"--device {device!r}; allowed: auto, cpu, cuda" in done.stderr
+
+
+def test_several_targets_are_taken_out_of_what_follows_the_dashes() -> None:
+    given = ["-k", "x", "--target", "a.toml", "--target=b.toml", "--", "-v"]
+    code = f"import noxfile; print(noxfile.taken('--target', {given!r}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "(['a.toml', 'b.toml'], ['-k', 'x', '--', '-v'])\n"

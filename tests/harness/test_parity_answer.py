@@ -96,6 +96,14 @@ def test_an_echo_of_the_request_is_refused(tmp_path: Path, request_path: Path) -
     assert refused == ("its R3/amplitude.0 is a copy of an array in the request, bit for bit",)
 
 
+def test_an_echo_in_float32_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "request.npz"
+    problem.request(gridsize=1, seed=3, scan=FIXTURE, steps=1, precision="f32", quantities=("R3",)).save(path)
+    expected = {"R3/amplitude.0": read_arrays(path)["inputs/amplitude.1"].astype(np.float32)}
+    refused = answer.read(respond(tmp_path / "out", path, expected, precision="f32"), path, PACKAGE).refusals
+    assert refused == ("its R3/amplitude.0 is a copy of an array in the request, bit for bit",)
+
+
 def _truncate(folder: Path) -> None:
     (folder / ARRAYS).write_bytes((folder / ARRAYS).read_bytes()[:100])
 

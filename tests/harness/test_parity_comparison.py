@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.parity.comparison import Judgement, Result, distance, is_laundered, judge, judge_exact
+from harness.parity.comparison import Judgement, Limit, Result, distance, in_units, is_laundered, judge, judge_exact
 
 TRUE = np.random.default_rng(0).normal(size=(3, 3, 4))
 Array = NDArray[Any]
@@ -167,3 +167,89 @@ def test_plain_values_are_judged_by_equality() -> None:
     assert (silent.guilty, silent.reasons) == (("tf",), ("tf has 'nothing', expected 1e-08",))
     alone = judge_exact("R0/extra", {"torch": 1}, {})
     assert (alone.result, alone.guilty) == (Result.FAIL, ("torch",))
+
+
+ROUNDED = TRUE.astype(np.float32)
+ALLOWED = Limit(tolerance=1e-5, floor=1e-7, single=True)
+
+
+def single(torch: Array | None, tf: Array | None, limit: Limit = ALLOWED, expected: Array = TRUE) -> Judgement:
+    return judge("R3/layer", {"torch": torch, "tf": tf}, expected, limit)
+
+
+def test_an_answer_in_float32_is_judged_in_float64_and_counted_in_floors() -> None:
+    found = single(ROUNDED, ROUNDED * np.float32(1.000005))
+    assert found.result is Result.PASS
+    assert found.figures["tf"] == pytest.approx(5e-6, rel=0.05)
+    assert found.noise_units["tf"] == pytest.approx(50, rel=0.05)
+    assert found.noise_units["torch"] < 1
+    assert single(ROUNDED, ROUNDED * np.float32(1.00002)).guilty == ("tf",)
+
+
+def test_float32_answers_are_not_taken_for_hidden_casts() -> None:
+    waves = (TRUE + 1j * TRUE[::-1]).astype(np.complex64)
+    assert single(ROUNDED, ROUNDED).result is Result.PASS
+    assert single(waves, waves, expected=TRUE + 1j * TRUE[::-1]).result is Result.PASS
+
+
+def test_another_type_than_that_of_the_precision_fails() -> None:
+    assert single(ROUNDED, TRUE).reasons == ("tf has type float64, expected float32",)
+    # A sum that stays float64 in every precision and went through float32 after all.
+    found = judge("R5/nll", {"torch": TRUE, "tf": ROUNDED.astype(np.float64)}, TRUE, Limit(tolerance=1e-3, floor=1e-7))
+    assert (found.result, found.guilty) == (Result.FAIL, ("tf",))
+
+
+def test_without_a_tolerance_nothing_is_verified_but_exact_checks_still_fail() -> None:
+    unknown = Limit(tolerance=None, single=True)
+    found = single(ROUNDED, ROUNDED, unknown)
+    assert (found.result, found.noise_units, found.guilty) == (Result.UNVERIFIED, {}, ())
+    assert "--recalibrate" in found.reasons[0]
+    assert single(ROUNDED, None, unknown).result is Result.FAIL
+    assert single(ROUNDED, ROUNDED * np.float32(np.nan), unknown).result is Result.FAIL
+
+
+def test_what_is_not_gated_is_measured_and_neither_passes_nor_fails() -> None:
+    far = Limit(tolerance=1e-5, floor=1e-7, single=True, gated=False)
+    found = single(ROUNDED, ROUNDED * np.float32(2), far)
+    assert (found.result, found.tolerance) == (Result.NOT_GATED, None)
+    assert found.figures["tf"] == pytest.approx(1)
+    assert single(ROUNDED, None, far).result is Result.FAIL
+
+
+def test_the_ratio_of_two_errors_is_judged_from_a_floor_on() -> None:
+    limit = Limit(tolerance=1e-5, floor=1e-6, ratio=8.0, single=True)
+    assert single(ROUNDED, ROUNDED * np.float32(1.000007), limit).result is Result.PASS
+    found = single(ROUNDED, ROUNDED * np.float32(1.000009), limit)
+    assert (found.result, found.guilty, found.beyond_tolerance) == (Result.FAIL, ("tf",), True)
+    both = ROUNDED * np.float32(1.000009)
+    assert single(both, both, limit).result is Result.PASS
+
+
+def test_a_floor_of_zero_allows_nothing_else() -> None:
+    none = Limit(tolerance=0.0, floor=0.0, single=True)
+    zeros = np.zeros(4, np.float32)
+    assert single(zeros, zeros, none, np.zeros(4)).result is Result.PASS
+    assert single(zeros, zeros + np.float32(1e-30), none, np.zeros(4)).guilty == ("tf",)
+    assert (in_units(0.0, 0.0), in_units(1e-30, 0.0), in_units(3.0, 1.5)) == (0.0, math.inf, 2.0)
+
+
+def test_counts_need_no_floor() -> None:
+    count = np.array(3, np.int64)
+    assert single(count, count, Limit(tolerance=None, single=True), count).result is Result.PASS
+    assert single(count, count + 1, Limit(tolerance=None, single=True), count).guilty == ("tf",)
+
+
+def test_sides_that_err_together_share_their_fault() -> None:
+    assert judged(TRUE * 2, TRUE * 2).shared
+    assert judged(TRUE * 2, TRUE * 2.01).shared
+    assert not judged(TRUE * 2, TRUE * 3).shared
+    assert not judged(TRUE, TRUE * 2).shared
+    assert not judged(None, None).shared
+
+
+def test_plain_values_that_are_wrong_alike_are_shared_too() -> None:
+    expected = {"torch": 1, "tf": 1}
+    assert judge_exact("R0/a", {"torch": 2, "tf": 2}, expected).shared
+    assert not judge_exact("R0/a", {"torch": 2, "tf": 3}, expected).shared
+    assert not judge_exact("R0/a", {"torch": 1, "tf": 3}, expected).shared
+    assert not judge_exact("R0/a", {}, expected).shared

@@ -1,22 +1,27 @@
 """The climb: the lowest rung that fails is the verdict, silence is no evidence, a known failure must stay one."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from harness.parity import ladder
 from harness.parity.answer import Answer
 from harness.parity.comparison import Result
+from harness.parity.floors import SINGLE_TO_DOUBLE, Floors
 from harness.parity.ladder import Climbed, Expected
-from harness.parity.rungs import RUNGS, Known
+from harness.parity.rungs import DOUBLE_IN_SINGLE, ENVELOPE, ERROR_RATIO, HORIZON, RUNGS, Known
 from ptycho.verdict import Verdict
 
 RNG = np.random.default_rng(4)
 ARRAYS: dict[str, NDArray[Any]] = {f"{rung.name}/a": RNG.normal(size=20) for rung in RUNGS if rung.tolerance}
-EXACT: dict[str, dict[str, Any]] = {"R0": {"epsilon": 1e-8}, "R1": {"raw": "ab"}}
+EXACT: dict[str, dict[str, Any]] = {rung.name: {"epsilon": 1e-8} for rung in RUNGS if rung.tolerance is None}
 NAMES = [rung.name for rung in RUNGS]
+FLOOR = 1e-7
+FLOORS = Floors(values={"f32": {1: dict.fromkeys([*ARRAYS, "R8/losses", "R8/1.weights"], FLOOR)}})
 
 
 def climbed(
@@ -104,3 +109,131 @@ def test_the_worst_of_a_rung_is_its_gravest_judgement() -> None:
     (layers,) = (item for item in climbed({"R3/b": ARRAYS["R3/a"]}, {}) if item.rung.name == "R3")
     assert layers.worst is not None
     assert layers.worst.tensor == "R3/b"
+
+
+SINGLE = {
+    **{name: value for name, value in ARRAYS.items() if not name.startswith("R8/")},
+    "R8/losses": RNG.normal(size=5),
+    "R8/1.weights": RNG.normal(size=50),
+    "R8/1.encoder.0.0.bias": RNG.normal(size=4),
+}
+
+
+def in_single(
+    torch: dict[str, Any], tf: dict[str, Any], *, floors: Floors = FLOORS, known: tuple[Known, ...] = ()
+) -> dict[str, Climbed]:
+    """The rungs with figures in float32, of sides that round and have faults to order."""
+    rounded = {n: v if n.startswith(DOUBLE_IN_SINGLE) else v.astype(np.float32) for n, v in SINGLE.items()}
+    answers = {
+        side: Answer(exact={}, arrays=rounded | spoilt, refusals=(), manifest={})
+        for side, spoilt in (("torch", torch), ("tf", tf))
+    }
+    names = [rung.name for rung in RUNGS if rung.tolerance]
+    wanted = Expected(exact={}, arrays=SINGLE)
+    found = ladder.climb(1, answers, wanted, names, known, precision="f32", floors=floors)
+    return {item.rung.name: item for item in found}
+
+
+def off(name: str, units: float) -> dict[str, Any]:
+    """A tensor that is so many floors from the oracle."""
+    moved = SINGLE[name] * (1 + units * FLOOR)
+    return {name: moved if name.startswith(DOUBLE_IN_SINGLE) else moved.astype(np.float32)}
+
+
+def test_a_clean_pair_stands_in_float32() -> None:
+    found = in_single({}, {})
+    assert {item.result for item in found.values()} == {Result.PASS}
+    assert {item.precision for item in found.values()} == {"f32"}
+    assert found["R3"].noise_units is not None
+    assert 0 < found["R3"].noise_units < 1
+    assert ladder.verdict(list(found.values()), {}) is Verdict.PASS
+
+
+@pytest.mark.parametrize("rung", ["R3", "R4", "R5", "R6", "R7"])
+def test_float32_allows_multiples_of_the_floor(rung: str) -> None:
+    name = f"{rung}/a"
+    assert in_single(off(name, 20), off(name, 20))[rung].result is Result.PASS
+    failed = in_single({}, off(name, 40))[rung]
+    assert (failed.result, failed.guilty) == (Result.FAIL, ("tf",))
+    assert failed.worst is not None
+    assert failed.worst.noise_units["tf"] == pytest.approx(40, rel=0.1)
+
+
+def test_one_side_that_errs_much_more_than_the_other_fails_the_forward_pass() -> None:
+    failed = in_single(off("R4/a", 2), off("R4/a", 20))["R4"]
+    assert (failed.result, failed.guilty) == (Result.FAIL, ("tf",))
+    assert "times as much as torch; allowed 8" in failed.judgements[0].reasons[0]
+    assert failed.judgements[0].minimum_tolerance is None
+    # Below a floor, errors are chance and not compared.
+    assert in_single(off("R4/a", 0.01), off("R4/a", ERROR_RATIO - 1))["R4"].result is Result.PASS
+    assert in_single(off("R3/a", 2), off("R3/a", 20))["R3"].result is Result.PASS
+
+
+def test_a_tensor_without_a_floor_is_unverified_and_no_pass() -> None:
+    found = in_single({}, {}, floors=Floors())
+    assert {name: item.result for name, item in found.items()} == dict.fromkeys(found, Result.UNVERIFIED)
+    assert ladder.verdict(list(found.values()), {}) is Verdict.FAIL
+    spoilt = in_single({"R3/a": SINGLE["R3/a"].astype(np.float32) * np.nan}, {}, floors=Floors())
+    assert spoilt["R3"].result is Result.FAIL
+
+
+def test_the_trajectory_is_judged_as_a_whole_and_inside_its_envelope() -> None:
+    found = in_single({}, off("R8/1.encoder.0.0.bias", 1e6))["R8"]
+    assert (found.result, found.not_gated) == (Result.PASS, 1)
+    for name in ("R8/1.weights", "R8/losses"):
+        assert in_single({}, off(name, ENVELOPE - 0.5))["R8"].result is Result.PASS
+        failed = in_single({}, off(name, ENVELOPE + 0.5))["R8"]
+        assert (failed.result, failed.guilty) == (Result.FAIL, ("tf",))
+
+
+def test_a_single_weight_must_still_be_there_and_finite() -> None:
+    nan = {"R8/1.encoder.0.0.bias": np.full(4, np.nan, np.float32)}
+    assert in_single({}, nan)["R8"].guilty == ("tf",)
+
+
+def test_beyond_the_horizon_nothing_is_judged_and_that_is_no_pass() -> None:
+    far = {"R8/losses": 2 * HORIZON, "R8/1.weights": 2 * HORIZON}
+    found = in_single({}, off("R8/losses", 1e4), floors=Floors(values={"f32": {1: far}}))["R8"]
+    assert {item.result for item in found.judgements} == {Result.NOT_GATED}
+    assert found.result is Result.UNVERIFIED
+
+
+def test_float64_has_noise_units_by_the_ratio_of_the_roundoffs() -> None:
+    name = "R3/a"
+    moved = {name: ARRAYS[name] * (1 + 5 * FLOOR * SINGLE_TO_DOUBLE)}
+    answers = {
+        side: Answer(exact={}, arrays=given, refusals=(), manifest={})
+        for side, given in (("torch", {name: ARRAYS[name]}), ("tf", moved))
+    }
+    wanted = Expected(exact={}, arrays={name: ARRAYS[name]})
+    (found,) = ladder.climb(1, answers, wanted, ["R3"], floors=FLOORS)
+    assert found.noise_units == pytest.approx(5, rel=0.3)
+    assert found.result is Result.PASS
+
+
+def test_float64_comes_before_float32() -> None:
+    single = in_single({}, off("R3/a", 40))["R3"]
+    double = climbed({}, {"R3/a": ARRAYS["R3/a"] + 1})
+    failed = ladder.first_failure([single, *double])
+    assert failed is not None
+    assert failed.precision == "f64"
+
+
+def test_sides_that_err_alike_point_at_what_they_share() -> None:
+    shared = climbed({"R4/a": ARRAYS["R4/a"] * 2}, {"R4/a": ARRAYS["R4/a"] * 2})
+    failed = ladder.first_failure(shared)
+    assert failed is not None
+    assert failed.suspect == "both (what they share: the core, or the oracle)"
+    apart = ladder.first_failure(climbed({"R4/a": ARRAYS["R4/a"] * 2}, {"R4/a": ARRAYS["R4/a"] * -2}))
+    assert apart is not None
+    assert (apart.guilty, apart.suspect) == (("tf", "torch"), "tf and torch")
+
+
+def test_a_known_failure_can_be_one_of_a_precision_and_a_gridsize() -> None:
+    entry = Known(rung="R5", tensor="a", id="K1", reason="waits for a release", precision="f32", gridsize=1)
+    assert in_single({}, off("R5/a", 40), known=(entry,))["R5"].result is Result.KNOWN_FAILURE
+    assert in_single({}, {}, known=(entry,))["R5"].result is Result.FAIL
+    assert ladder.verdict(climbed({}, {}, known=(entry,)), {}) is Verdict.PASS
+    elsewhere = replace(entry, gridsize=2)
+    assert in_single({}, off("R5/a", 40), known=(elsewhere,))["R5"].result is Result.FAIL
+    assert in_single({}, {}, known=(elsewhere,))["R5"].result is Result.PASS

@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.parity import picture, replay, report
-from harness.parity.comparison import Judgement, Result, judge
-from harness.parity.ladder import Climbed
+from harness.parity.comparison import Judgement, Limit, Result, judge
+from harness.parity.floors import Floors
+from harness.parity.ladder import Climbed, limit
 from harness.parity.report import Evidence, Report
 from harness.parity.rungs import RUNGS, UNMEASURED
 from ptycho.errors import UsageError
@@ -31,10 +32,12 @@ def made(judgement: Judgement, **changes: Any) -> Report:
 
 def test_a_pass_says_what_was_compared_and_what_was_not(tmp_path: Path) -> None:
     read = json.loads(made(judged()).write(tmp_path / "parity.json").read_text())
-    assert (read["schema"], read["verdict"], read["exit_code"]) == ("ptycho-parity/1", "pass", 0)
+    assert (read["schema"], read["verdict"], read["exit_code"]) == ("ptycho-parity/2", "pass", 0)
     assert read["first_failure"] is None
     (row,) = read["rungs"]
-    assert (row["rung"], row["gridsize"], row["result"], row["compared"], row["worst"]) == ("R3", 2, "pass", 1, 0.0)
+    assert (row["rung"], row["gridsize"], row["precision"], row["result"]) == ("R3", 2, "f64", "pass")
+    assert (row["compared"], row["not_gated"], row["worst"], row["tolerance"]) == (1, 0, 0.0, 1e-12)
+    assert read["precisions"] == ["f64"]
     assert [item["name"] for item in read["unverified"]] == [item.name for item in UNMEASURED]
 
 
@@ -63,10 +66,10 @@ def test_a_refused_answer_fails_a_run_in_which_every_rung_stands() -> None:
 def test_the_table_and_the_diagnosis_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     report.show(made(judged(TRUE * 1.5), refused={"tf, gridsize 2": ["its nonce is old"]}))
     text = capsys.readouterr().out
-    assert "first failing rung: R3 at gridsize 2; guilty: tf" in text
+    assert "first failing rung: R3 at gridsize 2 in f64; guilty: tf" in text
     assert "minimum tolerance that would pass: 5.00e-01" in text
     assert "refused: tf, gridsize 2: its nonce is old" in text
-    assert "parity in float64: fail (exit 1)" in text
+    assert "parity in f64: fail (exit 1)" in text
     listed = [line.split()[0] for line in text.splitlines()[: 2 + len(UNMEASURED)]]
     assert listed == ["rung", "R3", *(item.name for item in UNMEASURED)]
     assert text.count("unverified") == len(UNMEASURED)
@@ -75,7 +78,7 @@ def test_the_table_and_the_diagnosis_are_printed(capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize("tf", [TRUE, TRUE * 2, TRUE[:1], None], ids=["equal", "twice", "misshapen", "missing"])
 def test_a_kept_comparison_is_judged_as_before(tf: NDArray[Any] | None, tmp_path: Path) -> None:
     sides = {"torch": TRUE, "tf": tf}
-    before = judge("R3/encoder.0", sides, TRUE, 1e-12)
+    before = judge("R3/encoder.0", sides, TRUE, limit(LAYERS, "R3/encoder.0", 2, "f64", Floors.load()))
     path = replay.save(tmp_path / "kept.npz", "R3/encoder.0", 2, sides, TRUE)
     assert replay.again(path) == before
     assert str(path) in replay.command(path)
@@ -106,3 +109,50 @@ def test_no_picture_where_shapes_differ_or_nothing_is_expected(tmp_path: Path) -
     assert picture.save(tmp_path / "a.png", "R3/a", {"torch": np.ones(3), "tf": None}, np.ones(4)) is None
     assert picture.save(tmp_path / "a.png", "R3/a", {"torch": np.ones(3)}, None) is None
     assert list(tmp_path.iterdir()) == []
+
+
+def single(**changes: Any) -> Report:
+    """A float32 rung whose figures are 50 and 5 floors."""
+    limit = Limit(tolerance=32e-7, floor=1e-7, single=True)
+    sides = {"torch": (TRUE * (1 + 5e-7)).astype(np.float32), "tf": (TRUE * (1 + 5e-6)).astype(np.float32)}
+    judgement = judge("R3/encoder.0", sides, TRUE, limit)
+    climbed = [Climbed(rung=LAYERS, gridsize=1, precision="f32", judgements=(judgement,))]
+    return Report(climbed=climbed, seed=1, seconds=2, **changes)
+
+
+def test_a_float32_rung_is_told_in_noise_units(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    read = json.loads(single().write(tmp_path / "parity.json").read_text())
+    first, (row,) = read["first_failure"], read["rungs"]
+    assert read["precisions"] == ["f32"]
+    assert (first["precision"], first["guilty"], first["suspect"], first["shared"]) == ("f32", ["tf"], "tf", False)
+    assert first["noise_units"]["tf"] == pytest.approx(50, rel=0.05)
+    assert (first["floor"], first["tolerance"]) == (1e-7, 32e-7)
+    assert row["noise_units"] == first["noise_units"]["tf"]
+    assert row["minimum_tolerance"] == first["minimum_tolerance"] == pytest.approx(5e-6, rel=0.05)
+    report.show(single())
+    text = capsys.readouterr().out
+    assert "in f32; guilty: tf" in text
+    assert "in noise units: torch 5" in text
+    cells = next(line.split() for line in text.splitlines() if line.startswith("R3"))
+    assert cells == ["R3", "1", "f32", "layers", "1", "5.0e-06", cells[6], "3e-06", "5.0e-06", "R3/encoder.0", "fail"]
+    assert float(cells[6]) == pytest.approx(50, rel=0.05)
+
+
+def test_what_is_not_gated_is_counted_and_no_rung_of_its_own() -> None:
+    far = judge("R8/1.a", {"torch": TRUE, "tf": TRUE * 2}, TRUE, Limit(tolerance=None, gated=False))
+    near = judge("R8/losses", {"torch": TRUE, "tf": TRUE}, TRUE, 1e-9)
+    trajectory = next(rung for rung in RUNGS if rung.name == "R8")
+    found = Report(climbed=[Climbed(rung=trajectory, gridsize=1, judgements=(far, near))], seed=1, seconds=2.0)
+    (row,) = found.as_dict()["rungs"]
+    assert (row["result"], row["not_gated"], row["compared"], row["tensor"]) == ("pass", 1, 2, "R8/losses")
+    assert report.rows(found)[0][4] == "2 (1 not gated)"
+    assert found.verdict is Verdict.PASS
+
+
+def test_a_kept_comparison_keeps_its_precision(tmp_path: Path) -> None:
+    sides = {"torch": TRUE.astype(np.float32), "tf": TRUE.astype(np.float32)}
+    path = replay.save(tmp_path / "kept.npz", "R3/encoder.0", 1, sides, TRUE, precision="f32")
+    found = replay.again(path)
+    assert (found.result, found.floor) == (Result.PASS, Floors.load().of("R3/encoder.0", 1, "f32"))
+    double = replay.save(tmp_path / "double.npz", "R3/encoder.0", 1, sides, TRUE)
+    assert replay.again(double).result is Result.FAIL

@@ -25,18 +25,33 @@ def write(path: Path, *, fault: str = "value", exit_code: int = 0, answer: bool 
 
 def main(argv: list[str], fault: str, wanted: bool) -> None:
     """Answer as `ptycho.probe.serve` does."""
+    package = argv[2].removesuffix(".probe")
+    for request_path, out in zip(argv[4::4], argv[6::4], strict=True):
+        if wanted:
+            _answer(package, Path(request_path), Path(out), fault)
+
+
+def _answer(package: str, request_path: Path, out: Path, fault: str) -> None:
+    import honest_bench
+
     from harness.parity import oracle
+    from harness.parity.comparison import SINGLE
+    from harness.parity.rungs import DOUBLE_IN_SINGLE
     from ptycho import fingerprint, probe
 
-    package, request_path, out = argv[2].removesuffix(".probe"), Path(argv[4]), Path(argv[6])
-    if not wanted:
-        return
     request = probe.Request.load(request_path)
     rng = np.random.default_rng(len(package))
     arrays = {}
     for name, value in oracle.arrays(request).items():
-        rounding = 1 + 1e-15 * rng.normal(size=value.shape) if value.dtype.kind in "fc" else 1
-        arrays[name] = eval(fault, {"np": np}, {"name": name, "value": np.asarray(value * rounding)})
+        unit = 1e-15 if request.precision == "f64" else 3e-8
+        rounding = 1 + unit * rng.normal(size=value.shape) if value.dtype.kind in "fc" else 1
+        answered = np.asarray(value * rounding)
+        if request.precision == "f32" and not name.startswith(DOUBLE_IN_SINGLE):
+            answered = answered.astype(SINGLE.get(value.dtype, value.dtype))
+        arrays[name] = eval(fault, {"np": np}, {"name": name, "value": answered})
+    # Bounds of single operations leave no room for a rounding more than their own.
+    for name, value in honest_bench.answers(request).items():
+        arrays[name] = eval(fault, {"np": np}, {"name": name, "value": value})
     out.mkdir()
     manifest = {
         "schema": probe.SCHEMA,

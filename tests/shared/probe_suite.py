@@ -29,7 +29,10 @@ def request_of(gridsize: int) -> Request:
 @cache
 def expected_of(gridsize: int, package: str) -> Expected:
     request = request_of(gridsize)
-    return Expected(exact={package: oracle.exact(request, package)}, arrays=oracle.arrays(request))
+    exact = {package: oracle.exact(request, package)}
+    return Expected(
+        exact=exact, arrays=oracle.arrays(request), judges=oracle.judges(request), beside=oracle.beside(request)
+    )
 
 
 def climbed(
@@ -97,6 +100,19 @@ class ProbeSuite:
         assert forward.result is Result.PASS
         assert {"R5/plain.nll", "R5/plain.total"} <= {item.tensor for item in loss.judgements if item.reasons}
 
+    @pytest.mark.parametrize("term", ["amplitude_mae", "total_variation"])
+    def test_an_optional_term_without_a_gradient_falls_at_the_gradients_alone(
+        self, term: str, backend: BackendUnderTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        module = backend.module("loss")
+        honest = getattr(module, term)
+        monkeypatch.setattr(module, term, lambda *given: backend.tensor(backend.array(honest(*given))))
+        loss, gradients = climbed(backend, 1, ["R5", "R6"])
+        assert loss.result is Result.PASS
+        wrong = {one.tensor for one in gradients.judgements if one.reasons}
+        assert {"R6/weighted.encoder.0.0.weight", "R6/weighted.amplitude.inner.bias"} <= wrong
+        assert all(name.startswith("R6/weighted.") for name in wrong)
+
     def test_another_epsilon_falls_at_the_contract_and_at_the_optimiser(
         self, backend: BackendUnderTest, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -109,7 +125,32 @@ class ProbeSuite:
         weights = dict(request_of(1).weights)
         weights["phase.1.0.bias"] = np.zeros_like(weights["phase.1.0.bias"])
         (layers,) = climbed(backend, 1, ["R3"], weights=weights)
-        assert [one.tensor for one in layers.judgements if one.reasons] == ["R3/phase.1"]
+        assert [one.tensor for one in layers.judgements if one.reasons] == ["R3/phase.1", "R3/phase.1.loud"]
+
+    def test_an_optional_term_that_is_off_shows_in_its_value_and_in_its_gradient(
+        self, backend: BackendUnderTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        module = backend.module("loss")
+        honest = module.amplitude_mae
+        monkeypatch.setattr(module, "amplitude_mae", lambda *given: honest(*given) * (1 + 1e-6))
+        loss, gradients = climbed(backend, 1, ["R5", "R6"])
+        assert {one.tensor for one in loss.judgements if one.reasons} == {"R5/weighted.mae", "R5/weighted.total"}
+        fallen = {one.tensor for one in gradients.judgements if one.reasons}
+        assert {"R6/weighted.amplitude.inner.weight"} <= fallen
+        assert all(name.startswith("R6/weighted.") for name in fallen)
+
+    def test_predictions_that_skip_what_training_does_fall_at_the_forward_rung(
+        self, backend: BackendUnderTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        module = backend.module("engine")
+        honest = module.create_engine.predict
+
+        def dimmed(engine: Any, batches: Any) -> Any:
+            return (0.5 * patches for patches in honest(engine, batches))
+
+        monkeypatch.setattr(module.create_engine, "predict", dimmed)
+        (forward,) = climbed(backend, 1, ["R4"])
+        assert {one.tensor for one in forward.judgements if one.reasons} == {"R4/predicted.0", "R4/predicted.1"}
 
     def test_a_float32_engine_is_no_float64_engine(self, backend: BackendUnderTest) -> None:
         (layers,) = climbed(backend, 1, ["R3"], precision="f32")

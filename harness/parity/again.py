@@ -1,0 +1,61 @@
+"""
+One judgement of R2 or R2c once more, from the request and the few answers that it rests on.
+
+Other rungs compare one tensor with one of the oracle's; a law ties several answers together, and an operation has a
+bound of its own for every element. Both follow from the request, so that a replay needs it and those answers only.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from harness.parity import expectations, laws, operations
+from harness.parity.comparison import Array, Judgement
+from ptycho.errors import UsageError
+from ptycho.probe import Request
+
+RUNGS = ("R2", "R2c")
+
+
+def needs(request: Request, tensor: str) -> tuple[str, ...]:
+    """
+    Names, as `RUNG/NAME`, of the answers on which a judgement rests.
+
+    Raises:
+        UsageError: neither an operation nor a law of this request has the name.
+    """
+    if tensor in expectations.expected(request):
+        return (tensor,)
+    for law in laws.laws(request):
+        if tensor == f"R2c/{law.name}":
+            return tuple(f"R2c/{name}" for name in law.needs)
+    raise UsageError(f"{tensor!r} is no operation and no law of this request; allowed: names of R2 and R2c")
+
+
+def judge(request: Request, tensor: str, answers: Mapping[str, Mapping[str, Array]]) -> Judgement:
+    """
+    Judge once more.
+
+    Args:
+        request: the question.
+        tensor: name of the judgement.
+        answers: arrays by side and `RUNG/NAME`; those of `needs` count.
+
+    Raises:
+        UsageError: from `needs`.
+    """
+    wanted = needs(request, tensor)
+    given = {side: {name: arrays[name] for name in wanted if name in arrays} for side, arrays in answers.items()}
+    if tensor.startswith("R2/"):
+        only = {tensor: expectations.expected(request)[tensor]}
+        return operations.judge(only, given)[0]
+    (law,) = (law for law in laws.laws(request) if tensor == f"R2c/{law.name}")
+    return laws.judge([law], given)[0]
+
+
+def reference(request: Request, tensor: str) -> Array | None:
+    """What an operation must give, in double precision, for a picture; None for a law, which is about several."""
+    found = expectations.expected(request).get(tensor)
+    if found is None:
+        return None
+    return np.asarray(found.value).astype(np.complex128 if np.iscomplexobj(found.value) else np.float64)

@@ -1,0 +1,102 @@
+"""
+What the second half of R1 must say: written from the file's own arrays, without contract, store or loader.
+
+The files that are loaded are made by `ptycho.probe_files`; what must come of them is computed here once more.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from harness.parity import drawn
+from ptycho.probe import Request
+from ptycho.probe_files import AT_ONCE, CANONICAL, FACTOR, FEW, PHOTONS, counted, cut, modes
+from ptycho.raw_data import digest
+
+Array = Any
+
+BAD = (
+    *("nan", "negative", "dark", "undeclared_counts", "whole_numbers", "too_few_positions", "outside"),
+    *("positions_nan", "real_probe", "empty_probe", "real_object", "ambiguous", "wrong_layout", "no_photons"),
+)
+OTHER = (
+    *("source_sha256", "layout", "measurement_domain", "side", "gridsize", "seed", "n_groups", "normalisation"),
+    *("input_sha256", "contract_version", "arrays", "file", "draw", "scale"),
+)
+DTYPES = ["float32", "complex64", "complex64", "complex64", "float64", "float64", "float64", "float64", "int64"]
+
+
+def data(request: Request) -> dict[str, Any]:
+    """Digests and plain values by the names of `ptycho.probe_files`."""
+    with np.load(request.scan.path, allow_pickle=False) as archive:
+        given = {name: archive[name] for name in archive.files if name != "_metadata"}
+        nphotons = _photons(str(archive["_metadata"]) if "_metadata" in archive else "{}")
+    found: dict[str, Any] = dict(_variants(cut(given)))
+    found |= {f"file.bad.{name}.refused": True for name in BAD}
+    found |= {f"store.other_{name}": True for name in OTHER}
+    found |= {"store.reused": True, "store.damage_found": True, "config.stale_refused": True}
+    unset = {"n_groups": None, "nphotons": None, "gridsize": request.model.gridsize, "left_over": None}
+    found |= {"config.after_another": unset}
+    found |= {"nphotons.flag": PHOTONS, "nphotons.file": nphotons or 1e9, "nphotons.default": 1e9}
+    return found | dict(_draws(request, given))
+
+
+def _photons(metadata: str) -> float | None:
+    import json
+
+    value = json.loads(metadata).get("nphotons")
+    return None if value is None else float(value)
+
+
+def _variants(given: Mapping[str, Array]) -> Iterator[tuple[str, Any]]:
+    whole = counted(given)["diff3d"].astype(np.float64)
+    roots = np.sqrt(whole).astype(np.float32)
+    probe, frames = given["probeGuess"][None], given["diff3d"]
+    for name, pixels, modes_of, source, photons in (
+        ("canonical", frames, probe, ["canonical", "amplitude"], None),
+        ("legacy", frames, probe, ["legacy", "amplitude"], None),
+        ("counts", roots, probe, ["canonical", "counts"], None),
+        ("legacy_counts", roots, probe, ["legacy", "counts"], None),
+        ("modes", frames, modes(given)["probeGuess"], ["canonical", "amplitude"], 5e5),
+    ):
+        arrays = {
+            "diffraction": pixels,
+            "probe": modes_of.astype(np.complex64),
+            "obj": given["objectGuess"],
+            "patches": given["Y"],
+            **{key: given[key] for key in CANONICAL[4:]},
+        }
+        for key in CANONICAL:
+            yield f"file.{name}.{key}", digest(arrays[key])
+        yield f"file.{name}.dtypes", DTYPES
+        yield f"file.{name}.nphotons", photons
+        yield f"file.{name}.source", source
+
+
+def _draws(request: Request, given: Mapping[str, Array]) -> Iterator[tuple[str, Any]]:
+    scan, gridsize = request.scan, request.model.gridsize
+    frames, x, y = (given[name] for name in ("diff3d", "xcoords", "ycoords"))
+    few = drawn.groups(x, y, gridsize=gridsize, wanted=FEW + scan.batch_size, seed=scan.seed)
+    train, validation = drawn.split(len(few), scan.batch_size, scan.seed)
+    yield "few.groups", digest(few)
+    yield "few.validation", digest(validation)
+    yield "few.normalised", digest(frames * np.float32(drawn.factor(frames[np.unique(few[train])])))
+    groups = drawn.groups(x, y, gridsize=gridsize, wanted=None, seed=scan.seed)
+    yield "inference.normalised", digest(frames * np.float32(FACTOR))
+    yield "inference.groups", digest(groups)
+    yield "inference.nphotons", PHOTONS
+    yield "inference.split", [0, 0]
+    yield "inference.other_gridsize_refused", True
+    train, validation = drawn.split(len(groups), scan.batch_size, scan.seed)
+    seen = frames * np.float32(drawn.factor(frames[np.unique(groups[train])]))
+    second = drawn.order(train, scan.seed, 1)
+    for name, chosen in (("epoch", second), ("read_ahead", second), ("validation", validation)):
+        members = groups[chosen]
+        offsets, relative = drawn.relative(x, y, members)
+        full, rest = divmod(len(chosen), AT_ONCE)
+        yield f"{name}.sizes", [AT_ONCE] * full + [rest] * bool(rest)
+        yield f"{name}.diffraction", digest(seen[members])
+        yield f"{name}.coords_offsets", digest(offsets)
+        yield f"{name}.coords_relative", digest(relative)
+        yield f"{name}.indices", digest(members)

@@ -1,0 +1,199 @@
+"""
+Both backends and the oracle at work at the same time, and every question judged as soon as all three have answered it.
+
+Threads only wait or compute; they report to one queue, and everything is judged and told in the thread that owns the
+run.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from harness.events import EventLog
+from harness.interruption import Interruption
+from harness.parity import asking, oracle
+from harness.parity.answer import Answer
+from harness.parity.asking import PACKAGES, Party
+from harness.parity.ladder import Expected
+from harness.parity.questions import Question
+from harness.runroot import RunRoot
+
+_WAIT_S = 0.1
+ORACLE = "oracle"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """
+    One question with everybody's answer.
+
+    Attributes:
+        number: position of the question.
+        question: what was asked.
+        answers: by side.
+        expected: the oracle's.
+    """
+
+    number: int
+    question: Question
+    answers: Mapping[str, Answer]
+    expected: Expected
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Message:
+    """What a thread reports: an answer to a question, its own end, or why it ended early."""
+
+    party: str
+    number: int | None = None
+    answer: Answer | Expected | None = None
+    error: BaseException | None = None
+
+
+@dataclass(kw_only=True)
+class _Round:
+    answers: dict[str, Answer] = field(default_factory=dict)
+    expected: Expected | None = None
+
+
+OnProgress = Callable[[str, int], None]
+
+
+def hear(
+    parties: Sequence[Party],
+    questions: Sequence[Question],
+    kept: RunRoot,
+    events: EventLog,
+    interruption: Interruption,
+    *,
+    on_progress: OnProgress = lambda _party, _done: None,
+    timeout_s: float = asking.PROBE_TIMEOUT_S,
+) -> Iterator[Heard]:
+    """
+    Ask everybody everything; yields the questions in their order, each as soon as it is answered by all.
+
+    Args:
+        parties: whom to ask.
+        questions: what.
+        kept: the run.
+        events: its log.
+        interruption: asked while waiting.
+        on_progress: called with a party's name and how many questions it has answered.
+        timeout_s: limit for each probe's process.
+
+    Raises:
+        InfrastructureError: a probe did not end well. The other probe is gone when this is raised.
+        KeyboardInterrupt: the run was asked to end; the probes are gone.
+    """
+    reports: queue.SimpleQueue[_Message] = queue.SimpleQueue()
+    stop = _Stop(interruption)
+    threads = [
+        threading.Thread(
+            target=partial(_ask, party, questions, kept, events, stop, reports, timeout_s), name=f"ask-{party.side}"
+        )
+        for party in parties
+    ]
+    # A daemon: it cannot be interrupted inside NumPy, and nothing is lost with it.
+    threads.append(threading.Thread(target=partial(_expect, questions, stop, reports), name=ORACLE, daemon=True))
+    for thread in threads:
+        thread.start()
+    try:
+        yield from _collect([party.side for party in parties], questions, reports, interruption, on_progress)
+    finally:
+        stop.asked = True
+        for thread in threads[:-1]:
+            thread.join()
+
+
+def _collect(
+    sides: Sequence[str],
+    questions: Sequence[Question],
+    reports: "queue.SimpleQueue[_Message]",
+    interruption: Interruption,
+    on_progress: OnProgress,
+) -> Iterator[Heard]:
+    rounds = [_Round() for _ in questions]
+    following = 0
+    while following < len(questions):
+        interruption.check()
+        try:
+            message = reports.get(timeout=_WAIT_S)
+        except queue.Empty:
+            continue
+        if message.error is not None:
+            raise message.error
+        assert message.number is not None
+        if isinstance(message.answer, Expected):
+            rounds[message.number].expected = message.answer
+        elif message.answer is not None:
+            rounds[message.number].answers[message.party] = message.answer
+        on_progress(message.party, message.number + 1)
+        while following < len(questions) and len(rounds[following].answers) == len(sides):
+            expected = rounds[following].expected
+            if expected is None:
+                break
+            answers = {side: rounds[following].answers[side] for side in sides}
+            yield Heard(number=following, question=questions[following], answers=answers, expected=expected)
+            rounds[following] = _Round(expected=None)
+            following += 1
+
+
+class _Stop(Interruption):
+    """The run's interruption, and a flag of its own: when one probe fails the other need not go on."""
+
+    def __init__(self, of: Interruption) -> None:
+        super().__init__()
+        self._of = of
+        self.asked = False
+
+    @property
+    def hurry(self) -> bool:
+        """As the run's; a probe that is no longer wanted gets no grace."""
+        return self._of.hurry or self.asked
+
+    @property
+    def reason(self) -> str | None:
+        """As the run's, or that the answer is no longer wanted."""
+        return self._of.reason or ("its answer is no longer wanted" if self.asked else None)
+
+
+def _ask(
+    party: Party,
+    questions: Sequence[Question],
+    kept: RunRoot,
+    events: EventLog,
+    stop: _Stop,
+    reports: "queue.SimpleQueue[_Message]",
+    timeout_s: float,
+) -> None:
+    def report(number: int, found: Answer) -> None:
+        reports.put(_Message(party=party.side, number=number, answer=found))
+
+    try:
+        paths = [question.path for question in questions]
+        asking.ask(party, paths, f"probe-{party.side}", kept, events, stop, on_answer=report, timeout_s=timeout_s)
+    except BaseException as error:  # carried to the thread that owns the run
+        reports.put(_Message(party=party.side, error=error))
+
+
+def _expect(questions: Sequence[Question], stop: _Stop, reports: "queue.SimpleQueue[_Message]") -> None:
+    try:
+        for number, question in enumerate(questions):
+            if stop.asked:
+                return
+            reports.put(_Message(party=ORACLE, number=number, answer=expect(question)))
+    except BaseException as error:  # as above
+        reports.put(_Message(party=ORACLE, error=error))
+
+
+def expect(question: Question) -> Expected:
+    """The oracle's answer to a question."""
+    exact = {side: oracle.exact(question.request, package) for side, package in PACKAGES.items()}
+    return Expected(
+        exact=exact,
+        arrays=oracle.arrays(question.request),
+        judges=oracle.judges(question.request),
+        beside=oracle.beside(question.request),
+    )

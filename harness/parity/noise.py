@@ -1,0 +1,50 @@
+"""
+Rounding as an experiment: the oracle with every number that enters it, and every result on its way, off by one unit.
+
+A computation in float32 is a float64 one whose every result is moved by up to 2^-24 of itself. Moving each by exactly
+that, up or down at random, shows how much of it arrives at a tensor, without knowing anything about that tensor.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.parity.problem import changed
+from ptycho.probe import Request
+
+Array = NDArray[Any]
+
+UNITS = {"f32": 2.0**-24, "f64": 2.0**-52}
+"""Move by precision. In float32 the unit roundoff; in float64, in which the oracle itself computes, the smallest that
+can be made in both directions: 1 + 2^-53 is 1, and moves that only go down add up."""
+
+
+class Noise:
+    """
+    Moves each element by one unit of itself, up or down at random; real and imaginary part each by its own.
+
+    Args:
+        unit: relative size of the move.
+        seed: of the signs.
+    """
+
+    def __init__(self, unit: float, *seed: int) -> None:
+        self._unit = unit
+        self._bits = np.random.default_rng(seed)
+
+    def __call__(self, value: Any) -> Array:
+        """The value, moved."""
+        array = np.asarray(value)
+        if np.iscomplexobj(array):
+            return np.asarray(self(array.real) + 1j * self(array.imag))
+        drawn = np.frombuffer(self._bits.bytes(array.size // 8 + 1), dtype=np.uint8)
+        up = np.unpackbits(drawn)[: array.size].reshape(array.shape)
+        return np.asarray(array * (1 - self._unit + 2 * self._unit * up))
+
+
+def perturbed(asked: Request, noise: Noise) -> Request:
+    """A question whose every number is moved."""
+    patterns = noise(asked.batch.diffraction.astype(np.float64))
+    return replace(changed(asked, noise), batch=replace(asked.batch, diffraction=patterns))

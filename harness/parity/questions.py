@@ -1,0 +1,95 @@
+"""
+What is asked in one run, and in which order: the low rungs of everything before the high ones of anything.
+
+A contract that differs or an operation that is wrong is known within seconds and explains what fails above it; the
+trajectory, which takes most of the time, comes last.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.parity import problem
+from ptycho.probe import QUANTITIES, Request
+
+FIRST_HIGH = "R3"
+LOW = QUANTITIES[: QUANTITIES.index(FIRST_HIGH)]
+HIGH = QUANTITIES[QUANTITIES.index(FIRST_HIGH) :]
+LOW_IN_SINGLE = ("R0", "R2", "R2b")
+"""In float32 the contract, the operations and their corners say something new; data and laws do not."""
+
+SINGLE_STEPS = 20
+"""Length of the float32 trajectory: beyond this, rounding alone has parted correct backends."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """
+    One request of a run.
+
+    Attributes:
+        gridsize: g.
+        precision: `f64` or `f32`.
+        seed: of the problem.
+        request: what is asked.
+        path: its file.
+    """
+
+    gridsize: int
+    precision: str
+    seed: int
+    request: Request
+    path: Path
+
+    @property
+    def is_low(self) -> bool:
+        """Whether it asks for rungs below R3."""
+        return self.request.quantities[0] in LOW
+
+    @property
+    def label(self) -> str:
+        """Its name for people and files."""
+        first, last = self.request.quantities[0], self.request.quantities[-1]
+        return f"{self.precision}-gridsize-{self.gridsize}-{first}-{last}"
+
+
+def plan(
+    *,
+    gridsizes: Sequence[int],
+    precisions: Sequence[str],
+    seeds: Sequence[int],
+    scan: Path,
+    steps: int,
+    folder: Path,
+) -> list[Question]:
+    """
+    Write every request of a run.
+
+    Args:
+        gridsizes: which g.
+        precisions: of `f64`, `f32`.
+        seeds: of the problems; each is a whole ladder.
+        scan: file for R1.
+        steps: length of the float64 trajectory.
+        folder: for the files.
+    """
+    made: list[Question] = []
+    for seed in seeds:
+        for quantities in (LOW, HIGH):
+            for precision in precisions:
+                for gridsize in gridsizes:
+                    wanted = quantities
+                    if precision == "f32" and quantities is LOW:
+                        wanted = tuple(name for name in LOW if name in LOW_IN_SINGLE)
+                    request = problem.request(
+                        gridsize=gridsize,
+                        seed=seed,
+                        scan=scan,
+                        steps=min(steps, SINGLE_STEPS) if precision == "f32" else steps,
+                        precision=precision,
+                        quantities=wanted,
+                    )
+                    path = folder / f"request-{len(made):03d}.npz"
+                    request.save(path)
+                    made.append(Question(gridsize=gridsize, precision=precision, seed=seed, request=request, path=path))
+    return made

@@ -1,0 +1,73 @@
+"""All parties at work at once: order of the questions, one that dies, an interruption, and nobody left alive."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import fake_probe
+import pytest
+from golden_step0 import FIXTURE
+
+from harness import processes, runroot
+from harness.interruption import Interruption
+from harness.parity import questions
+from harness.parity.asking import Party
+from harness.parity.hearing import ORACLE, hear
+from harness.parity.questions import Question
+from harness.runroot import RunRoot
+from ptycho.errors import InfrastructureError
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> RunRoot:
+    return runroot.create(tmp_path / "harness")
+
+
+def ask(kept: RunRoot, **changes: Any) -> list[Question]:
+    given: dict[str, Any] = {"gridsizes": (1,), "precisions": ("f64",), "seeds": (1, 2), "steps": 1}
+    return questions.plan(**{**given, **changes}, scan=FIXTURE, folder=kept.path)
+
+
+def parties(tmp_path: Path, **tf: Any) -> list[Party]:
+    made = {
+        side: fake_probe.write(tmp_path / f"python-{side}", **(tf if side == "tf" else {})) for side in ("torch", "tf")
+    }
+    return [Party(side=side, python=str(path)) for side, path in made.items()]
+
+
+def test_questions_come_in_their_order_with_everybodys_answer(tmp_path: Path, kept: RunRoot) -> None:
+    asked, events, told = ask(kept), kept.open_events(), list[tuple[str, int]]()
+    heard = list(
+        hear(parties(tmp_path), asked, kept, events, Interruption(), on_progress=lambda *what: told.append(what))
+    )
+    events.close()
+    assert [item.question for item in heard] == asked
+    assert [sorted(item.answers) for item in heard] == [["tf", "torch"]] * len(asked)
+    assert [answer.refusals for item in heard for answer in item.answers.values()] == [()] * (2 * len(asked))
+    assert sorted(told) == sorted((name, done + 1) for name in ("torch", "tf", ORACLE) for done in range(len(asked)))
+
+
+def test_one_that_dies_ends_the_other(tmp_path: Path, kept: RunRoot) -> None:
+    events = kept.open_events()
+    with pytest.raises(InfrastructureError, match="the probe probe-tf ended with 3"):
+        list(hear(parties(tmp_path, exit_code=3, answer=False), ask(kept), kept, events, Interruption()))
+    events.close()
+    assert processes.with_token(kept.token) == []
+
+
+def test_an_interruption_ends_everybody(tmp_path: Path, kept: RunRoot) -> None:
+    sleeper = tmp_path / "sleeper"
+    sleeper.write_text("#!/bin/sh\nsleep 600\n")
+    sleeper.chmod(0o755)
+    asked, events, interruption = ask(kept), kept.open_events(), Interruption()
+    started = time.monotonic()
+
+    def interrupt(_party: str, _done: int) -> None:
+        interruption.signals.append(15)
+
+    both = [Party(side=side, python=str(sleeper)) for side in ("torch", "tf")]
+    with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
+        list(hear(both, asked, kept, events, interruption, on_progress=interrupt))
+    events.close()
+    assert processes.with_token(kept.token) == []
+    assert time.monotonic() - started < 60

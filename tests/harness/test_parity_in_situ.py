@@ -1,0 +1,74 @@
+"""A layer where it works: a fault that another one cancels is seen, a wrong input is not laid at the layer's door."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+from golden_step0 import FIXTURE
+
+from harness.parity import in_situ, ladder, oracle, problem
+from harness.parity.comparison import Array
+from ptycho.probe import Request
+
+Arrays = Mapping[str, Array]
+
+
+@pytest.fixture(scope="module")
+def request_() -> Request:
+    return problem.request(gridsize=1, seed=5, scan=FIXTURE, steps=0, quantities=("R3", "R4"))
+
+
+@pytest.fixture(scope="module")
+def figures(request_: Request) -> Arrays:
+    return oracle.arrays(request_)
+
+
+def red(request: Request, arrays: Arrays) -> list[str]:
+    found = in_situ.judge_layers(request, {"torch": arrays})
+    return [item.tensor for item in found if item.result == "fail"]
+
+
+def test_honest_layers_stand(request_: Request, figures: Arrays) -> None:
+    found = in_situ.judge_layers(request_, {"torch": figures, "tf": figures})
+    recorded = [name for name in request_.inputs if f"R4/{name}.in" in figures]
+    assert len(recorded) >= 9
+    assert [item.tensor for item in found] == [
+        f"R3/in_situ.{name}.{side}" for name in recorded for side in ("torch", "tf")
+    ]
+    assert {str(item.result) for item in found} == {"pass"}
+
+
+def test_a_cancelling_pair_is_seen_at_its_layer(request_: Request, figures: Arrays) -> None:
+    rolled = {
+        name: np.roll(value, 1, axis=-1) if name == "R4/encoder.1.in" else value for name, value in figures.items()
+    }
+    assert red(request_, rolled) == ["R3/in_situ.encoder.1.torch"]
+
+
+@pytest.mark.parametrize("spoil", [lambda x: x[:, ::-1], lambda x: 1.001 * x, lambda x: np.where(x > 0, x, 0.01)])
+def test_a_wrong_output_is_seen(spoil: Callable[[Array], Array], request_: Request, figures: Arrays) -> None:
+    name = "R4/amplitude.1.out"
+    assert red(request_, {**figures, name: spoil(figures[name])}) == ["R3/in_situ.amplitude.1.torch"]
+
+
+def test_a_wrong_input_that_is_treated_rightly_is_no_fault_of_the_layer(request_: Request, figures: Arrays) -> None:
+    from ptycho import oracle_network
+
+    given = 1.5 * figures["R4/phase.0.in"]
+    made = oracle_network.stage("phase.0", request_.weights)(given).output
+    assert red(request_, {**figures, "R4/phase.0.in": given, "R4/phase.0.out": made}) == []
+
+
+def test_they_are_part_of_the_climb(request_: Request, figures: Arrays) -> None:
+    from harness.parity.answer import Answer
+
+    rolled = {
+        name: np.roll(value, 1, axis=-1) if name == "R4/encoder.1.in" else value for name, value in figures.items()
+    }
+    answers = {
+        side: Answer(exact={}, arrays=arrays, refusals=(), manifest={})
+        for side, arrays in (("torch", rolled), ("tf", figures))
+    }
+    expected = ladder.Expected(exact={}, arrays=figures, beside=oracle.beside(request_))
+    (layers, _) = ladder.climb(1, answers, expected, ("R3", "R4"))
+    assert (str(layers.result), layers.guilty) == ("fail", ("torch",))

@@ -1,0 +1,1 @@
+"""The oracle as a backend: what `training.run` and `reconstruction.run` need, without a framework."""

@@ -1,0 +1,67 @@
+"""
+A checkout in which faults can be planted without any framework: the real core and harness, two backends of one line.
+
+The interpreter that `python` makes answers as `fake_probe` does, from the folder that it is told to import from, and
+multiplies what a backend or the core says in `FACTOR`.
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness import runroot
+from harness.events import EventLog
+from harness.interruption import Interruption
+from harness.mutation import overlay
+from harness.mutation.catalogue import Mutant
+from harness.mutation.overlay import Edit
+from harness.mutation.trial import Found, Outcome, Trial
+
+ROOT = Path(__file__).resolve().parents[2]
+LINE = "FACTOR = 1.0\n"
+FILES = {"torch": "ptycho_torch/fault.py", "tf": "ptycho_tf/fault.py", "core": "ptycho/fault.py"}
+CODE = """#!{python}
+import os, sys
+sys.path[:0] = [os.environ["PYTHONPATH"].split(os.pathsep)[-1], {shared!r}]
+from importlib import import_module
+package = sys.argv[2].removesuffix(".probe")
+factors = [import_module(name + ".fault").FACTOR for name in ("ptycho", package)]
+import fake_probe
+fault = f"value * {{factors[0] * factors[1]!r}} if name == 'R4/phase' else value"
+fake_probe.main(sys.argv, fault, True)
+"""
+
+
+def checkout(path: Path) -> Path:
+    """Make the checkout."""
+    root = overlay.copy(ROOT, path, ("ptycho", "harness"))
+    for file in FILES.values():
+        (root / file).parent.mkdir(exist_ok=True)
+        (root / file).write_text(LINE)
+    return root
+
+
+def python(path: Path) -> Path:
+    """Make the interpreter."""
+    path.write_text(CODE.format(python=sys.executable, shared=str(ROOT / "tests" / "shared")))
+    path.chmod(0o755)
+    return path
+
+
+def mutant(guilty: str, new: str = "FACTOR = 1.001\n", **changes: object) -> Mutant:
+    """A mutant of the checkout."""
+    edits = (Edit(file=FILES[guilty], old=LINE, new=new),)
+    given: Mapping[str, object] = {"id": f"factor-{guilty}", "dies_at": "R4", "story": "Too large.", **changes}
+    return Mutant(edits=edits, guilty=guilty, **given)  # type: ignore[arg-type]
+
+
+def trial(made: Mutant, outcome: Outcome = Outcome.KILLED, **found: object) -> Trial:
+    """A trial that is over."""
+    told: Mapping[str, object] = {"at": made.dies_at, "how": "rung", "guilty": made.accused} if found == {} else found
+    return Trial(mutant=made, found=Found(**told), outcome=outcome, seconds=1.5)  # type: ignore[arg-type]
+
+
+def run_root(path: Path) -> tuple[runroot.RunRoot, EventLog, Interruption]:
+    """A run to try mutants in."""
+    kept = runroot.create(path)
+    return kept, kept.open_events(), Interruption()
