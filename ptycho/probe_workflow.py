@@ -190,6 +190,7 @@ def _losses(seen: list[Batch], value: float) -> Losses:
 
 
 def scripted(config: TrainingConfig) -> Named:
+    """What the training whose losses are scripted hands to its engine and writes into its history."""
     update_legacy_dict(params.cfg, config)
     dataset = raw_data.load(config)
     prepared = raw_data.prepare(config, dataset)

@@ -18,7 +18,7 @@ HIGH = QUANTITIES[QUANTITIES.index(FIRST_HIGH) :]
 LOW_IN_SINGLE = ("R0", "R2", "R2b")
 """In float32 the contract, the operations and their corners say something new; data and laws do not."""
 
-SINGLE_STEPS = 20
+SINGLE_STEPS = 10
 """Length of the float32 trajectory: beyond this, rounding alone has parted correct backends."""
 
 

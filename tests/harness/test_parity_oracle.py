@@ -9,6 +9,7 @@ from golden_step0 import FIXTURE
 from numpy.typing import NDArray
 
 from harness.parity import oracle, problem
+from harness.parity.adam import Adam
 from harness.parity.comparison import distance
 from harness.parity.rungs import RUNGS
 from ptycho.errors import UsageError
@@ -64,7 +65,7 @@ def test_only_what_was_asked_for_is_answered() -> None:
 
 
 def test_adam_takes_the_first_step_of_the_paper() -> None:
-    adam = oracle.Adam({"a": np.array([1.0, 1.0, 1.0])})
+    adam = Adam({"a": np.array([1.0, 1.0, 1.0])})
     adam.step({"a": np.array([2.0, -1e-8, 0.0])}, 0.1)
     assert adam.values["a"] == pytest.approx([1 - 0.1 * 2 / (2 + 1e-8), 1 + 0.1 / 2, 1.0], rel=1e-15)
 

@@ -1,0 +1,82 @@
+"""The `mutation` command's own arguments, apart from what it does: a command line must start without NumPy."""
+
+import argparse
+import os
+from pathlib import Path
+
+from harness.parity.arguments import pythons
+from harness.runroot import DEFAULT_ROOT
+from ptycho.errors import UsageError
+from ptycho.verdict import Verdict
+
+JOBS, SEED = 2, 42
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register `mutation`."""
+    epilog = f"exit codes: pass {int(Verdict.PASS)} · a mutant lives, or the like {int(Verdict.FAIL)} · undecided 13"
+    parser = subparsers.add_parser(
+        "mutation",
+        help="plant faults into copies of the code: does the harness find them?",
+        description="Try every mutant of the catalogue: it must die at or before its declared rung, and be laid at the "
+        "right side's door.",
+        epilog=epilog,
+    )
+    parser.add_argument("--id", action="append", default=[], metavar="GLOB", help="only mutants with such an id")
+    parser.add_argument("--sample", type=int, metavar="K", help="only K mutants, drawn at random")
+    parser.add_argument("--seed", type=int, default=SEED, help=f"of the sample (default: {SEED})")
+    parser.add_argument("--jobs", type=int, default=JOBS, help=f"trials at a time (default: {JOBS})")
+    parser.add_argument("--list", action="store_true", help="show the catalogue, and try nothing")
+    parser.add_argument("--json", action="store_true", help="print the report as one JSON document, and only that")
+    parser.add_argument("--write", action="store_true", help="write the score into docs/ and README.md")
+    parser.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        metavar="SIDE=PATH",
+        help="interpreter that has a side's framework (torch=…, tf=…); default: this one",
+    )
+    parser.add_argument("--fixture", default="small", metavar="NAME", help="scan for data and lanes (default: small)")
+    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
+    parser.add_argument("--follow", type=int, metavar="PID", help="end as if interrupted when this parent is gone")
+    parser.set_defaults(run=run)
+
+
+def problems(args: argparse.Namespace) -> list[str]:
+    """What cannot be honoured."""
+    found = []
+    if args.jobs < 1 or args.seed < 0 or (args.sample is not None and args.sample < 1):
+        found.append(f"--jobs {args.jobs} --seed {args.seed} --sample {args.sample}; allowed: from 1, from 0, from 1")
+    if args.write and (args.id or args.sample is not None):
+        found.append("--write needs the whole catalogue; leave out --id and --sample")
+    if args.json and args.list:
+        found.append("--list prints no JSON; leave out one of the two")
+    return found
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
+    # Before NumPy is imported: two trials share two cores, and threads of BLAS would wait by spinning.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if found := problems(args):
+        raise UsageError("\n".join(found))
+    from harness.mutation import command
+
+    if args.list:
+        return command.listing(args.id)
+    chosen = pythons(args.python)
+    from harness import fixtures
+
+    (scan,) = fixtures.locate([args.fixture]).values()
+    options = command.Options(
+        ids=tuple(args.id),
+        sample=args.sample,
+        seed=args.seed,
+        jobs=args.jobs,
+        pythons=chosen,
+        scan=scan.absolute(),
+        root=args.root,
+        json=args.json,
+        write=args.write,
+    )
+    return command.main(options, follow=args.follow)

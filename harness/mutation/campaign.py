@@ -1,0 +1,131 @@
+"""
+Many trials, a few at a time, and what they amount to.
+
+A trial is a process or two that compute while this one waits, so threads do. A mutant whose trial says nothing, for
+the machine's sake, is tried once more alone; if it still says nothing, the campaign is no pass.
+"""
+
+import random
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+from harness.mutation import trial
+from harness.mutation.catalogue import GATES, Mutant
+from harness.mutation.stage import Stage
+from harness.mutation.trial import Outcome, Trial
+from ptycho.verdict import Verdict
+
+RIGHT_SIDE = 0.95
+"""Part of the verdicts that name a side at all which must name the right one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """
+    What a campaign amounts to.
+
+    Attributes:
+        trials: all of them, in the order of the catalogue.
+        accepted: by plain comparator, whether it accepts the clean pair; empty where that was not asked.
+        seconds: wall time.
+        catalogue: how many mutants there are, tried or not.
+        seed: of the sample, None for all.
+    """
+
+    trials: Sequence[Trial]
+    accepted: dict[str, bool] = field(default_factory=dict)
+    seconds: float = 0.0
+    catalogue: int = 0
+    seed: int | None = None
+
+    @property
+    def faults(self) -> list[Trial]:
+        """Trials of mutants that must die."""
+        return [item for item in self.trials if item.mutant.dies_at]
+
+    @property
+    def equivalents(self) -> list[Trial]:
+        """Trials of mutants that nothing can tell from the original."""
+        return [item for item in self.trials if not item.mutant.dies_at]
+
+    @property
+    def killed(self) -> int:
+        """Mutants that died at or before their gate."""
+        return sum(item.outcome is Outcome.KILLED for item in self.faults)
+
+    @property
+    def named(self) -> list[Trial]:
+        """Trials whose verdict accuses anybody."""
+        return [item for item in self.faults if item.names_guilty is not None]
+
+    @property
+    def rightly(self) -> int:
+        """Verdicts that accuse the right side."""
+        return sum(bool(item.names_guilty) for item in self.named)
+
+    @property
+    def verdict(self) -> Verdict:
+        """A pass only if every mutant ended as its entry promises, and hardly a verdict accused the wrong side."""
+        if any(item.outcome is Outcome.ERROR for item in self.trials):
+            return Verdict.INFRA
+        promised = bool(self.trials) and all(item.is_right for item in self.trials)
+        return Verdict.PASS if promised and self.rightly >= RIGHT_SIDE * len(self.named) else Verdict.FAIL
+
+    def found_plainly(self, names: Collection[str]) -> tuple[int, int]:
+        """How many mutants plain comparators find, any of those named, of how many they were shown."""
+        shown = [item.found.allclose for item in self.faults if item.found.allclose is not None]
+        return sum(any(found[name] for name in names) for found in shown), len(shown)
+
+
+OnTrial = Callable[[Trial], None]
+
+
+def sample(mutants: Sequence[Mutant], count: int, seed: int) -> tuple[Mutant, ...]:
+    """A random choice, in the order of the catalogue; all of them if there are no more."""
+    chosen = {mutant.id for mutant in random.Random(seed).sample(list(mutants), min(count, len(mutants)))}  # noqa: S311
+    return tuple(mutant for mutant in mutants if mutant.id in chosen)
+
+
+def run(mutants: Sequence[Mutant], stage: Stage, *, jobs: int, on_trial: OnTrial = lambda _trial: None) -> list[Trial]:
+    """
+    Try mutants.
+
+    Args:
+        mutants: which.
+        stage: where.
+        jobs: how many at a time.
+        on_trial: called with each trial as it ends, in the thread of the caller.
+
+    Returns:
+        The trials, in the order of the mutants.
+
+    Raises:
+        KeyboardInterrupt: the run was asked to end; no process of a trial is left.
+    """
+    done: dict[str, Trial] = {}
+    for made in _several(mutants, stage, jobs):
+        if made.outcome is not Outcome.ERROR:
+            done[made.mutant.id] = made
+            on_trial(made)
+    for mutant in mutants:
+        if mutant.id not in done:
+            done[mutant.id] = trial.run(mutant, stage)
+            on_trial(done[mutant.id])
+    return [done[mutant.id] for mutant in mutants]
+
+
+def _several(mutants: Sequence[Mutant], stage: Stage, jobs: int) -> Iterator[Trial]:
+    with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="trial") as pool:
+        # The high gates take longest: begun first, they do not run alone at the end.
+        longest_first = sorted(mutants, key=lambda mutant: -GATES.index(mutant.gate))
+        left: set[Future[Trial]] = {pool.submit(trial.run, mutant, stage) for mutant in longest_first}
+        try:
+            while left:
+                stage.interruption.check()
+                ended, left = wait(left, timeout=0.2, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    yield future.result()
+        finally:
+            # Those at work ask the same interruption, end their processes and return.
+            pool.shutdown(cancel_futures=True, wait=True)

@@ -1,0 +1,102 @@
+"""
+A random handful of mutants inside every run of the ladder, under the run's own figures.
+
+They cost one probe each on the run's clean answers; those that need more (a lane, the whole ladder, the long
+trajectory, another precision than the gate's) are left to `harness mutation`. The seed is printed: a canary that lives
+can be drawn again.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.events import EventLog
+from harness.interruption import Interruption
+from harness.mutation import campaign, catalogue, overlay
+from harness.mutation.catalogue import LADDER, Mutant
+from harness.mutation.stage import Stage, merged
+from harness.mutation.trial import Trial
+from harness.parity.hearing import Heard
+from harness.runroot import RunRoot
+from ptycho.fingerprint import ROOT
+
+COUNT, JOBS = 3, 2
+PRECISION = "f64"
+
+
+def cheap(mutant: Mutant) -> bool:
+    """Whether a mutant can be tried within a run of the ladder."""
+    return mutant.dies_at in LADDER[:-1] and mutant.precision == PRECISION and mutant.owners in ({"torch"}, {"tf"})
+
+
+def draw(seed: int, count: int = COUNT, mutants: Sequence[Mutant] | None = None) -> tuple[Mutant, ...]:
+    """
+    A random choice of cheap mutants, from both backends in turn.
+
+    Args:
+        seed: of the choice.
+        count: how many.
+        mutants: to choose from; the catalogue if None.
+    """
+    known = catalogue.load() if mutants is None else mutants
+    generator = random.Random(seed)  # noqa: S311  # not for secrets
+    piles = [[mutant for mutant in known if cheap(mutant) and mutant.owners == {side}] for side in ("torch", "tf")]
+    generator.shuffle(piles)
+    for pile in piles:
+        generator.shuffle(pile)
+    drawn: list[Mutant] = []
+    while len(drawn) < count and any(piles):
+        drawn += [pile.pop() for pile in piles if pile]
+    return tuple(drawn[:count])
+
+
+def run(
+    drawn: Sequence[Mutant],
+    heard: Sequence[Heard],
+    kept: RunRoot,
+    events: EventLog,
+    interruption: Interruption,
+    *,
+    pythons: Mapping[str, str],
+    scan: Path,
+    jobs: int = JOBS,
+) -> list[Trial]:
+    """
+    Try canaries on a run's own clean answers.
+
+    Args:
+        drawn: by `draw`.
+        heard: the run's questions with everybody's answers.
+        kept: the run.
+        events: its log.
+        interruption: whether to end early.
+        pythons: interpreter by side.
+        scan: file for the rung of the data.
+        jobs: how many at a time.
+
+    Raises:
+        KeyboardInterrupt: the run was asked to end.
+    """
+    gate = [item for item in heard if item.question.precision == PRECISION]
+    place = Stage(
+        tree=overlay.copy(ROOT, kept.scratch / "canaries"),
+        kept=kept,
+        events=events,
+        interruption=interruption,
+        pythons=pythons,
+        scan=scan,
+        clean=merged(gate),
+    )
+    return campaign.run(drawn, place, jobs=jobs)
+
+
+def complaints(trials: Sequence[Trial]) -> list[str]:
+    """What is wrong with canaries, one sentence each; empty if all died where they should."""
+    found = []
+    for item in trials:
+        if not item.is_right:
+            why = item.found.error or f"it stands for: {item.mutant.story}"
+            found.append(f"canary {item.mutant.id} {item.outcome}; it must die at {item.mutant.dies_at}: {why}")
+        elif item.names_guilty is False:
+            found.append(f"canary {item.mutant.id} accuses {item.found.guilty}; it is {item.mutant.guilty}")
+    return found

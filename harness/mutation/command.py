@@ -1,0 +1,128 @@
+"""`python -m harness mutation`: the whole catalogue, or a part of it, tried and reported."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import processes, runroot
+from harness.interruption import Interruption
+from harness.mutation import allclose, campaign, catalogue, lane_trial, readme, report, stage
+from harness.mutation.campaign import Score
+from harness.mutation.catalogue import FOLDER, LANE, Mutant
+from harness.mutation.progress import Progress
+from ptycho.fingerprint import ROOT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """
+    What the user asked for.
+
+    Attributes:
+        ids: patterns of ids; empty for all.
+        sample: how many of them, drawn at random; None for all.
+        seed: of the sample.
+        jobs: trials at a time.
+        pythons: interpreter by side.
+        scan: file for the rung of the data, and for lanes.
+        root: the workspace's folder for runs.
+        json: print the report as JSON, and nothing else.
+        write: write page and line of the documentation.
+        folder: the catalogue.
+        checkout: what is copied and changed, and holds the documentation.
+    """
+
+    ids: tuple[str, ...] = ()
+    sample: int | None = None
+    seed: int
+    jobs: int
+    pythons: Mapping[str, str]
+    scan: Path
+    root: Path
+    json: bool = False
+    write: bool = False
+    folder: Path = FOLDER
+    checkout: Path = ROOT
+
+
+def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
+    """
+    Try mutants.
+
+    Returns:
+        The score, and the `mutation.json` that holds it.
+
+    Raises:
+        UsageError: the catalogue does not fit the code, or a pattern fits no mutant.
+        InfrastructureError: the ladder does not stand without any mutant.
+        KeyboardInterrupt: the run was asked to end.
+    """
+    clock = time.monotonic()
+    mutants = catalogue.load(options.folder, options.checkout)
+    chosen = catalogue.matching(mutants, options.ids)
+    if options.sample is not None:
+        chosen = campaign.sample(chosen, options.sample, options.seed)
+    kept = runroot.create(options.root)
+    events = kept.open_events()
+    try:
+        with Progress(chosen, quiet=options.json) as shown:
+            shown.say("the clean pair")
+            place = stage.set_up(
+                kept,
+                events,
+                interruption,
+                pythons=options.pythons,
+                scan=options.scan,
+                judged={"f64", *(mutant.precision for mutant in chosen)},
+                root=options.checkout,
+            )
+            for side in sorted({lane_trial.LANE_OF[mutant.guilty] for mutant in chosen if mutant.gate == LANE}):
+                shown.say(f"the clean lane {side}")
+                lane_trial.stands(side, place)
+            trials = campaign.run(chosen, place, jobs=options.jobs, on_trial=shown.tried)
+        pairs = [allclose.kills(item.answers) for item in place.wanted(None, allclose.PRECISION)]
+        score = Score(
+            trials=trials,
+            accepted={name: not any(found[name] for found in pairs) for name in allclose.KEYS},
+            seconds=time.monotonic() - clock,
+            catalogue=len(mutants),
+            seed=None if options.sample is None else options.seed,
+        )
+        path = report.write(score, kept.path / "mutation.json")
+        events.write("mutation.end", verdict=score.verdict.name, killed=score.killed, seconds=score.seconds)
+    finally:
+        events.close()
+        kept.remove_scratch()
+    return score, path
+
+
+def main(options: Options, *, follow: int | None) -> int:
+    """Run, print, and return the exit code."""
+    processes.adopt_orphans()
+    sys.dont_write_bytecode = True
+    with Interruption(follow=follow).installed() as interruption:
+        score, path = run(options, interruption)
+    if options.json:
+        print(json.dumps(report.as_dict(score), indent=1, ensure_ascii=False))
+    else:
+        report.show(score)
+        print(f"report: {path}", flush=True)
+    if options.write:
+        for written in readme.write(score, options.checkout):
+            print(f"written: {written}", file=sys.stderr)
+    return int(score.verdict)
+
+
+def listing(patterns: Sequence[str]) -> int:
+    """Print the catalogue; returns the exit code."""
+    for mutant in catalogue.matching(catalogue.load(), patterns):
+        print(line(mutant))
+    return 0
+
+
+def line(mutant: Mutant) -> str:
+    """A mutant in a line."""
+    return f"{mutant.id:44}  {mutant.dies_at or 'lives':5}  {mutant.guilty:8} {mutant.story}"

@@ -1,0 +1,114 @@
+"""
+A copy of the packages with some text replaced: how a fault is planted without touching the checkout.
+
+Files are copied and not linked: the code finds its own root by resolving its path, and a link would lead it back to
+the checkout.
+"""
+
+import shutil
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+PACKAGES = ("ptycho", "ptycho_torch", "ptycho_tf", "harness")
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """
+    One change of text.
+
+    Attributes:
+        file: path below the root, with slashes.
+        old: text that occurs in it exactly once.
+        new: what takes its place.
+    """
+
+    file: str
+    old: str
+    new: str
+
+
+def copy(root: Path, place: Path, names: Iterable[str] = PACKAGES) -> Path:
+    """
+    Copy packages, without what Python compiled.
+
+    Args:
+        root: the checkout.
+        place: the copy's root; made here.
+        names: files and folders to copy.
+
+    Returns:
+        `place`.
+    """
+    place.mkdir(parents=True)
+    for name in names:
+        add(root, place, name)
+    return place
+
+
+def add(root: Path, place: Path, name: str) -> None:
+    """Copy one more file or folder of a checkout into a copy of it."""
+    source, target = root / name, place / name
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=_LEFT_OUT)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+
+
+def problems(edits: Iterable[Edit], root: Path) -> list[str]:
+    """Why edits cannot be applied to the files below a root, one sentence each; none if they can."""
+    found: list[str] = []
+    _edited(edits, root, found)
+    return found
+
+
+def apply(edits: Iterable[Edit], root: Path) -> None:
+    """
+    Change the files of a copy.
+
+    Raises:
+        ValueError: an edit does not fit; nothing was written.
+    """
+    found: list[str] = []
+    texts = _edited(edits, root, found)
+    if found:
+        raise ValueError("; ".join(found))
+    for file, text in texts.items():
+        (root / file).write_text(text, encoding="utf-8")
+
+
+def _edited(edits: Iterable[Edit], root: Path, found: list[str]) -> dict[str, str]:
+    """Text by file after all edits, each applied to what the ones before it left; what is wrong goes to `found`."""
+    texts: dict[str, str] = {}
+    for edit in edits:
+        path = PurePosixPath(edit.file)
+        if path.is_absolute() or ".." in path.parts or not (root / path).is_file():
+            found.append(f"there is no file {edit.file}")
+            continue
+        text = texts.get(edit.file) or (root / path).read_text(encoding="utf-8")
+        if edit.old == edit.new:
+            found.append(f"{edit.file}: new is old")
+        elif (count := text.count(edit.old)) != 1:
+            found.append(f"{edit.file}: old occurs {count} times and not once: {edit.old[:60]!r}")
+        else:
+            texts[edit.file] = text.replace(edit.old, edit.new)
+    for file, text in texts.items():
+        if (sentence := _broken(file, text)) is not None:
+            found.append(f"{file}: {sentence}")
+    return texts
+
+
+def _broken(file: str, text: str) -> str | None:
+    """Why a changed file is none of its kind: a mutant that cannot be read proves nothing."""
+    try:
+        if file.endswith(".py"):
+            compile(text, file, "exec")
+        elif file.endswith(".toml"):
+            tomllib.loads(text)
+    except (SyntaxError, ValueError) as error:
+        return f"does not compile once it is changed: {error}"
+    return None

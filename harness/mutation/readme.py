@@ -1,0 +1,73 @@
+"""
+The score where readers see it: a page of its own, and one line of the README between two markers.
+
+Both are written by the command and never typed; a README without the markers is refused, not guessed at.
+"""
+
+from pathlib import Path
+
+from harness.mutation import report
+from harness.mutation.campaign import Score
+from ptycho.errors import UsageError
+from ptycho.fingerprint import ROOT
+from ptycho.output import write_text
+
+README, PAGE = Path("README.md"), Path("docs/mutation-score.md")
+BEGIN, END = "<!-- mutation-score -->", "<!-- /mutation-score -->"
+
+
+def write(score: Score, root: Path = ROOT) -> tuple[Path, Path]:
+    """
+    Write page and line.
+
+    Args:
+        score: of the whole catalogue.
+        root: the checkout.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        UsageError: the README has no place for the line; nothing was written.
+    """
+    text = (root / README).read_text(encoding="utf-8")
+    changed = between_markers(text, report.sentence(score))
+    (root / PAGE).parent.mkdir(parents=True, exist_ok=True)
+    write_text(root / PAGE, page(score))
+    write_text(root / README, changed)
+    return root / README, root / PAGE
+
+
+def between_markers(text: str, line: str) -> str:
+    """
+    A text with one line between the markers.
+
+    Raises:
+        UsageError: the markers are not there once each, in this order.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end or BEGIN in rest or END in after:
+        raise UsageError(f"{README} must hold {BEGIN} and, after it, {END}, once each: the score goes between them")
+    return f"{before}{BEGIN}\n{line}\n{END}{after}"
+
+
+def page(score: Score) -> str:
+    """The page."""
+    table = report.markdown(report.HEADINGS, [line.cells for line in report.lines(score)])
+    plain = report.markdown(report.PLAIN_HEADINGS, report.plain_rows(score))
+    wrong = "".join(f"- {text}\n" for text in report.wrong(score)) or "Nothing.\n"
+    crashes = sum(item.found.how == "crash" for item in score.faults)
+    stories = {
+        "The score": f"{report.sentence(score)} {crashes} of them end the process with an error. "
+        f"The campaign took {score.seconds / 60:.0f} minutes.\n\n{table}",
+        "Plain comparison": "The same mutants before `allclose` of PyTorch's float32 outputs to TensorFlow's: object "
+        "patches, loss, gradients to the weights. Mutants whose gate is a lane or the harness's self-check are not "
+        f"shown to it: they have no such outputs.\n\n{plain}",
+        "What did not end as declared": wrong,
+    }
+    head = (
+        "# Mutation score\n\nWritten by `nox -s mutation -- --write`; not to be edited. "
+        "What a mutant is and how it is tried: [mutation.md](mutation.md).\n\n"
+    )
+    return head + report.page(score, stories)

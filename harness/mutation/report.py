@@ -1,0 +1,194 @@
+"""What a campaign found, as `mutation.json`, as a table, and as the page and the line that the documentation shows."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from harness.mutation.allclose import COMPARATORS, KEYS, KINDS, key
+from harness.mutation.campaign import Score
+from harness.mutation.catalogue import GATES
+from harness.mutation.trial import Outcome, Trial
+from ptycho.output import write_text
+
+SCHEMA = "ptycho-mutation/1"
+HEADINGS = ("declared at", "mutants", "killed there", "killed earlier", "late", "alive", "right side named")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One row of the table: the mutants that are declared to die at one gate."""
+
+    gate: str
+    trials: tuple[Trial, ...]
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The row as text."""
+        killed = [item for item in self.trials if item.outcome is Outcome.KILLED]
+        there = sum(item.found.at == item.mutant.dies_at for item in killed)
+        named = [item.names_guilty for item in self.trials if item.names_guilty is not None]
+        numbers = (
+            len(self.trials),
+            there,
+            len(killed) - there,
+            sum(item.outcome is Outcome.LATE for item in self.trials),
+            sum(item.outcome in (Outcome.SURVIVED, Outcome.ERROR) for item in self.trials),
+        )
+        return (self.gate, *map(str, numbers), f"{sum(named)} of {len(named)}" if named else "–")
+
+
+def lines(score: Score) -> list[Line]:
+    """Rows by declared gate, in the order of the climb."""
+    by_gate = {gate: tuple(item for item in score.faults if item.mutant.dies_at == gate) for gate in GATES}
+    return [Line(gate=gate, trials=trials) for gate, trials in by_gate.items() if trials]
+
+
+def sentence(score: Score) -> str:
+    """The score in one sentence."""
+    total, named = len(score.faults), len(score.named)
+    part = f"{score.killed} of {total} planted faults killed at or before their declared rung"
+    if named:
+        part += f", the right side named in {score.rightly} of {named} verdicts ({100 * score.rightly / named:.0f} %)"
+    living = sum(item.is_right for item in score.equivalents)
+    if score.equivalents:
+        part += f"; {living} of {len(score.equivalents)} equivalent changes pass, as they must"
+    return part + "."
+
+
+def plain_rows(score: Score) -> list[tuple[str, ...]]:
+    """By plain comparator: what it finds on each kind of output and on all, and whether it accepts the clean pair."""
+    if not score.accepted or not any(item.found.allclose is not None for item in score.faults):
+        return []
+    rows = []
+    for name in COMPARATORS:
+        kinds = [(key(name, kind),) for kind in KINDS]
+        cells = []
+        for names in (*kinds, tuple(chain.from_iterable(kinds))):
+            found, shown = score.found_plainly(names)
+            word = "accepted" if all(score.accepted[one] for one in names) else "rejected"
+            cells.append(f"{found} of {shown}, {word}")
+        rows.append((name, *cells))
+    by_ladder = [item for item in score.faults if item.found.allclose is not None]
+    killed = sum(item.outcome is Outcome.KILLED for item in by_ladder)
+    return [*rows, ("the ladder", *("–" for _ in KINDS), f"{killed} of {len(by_ladder)}, accepted")]
+
+
+PLAIN_HEADINGS = ("found by `allclose`, and the clean pair is", *KINDS, "all three")
+
+
+def wrong(score: Score) -> list[str]:
+    """Every trial that did not end as promised, and every verdict that accused the wrong side."""
+    found = []
+    for item in score.trials:
+        mutant, told = item.mutant, item.found
+        where = f"{told.at}, gridsize {told.gridsize}" if told.gridsize else told.at
+        if item.outcome is Outcome.ERROR:
+            found.append(f"{mutant.id}: undecided: {told.error}")
+        elif not item.is_right and mutant.dies_at is None:
+            found.append(f"{mutant.id}: declared equivalent, and dies at {where}: {told.detail}")
+        elif item.outcome is Outcome.LATE:
+            found.append(f"{mutant.id}: dies at {where} and not at {mutant.dies_at}: {told.detail}")
+        elif not item.is_right:
+            found.append(f"{mutant.id}: lives, and should die at {mutant.dies_at}: {mutant.story}")
+        elif item.names_guilty is False:
+            found.append(f"{mutant.id}: accuses {' and '.join(told.guilty)} at {where}; it is {mutant.guilty}")
+    return found
+
+
+def as_dict(score: Score) -> dict[str, Any]:
+    """Plain values, for JSON."""
+    outcomes = {str(kind): sum(item.outcome is kind for item in score.faults) for kind in Outcome}
+    return {
+        "schema": SCHEMA,
+        "verdict": score.verdict.name.lower(),
+        "exit_code": int(score.verdict),
+        "seconds": round(score.seconds, 1),
+        "catalogue": score.catalogue,
+        "seed": score.seed,
+        "mutants": len(score.faults),
+        "outcomes": outcomes,
+        "crashes": sum(item.found.how == "crash" for item in score.faults),
+        "named": len(score.named),
+        "named_rightly": score.rightly,
+        "equivalents": len(score.equivalents),
+        "equivalents_alive": sum(item.is_right for item in score.equivalents),
+        "allclose": {
+            name: {"finds": found, "of": shown, "accepts_clean_pair": score.accepted[name]}
+            for name in (KEYS if score.accepted else ())
+            for found, shown in (score.found_plainly((name,)),)
+        },
+        "wrong": wrong(score),
+        "trials": [item.as_dict() for item in score.trials],
+    }
+
+
+def write(score: Score, path: Path) -> Path:
+    """Write `mutation.json`."""
+    write_text(path, json.dumps(as_dict(score), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return path
+
+
+def show(score: Score) -> None:
+    """Print the tables, with rich on a terminal, and what did not end as promised."""
+    rows = [line.cells for line in lines(score)]
+    _table("mutants by declared rung", HEADINGS, rows)
+    if plain := plain_rows(score):
+        _table("the same mutants, plainly compared", tuple(text.replace("`", "") for text in PLAIN_HEADINGS), plain)
+    for text in wrong(score):
+        print(f"wrong: {text}")
+    tried = "" if len(score.trials) == score.catalogue else f" ({len(score.trials)} of {score.catalogue} tried)"
+    print(sentence(score))
+    verdict = f"{score.verdict.name.lower()} (exit {int(score.verdict)})"
+    print(f"mutation: {verdict} in {score.seconds:.0f} s{tried}", flush=True)
+
+
+def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+
+        drawn = Table(*headings, title=title)
+        for row in rows:
+            drawn.add_row(*row)
+        Console().print(drawn)
+        return
+    widths = [max(len(cell) for cell in column) for column in zip(headings, *rows, strict=True)]
+    for row in (headings, *rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print()
+
+
+def markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    made = [headings, ["---"] * len(headings), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |\n" for row in made)
+
+
+def page(score: Score, stories: Mapping[str, str]) -> str:
+    """
+    The page of the score: tables, every mutant, every equivalent with its proof.
+
+    Args:
+        score: of the whole catalogue.
+        stories: introduction by heading, in order.
+    """
+    parts = [f"## {heading}\n\n{text}\n" for heading, text in stories.items()]
+    mutants = [
+        (
+            item.mutant.id,
+            str(item.mutant.dies_at),
+            f"{item.found.at or '–'}{' (crash)' if item.found.how == 'crash' else ''}",
+            " and ".join(item.found.guilty) or "–",
+            item.mutant.story,
+        )
+        for item in score.faults
+    ]
+    parts.append("## Every mutant\n\n" + markdown(("mutant", "declared", "died", "accused", "what it does"), mutants))
+    proofs = [(item.mutant.id, str(item.outcome), item.mutant.proof) for item in score.equivalents]
+    if proofs:
+        parts.append("## Equivalents\n\n" + markdown(("change", "outcome", "why nothing tells it apart"), proofs))
+    return "\n".join(parts)

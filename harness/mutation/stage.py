@@ -1,0 +1,196 @@
+"""
+What all trials share: a copy of the code as it is, and everybody's clean answers, which are asked for once.
+
+A mutant changes one side; the other side's answers and the oracle's are the same for all of them.
+"""
+
+import threading
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from harness.events import EventLog
+from harness.interruption import Interruption
+from harness.mutation import overlay
+from harness.parity import forgeries, hearing, ladder, questions
+from harness.parity.answer import Answer
+from harness.parity.asking import PACKAGES, Party
+from harness.parity.hearing import Heard
+from harness.parity.ladder import Climbed, Expected
+from harness.runroot import RunRoot
+from ptycho.errors import InfrastructureError
+from ptycho.fingerprint import ROOT
+from ptycho.probe import Request
+
+STEPS = 4
+"""Length of the trajectory: one more than there are batches, so that their order and the second moment matter."""
+
+GRIDSIZES, PRECISIONS, SEED = (1, 2), ("f64", "f32"), 42
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clean:
+    """
+    One question and what everybody answers without any fault.
+
+    Attributes:
+        gridsize: g.
+        precision: `f64` or `f32`.
+        request: what is asked, with all quantities.
+        answers: by side.
+        expected: the oracle's.
+    """
+
+    gridsize: int
+    precision: str
+    request: Request
+    answers: Mapping[str, Answer]
+    expected: Expected
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """
+    Where mutants are tried.
+
+    Attributes:
+        tree: a copy of the code without any fault.
+        kept: the run.
+        events: its log.
+        interruption: whether to end early.
+        pythons: interpreter by side.
+        scan: file for the rung of the data, and for lanes.
+        clean: questions with clean answers.
+        lock: held while a file that trials share is written.
+    """
+
+    tree: Path
+    kept: RunRoot
+    events: EventLog
+    interruption: Interruption
+    pythons: Mapping[str, str]
+    scan: Path
+    clean: Sequence[Clean]
+    _asked: dict[tuple[int, str, tuple[str, ...]], Path] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def wanted(self, gridsize: int | None, precision: str) -> list[Clean]:
+        """The questions at one gridsize, or at all, in one precision."""
+        return [item for item in self.clean if item.precision == precision and gridsize in (None, item.gridsize)]
+
+    def ask_for(self, item: Clean, quantities: Sequence[str]) -> Path:
+        """File of a request for some of a question's quantities; written once."""
+        key = item.gridsize, item.precision, tuple(quantities)
+        with self.lock:
+            if key not in self._asked:
+                path = self.kept.scratch / f"request-{len(self._asked)}.npz"
+                replace(item.request, quantities=key[2]).save(path)
+                self._asked[key] = path
+            return self._asked[key]
+
+    def kept_answers(self, item: Clean) -> tuple[Path, Path]:
+        """A question and its clean answers as files, a folder a side; written once."""
+        request = self.ask_for(item, item.request.quantities)
+        with self.lock:
+            folder = request.with_name(f"{request.stem}-answers")
+            if not folder.exists():
+                for side, package in PACKAGES.items():
+                    forgeries.write(folder / side, item.answers[side], request, package, self.tree)
+        return request, folder
+
+
+def climb(item: Clean, answers: Mapping[str, Answer], quantities: Sequence[str]) -> list[Climbed]:
+    """Judge answers to a question by the ladder."""
+    return ladder.climb(item.gridsize, answers, item.expected, quantities, precision=item.precision)
+
+
+def merged(heard: Iterable[Heard]) -> list[Clean]:
+    """Questions that were put in parts, low rungs first, as one each."""
+    found: dict[tuple[int, str], Clean] = {}
+    for item in heard:
+        asked = item.question
+        key = asked.gridsize, asked.precision
+        if key not in found:
+            found[key] = Clean(
+                gridsize=asked.gridsize,
+                precision=asked.precision,
+                request=asked.request,
+                answers=item.answers,
+                expected=item.expected,
+            )
+            continue
+        before = found[key]
+        quantities = (*before.request.quantities, *asked.request.quantities)
+        found[key] = replace(
+            before,
+            request=replace(asked.request, quantities=quantities),
+            answers={side: _joined(answer, item.answers[side]) for side, answer in before.answers.items()},
+            expected=Expected(
+                exact={side: {**rungs, **item.expected.exact[side]} for side, rungs in before.expected.exact.items()},
+                arrays={**before.expected.arrays, **item.expected.arrays},
+                judges={**before.expected.judges, **item.expected.judges},
+                beside={**before.expected.beside, **item.expected.beside},
+            ),
+        )
+    return list(found.values())
+
+
+def _joined(one: Answer, other: Answer) -> Answer:
+    return Answer(
+        exact={**one.exact, **other.exact},
+        arrays={**one.arrays, **other.arrays},
+        refusals=(*one.refusals, *other.refusals),
+        manifest=other.manifest,
+    )
+
+
+def set_up(
+    kept: RunRoot,
+    events: EventLog,
+    interruption: Interruption,
+    *,
+    pythons: Mapping[str, str],
+    scan: Path,
+    judged: Collection[str] = PRECISIONS,
+    root: Path = ROOT,
+) -> Stage:
+    """
+    Copy the code, ask everybody, and make sure that the ladder stands as long as nothing is planted.
+
+    Args:
+        kept: the run.
+        events: its log.
+        interruption: asked while waiting.
+        pythons: interpreter by side.
+        scan: file for the rung of the data, and for lanes.
+        judged: precisions in which a mutant is judged; the others only give outputs to compare plainly.
+        root: the checkout.
+
+    Raises:
+        InfrastructureError: the ladder does not stand: whatever a mutant did would prove nothing.
+        KeyboardInterrupt: the run was asked to end.
+    """
+    tree = overlay.copy(root, kept.scratch / "clean")
+    asked = questions.plan(
+        gridsizes=GRIDSIZES, precisions=PRECISIONS, seeds=(SEED,), scan=scan, steps=STEPS, folder=kept.scratch
+    )
+    parties = [Party(side=side, python=python, import_root=tree) for side, python in pythons.items()]
+    clean = merged(hearing.hear(parties, asked, kept, events, interruption))
+    wrong = [sentence for item in clean if item.precision in judged for sentence in standing(item)]
+    if wrong:
+        listed = "\n".join(f"  - {sentence}" for sentence in wrong)
+        raise InfrastructureError(f"the ladder does not stand without a mutant; run `harness parity` first:\n{listed}")
+    return Stage(
+        tree=tree, kept=kept, events=events, interruption=interruption, pythons=pythons, scan=scan, clean=clean
+    )
+
+
+def standing(item: Clean) -> list[str]:
+    """What is wrong with clean answers, one sentence each; empty if every rung that is judged stands."""
+    at = f"{item.precision}, gridsize {item.gridsize}"
+    found = [f"{at}: {side}: {why}" for side, reasons in ladder.refusals(item.answers).items() for why in reasons]
+    failed = ladder.first_failure(climb(item, item.answers, item.request.quantities))
+    if failed is not None:
+        what = f" at {failed.worst.tensor}" if failed.worst is not None else ""
+        found.append(f"{at}: {failed.rung.name} is {failed.result}{what}")
+    return found

@@ -1,0 +1,193 @@
+"""
+One mutant tried: where it was found, whom the verdict accused, and whether that is what its entry promises.
+
+How it is tried follows from whose code it changes. One backend's: its probe answers from the changed copy and the
+ladder judges, with the clean answers of the others. The core's: probes, oracle and ladder all run from the copy, since
+whoever edits the core edits what the oracle calls, too. The harness's own: its self-check runs from the copy. A gate
+`lane`: `harness run` does.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from harness.mutation import overlay
+from harness.mutation.catalogue import LADDER, LANE, SELF_CHECK, Mutant
+from harness.mutation.stage import Stage
+from harness.removal import remove_tree
+from ptycho.probe import QUANTITIES
+
+
+class Outcome(StrEnum):
+    """What became of a mutant."""
+
+    KILLED = "killed"
+    LATE = "late"
+    SURVIVED = "survived"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """
+    What a gate said about a changed copy.
+
+    Attributes:
+        at: rung or gate that fell; None if everything stands.
+        how: `rung`, `refused`, `crash`, `lane`, `self-check` or `tests`.
+        gridsize: at which it fell, where there is one.
+        guilty: sides that the verdict named; empty where it names none.
+        detail: the first thing that was wrong, in a sentence.
+        error: why nothing can be said; the trial counts for nothing then.
+        allclose: by comparator, whether plain closeness of the outputs finds the mutant; None where it was not asked.
+    """
+
+    at: str | None = None
+    how: str = ""
+    gridsize: int | None = None
+    guilty: tuple[str, ...] = ()
+    detail: str = ""
+    error: str = ""
+    allclose: Mapping[str, bool] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """
+    One mutant's trial.
+
+    Attributes:
+        mutant: which.
+        found: what its gate said.
+        outcome: killed, dead too late, alive, or undecided.
+        seconds: wall time.
+    """
+
+    mutant: Mutant
+    found: Found
+    outcome: Outcome
+    seconds: float
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it ended as the catalogue promises."""
+        return self.outcome is (Outcome.KILLED if self.mutant.dies_at else Outcome.SURVIVED)
+
+    @property
+    def names_guilty(self) -> bool | None:
+        """Whether the verdict named the right side; None where it names none."""
+        if self.outcome is not Outcome.KILLED or not self.found.guilty:
+            return None
+        return self.found.guilty == self.mutant.accused
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        mutant, found = self.mutant, self.found
+        return {
+            "id": mutant.id,
+            "files": sorted({edit.file for edit in mutant.edits}),
+            "guilty": mutant.guilty,
+            "dies_at": mutant.dies_at,
+            "outcome": str(self.outcome),
+            "at": found.at,
+            "how": found.how,
+            "gridsize": found.gridsize,
+            "named": list(found.guilty),
+            "names_guilty": self.names_guilty,
+            "detail": found.detail,
+            "error": found.error,
+            "allclose": None if found.allclose is None else dict(found.allclose),
+            "seconds": round(self.seconds, 1),
+            "story": mutant.story,
+            "proof": mutant.proof,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planted:
+    """
+    A changed copy, ready to be tried.
+
+    Attributes:
+        mutant: what was changed.
+        root: the copy.
+        label: name of the trial, unique in its run.
+        quantities: rungs to ask for.
+        compared: whether to compare plainly, too.
+    """
+
+    mutant: Mutant
+    root: Path
+    label: str
+    quantities: tuple[str, ...] = QUANTITIES
+    compared: bool = True
+
+
+Gate = Callable[[Planted, Stage], Found]
+
+
+def up_to(gate: str) -> tuple[str, ...]:
+    """Quantities up to a rung; all of them for a gate that is no rung."""
+    if gate not in LADDER:
+        return QUANTITIES
+    return tuple(name for name in QUANTITIES if LADDER.index(name) <= LADDER.index(gate))
+
+
+def gate_of(mutant: Mutant) -> Gate:
+    """How a mutant is tried."""
+    from harness.mutation import ladder_trial, lane_trial, self_check_trial
+
+    if mutant.gate == LANE:
+        return lane_trial.run
+    if mutant.gate == SELF_CHECK:
+        return self_check_trial.run
+    if mutant.owners in ({"torch"}, {"tf"}):
+        return ladder_trial.one_side
+    return ladder_trial.shared
+
+
+def run(mutant: Mutant, stage: Stage) -> Trial:
+    """
+    Plant a mutant in a copy of its own, look what the harness says, and remove the copy.
+
+    Raises:
+        KeyboardInterrupt: the run was asked to end.
+    """
+    clock = time.monotonic()
+    # No id has a dot, so that what begins with this one's and a dot is this trial's alone.
+    root = overlay.copy(stage.tree, stage.kept.scratch / f"{mutant.id}.code", _names(stage.tree))
+    try:
+        overlay.apply(mutant.edits, root)
+        gate = gate_of(mutant)
+        first = Planted(mutant=mutant, root=root, label=f"{mutant.id}.first", quantities=up_to(mutant.gate))
+        found = gate(first, stage)
+        outcome = judged(mutant, found)
+        if outcome is Outcome.SURVIVED and mutant.dies_at in LADDER[:-1]:
+            # Where does it show, if not where it should? That tells a wrong declaration from a hole in the ladder.
+            later = gate(Planted(mutant=mutant, root=root, label=f"{mutant.id}.all", compared=False), stage)
+            if later.at is not None and not later.error:
+                found, outcome = replace(later, allclose=found.allclose), Outcome.LATE
+    finally:
+        for path in stage.kept.scratch.glob(f"{mutant.id}.*"):
+            remove_tree(path)
+    stage.events.write("mutant.end", id=mutant.id, outcome=str(outcome), at=found.at, guilty=found.guilty)
+    return Trial(mutant=mutant, found=found, outcome=outcome, seconds=time.monotonic() - clock)
+
+
+def judged(mutant: Mutant, found: Found) -> Outcome:
+    """Compare what a gate said with what a mutant's entry promises."""
+    if found.error:
+        return Outcome.ERROR
+    if found.at is None:
+        return Outcome.SURVIVED
+    if mutant.dies_at is None or found.how in ("refused", "crash") or mutant.dies_at not in LADDER:
+        return Outcome.KILLED
+    in_time = found.at in LADDER and LADDER.index(found.at) <= LADDER.index(mutant.dies_at)
+    return Outcome.KILLED if in_time else Outcome.LATE
+
+
+def _names(tree: Path) -> list[str]:
+    return sorted(path.name for path in tree.iterdir())

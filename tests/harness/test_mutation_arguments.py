@@ -1,0 +1,69 @@
+"""The command line of `mutation`: what it passes on, what it refuses, and that it starts without NumPy."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import planted
+import pytest
+
+from harness import cli
+from harness.mutation import catalogue, command
+
+
+@pytest.fixture
+def options(monkeypatch: pytest.MonkeyPatch) -> list[command.Options]:
+    """What the command is given; nothing is run."""
+    given: list[command.Options] = []
+
+    def main(options: command.Options, *, follow: int | None) -> int:
+        given.append(options)
+        return 0 if follow is None else 1
+
+    monkeypatch.setattr(command, "main", main)
+    return given
+
+
+def test_the_defaults_are_the_whole_catalogue_two_at_a_time(options: list[command.Options]) -> None:
+    assert cli.main(["mutation"]) == 0
+    (given,) = options
+    assert (given.ids, given.sample, given.jobs, given.json, given.write) == ((), None, 2, False, False)
+    assert given.pythons == {"torch": sys.executable, "tf": sys.executable}
+    assert given.scan.name == "small.npz"
+
+
+def test_every_option_is_passed_on(options: list[command.Options], tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.touch()
+    chosen = ("--id", "a*", "--id", "b", "--sample", "3", "--seed", "9", "--jobs", "1", "--json")
+    assert cli.main(["mutation", *chosen, "--python", f"tf={python}", "--root", str(tmp_path), "--follow", "1"]) == 1
+    (given,) = options
+    assert (given.ids, given.sample, given.seed, given.jobs, given.json) == (("a*", "b"), 3, 9, 1, True)
+    assert (given.pythons["tf"], given.root) == (str(python), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--jobs", "0"], "--jobs 0 --seed 42 --sample None; allowed: from 1, from 0, from 1"),
+        (["--sample", "0"], "--sample 0; allowed"),
+        (["--seed", "-1"], "--seed -1"),
+        (["--write", "--sample", "3"], "--write needs the whole catalogue"),
+        (["--write", "--id", "a"], "--write needs the whole catalogue"),
+        (["--list", "--json"], "--list prints no JSON"),
+        (["--python", "jax=/nowhere"], "--python 'jax=/nowhere'; allowed"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused(given: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["mutation", *given])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_catalogue_is_listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    known: Any = (planted.mutant("torch"), planted.mutant("core", dies_at=None))
+    monkeypatch.setattr(catalogue, "load", lambda: known)
+    assert cli.main(["mutation", "--list", "--id", "factor-*"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [row[:3] for row in rows] == [["factor-torch", "R4", "torch"], ["factor-core", "lives", "core"]]

@@ -1,0 +1,92 @@
+"""The whole command on a checkout without frameworks: verdict, files, progress, and what is left behind."""
+
+import json
+from pathlib import Path
+
+import planted
+import pytest
+
+from harness.mutation import allclose, catalogue, command, readme, stage
+from harness.parity import questions
+from ptycho.errors import InfrastructureError, UsageError
+
+ENTRY = """
+[[mutant]]
+id = "factor-{side}"
+file = "{file}"
+old = "FACTOR = 1.0"
+new = "FACTOR = 1.001"
+dies_at = "{dies_at}"
+guilty = "{side}"
+story = "Too large."
+"""
+
+
+@pytest.fixture(autouse=True)
+def _few_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "GRIDSIZES", (1,))
+    monkeypatch.setattr(questions, "LOW", ("R0",))
+    monkeypatch.setattr(questions, "HIGH", ("R3", "R4", "R5", "R6"))
+
+
+def options(tmp_path: Path, *, dies_at: str = "R4", line: str = planted.LINE, **changes: object) -> command.Options:
+    """A catalogue of one mutant for a checkout whose TensorFlow says `line`."""
+    checkout = planted.checkout(tmp_path / "checkout")
+    (checkout / planted.FILES["tf"]).write_text(line)
+    folder = tmp_path / "catalogue"
+    folder.mkdir()
+    (folder / "a.toml").write_text(ENTRY.format(side="torch", file=planted.FILES["torch"], dies_at=dies_at))
+    (checkout / "README.md").write_text(f"{readme.BEGIN}\n{readme.END}\n")
+    interpreter = str(planted.python(tmp_path / "python"))
+    given: dict[str, object] = {
+        "seed": 1,
+        "jobs": 1,
+        "pythons": {"torch": interpreter, "tf": interpreter},
+        "scan": planted.ROOT / "tests" / "fixtures" / "pytorch_integration" / "small.npz",
+        "root": tmp_path / "harness",
+        "folder": folder,
+        "checkout": checkout,
+    }
+    return command.Options(**given | changes)  # type: ignore[arg-type]
+
+
+def test_a_killed_mutant_is_a_pass_and_is_written_down(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = options(tmp_path, write=True)
+    assert command.main(given, follow=None) == 0
+    told = capsys.readouterr().out
+    assert "1/1  factor-torch: killed at R4" in told
+    assert "mutation: pass (exit 0)" in told
+    (path,) = (tmp_path / "harness" / "runs").glob("*/mutation.json")
+    found = json.loads(path.read_text())
+    assert (found["verdict"], found["outcomes"]["killed"], found["named_rightly"]) == ("pass", 1, 1)
+    assert set(found["allclose"]) == set(allclose.KEYS)
+    assert not (path.parent / "scratch").exists()
+    assert "1 of 1 planted faults killed" in (given.checkout / "README.md").read_text()
+    assert (given.checkout / "docs" / "mutation-score.md").is_file()
+
+
+def test_a_mutant_that_dies_too_late_fails_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(options(tmp_path, dies_at="R3", json=True), follow=None) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["verdict"], found["outcomes"]["late"]) == ("fail", 1)
+    assert found["wrong"][0].startswith("factor-torch: dies at R4, gridsize 1 and not at R3: ")
+
+
+def test_a_pair_that_does_not_stand_proves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InfrastructureError, match="the ladder does not stand without a mutant"):
+        command.main(options(tmp_path, line="FACTOR = 1.1\n"), follow=None)
+    (run,) = (tmp_path / "harness" / "runs").iterdir()
+    assert not (run / "scratch").exists()
+
+
+def test_a_catalogue_that_does_not_fit_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    given = options(tmp_path)
+    (given.checkout / planted.FILES["torch"]).write_text("FACTOR = 2.0\n")
+    with pytest.raises(UsageError, match="old occurs 0 times"):
+        command.main(given, follow=None)
+    assert not (tmp_path / "harness").exists()
+
+
+def test_a_mutant_in_a_line() -> None:
+    assert command.line(planted.mutant("tf")).split() == ["factor-tf", "R4", "tf", "Too", "large."]
+    assert catalogue.FOLDER.is_dir()

@@ -1,0 +1,103 @@
+"""Mutants of a checkout without frameworks, from text to verdict: killed, late, alive, dead, shared."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import planted
+import pytest
+
+from harness.mutation import allclose, campaign, canaries, stage, trial
+from harness.mutation.stage import Stage
+from harness.mutation.trial import Outcome
+from harness.parity import questions
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A stage at gridsize 1, with the rungs that cost little."""
+    folder = tmp_path_factory.mktemp("stage")
+    interpreter = str(planted.python(folder / "python"))
+    kept, events, interruption = planted.run_root(folder / "runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "GRIDSIZES", (1,))
+        patch.setattr(questions, "LOW", ("R0", "R1"))
+        patch.setattr(questions, "HIGH", ("R3", "R4", "R5", "R6"))
+        yield stage.set_up(
+            kept,
+            events,
+            interruption,
+            pythons={"torch": interpreter, "tf": interpreter},
+            scan=Path(planted.ROOT, "tests", "fixtures", "pytorch_integration", "small.npz"),
+            judged=("f64",),
+            root=planted.checkout(folder / "checkout"),
+        )
+    events.close()
+
+
+def test_one_backends_fault_is_found_at_its_rung_and_laid_at_its_door(place: Stage) -> None:
+    made = trial.run(planted.mutant("tf"), place)
+    assert (made.outcome, made.found.at, made.found.how, made.found.gridsize) == (Outcome.KILLED, "R4", "rung", 1)
+    assert made.found.guilty == ("tf",)
+    assert made.found.detail.startswith("R4/phase; tf is ")
+    assert list(made.found.allclose or {}) == list(allclose.KEYS)
+
+
+def test_a_fault_below_the_tolerance_lives(place: Stage) -> None:
+    made = trial.run(planted.mutant("torch", "FACTOR = 1.0 + 1e-13\n", dies_at="R8"), place)
+    assert (made.outcome, made.found.at) == (Outcome.SURVIVED, None)
+
+
+def test_a_fault_that_shows_above_its_rung_is_late(place: Stage) -> None:
+    made = trial.run(planted.mutant("torch", dies_at="R3"), place)
+    assert (made.outcome, made.found.at, made.is_right) == (Outcome.LATE, "R4", False)
+
+
+def test_a_probe_that_dies_is_a_crash(place: Stage) -> None:
+    made = trial.run(planted.mutant("torch", "import no_such_module\n"), place)
+    assert (made.outcome, made.found.how, made.found.guilty) == (Outcome.KILLED, "crash", ("torch",))
+    assert made.found.detail == "ModuleNotFoundError: No module named 'no_such_module'"
+    assert set((made.found.allclose or {}).values()) == {True}
+
+
+def test_a_process_that_is_killed_says_nothing(place: Stage) -> None:
+    made = trial.run(planted.mutant("torch", "import os\nos.kill(os.getpid(), 9)\n"), place)
+    assert made.outcome is Outcome.ERROR
+    assert made.found.error.startswith("ended with -9")
+
+
+def test_what_both_share_is_laid_at_both_doors(place: Stage) -> None:
+    made = trial.run(planted.mutant("core"), place)
+    assert (made.outcome, made.found.at, made.found.guilty) == (Outcome.KILLED, "R4", ("tf", "torch"))
+    assert made.names_guilty is True
+
+
+def test_an_equivalent_lives_and_nothing_is_left(place: Stage) -> None:
+    made = trial.run(planted.mutant("core", "FACTOR = 2.0 - 1.0\n", dies_at=None), place)
+    assert (made.outcome, made.is_right, made.found.allclose) == (Outcome.SURVIVED, True, None)
+    assert [path.name for path in place.kept.scratch.glob("factor-*")] == []
+
+
+def test_a_campaign_tells_of_each_and_keeps_the_order(place: Stage) -> None:
+    mutants = [planted.mutant("torch"), planted.mutant("tf", dies_at="R3")]
+    told: list[str] = []
+    trials = campaign.run(mutants, place, jobs=2, on_trial=lambda made: told.append(made.mutant.id))
+    assert [item.mutant.id for item in trials] == ["factor-torch", "factor-tf"]
+    assert sorted(told) == ["factor-tf", "factor-torch"]
+    assert canaries.complaints(trials) == ["canary factor-tf late; it must die at R3: it stands for: Too large."]
+
+
+def test_the_clean_pair_must_stand(place: Stage) -> None:
+    (item, *_) = place.wanted(1, "f64")
+    wrong = {**item.answers["tf"].arrays, "R4/phase": -item.answers["tf"].arrays["R4/phase"]}
+    spoilt = replace(item, answers={**item.answers, "tf": replace(item.answers["tf"], arrays=wrong)})
+    assert stage.standing(item) == []
+    assert stage.standing(spoilt) == ["f64, gridsize 1: R4 is fail at R4/phase"]
+
+
+def test_questions_in_parts_are_one_again(place: Stage) -> None:
+    assert [(item.gridsize, item.precision) for item in place.clean] == [(1, "f64"), (1, "f32")]
+    (item, *_) = place.clean
+    assert item.request.quantities == ("R0", "R1", "R3", "R4", "R5", "R6")
+    assert {"R0", "R1"} <= set(item.answers["torch"].exact)
+    assert {name.partition("/")[0] for name in item.answers["torch"].arrays} == {"R3", "R4", "R5", "R6"}

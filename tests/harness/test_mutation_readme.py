@@ -1,0 +1,34 @@
+"""The README's line and the page of the score are written by the command, between markers, or not at all."""
+
+from pathlib import Path
+
+import planted
+import pytest
+
+from harness.mutation import readme
+from harness.mutation.campaign import Score
+from ptycho.errors import UsageError
+
+SCORE = Score(trials=[planted.trial(planted.mutant("torch"))], seconds=61.0)
+
+
+def test_the_line_goes_between_the_markers_and_the_page_beside(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(f"# A\n\n{readme.BEGIN}\nold\n{readme.END}\n\nrest\n")
+    assert readme.write(SCORE, tmp_path) == (tmp_path / "README.md", tmp_path / "docs" / "mutation-score.md")
+    killed = "1 of 1 planted faults killed at or before their declared rung"
+    line = f"{killed}, the right side named in 1 of 1 verdicts (100 %)."
+    assert (tmp_path / "README.md").read_text() == f"# A\n\n{readme.BEGIN}\n{line}\n{readme.END}\n\nrest\n"
+    page = (tmp_path / "docs" / "mutation-score.md").read_text()
+    assert page.startswith("# Mutation score\n")
+    assert "| R4 | 1 | 1 | 0 | 0 | 0 | 1 of 1 |" in page
+
+
+@pytest.mark.parametrize(
+    "text", ["# A\n", readme.BEGIN, f"{readme.END}{readme.BEGIN}", f"{readme.BEGIN}{readme.END}" * 2]
+)
+def test_a_readme_without_one_place_for_it_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "README.md").write_text(text)
+    with pytest.raises(UsageError, match=r"must hold <!-- mutation-score --> and"):
+        readme.write(SCORE, tmp_path)
+    assert (tmp_path / "README.md").read_text() == text
+    assert not (tmp_path / "docs").exists()

@@ -1,0 +1,75 @@
+"""Faults in the harness itself: its ladder is judged by its self-check, everything else by the tests of its file."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import planted
+import pytest
+
+from harness.mutation import overlay, self_check_trial, trial
+from harness.mutation.catalogue import Mutant
+from harness.mutation.overlay import Edit
+from harness.mutation.stage import Stage
+from harness.mutation.trial import Outcome
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A stage without any answers: tests need none."""
+    folder = tmp_path_factory.mktemp("stage")
+    kept, events, interruption = planted.run_root(folder)
+    tree = overlay.copy(planted.ROOT, kept.scratch / "clean")
+    yield Stage(tree=tree, kept=kept, events=events, interruption=interruption, pythons={}, scan=folder, clean=())
+    events.close()
+
+
+def mutant(file: str, old: str, new: str, **changes: Any) -> Mutant:
+    given = {"id": "a", "guilty": "harness", "story": "s", "dies_at": "R10", **changes}
+    return Mutant(edits=(Edit(file=file, old=old, new=new),), **given)
+
+
+def test_a_file_outside_the_ladder_is_judged_by_its_tests(place: Stage) -> None:
+    made = trial.run(mutant("harness/interruption.py", "len(self.signals) > 1", "len(self.signals) > 2"), place)
+    assert (made.outcome, made.found.at, made.found.how) == (Outcome.KILLED, "R10", "tests")
+    assert made.found.detail.startswith("FAILED")
+
+
+def test_a_change_that_no_test_sees_lives(place: Stage) -> None:
+    made = trial.run(
+        mutant(
+            "harness/interruption.py",
+            "Why the run should end, or None.",
+            "Why a run should end, or None.",
+            dies_at=None,
+            proof="p",
+        ),
+        place,
+    )
+    assert (made.outcome, made.is_right) == (Outcome.SURVIVED, True)
+
+
+def test_a_file_without_tests_is_undecided(place: Stage) -> None:
+    made = trial.run(_untested(), place)
+    assert (made.outcome, made.found.error) == (
+        Outcome.ERROR,
+        "there are no tests of it: tests/harness/test_observer_sitecustomize.py",
+    )
+
+
+def _untested() -> Mutant:
+    text = (planted.ROOT / "harness" / "observer" / "sitecustomize.py").read_text(encoding="utf-8")
+    first = text.splitlines()[1]
+    assert text.count(first) == 1
+    return mutant("harness/observer/sitecustomize.py", first, f"{first} ")
+
+
+@pytest.mark.parametrize(
+    ("file", "tests"),
+    [
+        ("harness/ledger.py", "tests/harness/test_ledger.py"),
+        ("harness/mutation/trial.py", "tests/harness/test_mutation_trial.py"),
+    ],
+)
+def test_tests_of_a_file_have_its_name(file: str, tests: str) -> None:
+    assert self_check_trial.tests_of(file) == tests
+    assert (planted.ROOT / tests).is_file()
