@@ -25,6 +25,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--id", action="append", default=[], metavar="GLOB", help="only mutants with such an id")
     parser.add_argument("--sample", type=int, metavar="K", help="only K mutants, drawn at random")
     parser.add_argument("--seed", type=int, default=SEED, help=f"of the sample (default: {SEED})")
+    parser.add_argument("--more", action="store_true", help="near relations of the catalogue's mutants, too")
     parser.add_argument("--jobs", type=int, default=JOBS, help=f"trials at a time (default: {JOBS})")
     parser.add_argument("--list", action="store_true", help="show the catalogue, and try nothing")
     parser.add_argument("--json", action="store_true", help="print the report as one JSON document, and only that")
@@ -47,8 +48,8 @@ def problems(args: argparse.Namespace) -> list[str]:
     found = []
     if args.jobs < 1 or args.seed < 0 or (args.sample is not None and args.sample < 1):
         found.append(f"--jobs {args.jobs} --seed {args.seed} --sample {args.sample}; allowed: from 1, from 0, from 1")
-    if args.write and (args.id or args.sample is not None):
-        found.append("--write needs the whole catalogue; leave out --id and --sample")
+    if args.write and (args.id or args.sample is not None or args.more):
+        found.append("--write needs the catalogue, all of it and nothing else; leave out --id, --sample and --more")
     if args.json and args.list:
         found.append("--list prints no JSON; leave out one of the two")
     return found
@@ -63,13 +64,14 @@ def run(args: argparse.Namespace) -> int:
     from harness.mutation import command
 
     if args.list:
-        return command.listing(args.id)
+        return command.listing(args.id, more=args.more)
     chosen = pythons(args.python)
     from harness import fixtures
 
     (scan,) = fixtures.locate([args.fixture]).values()
     options = command.Options(
         ids=tuple(args.id),
+        more=args.more,
         sample=args.sample,
         seed=args.seed,
         jobs=args.jobs,

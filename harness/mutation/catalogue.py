@@ -21,6 +21,9 @@ from ptycho.errors import UsageError
 from ptycho.fingerprint import ROOT
 
 FOLDER = Path(__file__).parent / "catalogue"
+MORE = "more"
+"""Folder in it with near relations of its mutants: not needed for the score, tried on demand."""
+
 LADDER = tuple(rung.name for rung in RUNGS)
 SELF_CHECK, LANE = "R10", "lane"
 GATES = (*LADDER, SELF_CHECK, LANE)

@@ -25,6 +25,7 @@ class Options:
         ids: patterns of ids; empty for all.
         sample: how many of them, drawn at random; None for all.
         seed: of the sample.
+        more: near relations of the catalogue's mutants, too.
         jobs: trials at a time.
         pythons: interpreter by side.
         scan: file for the rung of the data, and for lanes.
@@ -38,6 +39,7 @@ class Options:
     ids: tuple[str, ...] = ()
     sample: int | None = None
     seed: int
+    more: bool = False
     jobs: int
     pythons: Mapping[str, str]
     scan: Path
@@ -62,6 +64,8 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
     """
     clock = time.monotonic()
     mutants = catalogue.load(options.folder, options.checkout)
+    if options.more:
+        mutants += catalogue.load(options.folder / catalogue.MORE, options.checkout)
     chosen = catalogue.matching(mutants, options.ids)
     if options.sample is not None:
         chosen = campaign.sample(chosen, options.sample, options.seed)
@@ -116,9 +120,10 @@ def main(options: Options, *, follow: int | None) -> int:
     return int(score.verdict)
 
 
-def listing(patterns: Sequence[str]) -> int:
+def listing(patterns: Sequence[str], *, more: bool = False) -> int:
     """Print the catalogue; returns the exit code."""
-    for mutant in catalogue.matching(catalogue.load(), patterns):
+    listed = catalogue.load() + (catalogue.load(catalogue.FOLDER / catalogue.MORE) if more else ())
+    for mutant in catalogue.matching(listed, patterns):
         print(line(mutant))
     return 0
 

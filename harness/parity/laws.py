@@ -69,8 +69,12 @@ def _judge(law: Law, given: Mapping[str, Given]) -> Judgement:
             # An answer of another shape or type cannot even be put into the law, and fails it.
             reasons.append(f"{side} gave something that cannot be put into it ({error})")
             figure = math.inf
-        figure = math.inf if math.isnan(figure) else figure
-        if missing:
+        # A law may not look at every element of its answers; none of them may be no number.
+        unreal = [name for name in law.needs if name in arrays and _has_nan(arrays[name])]
+        figure = math.inf if math.isnan(figure) or unreal else figure
+        if unreal:
+            reasons.append(f"{side} gave NaN in {', '.join(unreal)}")
+        elif missing:
             reasons.append(f"{side} did not give {', '.join(missing)}")
         elif figure == math.inf:
             reasons.append(f"{side} breaks it beyond any limit: {law.says}")
@@ -90,6 +94,10 @@ def _judge(law: Law, given: Mapping[str, Given]) -> Judgement:
         shared=law.name.startswith("core.") and len(guilty) > 1,
         beyond_tolerance=beyond,
     )
+
+
+def _has_nan(array: Array) -> bool:
+    return array.dtype.kind in "fc" and bool(np.isnan(array).any())
 
 
 def _far_field(asked: Mapping[str, Case]) -> Iterator[Law]:

@@ -145,14 +145,14 @@ RUNGS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Unmeasured:
-    """A rung of the design that is not measured, and why; listed as unverified in every report."""
+    """A rung that a run of the ladder does not measure, and why; listed as unverified in every report."""
 
     name: str
     what: str
     reason: str
 
 
-UNMEASURED = (Unmeasured(name="R9", what="trained quality", reason="not part of this command yet"),)
+UNMEASURED = (Unmeasured(name="R9", what="trained quality", reason="on demand: --quality"),)
 
 
 @dataclass(frozen=True, kw_only=True)

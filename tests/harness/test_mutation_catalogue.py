@@ -10,7 +10,7 @@ from harness.mutation.catalogue import FOLDER, LADDER, LANE, SELF_CHECK, Mutant
 from ptycho.errors import UsageError
 from ptycho.fingerprint import ROOT
 
-MORE = FOLDER / "more"
+MORE = FOLDER / catalogue.MORE
 CLASSES = (
     *("configuration-and-artifacts", "coordinates-and-stitching", "data-and-store", "equivalent"),
     *("framework-pitfalls", "harness", "intensity-and-loss", "optimiser-and-schedule", "physics"),

@@ -211,3 +211,13 @@ def test_single_precision_is_refused_however_close(value: Any) -> None:
     arrays = answered(1)
     arrays["R2c/core.intensity_scale"] = arrays["R2c/core.intensity_scale"].astype(value)
     assert judged(1, arrays)["R2c/core.intensity_scale"].result is Result.FAIL
+
+
+def test_nan_in_any_element_breaks_a_law_that_needs_the_answer() -> None:
+    honest = answered(1)
+    for name, value in honest.items():
+        if value.dtype.kind in "fc" and value.size:
+            spoilt = value.copy()
+            spoilt.flat[-1] = np.nan
+            found = [item for item in judged(1, {**honest, name: spoilt}).values() if item.result is Result.FAIL]
+            assert any(name.removeprefix("R2c/") in " ".join(item.reasons) for item in found), name
