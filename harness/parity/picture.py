@@ -34,8 +34,13 @@ def save(path: Path, tensor: str, sides: Mapping[str, Array | None], expected: A
     FigureCanvasAgg(figure)
     axes = np.atleast_1d(figure.subplots(1, len(drawn) + 1))
     panels = {"|oracle|": np.abs(expected)} | {f"|{side} − oracle|": gap for side, gap in drawn.items()}
+    # One scale for all differences: a side without any is then dark, and not coloured by its own noise.
+    widest = float(np.max(np.atleast_1d(largest[at]))) or 1.0
     for axis, (title, values) in zip(axes, panels.items(), strict=True):
-        image = axis.imshow(np.atleast_2d(values[at]), cmap="magma", aspect="auto", interpolation="nearest")
+        top = None if title == "|oracle|" else widest
+        image = axis.imshow(
+            np.atleast_2d(values[at]), cmap="magma", aspect="auto", interpolation="nearest", vmin=0, vmax=top
+        )
         axis.set_title(title)
         figure.colorbar(image, ax=axis)
     figure.suptitle(f"{tensor}{list(at) if at else ''}")
