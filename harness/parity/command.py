@@ -9,12 +9,14 @@ few faults are planted into copies of the code.
 import secrets
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import runroot
+from harness import origin, run_log, runroot
 from harness.events import EventLog
+from harness.expectations import Expected
 from harness.interruption import Interruption
 from harness.parity import evidence, ladder, questions, replay, report, seeds
 from harness.parity.asking import Party
@@ -26,6 +28,8 @@ from harness.parity.report import Report
 from harness.parity.rungs import PRECISIONS
 from harness.parity.seeds import Survey
 from harness.runroot import RunRoot
+from ptycho.errors import PtychoError
+from ptycho.fingerprint import ROOT
 from ptycho.verdict import Verdict
 
 
@@ -95,8 +99,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
     """
     clock = time.monotonic()
     kept = runroot.create(options.root)
-    events = kept.open_events()
-    try:
+    with _logged(options, (options.seed,), kept) as (events, ended):
         made, heard = _climb(options, kept, events, interruption)
         proof = Proof()
         if ladder.verdict(made.climbed, made.refused) is Verdict.PASS:
@@ -113,10 +116,56 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         )
         path = told.write(kept.path / "parity.json")
         events.write("parity.end", verdict=told.verdict.name, seconds=told.seconds)
-    finally:
-        events.close()
-        kept.remove_scratch()
+        ended(told.verdict, told.proof.complaints)
     return told, path
+
+
+@contextmanager
+def _logged(
+    options: Options, wanted: Sequence[int], kept: RunRoot
+) -> Iterator[tuple[EventLog, Callable[[Verdict, Sequence[str]], None]]]:
+    """
+    A run's log from its first to its last event, however the block ends, and no scratch after it.
+
+    The block tells the verdict, and what is wrong besides the rungs. What must report is every rung of every question.
+    """
+    events = kept.open_events()
+    locks = [ROOT / "requirements" / f"{party.side}-cpu.txt" for party in options.parties]
+    run_log.begin(
+        events,
+        kind="parity",
+        name="parity",
+        token=kept.token,
+        origin=origin.describe(root=ROOT, locks=locks, fixtures={options.scan.stem: options.scan}, device="cpu"),
+        expected=Expected(
+            rungs=tuple(
+                questions.label(rung, precision, gridsize, seed)
+                for seed in wanted
+                for precision in options.precisions
+                for gridsize in options.gridsizes
+                for rung in questions.rungs(precision)
+            )
+        ),
+    )
+    reached = Verdict.FAIL
+
+    def ended(verdict: Verdict, complaints: Sequence[str] = ()) -> None:
+        nonlocal reached
+        for sentence in complaints:
+            events.write("problem", verdict=verdict.name.lower(), message=sentence)
+        reached = verdict
+
+    try:
+        yield events, ended
+    except KeyboardInterrupt as stop:
+        ended(Verdict.INTERRUPTED, [f"interrupted: {stop}"])
+        raise
+    except PtychoError as error:
+        ended(error.verdict, [str(error)])
+        raise
+    finally:
+        run_log.end(events, reached)
+        kept.remove_scratch()
 
 
 def _climb(
@@ -130,7 +179,9 @@ def _climb(
     with Display(names, asked, quiet=options.quiet) as display:
         for heard in hear(options.parties, asked, kept, events, interruption, on_progress=display.answered):
             display.refused(ladder.refusals(heard.answers))
-            display.judged(made.judge(heard))
+            judged = made.judge(heard)
+            _tell(events, heard, judged)
+            display.judged(judged)
             found.append(heard)
             if heard.number + 1 == low:
                 early = ladder.verdict(made.climbed, made.refused)
@@ -149,9 +200,8 @@ def survey(options: Options, wanted: Sequence[int], interruption: Interruption) 
         interruption: asked while waiting.
     """
     kept = runroot.create(options.root)
-    events = kept.open_events()
     made = {seed: _Ladder() for seed in wanted}
-    try:
+    with _logged(options, wanted, kept) as (events, ended):
         asked = _plan(options, wanted, kept)
         names = [*(party.side for party in options.parties), ORACLE]
         with Display(names, asked, quiet=options.quiet) as display:
@@ -164,7 +214,9 @@ def survey(options: Options, wanted: Sequence[int], interruption: Interruption) 
                 on_progress=display.answered,
                 timeout_s=SURVEY_TIMEOUT_S,
             ):
-                display.judged(made[heard.question.seed].judge(heard))
+                judged = made[heard.question.seed].judge(heard)
+                _tell(events, heard, judged)
+                display.judged(judged)
                 heard.question.path.unlink()
         found = seeds.collect(
             {seed: item.climbed for seed, item in made.items()},
@@ -172,10 +224,15 @@ def survey(options: Options, wanted: Sequence[int], interruption: Interruption) 
         )
         path = found.write(kept.path / "parity-seeds.json")
         events.write("parity.end", verdict=found.verdict.name)
-    finally:
-        events.close()
-        kept.remove_scratch()
+        ended(found.verdict, ())
     return found, path
+
+
+def _tell(events: EventLog, heard: Heard, judged: Sequence[Climbed]) -> None:
+    question = heard.question
+    for item in judged:
+        label = questions.label(item.rung.name, item.precision, item.gridsize, question.seed)
+        events.write("rung.end", rung=label, result=str(item.result))
 
 
 SURVEY_TIMEOUT_S = 6 * 3600.0

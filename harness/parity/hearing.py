@@ -115,8 +115,9 @@ def _collect(
     on_progress: OnProgress,
 ) -> Iterator[Heard]:
     rounds = [_Round() for _ in questions]
-    following = 0
-    while following < len(questions):
+    following, ended = 0, 0
+    # Answers alone are not enough: a process that ends badly after its last one has gone wrong somewhere.
+    while following < len(questions) or ended < len(sides):
         interruption.check()
         try:
             message = reports.get(timeout=_WAIT_S)
@@ -124,7 +125,9 @@ def _collect(
             continue
         if message.error is not None:
             raise message.error
-        assert message.number is not None
+        if message.number is None:
+            ended += 1
+            continue
         if isinstance(message.answer, Expected):
             rounds[message.number].expected = message.answer
         elif message.answer is not None:
@@ -174,6 +177,7 @@ def _ask(
     try:
         paths = [question.path for question in questions]
         asking.ask(party, paths, f"probe-{party.side}", kept, events, stop, on_answer=report, timeout_s=timeout_s)
+        reports.put(_Message(party=party.side))
     except BaseException as error:  # carried to the thread that owns the run
         reports.put(_Message(party=party.side, error=error))
 

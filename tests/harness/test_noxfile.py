@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SESSIONS = {"torch_integration", "tf_integration", "tests", "lint", "typecheck", "lock", "clean", "parity"}
+SESSIONS = {"torch_integration", "tf_integration", "tests", "lint", "typecheck", "lock", "clean", "parity", "mutation"}
 
 
 def _list(*arguments: str) -> dict[str, str]:
@@ -29,8 +29,8 @@ def test_the_sessions_are_complete_and_described() -> None:
 
 
 def test_bare_nox_runs_the_gates_and_the_tag_the_rest_of_what_must_hold() -> None:
-    assert _selected() == {"torch_integration", "tf_integration"}
-    assert _selected("-t", "test") == SESSIONS - _selected() - {"lock", "clean", "parity"}
+    assert _selected() == {"torch_integration", "tf_integration", "parity"}
+    assert _selected("-t", "test") == SESSIONS - _selected() - {"lock", "clean", "parity", "mutation"}
 
 
 def test_the_noxfile_is_short_and_without_numerics() -> None:
