@@ -207,11 +207,11 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def source_digest(package: str, root: Path | None = None) -> str:
-    """SHA-256 of the source text of the core and of a backend below a folder: names an uncommitted change, too."""
+def source_digest(package: str, root: Path | None = None, sources: Sequence[str] | None = None) -> str:
+    """SHA-256 of the source text of the core and of a backend, or of `sources`: names an uncommitted change, too."""
     below_root = fingerprint.ROOT if root is None else root
     hashed = hashlib.sha256()
-    for owner in ("ptycho", package):
+    for owner in sources or ("ptycho", package):
         for path in sorted((below_root / owner).rglob("*.py")):
             hashed.update(f"{path.relative_to(below_root).as_posix()}\0".encode() + path.read_bytes() + b"\0")
     return hashed.hexdigest()

@@ -6,7 +6,7 @@ nonce and the source text, comes from the backend that was asked, and is no copy
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,15 +45,22 @@ class Answer:
     manifest: Mapping[str, Any]
 
 
-def read(folder: Path, request_path: Path, package: str, root: Path = fingerprint.ROOT) -> Answer:
+def read(
+    folder: Path,
+    request_path: Path,
+    package: str,
+    root: Path = fingerprint.ROOT,
+    sources: Sequence[str] | None = None,
+) -> Answer:
     """
     Read an answer.
 
     Args:
         folder: what the probe wrote.
         request_path: the request that it was given.
-        package: the backend that was asked, `"ptycho_torch"` or `"ptycho_tf"`.
+        package: the backend that was asked, for example `"ptycho_torch"`.
         root: folder that its packages were imported from.
+        sources: packages whose source text names the answer; the core and the backend if None.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -67,7 +74,7 @@ def read(folder: Path, request_path: Path, package: str, root: Path = fingerprin
         "request_sha256": digest(request_path),
         "nonce": request.nonce,
         "commit": fingerprint.commit(root),
-        "sources_sha256": source_digest(package, root),
+        "sources_sha256": source_digest(package, root, sources),
         "precision": request.precision,
         "quantities": list(request.quantities),
         "arrays_sha256": digest(folder / ARRAYS),

@@ -31,6 +31,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="SIDE=PATH",
         help="interpreter that has a side's framework (torch=…, tf=…); default: this one",
     )
+    parser.add_argument(
+        "--target",
+        action="append",
+        default=[],
+        metavar="SIDE=FILE",
+        help="another checkout's target file, whose probe takes a side's place (docs/probe-kit.md)",
+    )
     parser.add_argument("--gridsize", type=int, action="append", choices=GRIDSIZES, help="default: both")
     parser.add_argument(
         "--precision",
@@ -82,6 +89,25 @@ def pythons(given: list[str]) -> dict[str, str]:
     return found
 
 
+def target_files(given: list[str]) -> dict[str, Path]:
+    """
+    Target file by side.
+
+    Raises:
+        UsageError: listing what is not `SIDE=FILE`, names no side or one twice, or is no file.
+    """
+    found: dict[str, Path] = {}
+    problems = []
+    for text in given:
+        side, _, path = text.partition("=")
+        if side not in SIDES or side in found or not Path(path).is_file():
+            problems.append(f"--target {text!r}; allowed: SIDE=FILE, each side ({', '.join(SIDES)}) once, FILE a file")
+        found[side] = Path(path)
+    if problems:
+        raise UsageError("\n".join(problems))
+    return found
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
     # Before NumPy is imported: the oracle's products are small, and its threads would wait by spinning.
@@ -95,16 +121,14 @@ def run(args: argparse.Namespace) -> int:
 
     if args.replay is not None:
         return command.again(args.replay)
-    chosen = pythons(args.python)
+    chosen, files = pythons(args.python), target_files(args.target)
     from harness import fixtures
 
     (scan,) = fixtures.locate([args.fixture]).values()
     if args.quality:
         return _quality(args, chosen, scan)
-    from harness.parity.asking import Party
-
     options = command.Options(
-        parties=[Party(side=side, python=python) for side, python in chosen.items()],
+        parties=command.parties(chosen, files),
         scan=scan,
         gridsizes=tuple(sorted(set(args.gridsize or GRIDSIZES))),
         precisions=tuple(sorted(set(args.precision or PRECISIONS), key=PRECISIONS.index)),
@@ -137,6 +161,8 @@ def _refuse(args: argparse.Namespace) -> None:
         found.append("--write and --reason go with --recalibrate")
     if (args.resume is not None or args.epochs is not None) and not args.quality:
         found.append("--resume and --epochs go with --quality")
+    if args.target and (args.quality or args.recalibrate or args.replay):
+        found.append("--target goes with neither --quality nor --recalibrate nor --replay")
     modes = [name for name in ("quality", "recalibrate", "replay") if getattr(args, name)]
     if len(modes) > 1:
         found.append(f"{' and '.join(f'--{name}' for name in modes)}; allowed: one of them")

@@ -9,17 +9,19 @@ alive is not laid at the other's door.
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from harness import child, environment
+from harness import child, environment, targets
 from harness.environment import Cell
 from harness.events import EventLog
 from harness.interruption import Interruption
 from harness.parity import answer
 from harness.parity.answer import Answer
 from harness.runroot import RunRoot
-from ptycho.errors import InfrastructureError
-from ptycho.fingerprint import ROOT
+from harness.target_parts import Probe
+from harness.targets import Target
+from ptycho.errors import InfrastructureError, UsageError
 from ptycho.probe import MANIFEST
 
 PACKAGES = {"torch": "ptycho_torch", "tf": "ptycho_tf"}
@@ -28,25 +30,58 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_L
 """Another number of threads is another order of additions."""
 
 
+@cache
+def _shipped(side: str) -> Target:
+    return targets.load(targets.built_in(side))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Party:
     """
-    One backend as it is asked.
+    One backend as it is asked: a target with a probe, whether it ships with the harness or not.
 
     Attributes:
         side: `torch` or `tf`.
         python: interpreter that has its framework.
-        import_root: folder from which its packages are imported; a changed copy of them for a planted fault.
+        import_root: folder from which its packages are imported, the target's own if None; a changed copy of them for
+            a planted fault.
+        target: its description; the one that ships with the harness if None.
     """
 
     side: str
     python: str = sys.executable
-    import_root: Path = ROOT
+    import_root: Path | None = None
+    target: Target | None = None
+
+    @property
+    def described(self) -> Target:
+        """The target."""
+        return self.target or _shipped(self.side)
+
+    @property
+    def root(self) -> Path:
+        """Where its packages are imported from."""
+        return self.import_root or self.described.root
+
+    @property
+    def probe(self) -> Probe:
+        """
+        How it answers.
+
+        Raises:
+            UsageError: it does not.
+        """
+        if self.described.probe is None:
+            raise UsageError(
+                f"target {self.described.file} has no [probe], without which it cannot be on the ladder; "
+                "docs/probe-kit.md says how to add one"
+            )
+        return self.described.probe
 
     @property
     def package(self) -> str:
-        """The backend's package."""
-        return PACKAGES[self.side]
+        """The package that answers: the last of the probe's sources."""
+        return self.probe.sources[-1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +132,8 @@ def ask(
     cell = Cell(path=kept.scratch / label).make()
     cell.output.mkdir()
     outs = [cell.output / str(number) for number in range(len(requests))]
-    argv = [party.python, "-m", f"{party.package}.probe"]
+    values = {"python": party.python, "root": party.root, "cache": cell.cache}
+    argv = targets.fill(party.probe.command.argv, values)
     for request, out in zip(requests, outs, strict=True):
         argv += ["--request", str(request), "--out", str(out)]
     token = f"{kept.token}-{label}"
@@ -106,9 +142,9 @@ def ask(
         token=f"{kept.token}:{token}",
         scratch=kept.scratch,
         events=kept.events,
-        import_root=party.import_root,
+        import_root=party.root,
         gpu=False,
-        extra=ONE_THREAD,
+        extra={name: text.format(**values) for name, text in party.described.environment.items()} | ONE_THREAD,
     )
     answers: list[Answer] = []
 
@@ -118,7 +154,7 @@ def ask(
             take(len(answers))
 
     def take(number: int) -> None:
-        found = answer.read(outs[number], requests[number], party.package, root=party.import_root)
+        found = answer.read(outs[number], requests[number], party.package, party.root, party.probe.sources)
         answers.append(found)
         events.write("probe.answer", label=label, number=number, refusals=list(found.refusals))
         if on_answer is not None:

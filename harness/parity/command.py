@@ -11,10 +11,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness import origin, run_log, runroot
+from harness import origin, run_log, runroot, target_environment, target_presence, targets
 from harness.events import EventLog
 from harness.expectations import Expected
 from harness.interruption import Interruption
@@ -30,6 +30,7 @@ from harness.parity.seeds import Survey
 from harness.runroot import RunRoot
 from ptycho.errors import PtychoError
 from ptycho.fingerprint import ROOT
+from ptycho.probe import QUANTITIES
 from ptycho.verdict import Verdict
 
 
@@ -61,6 +62,11 @@ class Options:
     canaries: int = 0
     canary_seed: int | None = None
     quiet: bool = False
+
+    @property
+    def answered(self) -> tuple[str, ...]:
+        """Rungs that every party answers."""
+        return tuple(name for name in QUANTITIES if all(name in party.probe.quantities for party in self.parties))
 
 
 @dataclass(kw_only=True)
@@ -102,7 +108,8 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
     with _logged(options, (options.seed,), kept) as (events, ended):
         made, heard = _climb(options, kept, events, interruption)
         proof = Proof()
-        if ladder.verdict(made.climbed, made.refused) is Verdict.PASS:
+        own = all(party.target is None for party in options.parties)
+        if own and ladder.verdict(made.climbed, made.refused) is Verdict.PASS:
             drawn = secrets.randbelow(2**31) if options.canary_seed is None else options.canary_seed
             proof = prove(options.canaries, drawn, heard, options.parties, options.scan, kept, events, interruption)
         told = Report(
@@ -111,6 +118,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
             evidence=evidence.keep(made.climbed, heard, kept),
             parties=_parties(heard),
             proof=proof,
+            unanswered=tuple(name for name in QUANTITIES if name not in options.answered),
             seed=options.seed,
             seconds=time.monotonic() - clock,
         )
@@ -130,7 +138,8 @@ def _logged(
     The block tells the verdict, and what is wrong besides the rungs. What must report is every rung of every question.
     """
     events = kept.open_events()
-    locks = [ROOT / "requirements" / f"{party.side}-cpu.txt" for party in options.parties]
+    # A foreign target's environment has no lock of ours.
+    locks = [ROOT / "requirements" / f"{p.side}-cpu.txt" for p in options.parties if p.target is None]
     run_log.begin(
         events,
         kind="parity",
@@ -143,7 +152,7 @@ def _logged(
                 for seed in wanted
                 for precision in options.precisions
                 for gridsize in options.gridsizes
-                for rung in questions.rungs(precision)
+                for rung in questions.rungs(precision, options.answered)
             )
         ),
     )
@@ -247,11 +256,39 @@ def _plan(options: Options, wanted: Sequence[int], kept: RunRoot) -> list[questi
         scan=options.scan,
         steps=options.steps,
         folder=kept.path,
+        answered=options.answered,
     )
 
 
 def _parties(heard: Sequence[Heard]) -> Mapping[str, Mapping[str, object]]:
     return {item.question.label: {side: dict(found.manifest) for side, found in item.answers.items()} for item in heard}
+
+
+def parties(pythons: Mapping[str, str], files: Mapping[str, Path]) -> list[Party]:
+    """
+    Whom to ask: the targets of some files, the shipped ones for the other sides.
+
+    Raises:
+        UsageError: a file is no target, or has no probe.
+        InfrastructureError: something that it names is missing.
+    """
+    found = []
+    for side, python in pythons.items():
+        target = targets.load(files[side]) if side in files else None
+        if target is not None:
+            target_presence.require(target)
+        found.append(Party(side=side, python=python, target=target))
+        # Asked for now, so that a target without a probe is refused before anything runs.
+        _ = found[-1].probe
+    return found
+
+
+def _settled(party: Party, root: Path, interruption: Interruption) -> Party:
+    """A party with its own environment, if its target has one."""
+    if party.target is None:
+        return party
+    target, _ = target_environment.prepare(party.target, root, interruption)
+    return replace(party, target=target, python=str(target.interpreter) if target.install else party.python)
 
 
 def main(options: Options, *, follow: int | None, wanted: Sequence[int] = ()) -> int:
@@ -261,6 +298,8 @@ def main(options: Options, *, follow: int | None, wanted: Sequence[int] = ()) ->
     processes.adopt_orphans()
     sys.dont_write_bytecode = True
     with Interruption(follow=follow).installed() as interruption:
+        settled = [_settled(party, options.root, interruption) for party in options.parties]
+        options = replace(options, parties=settled)
         if wanted:
             surveyed, path = survey(options, wanted, interruption)
             seeds.show(surveyed)

@@ -53,9 +53,10 @@ class Question:
         return f"{self.precision}-gridsize-{self.gridsize}-{first}-{last}"
 
 
-def rungs(precision: str) -> tuple[str, ...]:
-    """Rungs that are asked for in one precision."""
-    return (*(LOW_IN_SINGLE if precision == "f32" else LOW), *HIGH)
+def rungs(precision: str, answered: Sequence[str] = QUANTITIES) -> tuple[str, ...]:
+    """Rungs that are asked for in one precision, of those that every party answers."""
+    asked = (*(LOW_IN_SINGLE if precision == "f32" else LOW), *HIGH)
+    return tuple(name for name in asked if name in answered)
 
 
 def label(rung: str, precision: str, gridsize: int, seed: int) -> str:
@@ -71,6 +72,7 @@ def plan(
     scan: Path,
     steps: int,
     folder: Path,
+    answered: Sequence[str] = QUANTITIES,
 ) -> list[Question]:
     """
     Write every request of a run.
@@ -82,13 +84,16 @@ def plan(
         scan: file for R1.
         steps: length of the float64 trajectory.
         folder: for the files.
+        answered: rungs that every party answers; the others are not asked for.
     """
     made: list[Question] = []
     for seed in seeds:
         for quantities in (LOW, HIGH):
             for precision in precisions:
                 for gridsize in gridsizes:
-                    wanted = tuple(name for name in quantities if name in rungs(precision))
+                    wanted = tuple(name for name in quantities if name in rungs(precision, answered))
+                    if not wanted:
+                        continue
                     request = problem.request(
                         gridsize=gridsize,
                         seed=seed,

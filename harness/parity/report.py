@@ -11,7 +11,7 @@ from typing import Any
 from harness.parity.comparison import Judgement, Result
 from harness.parity.ladder import Climbed, first_failure, verdict
 from harness.parity.proof import Proof
-from harness.parity.rungs import PRECISIONS, UNMEASURED
+from harness.parity.rungs import PRECISIONS, RUNGS, UNMEASURED, Unmeasured
 from ptycho.output import write_text
 from ptycho.verdict import Verdict
 
@@ -45,6 +45,7 @@ class Report:
         evidence: of the first failure.
         parties: what each answer says of itself, by gridsize and side.
         proof: that a fault would have been seen.
+        unanswered: rungs that a party's probe does not answer.
         seed: of the problem.
         seconds: wall time.
     """
@@ -54,13 +55,31 @@ class Report:
     evidence: Evidence = Evidence()
     parties: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     proof: Proof = field(default_factory=Proof)
+    unanswered: Sequence[str] = ()
     seed: int
     seconds: float
 
     @property
     def verdict(self) -> Verdict:
-        """Pass or fail of everything that was climbed; a planted fault that was not seen fails the run, too."""
-        return Verdict.FAIL if self.proof.complaints else verdict(self.climbed, self.refused)
+        """
+        Pass or fail of everything that was climbed; a planted fault that was not seen fails the run, too.
+
+        Inconclusive where everything stands that was asked, and a party's probe leaves rungs out.
+        """
+        if self.proof.complaints:
+            return Verdict.FAIL
+        found = verdict(self.climbed, self.refused)
+        return Verdict.INCONCLUSIVE if found is Verdict.PASS and self.unanswered else found
+
+    @property
+    def unverified(self) -> list[Unmeasured]:
+        """Rungs about which this run says nothing."""
+        what = {rung.name: rung.what for rung in RUNGS}
+        reason = "a target's probe does not answer it"
+        return [
+            *(Unmeasured(name=name, what=what[name], reason=reason) for name in self.unanswered),
+            *UNMEASURED,
+        ]
 
     @property
     def precisions(self) -> list[str]:
@@ -79,7 +98,7 @@ class Report:
             "refused": {key: list(value) for key, value in self.refused.items()},
             "first_failure": self._first_failure(),
             "rungs": [_row(item) for item in self.climbed],
-            "unverified": [asdict(item) for item in UNMEASURED],
+            "unverified": [asdict(item) for item in self.unverified],
             "proof": asdict(self.proof),
             "parties": self.parties,
         }
@@ -153,7 +172,9 @@ def rows(report: Report) -> list[tuple[str, ...]]:
         count = str(len(item.judgements)) + (f" ({item.not_gated} not gated)" if item.not_gated else "")
         table.append((*where, count, *_cells(item), str(item.result)))
     blank = ("0", "–", "–", "–", "–")
-    table += [(item.name, "–", "–", item.what, *blank, item.reason, str(Result.UNVERIFIED)) for item in UNMEASURED]
+    table += [
+        (item.name, "–", "–", item.what, *blank, item.reason, str(Result.UNVERIFIED)) for item in report.unverified
+    ]
     return table
 
 
