@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.parity.comparison import SINGLE
+from harness.parity.rungs import WORKFLOW
 from ptycho import fingerprint
 from ptycho.errors import UsageError
 from ptycho.probe import ARRAYS, MANIFEST, SCHEMA, Request, digest, read_arrays, source_digest
 
 Array = NDArray[Any]
-
-SAVED = "R8/workflow."
 
 TELLING = 64
 """Elements from which on a bit-equal copy cannot be chance: a sum of many terms rounds differently in each party."""
@@ -102,7 +101,7 @@ def copied(arrays: Mapping[str, Array], given: Mapping[str, Array]) -> list[str]
     telling = [value for value in given.values() if _is_telling(value)]
     known = {_bytes(value) for value in telling}
     known |= {_bytes(value.astype(SINGLE[value.dtype])) for value in telling if value.dtype in SINGLE}
-    made = {name: value for name, value in arrays.items() if not name.endswith(".in") and not name.startswith(SAVED)}
+    made = {name: value for name, value in arrays.items() if not name.endswith(".in") and not name.startswith(WORKFLOW)}
     return [name for name, value in made.items() if _is_telling(value) and _bytes(value) in known]
 
 

@@ -11,9 +11,21 @@ from dataclasses import dataclass, field, replace
 from harness.parity.answer import Answer, is_echo
 from harness.parity.comparison import Array, Judgement, Limit, Result, in_units, judge, judge_exact
 from harness.parity.floors import TRAJECTORY, Floors
-from harness.parity.rungs import DOUBLE_IN_SINGLE, HORIZON, KNOWN, PRECISIONS, RUNGS, Known, Rung
+from harness.parity.rungs import (
+    ALONE,
+    DOUBLE_IN_SINGLE,
+    HORIZON,
+    KNOWN,
+    PRECISIONS,
+    RUNGS,
+    WORKFLOW,
+    WORKFLOW_TOLERANCE,
+    Known,
+    Rung,
+)
 from ptycho.probe_rungs import ALL_WEIGHTS, Exact
 from ptycho.verdict import Verdict
+from ptycho.weights import LOG_SCALE
 
 Judge = Callable[[Mapping[str, Mapping[str, Array]]], list[Judgement]]
 
@@ -163,10 +175,11 @@ def limit(rung: Rung, tensor: str, gridsize: int, precision: str, floors: Floors
     """
     floor = floors.of(tensor, gridsize, precision)
     if precision == PRECISIONS[0]:
-        return Limit(tolerance=rung.tolerance, floor=floor)
+        return Limit(tolerance=WORKFLOW_TOLERANCE if tensor.startswith(WORKFLOW) else rung.tolerance, floor=floor)
     tolerance = None
     if floor is not None and rung.floors is not None:
-        tolerance = max(rung.floors * floor, rung.tolerance or 0.0)
+        alone = ALONE if tensor.endswith(LOG_SCALE) else 1.0
+        tolerance = max(rung.floors * floor * alone, rung.tolerance or 0.0)
     return Limit(
         tolerance=tolerance,
         floor=floor,

@@ -41,8 +41,17 @@ FLOORS = 32.0
 """Of a tensor's own floor. A sum of n terms is rounded n times where the floor's runs perturb its result once; correct
 backends reach 4 in forward passes, and more where a unit near its ReLU's corner falls on the other side."""
 
-ENVELOPE = 4.0
-"""Of the envelope of perturbed twins, in a trajectory: it has the growth in it already."""
+ENVELOPE = 8.0
+"""Of the envelope of perturbed twins, in a trajectory: it has the growth in it already. A weight whose first gradient
+is rounding moves by a full step in whichever direction; over 20 seeds correct backends reached 4.0."""
+
+ALONE = 4.0
+"""How much more a number that stands alone may err: it is not averaged, and a sum of both signs nearly cancels in some
+problems. Over 20 seeds the gradient of the intensity scale reached 28 floors."""
+
+WORKFLOW, WORKFLOW_TOLERANCE = "R8/workflow.", 1e-7
+"""A training as users run it has biases about zero and a high learning rate, at which it is unstable: over 20 seeds
+correct backends came to 2.3e-9. What is planted there (something not saved, not resumed, not read) is gross."""
 
 ERROR_RATIO = 8.0
 

@@ -13,8 +13,9 @@ from harness.parity.answer import Answer
 from harness.parity.comparison import Result
 from harness.parity.floors import SINGLE_TO_DOUBLE, Floors
 from harness.parity.ladder import Climbed, Expected
-from harness.parity.rungs import DOUBLE_IN_SINGLE, ENVELOPE, ERROR_RATIO, HORIZON, RUNGS, Known
+from harness.parity.rungs import DOUBLE_IN_SINGLE, ENVELOPE, ERROR_RATIO, HORIZON, RUNGS, WORKFLOW_TOLERANCE, Known
 from ptycho.verdict import Verdict
+from ptycho.weights import LOG_SCALE
 
 RNG = np.random.default_rng(4)
 ARRAYS: dict[str, NDArray[Any]] = {f"{rung.name}/a": RNG.normal(size=20) for rung in RUNGS if rung.tolerance}
@@ -237,3 +238,20 @@ def test_a_known_failure_can_be_one_of_a_precision_and_a_gridsize() -> None:
     elsewhere = replace(entry, gridsize=2)
     assert in_single({}, off("R5/a", 40), known=(elsewhere,))["R5"].result is Result.FAIL
     assert in_single({}, {}, known=(elsewhere,))["R5"].result is Result.PASS
+
+
+def test_a_training_as_users_run_it_and_a_number_alone_have_limits_of_their_own() -> None:
+    rungs = {rung.name: rung for rung in RUNGS}
+    floors = Floors.load()
+    limits = {
+        name: ladder.limit(rungs[name.partition("/")[0]], name, 1, precision, floors).tolerance
+        for precision, name in (
+            ("f64", "R8/200.encoder.0.0.weight"),
+            ("f64", "R8/workflow.model.encoder.0.0.weight"),
+        )
+    }
+    assert list(limits.values()) == [1e-9, WORKFLOW_TOLERANCE]
+    (scale, kernel) = (f"R6/{name}" for name in (LOG_SCALE, "encoder.0.0.weight"))
+    allowed = {name: ladder.limit(rungs["R6"], name, 1, "f32", floors) for name in (scale, kernel)}
+    multiples = {name: (limit.tolerance or 0) / (limit.floor or 1) for name, limit in allowed.items()}
+    assert multiples == {scale: pytest.approx(4 * multiples[kernel]), kernel: pytest.approx(32)}
