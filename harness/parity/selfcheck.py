@@ -21,7 +21,7 @@ from harness.parity import answer, forgeries, ladder, oracle, replay
 from harness.parity.answer import TELLING, Answer
 from harness.parity.asking import PACKAGES
 from harness.parity.comparison import Result
-from harness.parity.defects import ABOVE, BELOW, DEFECTS, LIMITS, Array, drifted, moved, with_element
+from harness.parity.defects import ABOVE, BELOW, DEFECTS, LIMITS, Array, drifted, limit_of, moved, with_element
 from harness.parity.ladder import Expected
 from harness.parity.report import Report
 from harness.parity.rungs import Known
@@ -197,7 +197,7 @@ def _defects(base: Expected, name: str, value: Array, number: int) -> Iterator[C
 
 def _sizes(base: Expected, name: str, value: Array) -> Iterator[Case]:
     """How much a rung allows; numbers of any size; casts; infinities and NaN where the oracle has them, too."""
-    rung, limit = _rung(name), LIMITS[_rung(name)]
+    rung, limit = _rung(name), limit_of(name)
 
     def case(what: str, oracle: Array, torch: Array, tf: Array, guilty: tuple[str, ...] | None) -> Case:
         changed = replace(base, arrays={**base.arrays, name: oracle})
