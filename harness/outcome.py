@@ -6,12 +6,12 @@ only if something reported: a lane in which no fixture was scored and no test ra
 """
 
 import json
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness import tables
 from harness.events import EventLog
 from harness.findings import Finding, Findings
 from harness.known_failures import Known, reason_for, settle
@@ -190,31 +190,13 @@ def _figures(scores: Mapping[str, Any] | None) -> tuple[str, ...]:
     return tuple("–" if scores is None else text.format(scores[key]) for _, key, text in COLUMNS)
 
 
-def _plain(table: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table)
-
-
-def _print_table(table: Sequence[Sequence[str]]) -> None:
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table
-
-        drawn = Table(*table[0])
-        for row in table[1:]:
-            drawn.add_row(*row)
-        Console().print(drawn)
-    else:
-        print(_plain(table))
-
-
 def show(outcome: Outcome) -> None:
     """Print a lane's findings: with rich on a terminal, as plain text elsewhere."""
     print(f"\n{outcome.lane} on {outcome.device}")
-    _print_table(rows(outcome))
+    tables.show(rows(outcome))
     if len(outcome.findings):
         print("findings")
-        _print_table(outcome.findings.rows())
+        tables.show(outcome.findings.rows())
     if outcome.suite is not None:
         suite = outcome.suite
         print(f"suite: {suite.passed} passed, {suite.failed} failed, {suite.skipped} skipped in {suite.seconds:.1f} s")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness import tables
 from harness.judgement import Judgement
 from harness.outcome import COLUMNS
 from harness.story import GREEN, Story
@@ -164,10 +165,7 @@ def text(told: Story, judged: Judgement) -> str:
     for section in sections(told, judged):
         parts.append(f"\n{section.title}")
         if section.table:
-            widths = [max(len(cell) for cell in column) for column in zip(*section.table, strict=True)]
-            for row in section.table:
-                cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-                parts.append(f"  {'  '.join(cells)}".rstrip())
+            parts += [f"  {line}" for line in tables.plain(section.table).splitlines()]
         parts += ["  " + line.replace("\n", "\n    ") for line in section.lines]
         parts += [f"  … and {section.more} more, in verdict.json"] if section.more else []
     return _bounded("\n".join(parts) + "\n")

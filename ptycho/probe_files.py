@@ -66,18 +66,23 @@ def measure(scan: "Scan", model: ModelConfig) -> Exact:
             f"file.{name}.{key}": value
             for name, key, value in (*_variants(folder, given), *_refused_files(folder, given))
         }
-        config = TrainingConfig(
-            data=DataConfig(path=scan.path, gridsize=model.gridsize, seed=scan.seed),
-            model=model,
-            output_dir=Path("unused"),
-            batch_size=scan.batch_size,
-        )
-        update_legacy_dict(params.cfg, config)
-        dataset = raw_data.load(config)
+        config, dataset = load(scan, model)
         found |= _stale(config)
         found |= dict(_scales(config, dataset))
         found |= dict(_stores(folder, config, dataset))
     return found
+
+
+def load(scan: "Scan", model: ModelConfig) -> tuple[TrainingConfig, Dataset]:
+    """The training that a scan is asked for, with the legacy dictionary set, and its loaded file."""
+    config = TrainingConfig(
+        data=DataConfig(path=scan.path, gridsize=model.gridsize, seed=scan.seed),
+        model=model,
+        output_dir=Path("unused"),
+        batch_size=scan.batch_size,
+    )
+    update_legacy_dict(params.cfg, config)
+    return config, raw_data.load(config)
 
 
 def cut(given: Mapping[str, Array]) -> Arrays:

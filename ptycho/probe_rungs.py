@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from ptycho import (
     batches,
     grouping,
-    params,
     probe_contract,
     probe_core,
     probe_files,
@@ -28,7 +27,6 @@ from ptycho import (
     probe_workflow,
     raw_data,
 )
-from ptycho.config import DataConfig, TrainingConfig, update_legacy_dict
 from ptycho.engine import Batch, Engine
 from ptycho.physics import central_mask
 from ptycho.probe import BATCH_FIELDS, Request
@@ -152,14 +150,7 @@ def conventions(
 def data(request: Request, bench: Bench) -> Exact:
     """R1: SHA-256 of each stage from the file to the tensors of the first batches."""
     scan, model = request.scan, request.model
-    config = TrainingConfig(
-        data=DataConfig(path=scan.path, gridsize=model.gridsize, seed=scan.seed),
-        model=model,
-        output_dir=Path("unused"),
-        batch_size=scan.batch_size,
-    )
-    update_legacy_dict(params.cfg, config)
-    dataset = raw_data.load(config)
+    config, dataset = probe_files.load(scan, model)
     prepared = raw_data.prepare(config, dataset)
     stages = prepared.stages
     found: Exact = {"raw": stages.raw, "normalised": stages.normalised, "groups": stages.groups}

@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from harness.parity.arguments import pythons
+from harness.interpreters import add_option, pythons
 from harness.runroot import DEFAULT_ROOT
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
@@ -30,13 +30,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--list", action="store_true", help="show the catalogue, and try nothing")
     parser.add_argument("--json", action="store_true", help="print the report as one JSON document, and only that")
     parser.add_argument("--write", action="store_true", help="write the score into docs/ and README.md")
-    parser.add_argument(
-        "--python",
-        action="append",
-        default=[],
-        metavar="SIDE=PATH",
-        help="interpreter that has a side's framework (torch=…, tf=…); default: this one",
-    )
+    add_option(parser)
     parser.add_argument("--fixture", default="small", metavar="NAME", help="scan for data and lanes (default: small)")
     parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
     parser.add_argument("--follow", type=int, metavar="PID", help="end as if interrupted when this parent is gone")

@@ -43,10 +43,7 @@ def judge(answers: Mapping[str, Answer], expected: Expected, request: Request) -
 
 def expect(request: Request, sides: Sequence[str]) -> Expected:
     """The oracle's answer as far as it concerns some sides."""
-    exact = {side: oracle.exact(request, PACKAGES[side]) for side in sides}
-    return Expected(
-        exact=exact, arrays=oracle.arrays(request), judges=oracle.judges(request), beside=oracle.beside(request)
-    )
+    return oracle.expected(request, {side: PACKAGES[side] for side in sides})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

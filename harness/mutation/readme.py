@@ -6,6 +6,7 @@ Both are written by the command and never typed; a README without the markers is
 
 from pathlib import Path
 
+from harness import tables
 from harness.mutation import report
 from harness.mutation.campaign import Score
 from ptycho.errors import UsageError
@@ -54,8 +55,8 @@ def between_markers(text: str, line: str) -> str:
 
 def page(score: Score) -> str:
     """The page."""
-    table = report.markdown(report.HEADINGS, [line.cells for line in report.lines(score)])
-    plain = report.markdown(report.PLAIN_HEADINGS, report.plain_rows(score))
+    table = tables.markdown([report.HEADINGS, *(line.cells for line in report.lines(score))])
+    plain = tables.markdown([report.PLAIN_HEADINGS, *report.plain_rows(score)])
     wrong = "".join(f"- {text}\n" for text in report.wrong(score)) or "Nothing.\n"
     crashes = sum(item.found.how == "crash" for item in score.faults)
     stories = {

@@ -1,13 +1,13 @@
 """What a campaign found, as `mutation.json`, as a table, and as the page and the line that the documentation shows."""
 
 import json
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from harness import tables
 from harness.mutation.allclose import COMPARATORS, KEYS, KINDS, key
 from harness.mutation.campaign import Score
 from harness.mutation.catalogue import GATES
@@ -135,37 +135,16 @@ def write(score: Score, path: Path) -> Path:
 def show(score: Score) -> None:
     """Print the tables, with rich on a terminal, and what did not end as promised."""
     rows = [line.cells for line in lines(score)]
-    _table("mutants by declared rung", HEADINGS, rows)
+    tables.show((HEADINGS, *rows), title="mutants by declared rung")
     if plain := plain_rows(score):
-        _table("the same mutants, plainly compared", tuple(text.replace("`", "") for text in PLAIN_HEADINGS), plain)
+        headings = tuple(text.replace("`", "") for text in PLAIN_HEADINGS)
+        tables.show((headings, *plain), title="the same mutants, plainly compared")
     for text in wrong(score):
         print(f"wrong: {text}")
     tried = "" if len(score.trials) == score.catalogue else f" ({len(score.trials)} of {score.catalogue} tried)"
     print(sentence(score))
     verdict = f"{score.verdict.name.lower()} (exit {int(score.verdict)})"
     print(f"mutation: {verdict} in {score.seconds:.0f} s{tried}", flush=True)
-
-
-def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table
-
-        drawn = Table(*headings, title=title)
-        for row in rows:
-            drawn.add_row(*row)
-        Console().print(drawn)
-        return
-    widths = [max(len(cell) for cell in column) for column in zip(headings, *rows, strict=True)]
-    for row in (headings, *rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    print()
-
-
-def markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    made = [headings, ["---"] * len(headings), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |\n" for row in made)
 
 
 def page(score: Score, stories: Mapping[str, str]) -> str:
@@ -187,8 +166,12 @@ def page(score: Score, stories: Mapping[str, str]) -> str:
         )
         for item in score.faults
     ]
-    parts.append("## Every mutant\n\n" + markdown(("mutant", "declared", "died", "accused", "what it does"), mutants))
+    parts.append(
+        "## Every mutant\n\n" + tables.markdown((("mutant", "declared", "died", "accused", "what it does"), *mutants))
+    )
     proofs = [(item.mutant.id, str(item.outcome), item.mutant.proof) for item in score.equivalents]
     if proofs:
-        parts.append("## Equivalents\n\n" + markdown(("change", "outcome", "why nothing tells it apart"), proofs))
+        parts.append(
+            "## Equivalents\n\n" + tables.markdown((("change", "outcome", "why nothing tells it apart"), *proofs))
+        )
     return "\n".join(parts)

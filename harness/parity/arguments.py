@@ -2,14 +2,13 @@
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
+from harness.interpreters import SIDES, add_option, pythons
 from harness.runroot import DEFAULT_ROOT
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
-SIDES = ("torch", "tf")
 GRIDSIZES = (1, 2)
 PRECISIONS = ("f64", "f32")
 STEPS, SEED, CANARIES = 200, 42, 3
@@ -24,13 +23,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Ask both backends and a NumPy oracle the same; compare rung by rung, in float64.",
         epilog=epilog,
     )
-    parser.add_argument(
-        "--python",
-        action="append",
-        default=[],
-        metavar="SIDE=PATH",
-        help="interpreter that has a side's framework (torch=…, tf=…); default: this one",
-    )
+    add_option(parser)
     parser.add_argument(
         "--target",
         action="append",
@@ -50,6 +43,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--fixture", default="small", metavar="NAME", help="canonical scan for R1 (default: small)")
     parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
     parser.add_argument("--quiet", action="store_true", help="print the result only")
+    parser.add_argument("--json", action="store_true", help="print the report as one JSON document, and only that")
     parser.add_argument("--follow", type=int, metavar="PID", help="end as if interrupted when this parent is gone")
     parser.add_argument(
         "--seeds", type=int, metavar="N", help="climb at N seeds from --seed on, and show how near to its limits"
@@ -68,25 +62,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--reason", metavar="TEXT", help="with --write: why a floor may rise")
     parser.add_argument("--replay", type=Path, metavar="NPZ", help="judge one kept comparison again, and nothing else")
     parser.set_defaults(run=run)
-
-
-def pythons(given: list[str]) -> dict[str, str]:
-    """
-    Interpreter by side.
-
-    Raises:
-        UsageError: listing what is not `SIDE=PATH`, names no side, or is no file.
-    """
-    found = dict.fromkeys(SIDES, sys.executable)
-    problems = []
-    for text in given:
-        side, _, path = text.partition("=")
-        if side not in SIDES or not Path(path).is_file():
-            problems.append(f"--python {text!r}; allowed: SIDE=PATH with SIDE of {', '.join(SIDES)} and a file as PATH")
-        found[side] = os.path.abspath(path)  # noqa: PTH100  # resolving a link would leave the environment
-    if problems:
-        raise UsageError("\n".join(problems))
-    return found
 
 
 def target_files(given: list[str]) -> dict[str, Path]:
@@ -116,11 +91,11 @@ def run(args: argparse.Namespace) -> int:
     if args.recalibrate:
         from harness.parity import recalibration
 
-        return recalibration.main(write=args.write, reason=args.reason, quiet=args.quiet)
+        return recalibration.main(write=args.write, reason=args.reason, quiet=args.quiet, as_json=args.json)
     from harness.parity import command
 
     if args.replay is not None:
-        return command.again(args.replay)
+        return command.again(args.replay, as_json=args.json)
     chosen, files = pythons(args.python), target_files(args.target)
     from harness import fixtures
 
@@ -137,7 +112,8 @@ def run(args: argparse.Namespace) -> int:
         root=args.root,
         canaries=args.canaries,
         canary_seed=args.canary_seed,
-        quiet=args.quiet,
+        quiet=args.quiet or args.json,
+        json=args.json,
     )
     wanted = range(args.seed, args.seed + args.seeds) if args.seeds else ()
     return command.main(options, follow=args.follow, wanted=wanted)
@@ -180,6 +156,7 @@ def _quality(args: argparse.Namespace, chosen: dict[str, str], scan: Path) -> in
         seeds=tuple(range(1, (args.seeds or quality.SEEDS) + 1)),
         epochs=args.epochs or quality.EPOCHS,
         resume=args.resume,
-        quiet=args.quiet,
+        quiet=args.quiet or args.json,
+        json=args.json,
     )
     return quality.main(options, follow=args.follow)

@@ -6,12 +6,14 @@ file and a picture. A run that passes has also proved that it can fail: the ladd
 few faults are planted into copies of the code.
 """
 
+import json
 import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from harness import origin, run_log, runroot, target_environment, target_presence, targets
@@ -50,6 +52,7 @@ class Options:
         canaries: how many faults to plant.
         canary_seed: of their choice; drawn and printed if None.
         quiet: print nothing while running.
+        json: print the report as one JSON document, and only that.
     """
 
     parties: Sequence[Party]
@@ -62,6 +65,7 @@ class Options:
     canaries: int = 0
     canary_seed: int | None = None
     quiet: bool = False
+    json: bool = False
 
     @property
     def answered(self) -> tuple[str, ...]:
@@ -302,18 +306,23 @@ def main(options: Options, *, follow: int | None, wanted: Sequence[int] = ()) ->
         options = replace(options, parties=settled)
         if wanted:
             surveyed, path = survey(options, wanted, interruption)
-            seeds.show(surveyed)
-            verdict = surveyed.verdict
+            verdict, show = surveyed.verdict, partial(seeds.show, surveyed)
         else:
             made, path = run(options, interruption)
-            report.show(made)
-            verdict = made.verdict
-    print(f"report: {path}", flush=True)
+            verdict, show = made.verdict, partial(report.show, made)
+    if options.json:
+        print(path.read_text(encoding="utf-8"), end="", flush=True)
+    else:
+        show()
+        print(f"report: {path}", flush=True)
     return int(verdict)
 
 
-def again(path: Path) -> int:
+def again(path: Path, *, as_json: bool = False) -> int:
     """Judge one kept comparison again; returns the exit code."""
     judged = replay.again(path)
-    replay.show(judged)
+    if as_json:
+        print(json.dumps(report.judgement(judged), indent=1, ensure_ascii=False, allow_nan=False), flush=True)
+    else:
+        replay.show(judged)
     return int(Verdict.PASS if judged.result == "pass" else Verdict.FAIL)

@@ -1,16 +1,14 @@
 """
-What a run of the ladder shows while it works: bars on a terminal, a line a question elsewhere, nothing when quiet.
+What a run of the ladder shows while it works: a bar for each party, what does not stand, refusals.
 
 The verdict of the low rungs is told as soon as it is known: whoever has drifted a default need not wait for a
 trajectory.
 """
 
-import sys
-import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from harness.narration import Narration
 from harness.parity.ladder import Climbed
 from harness.parity.questions import Question
 
@@ -18,9 +16,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
-class Display:
+class Display(Narration):
     """
-    Progress of a run, as a context manager.
+    Progress of a run.
 
     Args:
         parties: names of those who answer.
@@ -29,36 +27,27 @@ class Display:
     """
 
     def __init__(self, parties: Sequence[str], questions: Sequence[Question], *, quiet: bool) -> None:
+        super().__init__(quiet=quiet)
         self._parties = parties
         self._questions = questions
-        self._quiet = quiet
-        self._started = time.monotonic()
-        self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
 
-    def __enter__(self) -> Self:
-        if not self._quiet and sys.stdout.isatty():
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    def drawn(self) -> "Progress":
+        """A bar for each party."""
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-            bar = BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[doing]}"), TimeElapsedColumn()
-            self._bars = Progress(TextColumn("{task.description:6}"), *bar, transient=True)
-            for name in self._parties:
-                first = self._questions[0].label if self._questions else ""
-                self._tasks[name] = self._bars.add_task(name, total=len(self._questions), doing=first)
-            self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bars is not None:
-            self._bars.stop()
+        bar = BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[doing]}"), TimeElapsedColumn()
+        bars = Progress(TextColumn("{task.description:6}"), *bar, transient=True)
+        first = self._questions[0].label if self._questions else ""
+        for name in self._parties:
+            self._tasks[name] = bars.add_task(name, total=len(self._questions), doing=first)
+        return bars
 
     def answered(self, party: str, done: int) -> None:
         """A party has answered so many questions."""
-        if self._bars is not None:
+        if self.bars is not None:
             doing = self._questions[done].label if done < len(self._questions) else "done"
-            self._bars.update(self._tasks[party], completed=done, doing=doing)
+            self.bars.update(self._tasks[party], completed=done, doing=doing)
         elif not self._quiet:
             label = self._questions[done - 1].label
             self.say(f"{party} answered {label} ({done} of {len(self._questions)})")
@@ -75,13 +64,3 @@ class Display:
         for side, sentences in reasons.items():
             for sentence in sentences:
                 self.say(f"{side}'s answer is refused: {sentence}")
-
-    def say(self, text: str) -> None:
-        """One line, with the seconds since the beginning."""
-        if self._quiet:
-            return
-        line = f"{time.monotonic() - self._started:6.1f} s  {text}"
-        if self._bars is not None:
-            self._bars.console.print(line, highlight=False, markup=False)
-        else:
-            print(line, flush=True)

@@ -194,10 +194,4 @@ def _expect(questions: Sequence[Question], stop: _Stop, reports: "queue.SimpleQu
 
 def expect(question: Question) -> Expected:
     """The oracle's answer to a question."""
-    exact = {side: oracle.exact(question.request, package) for side, package in PACKAGES.items()}
-    return Expected(
-        exact=exact,
-        arrays=oracle.arrays(question.request),
-        judges=oracle.judges(question.request),
-        beside=oracle.beside(question.request),
-    )
+    return oracle.expected(question.request, PACKAGES)

@@ -27,7 +27,7 @@ from harness.parity import (
     workflow,
 )
 from harness.parity.adam import BETA1, BETA2, EPSILON, Adam
-from harness.parity.ladder import Judge
+from harness.parity.ladder import Expected, Judge
 from ptycho import oracle_network, physics
 from ptycho.errors import UsageError
 from ptycho.oracle_network import Rounding, exactly
@@ -49,6 +49,22 @@ def exact(request: Request, package: str) -> dict[str, Exact]:
     if "R2b" in request.quantities:
         found["R2b"] = dict(corners.expected(request))
     return found
+
+
+def expected(request: Request, packages: Mapping[str, str]) -> Expected:
+    """
+    The oracle's whole answer.
+
+    Args:
+        request: what is asked.
+        packages: package of each side that is asked, by side.
+    """
+    return Expected(
+        exact={side: exact(request, package) for side, package in packages.items()},
+        arrays=arrays(request),
+        judges=judges(request),
+        beside=beside(request),
+    )
 
 
 def judges(request: Request) -> dict[str, Judge]:

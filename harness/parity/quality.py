@@ -63,6 +63,7 @@ class Options:
         resume: `quality.json` of an interrupted campaign, or of one to be extended.
         targets: target file by side.
         quiet: print nothing while running.
+        json: print the result as one JSON document, and only that.
     """
 
     pythons: Mapping[str, str]
@@ -75,6 +76,7 @@ class Options:
     resume: Path | None = None
     targets: Mapping[str, Path] = field(default_factory=_built_in)
     quiet: bool = False
+    json: bool = False
 
     def __post_init__(self) -> None:
         problems = [f"--python {side}=… is missing" for side in SIDES if side not in self.pythons]
@@ -296,5 +298,8 @@ def main(options: Options, *, follow: int | None = None) -> int:
     sys.dont_write_bytecode = True
     with Interruption(follow=follow).installed() as interruption:
         made = run(options, interruption)
-    quality_report.show(made)
+    if options.json:
+        print(json.dumps(made.as_dict(), indent=1, ensure_ascii=False), flush=True)
+    else:
+        quality_report.show(made)
     return int(made.verdict)

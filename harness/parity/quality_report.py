@@ -6,12 +6,12 @@ refute it in four of five tries. What is neither shown nor refuted is `unverifie
 settle it. That both are equal is worth nothing where both are wrong: every run must beat a flat object.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness import tables
 from harness.parity import equivalence
 from harness.parity.comparison import Result
 from harness.parity.equivalence import POWER, Tost
@@ -219,22 +219,13 @@ def rows(report: QualityReport) -> list[tuple[str, ...]]:
     return table
 
 
+STYLES = {"pass": "green", "fail": "red", "unverified": "yellow"}
+
+
 def show(report: QualityReport) -> None:
     """Print the table, with rich on a terminal, and what it amounts to."""
     table = rows(report)
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table
-
-        colours = {"pass": "green", "fail": "red", "unverified": "yellow"}
-        drawn = Table(*table[0])
-        for row in table[1:]:
-            drawn.add_row(*row[:-1], f"[{colours[row[-1]]}]{row[-1]}[/]")
-        Console().print(drawn)
-    else:
-        widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
-        for row in table:
-            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    tables.show(table, styles=[STYLES[row[-1]] for row in table[1:]])
     flat = ", ".join(f"{side} {len(seeds)} of {report.n}" for side, seeds in report.collapsed.items())
     print(f"no better than a flat object: {flat}")
     for reason in report.reasons:

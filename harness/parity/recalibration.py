@@ -5,12 +5,14 @@ A floor that rises lets faults pass that died before, so that nobody raises one 
 beside it in the file.
 """
 
+import json
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from harness import tables
 from harness.parity import calibration, floors
 from harness.parity.calibration import OnProgress
 from harness.parity.floors import Floors, Raised
@@ -135,16 +137,15 @@ def show(moved: Sequence[Change]) -> None:
         print("every floor is what it was")
         return
     listed = [*moved] if len(moved) <= 2 * LISTED else [*moved[:LISTED], *moved[-LISTED:]]
-    table = [HEADINGS, *rows(listed)]
-    widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
-    for row in table:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    tables.show((HEADINGS, *rows(listed)))
     risen = sum(item.is_raise for item in moved)
     added = sum(item.old is None for item in moved)
     print(f"{len(moved)} floors differ: {risen} rise, {added} are new; {len(listed)} of them listed")
 
 
-def main(*, write: bool, reason: str | None, path: Path = floors.PATH, quiet: bool = False) -> int:
+def main(
+    *, write: bool, reason: str | None, path: Path = floors.PATH, quiet: bool = False, as_json: bool = False
+) -> int:
     """
     Measure, show, and write if that was asked for; returns the exit code.
 
@@ -154,13 +155,16 @@ def main(*, write: bool, reason: str | None, path: Path = floors.PATH, quiet: bo
     if reason is not None and not write:
         raise UsageError("--reason without --write; allowed: --recalibrate --write --reason TEXT")
     old = Floors.load(path)
-    new = calibration.measure(on_progress=_silent if quiet else _progress())
-    show(changes(old, new))
-    if not write:
-        print(f"nothing was written; --write replaces {path}")
-        return int(Verdict.PASS)
-    merged(old, new, reason).write(path)
-    print(f"written: {path}")
+    new = calibration.measure(on_progress=_silent if quiet or as_json else _progress())
+    moved = changes(old, new)
+    if not as_json:
+        show(moved)  # also where writing is then refused
+    if write:
+        merged(old, new, reason).write(path)
+    if as_json:
+        print(json.dumps({"changes": [asdict(item) for item in moved], "written": write}, indent=1), flush=True)
+    else:
+        print(f"written: {path}" if write else f"nothing was written; --write replaces {path}")
     return int(Verdict.PASS)
 
 

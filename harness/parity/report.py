@@ -2,12 +2,12 @@
 
 import json
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness import tables
 from harness.parity.comparison import Judgement, Result
 from harness.parity.ladder import Climbed, first_failure, verdict
 from harness.parity.proof import Proof
@@ -119,22 +119,24 @@ class Report:
             "guilty": list(failed.guilty),
             "suspect": failed.suspect,
             "catches": failed.rung.catches,
-            **(_judgement(failed.worst) if failed.worst else {"reasons": ["nothing was compared"]}),
+            **(judgement(failed.worst) if failed.worst else {"reasons": ["nothing was compared"]}),
             **asdict(self.evidence),
         }
 
 
-def _number(value: float | None) -> float | str | None:
+def finite_or_text(value: float | None) -> float | str | None:
+    """A figure as JSON can have it: NaN and infinities become text."""
     return value if value is None or math.isfinite(value) else str(value)
 
 
-def _judgement(item: Judgement) -> dict[str, Any]:
+def judgement(item: Judgement) -> dict[str, Any]:
+    """A comparison as plain values, for JSON."""
     return {
         "tensor": item.tensor,
         "result": str(item.result),
         "reasons": list(item.reasons),
-        "distances": {side: _number(figure) for side, figure in item.figures.items()},
-        "noise_units": {side: _number(figure) for side, figure in item.noise_units.items()},
+        "distances": {side: finite_or_text(figure) for side, figure in item.figures.items()},
+        "noise_units": {side: finite_or_text(figure) for side, figure in item.noise_units.items()},
         "floor": item.floor,
         "shared": item.shared,
         "tolerance": item.tolerance,
@@ -151,13 +153,13 @@ def _row(item: Climbed) -> dict[str, Any]:
         "result": str(item.result),
         "compared": len(item.judgements),
         "not_gated": item.not_gated,
-        "worst": _number(item.figure),
-        "noise_units": _number(max(item.worst.noise_units.values(), default=None) if item.worst else None),
+        "worst": finite_or_text(item.figure),
+        "noise_units": finite_or_text(max(item.worst.noise_units.values(), default=None) if item.worst else None),
         "tensor": item.worst.tensor if item.worst else None,
         "tolerance": item.worst.tolerance if item.worst else None,
         "minimum_tolerance": item.worst.minimum_tolerance if item.worst else None,
         "guilty": list(item.guilty),
-        "failures": [_judgement(one) for one in item.judgements if one.result is not Result.PASS],
+        "failures": [judgement(one) for one in item.judgements if one.result is not Result.PASS],
     }
 
 
@@ -196,22 +198,13 @@ def _cells(item: Climbed) -> tuple[str, str, str, str, str]:
     )
 
 
+STYLES = {"pass": "green", "fail": "red", "unverified": "yellow", "known failure": "yellow"}
+
+
 def show(report: Report) -> None:
     """Print the table, with rich on a terminal, and the diagnosis."""
     table = rows(report)
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table
-
-        colours = {"pass": "green", "fail": "red", "unverified": "yellow", "known failure": "yellow"}
-        drawn = Table(*HEADINGS)
-        for row in table:
-            drawn.add_row(*row[:-1], f"[{colours[row[-1]]}]{row[-1]}[/]")
-        Console().print(drawn)
-    else:
-        widths = [max(len(cell) for cell in column) for column in zip(HEADINGS, *table, strict=True)]
-        for row in (HEADINGS, *table):
-            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    tables.show((HEADINGS, *table), styles=[STYLES[row[-1]] for row in table])
     for party, reasons in report.refused.items():
         for reason in reasons:
             print(f"refused: {party}: {reason}")

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness import tables
 from harness.parity.comparison import Result, in_units
 from harness.parity.ladder import Climbed
+from harness.parity.report import finite_or_text
 from harness.parity.rungs import PRECISIONS, RUNGS
 from ptycho.errors import UsageError
 from ptycho.output import write_text
@@ -201,16 +203,12 @@ def _alarm(seed: int, item: Climbed) -> Alarm:
 def _plain(row: Row) -> dict[str, Any]:
     return {
         **{name: getattr(row, name) for name in ("rung", "gridsize", "precision", "seeds", "tensor", "seed")},
-        **{name: _number(getattr(row, name)) for name in ("figure", "noise_units", "margin")},
+        **{name: finite_or_text(getattr(row, name)) for name in ("figure", "noise_units", "margin")},
         "alarms": [
             {"seed": alarm.seed, "result": alarm.result, "tensor": alarm.tensor, "reasons": list(alarm.reasons)}
             for alarm in row.alarms
         ],
     }
-
-
-def _number(value: float | None) -> float | str | None:
-    return value if value is None or math.isfinite(value) else str(value)
 
 
 HEADINGS = ("rung", "g", "in", "seeds", "worst D", "noise units", "margin", "nearest to its limit", "false alarms")
@@ -236,16 +234,12 @@ def table(survey: Survey) -> list[tuple[str, ...]]:
 
 def markdown(survey: Survey) -> str:
     """The table for a document."""
-    lines = [HEADINGS, tuple("---" for _ in HEADINGS), *table(survey)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    return tables.markdown((HEADINGS, *table(survey)))
 
 
 def show(survey: Survey) -> None:
     """Print the table and every alarm."""
-    printed = [HEADINGS, *table(survey)]
-    widths = [max(len(cell) for cell in column) for column in zip(*printed, strict=True)]
-    for line in printed:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    tables.show((HEADINGS, *table(survey)))
     for row in survey.rows:
         for alarm in row.alarms:
             where = f"{row.rung} at gridsize {row.gridsize} in {row.precision}, seed {alarm.seed}"

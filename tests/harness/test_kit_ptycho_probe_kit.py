@@ -6,56 +6,22 @@ The checkout's packages are called like ours and are not ours, so that its figur
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import foreign_checkout
+import foreign_probe
 import numpy as np
 import pytest
 from golden_step0 import FIXTURE
-from numpy.typing import NDArray
 
 from harness.kit import ptycho_probe_kit as kit
-from harness.parity import answer, ladder, oracle, problem
+from harness.parity import answer, ladder, problem
 from harness.parity.ladder import Expected
 from ptycho import fingerprint, probe, raw_data
 
 RUNGS = ("R3", "R4", "R5", "R6", "R7")
-PROBE = """
-import pathlib
-
-import numpy as np
-import ptycho
-from ptycho_probe_kit import serve
-
-
-def bench(request):
-    print("core", ptycho.WHO)
-    with np.load(pathlib.Path(__file__).with_name("figures.npz")) as archive:
-        figures = {name: archive[name] for name in archive.files}
-    rng = np.random.default_rng(1)
-
-    def of(rung):
-        for name, value in figures.items():
-            if name.startswith(rung + "/"):
-                noise = 1 + 1e-15 * rng.normal(size=value.shape) if value.dtype.kind in "fc" else 1
-                yield name.partition("/")[2], FAULT(name, np.asarray(value * noise))
-
-    return {rung: lambda rung=rung: of(rung) for rung in ("R3", "R4", "R5", "R6", "R7")}
-
-
-def FAULT(name, value):
-    return value
-
-
-if __name__ == "__main__":
-    serve(bench, backend="ptycho_torch", sources=["ptycho", "ptycho_torch"], about={"foreign": True})
-"""
 
 
 class Foreign:
@@ -63,15 +29,11 @@ class Foreign:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.root = folder, folder / "checkout"
-        foreign_checkout.write(self.root)
-        shutil.copy(kit.__file__, self.root / "ptycho_probe_kit.py")
         self.request = problem.request(gridsize=1, seed=5, scan=FIXTURE, steps=0, quantities=RUNGS)
         self.path = folder / "request.npz"
         self.request.save(self.path)
-        self.figures: Mapping[str, NDArray[Any]] = oracle.arrays(self.request)
-        np.savez(self.root / "ptycho_torch" / "figures.npz", allow_pickle=False, **self.figures)
-        self.script = self.root / "ptycho_torch" / "probe.py"
-        self.script.write_text(PROBE)
+        _, self.figures = foreign_probe.write(self.root, self.request)
+        self.script = foreign_probe.script(self.root)
 
     def ask(self, out: Path, *more: str, path: Path | None = None) -> "subprocess.CompletedProcess[str]":
         argv = [sys.executable, "-m", "ptycho_torch.probe", "--request", str(path or self.path), "--out", str(out)]
@@ -101,13 +63,13 @@ def test_the_ladder_runs_on_a_foreign_checkout_s_answer(foreign: Foreign, tmp_pa
 
 
 def test_a_fault_in_the_foreign_code_is_found_at_its_rung(foreign: Foreign, tmp_path: Path) -> None:
-    fault = "    return value.conj() if name == 'R4/exit_wave' else value\n"
-    foreign.script.write_text(PROBE.replace("    return value\n", fault))
+    fault = "return value.conj() if name == 'R4/exit_wave' else value"
+    foreign.script.write_text(foreign_probe.SCRIPT.replace(foreign_probe.SOUND, fault))
     try:
         assert foreign.ask(tmp_path / "out").returncode == 0
         climbed = foreign.climbed(tmp_path / "out")
     finally:
-        foreign.script.write_text(PROBE)
+        foreign.script.write_text(foreign_probe.SCRIPT)
     fallen = ladder.first_failure(climbed)
     assert fallen is not None
     assert (fallen.rung.name, fallen.guilty) == ("R4", ("torch",))

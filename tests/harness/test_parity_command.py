@@ -7,8 +7,7 @@ from typing import Any
 import fake_probe
 import pytest
 
-from harness import cli
-from harness.parity import arguments
+from harness import cli, interpreters
 from ptycho.errors import UsageError
 from ptycho.probe import QUANTITIES
 
@@ -54,6 +53,14 @@ def test_a_fault_is_named_kept_drawn_and_judged_again(tmp_path: Path, capsys: py
     capsys.readouterr()
     assert cli.main(command[3:]) == 1
     assert "R4/phase: fail" in capsys.readouterr().out
+    assert cli.main([*command[3:], "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert ("R4/phase", "fail") == (told["tensor"], told["result"])
+
+
+def test_a_machine_gets_the_report_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert parity(tmp_path, "--json") == 0
+    assert report(tmp_path) == json.loads(capsys.readouterr().out)
 
 
 def test_a_tensor_of_another_shape_fails_at_any_tolerance(tmp_path: Path) -> None:
@@ -77,7 +84,7 @@ def test_a_probe_that_ends_well_and_says_nothing_fails(tmp_path: Path) -> None:
 
 def test_what_is_no_interpreter_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"'jax=.*'; allowed: SIDE=PATH(.|\n)*'tf=/nowhere'"):
-        arguments.pythons([f"jax={tmp_path}", "tf=/nowhere"])
+        interpreters.pythons([f"jax={tmp_path}", "tf=/nowhere"])
 
 
 @pytest.mark.parametrize("given", [["--steps", "0"], ["--seed", "-1"], ["--fixture", "absent.npz"]])

@@ -1,5 +1,6 @@
 """Recalibration: what would change is shown, nothing is written unasked, and nothing is raised without a reason."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,16 @@ def test_the_reason_stays_beside_what_was_raised(path: Path, monkeypatch: pytest
         ("R3/a", "wider sums"),
         ("R3/b", "deeper"),
     ]
+
+
+def test_a_machine_gets_the_changes_and_nothing_else(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measuring(monkeypatch, NEW)
+    assert recalibration.main(write=False, reason=None, path=path, as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert not told["written"]
+    assert {"precision": "f32", "gridsize": 1, "tensor": "R3/a", "old": 1e-7, "new": 2e-7} in told["changes"]
 
 
 def test_lowering_and_adding_need_no_reason(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

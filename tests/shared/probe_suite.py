@@ -28,11 +28,7 @@ def request_of(gridsize: int) -> Request:
 
 @cache
 def expected_of(gridsize: int, package: str) -> Expected:
-    request = request_of(gridsize)
-    exact = {package: oracle.exact(request, package)}
-    return Expected(
-        exact=exact, arrays=oracle.arrays(request), judges=oracle.judges(request), beside=oracle.beside(request)
-    )
+    return oracle.expected(request_of(gridsize), {package: package})
 
 
 def climbed(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from harness.parity import objective, problem
 from harness.parity.adam import Adam
+from ptycho import physics
 from ptycho.config import ModelConfig, RuntimeConfig
 from ptycho.engine import Batch, Losses
 from ptycho.weights import LOG_SCALE
@@ -39,6 +40,7 @@ class OracleEngine:
     ) -> None:
         asked = problem.request(gridsize=model.gridsize, seed=0, scan=FIXTURE, steps=0)
         self.request = replace(asked, model=model, probe=probe, nphotons=nphotons, precision=runtime.precision)
+        self.model = model
         self.mae_weight, self.tv_weight = mae_weight, tv_weight
         self.fixed = {name: np.asarray(value) for name, value in weights.items()}
         trained = (name for name in weights if name != LOG_SCALE or model.intensity_scale_trainable)
@@ -73,7 +75,10 @@ class OracleEngine:
             yield self._scored(batch)[0].patches
 
     def consistent_patches(self, patches: Array, coords_relative: Array) -> Array:
-        raise NotImplementedError
+        if self.model.gridsize == 1:
+            return patches
+        canvas = physics.assemble(patches, coords_relative, self.model.gridsize)
+        return physics.extract(canvas, coords_relative, patches.shape[-1])
 
     def state(self) -> dict[str, Array]:
         first = {f"adam.m/{name}": value for name, value in self.adam.first.items()}
