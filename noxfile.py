@@ -30,6 +30,15 @@ INTERRUPT_S, TERMINATE_S = 30.0, 15.0
 """How long a child may take to tear down. The 0.3 s that nox gives by itself kill pytest before its fixtures end."""
 
 
+FOLLOW = ("--follow", str(os.getpid()))
+"""A command that runs for long ends when nox is gone."""
+
+
+def run(session: nox.Session, *arguments: str) -> None:
+    """Run the session's Python; asked to end, it has time to."""
+    session.run("python", *arguments, interrupt_timeout=INTERRUPT_S, terminate_timeout=TERMINATE_S)
+
+
 def install(session: nox.Session, lane: str) -> None:
     """Install a lane's lock; nothing to do costs a file comparison."""
     if session.virtualenv.venv_backend in ("none", "conda", "mamba"):
@@ -69,14 +78,9 @@ def integration(session: nox.Session, backend: str) -> None:
     # With `auto` a GPU build is only worth its gigabytes where the driver is there; the harness then probes it.
     gpu = device == "cuda" or (device == "auto" and Path("/dev/nvidiactl").exists())
     install(session, f"{backend}-{'gpu' if gpu else 'cpu'}")
-    own, pytest = (rest[: rest.index("--")], rest[rest.index("--") + 1 :]) if "--" in rest else ([], rest)
+    own, tests = (rest[: rest.index("--")], rest[rest.index("--") + 1 :]) if "--" in rest else ([], rest)
     what = [f"--target={file}" for file in files] or [backend]
-    follow = ("--follow", str(os.getpid()))
-    session.run(
-        *("python", "-m", "harness", "run", *what, "--device", device, *follow, *own, "--", *pytest),
-        interrupt_timeout=INTERRUPT_S,
-        terminate_timeout=TERMINATE_S,
-    )
+    run(session, "-m", "harness", "run", *what, "--device", device, *FOLLOW, *own, "--", *tests)
 
 
 @nox.session(default=True)
@@ -105,11 +109,7 @@ def ladder(session: nox.Session, command: str) -> None:
     """Run a command of the harness that asks both backends."""
     install(session, "tests")
     pythons = (f"--python={side}={lane_python(session, f'{side}-cpu')}" for side in ("torch", "tf"))
-    session.run(
-        *("python", "-m", "harness", command, *pythons, "--follow", str(os.getpid()), *session.posargs),
-        interrupt_timeout=INTERRUPT_S,
-        terminate_timeout=TERMINATE_S,
-    )
+    run(session, "-m", "harness", command, *pythons, *FOLLOW, *session.posargs)
 
 
 @nox.session(default=True)
@@ -118,27 +118,50 @@ def parity(session: nox.Session) -> None:
     ladder(session, "parity")
 
 
+def pytest(session: nox.Session, *arguments: str) -> None:
+    """Run tests in the harness's own environment."""
+    install(session, "tests")
+    run(session, "-m", "pytest", "-p", "no:cacheprovider", *arguments)
+
+
+@nox.session(default=True)
+def benchmark(session: nox.Session) -> None:
+    """Epoch budget by phase, throughput, memory; `-- --against REV` for regressions, `-- --self-test` for the gate."""
+    ladder(session, "benchmark")
+
+
+@nox.session(default=False)
+def endings(session: nox.Session) -> None:
+    """Kill harness, nox and trainings at random moments: does anything stay behind? `-- --count 20`."""
+    ladder(session, "endings")
+
+
 @nox.session(default=False)
 def mutation(session: nox.Session) -> None:
     """Plant every fault of the catalogue: does the harness find it? `-- --sample 20`, `-- --id GLOB`."""
     ladder(session, "mutation")
 
 
+@nox.session(default=True)
+def report(session: nox.Session) -> None:
+    """One page of the newest run of every kind; `-- RUN` of one run, `-- --open` shows it."""
+    install(session, "tests")
+    session.run("python", "-m", "harness", "report", *session.posargs)
+
+
+@nox.session(default=False)
+def browser(session: nox.Session) -> None:
+    """Open the report in the Chromium of this machine: errors, requests, contrast, the way to the first failure."""
+    pytest(session, *(session.posargs or ["tests/browser"]))
+
+
 @nox.session(tags=["test"], default=False)
 def tests(session: nox.Session) -> None:
-    """Tests of the core and of the harness, without any framework."""
-    install(session, "tests")
-    arguments = device_and_rest(session)[1] or ["tests/ptycho", "tests/harness"]
-    session.run(
-        "python",
-        "-m",
-        "pytest",
-        "-p",
-        "no:cacheprovider",
-        *arguments,
-        interrupt_timeout=INTERRUPT_S,
-        terminate_timeout=TERMINATE_S,
-    )
+    """Tests of the core and of the harness, without any framework; `-- --shard 1/2`."""
+    given, rest = taken("--shard", device_and_rest(session)[1])
+    shard = ("-p", "harness.ci.shard_plugin", f"--shard={given[-1]}") if given else ()
+    named = any(Path(word.partition("::")[0]).exists() for word in rest)
+    pytest(session, *shard, *rest, *(() if named else ("tests/ptycho", "tests/harness")))
 
 
 @nox.session(tags=["test"], default=False)
