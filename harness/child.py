@@ -1,28 +1,38 @@
 """
-One command as a child process: own session, no input, a time limit, and nobody left alive afterwards.
+One command as a child process: own session, no input, limits, and nobody left alive afterwards.
 
-Its output goes to a file and not through a pipe: a grandchild that keeps a pipe open would hang the harness.
+Its output goes to a file and not through a pipe: a grandchild that keeps a pipe open would hang the harness. What is
+watched while it runs is `harness.supervision`; here it is started and ended.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from harness import processes
 from harness.interruption import Interruption
+from harness.supervision import stacks
+from harness.supervision.disk import Disk
+from harness.supervision.limits import TIME, Limits, Stop
+from harness.supervision.waiting import Waiter
+from harness.supervision.watch import Usage, Watch
 
 if TYPE_CHECKING:
     import psutil
 
 GRACE_S = 5.0
 _POLL_S = 0.05
+_NO_LIMITS = Limits()
+EVENTS_VARIABLE = "PTYCHO_HARNESS_EVENTS"
+"""Names the event log to a child; its phases are read from there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +46,12 @@ class Finished:
         returncode: exit code; negative for a signal.
         seconds: wall time of the whole process.
         started: time of day (UTC seconds since the epoch) just before it started, to compare with file times.
-        timed_out: whether it was killed at its time limit.
+        timed_out: whether it was killed at a time limit.
         survivors: processes that outlived it and were killed.
         log: its output.
+        stop: why it is no evidence, where that is not in its exit code: a limit, the kernel; else None.
+        usage: what it used, and what the machine did meanwhile.
+        stacks: where its processes were when it was killed at a time limit, or None if none of them could say so.
     """
 
     argv: tuple[str, ...]
@@ -49,11 +62,18 @@ class Finished:
     timed_out: bool
     survivors: tuple[str, ...]
     log: Path
+    stop: Stop | None = None
+    usage: Usage | None = None
+    stacks: Path | None = None
 
     def tail(self, lines: int = 25) -> str:
         """The last lines of its output."""
         text = self.log.read_text(encoding="utf-8", errors="replace")
         return "\n".join(text.splitlines()[-lines:])
+
+    def frames(self) -> list[str]:
+        """The innermost frames of its processes when it was killed; none if there is no dump."""
+        return [] if self.stacks is None else stacks.innermost(self.stacks.read_text(errors="replace"))
 
 
 class _Echo:
@@ -106,6 +126,22 @@ def _outlived(alive: "Callable[[], list[psutil.Process]]") -> "list[psutil.Proce
     return left
 
 
+class _Meter:
+    """Processor time of this thread, less what it spends on the caller's own business."""
+
+    def __init__(self) -> None:
+        self._since = time.thread_time()
+
+    def leave_out(self, business: Callable[[], None]) -> None:
+        before = time.thread_time()
+        business()
+        self._since += time.thread_time() - before
+
+    @property
+    def seconds(self) -> float:
+        return time.thread_time() - self._since
+
+
 def run(
     argv: Sequence[str],
     *,
@@ -117,9 +153,10 @@ def run(
     interruption: Interruption,
     echo: bool = False,
     meanwhile: Callable[[], None] | None = None,
+    limits: Limits = _NO_LIMITS,
 ) -> Finished:
     """
-    Run a command to its end, its time limit, or the run's interruption, and end every process of it.
+    Run a command to its end, a limit, or the run's interruption, and end every process of it.
 
     Args:
         argv: argument vector.
@@ -131,22 +168,29 @@ def run(
         interruption: asked several times a second.
         echo: also show the output while it comes.
         meanwhile: called several times a second while it runs.
+        limits: on phases and memory.
 
     Raises:
         KeyboardInterrupt: the run was asked to end; the command's processes are already gone.
-        InfrastructureError: the program could not be started.
+        InfrastructureError: the program could not be started, or the disk is almost full; processes are gone, too.
     """
     from ptycho.errors import InfrastructureError
 
     interruption.check()
+    meter, disk = _Meter(), Disk((log.parent, cwd))
+    if (sentence := disk.complaint()) is not None:
+        raise InfrastructureError(f"{argv[0]} is not started: {sentence}")
     before = {child.pid for child in processes.descendants(os.getpid())}
+    dump = stacks.path_for(log)
+    # The file is new and empty: what an earlier command with this label left there is not this one's.
+    dump.write_bytes(b"")
     started, clock = time.time(), time.monotonic()
     with log.open("wb") as output:
         try:
             with _registering:
                 process = subprocess.Popen(
                     list(argv),
-                    env=dict(env),
+                    env={**env, stacks.VARIABLE: str(dump.absolute())},
                     cwd=cwd,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
@@ -155,34 +199,57 @@ def run(
                 )
                 _running[process.pid] = token
         except OSError as error:
+            dump.unlink()
             raise InfrastructureError(f"cannot start {argv[0]!r}: {error.strerror}") from error
-    follower = _Echo(log, echo)
-    timed_out = False
+    stop: Stop | None = None
     survivors: tuple[str, ...] = ()
     alive = partial(_alive, process, token, frozenset(before))
-    try:
-        while process.poll() is None and not timed_out:
-            interruption.check()
-            timed_out = time.monotonic() - clock > timeout_s
-            follower.pump()
-            if meanwhile is not None:
-                meanwhile()
-            time.sleep(_POLL_S)
-        if not timed_out:
-            survivors = tuple(processes.describe(found) for found in _outlived(alive))
-    finally:
-        grace_s = GRACE_S if process.poll() is None else 0.0
-        processes.end(alive, grace_s=grace_s, hurry=lambda: interruption.hurry)
-        process.wait()
-        _running.pop(process.pid, None)
-        follower.close()
+    with contextlib.ExitStack() as closing:
+        try:
+            waiter, follower = Waiter(process), _Echo(log, echo)
+            closing.callback(waiter.close)
+            closing.callback(follower.close)
+            watch = Watch(
+                process.pid,
+                started=clock,
+                timeout_s=timeout_s,
+                limits=limits,
+                log=log,
+                events=Path(env[EVENTS_VARIABLE]) if EVENTS_VARIABLE in env else None,
+                disk=disk,
+            )
+            while not waiter.ended and (stop := watch.turn()) is None:
+                interruption.check()
+                follower.pump()
+                if meanwhile is not None:
+                    meter.leave_out(meanwhile)
+                watch.overslept(waiter.turn())
+            seconds = time.monotonic() - clock
+            # Before the process is waited for: what it used is told only until then.
+            watch.look()
+            if stop is None:
+                process.wait()
+                survivors = tuple(processes.describe(found) for found in _outlived(alive))
+            elif stop.kind == TIME:
+                stacks.take((member.pid for member in watch.tree.look().alive), dump)
+        finally:
+            grace_s = GRACE_S if process.poll() is None else 0.0
+            processes.end(alive, grace_s=grace_s, hurry=lambda: interruption.hurry)
+            process.wait()
+            _running.pop(process.pid, None)
+            if dump.exists() and dump.stat().st_size == 0:
+                dump.unlink()
     return Finished(
         argv=tuple(argv),
         pid=process.pid,
         returncode=process.returncode,
-        seconds=time.monotonic() - clock,
-        started=started,
-        timed_out=timed_out,
+        seconds=seconds,
+        # If the clock was set back meanwhile, file times are of the new count.
+        started=min(started, time.time() - (time.monotonic() - clock)),
+        timed_out=stop is not None and stop.kind == TIME,
         survivors=survivors,
         log=log,
+        stop=stop or watch.killed_by_kernel(process.returncode),
+        usage=replace(watch.usage(), supervision_s=meter.seconds),
+        stacks=dump if dump.exists() else None,
     )

@@ -40,6 +40,8 @@ def verdict_of(finished: Finished) -> Verdict:
 
     A command that ends with the code of a usage error was driven wrongly by its target file: that is a failure here.
     """
+    if finished.stop is not None:
+        return finished.stop.verdict
     if finished.timed_out:
         return Verdict.TIMEOUT
     if finished.returncode in (Verdict.BUDGET, Verdict.OOM, Verdict.INFRA, Verdict.INCONCLUSIVE):
@@ -48,14 +50,28 @@ def verdict_of(finished: Finished) -> Verdict:
 
 
 def complaint(label: str, finished: Finished, limit_s: float) -> str:
-    """Why a command did not pass, with the end of its output."""
-    if finished.timed_out:
+    """Why a command did not pass, with the end of its output and, where it hung, of its stacks."""
+    if finished.stop is not None:
+        how = finished.stop.sentence
+    elif finished.timed_out:
         how = f"killed after {limit_s:g} s"
     elif finished.returncode < 0:
         how = f"ended by signal {-finished.returncode}"
     else:
         how = f"ended with exit code {finished.returncode}"
-    return f"{label} {how}; output in {finished.log}:\n{finished.tail()}"
+    where = "".join(f"\n{line}" for line in finished.frames())
+    stacks = f"\nit was there (all threads: {finished.stacks}):{where}" if where else ""
+    return f"{label} {how}; output in {finished.log}:\n{finished.tail()}{stacks}"
+
+
+def stopped(subject: str, label: str, finished: Finished, limit_s: float) -> Finding | None:
+    """A command that a limit or the kernel ended, as a finding; None if it ended by itself or by a stranger's hand."""
+    finding = partial(
+        Finding, subject=subject, sentence=complaint(label, finished, limit_s), command=shlex.join(finished.argv)
+    )
+    if (stop := finished.stop) is not None:
+        return finding(id=stop.kind, figures=stop.figures, verdict=stop.verdict)
+    return finding(id="time-limit", figures={"limit_s": limit_s}) if finished.timed_out else None
 
 
 def missing_artifacts(command: Command, output: Path, since: float) -> list[str]:
@@ -74,15 +90,16 @@ def missing_artifacts(command: Command, output: Path, since: float) -> list[str]
 
 def _unfinished(target: Target, what: str, command: Command, finished: Finished, output: Path) -> Finding | None:
     """Why a command of a target is no evidence, as a finding; None if it is."""
-    finding = partial(Finding, subject=what.partition(" ")[0], command=shlex.join(finished.argv))
+    subject, label = what.partition(" ")[0], f"{target.name} {what}"
+    finding = partial(Finding, subject=subject, command=shlex.join(finished.argv))
+    if (ended := stopped(subject, label, finished, command.timeout_s)) is not None:
+        return ended
     if (verdict := verdict_of(finished)) is not Verdict.PASS:
-        sentence = complaint(f"{target.name} {what}", finished, command.timeout_s)
-        if finished.timed_out:
-            return finding(id="time-limit", sentence=sentence, figures={"limit_s": command.timeout_s})
+        sentence = complaint(label, finished, command.timeout_s)
         figures = {"exit_code": finished.returncode}
         return finding(id="exit-code", sentence=sentence, figures=figures, verdict=verdict)
     missing = missing_artifacts(command, output, finished.started)
-    sentence = f"{target.name} {what} exited 0, but "
+    sentence = f"{label} exited 0, but "
     if not output.is_dir() or not any(output.iterdir()):
         listed = "; ".join(missing) or "its output folder is not there or empty"
         return finding(id="no-output", sentence=sentence + listed)

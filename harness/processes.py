@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,11 +85,27 @@ def with_token(token: str) -> "list[psutil.Process]":
     import psutil
 
     found = []
-    for process in psutil.process_iter():
+    for process in _candidates(token):
         with contextlib.suppress(psutil.Error, OSError):
             if process.pid != os.getpid() and token in process.environ().get(TOKEN_VARIABLE, "").split(":"):
                 found.append(process)
     return found
+
+
+def _candidates(token: str) -> "Iterator[psutil.Process]":
+    """Processes that may carry a token: where the kernel shows environments, those with its bytes somewhere in it."""
+    import psutil
+
+    if sys.platform != "linux":
+        yield from psutil.process_iter()
+        return
+    with os.scandir("/proc") as entries:
+        pids = [int(entry.name) for entry in entries if entry.name.isdigit()]
+    for pid in pids:
+        # Ended since it was listed, or another user's: none of ours in either case.
+        with contextlib.suppress(OSError, psutil.NoSuchProcess):
+            if token.encode() in Path(f"/proc/{pid}/environ").read_bytes():
+                yield psutil.Process(pid)
 
 
 def handle(pid: int) -> "psutil.Process | None":
@@ -138,9 +154,13 @@ def end(find: "Callable[[], list[psutil.Process]]", *, grace_s: float, hurry: Ca
     deadline = time.monotonic() + grace_s
     for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL, signal.SIGKILL):
         victims = find()
+        if not victims:
+            return  # and nobody is left who could have children
         for victim in victims:
             with contextlib.suppress(psutil.NoSuchProcess):
                 victim.send_signal(number)
+                if number == signal.SIGTERM:
+                    victim.send_signal(signal.SIGCONT)  # one that was stopped cannot take its leave otherwise
         alive = victims
         until = deadline if number == signal.SIGTERM else time.monotonic() + 2
         while alive and time.monotonic() < until and not (number == signal.SIGTERM and hurry()):

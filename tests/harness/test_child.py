@@ -1,12 +1,15 @@
 """Commands end, at the latest at their limit, and take everything that they started with them."""
 
 import os
+import re
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from injected import bites
 
 from harness import child, processes
 from harness.interruption import Interruption
@@ -60,9 +63,10 @@ def test_a_child_that_dies_by_a_signal_says_so(tmp_path: Path) -> None:
     assert _run(tmp_path, "import os; os.kill(os.getpid(), 9)").returncode == -9
 
 
+@pytest.mark.fault("orphans")
 def test_a_double_fork_is_found_named_and_killed(tmp_path: Path) -> None:
     finished = _run(tmp_path, DETACHED)
-    assert finished.tail() == "done"
+    bites(finished.tail() == "done" and finished.survivors, "a process has outlived its command")
     assert len(finished.survivors) == 1
     assert processes.with_token(TOKEN) == []
 
@@ -97,3 +101,45 @@ def test_a_missing_program_is_a_matter_of_the_machine(tmp_path: Path) -> None:
             token=TOKEN,
             interruption=Interruption(),
         )
+    assert [path.name for path in tmp_path.iterdir()] == ["log"]
+
+
+def test_an_orphan_that_clears_its_environment_is_found_by_adoption(tmp_path: Path) -> None:
+    clean = "import os, time; os.write(1, b'x'); time.sleep(60)"
+    code = DETACHED.replace("time.sleep(60)", f"os.execve(sys.executable, [sys.executable, '-c', {clean!r}], {{}})")
+    harness = (
+        "import sys\nfrom pathlib import Path\nsys.path[:0] = sys.argv[1:3]\nimport supervised\n"
+        "from harness import processes\nprocesses.adopt_orphans()\n"
+        "print(supervised.run(Path(sys.argv[3]), sys.argv[4]).survivors)"
+    )
+    root = Path(__file__).resolve().parents[2]
+    argv = [sys.executable, "-c", harness, str(root), str(root / "tests" / "shared"), str(tmp_path), code]
+    env = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True, timeout=60)
+    pid = int(re.findall(r"(\d+) \(", done.stdout)[0])
+    assert processes.start_time(pid) is None
+
+
+def test_a_stopped_process_is_ended_too(tmp_path: Path) -> None:
+    code = "import os, signal; print('up', flush=True); os.kill(os.getpid(), signal.SIGSTOP)"
+    finished = _run(tmp_path, code, timeout_s=1)
+    assert (finished.timed_out, finished.returncode) == (True, -signal.SIGTERM)
+    assert finished.seconds < child.GRACE_S
+
+
+def test_what_the_caller_does_meanwhile_is_no_cost_of_supervision(tmp_path: Path) -> None:
+    def work() -> None:
+        sum(range(3_000_000))
+
+    finished = child.run(
+        [sys.executable, "-c", "import time; time.sleep(1)"],
+        env={"PATH": os.environ["PATH"], processes.TOKEN_VARIABLE: TOKEN},
+        cwd=tmp_path,
+        log=tmp_path / "log",
+        timeout_s=30,
+        token=TOKEN,
+        interruption=Interruption(),
+        meanwhile=work,
+    )
+    assert finished.usage is not None
+    assert 0 < finished.usage.supervision_s < 0.2

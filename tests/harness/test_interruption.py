@@ -1,11 +1,24 @@
-"""Signals become a flag, whatever was inherited, and the handlers of before come back."""
+"""Signals become a flag, whatever was inherited; the first one drains a run, a second one kills what will not end."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import fake_target
 import pytest
+from injected import bites
 
+from harness import child, processes, runroot
 from harness.interruption import Interruption
+from ptycho.verdict import Verdict
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -35,3 +48,94 @@ def test_an_ignored_sigint_is_taken_and_ignored_again_afterwards() -> None:
 def test_the_end_of_the_followed_parent_is_a_reason() -> None:
     assert Interruption(follow=os.getppid()).reason is None
     assert Interruption(follow=1 << 30).reason == f"parent process {1 << 30} is gone"
+
+
+def test_a_closed_terminal_ends_the_run_unless_that_was_to_be_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        with Interruption().installed() as interruption:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert interruption.reason == "SIGHUP"
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with Interruption().installed() as interruption:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert interruption.reason is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+STUBBORN = """
+import os, signal, sys, time
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda *_: print("no", flush=True))
+print("hanging", flush=True)
+until = time.monotonic() + 120
+while time.monotonic() < until:
+    time.sleep(0.1)
+"""
+
+
+@pytest.fixture
+def stubborn(workspace: Any) -> Iterator[tuple[subprocess.Popen[bytes], runroot.RunRoot]]:
+    """A harness in a group of its own, started with SIGINT ignored, and its run, whose training will not be asked."""
+    target = fake_target.write(workspace.path / "target", suite=None, timeout_s=120)
+    (target.parent / "train.py").write_text(STUBBORN)
+    harness = [sys.executable, "-m", "harness", "run", "--target", str(target), "--fixture", str(workspace.scan)]
+    argv = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *harness]
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(workspace.home), "PYTHONUNBUFFERED": "1"}
+    env |= {"TMPDIR": str(workspace.tmp), "PYTHONDONTWRITEBYTECODE": "1"}
+    with subprocess.Popen(argv, env=env, cwd=workspace.cwd, stdout=subprocess.PIPE, start_new_session=True) as process:
+        for _ in range(1200):
+            found = [run for run in runroot.find(workspace.root) if _said(run) == "hanging\n"]
+            if found:
+                yield process, found[0]
+                break
+            time.sleep(0.05)
+        else:
+            process.kill()
+        bites(found, "a harness runs a training that hangs")
+        processes.end(lambda: processes.with_token(found[0].token), grace_s=0, hurry=lambda: True)
+
+
+def _said(run: runroot.RunRoot) -> str:
+    log = run.logs / "scan-train.log"
+    return log.read_text() if log.exists() else ""
+
+
+@pytest.mark.fault("signals")
+@pytest.mark.parametrize("group", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_asks_and_then_kills_and_a_second_one_kills_at_once(
+    stubborn: tuple[subprocess.Popen[bytes], runroot.RunRoot], number: signal.Signals, group: bool
+) -> None:
+    process, run = stubborn
+    send = os.killpg if group else os.kill
+    send(process.pid, number)
+    for _ in range(400):
+        if "no" in _said(run):
+            break
+        time.sleep(0.02)
+    bites("no" in _said(run), "the training was asked to end and will not")
+    assert process.poll() is None  # it drains: the training has its time of grace
+    second = time.monotonic()
+    send(process.pid, number)
+    said, _ = process.communicate(timeout=60)
+    assert time.monotonic() - second < child.GRACE_S
+    assert process.returncode == Verdict.INTERRUPTED
+    assert f"interrupted: {number.name}" in said.decode()
+    assert processes.with_token(run.token) == []
+    assert not run.scratch.exists()
+    assert json.loads((run.path / "outcome.json").read_text())["verdict"] == "interrupted"
+
+
+@pytest.mark.fault("signals")
+def test_one_signal_alone_is_enough_even_for_a_training_that_will_not_end(
+    stubborn: tuple[subprocess.Popen[bytes], runroot.RunRoot],
+) -> None:
+    process, run = stubborn
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    bites("no" in _said(run), "the training was asked to end and did not")
+    assert process.returncode == Verdict.INTERRUPTED
+    assert processes.with_token(run.token) == []
+    assert not run.scratch.exists()

@@ -1,6 +1,7 @@
 """What makes a command's end a verdict, and what its artifacts must be."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from harness import job
 from harness.child import Finished
 from harness.outcome import FixtureResult
+from harness.supervision.limits import Stop
 from harness.targets import Command
 from ptycho.verdict import Verdict
 
@@ -46,6 +48,21 @@ def test_exit_codes_become_verdicts(tmp_path: Path, returncode: int, verdict: Ve
 def test_a_complaint_says_how_it_ended_and_its_last_words(tmp_path: Path) -> None:
     assert job.complaint("train", _finished(tmp_path, -9), 5) == (
         f"train ended by signal 9; output in {tmp_path / 'log'}:\nlast words"
+    )
+
+
+def test_what_a_limit_ended_is_a_finding_with_its_own_verdict_and_where_it_was(tmp_path: Path) -> None:
+    assert job.stopped("train", "x", _finished(tmp_path, -15), 5) is None
+    stop = Stop(kind="memory-limit", verdict=Verdict.OOM, sentence="killed with 9 MiB", figures={"used_mib": 9})
+    (tmp_path / "dump").write_text('=== process 7 (python)\nCurrent thread 0x1:\n  File "a.py", line 3 in lock\n')
+    ended = replace(_finished(tmp_path, 0), stop=stop, stacks=tmp_path / "dump")
+    assert job.verdict_of(ended) is Verdict.OOM
+    finding = job.stopped("train", "x train", ended, 5)
+    assert finding is not None
+    assert (finding.id, finding.subject, finding.verdict) == ("memory-limit", "train", Verdict.OOM)
+    assert finding.sentence == (
+        f"x train killed with 9 MiB; output in {tmp_path / 'log'}:\nlast words\n"
+        f'it was there (all threads: {tmp_path / "dump"}):\nprocess 7 (python): File "a.py", line 3 in lock'
     )
 
 

@@ -1,0 +1,76 @@
+"""
+Memory of a command: what it may use, what it uses, and whether the kernel has killed for want of it.
+
+What is compared with the limit is proportional memory (PSS: a page shared by four processes counts a quarter for
+each), so that the workers of a loader are not charged four times for one data set. It is slow to read, so the sum of
+resident memory, which is never smaller, is looked at first. Where there is no PSS, resident memory decides.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+SHARE = 0.9
+"""Of the machine's memory, for a command without a limit of its own: short of where the kernel chooses a victim."""
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_VMSTAT = Path("/proc/vmstat")
+
+
+def machine_mib() -> float:
+    """Memory that this process could have, in MiB: the machine's, or that of its control group where it is less."""
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**20]
+    for folder in _own_groups():
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            text = _text(folder / name).strip()
+            if text.isdigit():
+                limits.append(int(text) / 2**20)
+    return min(limits)
+
+
+def limit_mib(given: float | None) -> float:
+    """The limit of a command: its own, or a share of the machine's memory."""
+    return given if given is not None else SHARE * machine_mib()
+
+
+def proportional_mib(pids: Iterable[int]) -> float | None:
+    """Proportional memory of processes together, in MiB; None where the platform does not count it."""
+    total = 0.0
+    for pid in pids:
+        folder = Path(f"/proc/{pid}")
+        found = re.search(r"^Pss:\s+(\d+) kB", _text(folder / "smaps_rollup"), re.MULTILINE)
+        if found is not None:
+            total += int(found[1]) / 1024
+        elif folder.exists() or not Path("/proc/self/smaps_rollup").exists():
+            return None
+    return total
+
+
+def kernel_kills() -> int | None:
+    """
+    How often the kernel has killed a process for want of memory since it booted; None where it does not say.
+
+    The counter is the whole machine's and counts kills by limits of control groups, too.
+    """
+    found = re.search(r"^oom_kill (\d+)$", _text(_VMSTAT), re.MULTILINE)
+    return int(found[1]) if found is not None else None
+
+
+def _own_groups() -> list[Path]:
+    """Folders of this process's control group and of those above it, in the old layout and in the new one."""
+    folders = []
+    for line in _text(Path("/proc/self/cgroup")).splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "memory"):
+            top = _CGROUPS / controllers
+            group = top / path.lstrip("/")
+            folders += [group, *(parent for parent in group.parents if parent.is_relative_to(top))]
+    return folders
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""  # not there, or not ours to read: the callers say what that means

@@ -1,0 +1,41 @@
+"""Limits of memory come from the machine and its control group; what a process really holds, from the kernel."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.supervision import memory
+
+
+def test_a_limit_of_ones_own_comes_before_the_machines() -> None:
+    assert memory.limit_mib(100) == 100
+    assert memory.limit_mib(None) == memory.SHARE * memory.machine_mib()
+    assert 100 < memory.machine_mib() <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def test_a_control_group_may_have_less_than_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = tmp_path / "slice" / "job"
+    group.mkdir(parents=True)
+    monkeypatch.setattr(memory, "_own_groups", lambda: [group, group.parent])
+    (group / "memory.max").write_text("max\n")
+    assert memory.machine_mib() > 64
+    (group.parent / "memory.max").write_text(f"{64 * 2**20}\n")
+    assert memory.machine_mib() == 64
+    (group / "memory.limit_in_bytes").write_text(f"{32 * 2**20}\n")
+    assert memory.machine_mib() == 32
+
+
+def test_proportional_memory_is_that_of_the_living() -> None:
+    own = memory.proportional_mib([os.getpid(), 999_999_999])
+    assert own is not None
+    assert 5 < own < 2000
+
+
+def test_kills_of_the_kernel_are_counted_where_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counter = tmp_path / "vmstat"
+    counter.write_text("nr_free_pages 1\noom_kill 7\nother 2\n")
+    monkeypatch.setattr(memory, "_VMSTAT", counter)
+    assert memory.kernel_kills() == 7
+    counter.unlink()
+    assert memory.kernel_kills() is None

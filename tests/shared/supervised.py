@@ -1,0 +1,49 @@
+"""Pieces of Python as supervised commands, with the observer and an event log, as a lane runs them."""
+
+import os
+import sys
+from pathlib import Path
+
+from harness import child, processes
+from harness.environment import OBSERVER
+from harness.interruption import Interruption
+from harness.supervision.limits import Limits
+
+TOKEN = "fedcba987654"
+
+
+def run(folder: Path, code: str, *, timeout_s: float = 60, limits: Limits | None = None) -> child.Finished:
+    """
+    Run a piece of Python in a folder; its log is `log.txt` there.
+
+    Args:
+        folder: working directory, and where everything is kept.
+        code: what to run.
+        timeout_s: wall-clock limit.
+        limits: further limits.
+    """
+    env = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(OBSERVER),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        processes.TOKEN_VARIABLE: TOKEN,
+        "PTYCHO_HARNESS_WRITES": str(folder / "writes.log"),
+        "PTYCHO_HARNESS_SCRATCH": str(folder),
+        "PTYCHO_HARNESS_EVENTS": str(folder / "events.ndjson"),
+    }
+    return child.run(
+        [sys.executable, "-c", code],
+        env=env,
+        cwd=folder,
+        log=folder / "log.txt",
+        timeout_s=timeout_s,
+        token=TOKEN,
+        interruption=Interruption(),
+        limits=limits or Limits(),
+    )
+
+
+def survivors() -> list[str]:
+    """Processes of such a command that still live."""
+    return [processes.describe(found) for found in processes.with_token(TOKEN)]
