@@ -1,18 +1,30 @@
 """
-Sweeping up after runs that could not do it themselves (SIGKILL, a lost machine).
+Sweeping up after runs that could not do it themselves (SIGKILL, a lost machine), and bounding what runs keep.
 
 A run is dead when the very process in its record is gone: pid, start time and boot are compared. A living run is never
-touched. Processes of a dead run are found by its token.
+touched. Processes of a dead run are found by its token. What it found out is not lost: its reports are made from its
+log, and say that they are partial. Two sweeps of a workspace wait for each other; what one of them removed, the other
+does not look for.
 """
 
-from collections.abc import Callable
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import processes, runroot
+from harness import exclusive, processes, retention, runroot
 from harness.removal import remove_tree
+from harness.retention import Policy
+from ptycho.errors import PtychoError, UsageError
+from ptycho.verdict import Verdict
 
 GRACE_S = 3.0
+LOCK = "clean.lock"
+ENVIRONMENTS = "environments"
+"""Where targets' own environments lie in a workspace's folder (`harness.target_environment`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,41 +36,101 @@ class Remains:
         run: the run.
         processes: its processes that still live.
         scratch: whether its scratch is still there.
+        unreported: whether it has a log, and no reports were made from it.
     """
 
     run: runroot.RunRoot
-    processes: tuple[str, ...]
-    scratch: bool
+    processes: tuple[str, ...] = ()
+    scratch: bool = False
+    unreported: bool = False
+
+    def __str__(self) -> str:
+        left = (
+            "scratch" * self.scratch,
+            f"{len(self.processes)} processes" * bool(self.processes),
+            "a log without reports" * self.unreported,
+        )
+        return f"{self.run.path}: dead run, left {', '.join(filter(None, left))}"
 
 
 def survey(root: Path) -> list[Remains]:
-    """Dead runs that left scratch or processes, oldest first."""
+    """Dead runs that left scratch, processes or a log without reports, oldest first."""
     found = []
-    for run in runroot.find(root):
-        if not run.alive:
-            alive = tuple(processes.describe(process) for process in processes.with_token(run.token))
-            if alive or run.scratch.exists() or run.scratch.is_symlink():
-                found.append(Remains(run=run, processes=alive, scratch=run.scratch.exists()))
+    dead = [run for run in runroot.find(root) if not run.alive]
+    alive = _living() if dead else {}
+    for run in dead:
+        remains = Remains(
+            run=run,
+            processes=alive.get(run.token, ()),
+            scratch=os.path.lexists(run.scratch),
+            unreported=run.events.exists() and not (run.path / retention.REPORT).exists(),
+        )
+        if remains.processes or remains.scratch or remains.unreported:
+            found.append(remains)
     return found
 
 
-def sweep(root: Path, *, hurry: Callable[[], bool] = lambda: False) -> tuple[list[Remains], list[str]]:
+def _living() -> Mapping[str, tuple[str, ...]]:
+    """Living processes of every run of this user, described, by the run's token; one look at each process."""
+    import psutil
+
+    found: dict[str, tuple[str, ...]] = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            for token in process.environ().get(processes.TOKEN_VARIABLE, "").split(":"):
+                if token and process.pid != os.getpid():
+                    found[token] = (*found.get(token, ()), processes.describe(process))
+    return found
+
+
+def sweep(
+    root: Path, *, hurry: Callable[[], bool] = lambda: False, say: Callable[[str], None] | None = None
+) -> tuple[list[Remains], list[str]]:
     """
-    End the processes and remove the scratch of every dead run.
+    End the processes, make the reports and remove the scratch of every dead run.
+
+    Args:
+        root: the workspace's folder for runs.
+        hurry: whether to wait for nothing any more.
+        say: is told which reports were made; without it, they are named on standard error.
 
     Returns:
-        What was swept, and what could not be removed.
+        What was swept, and what could not be done.
+
+    Raises:
+        InfrastructureError: another sweep does not come to its end.
+        KeyboardInterrupt: `hurry` said so while another sweep was at work.
     """
-    swept = survey(root)
-    refused: list[str] = []
-    for remains in swept:
-        token = remains.run.token
-        processes.end(lambda token=token: processes.with_token(token), grace_s=GRACE_S, hurry=hurry)  # type: ignore[misc]
-        refused += remains.run.remove_scratch()
+    if not survey(root) and not runroot.abandoned(root):
+        return [], []
+    with exclusive.held(root.absolute() / LOCK, "sweep up after dead runs", hurry=hurry):
+        swept = survey(root)
+        refused: list[str] = []
+        for remains in swept:
+            token = remains.run.token
+            processes.end(lambda token=token: processes.with_token(token), grace_s=GRACE_S, hurry=hurry)  # type: ignore[misc]
+            if remains.unreported:
+                _report(remains.run, say or _say_aside, refused)
+            refused += remains.run.remove_scratch()
+        for path in runroot.abandoned(root):
+            refused += remove_tree(path)
     return swept, refused
 
 
-def main(root: Path, *, check: bool, dry_run: bool, everything: bool) -> int:
+def _report(run: runroot.RunRoot, say: Callable[[str], None], refused: list[str]) -> None:
+    """What the dead run's log amounts to. Nobody writes to it any more: its processes are gone."""
+    from harness import rebuild
+
+    try:
+        judged = rebuild.write(run.path)
+    except PtychoError as error:
+        refused.append(f"{run.path}: no reports: {error}")
+    else:
+        partial = "partial " if judged.partial else ""
+        say(f"{run.path}: {partial}reports made from its log: {judged.verdict.name.lower()}; see summary.txt there")
+
+
+def main(root: Path, *, check: bool, dry_run: bool, everything: bool, policy: Policy | None = None) -> int:
     """
     The `clean` command.
 
@@ -66,29 +138,113 @@ def main(root: Path, *, check: bool, dry_run: bool, everything: bool) -> int:
         root: the workspace's folder for runs.
         check: change nothing; fail if there is something to sweep.
         dry_run: change nothing; say what would be done.
-        everything: also remove what finished runs keep (logs, pictures, outcomes).
+        everything: also remove what finished runs keep (logs, pictures, outcomes), and the targets' environments.
+        policy: which of the finished runs to keep.
 
     Returns:
         The exit code.
     """
-    from ptycho.verdict import Verdict
-
-    found = survey(root)
+    found, abandoned = survey(root), runroot.abandoned(root)
     for remains in found:
-        print(f"{remains.run.path}: dead run with scratch: {remains.scratch}, processes: {len(remains.processes)}")
+        _say(str(remains))
         for process in remains.processes:
-            print(f"  process {process}")
-    finished = [run for run in runroot.find(root) if everything and not run.alive]
-    for run in finished:
-        print(f"{run.path}: finished run")
-    if check:
-        return int(Verdict.FAIL if found else Verdict.PASS)
-    if dry_run:
-        return int(Verdict.PASS)
-    _, refused = sweep(root)
-    for run in finished:
-        refused += remove_tree(run.path)
+            _say(f"  process {process}")
+    for path in abandoned:
+        _say(f"{path}: a run that never began")
+    if check or dry_run:
+        _announce(root, everything=everything, policy=policy or Policy())
+        return int(Verdict.FAIL if check and (found or abandoned) else Verdict.PASS)
+    swept, refused = sweep(root, say=_say)
+    if everything:
+        removed = _remove_everything(root, refused)
+    else:
+        gone, left = retention.apply(root, policy or Policy())
+        removed, refused = [f"run {item}" for item in gone], refused + left
+    for name in removed:
+        _say(f"removed {name}")
     for sentence in refused:
-        print(f"left in place: {sentence}")
-    print(f"swept {len(found)} dead runs" + (f", removed {len(finished)} finished ones" if everything else ""))
+        _say(f"left in place: {sentence}")
+    _say(f"swept {len(swept)} dead runs, removed {len(removed)} runs and environments")
     return int(Verdict.FAIL if refused else Verdict.PASS)
+
+
+def _announce(root: Path, *, everything: bool, policy: Policy) -> None:
+    """Say what finished runs and environments would be removed."""
+    if everything:
+        for run in retention.removable(runroot.find(root)):
+            _say(f"{run.path}: finished run")
+        for path in _environments(root):
+            _say(f"{path}: environment of a target")
+    else:
+        for item in retention.surplus(root, policy):
+            _say(f"{item.run.path}: beyond what is kept: {item}")
+
+
+def _environments(root: Path) -> list[Path]:
+    folder = root.absolute() / ENVIRONMENTS
+    return sorted(path for path in folder.iterdir() if path.suffix != ".lock") if folder.is_dir() else []
+
+
+def _remove_everything(root: Path, refused: list[str]) -> list[str]:
+    """Remove every run that has ended and, where no run is alive that may use one, the environments of targets."""
+    removed = []
+    for run in retention.removable(runroot.find(root)):
+        said = run.remove()
+        refused += said
+        removed += [] if said else [f"run {run.path.name}"]
+    used = any(run.alive for run in runroot.find(root))
+    for path in _environments(root):
+        if used:
+            refused.append(f"{path}: a living run may use it")
+        elif not path.is_dir() or path.is_symlink():
+            path.unlink(missing_ok=True)  # the log of an installation
+        else:
+            try:
+                # The maker of an environment holds this lock. The file stays: others may be waiting for it.
+                with exclusive.held(path.with_name(f"{path.name}.lock"), f"remove {path.name}", timeout_s=0):
+                    said = remove_tree(path)
+            except PtychoError as error:
+                said = [f"{path}: {error}"]
+            refused += said
+            removed += [] if said else [f"environment {path.name}"]
+    return removed
+
+
+def _say(text: str) -> None:
+    """Print a line; a name that is no UTF-8 is shown in escapes."""
+    print(text.encode("utf-8", errors="backslashreplace").decode())
+
+
+def _say_aside(text: str) -> None:
+    """Print a line where it disturbs no `--json`; standard error shows any name."""
+    print(text, file=sys.stderr)
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", epilog: str) -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser("clean", help="sweep up after runs that were killed", epilog=epilog)
+    parser.add_argument("--root", type=Path, default=runroot.DEFAULT_ROOT, help="folder for runs (default: .harness)")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if there is something to sweep")
+    parser.add_argument("--dry-run", action="store_true", help="change nothing; say what would be done")
+    parser.add_argument("--all", action="store_true", help="also remove what finished runs keep, and environments")
+    parser.add_argument(
+        "--keep-runs", type=int, default=Policy.runs, metavar="N", help="finished runs to keep (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--keep-mib",
+        type=float,
+        default=Policy.mib,
+        metavar="MIB",
+        help="size of all that is kept; beyond it, the oldest that passed go first (default: %(default)g)",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.keep_runs < 1 or not args.keep_mib >= 0:
+        raise UsageError(
+            f"--keep-runs {args.keep_runs} --keep-mib {args.keep_mib:g}: at least one run and no negative size; "
+            "to remove every finished run, give --all"
+        )
+    policy = Policy(runs=args.keep_runs, mib=args.keep_mib)
+    return main(args.root, check=args.check, dry_run=args.dry_run, everything=args.all, policy=policy)

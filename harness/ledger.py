@@ -1,5 +1,5 @@
 """
-What changed outside the run, by name.
+What changed outside the run, and what its processes still held at their end, by name and owner.
 
 Two kinds of places are watched.
 
@@ -11,8 +11,9 @@ before and after (path, size, time, inode; links are not followed) and compared.
 time, so a change there is a leak of the run only if it can be laid at its door: a child was seen to write it
 (`harness/observer`), its name carries the run's token or the pid of one of its processes, or the place is *strict*.
 Strict are the checkout, where nothing but the run is expected to write, and /dev/shm, where only natively created
-memory turns up, unless a living stranger holds the path open. What is left over is reported as unattributed and fails
-only where the caller asks for it (`--strict`).
+memory turns up, unless a living stranger holds the path open, or another run of the workspace went on at the same
+time. What that one was seen to write is its own affair. What is left over is reported as unattributed and fails only
+where the caller asks for it (`--strict`).
 """
 
 import contextlib
@@ -23,6 +24,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+
+from harness.observed import Held, Observed, claimed, neighbours
+from harness.observed import observed_writes as observed_writes
 
 IGNORED_IN_CHECKOUT = (
     ".git",  # an editor's or prompt's `git status` rewrites the index
@@ -36,6 +40,12 @@ IGNORED_IN_CHECKOUT = (
     ".hypothesis",
 )
 """Names in the checkout that are not listed, each written by a known tool that is no child of a run."""
+
+SEGMENTS = Path("/proc/sysvipc/shm")
+"""System V shared memory: a table that is listed as if it were a folder, `segment ID of process MAKER`."""
+
+HELD = {"thread": "threads", "descriptor": "descriptors", "shared memory": "shared memory"}
+"""Place of what a process held at its end, by its kind."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +118,9 @@ def shared_places(cwd: Path, *, home: Path, tmp: Path) -> tuple[Place, ...]:
         Place(name="TMPDIR", path=tmp, depth=1),
         Place(name="HOME", path=home, depth=2),
         Place(name="/dev/shm", path=Path("/dev/shm"), depth=1, strict=True),  # noqa: S108 - watched, not used
+        Place(name="System V shared memory", path=SEGMENTS, depth=1),
     )
-    return tuple(place for place in places if place.path.is_dir())
+    return tuple(place for place in places if place.path.exists())
 
 
 def _walk(folder: Path, depth: int, ignored: tuple[str, ...]) -> Iterator[tuple[str, Entry]]:
@@ -138,9 +149,21 @@ def _walk(folder: Path, depth: int, ignored: tuple[str, ...]) -> Iterator[tuple[
                 yield from _walk(Path(entry.path), depth - 1, ignored)
 
 
+def _segments(table: Path) -> Iterator[tuple[str, Entry]]:
+    for row in table.read_text().splitlines()[1:]:
+        _, number, _, size, maker, _, _, owner = row.split()[:8]
+        entry = Entry(size=int(size), mtime_ns=0, inode=int(number), directory=False, owner=int(owner))
+        yield f"{table}/segment {number} of process {maker}", entry
+
+
 def listing(places: Iterable[Place]) -> dict[str, dict[str, Entry]]:
     """What is in each place now, by the place's name and the path."""
-    return {place.name: dict(_walk(place.path, place.depth, place.ignored)) for place in places}
+    return {
+        place.name: dict(
+            _segments(place.path) if place.path == SEGMENTS else _walk(place.path, place.depth, place.ignored)
+        )
+        for place in places
+    }
 
 
 def changes(before: Listing, after: Listing) -> Iterator[tuple[str, str]]:
@@ -153,17 +176,6 @@ def changes(before: Listing, after: Listing) -> Iterator[tuple[str, str]]:
                 yield path, "new"
         elif before[path] != after[path]:
             yield path, "changed"
-
-
-def observed_writes(logs: Iterable[Path]) -> dict[str, int]:
-    """Paths that children wrote to outside scratch, with the pid of the last one that did."""
-    writes: dict[str, int] = {}
-    for log in logs:
-        if log.exists():
-            for line in log.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-                pid, _, path = line.partition("\t")
-                writes[path] = int(pid)
-    return writes
 
 
 def _held_by_stranger(path: str) -> bool:
@@ -179,7 +191,14 @@ def _held_by_stranger(path: str) -> bool:
 
 
 def attribute(
-    place: Place, path: str, what: str, *, token: str, writes: Mapping[str, int], pids: Iterable[int]
+    place: Place,
+    path: str,
+    what: str,
+    *,
+    token: str,
+    writes: Mapping[str, int],
+    pids: Iterable[int],
+    alone: bool = True,
 ) -> Leak:
     """
     Say whether a change is the run's, and why.
@@ -191,9 +210,11 @@ def attribute(
         token: the run's token.
         writes: of `observed_writes`.
         pids: pids of the run's processes.
+        alone: whether no other run went on meanwhile; if one did, no place is strict.
     """
     below = next((written for written in writes if written == path or written.startswith(path + os.sep)), None)
-    numbers = {int(number) for number in re.findall(r"\d+", Path(path).name)}
+    # A segment's own number is no pid.
+    numbers = {int(number) for number in re.findall(r"\d+", Path(path).name.rpartition("process ")[2])}
     blame = ""
     if below is not None:
         blame = f"written by process {writes[below]} of the run"
@@ -201,7 +222,7 @@ def attribute(
         blame = "named after the run"
     elif what == "new" and (own := numbers & set(pids)):
         blame = f"named after process {min(own)} of the run"
-    elif place.strict and not _held_by_stranger(path):
+    elif place.strict and alone and not _held_by_stranger(path):
         blame = "nobody else is expected to write here"
     return Leak(path=path, place=place.name, what=what, blame=blame)
 
@@ -217,7 +238,9 @@ def compare(
     foreign: Iterable[str] = (),
 ) -> list[Leak]:
     """
-    Every change between two listings, each with its blame.
+    Every change between two listings, each with its blame, and everything that a process held at its end.
+
+    What another run of the workspace was seen to write meanwhile is left out: that run answers for it.
 
     Args:
         places: the places listed.
@@ -229,13 +252,34 @@ def compare(
         foreign: patterns of paths that the caller knows to be written by others meanwhile.
     """
     patterns, known, seen = tuple(foreign), tuple(pids), set[str]()
+    others = neighbours(writes.run) if isinstance(writes, Observed) and writes.run is not None else []
+    theirs = claimed(others)
     leaks = []
     for place in places:
         for path, what in changes(before[place.name], after[place.name]):
             if path not in seen and not any(fnmatch(path, pattern) for pattern in patterns):
                 seen.add(path)
-                leaks.append(attribute(place, path, what, token=token, writes=writes, pids=known))
-    return leaks
+                found = attribute(place, path, what, token=token, writes=writes, pids=known, alone=not others)
+                if found.blame or not _is_claimed(path, theirs):
+                    leaks.append(found)
+    return leaks + [_of_held(item) for item in _still_held(writes, known)]
+
+
+def _is_claimed(path: str, theirs: Iterable[str]) -> bool:
+    """Whether a path, something in it or something that it is in was written by another run."""
+    return any(path == other or other.startswith(path + os.sep) or path.startswith(other + os.sep) for other in theirs)
+
+
+def _still_held(writes: Mapping[str, int], pids: Iterable[int]) -> Iterator[Held]:
+    """What counts: shared memory that a helper process had is its command's, unless that gave it back later."""
+    for item in writes.held if isinstance(writes, Observed) else ():
+        passing = item.kind == "shared memory" and item.pid not in set(pids)
+        if not passing or os.path.lexists(item.name):
+            yield item
+
+
+def _of_held(item: Held) -> Leak:
+    return Leak(path=item.name, place=HELD.get(item.kind, item.kind), what="left", blame=str(item))
 
 
 def left_behind(place: str, folder: Path, *, expected: Iterable[str] = ()) -> list[Leak]:

@@ -19,6 +19,14 @@ PLACES = {
 }
 """Finding by place of a command's own; any other place is shared."""
 
+HELD = {
+    "threads": "leak-thread",
+    "descriptors": "leak-descriptor",
+    "shared memory": "leak-shared-memory",
+    "System V shared memory": "leak-shared-memory",
+}
+"""Finding by place that is no folder; anything else that existed before the run is elsewhere."""
+
 _SQLITE = b"SQLite format 3\0"
 _LOOKED_AT = 200
 
@@ -32,10 +40,13 @@ def of_command(label: str, leak: Leak) -> Finding:
 
 
 def of_run(leak: Leak) -> Finding:
-    """The finding about a change in a place that existed before the run."""
-    figures = {"place": leak.place}
+    """The finding about a change in a place that existed before the run, or about what a process held at its end."""
+    name = leak.path if leak.place == "threads" else Path(leak.path).name
     return Finding(
-        id="leak-elsewhere", subject=lasting(Path(leak.path).name), sentence=f"leak: {leak}", figures=figures
+        id=HELD.get(leak.place, "leak-elsewhere"),
+        subject=lasting(name),
+        sentence=f"leak: {leak}",
+        figures={"place": leak.place},
     )
 
 

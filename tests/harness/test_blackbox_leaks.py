@@ -53,3 +53,19 @@ def test_a_process_is_named_after_its_program() -> None:
 def test_a_change_in_a_shared_place() -> None:
     finding = leaks.of_run(Leak(path="/home/me/.cache/x7", place="HOME", what="new", blame="written by process 7"))
     assert ("leak-elsewhere", "x#") == (finding.id, finding.subject)
+
+
+@pytest.mark.parametrize(
+    ("place", "path", "expected"),
+    [
+        ("threads", "feeder/7", ("leak-thread", "feeder/#")),
+        ("descriptors", "/data/scan12.npz", ("leak-descriptor", "scan#.npz")),
+        ("shared memory", "/dev/shm/sem.ring-7", ("leak-shared-memory", "sem.ring-#")),
+        ("System V shared memory", "/proc/sysvipc/shm/segment 5 of process 6", ("leak-shared-memory", None)),
+    ],
+)
+def test_what_a_process_held_has_a_finding_of_its_own(place: str, path: str, expected: tuple[str, str | None]) -> None:
+    finding = leaks.of_run(Leak(path=path, place=place, what="left", blame="process 7 of scan-train"))
+    assert finding.id == expected[0]
+    assert finding.subject == (expected[1] or "segment # of process #")
+    assert finding.sentence == f"leak: left in {place}: {path} (process 7 of scan-train)"

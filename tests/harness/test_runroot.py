@@ -53,3 +53,31 @@ def test_a_link_to_a_run_is_not_a_run(tmp_path: Path) -> None:
 
 def test_no_runs_where_there_is_no_folder(tmp_path: Path) -> None:
     assert list(runroot.find(tmp_path / "absent")) == []
+
+
+def test_the_run_that_a_path_lies_in(tmp_path: Path) -> None:
+    run = runroot.create(tmp_path)
+    assert runroot.enclosing(run.scratch / "train" / "writes.log") == run
+    assert runroot.enclosing(tmp_path / "runs" / "file") is None
+
+
+def test_a_folder_is_abandoned_when_its_maker_is_gone(tmp_path: Path) -> None:
+    own = processes.identify(os.getpid())
+    for name in (f"a-{own.pid}-{own.started}", f"b-{own.pid}-1", "c", "d-x-y"):
+        (tmp_path / "runs" / f".nascent-{name}").mkdir(parents=True)
+    found = [path.name for path in runroot.abandoned(tmp_path)]
+    assert found == [f".nascent-b-{own.pid}-1", ".nascent-c", ".nascent-d-x-y"]
+    assert runroot.abandoned(tmp_path / "absent") == []
+    assert list(runroot.find(tmp_path)) == []
+
+
+def test_making_a_run_leaves_nothing_unfinished(tmp_path: Path) -> None:
+    run = runroot.create(tmp_path)
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [run.path.name]
+
+
+def test_the_whole_folder_of_a_run_goes(tmp_path: Path) -> None:
+    run, other = runroot.create(tmp_path), runroot.create(tmp_path)
+    assert run.remove() == []
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [other.path.name]
+    assert run.remove() == []

@@ -1,0 +1,118 @@
+"""
+What children were seen to do: what they wrote outside their scratch, and what they still held at their end.
+
+Both come from the observer inside of them (`harness/observer`). Runs that go on at the same time in one workspace have
+observers, too: what theirs saw is theirs, and must not be laid at the door of another run.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import events, runroot
+from harness.runroot import RunRoot
+
+HELD = "process.held"
+WRITES = "writes.log"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """
+    Something that a process held when it came to its end.
+
+    Attributes:
+        kind: `"thread"`, `"descriptor"` or `"shared memory"`.
+        name: its name or path.
+        owner: what the process knows of it: where a thread is, how a file is open.
+        cell: cell of its command.
+        pid: of the process.
+    """
+
+    kind: str
+    name: str
+    owner: str
+    cell: str
+    pid: int
+
+    def __str__(self) -> str:
+        return f"process {self.pid} of {self.cell}, {self.owner}"
+
+
+class Observed(dict[str, int]):
+    """
+    Paths that children wrote to outside scratch, with the pid of the last one that did.
+
+    Attributes:
+        run: the run that they belong to; None if their logs lie in no run.
+        held: what they held at their end.
+    """
+
+    run: RunRoot | None = None
+    held: tuple[Held, ...] = ()
+
+
+def _written(log: Path) -> Iterator[tuple[str, int]]:
+    """Paths and pids in an observer's log. A record ends with a null byte, the one character that no path has."""
+    with contextlib.suppress(FileNotFoundError):
+        for record in log.read_bytes().split(b"\0")[:-1]:
+            pid, _, path = record.partition(b"\t")
+            yield os.fsdecode(path), int(pid)
+
+
+def _rows(run: RunRoot) -> tuple[events.Row, ...]:
+    try:
+        return events.parse(run.events.read_bytes()).rows
+    except OSError:
+        return ()  # a run of another kind, or not yet begun
+
+
+def observed_writes(logs: Iterable[Path]) -> Observed:
+    """
+    What the children of a run were seen to do.
+
+    Args:
+        logs: the observers' logs, one a cell; some may not be there.
+    """
+    found = Observed()
+    for log in logs:
+        found.run = found.run or runroot.enclosing(log)
+        found.update(_written(log))
+    if found.run is not None:
+        found.held = tuple(
+            Held(pid=int(row["pid"]), **{name: str(row[name]) for name in ("kind", "name", "owner", "cell")})
+            for row in _rows(found.run)
+            if row["event"] == HELD and {"kind", "name", "owner", "cell", "pid"} <= set(row)
+        )
+    return found
+
+
+def neighbours(run: RunRoot) -> list[RunRoot]:
+    """Other runs of the workspace that went on while this one did: still alive, or whose log is younger than it."""
+    began = (run.path / runroot.MARKER).stat().st_mtime_ns
+    return [other for other in runroot.find(run.path.parents[1]) if other.token != run.token and _after(other, began)]
+
+
+def _after(run: RunRoot, began: int) -> bool:
+    if run.alive:
+        return True
+    try:
+        return run.events.stat().st_mtime_ns >= began
+    except OSError:
+        return False
+
+
+def claimed(runs: Iterable[RunRoot]) -> set[str]:
+    """
+    Paths that other runs were seen to write.
+
+    A run that has ended has no scratch any more, and with it no observers' logs; but what it left is in its event log.
+    The event log is read last, so that a run that ends in between is not missed.
+    """
+    found: set[str] = set()
+    for run in runs:
+        found |= {path for log in run.scratch.glob(f"*/{WRITES}") for path, _ in _written(log)}
+        found |= {str(row["path"]) for row in _rows(run) if row["event"] == "leak" and "path" in row}
+    return found
