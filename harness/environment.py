@@ -17,6 +17,8 @@ ALLOWED_PREFIXES = ("LC_",)
 GPU_PREFIXES = ("CUDA_", "NVIDIA_", "HIP_", "ROCR_")
 HIDE_GPUS = {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": ""}
 OBSERVER = Path(__file__).parent / "observer"
+WRITES_VARIABLE = "PTYCHO_HARNESS_WRITES"
+"""Names the log of a command's cell to each process of it, and so says whose it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,11 @@ class Cell:
     def writes(self) -> Path:
         """Log of the paths outside the cell that the command wrote to (`harness/observer`)."""
         return self.path / "writes.log"
+
+    @property
+    def devices(self) -> Path:
+        """Log of what the command's processes touched of a GPU (`harness/observer`)."""
+        return self.path / "devices.log"
 
     def make(self) -> "Cell":
         """Make the folders, all but the output, which is the command's own to make."""
@@ -118,7 +125,8 @@ def build(
         "MLFLOW_DISABLE_TELEMETRY": "true",
         TOKEN_VARIABLE: f"{outer}:{token}" if outer else token,
         "PTYCHO_HARNESS_SCRATCH": str(scratch),
-        "PTYCHO_HARNESS_WRITES": str(cell.writes),
+        WRITES_VARIABLE: str(cell.writes),
+        "PTYCHO_HARNESS_DEVICES": str(cell.devices),
         "PTYCHO_HARNESS_EVENTS": str(events),
         **extra,
     }

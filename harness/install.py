@@ -11,12 +11,13 @@ one whose lock did not change costs a file comparison.
 
 import argparse
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PASS, INFRA, USAGE = 0, 13, 2  # of ptycho.verdict, which a script run by path cannot import
@@ -25,9 +26,36 @@ STAMP = ".ptycho-lock"
 CPU_BUILD_LANES = ("torch-cpu",)
 """Lanes whose torch must be the build without CUDA."""
 
+ELSEWHERE = (
+    *("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX"),
+    *("UV_PYTHON", "UV_PROJECT_ENVIRONMENT", "UV_SYSTEM_PYTHON", "UV_TARGET", "UV_PREFIX"),
+    *("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_PYTHON", "PIP_REQUIRE_VIRTUALENV", "PIP_DRY_RUN"),
+)
+"""Variables of the caller that would send an installation elsewhere, or nowhere."""
+
+RETRIES = {"UV_HTTP_RETRIES": "2", "PIP_RETRIES": "2"}
+"""Unless the caller says otherwise: with uv's three and pip's five, an index that refuses costs 8 s and more."""
+
 
 class InstallError(Exception):
     """The environment cannot be made; the message says what to do."""
+
+
+def surroundings(caller: Mapping[str, str] | None = None) -> dict[str, str]:
+    """
+    Environment of an installer: the caller's, less what would send it elsewhere.
+
+    The certificates that pip is told (`PIP_CERT`) are told to uv as well, which knows them by another name: behind a
+    proxy that reads TLS one would work and the other not.
+
+    Args:
+        caller: the caller's environment, this process's own by default.
+    """
+    given = os.environ if caller is None else caller
+    kept = RETRIES | {name: value for name, value in given.items() if name not in ELSEWHERE}
+    if kept.get("PIP_CERT") and not kept.get("SSL_CERT_FILE"):
+        kept["SSL_CERT_FILE"] = kept["PIP_CERT"]
+    return kept
 
 
 def find_uv() -> str | None:
@@ -67,7 +95,9 @@ def split_torch(lock: str) -> tuple[str, str | None]:
 
 
 def _attempt(argv: list[str]) -> tuple[bool, str]:
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=surroundings()
+    )
     return done.returncode == 0, done.stdout
 
 
@@ -154,13 +184,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Install a lane's lock into an environment.")
     parser.add_argument("lane")
     parser.add_argument("--python", type=Path, default=Path(sys.executable))
+    parser.add_argument("--json", action="store_true", help="print one JSON document, and only that")
     args = parser.parse_args(arguments)
+    code = PASS
     try:
-        print(install(args.lane, args.python), flush=True)
+        said = install(args.lane, args.python)
     except InstallError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USAGE if str(error).startswith("no lock") else INFRA
-    return PASS
+        code, said = USAGE if str(error).startswith("no lock") else INFRA, str(error)
+    if args.json:
+        print(json.dumps({"lane": args.lane, "python": str(args.python), "exit_code": code, "said": said}), flush=True)
+    elif code == PASS:
+        print(said, flush=True)
+    else:
+        print(f"error: {said}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

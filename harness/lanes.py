@@ -1,13 +1,19 @@
 """
-`python -m harness verdict LANE ...`: do all lanes that must report stand, for this very commit, lock and data?
+`python -m harness verdict LANE ...`: does all that must report stand, for this very commit, lock and data?
 
-Each lane judges itself; this asks whether there is anything to judge. A lane without a run fails, and so does one whose
-newest run is of another commit, data set or lock: an old green is not a green.
+Each run judges itself; this asks whether there is anything to judge. What must report and has no run fails, and so does
+a newest run of another commit, data set or lock, or of a part of its tests: an old green is not a green.
+
+A lane is named by framework and device (`torch-cpu`), any other kind of run by its kind (`parity`, `benchmark`). Runs
+of those two are judged unasked, too, where they belong to the present state: a red one cannot be left out by not
+naming it.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness import events, judgement, origin, runroot, story
 from harness.outcome import GRAVITY
@@ -15,27 +21,45 @@ from harness.story import Story
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
+LANE = "lane"
+UNASKED = ("parity", "benchmark")
+"""Kinds of run that are judged where they ran, also when they are not named."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LaneVerdict:
     """
-    What the newest run of a lane is worth now.
+    What the newest run of a lane, or of another kind, is worth now.
 
     Attributes:
-        lane: its name, for example `torch-cpu`.
+        lane: its name, for example `torch-cpu` or `parity`.
         verdict: of the run; `FAIL` where there is none or where it is stale.
         run: its folder, or None.
         reasons: why it does not pass.
+        asked: whether it must report; otherwise it was found.
     """
 
     lane: str
     verdict: Verdict
     run: Path | None = None
     reasons: tuple[str, ...] = ()
+    asked: bool = True
 
     def __str__(self) -> str:
         where = "" if self.run is None else f" ({self.run})"
-        return "\n  ".join((f"{self.lane}: {self.verdict.name.lower()}{where}", *self.reasons))
+        found = "" if self.asked else ", not asked for"
+        return "\n  ".join((f"{self.lane}: {self.verdict.name.lower()}{found}{where}", *self.reasons))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "lane": self.lane,
+            "verdict": self.verdict.name.lower(),
+            "exit_code": int(self.verdict),
+            "asked": self.asked,
+            "run": None if self.run is None else str(self.run),
+            "reasons": list(self.reasons),
+        }
 
 
 def stale(told: Story) -> list[str]:
@@ -53,36 +77,55 @@ def judge(root: Path, lanes: Sequence[str]) -> list[LaneVerdict]:
 
     Args:
         root: the workspace's folder for runs.
-        lanes: names of the lanes that must report.
+        lanes: names of the lanes that must report, and other kinds of run.
+
+    Returns:
+        Those that must report, in their order, then what was found unasked.
     """
     newest: dict[str, tuple[Path, Story]] = {}
+    unasked = [kind for kind in UNASKED if kind not in lanes]
     for run in runroot.find(root):
         if run.events.is_file():
             told = story.tell(events.parse(run.events.read_bytes()))
-            # A run that was killed before its device was settled counts for every lane of its target.
-            for lane in lanes:
-                mine = lane == told.lane or (not told.complete and lane.rpartition("-")[0] == told.lane)
-                if mine and (lane not in newest or newest[lane][1].started <= told.started):
+            for lane in (*lanes, *unasked):
+                if _is_of(told, lane) and (lane not in newest or newest[lane][1].started <= told.started):
                     newest[lane] = (run.path, told)
-    return [_judged(lane, *newest[lane]) if lane in newest else _absent(lane, root) for lane in lanes]
+    found = [_judged(lane, *newest[lane]) if lane in newest else _absent(lane, root) for lane in lanes]
+    present = [kind for kind in unasked if kind in newest and not stale(newest[kind][1])]
+    return found + [_judged(kind, *newest[kind], asked=False) for kind in present]
+
+
+def _is_of(told: Story, lane: str) -> bool:
+    if told.kind not in ("", LANE):
+        return told.kind == lane
+    # A run that was killed before its device was settled counts for every lane of its target.
+    return lane == told.lane or (not told.complete and lane.rpartition("-")[0] == told.lane)
 
 
 def _absent(lane: str, root: Path) -> LaneVerdict:
     return LaneVerdict(lane=lane, verdict=Verdict.FAIL, reasons=(f"the lane did not run: no run of it in {root}/runs",))
 
 
-def _judged(lane: str, run: Path, told: Story) -> LaneVerdict:
+def _judged(lane: str, run: Path, told: Story, *, asked: bool = True) -> LaneVerdict:
     judged = judgement.judge(told)
     reasons = [f"{problem.verdict.name.lower()}: {problem.message}" for problem in judged.problems]
     verdict = judged.verdict
-    if old := [f"stale outcome: {sentence}" for sentence in stale(told)]:
+    gaps = [f"stale outcome: {sentence}" for sentence in stale(told)]
+    if told.deselected:
+        gaps.append(f"a part of the tests: {told.deselected} were deselected; run without arguments of your own")
+    if gaps:
         verdict = min(verdict, Verdict.FAIL, key=GRAVITY.index)
-    return LaneVerdict(lane=lane, verdict=verdict, run=run, reasons=(*reasons, *old))
+    return LaneVerdict(lane=lane, verdict=verdict, run=run, reasons=(*reasons, *gaps), asked=asked)
 
 
-def main(root: Path, lanes: Sequence[str]) -> int:
+def main(root: Path, lanes: Sequence[str], *, as_json: bool = False) -> int:
     """
     The `verdict` command.
+
+    Args:
+        root: the workspace's folder for runs.
+        lanes: names of what must report.
+        as_json: print one JSON document, and only that.
 
     Returns:
         The exit code: the gravest verdict.
@@ -91,8 +134,17 @@ def main(root: Path, lanes: Sequence[str]) -> int:
         UsageError: no lane is named: nothing that must report is no pass.
     """
     if not lanes:
-        raise UsageError("name the lanes that must report, for example: torch-cpu tf-cpu")
+        raise UsageError("name the lanes that must report, for example: torch-cpu tf-cpu parity")
     found = judge(root, lanes)
-    for lane in found:
-        print(lane)
-    return int(min((lane.verdict for lane in found), key=GRAVITY.index))
+    verdict = min((lane.verdict for lane in found), key=GRAVITY.index)
+    if as_json:
+        plain = {
+            "verdict": verdict.name.lower(),
+            "exit_code": int(verdict),
+            "lanes": [item.as_dict() for item in found],
+        }
+        print(json.dumps(plain, indent=1))
+    else:
+        for lane in found:
+            print(lane)
+    return int(verdict)

@@ -24,28 +24,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from harness import child, install
+from harness import child, install, job
 from harness.interruption import Interruption
 from harness.processes import TOKEN_VARIABLE
 from harness.removal import remove_tree
 from harness.targets import Install, Target
 from ptycho.errors import InfrastructureError, UsageError
+from ptycho.verdict import Verdict
 
 FOLDER = "environments"
 STAMP = "ptycho-target.json"
 ASK_S = 60.0
 _OWN = re.compile(r"\s*(?:-e\b|--editable\b|\.{1,2}(?:/|\[|\s|$)|file:)")
 _ASK = "import json, platform, sys; print(json.dumps([platform.python_implementation(), sys.version_info[:3]]))"
-_NOT_INHERITED = (
-    "PYTHONPATH",
-    "PYTHONHOME",
-    "VIRTUAL_ENV",
-    "UV_PYTHON",
-    "UV_PROJECT_ENVIRONMENT",
-    "PIP_TARGET",
-    "PIP_USER",
-)
-"""Variables of the caller that would send an installation elsewhere."""
 
 
 def environments(root: Path) -> Path:
@@ -186,7 +177,7 @@ def _make(target: Target, given: Install, folder: Path, base: str, interruption:
     if left := remove_tree(folder):
         raise InfrastructureError(f"a half-built environment cannot be removed: {'; '.join(left)}")
     token = secrets.token_hex(6)
-    env = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED} | {TOKEN_VARIABLE: token}
+    env = install.surroundings() | {TOKEN_VARIABLE: token}
     single, files = requirements(target, given)
     for number, argv in enumerate(steps(folder, base, given, single, files, uv)):
         finished = child.run(
@@ -198,9 +189,9 @@ def _make(target: Target, given: Install, folder: Path, base: str, interruption:
             token=token,
             interruption=interruption,
         )
-        if finished.returncode or finished.timed_out:
-            how = f"was killed after {given.timeout_s:g} s" if finished.timed_out else "failed"
-            raise InfrastructureError(f"target {target.file}: {' '.join(argv[:3])} … {how}:\n{finished.tail()}")
+        if job.verdict_of(finished) is not Verdict.PASS:
+            what = f"target {target.file}: {' '.join(argv[:3])} …"
+            raise InfrastructureError(job.complaint(what, finished, given.timeout_s))
     return "uv" if uv else "pip"
 
 

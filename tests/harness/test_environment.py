@@ -1,8 +1,10 @@
 """The environment of a child: what leaks in from the caller is planted, and must not arrive."""
 
+import os
 from pathlib import Path
 
 import pytest
+from injected import bites
 
 from harness import environment
 from harness.environment import Cell
@@ -33,9 +35,11 @@ def _build(cell: Cell, *, gpu: bool) -> dict[str, str]:
     )
 
 
+@pytest.mark.fault("leaked-environment")
 def test_only_what_is_allowed_is_inherited(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {**PLANTED, "LC_TIME": "C", "LANG": "C.UTF-8"}.items():
         monkeypatch.setenv(name, value)
+    bites(PLANTED.items() <= os.environ.items(), "the caller has all of them set")
     built = _build(cell, gpu=False)
     assert {name for name in PLANTED if built.get(name) == PLANTED[name]} == set()
     assert (built["LC_TIME"], built["LANG"], built["EXTRA"]) == ("C", "C.UTF-8", "1")

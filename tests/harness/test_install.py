@@ -1,12 +1,20 @@
 """Environments from locks, with a recorded installer in the place of uv and pip."""
 
+import ast
+import ensurepip
 import json
+import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
+import zipfile
 from pathlib import Path
 
 import pytest
+from injected import bites
 
 from harness import install
 
@@ -128,8 +136,10 @@ def test_a_half_built_environment_is_not_taken_for_a_whole_one(bench: Bench) -> 
     assert install.install("torch-cpu", bench.python).startswith("torch-cpu: installed")
 
 
+@pytest.mark.fault("installer")
 def test_without_uv_pip_does_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(install, "find_uv", lambda: None)
+    bites(install.find_uv() is None, "uv is not to be found")
     bench.wheelhouse()
     assert install.install("torch-cpu", bench.python).startswith("torch-cpu: installed with pip; torch==2.13.0")
     assert bench.calls[0][0][:3] == ["-m", "pip", "install"]
@@ -154,3 +164,144 @@ def test_wheelhouses_come_from_pip_and_an_empty_variable_means_none(monkeypatch:
 def test_it_runs_by_path_with_nothing_but_the_standard_library() -> None:
     argv = [sys.executable, "-S", "-I", install.__file__, "--help"]
     assert "lane" in subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("caller", "told"),
+    [
+        ({"PIP_CERT": "/pip.pem"}, "/pip.pem"),
+        ({"PIP_CERT": "/pip.pem", "SSL_CERT_FILE": "/own.pem"}, "/own.pem"),
+        ({"PIP_CERT": ""}, None),
+        ({}, None),
+    ],
+)
+def test_certificates_that_pip_is_told_are_told_to_uv(caller: dict[str, str], told: str | None) -> None:
+    assert install.surroundings(caller).get("SSL_CERT_FILE") == told
+
+
+def test_what_would_send_an_installation_elsewhere_does_not_arrive() -> None:
+    caller = dict.fromkeys(install.ELSEWHERE, "/elsewhere") | {"HTTPS_PROXY": "proxy", "UV_HTTP_RETRIES": "9"}
+    assert install.surroundings(caller) == {"HTTPS_PROXY": "proxy", "UV_HTTP_RETRIES": "9", "PIP_RETRIES": "2"}
+
+
+def test_the_installer_gets_these_surroundings(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = bench.path / "told"
+    script = f"#!{sys.executable}\nimport os, pathlib\npathlib.Path({str(told)!r}).write_text(repr(dict(os.environ)))\n"
+    (bench.path / "uv").write_text(script)
+    monkeypatch.setenv("PIP_CERT", "/pip.pem")
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("UV_PYTHON", "2.7")
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    bench.wheelhouse()
+    install.install("torch-cpu", bench.python)
+    found = ast.literal_eval(told.read_text())
+    names = ("SSL_CERT_FILE", "UV_PYTHON", "PYTHONPATH")
+    assert [found.get(name) for name in names] == ["/pip.pem", None, None]
+
+
+def test_uv_is_looked_for_beside_the_interpreter_and_on_path_and_may_be_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    assert install.find_uv() is None
+    for folder in ("path", "bin"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "uv").touch(0o755)
+        assert install.find_uv() == str(tmp_path / folder / "uv")
+
+
+PIPS = sorted((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"))
+"""The pip that Python itself carries."""
+
+REAL = [name for name, there in (("uv", install.find_uv()), ("pip", PIPS)) if there]
+
+
+def test_a_real_installer_is_here_to_be_tried() -> None:
+    assert REAL != []
+
+
+@pytest.mark.fault("installer")
+@pytest.mark.parametrize("tool", REAL)
+@pytest.mark.parametrize("trouble", ["offline", "dead proxy"])
+def test_without_an_index_it_is_13_within_ten_seconds_and_names_the_package(
+    tmp_path: Path, tool: str, trouble: str
+) -> None:
+    folder = _checkout(tmp_path)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "env")], check=True)
+    python = tmp_path / "env" / "bin" / "python"
+    if tool == "pip":
+        # From a wheel that is unpacked: zipped it takes seconds to start, an environment with pip takes longer to make.
+        zipfile.ZipFile(PIPS[-1]).extractall(tmp_path / "pip")
+        shell = f'#!/bin/sh\n[ "$1" = -m ] && shift 2 && exec {sys.executable} {tmp_path}/pip/pip "$@"\nexit 9\n'
+        python.unlink()
+        python.write_text(shell)
+        python.chmod(0o755)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    # Nobody listens there any more.
+    proxy = f"http://127.0.0.1:{port}"
+    env = {"HTTPS_PROXY": proxy, "HTTP_PROXY": proxy, "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.devnull}
+    env |= {"HOME": str(tmp_path), "PATH": str(Path(install.find_uv() or "/").parent) if tool == "uv" else "/nowhere"}
+    if trouble == "offline":
+        env |= {"UV_OFFLINE": "1", "PIP_NO_INDEX": "1"}
+    beside = tmp_path / "bin" / "python"
+    beside.parent.mkdir()
+    beside.symlink_to(sys.executable)
+    with socket.socket() as caller:
+        bites(caller.connect_ex(("127.0.0.1", port)) != 0, "nobody answers at the proxy's address")
+    started = time.monotonic()
+    done = subprocess.run(
+        [str(beside), "-I", str(folder / "harness" / "install.py"), "tiny", "--python", str(python)],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, "tiny-absent-package" in done.stderr) == (13, True), done.stderr
+    assert "tiny: the lock could not be installed:" in done.stderr
+    assert time.monotonic() - started < 10
+    assert not (tmp_path / "env" / install.STAMP).exists()
+
+
+def _checkout(tmp_path: Path) -> Path:
+    """The installer by itself, with a lock of a package that no cache has."""
+    folder = tmp_path / "checkout"
+    (folder / "harness").mkdir(parents=True)
+    (folder / "requirements").mkdir()
+    shutil.copyfile(install.__file__, folder / "harness" / "install.py")
+    entry = f"tiny-absent-package==1.0 \\\n    --hash=sha256:{'0' * 64}\n"
+    (folder / "requirements" / "tiny.txt").write_text(entry)
+    return folder
+
+
+@pytest.mark.fault("installer")
+def test_an_installation_that_was_killed_is_begun_again(tmp_path: Path) -> None:
+    folder = _checkout(tmp_path)
+    python = tmp_path / "env" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    uv = tmp_path / "path" / "uv"
+    uv.parent.mkdir()
+    begun, installed = tmp_path / "begun", tmp_path / "installed"
+    script = "#!/bin/sh\n[ -e {flag} ] && : > {end} && exit 0\n: > {flag}\nexec sleep 600\n"
+    uv.write_text(script.format(flag=begun, end=installed))
+    uv.chmod(0o755)
+    beside = tmp_path / "bin" / "python"
+    beside.parent.mkdir()
+    beside.symlink_to(sys.executable)
+    argv = [str(beside), "-I", str(folder / "harness" / "install.py"), "tiny", "--python", str(python)]
+    env = {"PATH": f"{uv.parent}:/usr/bin:/bin", "PIP_FIND_LINKS": ""}
+    process = subprocess.Popen(argv, env=env, start_new_session=True)
+    for _ in range(600):
+        if begun.exists():
+            break
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    bites(process.wait() == -signal.SIGKILL and begun.exists(), "the installation was killed after it had begun")
+    assert not installed.exists()
+    assert not (tmp_path / "env" / install.STAMP).exists()
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
+    assert (done.stdout, installed.exists()) == ("tiny: installed with uv\n", True)
+    assert "up to date" in subprocess.run(argv, env=env, capture_output=True, text=True, check=True).stdout

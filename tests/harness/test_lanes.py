@@ -1,5 +1,6 @@
 """A lane that did not run, or whose newest run is cut, red or of another state, is no pass."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,16 @@ class Checkout:
         self.scan.write_bytes(b"data")
         self.number = 0
 
-    def run(self, rows: list[Row] | None = None, lane: str = "fake-cpu") -> Path:
-        """A run of a lane in the present state; each is a second younger than the one before."""
+    def run(self, rows: list[Row] | None = None, lane: str = "fake-cpu", kind: str = "lane") -> Path:
+        """A run in the present state; each is a second younger than the one before."""
         self.number += 1
         made = runroot.create(self.root)
         about = origin.describe(root=self.path, locks=[self.lock], fixtures={"scan": self.scan}, device="cpu")
         filled = [dict(row) for row in (sample_log.whole() if rows is None else rows)]
         for row in filled:
             row["utc"] = f"2026-01-02T03:04:{self.number:02d}.000+00:00"
-            row |= {"origin": about, "name": lane.rpartition("-")[0]} if row["event"] == "run.start" else {}
+            if row["event"] == "run.start":
+                row |= {"origin": about, "name": lane.rpartition("-")[0] or kind, "kind": kind}
             row |= {"lane": lane} if row["event"] == "device.chosen" else {}
         sample_log.write(made.path, filled)
         return made.path
@@ -101,3 +103,108 @@ def test_a_graver_verdict_is_not_softened_by_being_stale(checkout: Checkout) -> 
     checkout.scan.write_bytes(b"other")
     (found,) = lanes.judge(checkout.root, ["fake-cpu"])
     assert found.verdict is Verdict.INTERRUPTED
+
+
+RUNGS = ["R0 f64 g1", "R1 f64 g1"]
+
+
+def _other(kind: str, results: dict[str, str], verdict: str = "PASS") -> list[Row]:
+    """A run of another kind than a lane: without device, fixture and suite."""
+    wanted = {"rungs": RUNGS} if kind == "parity" else {"benchmarks": ["epoch torch"]}
+    said = {"parity": ("rung.end", "rung", "result"), "benchmark": ("benchmark.end", "benchmark", "verdict")}[kind]
+    begun = sample_log.beginning(**{"fixtures": [], "suite": False, "tests": {}} | wanted)[:2]
+    ends = [sample_log.parent(said[0], **{said[1]: name, said[2]: result}) for name, result in results.items()]
+    return [*begun, *ends, sample_log.end(verdict)]
+
+
+def _verdicts(found: list[lanes.LaneVerdict]) -> list[tuple[str, Verdict, bool]]:
+    return [(item.lane, item.verdict, item.asked) for item in found]
+
+
+GREEN = dict.fromkeys(RUNGS, "pass")
+
+
+def test_after_the_gates_one_command_says_that_everything_stands(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkout.run(lane="torch-cpu")
+    checkout.run(lane="tf-cpu")
+    ladder = checkout.run(_other("parity", GREEN), lane="", kind="parity")
+    assert lanes.main(checkout.root, ["torch-cpu", "tf-cpu", "parity"]) == Verdict.PASS
+    assert capsys.readouterr().out.splitlines()[-1] == f"parity: pass ({ladder})"
+
+
+@pytest.mark.parametrize("absent", ["torch-cpu", "tf-cpu", "parity"])
+def test_a_gate_that_did_not_run_is_red(checkout: Checkout, absent: str) -> None:
+    for name in ("torch-cpu", "tf-cpu", "parity"):
+        if name == "parity" != absent:
+            checkout.run(_other("parity", GREEN), lane="", kind="parity")
+        elif name != absent:
+            checkout.run(lane=name)
+    found = lanes.judge(checkout.root, ["torch-cpu", "tf-cpu", "parity"])
+    assert [item.lane for item in found if item.verdict is not Verdict.PASS] == [absent]
+    assert [item.reasons for item in found if item.lane == absent] == [
+        (f"the lane did not run: no run of it in {checkout.root}/runs",)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (_other("parity", GREEN | {"R1 f64 g1": "fail"}, "FAIL"), "fail: 1 rung did not stand: R1 f64 g1: fail"),
+        (_other("parity", GREEN | {"R1 f64 g1": "unverified"}), "fail: 1 rung did not stand: R1 f64 g1: unverified"),
+        (_other("parity", {"R0 f64 g1": "pass"}), "fail: no evidence: rung R1 f64 g1: did not report"),
+    ],
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_a_ladder_that_does_not_stand_is_red_named_or_not(
+    checkout: Checkout, rows: list[Row], reason: str, named: bool
+) -> None:
+    checkout.run()
+    checkout.run(rows, lane="", kind="parity")
+    found = lanes.judge(checkout.root, ["fake-cpu", *(["parity"] if named else [])])
+    assert _verdicts(found) == [("fake-cpu", Verdict.PASS, True), ("parity", Verdict.FAIL, named)]
+    assert found[1].reasons == (reason,)
+
+
+def test_a_benchmark_is_judged_where_it_ran_and_missed_only_where_it_was_asked_for(checkout: Checkout) -> None:
+    checkout.run()
+    assert _verdicts(lanes.judge(checkout.root, ["fake-cpu"])) == [("fake-cpu", Verdict.PASS, True)]
+    assert _verdicts(lanes.judge(checkout.root, ["fake-cpu", "benchmark"]))[1] == ("benchmark", Verdict.FAIL, True)
+    checkout.run(_other("benchmark", {"epoch torch": "budget"}, "BUDGET"), lane="", kind="benchmark")
+    (_, found) = lanes.judge(checkout.root, ["fake-cpu"])
+    # A benchmark that did not pass is a contradiction to nobody: the run says budget, and its evidence says it again.
+    assert (found.lane, found.verdict is not Verdict.PASS) == ("benchmark", True)
+
+
+def test_a_ladder_of_another_state_is_no_business_of_who_did_not_ask_for_it(checkout: Checkout) -> None:
+    checkout.run(_other("parity", {}, "FAIL"), lane="", kind="parity")
+    checkout.lock.write_text("a==2\n")
+    checkout.run()
+    assert _verdicts(lanes.judge(checkout.root, ["fake-cpu"])) == [("fake-cpu", Verdict.PASS, True)]
+    assert _verdicts(lanes.judge(checkout.root, ["parity"])) == [("parity", Verdict.FAIL, True)]
+
+
+def test_a_lane_called_like_a_kind_is_not_one(checkout: Checkout) -> None:
+    checkout.run(lane="parity-cpu")
+    assert _verdicts(lanes.judge(checkout.root, ["parity"])) == [("parity", Verdict.FAIL, True)]
+
+
+def test_a_part_of_the_tests_is_not_the_suite(checkout: Checkout) -> None:
+    rows = sample_log.whole()
+    for row in rows:
+        row |= {"deselected": 2} if row["event"] == "suite.collected" else {}
+    checkout.run(rows)
+    (found,) = lanes.judge(checkout.root, ["fake-cpu"])
+    assert found.verdict is Verdict.FAIL
+    assert found.reasons == ("a part of the tests: 2 were deselected; run without arguments of your own",)
+
+
+def test_the_same_as_data(checkout: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
+    run = checkout.run()
+    assert lanes.main(checkout.root, ["fake-cpu", "tf-cpu"], as_json=True) == Verdict.FAIL
+    plain = json.loads(capsys.readouterr().out)
+    assert (plain["verdict"], plain["exit_code"]) == ("fail", 1)
+    passed = {"lane": "fake-cpu", "verdict": "pass", "exit_code": 0, "asked": True, "run": str(run), "reasons": []}
+    assert plain["lanes"][0] == passed
+    assert (plain["lanes"][1]["run"], plain["lanes"][1]["exit_code"]) == (None, 1)

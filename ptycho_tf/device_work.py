@@ -1,0 +1,58 @@
+"""What TensorFlow says of the work that it did on a device; see `ptycho.device_work`."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ptycho.device_work import DeviceWork, blank_batch
+from ptycho_tf.dset_loader_tf_mmap import batches_to
+from ptycho_tf.runtime import tf
+
+if TYPE_CHECKING:
+    from ptycho_tf.engine import TensorFlowEngine
+
+
+def collect(engine: "TensorFlowEngine") -> DeviceWork:
+    """The work of an engine that has trained or predicted. Ask at the end: one more batch is evaluated for it."""
+    weights = list(engine.network.parameters.values())
+    # Before anything else is asked of the device: it is the peak of the work itself.
+    peak = tf.config.experimental.get_memory_info("GPU:0")["peak"] if engine.device == "cuda" else 0
+    (placed,) = batches_to([blank_batch(engine.model)])
+    return DeviceWork(
+        parameters=sorted({named(weight.device) for weight in weights}),
+        batch=sorted({named(tensor.device) for tensor in (placed.diffraction, placed.coords_relative)}),
+        parameter_bytes=sum(int(tf.size(weight)) * weight.dtype.size for weight in weights),
+        peak_bytes=int(peak),
+        kernels=_evaluated(engine) if engine.device == "cuda" else 0,
+    )
+
+
+def named(device: str) -> str:
+    """TensorFlow's name of a device as both backends write it: `/job:localhost/…/device:GPU:0` is `cuda:0`."""
+    spec = tf.DeviceSpec.from_string(device)
+    return {"CPU": "cpu", "GPU": f"cuda:{spec.device_index}"}.get(spec.device_type, device)
+
+
+def _evaluated(engine: "TensorFlowEngine") -> int:
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    profiler = tf.profiler.experimental
+    options = profiler.ProfilerOptions(host_tracer_level=0, python_tracer_level=0, device_tracer_level=1)
+    with tempfile.TemporaryDirectory() as folder:
+        with profiler.Profile(folder, options):
+            engine.evaluate([blank_batch(engine.model)])
+        spaces = [xplane_pb2.XSpace.FromString(path.read_bytes()) for path in Path(folder).rglob("*.xplane.pb")]
+    return sum(kernels(space) for space in spaces)
+
+
+def kernels(space: Any) -> int:
+    """How many events of a profile are kernels on a GPU; copies and fills need no computing."""
+    return sum(
+        not plane.event_metadata[event.metadata_id].name.startswith(("Memcpy", "Memset"))
+        for plane in space.planes
+        if plane.name.startswith("/device:GPU")
+        for line in plane.lines
+        # Other lines of the same plane say again what runs there, by operation and by module.
+        if line.name.startswith("Stream")
+        for event in line.events
+    )

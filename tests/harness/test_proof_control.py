@@ -1,0 +1,71 @@
+"""The control is caught by every instrument; an instrument that is put out of order is named."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import environment
+from harness.environment import Cell
+from harness.interruption import Interruption
+from harness.proof import control
+from harness.proof.control import Control
+from harness.proof.untouched import Watch
+
+ALL = (
+    *("variable from outside", "library from outside", "device file from outside"),
+    *("variable from inside", "library from inside", "device file from inside"),
+)
+
+
+def _run(path: Path, *, python: Path = Path(sys.executable), **changes: object) -> Control:
+    return control.run(
+        python,
+        Cell(path=path / "cell").make(),
+        token="t0ken",
+        scratch=path,
+        events=path / "events.ndjson",
+        log=path / "log",
+        interruption=Interruption(),
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+class Blind(Watch):
+    """Looks at nothing."""
+
+    def sample(self) -> None:
+        """Do not look."""
+
+
+def test_a_planted_use_is_caught_from_outside_and_from_inside(tmp_path: Path) -> None:
+    found = _run(tmp_path)
+    assert (found.caught, found.missed, found.findings) == (ALL, (), [])
+    assert found.plant in ("driver", "stand-in")
+    assert found.as_fields() == {"provable": True, "plant": found.plant, "caught": ALL, "missed": ()}
+
+
+def test_a_watch_that_sees_nothing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "LIMIT_S", 1.0)
+    found = _run(tmp_path, watching=Blind)
+    assert (found.missed, found.caught) == (ALL[:3], ALL[3:])
+    (finding,) = found.findings
+    assert (finding.id, finding.subject) == ("device-unproven", "control")
+    assert finding.sentence == f"device: a planted use of a GPU was not caught: {', '.join(ALL[:3])}"
+
+
+def test_an_interpreter_that_does_not_load_the_observer_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "OBSERVER", tmp_path / "no-observer")
+    assert _run(tmp_path).missed == ALL[3:]
+
+
+def test_a_child_that_plants_nothing_is_no_control(tmp_path: Path) -> None:
+    found = _run(tmp_path, python=Path("/bin/false"))
+    assert (found.plant, found.caught, found.missed) == ("", (), ALL)
+
+
+def test_where_nothing_can_be_proved_nothing_is_planted(tmp_path: Path) -> None:
+    assert _run(tmp_path, provable=False) == Control(provable=False)
+    assert not (tmp_path / "log").exists()

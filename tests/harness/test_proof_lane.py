@@ -1,0 +1,104 @@
+"""A whole lane proves its device: what the log holds of it, and that a touched GPU or a wrong claim ends it red."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import fake_driver
+import pytest
+from injected import bites
+
+from harness import judgement, story
+from harness.events import parse
+from harness.outcome import Outcome
+from ptycho.verdict import Verdict
+
+GOOD = {"parameters": ["cuda:0"], "batch": ["cuda:0"], "parameter_bytes": 40, "peak_bytes": 400, "kernels": 3}
+TOUCHING = "import ctypes, sys\nctypes.CDLL({driver!r})\n"
+
+
+def _rows(outcome: Outcome) -> list[dict[str, Any]]:
+    return list(parse((outcome.run_root / "events.ndjson").read_bytes()).rows)
+
+
+def _messages(outcome: Outcome) -> str:
+    return "\n".join(problem.message for problem in outcome.problems)
+
+
+@pytest.fixture
+def gpu(workspace: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs a lane on a GPU that is none: training loads a stand-in for the driver and claims the given work."""
+    driver = fake_driver.copied(tmp_path / "driver")
+    make = type(workspace).target
+
+    def target(self: Any, *, work: Any, loads: bool = True, key: str = 'device = "work"', **settings: object) -> Any:
+        made = make(self, **settings)
+        text = (made.root / "train.py").read_text()
+        claim = f"json.dumps({{'input_sha256': digest, 'work': json.loads({json.dumps(work)!r})}})"
+        assert 'json.dumps({"input_sha256": digest})' in text
+        text = text.replace('json.dumps({"input_sha256": digest})', claim)
+        (made.root / "train.py").write_text((TOUCHING.format(driver=str(driver)) if loads else "") + text)
+        made.file.write_text(made.file.read_text().replace("[summary]\n", f"[summary]\n{key}\n"))
+        from harness import targets
+
+        return targets.load(made.file)
+
+    monkeypatch.setattr(type(workspace), "target", target)
+    return lambda **settings: workspace.run(device="cuda", probe="print('Fake 1')", **settings)
+
+
+def test_a_cpu_lane_has_a_control_and_a_proof_of_every_command(workspace: Any) -> None:
+    outcome = workspace.run()
+    rows = _rows(outcome)
+    (control,) = [row for row in rows if row["event"] == "device.control"]
+    assert (len(control["caught"]), control["missed"]) == (6, [])
+    proofs = {row["label"]: row for row in rows if row["event"] == "device.proof"}
+    assert sorted(proofs) == sorted(row["label"] for row in rows if row["event"] == "command.end")
+    assert [(row["touched"], row["reported"] >= 1, row["gpu"]) for row in proofs.values()] == [([], True, False)] * 2
+    assert ("device", "") in {(row["check"], row["subject"]) for row in outcome.findings.checks()}
+    assert outcome.verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("event", ["device.control", "device.proof"])
+def test_without_it_the_same_log_is_red(workspace: Any, event: str) -> None:
+    outcome = workspace.run()
+    log = parse((outcome.run_root / "events.ndjson").read_bytes())
+    assert judgement.judge(story.tell(log)).verdict is Verdict.PASS
+    rows = tuple(row for row in log.rows if row["event"] != event)
+    judged = judgement.judge(story.tell(type(log)(rows=rows, damage=())))
+    assert judged.verdict is Verdict.FAIL
+    assert "no evidence: " in judged.problems[0].message
+
+
+@pytest.mark.fault("gpu-forbidden")
+def test_a_cpu_lane_whose_training_loads_a_driver_is_red(workspace: Any, gpu: Any) -> None:
+    outcome = workspace.run(work=None)
+    (train,) = (row for row in _rows(outcome) if row["event"] == "command.end" and row["label"] == "scan-train")
+    bites(train["returncode"] == 0, "the training loaded the driver and went on")
+    assert outcome.verdict is Verdict.FAIL
+    assert "libcuda.so.1, in a lane from which every GPU is hidden" in _messages(outcome)
+    assert [finding.id for finding in outcome.findings] == ["gpu-touched"]
+
+
+def test_a_gpu_lane_whose_training_shows_its_work_passes(gpu: Any) -> None:
+    outcome = gpu(work=GOOD)
+    assert (_messages(outcome), outcome.verdict, outcome.lane) == ("", Verdict.PASS, "fake-gpu")
+    (work,) = [row for row in _rows(outcome) if row["event"] == "device.work"]
+    assert (work["label"], work["evidence"], work["problems"]) == ("scan-train", GOOD, [])
+
+
+@pytest.mark.parametrize(
+    ("settings", "id", "sentence"),
+    [
+        ({"work": GOOD | {"parameters": ["cpu"]}}, "gpu-unused", "parameters (devices of the weights) on cpu"),
+        ({"work": GOOD | {"peak_bytes": 0}}, "gpu-unused", "peak_bytes (largest memory in use on the device) is 0"),
+        ({"work": GOOD, "loads": False}, "gpu-unused", "no process of it loaded a driver library"),
+        ({"work": None}, "device-unproven", "the entry 'work' of summary.json is None, not a table"),
+        ({"work": GOOD, "key": ""}, "device-unproven", "the target names no [summary] device"),
+    ],
+)
+def test_a_gpu_lane_that_worked_elsewhere_is_red(gpu: Any, settings: Any, id: str, sentence: str) -> None:  # noqa: A002
+    outcome = gpu(**settings)
+    assert outcome.verdict is Verdict.FAIL
+    assert [finding.id for finding in outcome.findings] == [id]
+    assert sentence in _messages(outcome)

@@ -1,0 +1,50 @@
+"""The evidence of work on a device: what an engine on the CPU says of itself, and what is counted as a kernel."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from backend import BackendUnderTest
+from engine_suite import engine_at_start
+from small_problem import FOUR, ONE, make_batch
+
+from ptycho.config import ModelConfig
+
+
+class DeviceWorkSuite:
+    """Both backends; the kernels of a profile are each framework's own and tested beside this."""
+
+    @pytest.mark.parametrize("model", [ONE, FOUR], ids=["one", "four"])
+    def test_an_engine_on_the_cpu_claims_no_work_elsewhere(self, backend: BackendUnderTest, model: ModelConfig) -> None:
+        engine = engine_at_start(backend, model)
+        # Buffers are not among the weights here, nor are Adam's moments.
+        weights = [value for name, value in engine.state().items() if not name.startswith("adam.")]
+        size = 8 * sum(value.size for value in weights)
+        assert backend.module("device_work").collect(engine) == {
+            "parameters": ["cpu"],
+            "batch": ["cpu"],
+            "parameter_bytes": size,
+            "peak_bytes": 0,
+            "kernels": 0,
+        }
+
+    def test_only_a_gpu_s_fingerprint_has_the_evidence(
+        self, backend: BackendUnderTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        engine = engine_at_start(backend, ONE)
+        assert "work" not in engine.fingerprint()
+        module = backend.module("engine")
+        monkeypatch.setattr(engine, "device", "cuda")
+        monkeypatch.setattr(module, "fingerprint", lambda device, _: {"device": device})
+        monkeypatch.setattr(module.device_work, "collect", lambda _: {"kernels": 7})
+        assert engine.fingerprint() == {"device": "cuda", "work": {"kernels": 7}}
+
+    def test_a_batch_without_light_has_the_shapes_of_one_with(self) -> None:
+        from ptycho.device_work import blank_batch
+
+        for model in (ONE, FOUR, replace(ONE, side=128)):
+            assert _shapes(blank_batch(model)) == _shapes(make_batch(model, 1))
+
+
+def _shapes(batch: Any) -> dict[str, Any]:
+    return {name: (value.shape, value.dtype) for name, value in vars(batch).items()}
