@@ -35,6 +35,7 @@ class Expected:
         may_skip: test functions that may skip, and why.
         rungs: labels of the rungs that must be judged.
         benchmarks: names of the benchmarks that must be judged.
+        device_proof: whether each command must have the proof of its device.
     """
 
     fixtures: tuple[str, ...] = ()
@@ -43,6 +44,7 @@ class Expected:
     may_skip: Mapping[str, str] = field(default_factory=dict)
     rungs: tuple[str, ...] = ()
     benchmarks: tuple[str, ...] = ()
+    device_proof: bool = False
 
     def as_fields(self) -> dict[str, Any]:
         """Fields of the event `run.expect`."""
@@ -64,6 +66,7 @@ def of_fields(row: Mapping[str, Any]) -> Expected:
         may_skip={str(key): str(value) for key, value in may_skip.items()} if isinstance(may_skip, dict) else {},
         rungs=names("rungs"),
         benchmarks=names("benchmarks"),
+        device_proof=row.get("device_proof") is True,
     )
 
 

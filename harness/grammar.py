@@ -75,11 +75,33 @@ RULES = (
         key=("label",),
     ),
     Rule(
+        event="stacks",
+        says="a command was at its time limit: the file with the stacks of its processes, and their innermost frames",
+        fields={"label": str, "path": str, "frames": list},
+    ),
+    Rule(
         event="command.end",
         says="it ended and nobody of it is alive",
         fields={"label": str, "returncode": int, "seconds": _NUMBER, "timed_out": bool},
         closes="command",
         key=("label",),
+    ),
+    Rule(
+        event="device.control",
+        says="a use of a GPU was planted: by which signs it was caught ([proof of device](gpu-runners.md))",
+        fields={"provable": bool, "plant": str, "caught": list, "missed": list},
+        after="device.chosen",
+        once=True,
+    ),
+    Rule(
+        event="device.proof",
+        says="what a command touched of a GPU, by how many looks and reports",
+        fields={"label": str, "gpu": bool, "provable": bool, "looks": int, "reported": int, "touched": list},
+    ),
+    Rule(
+        event="device.work",
+        says="what a training on a GPU says that it did there, and what is wrong with that",
+        fields={"label": str, "evidence": dict, "problems": list},
     ),
     Rule(
         event="fixture.end",
@@ -89,7 +111,7 @@ RULES = (
     ),
     Rule(
         event="phase.start",
-        says="a pipeline enters a phase (data, import, build, train, validate, checkpoint, save)",
+        says="a pipeline enters a phase (data, import, build, trace, train, validate, checkpoint, save)",
         fields={"phase": str},
         opens="phase",
         key=("pid", "phase"),
@@ -131,6 +153,11 @@ RULES = (
         says="a command's whole output is kept, and the command that repeats it",
         fields={"label": str, "log": str, "repeat": str},
     ),
+    Rule(
+        event="process.held",
+        says="a process came to its end and still held a thread, a descriptor or shared memory ([hygiene](hygiene.md))",
+        fields={"kind": str, "name": str, "owner": str, "cell": str},
+    ),
     Rule(event="leak", says="something was left behind, and by whom", fields={"path": str, "place": str}),
     Rule(event="change", says="something changed that cannot be laid at the run's door", fields={"path": str}),
     Rule(
@@ -153,6 +180,11 @@ RULES = (
     Rule(event="quality.end", says="the trained quality is judged", fields={"verdict": str}),
     Rule(event="mutant.end", says="a planted fault was looked for", fields={"id": str, "outcome": str}),
     Rule(event="mutation.end", says="the catalogue of faults is done", fields={"verdict": str}),
+    Rule(
+        event="ending.end",
+        says="a run was killed, and what is left is judged",
+        fields={"trial": int, "victim": str, "phase": str, "failures": list},
+    ),
     Rule(event="benchmark.end", says="a benchmark is judged", fields={"benchmark": str, "verdict": str}),
     Rule(
         event="run.end",

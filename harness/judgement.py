@@ -13,6 +13,7 @@ from harness import events, expectations, story
 from harness.events import Log
 from harness.expectations import Silent
 from harness.outcome import GRAVITY, Problem
+from harness.proof import told as proven
 from harness.story import GREEN, Story
 from ptycho.verdict import Verdict
 
@@ -56,7 +57,7 @@ def judge(told: Story) -> Judgement:
         benchmarks=told.benchmarks,
     )
     problems = [*_end(told), *told.problems]
-    sentences = [*_contradictions(told), *_evidence(told), *_silence(quiet)]
+    sentences = [*_contradictions(told), *_evidence(told), *proven.sentences(told), *_silence(quiet)]
     problems += [Problem(verdict=Verdict.FAIL, message=sentence) for sentence in sentences]
     unique = tuple(dict.fromkeys(problems))
     verdicts = [problem.verdict for problem in unique] + ([told.verdict] if told.verdict is not None else [])

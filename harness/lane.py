@@ -12,17 +12,23 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from harness import child, clean, devices, environment, job, known_failures, lane_log, ledger, runroot, suite, targets
-from harness.blackbox import arguments, checks, leaks, memory
+from harness.blackbox import arguments, checks, leaks
 from harness.blackbox.bench import Bench
 from harness.environment import Cell
 from harness.events import EventLog
 from harness.findings import Finding
 from harness.interruption import Interruption
+from harness.live import LiveView
 from harness.outcome import Outcome
+from harness.proof import lane as device_proof
+from harness.proof.untouched import Proof, Watch
+from harness.supervision.limits import Limits
 from harness.target_parts import Command
 from harness.targets import Target
 from ptycho.errors import PtychoError
 from ptycho.verdict import Verdict
+
+_NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +74,7 @@ class Lane:
         device: the device, the CPU until it is known.
         cells: cells made so far, by label.
         pids: pids of the commands run so far.
-        peaks: largest memory of each command, in MiB, by label.
+        proofs: what each command touched of a GPU, by label.
     """
 
     target: Target
@@ -80,7 +86,7 @@ class Lane:
     device: devices.Device = devices.CPU
     cells: dict[str, Cell] = field(default_factory=dict)
     pids: list[int] = field(default_factory=list)
-    peaks: dict[str, float] = field(default_factory=dict)
+    proofs: dict[str, Proof] = field(default_factory=dict)
 
     def command(
         self,
@@ -92,6 +98,7 @@ class Lane:
         gpu: bool,
         echo: bool = False,
         private_tmp: bool = True,
+        limits: Limits = _NO_LIMITS,
     ) -> child.Finished:
         """Run a command in its cell, log it, and blame it for what it leaves in places of its own."""
         target, run = self.target, self.run
@@ -108,7 +115,7 @@ class Lane:
         self.cells[label] = cell
         log = run.logs / f"{label}.log"
         self.events.write("command.start", label=label, argv=argv, timeout_s=timeout_s, gpu=gpu, log=str(log))
-        peak = memory.Peak()
+        watch = Watch(cell)
         finished = child.run(
             argv,
             env=env,
@@ -118,21 +125,17 @@ class Lane:
             token=run.token,
             interruption=self.interruption,
             echo=echo,
-            meanwhile=peak.sample,
+            meanwhile=watch.sample,
+            limits=limits,
         )
-        self.peaks[label] = round(peak.mib, 1)
         self.pids.append(finished.pid)
-        self.events.write(
-            "command.end",
-            label=label,
-            returncode=finished.returncode,
-            seconds=round(finished.seconds, 3),
-            timed_out=finished.timed_out,
-            peak_mib=self.peaks[label],
+        self.outcome.commands[label] = lane_log.command_end(self.events, label, finished)
+        self.proofs[label] = device_proof.after(
+            label, watch, finished, gpu=gpu, events=self.events, outcome=self.outcome
         )
         for survivor in finished.survivors:
             self.outcome.find(leaks.of_process(label, survivor))
-        for leak in private_leaks(cell, tmp=private_tmp and not finished.timed_out):
+        for leak in private_leaks(cell, tmp=private_tmp and finished.stop is None):
             self.events.write("leak", label=label, path=leak.path, place=leak.place)
             self.outcome.find(leaks.of_command(label, leak))
         return finished
@@ -146,7 +149,14 @@ class Lane:
         """Run a command of the target: a `job.Runner`."""
         self.say(f"{label} …")
         argv = targets.fill(command.argv, values)
-        return self.command(label, argv, cell, timeout_s=command.timeout_s, gpu=self.device.gpu)
+        finished = self.command(
+            label, argv, cell, timeout_s=command.timeout_s, gpu=self.device.gpu, limits=command.limits
+        )
+        if label.endswith("-train"):
+            device_proof.after_training(
+                self.target, label, cell, self.proofs[label], finished, events=self.events, outcome=self.outcome
+            )
+        return finished
 
     def begin(self) -> None:
         """Write into the log what the run is about and what must report."""
@@ -178,6 +188,10 @@ class Lane:
         self.events.write("device.chosen", device=self.device.name, words=self.device.words, lane=lane)
         self.say(f"lane {self.outcome.lane}: {self.device.words}")
 
+    def control_device(self) -> None:
+        """A planted use of a GPU must be caught, or the proofs that follow are none."""
+        device_proof.begin(self.target.interpreter, self.run, self.events, self.outcome, self.interruption)
+
     def run_job(self) -> None:
         """Every fixture through train and infer, then what can be learnt from outside."""
         target, outcome, fixtures = self.target, self.outcome, self.options.fixtures
@@ -201,7 +215,8 @@ class Lane:
             reproduce=self.reproduce(),
         )
         for result in checks.run(bench, fixtures, attempts, brief=self.options.brief):
-            peaks = {f"{step}_peak_mib": self.peaks.get(f"{result.fixture}-{step}") for step in ("train", "infer")}
+            known = {step: outcome.commands.get(f"{result.fixture}-{step}", {}) for step in ("train", "infer")}
+            peaks = {f"{step}_peak_mib": figures.get("peak_mib") for step, figures in known.items()}
             outcome.fixtures.append(replace(result, **peaks))  # type: ignore[arg-type]
             self.events.write("fixture.end", **asdict(outcome.fixtures[-1]) | {"verdict": result.verdict.name.lower()})
 
@@ -230,15 +245,19 @@ class Lane:
             gpu=self.device.gpu,
             echo=not self.options.quiet,
             private_tmp=False,
+            limits=target.suite_limits,
         )
         self.outcome.suite = suite.read(junit, finished)
         self.outcome.findings.checked("suite")
         command = shlex.join(finished.argv)
-        if finished.timed_out:
-            sentence = job.complaint("the test suite", finished, target.suite_timeout_s)
-            self.outcome.find(Finding(id="time-limit", subject="suite", sentence=sentence, command=command))
+        if (ended := job.stopped("suite", "the test suite", finished, target.suite_timeout_s)) is not None:
+            self.outcome.find(ended)
         elif (problem := suite.problem(self.outcome.suite, finished)) is not None:
             self.outcome.find(Finding(id="suite-failed", sentence=problem, command=command))
+
+
+_OF_PLUGINS = (".benchmarks",)
+"""What a plugin of pytest makes in the working directory at every start, used or not: pytest-benchmark its storage."""
 
 
 def private_leaks(cell: Cell, *, tmp: bool) -> list[ledger.Leak]:
@@ -251,7 +270,7 @@ def private_leaks(cell: Cell, *, tmp: bool) -> list[ledger.Leak]:
             what that process held.
     """
     return [
-        *ledger.left_behind("the working directory", cell.cwd),
+        *ledger.left_behind("the working directory", cell.cwd, expected=() if tmp else _OF_PLUGINS),
         *ledger.left_behind("the parent of the working directory", cell.parent, expected=[cell.cwd.name]),
         *ledger.left_behind("HOME", cell.home),
         *(ledger.left_behind("TMPDIR", cell.tmp) if tmp else []),
@@ -298,11 +317,12 @@ def run(target: Target, options: Options, interruption: Interruption) -> Outcome
     outcome.notes += [f"could not sweep {sentence}" for sentence in refused]
     lane = Lane(target=target, options=options, run=run_root, events=events, interruption=interruption, outcome=outcome)
     try:
-        for step in (lane.begin, lane.choose_device, lane.run_job, lane.run_suite):
-            if not _guarded(outcome, step):
-                break
-        else:
-            outcome.findings.checked("leaks")
+        with LiveView(events.path, quiet=options.quiet):
+            for step in (lane.begin, lane.choose_device, lane.control_device, lane.run_job, lane.run_suite):
+                if not _guarded(outcome, step):
+                    break
+            else:
+                outcome.findings.checked("leaks")
     finally:
         _finish(lane, places, before)
     return outcome

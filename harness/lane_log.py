@@ -7,8 +7,10 @@ The frame that every run's log has is `harness.run_log`; this fills it from a ta
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from harness import expectations, origin, run_log
+from harness.child import Finished
 from harness.events import EventLog
 from harness.expectations import Expected
 from harness.outcome import Outcome
@@ -39,7 +41,7 @@ def begin(
     Raises:
         UsageError: the manifest of the tests that must report is wrong.
     """
-    expected, manifest = Expected(fixtures=tuple(fixtures), suite=target.suite is not None), None
+    expected, manifest = Expected(fixtures=tuple(fixtures), suite=target.suite is not None, device_proof=True), None
     if expected.suite and (path := expectations.manifest_of(target.file)).is_file():
         manifest = expectations.load(path)
         if not pytest:
@@ -55,6 +57,32 @@ def begin(
     if manifest is not None and pytest:
         message = f"the manifest of {len(manifest.tests)} tests does not hold: pytest was given {' '.join(pytest)!r}"
         events.write("note", message=message)
+
+
+def command_end(events: EventLog, label: str, finished: Finished) -> dict[str, Any]:
+    """
+    Write how a command ended, what it used and, where it was killed at a time limit, where it was then.
+
+    Args:
+        events: the log.
+        label: of the command.
+        finished: how it ended.
+
+    Returns:
+        The figures, for the outcome.
+    """
+    figures: dict[str, Any] = {
+        "returncode": finished.returncode,
+        "seconds": round(finished.seconds, 3),
+        "timed_out": finished.timed_out,
+        **(finished.usage.rounded() if finished.usage is not None else {}),
+    }
+    if finished.stop is not None:
+        figures |= {"stopped": finished.stop.kind, "verdict": finished.stop.verdict.name.lower()}
+    if finished.stacks is not None:
+        events.write("stacks", label=label, path=str(finished.stacks), frames=finished.frames())
+    events.write("command.end", label=label, **figures)
+    return figures
 
 
 def locks(target: Target) -> list[Path]:

@@ -98,6 +98,7 @@ class Outcome:
         notes: what the reader should know and what fails nothing.
         findings: what is wrong, by name; those that count are among the problems, too.
         known: findings that the target's maintainers live with.
+        commands: how each command ended, what it used and what the machine did meanwhile, by label.
         events: log that hears of every problem and finding at once, so that a kill loses none; or None.
     """
 
@@ -110,6 +111,7 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
     findings: Findings = field(default_factory=Findings)
     known: tuple[Known, ...] = ()
+    commands: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: EventLog | None = None
 
     def blame(self, verdict: Verdict, message: str) -> None:
@@ -153,6 +155,7 @@ class Outcome:
             "exit_code": int(self.verdict),
             "fixtures": fixtures,
             "suite": asdict(self.suite) if self.suite else None,
+            "commands": dict(self.commands),
             "findings": [finding.as_dict() for finding in self.findings],
             "checks": self.findings.checks(),
             "problems": problems,

@@ -1,5 +1,5 @@
 """
-`python -m harness rebuild | verdict` on the command line.
+`python -m harness report | rebuild | verdict` on the command line.
 
 Registered without importing what the commands need: a command line must start at once.
 """
@@ -11,36 +11,57 @@ from harness.runroot import DEFAULT_ROOT
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add both commands to the harness's parser."""
+    """Add the commands to the harness's parser."""
+    report = subparsers.add_parser(
+        "report",
+        help="one HTML page about the newest run of everything, or about chosen runs",
+        description="One self-contained HTML file: verdicts, reconstructions, the parity ladder, budgets, what did "
+        "not run. Without RUN: the newest run of every lane and kind. Exit code: the verdict it begins with.",
+    )
+    report.add_argument("folders", type=Path, nargs="*", metavar="RUN", help="folder of a run, below .harness/runs")
+    report.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
+    report.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: report/index.html)")
+    report.add_argument("--open", action="store_true", help="open it in the browser")
+    report.add_argument("--json", action="store_true", help="print the verdicts as one JSON document, and only that")
+    report.set_defaults(run=_report)
     rebuild = subparsers.add_parser(
         "rebuild",
         help="make the reports of a run again, from its event log",
-        description="Write junit.xml, verdict.json and the summaries of a run again, from its event log alone. The log "
-        "of a run that was killed gives a report that says that it is partial. Exit code: the log's verdict.",
+        description="Write junit.xml, verdict.json, the summaries and report/index.html of a run again, from its log. "
+        "That of a run that was killed gives reports that say that they are partial. Exit code: the log's verdict.",
     )
     rebuild.add_argument("folder", type=Path, metavar="RUN", help="folder of the run, below .harness/runs")
     rebuild.add_argument(
         "--expect", type=Path, metavar="FILE", help="also write the tests that reported as those that must, from now on"
     )
+    rebuild.add_argument("--json", action="store_true", help="print the verdict as one JSON document, and only that")
     rebuild.set_defaults(run=_rebuild)
     verdict = subparsers.add_parser(
         "verdict",
         help="do all lanes stand, for this commit, these locks and these data sets?",
         description="Judge the newest run of each lane. A lane that did not run fails, and so does a run of another "
-        "commit, lock or data set. Exit code: the gravest verdict.",
+        "commit, lock or data set, or of a part of its tests. Parity and benchmark are named by their kind, and judged "
+        "unasked where they ran in this state. Exit code: the gravest verdict.",
     )
-    verdict.add_argument("lanes", nargs="*", metavar="LANE", help="lanes that must report, for example torch-cpu")
+    verdict.add_argument("lanes", nargs="*", metavar="LANE", help="what must report, for example torch-cpu parity")
     verdict.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
+    verdict.add_argument("--json", action="store_true", help="print one JSON document, and only that")
     verdict.set_defaults(run=_verdict)
+
+
+def _report(args: argparse.Namespace) -> int:
+    from harness.report import command
+
+    return command.main(args.folders, root=args.root, out=args.out, show=args.open, as_json=args.json)
 
 
 def _rebuild(args: argparse.Namespace) -> int:
     from harness import rebuild
 
-    return rebuild.main(args.folder, manifest=args.expect)
+    return rebuild.main(args.folder, manifest=args.expect, as_json=args.json)
 
 
 def _verdict(args: argparse.Namespace) -> int:
     from harness import lanes
 
-    return lanes.main(args.root, args.lanes)
+    return lanes.main(args.root, args.lanes, as_json=args.json)

@@ -6,15 +6,18 @@ verdict is what its own log amounts to.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
 
-from harness import judgement, rebuild
+from harness import judgement, rebuild, retention
 from harness.events import EventLog
 from harness.expectations import Expected
 from harness.grammar import SCHEMA
 from harness.origin import Origin
 from harness.outcome import GRAVITY
-from ptycho.errors import InfrastructureError
+from harness.runroot import RunRoot
+from ptycho.errors import InfrastructureError, PtychoError
 from ptycho.verdict import Verdict
 
 Blame = Callable[[Verdict, str], None]
@@ -38,6 +41,52 @@ def begin(events: EventLog, *, kind: str, name: str, token: str, origin: Origin,
     events.write("run.expect", **expected.as_fields())
 
 
+@contextmanager
+def logged(
+    kept: RunRoot, *, kind: str, origin: Origin, expected: Expected, name: str = ""
+) -> Iterator[tuple[EventLog, "Ended"]]:
+    """
+    A run's log from its first to its last event, however the block ends, and no scratch after it.
+
+    The block tells its verdict, and what is wrong besides what the log says; one that tells nothing has failed.
+
+    Args:
+        kept: the run's folder.
+        kind: of run.
+        origin: what the outcome belongs to.
+        expected: what must report.
+        name: of what is judged; the kind if it is left out.
+    """
+    events = kept.open_events()
+    begin(events, kind=kind, name=name or kind, token=kept.token, origin=origin, expected=expected)
+    reached = Verdict.FAIL
+
+    def ended(verdict: Verdict, complaints: Sequence[str] = ()) -> None:
+        nonlocal reached
+        for sentence in complaints:
+            events.write("problem", verdict=verdict.name.lower(), message=sentence)
+        reached = verdict
+
+    try:
+        yield events, ended
+    except KeyboardInterrupt as stop:
+        ended(Verdict.INTERRUPTED, [f"interrupted: {stop}"])
+        raise
+    except PtychoError as error:
+        ended(error.verdict, [str(error)])
+        raise
+    finally:
+        end(events, reached)
+        kept.remove_scratch()
+
+
+class Ended(Protocol):
+    """Takes the verdict of a run, and what is wrong besides what its log says."""
+
+    def __call__(self, verdict: Verdict, complaints: Sequence[str] = ()) -> None:
+        """Tell it; the last word counts."""
+
+
 def end(events: EventLog, verdict: Verdict, blame: Blame | None = None) -> Verdict:
     """
     Write what the log lacks as problems, then the verdict; close the log and make the reports beside it.
@@ -55,6 +104,8 @@ def end(events: EventLog, verdict: Verdict, blame: Blame | None = None) -> Verdi
     for found in judgement.closing(events.path, verdict):
         tell(found.verdict, found.message)
         verdict = min(verdict, found.verdict, key=GRAVITY.index)
+    for sentence in retention.tidy(events.path.parent):
+        events.write("note", message=sentence)
     events.write("run.end", verdict=verdict.name.lower())
     events.close()
     try:

@@ -85,6 +85,8 @@ class Story:
         collect_errors: modules that could not be collected, and why.
         rungs: results by label.
         benchmarks: results by name.
+        control: how the planted use of a GPU ended, or None.
+        proofs: what each command touched of a GPU, by label.
         findings: what is wrong, by id and subject; those that count are among the problems, too.
         problems: reasons not to pass.
         notes: what fails nothing.
@@ -112,6 +114,8 @@ class Story:
     collect_errors: dict[str, str] = field(default_factory=dict)
     rungs: dict[str, str] = field(default_factory=dict)
     benchmarks: dict[str, str] = field(default_factory=dict)
+    control: Row | None = None
+    proofs: dict[str, Row] = field(default_factory=dict)
     findings: dict[tuple[str, str], Row] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -254,6 +258,14 @@ def _benchmark(story: Story, row: Row) -> None:
     story.benchmarks[_text(row, "benchmark")] = _text(row, "verdict")
 
 
+def _control(story: Story, row: Row) -> None:
+    story.control = row
+
+
+def _proof(story: Story, row: Row) -> None:
+    story.proofs[_text(row, "label")] = row
+
+
 def _verdict(row: Row) -> Verdict:
     """The verdict of an event; one that is not of the closed set is a fail (no `or`: a pass is 0)."""
     found = verdict_of(row.get("verdict"))
@@ -300,6 +312,8 @@ _TAKERS = {
     "test.end": _test_end,
     "rung.end": _rung,
     "benchmark.end": _benchmark,
+    "device.control": _control,
+    "device.proof": _proof,
     "finding": _finding,
     "problem": _problem,
     "note": _note,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import child, runroot, target_help, target_presence, target_program, targets
+from harness import child, job, runroot, target_help, target_presence, target_program, targets
 from harness.interruption import Interruption
 from harness.target_lines import Lines
 from harness.target_program import Program
@@ -95,11 +95,8 @@ def compare(text: str, given: Mapping[str, Place], lines: Lines) -> list[str]:
 def _judge(name: str, asked: str, finished: child.Finished, given: Mapping[str, Place], lines: Lines) -> Checked:
     text = finished.log.read_text(encoding="utf-8", errors="replace")
     verdict, problems = Verdict.PASS, list[str]()
-    if finished.timed_out:
-        verdict, problems = (
-            Verdict.TIMEOUT,
-            [f"--help did not end within {target_help.HELP_S:g} s; output in {finished.log}"],
-        )
+    if finished.stop is not None or finished.timed_out:
+        verdict, problems = job.verdict_of(finished), [job.complaint("--help", finished, target_help.HELP_S)]
     elif finished.returncode != 0 and "No module named" in text:
         verdict, problems = Verdict.INFRA, [f"a module is missing in the environment: {finished.tail(1)}"]
     elif finished.returncode != 0:

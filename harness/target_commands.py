@@ -49,6 +49,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     init.add_argument("--python", metavar="PATH", help="interpreter that has everything; default: its requirements")
     init.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
     init.add_argument("--stdout", action="store_true", help="print the files and write none")
+    init.add_argument("--json", action="store_true", help="print one JSON document, and only that")
     init.set_defaults(run=_init)
 
 
@@ -105,8 +106,9 @@ def _init(args: argparse.Namespace) -> int:
             made = [target_init.asked(draft, kept, interruption) for draft in made]
             kept.remove_scratch()
     places = {args.output / f"{draft.name}.toml": draft.text for draft in made}
+    told = {"targets": [{"name": path.stem, "path": str(path), "text": text} for path, text in places.items()]}
     if args.stdout:
-        print("\n".join(places.values()), end="")
+        print(json.dumps(told, indent=1) if args.json else "\n".join(places.values()).rstrip("\n"))
         return int(Verdict.PASS)
     if there := [str(path) for path in places if path.exists()]:
         raise UsageError(f"{', '.join(there)} is there already; take it away, or give another --output")
@@ -115,5 +117,8 @@ def _init(args: argparse.Namespace) -> int:
     args.output.mkdir(parents=True, exist_ok=True)
     for path, text in places.items():
         path.write_text(text, encoding="utf-8")
-        print(f"{path}; next: python -m harness target check {path}")
+        if not args.json:
+            print(f"{path}; next: python -m harness target check {path}")
+    if args.json:
+        print(json.dumps(told, indent=1))
     return int(Verdict.PASS)

@@ -4,8 +4,10 @@ The parts of a target as data: what a command, an environment, a probe and the o
 Apart from `harness.targets`, which reads them from a file, so that what only looks at a part need not know the reader.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from harness.supervision.limits import Limits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,11 +19,13 @@ class Command:
         argv: argument vector with placeholders.
         timeout_s: wall-clock limit in seconds.
         artifacts: files that it must leave in its output folder.
+        limits: on its phases and its memory.
     """
 
     argv: tuple[str, ...]
     timeout_s: float
     artifacts: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, kw_only=True)

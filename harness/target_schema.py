@@ -70,6 +70,11 @@ RANGE = Kind(
 LAYOUT = Kind(words='true, false or "refused"', holds=lambda value: isinstance(value, bool) or value == "refused")
 CHANGES = Kind(words='"files" or "output"', holds=lambda value: value in ("files", "output"))
 STEP = Kind(words='"train" or "infer"', holds=lambda value: value in ("train", "infer"))
+MEBIBYTES = Kind(words="MiB above 0; 0: 90 % of the machine's", holds=lambda value: _is_number(value) and value >= 0)
+PHASES = Kind(
+    words="seconds above 0 by phase",
+    holds=lambda value: isinstance(value, dict) and all(SECONDS.holds(seconds) for seconds in value.values()),
+)
 TORCH = Kind(words='"cpu" or "auto"', holds=lambda value: value in ("cpu", "auto"))
 WITH_PLACEHOLDERS = (ARGUMENTS, EXTRA)
 
@@ -116,7 +121,13 @@ def _command(limit_s: float, argv: str, **more: Key) -> dict[str, Key]:
     }
 
 
-_ARTIFACTS = Key(kind=LIST, default=[], what="files that it must leave in {output}: there, fresh and not empty")
+_JOB = {
+    "artifacts": Key(kind=LIST, default=[], what="files that it must leave in {output}: there, fresh and not empty"),
+    "phase_timeout_s": Key(
+        kind=PHASES, default={}, what="limits of one stay in a phase that it says; `start`: until it says the first"
+    ),
+    "memory_mib": Key(kind=MEBIBYTES, default=0, what="limit of the memory of all its processes together"),
+}
 
 SCHEMA: Mapping[str, Table] = {
     "target": Table(
@@ -143,11 +154,11 @@ SCHEMA: Mapping[str, Table] = {
             "timeout_s": Key(kind=SECONDS, default=3600, what="wall-clock limit of the installation"),
         },
     ),
-    "train": Table(required=True, what="trains", keys=_command(300, "command that trains", artifacts=_ARTIFACTS)),
+    "train": Table(required=True, what="trains", keys=_command(300, "command that trains", **_JOB)),
     "infer": Table(
         required=True,
         what="reconstructs from {model}, in another process",
-        keys=_command(300, "command that reconstructs", artifacts=_ARTIFACTS),
+        keys=_command(300, "command that reconstructs", **_JOB),
     ),
     "device_probe": Table(
         what="exits with 0 only if a GPU computed; without it, --device cuda is refused",
@@ -191,6 +202,9 @@ SCHEMA: Mapping[str, Table] = {
         keys={
             "path": Key(kind=NAME, default="summary.json", what="JSON file below {output} of training"),
             "input_hash": Key(kind=NAME, default="input_sha256", what="its entry with the hash"),
+            "device": Key(
+                kind=TEXT, default="", what="its entry, a.b, with the work done on a GPU; without it a GPU lane fails"
+            ),
         },
     ),
     "suite": Table(
@@ -198,6 +212,7 @@ SCHEMA: Mapping[str, Table] = {
         keys={
             "path": Key(kind=NAME, what="folder of tests, relative to root"),
             "timeout_s": Key(kind=SECONDS, default=900, what="wall-clock limit"),
+            "memory_mib": _JOB["memory_mib"],
         },
     ),
     "job": Table(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import target_reading
+from harness.supervision.limits import Limits
 from harness.target_lines import Lines
 from harness.target_parts import Checks, Command, InputDump, Install, MLflow, OptionProbe, Pictures, Probe
 from harness.target_reading import Problem
@@ -64,8 +65,10 @@ class Target:
         export: writes `reconstruction` from what inference left, or None.
         summary: JSON file in the output of `train`, or None where the target has none.
         input_hash_key: its entry with the hash of the network's input.
+        device_key: its entry with the evidence of work on a GPU, dots between levels; "" where there is none.
         suite: folder of its own tests, or None.
         suite_timeout_s: wall-clock limit of the suite in seconds.
+        suite_limits: on the suite's memory.
         fixtures: names of the fixtures of the job; the hash of their network input must agree.
         settings: values of the numeric placeholders.
         min_phase_correlation: what the reconstruction must reach; a flat object has 0.
@@ -89,8 +92,10 @@ class Target:
     export: Command | None
     summary: str | None
     input_hash_key: str
+    device_key: str
     suite: Path | None
     suite_timeout_s: float
+    suite_limits: Limits
     fixtures: tuple[str, ...]
     settings: Mapping[str, int]
     min_phase_correlation: float
@@ -179,7 +184,13 @@ def _command(table: Mapping[str, Any] | None) -> Command | None:
         argv=tuple(map(_with_kit, table["argv"])),
         timeout_s=float(table["timeout_s"]),
         artifacts=tuple(table.get("artifacts", ())),
+        limits=_limits(table),
     )
+
+
+def _limits(table: Mapping[str, Any]) -> Limits:
+    phases = {phase: float(seconds) for phase, seconds in table.get("phase_timeout_s", {}).items()}
+    return Limits(phase_s=phases, memory_mib=table.get("memory_mib") or None)
 
 
 def _with_kit(text: str) -> str:
@@ -252,8 +263,10 @@ def _assemble(path: Path, root: Path, python: Path | None, tables: Mapping[str, 
         export=_command(tables.get("reconstruction.export")),
         summary=summary["path"] if summary else None,
         input_hash_key=summary["input_hash"] if summary else "",
+        device_key=summary["device"] if summary else "",
         suite=root / suite["path"] if suite else None,
         suite_timeout_s=float(suite["timeout_s"]) if suite else 0.0,
+        suite_limits=_limits(suite or {}),
         fixtures=tuple(job["fixtures"]),
         settings={name: job[name] for name in ("n_images", "nepochs", "gridsize", "batch_size", "seed")},
         min_phase_correlation=float(reconstruction["min_phase_correlation"]),

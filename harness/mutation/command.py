@@ -4,15 +4,20 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import processes, runroot
+from harness import origin, processes, run_log, runroot
+from harness.events import EventLog
+from harness.expectations import Expected
 from harness.interruption import Interruption
 from harness.mutation import allclose, campaign, catalogue, lane_trial, readme, report, stage
 from harness.mutation.campaign import Score
 from harness.mutation.catalogue import FOLDER, LANE, Mutant
 from harness.mutation.progress import Progress
+from harness.mutation.trial import Outcome, Trial
+from harness.runroot import RunRoot
 from ptycho.fingerprint import ROOT
 
 
@@ -70,23 +75,27 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
     if options.sample is not None:
         chosen = campaign.sample(chosen, options.sample, options.seed)
     kept = runroot.create(options.root)
-    events = kept.open_events()
-    try:
-        with Progress(chosen, quiet=options.json) as shown:
-            shown.say("the clean pair")
-            place = stage.set_up(
-                kept,
-                events,
-                interruption,
-                pythons=options.pythons,
-                scan=options.scan,
-                judged={"f64", *(mutant.precision for mutant in chosen)},
-                root=options.checkout,
-            )
-            for side in sorted({lane_trial.LANE_OF[mutant.guilty] for mutant in chosen if mutant.gate == LANE}):
-                shown.say(f"the clean lane {side}")
-                lane_trial.stands(side, place)
-            trials = campaign.run(chosen, place, jobs=options.jobs, on_trial=shown.tried)
+    with _logged(options, chosen, kept) as (events, ended), Progress(chosen, quiet=options.json) as shown:
+        shown.say("the clean pair")
+        place = stage.set_up(
+            kept,
+            events,
+            interruption,
+            pythons=options.pythons,
+            scan=options.scan,
+            judged={"f64", *(mutant.precision for mutant in chosen)},
+            root=options.checkout,
+        )
+        for side in sorted({lane_trial.LANE_OF[mutant.guilty] for mutant in chosen if mutant.gate == LANE}):
+            shown.say(f"the clean lane {side}")
+            lane_trial.stands(side, place)
+
+        def tell(made: Trial) -> None:
+            result = "unverified" if made.outcome is Outcome.ERROR else "pass" if made.is_right else "fail"
+            events.write("rung.end", rung=label(made.mutant), result=result)
+            shown.tried(made)
+
+        trials = campaign.run(chosen, place, jobs=options.jobs, on_trial=tell)
         pairs = [allclose.kills(item.answers) for item in place.wanted(None, allclose.PRECISION)]
         score = Score(
             trials=trials,
@@ -97,10 +106,30 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
         )
         path = report.write(score, kept.path / "mutation.json")
         events.write("mutation.end", verdict=score.verdict.name, killed=score.killed, seconds=score.seconds)
-    finally:
-        events.close()
-        kept.remove_scratch()
+        ended(score.verdict, report.wrong(score))
     return score, path
+
+
+def label(mutant: Mutant) -> str:
+    """What must report of a mutant."""
+    return f"mutant {mutant.id}"
+
+
+def _logged(
+    options: Options, chosen: Sequence[Mutant], kept: RunRoot
+) -> AbstractContextManager[tuple[EventLog, run_log.Ended]]:
+    """The log of a campaign. What must report is every mutant that was chosen."""
+    return run_log.logged(
+        kept,
+        kind="mutation",
+        origin=origin.describe(
+            root=options.checkout,
+            locks=[ROOT / "requirements" / f"{side}-cpu.txt" for side in options.pythons],
+            fixtures={options.scan.stem: options.scan},
+            device="cpu",
+        ),
+        expected=Expected(rungs=tuple(map(label, chosen))),
+    )
 
 
 def main(options: Options, *, follow: int | None) -> int:

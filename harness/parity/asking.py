@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from harness import child, environment, targets
+from harness import child, environment, job, targets
 from harness.environment import Cell
 from harness.events import EventLog
 from harness.interruption import Interruption
@@ -23,6 +23,7 @@ from harness.target_parts import Probe
 from harness.targets import Target
 from ptycho.errors import InfrastructureError, UsageError
 from ptycho.probe import MANIFEST
+from ptycho.verdict import Verdict
 
 PACKAGES = {"torch": "ptycho_torch", "tf": "ptycho_tf"}
 PROBE_TIMEOUT_S = 300.0
@@ -171,9 +172,8 @@ def ask(
         meanwhile=read_next,
     )
     events.write("probe.end", label=label, returncode=ended.returncode, seconds=round(ended.seconds, 2))
-    if ended.returncode or ended.timed_out:
-        how = f"was killed after {timeout_s:.0f} s" if ended.timed_out else f"ended with {ended.returncode}"
-        raise InfrastructureError(f"the probe {label} {how}; its output is in {ended.log}:\n{ended.tail()}")
+    if job.verdict_of(ended) is not Verdict.PASS:
+        raise InfrastructureError(job.complaint(f"the probe {label}", ended, timeout_s))
     while len(answers) < len(outs):
         take(len(answers))
     return Asked(answers=tuple(answers), seconds=ended.seconds)

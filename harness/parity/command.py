@@ -10,8 +10,8 @@ import json
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,6 @@ from harness.parity.report import Report
 from harness.parity.rungs import PRECISIONS
 from harness.parity.seeds import Survey
 from harness.runroot import RunRoot
-from ptycho.errors import PtychoError
 from ptycho.fingerprint import ROOT
 from ptycho.probe import QUANTITIES
 from ptycho.verdict import Verdict
@@ -132,23 +131,15 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
     return told, path
 
 
-@contextmanager
 def _logged(
     options: Options, wanted: Sequence[int], kept: RunRoot
-) -> Iterator[tuple[EventLog, Callable[[Verdict, Sequence[str]], None]]]:
-    """
-    A run's log from its first to its last event, however the block ends, and no scratch after it.
-
-    The block tells the verdict, and what is wrong besides the rungs. What must report is every rung of every question.
-    """
-    events = kept.open_events()
+) -> AbstractContextManager[tuple[EventLog, run_log.Ended]]:
+    """The log of a run of the ladder. What must report is every rung of every question."""
     # A foreign target's environment has no lock of ours.
     locks = [ROOT / "requirements" / f"{p.side}-cpu.txt" for p in options.parties if p.target is None]
-    run_log.begin(
-        events,
+    return run_log.logged(
+        kept,
         kind="parity",
-        name="parity",
-        token=kept.token,
         origin=origin.describe(root=ROOT, locks=locks, fixtures={options.scan.stem: options.scan}, device="cpu"),
         expected=Expected(
             rungs=tuple(
@@ -160,25 +151,6 @@ def _logged(
             )
         ),
     )
-    reached = Verdict.FAIL
-
-    def ended(verdict: Verdict, complaints: Sequence[str] = ()) -> None:
-        nonlocal reached
-        for sentence in complaints:
-            events.write("problem", verdict=verdict.name.lower(), message=sentence)
-        reached = verdict
-
-    try:
-        yield events, ended
-    except KeyboardInterrupt as stop:
-        ended(Verdict.INTERRUPTED, [f"interrupted: {stop}"])
-        raise
-    except PtychoError as error:
-        ended(error.verdict, [str(error)])
-        raise
-    finally:
-        run_log.end(events, reached)
-        kept.remove_scratch()
 
 
 def _climb(

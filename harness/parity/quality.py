@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import child, environment, job, runroot, targets
+from harness import child, environment, job, origin, run_log, runroot, targets
 from harness.child import Finished
 from harness.environment import Cell
 from harness.events import EventLog
+from harness.expectations import Expected
 from harness.interruption import Interruption
 from harness.parity import equivalence, quality_campaign, quality_measure, quality_picture, quality_report
 from harness.parity.quality_campaign import Campaign, Run
@@ -30,9 +31,10 @@ from harness.parity.quality_report import QualityReport
 from harness.removal import remove_tree
 from harness.target_parts import Command
 from harness.targets import Target
-from ptycho import contract
+from ptycho import contract, fingerprint
 from ptycho.errors import PtychoError, UsageError
 
+RUNG = "R9"
 SIDES = ("torch", "tf")
 """A difference is the first less the second."""
 
@@ -248,34 +250,44 @@ def run(options: Options, interruption: Interruption) -> QualityReport:
     if options.resume is not None:
         campaign = quality_campaign.resume(options.resume, identity, SIDES)
     kept = runroot.create(options.root)
-    bench = _Bench(
-        options=options,
-        loaded=loaded,
-        campaign=campaign,
-        kept=kept,
-        events=kept.open_events(),
-        interruption=interruption,
-        truth=dataset.obj,
-        settings=settings,
-    )
-    try:
-        campaign.write(bench.file)
-        if not options.quiet:
-            print(f"seeds {', '.join(map(str, options.seeds))}; {len(campaign.runs)} runs taken over", flush=True)
-        _both(bench)
+    with run_log.logged(
+        kept,
+        kind="quality",
+        origin=origin.describe(
+            root=fingerprint.ROOT,
+            locks=[fingerprint.ROOT / "requirements" / f"{side}-cpu.txt" for side in SIDES],
+            fixtures={options.scan.stem: options.scan},
+            device="cpu",
+        ),
+        expected=Expected(rungs=(RUNG,)),
+    ) as (events, ended):
+        bench = _Bench(
+            options=options,
+            loaded=loaded,
+            campaign=campaign,
+            kept=kept,
+            events=events,
+            interruption=interruption,
+            truth=dataset.obj,
+            settings=settings,
+        )
+        try:
+            campaign.write(bench.file)
+            if not options.quiet:
+                print(f"seeds {', '.join(map(str, options.seeds))}; {len(campaign.runs)} runs taken over", flush=True)
+            _both(bench)
+        except BaseException:
+            if campaign.runs and not options.quiet:
+                print(f"{len(campaign.runs)} runs are kept; go on with --resume {bench.file}", flush=True)
+            raise
         made = quality_report.judge(campaign, options.seeds, path=bench.file, seconds=time.monotonic() - clock)
         made = made.with_picture(quality_picture.save(kept.pictures / "quality.png", made))
         if campaign.looks[-1:] != [made.n]:
             campaign.looks.append(made.n)
         campaign.write(bench.file, made.as_dict())
-        bench.events.write("quality.end", verdict=made.verdict.name, seconds=made.seconds)
-    except BaseException:
-        if campaign.runs and not options.quiet:
-            print(f"{len(campaign.runs)} runs are kept; go on with --resume {bench.file}", flush=True)
-        raise
-    finally:
-        bench.events.close()
-        kept.remove_scratch()
+        events.write("rung.end", rung=RUNG, result=str(made.result))
+        events.write("quality.end", verdict=made.verdict.name, seconds=made.seconds)
+        ended(made.verdict, made.reasons)
     return made
 
 

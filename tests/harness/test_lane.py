@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import fake_target
 import pytest
+from injected import bites
 
 from harness import processes
 from harness.events import read
@@ -104,17 +106,24 @@ def test_another_programs_file_is_a_note_and_strictness_makes_it_a_failure(
     assert "new in TMPDIR: " in _messages(workspace.run(strict=True))
 
 
+@pytest.mark.fault("gpu-missing")
 def test_no_gpu_where_one_is_required_is_an_error_and_nothing_is_skipped(workspace: Any) -> None:
     outcome = workspace.run(device="cuda")
+    log = (outcome.run_root / "logs" / "device-probe.log").read_text()
+    bites("no GPU here" in log, "the probe ran and found no GPU")
     assert outcome.verdict is Verdict.INFRA
     assert "no GPU computes in none: the probe ended with 1: no GPU here" in _messages(outcome)
     assert outcome.fixtures == []
 
 
-@pytest.mark.parametrize(("probe", "lane"), [("print('Fake 1')", "fake-gpu"), ("raise SystemExit(1)", "fake-cpu")])
-def test_auto_says_which_device_it_took(workspace: Any, probe: str, lane: str) -> None:
+@pytest.mark.parametrize(
+    ("probe", "lane", "verdict"),
+    # It says nowhere what it did on the GPU, and so has not shown it.
+    [("print('Fake 1')", "fake-gpu", Verdict.FAIL), ("raise SystemExit(1)", "fake-cpu", Verdict.PASS)],
+)
+def test_auto_says_which_device_it_took(workspace: Any, probe: str, lane: str, verdict: Verdict) -> None:
     outcome = workspace.run(device="auto", probe=probe)
-    assert (outcome.lane, outcome.verdict) == (lane, Verdict.PASS)
+    assert (outcome.lane, outcome.verdict) == (lane, verdict)
 
 
 def test_the_gpu_is_hidden_from_a_cpu_lane_at_exec(workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,3 +155,57 @@ def test_kept_scratch_is_said(workspace: Any) -> None:
     outcome = workspace.run(keep=True)
     assert (outcome.run_root / "scratch" / "scan-train" / "output" / "weights.bin").is_file()
     assert outcome.notes[1:] == [f"scratch kept: {outcome.run_root / 'scratch'}"]
+
+
+HANGS_IN_A_PHASE = """
+import ctypes, sys
+def lock_twice(library):
+    mutex = ctypes.create_string_buffer(128)
+    library.pthread_mutex_lock(mutex)
+    print("hanging", flush=True)
+    library.pthread_mutex_lock(mutex)
+sys.audit("ptycho.phase.start", {"phase": "build"})
+lock_twice(ctypes.PyDLL(None))
+"""
+
+
+@pytest.mark.fault("hang")
+def test_a_hang_is_named_by_phase_and_function_in_outcome_and_log(workspace: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(fake_target, "TRAIN", HANGS_IN_A_PHASE)
+    limit = "timeout_s = 60\nphase_timeout_s = { build = 1 }\n\n[infer]"
+    monkeypatch.setattr(
+        fake_target, "TOML", fake_target.TOML.replace("timeout_s = {timeout_s}\n\n[infer]", _braced(limit))
+    )
+    outcome = workspace.run()
+    log = (outcome.run_root / "logs" / "scan-train.log").read_text()
+    bites(log == "hanging\n", "the training hangs with the interpreter's lock held")
+    message = _messages(outcome)
+    assert "fake train on scan killed after 1 s in phase 'build', its limit; it hung: " in message
+    assert " in lock_twice" in outcome.problems[0].message.splitlines()[-1]
+    assert outcome.verdict is Verdict.TIMEOUT
+    assert [(found.id, found.figures["phase"]) for found in outcome.findings] == [("time-limit", "build")]
+    rows = {row["event"]: row for row in read(outcome.run_root / "events.ndjson")}
+    assert rows["stacks"]["label"] == "scan-train"
+    assert Path(rows["stacks"]["path"]).is_file()
+    assert (rows["command.end"]["stopped"], rows["command.end"]["verdict"]) == ("time-limit", "timeout")
+    figures = json.loads((outcome.run_root / "outcome.json").read_text())["commands"]["scan-train"]
+    assert (figures["timed_out"], figures["cpu_s"] < 30, "others" in figures) == (True, True, True)
+    assert processes.with_token(outcome.run_root.name.rpartition("-")[2]) == []
+
+
+def _braced(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+@pytest.mark.fault("memory")
+def test_a_training_above_its_memory_is_oom_and_leaves_nothing(workspace: Any, monkeypatch: Any) -> None:
+    eats = "import tempfile, time\ntempfile.mkstemp()\nx = bytearray(200 * 2**20)\ntime.sleep(60)"
+    monkeypatch.setattr(fake_target, "TRAIN", eats)
+    limit = "timeout_s = 60\nmemory_mib = 100\n\n[infer]"
+    monkeypatch.setattr(fake_target, "TOML", fake_target.TOML.replace("timeout_s = {timeout_s}\n\n[infer]", limit))
+    outcome = workspace.run()
+    (finding,) = outcome.findings
+    bites(finding.figures.get("used_mib", 0) > 100, "the training had more memory than it may")
+    assert (finding.id, outcome.verdict) == ("memory-limit", Verdict.OOM)
+    assert "allowed: 100 MiB" in _messages(outcome)
+    assert not (outcome.run_root / "scratch").exists()

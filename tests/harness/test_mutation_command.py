@@ -61,6 +61,12 @@ def test_a_killed_mutant_is_a_pass_and_is_written_down(tmp_path: Path, capsys: p
     assert (found["verdict"], found["outcomes"]["killed"], found["named_rightly"]) == ("pass", 1, 1)
     assert set(found["allclose"]) == set(allclose.KEYS)
     assert not (path.parent / "scratch").exists()
+    logged = json.loads((path.parent / "verdict.json").read_text())
+    assert (logged["kind"], logged["verdict"], logged["rungs"]) == (
+        "mutation",
+        "pass",
+        {"mutant factor-torch": "pass"},
+    )
     assert "1 of 1 planted faults killed" in (given.checkout / "README.md").read_text()
     assert (given.checkout / "docs" / "mutation-score.md").is_file()
 
@@ -70,6 +76,9 @@ def test_a_mutant_that_dies_too_late_fails_as_json(tmp_path: Path, capsys: pytes
     found = json.loads(capsys.readouterr().out)
     assert (found["verdict"], found["outcomes"]["late"]) == ("fail", 1)
     assert found["wrong"][0].startswith("factor-torch: dies at R4, gridsize 1 and not at R3: ")
+    (path,) = (tmp_path / "harness" / "runs").glob("*/verdict.json")
+    logged = json.loads(path.read_text())
+    assert (logged["verdict"], logged["rungs"]) == ("fail", {"mutant factor-torch": "fail"})
 
 
 def test_a_pair_that_does_not_stand_proves_nothing(tmp_path: Path) -> None:
@@ -77,6 +86,7 @@ def test_a_pair_that_does_not_stand_proves_nothing(tmp_path: Path) -> None:
         command.main(options(tmp_path, line="FACTOR = 1.1\n"), follow=None)
     (run,) = (tmp_path / "harness" / "runs").iterdir()
     assert not (run / "scratch").exists()
+    assert json.loads((run / "verdict.json").read_text())["verdict"] == "infra"
 
 
 def test_a_catalogue_that_does_not_fit_is_refused_before_anything_is_made(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_a_probe_that_dies_is_no_verdict_about_parity(tmp_path: Path, capsys: py
     with pytest.raises(SystemExit) as ended:
         parity(tmp_path, torch={"exit_code": 3})
     assert ended.value.code == 13
-    assert "the probe probe-torch ended with 3" in capsys.readouterr().err
+    assert "the probe probe-torch ended with exit code 3" in capsys.readouterr().err
 
 
 def test_a_probe_that_ends_well_and_says_nothing_fails(tmp_path: Path) -> None:

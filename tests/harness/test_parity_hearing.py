@@ -49,7 +49,7 @@ def test_questions_come_in_their_order_with_everybodys_answer(tmp_path: Path, ke
 
 def test_one_that_dies_ends_the_other(tmp_path: Path, kept: RunRoot) -> None:
     events = kept.open_events()
-    with pytest.raises(InfrastructureError, match="the probe probe-tf ended with 3"):
+    with pytest.raises(InfrastructureError, match="the probe probe-tf ended with exit code 3"):
         list(hear(parties(tmp_path, exit_code=3, answer=False), ask(kept), kept, events, Interruption()))
     events.close()
     assert processes.with_token(kept.token) == []

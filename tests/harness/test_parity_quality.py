@@ -23,7 +23,7 @@ from ptycho.verdict import Verdict
 def _sources_that_nobody_edits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A change of the checkout while a test runs is another campaign, which is not what is tested here."""
     monkeypatch.setattr(quality_campaign, "source_digest", lambda package: package)
-    monkeypatch.setattr(fingerprint, "commit", lambda: "commit")
+    monkeypatch.setattr(fingerprint, "commit", lambda *_: "commit")
 
 
 PYTHONS = {"torch": sys.executable, "tf": sys.executable}

@@ -2,15 +2,19 @@
 
 import json
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sample_log
+from injected import bites
 
-from harness import run_log
+from harness import run_log, runroot
 from harness.events import EventLog, read
 from harness.expectations import Expected
+from harness.runroot import RunRoot
+from ptycho.errors import InfrastructureError
 from ptycho.verdict import Verdict
 
 
@@ -51,6 +55,7 @@ def test_a_graver_verdict_stays(tmp_path: Path) -> None:
     assert run_log.end(_begun(tmp_path), Verdict.INFRA) is Verdict.INFRA
 
 
+@pytest.mark.fault("report-volume")
 def test_reports_that_cannot_be_written_are_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events, told = _begun(tmp_path), []
     events.write("rung.end", rung="R3", result="pass")
@@ -60,8 +65,54 @@ def test_reports_that_cannot_be_written_are_a_problem(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(os, "fsync", full)
     verdict = run_log.end(events, Verdict.PASS, lambda *found: told.append(found))
+    bites(not (tmp_path / "verdict.json").exists(), "no report could be written")
     assert verdict is Verdict.INFRA
     ((blamed, message),) = told
     assert (blamed, message.partition(":")[0]) == (Verdict.INFRA, "the reports could not be written")
     assert list(read(events.path))[-1]["event"] == "run.end"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["events.ndjson"]
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> RunRoot:
+    return runroot.create(tmp_path)
+
+
+def _logged(kept: RunRoot) -> AbstractContextManager[tuple[EventLog, run_log.Ended]]:
+    return run_log.logged(kept, kind="quality", origin=sample_log.ORIGIN, expected=Expected(rungs=("R9",)))
+
+
+def _verdict(kept: RunRoot) -> tuple[str, list[str]]:
+    told = json.loads((kept.path / "verdict.json").read_text())
+    return told["verdict"], [problem["message"] for problem in told["problems"]]
+
+
+def test_a_block_that_tells_its_verdict_passes_and_leaves_no_scratch(kept: RunRoot) -> None:
+    with _logged(kept) as (events, ended):
+        events.write("rung.end", rung="R9", result="pass")
+        ended(Verdict.PASS)
+    assert _verdict(kept) == ("pass", [])
+    assert not kept.scratch.exists()
+
+
+def test_a_block_that_tells_nothing_has_failed(kept: RunRoot) -> None:
+    with _logged(kept) as (events, _):
+        events.write("rung.end", rung="R9", result="pass")
+    assert _verdict(kept)[0] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict", "message"),
+    [
+        (InfrastructureError("the disk is gone"), "infra", "the disk is gone"),
+        (KeyboardInterrupt("SIGTERM"), "interrupted", "interrupted: SIGTERM"),
+    ],
+)
+def test_a_block_that_raises_says_why_and_leaves_no_scratch(
+    error: BaseException, verdict: str, message: str, kept: RunRoot
+) -> None:
+    with pytest.raises(type(error)), _logged(kept):
+        raise error
+    told, problems = _verdict(kept)
+    assert (told, message in problems) == (verdict, True)
+    assert not kept.scratch.exists()
