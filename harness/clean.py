@@ -9,6 +9,7 @@ does not look for.
 
 import argparse
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -130,7 +131,32 @@ def _report(run: runroot.RunRoot, say: Callable[[str], None], refused: list[str]
         say(f"{run.path}: {partial}reports made from its log: {judged.verdict.name.lower()}; see summary.txt there")
 
 
-def main(root: Path, *, check: bool, dry_run: bool, everything: bool, policy: Policy | None = None) -> int:
+class _Speaker:
+    """Says what there is and what is done, line by line, or keeps it for one JSON document."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._said: dict[str, list[str]] = {}
+
+    def __call__(self, kind: str, subject: object, words: str = "{}") -> None:
+        """Tell of one thing; a name that is no UTF-8 is shown in escapes."""
+        text = str(subject).encode("utf-8", errors="backslashreplace").decode()
+        self._said.setdefault(kind, []).append(text)
+        if not self._as_json:
+            print(words.format(text))
+
+    def end(self, verdict: Verdict, sentence: str = "") -> int:
+        """Say the last sentence or print the document; returns the exit code."""
+        if self._as_json:
+            print(json.dumps({"verdict": verdict.name.lower(), "exit_code": int(verdict), **self._said}, indent=1))
+        elif sentence:
+            print(sentence)
+        return int(verdict)
+
+
+def main(
+    root: Path, *, check: bool, dry_run: bool, everything: bool, policy: Policy | None = None, as_json: bool = False
+) -> int:
     """
     The `clean` command.
 
@@ -140,44 +166,46 @@ def main(root: Path, *, check: bool, dry_run: bool, everything: bool, policy: Po
         dry_run: change nothing; say what would be done.
         everything: also remove what finished runs keep (logs, pictures, outcomes), and the targets' environments.
         policy: which of the finished runs to keep.
+        as_json: print one JSON document, and only that.
 
     Returns:
         The exit code.
     """
+    say = _Speaker(as_json=as_json)
     found, abandoned = survey(root), runroot.abandoned(root)
     for remains in found:
-        _say(str(remains))
+        say("dead", remains)
         for process in remains.processes:
-            _say(f"  process {process}")
+            say("processes", process, "  process {}")
     for path in abandoned:
-        _say(f"{path}: a run that never began")
+        say("abandoned", path, "{}: a run that never began")
     if check or dry_run:
-        _announce(root, everything=everything, policy=policy or Policy())
-        return int(Verdict.FAIL if check and (found or abandoned) else Verdict.PASS)
-    swept, refused = sweep(root, say=_say)
+        _announce(root, say, everything=everything, policy=policy or Policy())
+        return say.end(Verdict.FAIL if check and (found or abandoned) else Verdict.PASS)
+    swept, refused = sweep(root, say=lambda text: say("reports", text))
     if everything:
         removed = _remove_everything(root, refused)
     else:
         gone, left = retention.apply(root, policy or Policy())
         removed, refused = [f"run {item}" for item in gone], refused + left
     for name in removed:
-        _say(f"removed {name}")
+        say("removed", name, "removed {}")
     for sentence in refused:
-        _say(f"left in place: {sentence}")
-    _say(f"swept {len(swept)} dead runs, removed {len(removed)} runs and environments")
-    return int(Verdict.FAIL if refused else Verdict.PASS)
+        say("left_in_place", sentence, "left in place: {}")
+    count = f"swept {len(swept)} dead runs, removed {len(removed)} runs and environments"
+    return say.end(Verdict.FAIL if refused else Verdict.PASS, count)
 
 
-def _announce(root: Path, *, everything: bool, policy: Policy) -> None:
+def _announce(root: Path, say: _Speaker, *, everything: bool, policy: Policy) -> None:
     """Say what finished runs and environments would be removed."""
     if everything:
         for run in retention.removable(runroot.find(root)):
-            _say(f"{run.path}: finished run")
+            say("removable", run.path, "{}: finished run")
         for path in _environments(root):
-            _say(f"{path}: environment of a target")
+            say("removable", path, "{}: environment of a target")
     else:
         for item in retention.surplus(root, policy):
-            _say(f"{item.run.path}: beyond what is kept: {item}")
+            say("removable", f"{item.run.path}: beyond what is kept: {item}")
 
 
 def _environments(root: Path) -> list[Path]:
@@ -210,11 +238,6 @@ def _remove_everything(root: Path, refused: list[str]) -> list[str]:
     return removed
 
 
-def _say(text: str) -> None:
-    """Print a line; a name that is no UTF-8 is shown in escapes."""
-    print(text.encode("utf-8", errors="backslashreplace").decode())
-
-
 def _say_aside(text: str) -> None:
     """Print a line where it disturbs no `--json`; standard error shows any name."""
     print(text, file=sys.stderr)
@@ -237,6 +260,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="MIB",
         help="size of all that is kept; beyond it, the oldest that passed go first (default: %(default)g)",
     )
+    parser.add_argument("--json", action="store_true", help="print all of it as one JSON document, and only that")
     parser.set_defaults(run=_run)
 
 
@@ -247,4 +271,6 @@ def _run(args: argparse.Namespace) -> int:
             "to remove every finished run, give --all"
         )
     policy = Policy(runs=args.keep_runs, mib=args.keep_mib)
-    return main(args.root, check=args.check, dry_run=args.dry_run, everything=args.all, policy=policy)
+    return main(
+        args.root, check=args.check, dry_run=args.dry_run, everything=args.all, policy=policy, as_json=args.json
+    )

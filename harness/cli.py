@@ -40,37 +40,43 @@ def _add_run(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.set_defaults(run=_run)
 
 
-def _add_clean(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = subparsers.add_parser("clean", help="sweep up after runs that were killed", epilog=EPILOG)
-    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
-    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if there is something to sweep")
-    parser.add_argument("--dry-run", action="store_true", help="change nothing; say what would be done")
-    parser.add_argument("--all", action="store_true", help="also remove what finished runs keep")
-    parser.set_defaults(run=_clean)
-
-
 def _add_install(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser("install", help="install a lane's lock into an environment", epilog=EPILOG)
     parser.add_argument("lane", help="name of a lock in requirements/, for example torch-cpu")
     parser.add_argument("--python", type=Path, default=Path(sys.executable), help="interpreter of the environment")
+    parser.add_argument("--json", action="store_true", help="print one JSON document, and only that")
     parser.set_defaults(run=_install)
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """Every command with its options; what they need is imported when they run."""
     parser = argparse.ArgumentParser(prog="python -m harness", description=__doc__.splitlines()[0], epilog=EPILOG)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(subparsers)
-    _add_clean(subparsers)
     _add_install(subparsers)
-    from harness import fixture_commands, report_commands, target_commands
+    from harness import clean, fault_table, fixture_commands, report_commands, target_commands
+    from harness.benchmark import arguments as benchmark
+    from harness.ci import arguments as ci
+    from harness.curve import arguments as curve
+    from harness.endings import arguments as endings
     from harness.mutation import arguments as mutation
     from harness.parity import arguments as parity
+    from harness.scale import arguments as scale
+    from harness.supervision import overhead
 
+    clean.add_parser(subparsers, EPILOG)
     fixture_commands.add_parser(subparsers)
     target_commands.add_parser(subparsers)
     report_commands.add_parser(subparsers)
     parity.add_parser(subparsers)
     mutation.add_parser(subparsers)
+    scale.add_parser(subparsers)
+    benchmark.add_parser(subparsers)
+    overhead.add_parser(subparsers)
+    endings.add_parser(subparsers)
+    fault_table.add_parser(subparsers)
+    ci.add_parser(subparsers)
+    curve.add_parser(subparsers)
     return parser
 
 
@@ -116,16 +122,10 @@ def _run(args: argparse.Namespace) -> int:
     return int(min((item.verdict for item in outcomes), key=outcome.GRAVITY.index))
 
 
-def _clean(args: argparse.Namespace) -> int:
-    from harness import clean
-
-    return clean.main(args.root, check=args.check, dry_run=args.dry_run, everything=args.all)
-
-
 def _install(args: argparse.Namespace) -> int:
     from harness import install
 
-    return install.main([args.lane, "--python", os.fspath(args.python)])
+    return install.main([args.lane, "--python", os.fspath(args.python), *(["--json"] if args.json else [])])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -140,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     split = given.index("--") if "--" in given else len(given)
-    args = _parser().parse_args(given[:split])
+    args = command_line().parse_args(given[:split])
     args.pytest = given[split + 1 :]
     with exit_on_error():
         return int(args.run(args))

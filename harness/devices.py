@@ -7,10 +7,14 @@ for and does not compute is an error with its own exit code, and never a skip.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from harness.child import Finished
-from harness.targets import Target
 from ptycho.errors import DeviceError
+
+if TYPE_CHECKING:
+    # The command line asks for CHOICES, and must start at once.
+    from harness.child import Finished
+    from harness.targets import Target
 
 CHOICES = ("auto", "cpu", "cuda")
 
@@ -37,7 +41,7 @@ class Device:
 CPU = Device(name="cpu", words="cpu (every GPU hidden)")
 
 
-def choose(target: Target, requested: str, probe: Callable[[], Finished]) -> Device:
+def choose(target: "Target", requested: str, probe: "Callable[[], Finished]") -> Device:
     """
     Choose the device of a lane.
 

@@ -59,6 +59,7 @@ def judge(told: Story) -> Judgement:
     problems = [*_end(told), *told.problems]
     sentences = [*_contradictions(told), *_evidence(told), *proven.sentences(told), *_silence(quiet)]
     problems += [Problem(verdict=Verdict.FAIL, message=sentence) for sentence in sentences]
+    problems += _benchmarks(told)
     unique = tuple(dict.fromkeys(problems))
     verdicts = [problem.verdict for problem in unique] + ([told.verdict] if told.verdict is not None else [])
     verdict = min(verdicts, key=GRAVITY.index)
@@ -108,12 +109,22 @@ def _evidence(told: Story) -> list[str]:
     rungs = [f"{name}: {result}" for name, result in told.rungs.items() if result not in STANDING]
     if judged := [said for said in rungs if said.rpartition(": ")[0] in told.expected.rungs]:
         sentences.append(f"{_number(judged, 'rung')} did not stand: {_listed(judged)}")
-    slow = [name for name, verdict in told.benchmarks.items() if story.verdict_of(verdict) is not Verdict.PASS]
-    if slow:
-        sentences.append(f"{_number(slow, 'benchmark')} did not pass: {_listed(slow)}")
     if told.complete and not (told.fixtures or told.tests or told.rungs or told.benchmarks):
         sentences.append("no evidence: no fixture, test, rung or benchmark reported at all")
     return sentences
+
+
+def _benchmarks(told: Story) -> list[Problem]:
+    """Over budget and too busy to judge are verdicts of their own: the gravest of them, and not always a fail."""
+    slow = {
+        name: verdict
+        for name, said in told.benchmarks.items()
+        if (verdict := story.verdict_of(said)) is not Verdict.PASS
+    }
+    if not slow:
+        return []
+    gravest = min((verdict or Verdict.FAIL for verdict in slow.values()), key=GRAVITY.index)
+    return [Problem(verdict=gravest, message=f"{_number(list(slow), 'benchmark')} did not pass: {_listed(list(slow))}")]
 
 
 def _silence(quiet: Sequence[Silent]) -> list[str]:

@@ -1,18 +1,19 @@
 """
-`python -m harness rebuild RUN`: the reports of a run, made from its event log and from nothing else.
+`python -m harness rebuild RUN`: the reports of a run, made from its event log and from nothing else; and its page.
 
 The harness makes them this way at the end of every run, so a rebuilt report is the same report. After a kill at any
 byte the log still gives valid ones; they say that they are partial, and their verdict is never a pass.
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from harness import events, expectations, judgement, junit, story, summary
 from harness.judgement import Judgement
 from harness.story import Story
-from ptycho.errors import UsageError
+from ptycho.errors import InfrastructureError, UsageError
 from ptycho.output import replacing
 
 LOG = "events.ndjson"
@@ -102,13 +103,14 @@ def write(folder: Path) -> Judgement:
     return judged
 
 
-def main(folder: Path, *, manifest: Path | None = None) -> int:
+def main(folder: Path, *, manifest: Path | None = None, as_json: bool = False) -> int:
     """
     The `rebuild` command: write the reports, print the summary.
 
     Args:
         folder: the run's folder.
         manifest: also write the tests that reported as the list of those that must.
+        as_json: print what `verdict.json` holds, and nothing else, instead of the summary.
 
     Returns:
         The exit code: the verdict of the log.
@@ -118,10 +120,22 @@ def main(folder: Path, *, manifest: Path | None = None) -> int:
     """
     judged = write(folder)
     told = story.tell(events.parse((folder / LOG).read_bytes()))
-    print(summary.text(told, judged), end="")
+    print(json.dumps(verdict(told, judged), indent=1) if as_json else summary.text(told, judged).rstrip("\n"))
+    _write_page(folder)
     if manifest is not None:
         _write_manifest(told, judged, manifest)
+        print(f"manifest: {manifest}", file=sys.stderr if as_json else sys.stdout)
     return int(judged.verdict)
+
+
+def _write_page(folder: Path) -> None:
+    """The HTML report; without its packages, which the reports of a log do not need, it is said and not made."""
+    from harness.report import command
+
+    try:
+        command.write([folder], root=folder)
+    except InfrastructureError as error:
+        print(f"report/index.html was not made: {error}", file=sys.stderr)
 
 
 def _write_manifest(told: Story, judged: Judgement, manifest: Path) -> None:
@@ -137,4 +151,3 @@ def _write_manifest(told: Story, judged: Judgement, manifest: Path) -> None:
     manifest.parent.mkdir(parents=True, exist_ok=True)
     with replacing(manifest) as file:
         file.write(expectations.dump(told.reported, reasons).encode())
-    print(f"manifest: {manifest}")

@@ -4,9 +4,12 @@ From the file that inference left to figures and a picture: the only place where
 NumPy and the metrics are imported when a score is asked for: the harness's command line must start without them.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ptycho.errors import PtychoError
@@ -78,7 +81,8 @@ def judge(
         origin = orientation.best_place(seen.obj, seen.overlap > 0, truth.astype(complex), None).place
     stitched = seen.placed(origin or (0, 0), truth.shape)
     scores, flat = metrics.score(stitched, truth), metrics.flat_row(stitched, truth)
-    drawing.save_comparison(picture, [drawing.Row(name=name, reconstruction=stitched, truth=truth)])
+    with _configuration_beside(picture):
+        drawing.save_comparison(picture, [drawing.Row(name=name, reconstruction=stitched, truth=truth)])
     return Judged(
         scores=scores.as_dict(),
         flat=flat.as_dict(),
@@ -88,6 +92,20 @@ def judge(
         scaled=seen.scaled,
         losses=seen.losses,
     )
+
+
+@contextmanager
+def _configuration_beside(picture: Path) -> Iterator[None]:
+    """Keep what Matplotlib writes while it is imported inside the run root: a kill then leaves nothing in TMPDIR."""
+    if "MPLCONFIGDIR" in os.environ:
+        yield
+        return
+    with TemporaryDirectory(prefix=".matplotlib-", dir=picture.parent) as folder:
+        os.environ["MPLCONFIGDIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["MPLCONFIGDIR"]
 
 
 def shortfall(judged: Judged, *, min_phase_correlation: float) -> list[str]:

@@ -8,20 +8,26 @@ and every byte in them, is the same for any number of workers.
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 
 import numpy as np
 
-from ptycho.engine import Batch
+from ptycho import resident
+from ptycho.engine import Batch, Share
 from ptycho.errors import ConfigurationError
 from ptycho.grouping import Indices, group_coordinates
+from ptycho.ranks import ALONE, Ranks
 from ptycho.store import Store
+from ptycho.store_files import array_path
 
 AHEAD = 2
 """Batches in flight for each worker: one being read, one waiting. More would only hold memory."""
 
 
-def iterate(store: Store, order: Indices, *, batch_size: int, num_workers: int = 0) -> Generator[Batch, None, None]:
+def iterate(
+    store: Store, order: Indices, *, batch_size: int, num_workers: int = 0, ranks: Ranks = ALONE
+) -> Generator[Batch, None, None]:
     """
     The batches of some groups, in order, the last one shorter if they do not divide evenly.
 
@@ -30,6 +36,7 @@ def iterate(store: Store, order: Indices, *, batch_size: int, num_workers: int =
         order: `(n,)` indices of groups, such as `ptycho.grouping.epoch_order` draws.
         batch_size: groups per batch.
         num_workers: threads that read ahead; 0 reads each batch when it is asked for.
+        ranks: who reads; one of several gets its `Share` of every batch, and reads no more than that.
 
     Returns:
         A generator; closing it early stops the threads.
@@ -41,36 +48,64 @@ def iterate(store: Store, order: Indices, *, batch_size: int, num_workers: int =
         >>> for batch in iterate(store, store.split.train, batch_size=16):  # doctest: +SKIP
         ...     print(batch.diffraction.shape)
     """
-    groups = len(store.groups)
+    total = len(store.groups)
     problems = []
     if batch_size < 1:
         problems.append(f"batch_size = {batch_size}; allowed: 1 or more")
     if num_workers < 0:
         problems.append(f"num_workers = {num_workers}; allowed: 0 or more")
-    if len(order) and not 0 <= int(order.min()) <= int(order.max()) < groups:
-        problems.append(f"order runs from {order.min()} to {order.max()}; the store has groups 0 to {groups - 1}")
+    if len(order) and not 0 <= int(order.min()) <= int(order.max()) < total:
+        problems.append(f"order runs from {order.min()} to {order.max()}; the store has groups 0 to {total - 1}")
     if problems:
         raise ConfigurationError("\n".join(problems))
-    reads = [partial(gather, store, order[start : start + batch_size]) for start in range(0, len(order), batch_size)]
-    return _read_ahead(reads, num_workers) if num_workers else (read() for read in reads)
+    chosen = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    if store.diffraction.nbytes >= resident.MAPPED_FROM_BYTES:
+        return _from_file(store, chosen, num_workers, ranks)
+    read = gather if ranks.world == 1 else partial(_share, ranks)
+    reads = [partial(read, store, groups) for groups in chosen]
+    return _read_ahead(reads, num_workers) if num_workers else (one() for one in reads)
 
 
-def gather(store: Store, chosen: Indices) -> Batch:
+def gather(store: Store, chosen: Indices, rows: resident.Rows | None = None) -> Batch:
     """
     Copy some groups out of the map.
 
     Args:
         store: where the patterns are.
         chosen: `(B,)` indices of groups.
+        rows: reads the patterns of a large store instead.
 
     Returns:
         A batch whose arrays are contiguous and its own.
     """
     indices = np.asarray(store.groups)[chosen]
     # A view as a plain array: indexing through the memmap class builds a memmap for every result.
-    diffraction = np.take(np.asarray(store.diffraction), indices, axis=0)
+    diffraction = np.take(np.asarray(store.diffraction), indices, axis=0) if rows is None else rows.take(indices)
     offsets, relative = group_coordinates(np.asarray(store.xcoords), np.asarray(store.ycoords), indices)
     return Batch(diffraction=diffraction, coords_offsets=offsets, coords_relative=relative, indices=indices)
+
+
+def _share(ranks: Ranks, store: Store, chosen: Indices, rows: resident.Rows | None = None) -> Share:
+    """One rank's part of a batch."""
+    part, counted = ranks.part(chosen)
+    return Share(**vars(gather(store, part, rows)), counted=counted, whole=len(chosen))
+
+
+def _from_file(store: Store, chosen: Sequence[Indices], num_workers: int, ranks: Ranks) -> Generator[Batch, None, None]:
+    """The same batches out of a store that is too large to be mapped whole; each read announces a later one."""
+    groups = np.asarray(store.groups)
+    ahead = max(1, resident.AHEAD_ROWS // max(1, len(chosen[0]) * groups.shape[1])) if chosen else 1
+    with resident.Rows(array_path(store.directory, "diffraction"), store.diffraction) as rows:
+
+        def read(number: int) -> Batch:
+            for later in chosen[number + ahead : number + ahead + 1] if number else chosen[1 : ahead + 1]:
+                rows.announce(groups[ranks.part(later)[0]])
+            mine = chosen[number]
+            return gather(store, mine, rows) if ranks.world == 1 else _share(ranks, store, mine, rows)
+
+        reads = [partial(read, number) for number in range(len(chosen))]
+        with closing(_read_ahead(reads, num_workers) if num_workers else (one() for one in reads)) as found:
+            yield from found
 
 
 def _read_ahead(reads: Sequence[Callable[[], Batch]], num_workers: int) -> Generator[Batch, None, None]:

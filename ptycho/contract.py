@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import npz_reader, preflight, reading, values
+from ptycho import npz_reader, preflight, reading, resident, values
 from ptycho.dataset import Dataset, Source
 from ptycho.errors import ContractError, InfrastructureError
 from ptycho.npy_header import UNREADABLE, Member, why_unreadable
@@ -133,7 +133,7 @@ def _read(
         if key == "_metadata":
             continue
         try:
-            arrays[key] = _canonical(archive, member, found)
+            arrays[key] = _canonical(archive, member, found, members.path)
         except UNREADABLE as error:
             violations.append(f"{member.filename}: {why_unreadable(archive.getinfo(member.filename), error)}")
     if violations:
@@ -157,11 +157,16 @@ def _read(
     )
 
 
-def _canonical(archive: zipfile.ZipFile, member: Member, found: Reading) -> NDArray[Any]:
+def _canonical(archive: zipfile.ZipFile, member: Member, found: Reading, path: Path) -> NDArray[Any]:
     """One member as the canonical array of its key."""
     m, n = found.n_patterns, found.side
     if member.key == "diff3d":
-        frames = np.empty((m, n, n), dtype=np.float32)
+        canonical = found.layout == "canonical" and not member.fortran_order and found.measurement_domain == "amplitude"
+        if canonical and member.dtype == np.dtype("<f4"):
+            there = npz_reader.in_place(archive, member, path)
+            if there is not None:
+                return there
+        frames = resident.empty((m, n, n), np.float32)
         view = frames if found.layout == "canonical" else frames.transpose(1, 2, 0)
         convert = values.amplitude_of_counts if found.measurement_domain == "counts" else None
         npz_reader.fill(archive, member, view, convert)

@@ -7,7 +7,7 @@ in the core and shared; an engine is what is left: network, physics on tensors, 
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,25 @@ class Batch:
     coords_offsets: NDArray[np.float64]
     coords_relative: NDArray[np.float64]
     indices: NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share(Batch):
+    """
+    One rank's part of a batch that several processes take together.
+
+    Attributes:
+        counted: groups here that count: all of them, or none where there were not enough for every rank.
+        whole: groups of the whole batch.
+    """
+
+    counted: int
+    whole: int
+
+    @property
+    def weight(self) -> float:
+        """What a mean over these groups contributes to the mean over the whole batch."""
+        return self.counted / self.whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,3 +108,11 @@ class Engine(Protocol):
 
     def fingerprint(self) -> dict[str, Any]:
         """Versions, device, threads and precision in use."""
+
+
+@runtime_checkable
+class Traces(Protocol):
+    """An engine that builds its training once, before the first step, where another computes as it goes."""
+
+    def trace(self) -> None:
+        """Build what `train_epoch` and `evaluate` run, without running it; weights and moments stay as they are."""

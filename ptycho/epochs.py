@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from ptycho import batches, checkpoint, grouping, history
 from ptycho.clock import Clock
 from ptycho.config import TrainingConfig
-from ptycho.engine import Engine, Losses
+from ptycho.engine import Engine, Losses, Traces
 from ptycho.errors import CheckpointError, PtychoError
 from ptycho.progress import Progress
+from ptycho.ranks import ALONE, Ranks
 from ptycho.raw_data import Prepared
 from ptycho.schedule import Plateau, Ramp
 from ptycho.store import Store
@@ -46,6 +47,7 @@ def fit(
     tracker: Tracker,
     clock: Clock,
     resumed: Resumed | None = None,
+    ranks: Ranks = ALONE,
 ) -> tuple[history.Row, ...]:
     """
     Train until `config.nepochs` epochs are done.
@@ -57,8 +59,9 @@ def fit(
         store: the training's data.
         prepared: what was decided about the data.
         tracker: hears of every epoch.
-        clock: gets the phases `train`, `validate` and `checkpoint`.
+        clock: gets the phases `train`, `validate` and `checkpoint`, and before them `trace` where there is one.
         resumed: checkpoint to continue from.
+        ranks: who this process is; only the one that leads writes and reports.
 
     Returns:
         One row an epoch, those before a resume included.
@@ -68,28 +71,33 @@ def fit(
     """
     plateau, done = Plateau(learning_rate=config.learning_rate), 0
     rows: list[history.Row] = []
-    history.truncate(folder / history.FILE_NAME, 0)
+    if ranks.leads:
+        history.truncate(folder / history.FILE_NAME, 0)
     if resumed is not None:
         engine.load_state(resumed[0])
         plateau, done = Plateau(**resumed[1].schedule), resumed[1].epoch
         rows += [history.Row(**row) for row in resumed[1].extra["history"]]
-        for row in rows:
+        for row in rows if ranks.leads else ():
             history.append(folder / history.FILE_NAME, row)
     train, validation = store.split.train, store.split.validation
     steps = -(-len(train) // config.batch_size)
+    # Several ranks trace their common step in it: it waits for the others.
+    if isinstance(engine, Traces) and ranks.world == 1 and done < config.nepochs:
+        with clock.phase("trace"):
+            engine.trace()
     cosine = config.schedule == "cosine"
     ramp = Ramp(total_steps=config.nepochs * steps, warmup_steps=config.warmup_steps, cosine=cosine)
-    with Progress(config.nepochs, steps, config.runtime.quiet) as progress:
+    with Progress(config.nepochs, steps, config.runtime.quiet or not ranks.leads) as progress:
         for epoch in range(done + 1, config.nepochs + 1):
             progress.epoch(epoch)
             started = perf_counter()
             order = grouping.epoch_order(train, seed=config.data.seed, epoch=epoch - 1)
             with clock.phase("train"):
                 rates = [plateau.learning_rate * factor for factor in ramp.factors((epoch - 1) * steps, steps)]
-                trained = engine.train_epoch(progress.wrap(_batches(config, store, order)), rates)
+                trained = engine.train_epoch(progress.wrap(_batches(config, store, order, ranks)), rates)
             seconds = perf_counter() - started
             with clock.phase("validate"):
-                validated = engine.evaluate(_batches(config, store, validation))
+                validated = engine.evaluate(_batches(config, store, validation, ranks))
             _refuse_divergence(epoch, trained, validated)
             row = history.Row(
                 epoch=epoch,
@@ -103,6 +111,8 @@ def fit(
             )
             rows.append(row)
             plateau = plateau.observe(row.validation_loss)
+            if not ranks.leads:
+                continue
             with clock.phase("checkpoint"):
                 state = meta(config, prepared, epoch=epoch, schedule=asdict(plateau), rows=rows)
                 checkpoint.save(folder / checkpoint.CHECKPOINT, engine.state(), state)
@@ -170,8 +180,9 @@ def load(folder: Path, config: TrainingConfig, prepared: Prepared) -> Resumed:
     return tensors, found
 
 
-def _batches(config: TrainingConfig, store: Store, order: grouping.Indices) -> Any:
-    return batches.iterate(store, order, batch_size=config.batch_size, num_workers=config.runtime.num_workers)
+def _batches(config: TrainingConfig, store: Store, order: grouping.Indices, ranks: Ranks) -> Any:
+    workers = config.runtime.num_workers
+    return batches.iterate(store, order, batch_size=config.batch_size, num_workers=workers, ranks=ranks)
 
 
 def _refuse_divergence(epoch: int, trained: Losses, validated: Losses) -> None:

@@ -92,7 +92,7 @@ def nearest(points: NDArray[np.float64], seeds: Indices) -> Indices:
     The K nearest neighbours of some points among all, without the point itself, ordered by (distance, index).
 
     A k-d tree returns *some* K of equally near points, and on a raster scan ties are the rule; so a few more are
-    asked for and sorted, and a row whose tie runs past those is settled by measuring every distance.
+    asked for and sorted, and a row whose tie runs past those is settled among all points that are as near.
 
     Args:
         points: `(M, 2)`.
@@ -104,15 +104,17 @@ def nearest(points: NDArray[np.float64], seeds: Indices) -> Indices:
     from scipy.spatial import cKDTree
 
     asked = min(len(points), 2 * NEIGHBOURS + 1)
-    candidates = np.asarray(cKDTree(points).query(points[seeds], k=asked)[1], dtype=np.int64)
+    tree = cKDTree(points)
+    candidates = np.asarray(tree.query(points[seeds], k=asked)[1], dtype=np.int64)
     found, distances = _by_distance(points, seeds, candidates)
     if asked < len(points):
         # What is not a candidate is at least as far as the farthest candidate, give or take the rounding of the
         # tree's own distances: a row is settled once its K-th neighbour is clearly nearer than that.
         open_rows = distances.max(axis=1) <= distances[:, NEIGHBOURS - 1] * (1 + 1e-9)
-        everyone = np.arange(len(points))[np.newaxis]
         for row in np.flatnonzero(open_rows):
-            found[row] = _by_distance(points, seeds[row : row + 1], everyone)[0][0, : found.shape[1]]
+            reach = np.sqrt(distances[row, NEIGHBOURS - 1]) * (1 + 1e-9)
+            near = np.array([tree.query_ball_point(points[seeds[row]], reach)], dtype=np.int64)
+            found[row, :NEIGHBOURS] = _by_distance(points, seeds[row : row + 1], near)[0][0, :NEIGHBOURS]
     return found[:, :NEIGHBOURS]
 
 

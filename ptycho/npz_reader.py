@@ -7,17 +7,23 @@ three to five times that.
 """
 
 import json
+import struct
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ptycho import resident
 from ptycho.npy_header import Member
 
 BLOCK_BYTES = 8 * 2**20
 MAX_METADATA_BYTES = 4 * 2**20
+
+_LENGTHS_AT = 26
+"""Where a member's own header says how long its name and its extra fields are; the data comes after those."""
 
 Convert = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -44,15 +50,43 @@ def fill(archive: zipfile.ZipFile, member: Member, out: NDArray[Any], convert: C
         with np.errstate(over="ignore"):
             for part, block in _blocks(stream, view.shape, member.dtype):
                 view[part] = block if convert is None else convert(block)
+                resident.release(out)
         if stream.read(1):  # reading past the end is also what makes zipfile compare the checksum
             raise EOFError("data after the end of the array")
 
 
 def read(archive: zipfile.ZipFile, member: Member, dtype: DTypeLike | None = None) -> NDArray[Any]:
     """One member in its own shape, C order, as `dtype` or its own."""
-    out = np.empty(member.shape, dtype=member.dtype if dtype is None else dtype)
+    out = resident.empty(member.shape, member.dtype if dtype is None else dtype)
     fill(archive, member, out)
     return out
+
+
+def in_place(archive: zipfile.ZipFile, member: Member, path: Path) -> NDArray[Any] | None:
+    """
+    A large uncompressed member where it lies in the file, or None where it must be read out of it.
+
+    It is streamed past once all the same, since its checksum has to be right.
+
+    Args:
+        archive: the open archive.
+        member: what to map, in C order.
+        path: the archive's file.
+
+    Raises:
+        zipfile.BadZipFile: its checksum is wrong.
+    """
+    info = archive.getinfo(member.filename)
+    if info.compress_type != zipfile.ZIP_STORED or member.nbytes < resident.MAPPED_FROM_BYTES:
+        return None
+    with archive.open(info) as stream:
+        while stream.read(BLOCK_BYTES):
+            pass
+    with path.open("rb") as file:
+        file.seek(info.header_offset + _LENGTHS_AT)
+        lengths = struct.unpack("<HH", file.read(4))
+    start = info.header_offset + _LENGTHS_AT + 4 + sum(lengths) + member.offset
+    return resident.in_file(path, start, member.shape, member.dtype)
 
 
 def read_metadata(archive: zipfile.ZipFile, member: Member) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import contract, grouping, physics
+from ptycho import contract, grouping, physics, resident
 from ptycho.config import DEFAULT_NPHOTONS, Config, DataConfig, ModelConfig, TrainingConfig, require_legacy_dict
 from ptycho.dataset import Dataset
 from ptycho.errors import ConfigurationError, ContractError
@@ -165,13 +165,18 @@ def normalised_chunks(diffraction: NDArray[np.float32], normalisation: float) ->
     factor = np.float32(normalisation)
     for rows in _chunks(*diffraction.shape[:2]):
         yield np.multiply(diffraction[rows], factor, order="C")
+        resident.release(diffraction)
 
 
 def digest(*arrays: NDArray[np.generic]) -> str:
     """SHA-256 hex digest of the bytes of arrays in C order, one after the other."""
     hashed = hashlib.sha256()
     for array in arrays:
-        hashed.update(np.ascontiguousarray(array).data)
+        # A large map by rows, so that it is never in memory whole; the bytes and their order are the same.
+        whole = array.nbytes < resident.MAPPED_FROM_BYTES
+        for part in (array,) if whole else (array[rows] for rows in _chunks(len(array), math.isqrt(array[0].size))):
+            hashed.update(np.ascontiguousarray(part).data)
+            resident.release(array)
     return hashed.hexdigest()
 
 
@@ -202,6 +207,7 @@ def _normalisation(dataset: Dataset, patterns: Indices) -> float:
         for rows in _chunks(len(patterns), dataset.side):
             chunk = np.take(dataset.diffraction, patterns[rows], axis=0)
             inverse_square += len(chunk) / physics.normalisation(chunk) ** 2
+            resident.release(dataset.diffraction)
     if not inverse_square > 0:
         raise ContractError(
             dataset.source.path,

@@ -7,11 +7,13 @@ before its row of the history, so that a run killed at any moment resumes with t
 
 import json
 import logging
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -20,6 +22,7 @@ from ptycho import (
     checkpoint,
     epochs,
     fingerprint,
+    group,
     history,
     output,
     params,
@@ -32,6 +35,8 @@ from ptycho.clock import Clock
 from ptycho.config import TrainingConfig, flatten, update_legacy_dict
 from ptycho.dataset import Dataset
 from ptycho.engine import Engine
+from ptycho.group import Group
+from ptycho.ranks import ALONE, Ranks
 from ptycho.raw_data import Prepared
 from ptycho.store import Store
 
@@ -44,6 +49,19 @@ INFERENCE_BATCH = 64
 
 FRAMEWORKS = {"ptycho_torch": ("torch",), "ptycho_tf": ("tensorflow", "tensorflow-cpu")}
 """Distributions whose version a backend's results depend on: TensorFlow goes by two names."""
+
+
+OF_A_RANK = (
+    "output_dir",
+    "store_dir",
+    "train_data_file",
+    "test_data_file",
+    "threads",
+    "num_workers",
+    "quiet",
+    "mlflow",
+)
+"""Legacy names of the fields in which ranks may differ: where things are and how fast."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,46 +82,48 @@ class TrainingResult:
     summary: dict[str, Any]
 
 
-def run(config: TrainingConfig, backend: str) -> TrainingResult:
+def run(config: TrainingConfig, backend: str, ranks: Ranks = ALONE) -> TrainingResult:
     """
     Train a network.
 
     Args:
         config: the training, complete.
         backend: package of the backend, imported late: `"ptycho_torch"` or `"ptycho_tf"`.
+        ranks: who this process is, where several train together (`ptycho.group`). All of them compute; the one that
+            leads writes.
 
     Raises:
         ContractError, ConfigurationError, UsageError: as the data path does, before the backend is imported.
         CheckpointError: `resume` without a checkpoint, or with one of another training.
         DeviceError: the device is not there.
     """
+    ranks.admit(config.batch_size)
+    with group.joined(ranks, backend, config.runtime) as others:
+        result = (_lead if ranks.leads else _follow)(config, backend, ranks, others)
+        with group.together(others):  # nobody ends well before the one that leads has written everything
+            return result
+
+
+def _lead(config: TrainingConfig, backend: str, ranks: Ranks, others: Group | None) -> TrainingResult:
+    """A whole training, with everything that it leaves."""
     clock = Clock()
     folder = output.prepare(config.output_dir)
     update_legacy_dict(params.cfg, config)
     with output.logging_to(folder, quiet=config.runtime.quiet):
         with clock.phase("data"):
-            dataset = raw_data.load(config)
-            prepared = raw_data.prepare(config, dataset)
-            test = _load_test(config, dataset)
-            resumed = epochs.load(folder, config, prepared) if config.resume else None
+            dataset, prepared, test, resumed = _read(config, folder, others)
         output.write_text(folder / CONFIG, json.dumps(flatten(config), indent=2) + "\n")
         log.info("seed %d, %d groups, input sha256 %s", prepared.seed, prepared.n_groups, prepared.stages.normalised)
         with tracking.open_tracker(folder, enabled=config.mlflow, resume=config.resume) as tracker:
             tracker.params(flatten(config))
             with clock.phase("import"):
-                create_engine = import_module(f"{backend}.engine").create_engine
+                create_engine = _creator(backend, others)
             with clock.phase("build"):
-                engine = create_engine(
-                    model=config.model,
-                    runtime=config.runtime,
-                    probe=prepared.probe,
-                    weights=weights.initial(config.model, nphotons=prepared.nphotons, seed=config.data.seed),
-                    nphotons=prepared.nphotons,
-                    mae_weight=config.mae_weight,
-                    tv_weight=config.tv_weight,
-                )
+                engine = _build(create_engine, config, prepared)
+            _share_store(config, dataset, prepared, others)
             with Store.for_run(config.store_dir, dataset, prepared) as store:
-                rows = epochs.fit(config, folder, engine, store, prepared, tracker, clock, resumed)
+                rows = epochs.fit(config, folder, engine, store, prepared, tracker, clock, resumed, ranks)
+            _compare_weights(engine, others)
             with clock.phase("save"):
                 model_path = _save(config, folder, engine, prepared, rows)
                 tracker.artifact(model_path, "weights")
@@ -114,7 +134,7 @@ def run(config: TrainingConfig, backend: str) -> TrainingResult:
                     packages=FRAMEWORKS.get(backend, ()), device=engine.device, seed=prepared.seed
                 ),
                 "engine": engine.fingerprint(),
-                "test": None if test is None else _evaluate(config, engine, test, prepared, clock),
+                "test": None if test is None else _evaluate(config, engine, test, prepared, clock, ranks),
             }
             if config.stitch:
                 with clock.phase("stitch"):
@@ -124,6 +144,76 @@ def run(config: TrainingConfig, backend: str) -> TrainingResult:
         summary |= {"tracking": tracker.summary, "seconds": clock.seconds}
         output.write_text(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
     return TrainingResult(output_dir=folder, model_path=model_path, history=rows, summary=summary)
+
+
+def _follow(config: TrainingConfig, backend: str, ranks: Ranks, others: Group | None) -> TrainingResult:
+    """The same steps on another rank: nothing is written, tracked or drawn."""
+    clock = Clock()
+    folder = config.output_dir.absolute()
+    update_legacy_dict(params.cfg, config)
+    dataset, prepared, test, resumed = _read(config, folder, others)
+    engine = _build(_creator(backend, others), config, prepared)
+    _share_store(config, dataset, prepared, others)
+    with Store.for_run(config.store_dir, dataset, prepared) as store:
+        rows = epochs.fit(config, folder, engine, store, prepared, tracking.NullTracker(), clock, resumed, ranks)
+    _compare_weights(engine, others)
+    if test is not None:
+        _evaluate(config, engine, test, prepared, clock, ranks)
+    return TrainingResult(output_dir=folder, model_path=folder / checkpoint.MODEL, history=rows, summary={})
+
+
+def _read(
+    config: TrainingConfig, folder: Path, others: Group | None
+) -> tuple[Dataset, Prepared, Dataset | None, epochs.Resumed | None]:
+    """Everything that is read before the first step, on all ranks or on none, and the same on all."""
+    claims: dict[str, Any] = {}
+    with group.together(others, claims):
+        dataset = raw_data.load(config)
+        prepared = raw_data.prepare(config, dataset)
+        test = _load_test(config, dataset)
+        resumed = epochs.load(folder, config, prepared) if config.resume else None
+        if others is not None:
+            claims |= {name: value for name, value in flatten(config).items() if name not in OF_A_RANK}
+            claims |= asdict(prepared.stages)
+            claims["test file"] = None if test is None else test.source.sha256
+            claims["checkpoint"] = None if resumed is None else raw_data.digest(*resumed[0].values())
+    return dataset, prepared, test, resumed
+
+
+def _creator(backend: str, others: Group | None) -> Callable[..., Engine]:
+    """What makes the engine: the backend's own, or the one whose steps are taken together."""
+    if others is None:
+        return cast(Callable[..., Engine], import_module(f"{backend}.engine").create_engine)
+    return partial(import_module(f"{backend}.distributed").create_engine, group=others)
+
+
+def _build(create_engine: Callable[..., Engine], config: TrainingConfig, prepared: Prepared) -> Engine:
+    return create_engine(
+        model=config.model,
+        runtime=config.runtime,
+        probe=prepared.probe,
+        weights=weights.initial(config.model, nphotons=prepared.nphotons, seed=config.data.seed),
+        nphotons=prepared.nphotons,
+        mae_weight=config.mae_weight,
+        tv_weight=config.tv_weight,
+    )
+
+
+def _share_store(config: TrainingConfig, dataset: Dataset, prepared: Prepared, others: Group | None) -> None:
+    """Build a store that is to be kept one rank after the other: whoever finds it there only opens it."""
+    if others is None or config.store_dir is None:
+        return
+    for turn in range(others.ranks.world):
+        with group.together(others):
+            if turn == others.ranks.rank:
+                Store.open_or_create(config.store_dir, dataset, prepared)
+
+
+def _compare_weights(engine: Engine, others: Group | None) -> None:
+    """Every rank must have the same bits: sums that differ would let the ranks train apart without a word."""
+    if others is not None:
+        with group.together(others, {"weights": raw_data.digest(*engine.state().values())}):
+            pass
 
 
 def _load_test(config: TrainingConfig, dataset: Dataset) -> Dataset | None:
@@ -169,11 +259,12 @@ def _summary(prepared: Prepared, rows: tuple[history.Row, ...]) -> dict[str, Any
 
 
 def _evaluate(
-    config: TrainingConfig, engine: Engine, test: Dataset, prepared: Prepared, clock: Clock
+    config: TrainingConfig, engine: Engine, test: Dataset, prepared: Prepared, clock: Clock, ranks: Ranks
 ) -> dict[str, float]:
     """Loss and deviance of the test file, at the scale of the training."""
     with clock.phase("test"), _store_of(config, test, prepared) as store:
-        losses = engine.evaluate(batches.iterate(store, np.arange(len(store.groups)), batch_size=config.batch_size))
+        every = np.arange(len(store.groups))
+        losses = engine.evaluate(batches.iterate(store, every, batch_size=config.batch_size, ranks=ranks))
     return {"loss": losses.mean_total, "deviance": losses.mean_deviance}
 
 

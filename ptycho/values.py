@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycho import resident
 from ptycho.dataset import Dataset
 
 _FRAMES_AT_ONCE = 256
@@ -49,7 +50,7 @@ def violations(dataset: Dataset, *, declared: bool) -> list[str]:
     ):
         # Nominal coordinates that default to the corrected ones would be reported twice.
         default = name.endswith("_start") and array is getattr(dataset, name.removesuffix("_start"))
-        if array is not None and not default and (bad := array.size - int(np.isfinite(array).sum())):
+        if array is not None and not default and (bad := array.size - _finite(array)):
             found.append(f"{name}: {bad} of {array.size} values are NaN or infinite; allowed: finite values")
     if not dataset.probe.any():
         found.append("probeGuess is zero everywhere; allowed: a probe with some intensity")
@@ -58,8 +59,13 @@ def violations(dataset: Dataset, *, declared: bool) -> list[str]:
 
 
 def _frame_violations(frames: NDArray[np.float32]) -> Iterator[str]:
-    flat = frames.reshape(len(frames), -1)
-    low, high = flat.min(axis=1), flat.max(axis=1)  # a NaN in a frame is its minimum and its maximum
+    low, high = np.empty(len(frames), frames.dtype), np.empty(len(frames), frames.dtype)
+    for start in range(0, len(frames), _FRAMES_AT_ONCE):
+        part = slice(start, start + _FRAMES_AT_ONCE)
+        flat = frames[part].reshape(len(frames[part]), -1)
+        # A NaN in a frame is its minimum and its maximum.
+        low[part], high[part] = flat.min(axis=1), flat.max(axis=1)
+        resident.release(frames)
     damaged = ~(np.isfinite(low) & np.isfinite(high))
     negative = low < 0
     for bad, what in ((damaged, "NaN or infinite (in float32)"), (negative, "negative")):
@@ -78,6 +84,7 @@ def _domain_violations(frames: NDArray[np.float32]) -> Iterator[str]:
         block = frames[start : start + _FRAMES_AT_ONCE]
         if (block[0] != np.rint(block[0])).any() or (block != np.rint(block)).any():
             return
+        resident.release(frames)
     high = float(frames.max())
     if high >= 2 and high != frames.min():
         yield (
@@ -85,6 +92,15 @@ def _domain_violations(frames: NDArray[np.float32]) -> Iterator[str]:
             "and an amplitude is sqrt(counts); declare `measurement_domain` (counts, or amplitude if they really are) "
             "with --measurement_domain or in _metadata"
         )
+
+
+def _finite(array: NDArray[Any]) -> int:
+    """How many values are finite."""
+    count = 0
+    for start in range(0, len(array), _FRAMES_AT_ONCE):
+        count += int(np.isfinite(array[start : start + _FRAMES_AT_ONCE]).sum())
+        resident.release(array)
+    return count
 
 
 def _outside(dataset: Dataset) -> Iterator[str]:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ptycho.config import ModelConfig, RuntimeConfig
 from ptycho.engine import Batch, Losses
 from ptycho.weights import intensity_scale
-from ptycho_tf import assembly, loss, physics
+from ptycho_tf import assembly, device_work, loss, physics
 from ptycho_tf.dset_loader_tf_mmap import TensorBatch, batches_to
 from ptycho_tf.network import REAL, Network, to_canonical
 from ptycho_tf.optimizer import Adam
@@ -89,6 +89,11 @@ class TensorFlowEngine:
             tv_weight=self.tv_weight,
         )
 
+    def trace(self) -> None:
+        """Trace the training step and the evaluation, so that neither's time holds it."""
+        for compiled in (self._train, self._score):
+            compiled.get_concrete_function()
+
     def train_epoch(self, batches: Iterable[Batch], learning_rates: Iterable[float]) -> Losses:
         """One optimiser step a batch, each at its own rate; losses stay on the device until the epoch's end."""
         rates = iter(learning_rates)
@@ -130,8 +135,9 @@ class TensorFlowEngine:
         self.optimizer.load(state)
 
     def fingerprint(self) -> dict[str, Any]:
-        """Versions, device, threads, precision."""
-        return fingerprint(self.device, self.runtime)
+        """Versions, device, threads, precision; on a GPU also the evidence of the work done there."""
+        found = fingerprint(self.device, self.runtime)
+        return found if self.device == "cpu" else found | {"work": device_work.collect(self)}
 
     def _agree(self, patches: Any, coords_relative: Any) -> Any:
         return assembly.consistent(patches, coords_relative, self.model.gridsize)

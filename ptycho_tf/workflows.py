@@ -5,7 +5,9 @@ The workflow itself is the core's, shared with the other backend; TensorFlow is 
 and the files have been found good.
 """
 
-from ptycho import reconstruction, training
+import os
+
+from ptycho import ranks, reconstruction, training
 from ptycho.config import InferenceConfig, TrainingConfig
 from ptycho.reconstruction import InferenceResult
 from ptycho.training import TrainingResult
@@ -15,7 +17,7 @@ BACKEND = "ptycho_tf"
 
 def train(config: TrainingConfig) -> TrainingResult:
     """
-    Train the reference network; see `ptycho.training.run`.
+    Train the reference network; see `ptycho.training.run`. Alone, or as the rank that `TF_CONFIG` says.
 
     Example:
         >>> from pathlib import Path
@@ -24,7 +26,7 @@ def train(config: TrainingConfig) -> TrainingResult:
         >>> train(config).model_path  # doctest: +SKIP
         PosixPath('out/model.safetensors')
     """
-    return training.run(config, BACKEND)
+    return training.run(config, BACKEND, ranks.of_tf_config(os.environ))
 
 
 def infer(config: InferenceConfig) -> InferenceResult:

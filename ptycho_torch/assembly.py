@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ptycho.physics import MASK_FLOOR, canvas_side, central_mask
+from ptycho_torch.runtime import constant
 
 
 def translation_matrix(n_out: int, n_in: int, shifts: Tensor) -> Tensor:
@@ -72,7 +73,7 @@ def assemble(patches: Tensor, coords_relative: Tensor, gridsize: int) -> Tensor:
     """
     side, real = patches.shape[-1], patches.real.dtype
     rows, columns = placements(coords_relative, canvas_side(side, gridsize), side, real)
-    mask = torch.from_numpy(central_mask(side)).to(patches.device, real)
+    mask = constant(central_mask, side, device=patches.device, dtype=real)
     total = _sandwich(rows, patches * mask, columns).sum(dim=1)
     count = _sandwich(rows, mask, columns).sum(dim=1)
     return total / (count + MASK_FLOOR)

@@ -11,7 +11,7 @@ from torch import Tensor
 from ptycho.config import ModelConfig, RuntimeConfig
 from ptycho.engine import Batch, Losses
 from ptycho.weights import intensity_scale
-from ptycho_torch import assembly, loss, physics
+from ptycho_torch import assembly, device_work, loss, physics
 from ptycho_torch.dset_loader_pt_mmap import TensorBatch, batches_to
 from ptycho_torch.network import Network
 from ptycho_torch.optimizer import Adam
@@ -126,8 +126,9 @@ class TorchEngine:
         self.optimizer.load(state)
 
     def fingerprint(self) -> dict[str, Any]:
-        """Versions, device, threads, precision."""
-        return fingerprint(self.device, self.runtime)
+        """Versions, device, threads, precision; on a GPU also the evidence of the work done there."""
+        found = fingerprint(self.device, self.runtime)
+        return found if self.device == "cpu" else found | {"work": device_work.collect(self)}
 
     def _differentiate(self, objective: Tensor) -> tuple[Tensor, ...]:
         """A weight that the objective does not depend on is an error here, not a gradient of zero."""

@@ -19,7 +19,7 @@ from ptycho import weights as canonical
 from ptycho.architecture import BORDER_CHANNELS, KERNEL, Architecture, upsampling_taps
 from ptycho.config import ModelConfig
 from ptycho.physics import central_mask
-from ptycho_torch.runtime import REAL
+from ptycho_torch.runtime import REAL, constant
 
 
 class Convolution(nn.Conv2d):
@@ -46,7 +46,7 @@ def fold_upsampling(kernel: Tensor) -> Tensor:
         `(4·out, in, 3, 3)`, to be followed by a pixel shuffle.
     """
     outputs, inputs = kernel.shape[:2]
-    taps = torch.from_numpy(upsampling_taps().reshape(36, 9)).to(kernel)
+    taps = constant(upsampling_taps, device=kernel.device, dtype=kernel.dtype).reshape(36, 9)
     folded = (kernel.reshape(-1, 9) @ taps.T).reshape(outputs, inputs, 2, 2, KERNEL, KERNEL)
     return folded.permute(0, 2, 3, 1, 4, 5).reshape(4 * outputs, inputs, KERNEL, KERNEL)
 

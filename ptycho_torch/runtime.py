@@ -1,8 +1,12 @@
 """Device, threads and numerical modes of PyTorch: everything that must be settled before the first tensor."""
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from ptycho.config import RuntimeConfig
 from ptycho.errors import DeviceError
@@ -11,6 +15,22 @@ REAL = {"f32": torch.float32, "bf16": torch.float32, "f64": torch.float64}
 """Type of weights, physics and data by precision; `bf16` touches the convolutions only."""
 
 COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
+
+
+@cache
+def constant(make: Callable[..., NDArray[Any]], *arguments: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """
+    An array of the core that never changes, as a tensor: copied once, since a copy inside an epoch makes the host wait.
+
+    Args:
+        make: a function of the core.
+        arguments: what it is called with.
+        device: where the tensor lies.
+        dtype: its type.
+    """
+    # Where a prediction comes first it would be an inference tensor, which no gradient may meet.
+    with torch.inference_mode(mode=False):
+        return torch.from_numpy(make(*arguments)).to(device, dtype)
 
 
 def select_device(requested: str) -> str:

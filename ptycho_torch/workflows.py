@@ -5,7 +5,9 @@ The workflow itself is the core's, shared with the other backend; PyTorch is imp
 and the files have been found good.
 """
 
-from ptycho import reconstruction, training
+import os
+
+from ptycho import ranks, reconstruction, training
 from ptycho.config import InferenceConfig, TrainingConfig
 from ptycho.reconstruction import InferenceResult
 from ptycho.training import TrainingResult
@@ -15,7 +17,7 @@ BACKEND = "ptycho_torch"
 
 def train(config: TrainingConfig) -> TrainingResult:
     """
-    Train the reference network; see `ptycho.training.run`.
+    Train the reference network; see `ptycho.training.run`. Alone, or as the rank that `torchrun` says.
 
     Example:
         >>> from pathlib import Path
@@ -24,7 +26,7 @@ def train(config: TrainingConfig) -> TrainingResult:
         >>> train(config).model_path  # doctest: +SKIP
         PosixPath('out/model.safetensors')
     """
-    return training.run(config, BACKEND)
+    return training.run(config, BACKEND, ranks.of_torchrun(os.environ))
 
 
 def infer(config: InferenceConfig) -> InferenceResult:

@@ -8,6 +8,9 @@ alone: the child's interpreter knows nothing of the harness. The log is opened o
 The same hook hands on to the event log what a pipeline says of its own course: `sys.audit("ptycho.phase.start",
 {"phase": "train"})` becomes the event `phase.start` with that field. A pipeline that says so needs no harness, no file
 and no environment: without a listener the call does nothing.
+
+And it waits for the signal by which the supervisor asks a hanging process for its stacks: `harness.supervision.stacks`.
+The answer comes from C code inside the signal's handler: it needs no interpreter lock, and no Python code that runs.
 """
 
 import os
@@ -40,7 +43,7 @@ def _install(log: str, scratch: str, tell: Callable[[str, dict[str, Any]], None]
             # abspath and not pathlib: this runs at every event, also while the interpreter shuts down.
             name = os.path.abspath(os.fsdecode(path))  # noqa: PTH100
             if not name.startswith((inside, "/proc/", "/dev/null", "/dev/pts/", "/dev/tty", "/dev/nvidia")):
-                os.write(descriptor, f"{os.getpid()}\t{name}\n".encode(errors="surrogateescape"))
+                os.write(descriptor, f"{os.getpid()}\t{name}\0".encode(errors="surrogateescape"))
 
     sys.addaudithook(observe)
 
@@ -59,9 +62,33 @@ def _teller(path: str | None) -> Callable[[str, dict[str, Any]], None]:
     return tell
 
 
+def _watch(log: str, scratch: str, tell: Callable[[str, dict[str, Any]], None]) -> None:
+    """Look at what the process holds when it ends; a cell is known by the folder of its log."""
+    from importlib import import_module
+
+    import_module("ptycho_harness_ledger").watch(os.path.dirname(scratch), os.path.basename(os.path.dirname(log)), tell)  # noqa: PTH119, PTH120
+
+
+def _wait_for_signal(dump: str) -> None:
+    """Write the stacks of all threads into a file whenever the signal comes, unless somebody else waits for it."""
+    import faulthandler
+    import signal
+
+    number = signal.SIGRTMAX - 3 if sys.platform == "linux" else signal.SIGUSR2
+    if signal.getsignal(number) is signal.SIG_DFL:
+        # Kept open, and never made: a command that outlives its run must not bring the file back.
+        faulthandler.register(number, os.open(dump, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC), chain=False)
+
+
+if "PTYCHO_HARNESS_DEVICES" in os.environ and sys.platform == "linux":
+    from importlib import import_module as _import
+
+    _import("ptycho_harness_device").report(os.environ["PTYCHO_HARNESS_DEVICES"])
+
+if (_dump := os.environ.get("PTYCHO_HARNESS_STACKS")) and os.path.exists(_dump):  # noqa: PTH110
+    _wait_for_signal(_dump)
+
 if "PTYCHO_HARNESS_WRITES" in os.environ:
-    _install(
-        os.environ["PTYCHO_HARNESS_WRITES"],
-        os.environ["PTYCHO_HARNESS_SCRATCH"],
-        _teller(os.environ.get("PTYCHO_HARNESS_EVENTS")),
-    )
+    _tell = _teller(os.environ.get("PTYCHO_HARNESS_EVENTS"))
+    _install(os.environ["PTYCHO_HARNESS_WRITES"], os.environ["PTYCHO_HARNESS_SCRATCH"], _tell)
+    _watch(os.environ["PTYCHO_HARNESS_WRITES"], os.environ["PTYCHO_HARNESS_SCRATCH"], _tell)

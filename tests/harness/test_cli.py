@@ -12,6 +12,7 @@ from typing import Any
 
 import fake_target
 import pytest
+from injected import bites
 
 from harness import processes, runroot
 from ptycho.verdict import Verdict
@@ -148,6 +149,7 @@ def test_a_signal_ends_the_run_with_130_and_leaves_nothing(
     assert json.loads((run.path / "outcome.json").read_text())["verdict"] == "interrupted"
 
 
+@pytest.mark.fault("harness-killed")
 def test_a_killed_harness_is_swept_up_after_by_clean(hanging: tuple[Any, list[str]]) -> None:
     workspace, arguments = hanging
     process, run = _started(workspace, [sys.executable, "-m", "harness", *arguments])
@@ -155,29 +157,33 @@ def test_a_killed_harness_is_swept_up_after_by_clean(hanging: tuple[Any, list[st
     process.kill()
     process.communicate(timeout=30)
     assert len(processes.with_token(run.token)) == 1
-    assert run.scratch.exists()
+    bites(process.returncode == -signal.SIGKILL and run.scratch.exists(), "the harness was killed and left its scratch")
     assert _harness(workspace, "clean", "--check").returncode == Verdict.FAIL
     assert _harness(workspace, "clean").returncode == Verdict.PASS
     assert processes.with_token(run.token) == []
     assert not run.scratch.exists()
 
 
+@pytest.mark.fault("harness-killed")
 def test_the_next_run_sweeps_up_after_a_killed_one_and_passes(hanging: tuple[Any, list[str]]) -> None:
     workspace, arguments = hanging
     process, run = _started(workspace, [sys.executable, "-m", "harness", *arguments])
     process.kill()
     process.communicate(timeout=30)
+    bites(process.returncode == -signal.SIGKILL and run.scratch.exists(), "the harness was killed and left its scratch")
     outcome = workspace.run()
     assert (outcome.verdict, outcome.notes[0]) == (Verdict.PASS, f"swept the dead run {run.path.name}")
     assert processes.with_token(run.token) == []
     assert not run.scratch.exists()
 
 
+@pytest.mark.fault("harness-killed")
 def test_the_end_of_the_followed_parent_ends_the_run(hanging: tuple[Any, list[str]]) -> None:
     workspace, arguments = hanging
     command = " ".join([sys.executable, "-m", "harness", *arguments])
     process, run = _started(workspace, ["sh", "-c", f"{command} --follow $$ & wait"])
     process.kill()
+    bites(process.wait() == -signal.SIGKILL, "the parent was killed")
     for _ in range(200):
         if (run.path / "outcome.json").exists():
             break

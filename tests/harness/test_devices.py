@@ -4,6 +4,7 @@ from pathlib import Path
 
 import fake_target
 import pytest
+from injected import bites
 
 from harness import devices, targets
 from harness.child import Finished
@@ -45,7 +46,9 @@ def test_a_gpu_that_computes_is_taken_and_named(target: targets.Target, tmp_path
     assert (chosen.name, chosen.words, chosen.gpu) == ("cuda", "cuda (Accelerator 9000 of 1)", True)
 
 
+@pytest.mark.fault("gpu-missing")
 def test_a_gpu_that_does_not_compute_is_an_error_where_it_was_asked_for(target: targets.Target, tmp_path: Path) -> None:
+    bites(_finished(tmp_path, "no kernel image", 1).returncode == 1, "the probe finds no GPU that computes")
     with pytest.raises(DeviceError, match="the probe ended with 1: no kernel image; use --device cpu") as caught:
         devices.choose(target, "cuda", lambda: _finished(tmp_path, "no kernel image", 1))
     assert caught.value.verdict is Verdict.INFRA

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import sample_log
+from injected import bites
 
 from harness import judgement, story
 from harness.events import Log
@@ -43,6 +44,7 @@ def _skipped() -> list[Row]:
     return sample_log.whole_suite(*(sample_log.one_test(name, "skipped", "no reason") for name in sample_log.TESTS))
 
 
+@pytest.mark.fault("silent-suite")
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
@@ -69,7 +71,7 @@ def _skipped() -> list[Row]:
         ),
         (_run(benchmarks=["epoch"]), "no evidence: benchmark epoch: did not report"),
         (
-            _run(more=(sample_log.parent("benchmark.end", benchmark="epoch", verdict="budget"),)),
+            _run(more=(sample_log.parent("benchmark.end", benchmark="epoch", verdict="fail"),)),
             "1 benchmark did not pass: epoch",
         ),
         (
@@ -79,9 +81,18 @@ def _skipped() -> list[Row]:
     ],
 )
 def test_green_by_absence_is_red(rows: list[Row], said: str) -> None:
+    ended = [row["verdict"] for row in rows if row["event"] == "run.end"]
+    bites([story.verdict_of(verdict) for verdict in ended] == [Verdict.PASS], "the run itself says that it passed")
     judged = _judge(rows)
     assert (judged.verdict, judged.partial) == (Verdict.FAIL, False)
     assert said in _messages(judged)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.BUDGET, Verdict.INCONCLUSIVE])
+def test_over_budget_and_too_busy_are_verdicts_of_their_own(verdict: Verdict) -> None:
+    told = sample_log.parent("benchmark.end", benchmark="epoch", verdict=verdict.name.lower())
+    judged = _judge(_run(more=(told,)))
+    assert (judged.verdict, _messages(judged)) == (verdict, "1 benchmark did not pass: epoch")
 
 
 def test_a_module_that_could_not_be_collected_fails() -> None:

@@ -9,6 +9,7 @@ import pytest
 from harness.environment import OBSERVER
 from harness.events import read
 from harness.ledger import observed_writes
+from harness.supervision.stacks import SIGNAL
 
 WAYS = {
     "open": "open(path, 'w').close()",
@@ -83,3 +84,25 @@ def test_what_a_pipeline_says_of_its_course_goes_into_the_event_log(tmp_path: Pa
 def test_a_pipeline_that_speaks_without_a_log_is_not_disturbed(tmp_path: Path) -> None:
     assert _said("import sys; sys.audit('ptycho.phase.start', {'phase': 'train'})", tmp_path, log=False) == []
     assert not (tmp_path / "events.ndjson").exists()
+
+
+def test_a_dump_file_that_is_gone_is_not_made_again_and_disturbs_nobody(tmp_path: Path) -> None:
+    env = {"PYTHONPATH": str(OBSERVER), "PTYCHO_HARNESS_STACKS": str(tmp_path / "gone"), "PYTHONDONTWRITEBYTECODE": "1"}
+    argv = [sys.executable, "-c", "print('up')"]
+    done = subprocess.run(argv, env=env, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr, list(tmp_path.iterdir())) == ("up\n", "", [])
+
+
+def test_a_handler_that_is_there_already_is_left_alone(tmp_path: Path) -> None:
+    code = (
+        f"import importlib.util, os, signal, sys\nnumber = {int(SIGNAL)}\n"
+        "signal.signal(number, lambda *_: print('mine'))\n"
+        f"spec = importlib.util.spec_from_file_location('again', {str(OBSERVER / 'sitecustomize.py')!r})\n"
+        "spec.loader.exec_module(importlib.util.module_from_spec(spec))\nos.kill(os.getpid(), number)"
+    )
+    (tmp_path / "dump").touch()
+    env = {"PTYCHO_HARNESS_STACKS": str(tmp_path / "dump"), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, (tmp_path / "dump").read_text()) == ("mine\n", "")

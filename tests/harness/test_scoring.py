@@ -1,6 +1,8 @@
 """The judge takes the truth for the truth, and neither a flat object, a mirrored one nor NaN."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import fake_target
 import numpy as np
@@ -34,6 +36,24 @@ def test_what_is_not_the_object_falls_short(tmp_path: Path, scan: Path, wrong: s
     faulty = {"flat": np.ones_like(truth), "mirrored": truth[:, ::-1], "conjugated": truth.conj()}[wrong]
     judged = _judge(tmp_path, scan, faulty)
     assert scoring.shortfall(judged, min_phase_correlation=0.5)[0].startswith("phase correlation ")
+
+
+def test_drawing_leaves_nothing_outside_the_run_even_if_it_is_killed(
+    tmp_path: Path, scan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ptycho import pictures
+
+    seen, real = list[Path](), pictures.save_comparison
+
+    def spy(*given: Any) -> None:
+        seen.append(Path(os.environ["MPLCONFIGDIR"]))
+        real(*given)
+
+    monkeypatch.delenv("MPLCONFIGDIR", raising=False)
+    monkeypatch.setattr(pictures, "save_comparison", spy)
+    judged = _judge(tmp_path, scan, fake_target.truth(128))
+    assert [folder.parent for folder in seen] == [judged.picture.parent]
+    assert ("MPLCONFIGDIR" in os.environ, seen[0].exists()) == (False, False)
 
 
 def test_a_correlation_that_is_no_number_falls_short() -> None:

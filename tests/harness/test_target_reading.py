@@ -25,7 +25,8 @@ def _read(**changes: Any) -> tuple[dict[str, Any], list[Problem]]:
 def test_a_good_file_has_its_defaults_and_no_problem() -> None:
     tables, problems = _read(checks={"option": [{"argv": ["--x"], "changes": "files"}]})
     assert problems == []
-    assert tables["train"] == {"argv": ["{python}", "train.py"], "timeout_s": 300, "artifacts": []}
+    limits = {"timeout_s": 300, "phase_timeout_s": {}, "memory_mib": 0}
+    assert tables["train"] == {"argv": ["{python}", "train.py"], "artifacts": [], **limits}
     assert tables["job"]["seed"] == 42
     assert tables["checks"]["legacy_layout"] is True
     assert tables["checks.option"] == [{"argv": ["--x"], "changes": "files", "command": "train"}]

@@ -39,6 +39,8 @@ def test_every_table_key_and_placeholder_is_documented() -> None:
         (target_schema.WHOLE, [1, 7], [0, -1, True, 1.5, "1"]),
         (target_schema.SEED, [0, 3], [-1, False, "0"]),
         (target_schema.SECONDS, [1, 0.5], [0, -2, True, "9"]),
+        (target_schema.MEBIBYTES, [0, 0.5, 512], [-1, True, "9"]),
+        (target_schema.PHASES, [{}, {"data": 1.5}], [{"data": 0}, {"data": "1"}, [1], 3]),
         (target_schema.NAMES, [["a"]], [[], "a", ["a", 1]]),
         (target_schema.RANGE, [[0, 1.5]], [[1, 1], [2, 1], [0], [0, "1"], "01"]),
         (target_schema.LAYOUT, [True, False, "refused"], ["yes", 1, None]),

@@ -7,6 +7,7 @@ import fake_target
 import pytest
 
 from harness import targets
+from harness.supervision.limits import Limits
 from ptycho.errors import UsageError
 from ptycho.probe import QUANTITIES
 
@@ -118,6 +119,18 @@ python = "$SOMEWHERE/bin/python"
     assert target.install.python == tmp_path / "env" / "bin" / "python"
 
 
+def test_limits_on_phases_and_memory_arrive_and_are_none_by_default(tmp_path: Path) -> None:
+    path = fake_target.write(tmp_path)
+    assert targets.load(path).train.limits == Limits()
+    limits = "timeout_s = 60\nphase_timeout_s = { start = 9, data = 2.5 }\nmemory_mib = 512\n\n[infer]"
+    path.write_text(
+        path.read_text().replace("timeout_s = 60\n\n[infer]", limits).replace("[suite]", "[suite]\nmemory_mib = 64")
+    )
+    target = targets.load(path)
+    assert target.train.limits == Limits(phase_s={"start": 9.0, "data": 2.5}, memory_mib=512)
+    assert (target.infer.limits, target.suite_limits) == (Limits(), Limits(memory_mib=64))
+
+
 def test_placeholders_are_filled() -> None:
     assert targets.fill(["{python}", "--n={n_images}", "{{}}"], NAMES) == ["python3", "--n=64", "{}"]
 
@@ -133,6 +146,12 @@ def test_placeholders_are_filled() -> None:
         ('"{python}", "{root}/train.py"', '"{python", "x"', ["line 8: argument '{python'"]),
         ('"{python}", "{root}/train.py"', '"{python}", 3', ["argument 3 is not text"]),
         ("[job]", "[job", ["is not TOML", "line"]),
+        ("timeout_s = 60", "timeout_s = 60\nmemory_mib = -1", ["train.memory_mib = -1; allowed: MiB above 0"]),
+        (
+            "timeout_s = 60",
+            "timeout_s = 60\nphase_timeout_s = { data = 0 }",
+            ["line 11: train.phase_timeout_s = {'data': 0}; allowed: seconds above 0 by phase"],
+        ),
         ('root = "."', 'root = "gone"', ["line 5: target.root is ", "gone, which is no folder"]),
         ('root = "."', 'root = "$NO_SUCH_VARIABLE"', ["line 5: target.root = '$NO_SUCH_VARIABLE' names a variable"]),
         ("[train]", BOTH, ["[install] has python, lock; allowed: one of them"]),

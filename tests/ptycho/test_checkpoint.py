@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from injected import bites
 from numpy.typing import NDArray
 
 from ptycho import checkpoint
@@ -101,14 +102,17 @@ def test_the_digest_sees_every_change(change: Callable[[dict[str, NDArray[Any]]]
     assert checkpoint.digest(tensors()) != checkpoint.digest(change(tensors()))
 
 
+@pytest.mark.fault("half-checkpoint")
 def test_every_truncation_is_refused(saved: Path) -> None:
     whole = saved.read_bytes()
     for size in {0, 1, 7, 8, 9, 100, len(whole) // 2, len(whole) - 8, len(whole) - 1}:
         saved.write_bytes(whole[:size])
+        bites(saved.stat().st_size == size < len(whole), "the checkpoint is cut")
         with pytest.raises(CheckpointError, match=r"expected .* found .*; use another checkpoint"):
             checkpoint.load(saved)
 
 
+@pytest.mark.fault("half-checkpoint")
 def test_every_damaged_byte_is_refused(saved: Path) -> None:
     whole = saved.read_bytes()
     start = whole.index(b"{")
@@ -118,6 +122,7 @@ def test_every_damaged_byte_is_refused(saved: Path) -> None:
         if damaged[place : place + 1].isspace() and whole[place : place + 1].isspace():
             continue
         saved.write_bytes(damaged)
+        bites(saved.read_bytes() != whole, "the checkpoint is damaged")
         with pytest.raises(CheckpointError, match="damaged"):
             checkpoint.load(saved)
 
@@ -157,19 +162,25 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert caught.value.verdict == 2
 
 
+@pytest.mark.fault("half-checkpoint")
+@pytest.mark.fault("disk-full")
 def test_a_full_disk_leaves_the_old_checkpoint(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = saved.read_bytes()
+    before, refused = saved.read_bytes(), list[int]()
 
     def full(descriptor: int) -> None:
+        refused.append(descriptor)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(InfrastructureError, match="No space left on device; the file that was there is unchanged"):
         checkpoint.save(saved, {"x": np.zeros(9)}, META)
 
+    bites(refused, "the disk refused what was written")
     assert {saved.name: before} == {path.name: path.read_bytes() for path in saved.parent.iterdir()}
 
 
+@pytest.mark.fault("half-checkpoint")
+@pytest.mark.fault("training-killed")
 def test_a_kill_while_writing_leaves_the_old_checkpoint(saved: Path) -> None:
     before = saved.read_bytes()
     program = (
@@ -179,7 +190,7 @@ def test_a_kill_while_writing_leaves_the_old_checkpoint(saved: Path) -> None:
     )
     killed = subprocess.run([sys.executable, "-c", program, str(saved)], cwd=Path(checkpoint.__file__).parents[1])
 
-    assert killed.returncode == -9
+    bites(killed.returncode == -9, "the writer was killed")
     assert before == saved.read_bytes()
 
 

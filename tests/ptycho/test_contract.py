@@ -11,6 +11,7 @@ import pytest
 from crafted_npz import BROKEN, Arrays, Broken, legacy, metadata, replaced, scan, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from injected import bites
 
 from ptycho import contract, npz_reader
 from ptycho.dataset import Dataset
@@ -24,9 +25,13 @@ def _load(folder: Path, arrays: Arrays, **options: str) -> Dataset:
     return contract.load(write(folder / "scan.npz", arrays), **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.fault("damaged-files")
+@pytest.mark.fault("hostile-archives")
 @pytest.mark.parametrize("case", BROKEN, ids=_CASE_IDS)
 def test_refused(case: Broken, tmp_path: Path) -> None:
-    path = case.build(tmp_path)
+    path, good = case.build(tmp_path), write(tmp_path / "good.npz", scan())
+    bites(not path.is_file() or path.read_bytes() != good.read_bytes(), "the file is not the good one")
+    contract.load(good)
     started = time.perf_counter()
     with pytest.raises(ContractError) as refused:
         contract.load(path)
@@ -51,10 +56,12 @@ def test_headers_are_enough_where_they_can_be(case: Broken, tmp_path: Path, monk
     assert ("diff3d" not in read) is case.header_level
 
 
+@pytest.mark.fault("damaged-files")
 def test_refusals_import_no_framework(tmp_path: Path) -> None:
     folder = tmp_path / "cases"
     folder.mkdir()
     paths = [str(case.build(folder)) for case in BROKEN]
+    bites(len(paths) > 50, "every broken file was made")
     program = (
         "import json, sys\n"
         "from ptycho import contract\n"

@@ -112,6 +112,28 @@ def test_rows_hold_what_the_engine_reported(config: Config) -> None:
     assert list(clock.seconds) == ["train", "validate", "checkpoint"]
 
 
+class TracingEngine(FakeEngine):
+    """One that says when it was traced."""
+
+    traced_after: list[int]
+
+    def trace(self) -> None:
+        self.traced_after = [*getattr(self, "traced_after", []), len(self.trained)]
+
+
+def test_an_engine_that_traces_does_so_once_before_its_first_step_and_never_for_nothing(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "FakeEngine", TracingEngine)
+    clock = Clock()
+    engine, rows = fit(config, clock=clock)
+    assert list(clock.seconds) == ["trace", "train", "validate", "checkpoint"]
+    assert isinstance(engine, TracingEngine)
+    assert (engine.traced_after, len(rows)) == ([0], 4)
+    again, _ = fit(replace(config, resume=True))
+    assert not hasattr(again, "traced_after")
+
+
 def test_the_plateau_of_the_validation_loss_lowers_the_rate(config: Config) -> None:
     engine, rows = fit(config, losses=(-2.0, -1.0, -1.0, -1.0))
     assert [row.learning_rate for row in rows] == [1e-3, 1e-3, 1e-3, 5e-4]

@@ -169,3 +169,14 @@ def test_an_epoch_s_order_does_not_depend_on_the_epochs_before() -> None:
     assert len({tuple(order) for order in orders}) == 4
     assert orders[0] != grouping.epoch_order(train, seed=2, epoch=0).tolist()
     assert list(range(50)) == train.tolist()
+
+
+def test_many_visits_to_each_place_cost_no_more_than_their_ties() -> None:
+    places = np.random.default_rng(3).integers(0, 40, size=(250, 2)).astype(float)
+    points = np.repeat(places, 80, axis=0)
+    seeds = np.arange(0, len(points), 100)
+    found = grouping.nearest(points, seeds)
+    squares = ((points[seeds][:, None] - points) ** 2).sum(axis=-1)
+    squares[np.arange(len(seeds)), seeds] = np.inf
+    expected = np.lexsort((np.broadcast_to(np.arange(len(points)), squares.shape), squares), axis=1)[:, :4]
+    assert expected.tolist() == found.tolist()

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from injected import bites
 
 from ptycho import output
 from ptycho.errors import InfrastructureError
@@ -18,9 +19,11 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.mark.fault("odd-paths")
 @pytest.mark.parametrize("name", AWKWARD)
 def test_prepare_makes_and_tries_awkward_folders_and_leaves_them_empty(tmp_path: Path, name: str) -> None:
     assert tmp_path / "parent" / name == output.prepare(tmp_path / "parent" / name)
+    bites(name in os.listdir(tmp_path / "parent"), "the folder has the awkward name")  # noqa: PTH208
     assert list((tmp_path / "parent" / name).iterdir()) == []
 
 
@@ -42,15 +45,22 @@ def test_prepare_refuses_a_file_in_the_folders_place(tmp_path: Path, below: str)
     assert (tmp_path / "out").read_text() == "mine"
 
 
+@pytest.mark.fault("odd-paths")
+@pytest.mark.fault("disk-full")
 @pytest.mark.parametrize(("code", "reason"), [(errno.EROFS, "Read-only file system"), (errno.ENOSPC, "No space left")])
 def test_prepare_finds_out_by_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, reason: str) -> None:
+    refused = []
+
     def refuse(descriptor: int) -> None:
+        refused.append(descriptor)
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(os, "fsync", refuse)
 
     with pytest.raises(InfrastructureError, match=reason):
         output.prepare(tmp_path / "out")
+
+    bites(len(refused) == 1, "the file system refused to write")
 
     assert list((tmp_path / "out").iterdir()) == []
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from injected import bites
 from scans import make_dataset
 
 from ptycho import raw_data, store_files
@@ -91,6 +92,7 @@ def test_an_empty_directory_is_a_place_for_a_store(tmp_path: Path) -> None:
     assert len(Store.open_or_create(place, *prepared_scan()).groups) == 24
 
 
+@pytest.mark.fault("stale-map")
 @pytest.mark.parametrize(
     ("config", "named"),
     [
@@ -105,11 +107,13 @@ def test_an_empty_directory_is_a_place_for_a_store(tmp_path: Path) -> None:
     ],
 )
 def test_a_store_of_another_run_is_refused(tmp_path: Path, config: TrainingConfig, named: str) -> None:
-    Store.create(tmp_path / "store", *prepared_scan())
+    stale = Store.create(tmp_path / "store", *prepared_scan())
+    bites(config != CONFIG and stale.directory == tmp_path / "store", "another run's store is in the place")
     with pytest.raises(StoreError, match=named):
         Store.open_or_create(tmp_path / "store", *prepared_scan(config))
 
 
+@pytest.mark.fault("stale-map")
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -121,8 +125,9 @@ def test_a_store_of_another_run_is_refused(tmp_path: Path, config: TrainingConfi
 )
 def test_a_store_of_other_data_is_refused(tmp_path: Path, change: Callable[[Dataset], Dataset], named: str) -> None:
     dataset, prepared = prepared_scan()
-    Store.create(tmp_path / "store", dataset, prepared)
+    stale = Store.create(tmp_path / "store", dataset, prepared)
     other = change(dataset)
+    bites(stale.directory == tmp_path / "store" and other is not dataset, "a store of other data is in the place")
     with pytest.raises(StoreError, match=named):
         Store.open_or_create(tmp_path / "store", other, raw_data.prepare(CONFIG, other))
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import pytest
+from injected import bites
 from scans import make_dataset
 
 from ptycho import raw_data, store_files
@@ -89,10 +90,12 @@ with store_files.under_construction(Path(sys.argv[1])) as partial:
 """
 
 
+@pytest.mark.fault("stale-map")
+@pytest.mark.fault("training-killed")
 def test_a_killed_build_leaves_no_store_and_the_next_build_removes_it(tmp_path: Path) -> None:
     place = tmp_path / "store"
     child = subprocess.run([sys.executable, "-c", KILLED, str(place)], check=False, cwd=Path(__file__).parents[2])
-    assert child.returncode == -signal.SIGKILL
+    bites(child.returncode == -signal.SIGKILL, "the build was killed")
     assert not place.exists()
     (left,) = tmp_path.iterdir()
     os.utime(left, (0, time.time() - 2 * store_files.ABANDONED_AFTER_S))
@@ -143,6 +146,7 @@ def test_every_file_has_its_full_size_before_the_first_byte_of_data(tmp_path: Pa
     assert (tmp_path / "diffraction.npy").stat().st_blocks * 512 >= manifest.arrays["diffraction"].nbytes
 
 
+@pytest.mark.fault("disk-full")
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_names_bytes_needed_and_free(
     tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch, number: int
@@ -150,6 +154,7 @@ def test_a_full_disk_names_bytes_needed_and_free(
     monkeypatch.setattr(os, "posix_fallocate", failing(number), raising=False)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9 - 512, 512))
     needed = sum(entry.nbytes for entry in manifest.arrays.values())
+    bites(needed > shutil.disk_usage(tmp_path).free, "there is less space than is needed")
     with pytest.raises(InfrastructureError, match=f"{needed} bytes needed, 512 bytes free"):
         store_files.reserve(tmp_path, manifest)
 

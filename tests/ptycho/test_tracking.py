@@ -1,6 +1,7 @@
 import json
 import logging
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from injected import bites
 
 from ptycho import mlflow_writer, tracking
 from ptycho.tracking import MlflowTracker, NullTracker, open_tracker
@@ -66,6 +68,7 @@ class Place:
             folder.mkdir(parents=True)
         (self.cwd / "mlruns" / "theirs").write_text("untouched")
         (self.out / "picture a.png").write_bytes(b"png")
+        self.tracking_uri = f"file://{self.cwd}/elsewhere"
 
     def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         # -W error and foreign MLflow settings: neither may reach the tracker.
@@ -74,7 +77,7 @@ class Place:
             "PYTHONPATH": str(ROOT),
             "PYTHONWARNINGS": "error",
             "PYTHONDONTWRITEBYTECODE": "1",
-            "MLFLOW_TRACKING_URI": f"file://{self.cwd}/elsewhere",
+            "MLFLOW_TRACKING_URI": self.tracking_uri,
             "MLFLOW_RUN_ID": "not-a-run",
         }
         return subprocess.run(
@@ -109,9 +112,11 @@ class Place:
 
 
 @pytest.mark.slow
+@pytest.mark.fault("tracking")
 def test_a_run_reads_back_is_resumed_and_leaves_nothing_elsewhere(tmp_path: Path) -> None:
     place = Place(tmp_path)
     before = place.surroundings()
+    bites("cwd/mlruns/theirs" in before, "an old mlruns is in the working directory")
 
     first = place.run(TRAINING, "first")
 
@@ -177,6 +182,48 @@ def test_the_environment_of_the_writer_holds_no_foreign_setting(
         "MLFLOW_DISABLE_AGENT_HINT": "true",
     }
     assert ("true", str(tmp_path), False) == (found["DO_NOT_TRACK"], found["HOME"], "PYTHONWARNINGS" in found)
+
+
+@pytest.mark.slow
+@pytest.mark.fault("tracking")
+def test_a_locked_database_is_reported_and_changes_nothing_else(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    store = place.out / "mlflow"
+    store.mkdir()
+    with closing(sqlite3.connect(store / "mlflow.db", isolation_level=None)) as mine:
+        mine.execute("begin exclusive")
+        bites(_is_locked(store / "mlflow.db"), "nobody else can write to the database")
+        before = place.surroundings()
+        done = place.run(TRAINING, "first")
+    assert done.returncode == 0
+    assert done.stdout.startswith("failed: ")
+    assert before == place.surroundings()
+
+
+@pytest.mark.slow
+@pytest.mark.fault("tracking")
+def test_a_dead_server_in_the_callers_environment_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
+    bites(port, "nobody listens there: a connection is refused")
+    place = Place(tmp_path)
+    place.tracking_uri = f"http://127.0.0.1:{port}"
+    done = place.run(TRAINING, "first")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("FINISHED: run ")
+    assert [run["status"] for run in place.runs()] == ["FINISHED"]
+
+
+def _is_locked(path: Path) -> bool:
+    with closing(sqlite3.connect(path, timeout=0)) as other:
+        try:
+            other.execute("create table x (y)")
+        except sqlite3.OperationalError as error:
+            return "locked" in str(error)
+    return False
 
 
 def _status(out: Path) -> str:

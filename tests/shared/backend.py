@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from ptycho.config import RuntimeConfig
 
 SUITES = tuple(
-    f"{name}_suite" for name in ("network", "physics", "assembly", "loss", "optimizer", "engine", "loader", "probe")
+    f"{name}_suite"
+    for name in ("network", "physics", "assembly", "loss", "optimizer", "engine", "device_work", "loader", "probe")
 )
 """Modules whose assertions pytest must rewrite: it does so by itself only for test modules."""
 

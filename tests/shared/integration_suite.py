@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeVar
 import crafted_npz
 import numpy as np
 import pytest
+from injected import bites
 from numpy.typing import NDArray
 from pipeline import ROOT, Pipeline
 
@@ -172,6 +173,7 @@ class IntegrationSuite:
         _assert_same(folder / "inferred", again / "inferred")
         assert _losses(folder)[0] != _losses(other)[0]
 
+    @pytest.mark.fault("training-killed")
     def test_a_killed_training_resumes_to_the_same_weights(
         self, pipeline: Pipeline, scans: dict[str, Path], tmp_path: Path
     ) -> None:
@@ -186,6 +188,7 @@ class IntegrationSuite:
         finally:
             process.send_signal(signal.SIGKILL)
             process.communicate()
+        bites(process.returncode == -signal.SIGKILL, "the training was killed")
         done = checkpoint.load(killed / "checkpoint.safetensors")[1].epoch
         assert 1 <= done < 3, f"{done} epochs were done before the kill"
         assert not (killed / "model.safetensors").exists()

@@ -3,8 +3,10 @@
 from itertools import repeat
 
 from backend import BackendUnderTest
-from engine_suite import EngineSuite, engine_at_start
+from engine_suite import EngineSuite, engine_at_start, new_engine
 from small_problem import ONE, make_batch
+
+from ptycho.engine import Traces
 
 
 class TestEngine(EngineSuite):
@@ -13,3 +15,17 @@ class TestEngine(EngineSuite):
         engine.train_epoch([make_batch(ONE, size) for size in (3, 1, 2)], repeat(1e-3))
         engine.train_epoch([make_batch(ONE, 2)], repeat(5e-4))
         assert engine._train.experimental_get_tracing_count() == 1
+
+    def test_tracing_ahead_is_all_the_tracing_and_takes_no_step(self, backend: BackendUnderTest) -> None:
+        engine = new_engine(backend, ONE, "f32")
+        before = {name: value.tobytes() for name, value in engine.state().items()}
+        traces = isinstance(engine, Traces)
+        assert traces
+        engine.trace()
+        assert {name: value.tobytes() for name, value in engine.state().items()} == before
+        # Both are there already: neither Python function runs again.
+        engine._train_step = engine._scores = None
+        engine.train_epoch([make_batch(ONE, 2)], repeat(1e-3))
+        engine.evaluate([make_batch(ONE, 1)])
+        counts = [compiled.experimental_get_tracing_count() for compiled in (engine._train, engine._score)]
+        assert counts == [1, 1]

@@ -1,0 +1,172 @@
+"""`--against REV`: the working tree against a commit, by the gate, for each lane; what is timed are training steps."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import runroot, tables
+from harness.benchmark import gate, logged, machine, plugin_options, revision
+from harness.benchmark.gate import Block, Ruling, Side
+from harness.benchmark.plan import Plan
+from harness.benchmark.trial import Lane
+from harness.interruption import Interruption
+from harness.job import complaint
+from harness.tables import Table
+from ptycho import output
+from ptycho.errors import InfrastructureError
+from ptycho.fingerprint import ROOT
+from ptycho.verdict import Verdict
+
+REPORT = "regression.json"
+SCHEMA = "ptycho-regression/1"
+SLICES = 40
+BLOCK_TIMEOUT_S = 180.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """
+    What the user asked for.
+
+    Attributes:
+        pythons: interpreter by side.
+        scan: file that is trained on.
+        root: the workspace's folder for runs.
+        base: the revision to compare with.
+        checkout: whose working tree is the head.
+        looks: pairs after which a stage may end.
+        slices: steps a block.
+    """
+
+    pythons: Mapping[str, str]
+    scan: Path
+    root: Path
+    base: str
+    checkout: Path = ROOT
+    looks: Sequence[int] = gate.LOOKS
+    slices: int = SLICES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """
+    What the gate said.
+
+    Attributes:
+        base: commit.
+        rulings: by side, one a channel.
+        machine: the fingerprint: both sides ran here, and the figures mean nothing elsewhere.
+    """
+
+    base: str
+    rulings: Mapping[str, Sequence[Ruling]]
+    machine: Mapping[str, Any]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The gravest."""
+        return logged.gravest([ruling.verdict for side in self.rulings.values() for ruling in side])
+
+    def table(self) -> Table:
+        """Rows of text, headings first."""
+        rows = [["lane", "channel", "change of head [99 %]", "pairs", "confirmed", "result"]]
+        for side, rulings in self.rulings.items():
+            for one in rulings:
+                again = "" if one.second is None else str(one.second)
+                rows.append([side, one.channel, str(one.first), str(one.first.pairs), again, one.result])
+        return rows
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON; intervals are of ln(head / base)."""
+        return {
+            "schema": SCHEMA,
+            "verdict": self.verdict.name.lower(),
+            "base": self.base,
+            "limit": gate.LIMIT,
+            "confidence": gate.CONFIDENCE,
+            "rulings": {side: [asdict(ruling) for ruling in rulings] for side, rulings in self.rulings.items()},
+            "machine": dict(self.machine),
+        }
+
+
+def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
+    """
+    Compare.
+
+    Returns:
+        The report, and the `regression.json` that holds it.
+
+    Raises:
+        UsageError: the base is no commit, or lacks a package.
+        InfrastructureError: a block failed.
+        KeyboardInterrupt: the run was asked to end.
+    """
+    commit = revision.resolve(options.base, options.checkout)
+    kept = runroot.create(options.root)
+    names = {side: f"against[{side}]" for side in options.pythons}
+    with logged.logged(
+        kept,
+        name="against",
+        benchmarks=list(names.values()),
+        sides=list(options.pythons),
+        scans={options.scan.stem: options.scan},
+    ) as (events, ended):
+        base, head = revision.materialise(commit, options.checkout, kept.scratch / "trees")
+        trees: dict[Side, Path] = {"base": base, "head": head}
+        given = Plan(
+            run=str(kept.path), token=kept.token, pythons=dict(options.pythons), scans={"scan": str(options.scan)}
+        )
+        rulings: dict[str, Sequence[Ruling]] = {}
+        for side, name in names.items():
+            lane = Lane(plan=given, side=side, events=events, interruption=interruption)
+            for tree in trees.values():
+                # Pays for bytecode and cold caches; counts for nothing.
+                _block(lane, tree, options)
+            rulings[side] = gate.judge(_measure(lane, trees, options), looks=options.looks)
+            verdict = logged.gravest([ruling.verdict for ruling in rulings[side]])
+            said = "; ".join(f"{one.channel} {one.result}: {one.second or one.first}" for one in rulings[side])
+            events.write("benchmark.end", benchmark=name, verdict=verdict.name.lower(), sentence=said)
+            if verdict is not Verdict.PASS:
+                events.write("problem", verdict=verdict.name.lower(), message=f"{name}: {said}")
+        found = machine.describe(plugin_options.locks(options.pythons), device="cpu")
+        made = Report(base=commit, rulings=rulings, machine=found)
+        output.write_text(kept.path / REPORT, json.dumps(made.as_dict(), indent=1) + "\n")
+        ended(made.verdict)
+    return made, kept.path / REPORT
+
+
+def _measure(lane: Lane, trees: Mapping[Side, Path], options: Options) -> gate.Measure:
+    return lambda side: _block(lane, trees[side], options)
+
+
+def _block(lane: Lane, tree: Path, options: Options) -> Block:
+    arguments = [
+        *("harness.benchmark.training_sample", f"ptycho_{lane.side}", "--tree", str(tree), "--out", "{output}"),
+        *("--scan", str(options.scan), "--slices", str(options.slices)),
+    ]
+    extra = {"PYTHONPATH": os.pathsep.join((str(tree), str(ROOT))), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    trial = lane.run(f"block-{tree.name}", arguments, timeout_s=BLOCK_TIMEOUT_S, output="block.json", extra=extra)
+    if not trial.well:
+        raise InfrastructureError(complaint(f"a block of {tree.name}, {lane.side}", trial.finished, BLOCK_TIMEOUT_S))
+    found = json.loads((trial.output / "block.json").read_text(encoding="utf-8"))
+    return Block(cpu=gate.estimate(found["rows"]), memory=float(found["peak_mib"]))
+
+
+def main(options: Options, *, follow: int | None, as_json: bool) -> int:
+    """Run, print, and return the exit code."""
+    from harness import processes
+
+    processes.adopt_orphans()
+    sys.dont_write_bytecode = True
+    with Interruption(follow=follow).installed() as interruption:
+        made, path = run(options, interruption)
+    if as_json:
+        print(json.dumps(made.as_dict(), indent=1))
+        return int(made.verdict)
+    tables.show(made.table(), title=f"against {made.base[:12]}: {made.verdict.name.lower()} (exit {int(made.verdict)})")
+    print(f"report: {path}", flush=True)
+    return int(made.verdict)

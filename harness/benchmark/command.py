@@ -1,0 +1,262 @@
+"""
+`python -m harness benchmark`: a session of pytest-benchmark over the lanes, its verdict, history and charts.
+
+pytest runs as a child, with pytest-benchmark and our own plugin and nothing else, and starts the lanes' processes. What
+it leaves is `bench.json` in pytest-benchmark's own format; the verdicts come from the event log.
+"""
+
+import json
+import os
+import statistics
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import child, environment, runroot, tables
+from harness import events as event_log
+from harness.benchmark import charts, history, logged, machine, plan, plugin_options
+from harness.benchmark.history import Entry
+from harness.benchmark.plan import Plan
+from harness.environment import Cell
+from harness.events import EventLog
+from harness.expectations import Expected, silent
+from harness.interruption import Interruption
+from harness.runroot import RunRoot
+from harness.tables import Table
+from ptycho import fingerprint, output
+from ptycho.errors import InfrastructureError
+from ptycho.verdict import Verdict
+
+BENCH = "bench.json"
+REPORT = "benchmark.json"
+SCHEMA = "ptycho-benchmark/1"
+SESSION_LIMIT_S = 3600.0
+"""A bound for the sake of having one: every process of a lane has a limit of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """
+    What the user asked for.
+
+    Attributes:
+        pythons: interpreter by side.
+        scans: file by name.
+        root: the workspace's folder for runs.
+        device: `cpu` or `cuda`.
+        threads: of the framework; 0 leaves it to it.
+        budget_s: of an epoch.
+        quick: only the quick part.
+        quiet: print the result only.
+    """
+
+    pythons: Mapping[str, str]
+    scans: Mapping[str, Path]
+    root: Path
+    device: str
+    threads: int
+    budget_s: float
+    quick: bool
+    quiet: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """
+    What a session found.
+
+    Attributes:
+        verdict: of the session.
+        benchmarks: name to verdict and figures, in the order of the manifest; a silent one has the verdict `silent`.
+        history: earlier and present entries of the same fingerprint.
+        pictures: name to file in the run root.
+        machine: the fingerprint.
+    """
+
+    verdict: Verdict
+    benchmarks: Mapping[str, Mapping[str, Any]]
+    history: history.History
+    pictures: Mapping[str, str]
+    machine: Mapping[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "schema": SCHEMA,
+            "verdict": self.verdict.name.lower(),
+            "benchmarks": dict(self.benchmarks),
+            "charts": charts.data(self.benchmarks, self.history),
+            "history": {"foreign": self.history.foreign, "damaged": self.history.damaged},
+            "pictures": dict(self.pictures),
+            "machine": dict(self.machine),
+        }
+
+    def table(self) -> Table:
+        """Rows of text, headings first."""
+        rows = [["benchmark", "seconds", "CPU s", "patterns/s", "peak MiB", "verdict"]]
+        for name, found in self.benchmarks.items():
+            figures = [found.get(key) for key in ("seconds", "cpu_s", "patterns_per_second", "peak_mib")]
+            rows.append([name, *map(_figure, figures), str(found["verdict"])])
+        return rows
+
+
+def _figure(value: object) -> str:
+    if not isinstance(value, int | float):
+        return ""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
+    """
+    Run a session.
+
+    Returns:
+        The report, and the `benchmark.json` that holds it.
+
+    Raises:
+        InfrastructureError: pytest did not come to its end.
+        KeyboardInterrupt: the run was asked to end.
+    """
+    kept = runroot.create(options.root)
+    given = Plan(
+        run=str(kept.path),
+        token=kept.token,
+        pythons=dict(options.pythons),
+        scans={name: str(path) for name, path in options.scans.items()},
+        device=options.device,
+        threads=options.threads,
+        budget_s=options.budget_s,
+        quick=options.quick,
+    )
+    with logged.logged(
+        kept,
+        name="benchmark",
+        benchmarks=given.names,
+        sides=list(options.pythons),
+        scans=options.scans,
+        device=options.device,
+    ) as (events, ended):
+        _pytest(given, kept, events, interruption, echo=not options.quiet)
+        made = _report(given, options.root, kept)
+        output.write_text(kept.path / REPORT, json.dumps(made.as_dict(), indent=1) + "\n")
+        ended(made.verdict)
+    return made, kept.path / REPORT
+
+
+def _pytest(given: Plan, kept: RunRoot, events: EventLog, interruption: Interruption, *, echo: bool) -> None:
+    cell = Cell(path=kept.scratch / "session").make()
+    written = kept.scratch / "plan.json"
+    given.write(written)
+    token = f"{kept.token}-session"
+    argv = [sys.executable, "-P", "-m", "pytest", *plugin_options.arguments(kept.path / BENCH, kept.scratch)]
+    finished = child.run(
+        argv,
+        env=environment.build(
+            cell,
+            token=f"{kept.token}:{token}",
+            scratch=kept.scratch,
+            events=kept.events,
+            import_root=fingerprint.ROOT,
+            gpu=given.device == "cuda",
+            extra={plan.VARIABLE: str(written), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        ),
+        cwd=cell.cwd,
+        log=kept.logs / "session.log",
+        timeout_s=SESSION_LIMIT_S,
+        token=token,
+        interruption=interruption,
+        echo=echo,
+    )
+    events.write("evidence", label="session", log=str(finished.log), repeat="python -m harness benchmark")
+    # 0: all passed, 1: some failed, and the log says which. Anything else is no session.
+    if finished.returncode not in (0, 1) or finished.timed_out:
+        how = f"was killed after {SESSION_LIMIT_S:.0f} s" if finished.timed_out else f"ended with {finished.returncode}"
+        raise InfrastructureError(f"the benchmark session {how}; its output is in {finished.log}:\n{finished.tail()}")
+
+
+def _report(given: Plan, root: Path, kept: RunRoot) -> Report:
+    """The session's verdict from its log, its figures from `bench.json`."""
+    said = [row for row in event_log.read(kept.events) if row["event"] == "benchmark.end"]
+    problems = [row for row in event_log.read(kept.events) if row["event"] == "problem"]
+    verdicts = [Verdict[str(row["verdict"]).upper()] for row in (*said, *problems)]
+    reported = {str(row["benchmark"]) for row in said}
+    quiet = silent(Expected(benchmarks=given.names), fixtures=(), collected=(), tests={}, rungs=(), benchmarks=reported)
+    verdicts += [Verdict.FAIL for _ in quiet]
+    measured = read_bench(kept.path / BENCH)
+    found: dict[str, dict[str, Any]] = {}
+    for name in (*given.names, *sorted(reported.difference(given.names))):
+        row = next((row for row in said if row["benchmark"] == name), None)
+        verdict = "silent" if row is None else str(row["verdict"])
+        found[name] = {"verdict": verdict, **measured.get(name, {})}
+        if row is not None:
+            found[name]["sentence"] = row.get("sentence", "")
+    described = machine.describe(plugin_options.locks(given.pythons), device=given.device)
+    known = _remember(found, described, root)
+    return Report(
+        verdict=logged.gravest(verdicts),
+        benchmarks=found,
+        history=known,
+        pictures=charts.draw(kept.pictures, charts.data(found, known)),
+        machine=described,
+    )
+
+
+def read_bench(path: Path) -> dict[str, dict[str, Any]]:
+    """
+    Median seconds and extra figures of each benchmark of a `bench.json`; none if there is no file.
+
+    Raises:
+        InfrastructureError: it cannot be read.
+    """
+    if not path.is_file() or path.stat().st_size == 0:
+        return {}
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            str(row["name"]): {"seconds": statistics.median(row["stats"]["data"]), **row["extra_info"]}
+            for row in document["benchmarks"]
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InfrastructureError(f"{path} is not what pytest-benchmark writes: {error!r}") from error
+
+
+def _remember(found: Mapping[str, Mapping[str, Any]], described: Mapping[str, Any], root: Path) -> history.History:
+    """Append what passed, and read all that is comparable with it."""
+    utc, commit = history.now(), fingerprint.commit()
+    entries = [
+        Entry(
+            utc=utc,
+            commit=commit,
+            benchmark=name,
+            seconds=float(row["seconds"]),
+            cpu_s=row.get("cpu_s"),
+            peak_mib=row.get("peak_mib"),
+        )
+        for name, row in found.items()
+        if row["verdict"] == "pass" and "seconds" in row
+    ]
+    if entries:
+        history.append(root, described, entries)
+    return history.read(root, described)
+
+
+def main(options: Options, *, follow: int | None, as_json: bool) -> int:
+    """Run, print, and return the exit code."""
+    from harness import processes
+
+    processes.adopt_orphans()
+    sys.dont_write_bytecode = True
+    os.environ.pop("PYTEST_ADDOPTS", None)
+    with Interruption(follow=follow).installed() as interruption:
+        made, path = run(options, interruption)
+    if as_json:
+        print(json.dumps(made.as_dict(), indent=1))
+        return int(made.verdict)
+    tables.show(made.table(), title=f"benchmark: {made.verdict.name.lower()} (exit {int(made.verdict)})")
+    for name, row in made.benchmarks.items():
+        if row["verdict"] != "pass":
+            print(f"{name}: {row['verdict']}: {row.get('sentence') or 'it did not report'}")
+    print(f"report: {path}", flush=True)
+    return int(made.verdict)

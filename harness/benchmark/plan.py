@@ -1,0 +1,86 @@
+"""
+What a benchmark session is about to do, in a file: the session's processes read it, and the log says what must report.
+
+The names come from `manifest.toml` and not from what pytest finds: a benchmark that is gone cannot be found.
+"""
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness.benchmark.budget import BUDGET_S
+from ptycho.errors import UsageError
+
+VARIABLE = "PTYCHO_BENCHMARK_PLAN"
+MANIFEST = Path(__file__).with_name("manifest.toml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """
+    A session.
+
+    Attributes:
+        run: the run root.
+        token: of the run.
+        pythons: interpreter by side.
+        scans: file by name, in the order in which they are trained on.
+        device: `cpu` or `cuda`.
+        threads: of the framework; 0 leaves it to it.
+        budget_s: of an epoch.
+        quick: whether only the quick part runs.
+    """
+
+    run: str
+    token: str
+    pythons: Mapping[str, str]
+    scans: Mapping[str, str]
+    device: str = "cpu"
+    threads: int = 0
+    budget_s: float = BUDGET_S
+    quick: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Benchmarks that must report."""
+        return names(list(self.pythons), list(self.scans), quick=self.quick)
+
+    def write(self, path: Path) -> None:
+        """Write it."""
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+
+def read(path: Path) -> Plan:
+    """Read what `Plan.write` wrote."""
+    return Plan(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def scans(*, quick: bool) -> list[str]:
+    """Names of the scans of a session that names none."""
+    return [str(name) for name in _section(quick)["scans"]]
+
+
+def names(sides: Sequence[str], scan_names: Sequence[str], *, quick: bool) -> tuple[str, ...]:
+    """
+    The manifest's names for some lanes and scans.
+
+    Raises:
+        UsageError: no lane or no scan.
+    """
+    if not sides or not scan_names:
+        raise UsageError("a benchmark needs a lane and a scan; allowed: --side torch or tf, --fixture NAME or FILE.npz")
+    found = [
+        name.format(side=side, scan=scan, last=scan_names[-1])
+        for name in _section(quick)["benchmarks"]
+        for side in sides
+        for scan in scan_names
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _section(quick: bool) -> Mapping[str, Sequence[str]]:
+    document = tomllib.loads(MANIFEST.read_text(encoding="utf-8"))
+    section: Mapping[str, Sequence[str]] = document["quick" if quick else "full"]
+    return section

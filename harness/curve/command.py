@@ -1,0 +1,193 @@
+"""
+`python -m harness quality-curve`: trainings of more and more epochs, one process at a time on all cores.
+
+One at a time, because seconds are half of what is shown; the sides take turns, so that a machine that slows down meets
+both.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import child, environment, origin, processes, run_log, runroot, scoring, tables
+from harness.curve import picture
+from harness.curve.report import TRAINING, Point, Report
+from harness.environment import Cell
+from harness.events import EventLog
+from harness.expectations import Expected
+from harness.interruption import Interruption
+from harness.runroot import RunRoot
+from ptycho.errors import InfrastructureError
+from ptycho.fingerprint import ROOT
+from ptycho.output import write_text
+from ptycho.verdict import Verdict
+
+TIMEOUT_S = 1800.0
+REPORT, CURVE = "quality-curve.json", "quality-curve.png"
+KEYS = {"object": "object", "overlap": "overlap", "crop": "crop"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """
+    What the user asked for.
+
+    Attributes:
+        pythons: interpreter by side.
+        scan: file to train on and to reconstruct; it must hold its object.
+        epochs: of the trainings, ascending.
+        batch_size: groups per step.
+        warmup_steps: steps until the full learning rate.
+        seed: of every training.
+        within_s: seconds of training that count.
+        root: the workspace's folder for runs.
+        json: print the report as JSON, and nothing else.
+    """
+
+    pythons: Mapping[str, str]
+    scan: Path
+    epochs: tuple[int, ...]
+    batch_size: int
+    warmup_steps: int
+    seed: int
+    within_s: float
+    root: Path
+    json: bool = False
+
+
+def run(options: Options, interruption: Interruption) -> tuple[Report, Verdict, Path]:
+    """
+    Make every point, then judge.
+
+    Returns:
+        The report, what its log amounts to, and the folder of the run.
+
+    Raises:
+        InfrastructureError: a process did not end well.
+        PtychoError: the scan has no object, or a reconstruction cannot be scored.
+        KeyboardInterrupt: the run was asked to end.
+    """
+    kept = runroot.create(options.root)
+    points: list[Point] = []
+    report = Report(points=points, sides=tuple(options.pythons), within_s=options.within_s)
+    with _logged(options, kept) as (events, verdict):
+        for epochs in options.epochs:
+            for side in options.pythons:
+                points.append(_point(options, side, epochs, kept, events, interruption))
+                events.write("benchmark.end", benchmark=_label(side, epochs), verdict="pass")
+                write_text(kept.path / REPORT, json.dumps(report.as_dict(), indent=1) + "\n")
+        picture.save(kept.pictures / CURVE, report)
+        for sentence in report.complaints():
+            events.write("problem", verdict=Verdict.FAIL.name.lower(), message=sentence)
+        verdict.append(report.verdict)
+    return report, verdict[-1], kept.path
+
+
+def _label(side: str, epochs: int) -> str:
+    return f"quality-curve.{side}.{epochs}"
+
+
+@contextmanager
+def _logged(options: Options, kept: RunRoot) -> Iterator[tuple[EventLog, list[Verdict]]]:
+    """The run's log from its first to its last event; the last verdict of the list is the log's own."""
+    events = kept.open_events()
+    expected = tuple(_label(side, epochs) for epochs in options.epochs for side in options.pythons)
+    run_log.begin(
+        events,
+        kind="quality-curve",
+        name="quality-curve",
+        token=kept.token,
+        origin=origin.describe(root=ROOT, locks=[], fixtures={options.scan.stem: options.scan}, device="cpu"),
+        expected=Expected(benchmarks=expected),
+    )
+    reached = [Verdict.FAIL]
+    try:
+        yield events, reached
+    except KeyboardInterrupt:
+        reached.append(Verdict.INTERRUPTED)
+        raise
+    except InfrastructureError as error:
+        events.write("problem", verdict=error.verdict.name.lower(), message=str(error))
+        reached.append(error.verdict)
+        raise
+    finally:
+        for left in kept.remove_scratch():
+            events.write("problem", verdict=Verdict.FAIL.name.lower(), message=f"not removed: {left}")
+        reached.append(run_log.end(events, reached[-1]))
+
+
+def _point(
+    options: Options, side: str, epochs: int, kept: RunRoot, events: EventLog, interruption: Interruption
+) -> Point:
+    """Train, reconstruct, score."""
+    name = f"{side}-{epochs}"
+    cell = Cell(path=kept.scratch / name).make()
+    common = ["--batch_size", str(options.batch_size), "--device", "cpu", "--quiet"]
+    train = ["train", "--train_data_file", str(options.scan), "--output_dir", "model", "--nepochs", str(epochs)]
+    train += ["--schedule", "cosine", "--warmup_steps", str(options.warmup_steps), "--seed", str(options.seed)]
+    infer = ["inference", "--model_path", "model", "--test_data", str(options.scan), "--output_dir", "object"]
+    infer += ["--device", "cpu", "--quiet"]
+    ended = {}
+    for step, (module, *words) in {"train": [*train, *common, "--disable_mlflow"], "infer": infer}.items():
+        argv = [options.pythons[side], "-m", f"ptycho_{side}.{module}", *words]
+        ended[step] = _child(argv, f"{name}-{step}", cell, kept, events, interruption)
+    summary: dict[str, Any] = json.loads((cell.cwd / "model" / "summary.json").read_text(encoding="utf-8"))
+    judged = scoring.judge(
+        cell.cwd / "object" / "reconstruction.npz", KEYS, options.scan, kept.pictures / f"{name}.png", name=name
+    )
+    figures = ("phase_correlation", "phase_psnr", "amplitude_psnr")
+    return Point(
+        side=side,
+        epochs=epochs,
+        training_s=sum(summary["seconds"].get(phase, 0.0) for phase in TRAINING),
+        process_s=ended["train"].seconds,
+        scores={figure: float(judged.scores[figure]) for figure in figures},
+        flat={figure: float(judged.flat[figure]) for figure in figures},
+    )
+
+
+def _child(
+    argv: list[str], name: str, cell: Cell, kept: RunRoot, events: EventLog, interruption: Interruption
+) -> child.Finished:
+    token = f"{kept.token}-{name}"
+    env = environment.build(
+        cell,
+        token=f"{kept.token}:{token}",
+        scratch=kept.scratch,
+        events=kept.events,
+        import_root=ROOT,
+        gpu=False,
+        extra={},
+    )
+    log = kept.logs / f"{name}.log"
+    events.write("command.start", label=name, argv=argv, timeout_s=TIMEOUT_S, gpu=False, log=str(log))
+    ended = child.run(argv, env=env, cwd=cell.cwd, log=log, timeout_s=TIMEOUT_S, token=token, interruption=interruption)
+    events.write(
+        "command.end", label=name, returncode=ended.returncode, seconds=ended.seconds, timed_out=ended.timed_out
+    )
+    if ended.returncode or ended.timed_out:
+        how = "was killed at its limit" if ended.timed_out else f"ended with {ended.returncode}"
+        raise InfrastructureError(f"{name} {how}; its output is in {ended.log}:\n{ended.tail()}")
+    return ended
+
+
+def main(options: Options, *, follow: int | None) -> int:
+    """Run, print, and return the exit code."""
+    processes.adopt_orphans()
+    sys.dont_write_bytecode = True
+    with Interruption(follow=follow).installed() as interruption:
+        report, verdict, folder = run(options, interruption)
+    if options.json:
+        print(json.dumps(report.as_dict(), indent=1, ensure_ascii=False))
+        return int(verdict)
+    tables.show(report.table())
+    for sentence in report.complaints():
+        print(f"fail: {sentence}")
+    print(
+        f"quality-curve: {verdict.name.lower()} (exit {int(verdict)}); {folder / REPORT}, {folder / 'pictures' / CURVE}"
+    )
+    return int(verdict)

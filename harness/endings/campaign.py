@@ -1,0 +1,94 @@
+"""
+Many trials, a few at a time, and what they amount to.
+
+A trial is processes that compute while this one waits, so threads do.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from harness.endings import trial
+from harness.endings.plan import Planned
+from harness.endings.stage import Stage
+from harness.endings.trial import Trial
+from ptycho.verdict import Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """
+    What a campaign amounts to.
+
+    Attributes:
+        trials: all of them, by number.
+        planned: how many there should be.
+        seed: of what was drawn.
+        seconds: wall time.
+        strays: processes that nobody's trial accounts for and that outlived all of them.
+    """
+
+    trials: Sequence[Trial]
+    planned: int
+    seed: int
+    seconds: float = 0.0
+    strays: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> list[Trial]:
+        """Trials in which something does not hold."""
+        return [item for item in self.trials if item.failures]
+
+    @property
+    def by_check(self) -> Counter[str]:
+        """In how many trials each check fell."""
+        return Counter(check for item in self.trials for check in {failure.check for failure in item.failures})
+
+    @property
+    def verdict(self) -> Verdict:
+        """A pass only if every planned kill was made and everything held after each."""
+        whole = len(self.trials) == self.planned > 0
+        return Verdict.PASS if whole and not self.failed and not self.strays else Verdict.FAIL
+
+
+OnTrial = Callable[[Trial], None]
+
+
+def run(planned: Sequence[Planned], stage: Stage, *, jobs: int, on_trial: OnTrial = lambda _trial: None) -> list[Trial]:
+    """
+    Try kills.
+
+    Args:
+        planned: which.
+        stage: where.
+        jobs: how many at a time.
+        on_trial: called with each trial as it ends, in the thread of the caller.
+
+    Returns:
+        The trials by number.
+
+    Raises:
+        KeyboardInterrupt: the campaign was asked to end; no process of a trial is left.
+    """
+    done = []
+    for made in _several(planned, stage, jobs):
+        done.append(made)
+        on_trial(made)
+    return sorted(done, key=lambda made: made.planned.number)
+
+
+def _several(planned: Sequence[Planned], stage: Stage, jobs: int) -> Iterator[Trial]:
+    with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="kill") as pool:
+        # The frameworks take longest: begun first, they do not run alone at the end.
+        longest_first = sorted(planned, key=lambda item: not item.job.real)
+        left: set[Future[Trial]] = {pool.submit(trial.run, item, stage) for item in longest_first}
+        try:
+            while left:
+                stage.interruption.check()
+                ended, left = wait(left, timeout=0.2, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    yield future.result()
+        finally:
+            # Those at work ask the same interruption, end their processes and return.
+            pool.shutdown(cancel_futures=True, wait=True)

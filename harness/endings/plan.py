@@ -1,0 +1,67 @@
+"""
+Which trials there are: drawn from one seed, so that a trial that failed can be had again.
+
+Victims come in turn and not by chance, so that a small sample has each of them. Every tenth trial trains with a
+framework, the shipped backends in turn; the others with the stand-in.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.endings import moments
+from harness.endings.jobs import STAND_IN, Job
+from harness.endings.moments import Moment
+from harness.endings.strike import Victim
+
+REAL_EVERY = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """
+    A trial to come.
+
+    Attributes:
+        number: from 1.
+        victim: who is killed.
+        job: what runs meanwhile.
+        seed: of its chances.
+    """
+
+    number: int
+    victim: Victim
+    job: Job
+    seed: str
+
+    def moment(self, attempt: int) -> Moment:
+        """When to kill at an attempt, from 0; the first one draws the part of the run, the others stay in it."""
+        rng = random.Random(f"{self.seed}:{attempt}")  # noqa: S311
+        first = random.Random(f"{self.seed}:0")  # noqa: S311
+        trains = self.victim is Victim.TRAINING
+        drawn = moments.draw(first, real=self.job.real, trains=trains, epochs=self.job.epochs)
+        if attempt == 0:
+            return drawn
+        return moments.again(rng, drawn.anchor, real=self.job.real, epochs=self.job.epochs)
+
+
+def draw(count: int, seed: int, victims: Sequence[Victim], jobs: Sequence[Job]) -> list[Planned]:
+    """
+    Draw trials.
+
+    Args:
+        count: how many.
+        seed: of everything that is drawn.
+        victims: whom to kill, in turn.
+        jobs: the stand-in and the shipped backends; trials without a backend are the stand-in's.
+    """
+    stand_in = next(job for job in jobs if job.name == STAND_IN)
+    backends = [job for job in jobs if job.real]
+    planned, dear = [], 0
+    for number in range(1, count + 1):
+        job = stand_in
+        if backends and number % REAL_EVERY == 0:
+            job, dear = backends[dear % len(backends)], dear + 1
+        victim = victims[(number - 1) % len(victims)]
+        planned.append(Planned(number=number, victim=victim, job=job, seed=f"{seed}:{number}"))
+    return planned

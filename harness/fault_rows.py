@@ -1,0 +1,175 @@
+"""
+The table of faults: what must be survived, how it is injected, and what is right.
+
+Rows and nothing else. Which tests inject and judge each of them is read from the tests (`harness.fault_table`), so that
+the table cannot promise a test that there is not.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """
+    A fault.
+
+    Attributes:
+        id: what a test names in `@pytest.mark.fault(...)`.
+        fault: what happens.
+        injection: how a test makes it happen.
+        behaviour: what is right.
+    """
+
+    id: str
+    fault: str
+    injection: str
+    behaviour: str
+
+
+ROWS = (
+    Row(
+        id="training-killed",
+        fault="SIGKILL of the training, within an epoch too",
+        injection="the training says its phases and epochs; it is killed at a seeded random moment of one",
+        behaviour="fail, naming signal 9; what was measured so far is kept and marked; the last checkpoint loads",
+    ),
+    Row(
+        id="harness-killed",
+        fault="SIGKILL of the harness, or of nox",
+        injection="the same, on the supervisor or on the nox above it; then the next run",
+        behaviour="the next run finds the dead one, ends its processes, removes its scratch and passes; a harness "
+        "whose nox is gone ends by itself",
+    ),
+    Row(
+        id="hang",
+        fault="a hang, with the interpreter's lock released or held",
+        injection="a mutex of the C library locked twice, through ctypes in both ways",
+        behaviour="a watchdog outside the process: stacks dumped, the tree ended, timeout",
+    ),
+    Row(
+        id="memory",
+        fault="out of memory",
+        injection="a child that allocates and touches more than its limit",
+        behaviour="out of memory, with the figure",
+    ),
+    Row(
+        id="disk-full",
+        fault="no space, or no inodes, left",
+        injection="a small file system of the test's own; an allocation that is refused",
+        behaviour="every map is reserved before the training begins; infrastructure, with bytes needed and free",
+    ),
+    Row(
+        id="odd-paths",
+        fault="output that is read-only; blanks, unicode, newline, %, a leading dash, 250 characters in a path",
+        injection="a read-only bind mount; runs under such a root",
+        behaviour="preflight names the path; elsewhere identical results",
+    ),
+    Row(
+        id="signals",
+        fault="SIGINT, SIGINT twice, SIGTERM, SIGINT inherited as ignored",
+        injection="sent to the leader and to the group",
+        behaviour="drained, cleaned up, interrupted (130); a second one kills",
+    ),
+    Row(
+        id="orphans",
+        fault="orphans by fork, setsid, fork",
+        injection="a child does it",
+        behaviour="none is alive afterwards: the token, and adoption, find what a group's signal misses",
+    ),
+    Row(
+        id="pid-reuse",
+        fault="a pid that belongs to somebody else by now",
+        injection="a stale record that names a living stranger",
+        behaviour="start time, boot and token are compared; a stranger is never signalled",
+    ),
+    Row(
+        id="damaged-files",
+        fault="a file that is corrupted, cut short, empty, or a web page",
+        injection="edits of its bytes",
+        behaviour="refused before a framework is imported; file, expected and actual are named",
+    ),
+    Row(
+        id="hostile-archives",
+        fault="pickles, a zip bomb, a lying or huge header, duplicate members, `../`, NaN, negative values",
+        injection="crafted archives",
+        behaviour="refused by the data contract, with every violation",
+    ),
+    Row(
+        id="half-checkpoint",
+        fault="a checkpoint half written",
+        injection="SIGKILL, and a full disk, inside the save",
+        behaviour="the old one is intact; a digest is checked when one is loaded",
+    ),
+    Row(
+        id="stale-map",
+        fault="a memory map of another run under the same name",
+        injection="other content, shape, patch side or seed in the same place",
+        behaviour="the manifest is compared; a map is never taken by its name, nor written over",
+    ),
+    Row(
+        id="concurrent-runs",
+        fault="runs at the same time",
+        injection="eight in one workspace; two that build the same environment",
+        behaviour="a root each; what is shared is under a lock with a time limit",
+    ),
+    Row(
+        id="planted-links",
+        fault="a link, a swapped parent, a hard link or a mount inside what is cleaned up",
+        injection="planted before and during the clean-up",
+        behaviour="nothing outside is touched; what had to stay is reported",
+    ),
+    Row(
+        id="tracking",
+        fault="an old `./mlruns`, a locked database, a dead tracking server",
+        injection="planted in the working directory, locked by another process, named in the environment",
+        behaviour="the verdict is the same, the trouble is reported, the working directory unchanged by a byte",
+    ),
+    Row(
+        id="installer",
+        fault="no uv, no network, an index that refuses",
+        injection="an emptied PATH, `UV_OFFLINE`, a dead proxy",
+        behaviour="the fall-back, else infrastructure that names the package; a half-built environment is not used",
+    ),
+    Row(
+        id="leaked-environment",
+        fault="variables of the caller",
+        injection="`PYTHONPATH`, `PYTEST_ADDOPTS`, `TF_*`, `MLFLOW_*`, `UV_PYTHON`",
+        behaviour="an allow-list: none reaches a child",
+    ),
+    Row(
+        id="gpu-missing",
+        fault="a GPU is asked for and none is there",
+        injection="an empty `CUDA_VISIBLE_DEVICES`, a probe that computes nothing",
+        behaviour="infrastructure, and no skip",
+    ),
+    Row(
+        id="gpu-forbidden",
+        fault="a GPU is there and must not be used",
+        injection="a driver's library mapped, a device opened by a child",
+        behaviour="found and named; a lane without the proof fails",
+    ),
+    Row(
+        id="clock",
+        fault="the clock jumps, or everything is suspended",
+        injection="a patched wall clock; SIGSTOP of the tree",
+        behaviour="durations come from the monotonic clock; a gap in the heartbeat is inconclusive",
+    ),
+    Row(
+        id="silent-suite",
+        fault="no test collected, all skipped, one missing; an old outcome, or one of another state",
+        injection="empty and skipping suites, tests left out of the log, changed locks and data",
+        behaviour="red: absence is never a pass",
+    ),
+    Row(
+        id="report-volume",
+        fault="the volume of the reports is full; a summary of more than a mebibyte",
+        injection="a file system without space; thousands of long messages",
+        behaviour="the verdict stands and says so; the summary is cut with a note, the whole kept beside it",
+    ),
+    Row(
+        id="leaks",
+        fault="files, descriptors, threads or shared memory that are left",
+        injection="each planted by a child",
+        behaviour="found and named, with its owner",
+    ),
+)

@@ -1,0 +1,117 @@
+"""`python -m harness report`: gather, judge, draw, write one file."""
+
+import json
+import sys
+import webbrowser
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.report import gather, standing
+from harness.report.standing import Standing
+from ptycho.errors import InfrastructureError, UsageError
+from ptycho.output import write_text
+
+FOLDER, FILE = "report", "index.html"
+LARGEST = 5_000_000
+"""Bytes of a report that a phone still opens at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """
+    A report that was written.
+
+    Attributes:
+        path: its file.
+        bytes: its size.
+        standing: what it says first.
+    """
+
+    path: Path
+    bytes: int
+    standing: Standing
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        found = self.standing
+        return {
+            "report": str(self.path),
+            "bytes": self.bytes,
+            "verdict": found.verdict.name.lower(),
+            "exit_code": int(found.verdict),
+            "runs": [
+                {
+                    "name": entry.run.name,
+                    "run": str(entry.run.path),
+                    "verdict": entry.verdict.name.lower(),
+                    "exit_code": int(entry.verdict),
+                    "partial": entry.run.partial,
+                    "stale": list(entry.stale),
+                    "counts": entry.counts,
+                    "sentence": entry.sentence,
+                }
+                for entry in found.entries
+            ],
+            "did_not_run": [] if found.chosen else [kind.title for kind in found.absent],
+        }
+
+
+def write(folders: Sequence[Path], *, root: Path, out: Path | None = None) -> Made:
+    """
+    Write a report.
+
+    Args:
+        folders: runs to show; none for the newest run of everything.
+        root: the workspace's folder for runs.
+        out: file to write; by default `report/index.html` of the run, or of the workspace.
+
+    Raises:
+        UsageError: no run is to be found, or a folder is none.
+        InfrastructureError: the file cannot be written, or what draws it is not installed.
+    """
+    try:
+        from harness.report import page
+    except ImportError as error:  # of a bare runner: only the page needs Jinja
+        raise InfrastructureError(f"the page cannot be drawn: {error}; install a lock of requirements/") from error
+    runs = [gather.load(folder) for folder in folders] if folders else gather.newest(root)
+    if not runs:
+        raise UsageError(f"no run in {root}/runs; make one, for example with: nox -s torch_integration")
+    running = [] if folders else [path.name for path in gather.under_way(root)]
+    judged = standing.judge(runs, chosen=bool(folders))
+    # Figures of other runs have no place in the report of one.
+    shown = page.make(judged, root=None if folders else root, running=running)
+    path = out or (folders[0] if len(folders) == 1 else root) / FOLDER / FILE
+    text = page.render(shown)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InfrastructureError(f"{path.parent} cannot be made: {error.strerror}; choose another --out") from error
+    write_text(path, text)
+    return Made(path=path, bytes=len(text.encode()), standing=judged)
+
+
+def main(folders: Sequence[Path], *, root: Path, out: Path | None, show: bool, as_json: bool) -> int:
+    """
+    The `report` command.
+
+    Returns:
+        The exit code: the verdict that the report says first.
+    """
+    made = write(folders, root=root, out=out)
+    found = made.standing
+    if as_json:
+        print(json.dumps(made.as_dict(), indent=1))
+    else:
+        for entry in found.entries:
+            marks = (", not current" if entry.stale else "") + (", does not count" if not entry.counts else "")
+            ended = f"{entry.verdict.name.lower()} (exit {int(entry.verdict)}{marks})"
+            print(f"{entry.run.name}: {ended}: {entry.sentence}")
+        print(f"{found.verdict.name.lower()} (exit {int(found.verdict)}): {found.sentence}")
+        print(f"report: {made.path}")
+    if made.bytes > LARGEST:
+        print(f"warning: the report has {made.bytes} bytes, more than {LARGEST}", file=sys.stderr)
+    if show:
+        webbrowser.open(made.path.absolute().as_uri())
+    return int(found.verdict)

@@ -1,0 +1,125 @@
+"""
+The first failure of the parity ladder in full: whose it is, in which tensor, at which elements, how to see it again.
+
+It is the diagnosis, and so the one thing that a reader must reach from the top of the page in one click.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.report import png
+from harness.report.gather import Run
+from harness.report.model import Cell, Cells, Picture, Table, toned
+from harness.report.values import NONE, figure, mapping, objects, text, texts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """
+    The first failure of the ladder.
+
+    Attributes:
+        where: rung, gridsize and precision.
+        guilty: whose fault it is, in words.
+        catches: what a failure there points at.
+        tensor: its name.
+        reasons: what is wrong with it.
+        facts: figures by name.
+        distances: D and noise units by side.
+        elements: the worst elements.
+        picture: the difference, or None.
+        command: what judges it again, or "".
+        others: everything else that did not pass, rung by rung.
+    """
+
+    where: str
+    guilty: str
+    catches: str
+    tensor: str
+    reasons: Sequence[str]
+    facts: Sequence[tuple[str, str]]
+    distances: Table
+    elements: Table
+    picture: Picture | None
+    command: str
+    others: Table
+
+
+def of(run: Run, told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Failure | None:
+    """The first failure that a `parity.json` names, or None."""
+    found = mapping(told.get("first_failure"))
+    if not found:
+        return None
+    where = f"{text(found.get('rung'))} at gridsize {text(found.get('gridsize'))} in {text(found.get('precision'))}"
+    least = found.get("minimum_tolerance")
+    facts = (
+        ("allowed", "equal" if found.get("tolerance") is None else figure(found.get("tolerance"), "{:.2e}")),
+        ("smallest tolerance that would pass", "none: an exact check" if least is None else figure(least, "{:.2e}")),
+        ("noise floor of this tensor", figure(found.get("floor"), "{:.2e}")),
+    )
+    return Failure(
+        where=where,
+        guilty=text(found.get("suspect")) or ", ".join(texts(found.get("guilty"))) or "not settled",
+        catches=text(found.get("catches")),
+        tensor=text(found.get("tensor")),
+        reasons=texts(found.get("reasons")),
+        facts=facts,
+        distances=_distances(found),
+        elements=_elements(found),
+        picture=_picture(run, found, where),
+        command=text(found.get("command")),
+        others=_others(rows),
+    )
+
+
+def _distances(found: Mapping[str, Any]) -> Table:
+    units = mapping(found.get("noise_units"))
+    words = {"between": "the two, to each other"}
+    rows = [
+        (words.get(side, f"{side} to the reference"), figure(value, "{:.2e}"), figure(units.get(side), "{:.3g}"))
+        for side, value in mapping(found.get("distances")).items()
+    ]
+    return Table(caption="How far each side is off", headings=("distance of", "D", "noise units"), rows=rows)
+
+
+def _elements(found: Mapping[str, Any]) -> Table:
+    given = objects(found.get("worst_elements"))
+    names = list(dict.fromkeys(name for item in given for name in mapping(item.get("values"))))
+    rows: list[Cells] = [
+        (
+            Cell(text=str(item.get("index")), code=True),
+            *(Cell(text=text(mapping(item.get("values")).get(name)) or NONE, code=True) for name in names),
+        )
+        for item in given
+    ]
+    return Table(caption="The elements that are off most", headings=("element", *names), rows=rows)
+
+
+def _picture(run: Run, found: Mapping[str, Any], where: str) -> Picture | None:
+    path = run.inside(text(found.get("picture")), "pictures")
+    if path is None or path.suffix != ".png":
+        return None
+    words = f"{text(found.get('tensor'))} of {where}: the reference, and how far each backend is from it"
+    return Picture(uri=png.uri(path.read_bytes()), alt=words, caption=words, large=True)
+
+
+_OTHERS = 60
+
+
+def _others(rows: Sequence[Mapping[str, Any]]) -> Table:
+    made: list[Cells] = []
+    for row in rows:
+        for item in objects(row.get("failures")):
+            result = text(item.get("result"))
+            if result in ("fail", "known failure", "unverified"):
+                where = f"{text(row.get('rung'))}, g {text(row.get('gridsize'))}, {text(row.get('precision'))}"
+                reason = (texts(item.get("reasons")) or [""])[0]
+                tensor, outcome = Cell(text=text(item.get("tensor")), code=True), Cell(text=result, tone=toned(result))
+                made.append((where, tensor, reason, outcome))
+    return Table(
+        caption="Everything that did not pass; what stands above the first failure follows from it",
+        headings=("rung", "tensor", "why", "result"),
+        rows=made[:_OTHERS],
+        more=max(0, len(made) - _OTHERS),
+    )

@@ -1,0 +1,213 @@
+"""
+Which runs a report is about, and everything that they left: log, what the log amounts to, and their own documents.
+
+Without a choice of the caller it is the newest run of every lane and of every other kind of run. To find those, only
+the beginnings of logs are read; a workspace may hold hundreds of runs.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness import events, judgement, runroot, story
+from harness.events import Row
+from harness.judgement import Judgement
+from harness.outcome import GRAVITY, Problem
+from harness.rebuild import LOG
+from harness.report.values import mapping, text
+from harness.story import Story
+from ptycho.errors import UsageError
+from ptycho.verdict import Verdict
+
+DOCUMENTS = {
+    "parity.json": "parity",
+    "parity-seeds.json": "parity over seeds",
+    "quality.json": "trained quality",
+    "mutation.json": "mutation",
+    "bench.json": "benchmark",
+    "regression.json": "against",
+    "gate.json": "gate",
+    "endings.json": "endings",
+    "scale.json": "scale",
+}
+"""Kind of run by the document that it leaves."""
+
+_HEAD = 1 << 16
+_LARGEST = 64 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """
+    A run with everything that it left.
+
+    Attributes:
+        path: its folder.
+        name: the lane, or the kind of a run that is no lane.
+        told: its log as data.
+        judged: what its log amounts to.
+        rows: the events.
+        documents: what it wrote besides, by file name.
+        unreadable: documents that are there and cannot be read, and why.
+    """
+
+    path: Path
+    name: str
+    told: Story
+    judged: Judgement
+    rows: tuple[Row, ...]
+    documents: Mapping[str, Mapping[str, Any]]
+    unreadable: tuple[str, ...] = ()
+
+    @property
+    def is_lane(self) -> bool:
+        """Whether it is a lane: a target's pipelines over fixtures."""
+        return self.told.kind == "lane"
+
+    def document(self, file: str) -> Mapping[str, Any]:
+        """A document, empty where there is none."""
+        return self.documents.get(file, {})
+
+    @property
+    def stated(self) -> Verdict | None:
+        """The verdict that its own document states, or None."""
+        for document in self.documents.values():
+            verdict = document.get("verdict") or mapping(document.get("result")).get("verdict")
+            if (found := story.verdict_of(verdict)) is not None:
+                return found
+        return None
+
+    @cached_property
+    def partial(self) -> bool:
+        """Whether the run did not come to its end."""
+        return self.judged.partial and not (self._unlogged and self.stated is not None)
+
+    @property
+    def _unlogged(self) -> bool:
+        """Whether the log has no frame: then a document is the only word of its verdict."""
+        return not self.told.kind
+
+    @cached_property
+    def problems(self) -> tuple[Problem, ...]:
+        """Why it does not pass."""
+        found = () if self._unlogged and self.stated is not None else self.judged.problems
+        stated = self.stated
+        # The log cannot know what a document says that was written by hand or changed.
+        if stated is not None and stated is not Verdict.PASS and not found:
+            found = (Problem(verdict=stated, message=f"its own document says {stated.name.lower()}"),)
+        return found + tuple(Problem(verdict=Verdict.FAIL, message=sentence) for sentence in self.unreadable)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The gravest of what its log and its document say."""
+        verdicts = [problem.verdict for problem in self.problems]
+        if self.stated is not None:
+            verdicts.append(self.stated)
+        if not (self._unlogged and self.stated is not None):
+            verdicts.append(self.judged.verdict)
+        return min(verdicts, key=GRAVITY.index)
+
+    def inside(self, name: str, *folders: str) -> Path | None:
+        """
+        A file that the run keeps, by its name alone, or None.
+
+        What a log or document calls a path is somebody else's word: only the run's own folder is read.
+        """
+        for folder in folders or ("",):
+            path = self.path / folder / Path(name).name
+            if name and path.is_file() and path.resolve().is_relative_to(self.path.resolve()):
+                return path
+        return None
+
+
+def load(path: Path) -> Run:
+    """
+    Read a run's folder.
+
+    Raises:
+        UsageError: there is no event log.
+    """
+    try:
+        log = events.parse((path / LOG).read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path / LOG} cannot be read: {error.strerror}; give the folder of a run") from error
+    documents, unreadable = _documents(path)
+    told = story.tell(log)
+    return Run(
+        path=path,
+        name=_name(path, log.rows),
+        told=told,
+        judged=judgement.judge(told),
+        rows=log.rows,
+        documents=documents,
+        unreadable=unreadable,
+    )
+
+
+def _documents(path: Path) -> tuple[dict[str, Mapping[str, Any]], tuple[str, ...]]:
+    found: dict[str, Mapping[str, Any]] = {}
+    bad = []
+    for name in DOCUMENTS:
+        if (path / name).is_file():
+            try:
+                found[name] = _document(path / name)
+            except (OSError, ValueError, RecursionError) as error:
+                bad.append(f"{name} cannot be read: {error}")
+    return found, tuple(bad)
+
+
+def _document(path: Path) -> Mapping[str, Any]:
+    if path.stat().st_size > _LARGEST:
+        raise ValueError(f"{path.stat().st_size} bytes, more than {_LARGEST}")
+    value = json.loads(path.read_bytes())
+    if not isinstance(value, dict):
+        raise ValueError("it is no JSON object")
+    return value
+
+
+def _name(path: Path, rows: Sequence[Row]) -> str:
+    """Lane, or kind of run; of a lane without a settled device the lane that was asked for."""
+    for file, kind in DOCUMENTS.items():
+        if (path / file).is_file():
+            return kind
+    kind = name = device = ""
+    for row in rows:
+        if row["event"] == "run.start":
+            kind, name = text(row.get("kind")), text(row.get("name"))
+            device = text(mapping(row.get("origin")).get("device"))
+        if row["event"] == "device.chosen":
+            return text(row.get("lane"))
+    if kind == "lane":
+        return f"{name}-{'gpu' if device == 'cuda' else 'cpu'}"
+    return (name if kind == "benchmark" else kind) or "unknown run"
+
+
+def newest(root: Path) -> list[Run]:
+    """The newest run of every lane and kind below a workspace's folder; what runs at this moment is left out."""
+    found: dict[str, Path] = {}
+    for run in runroot.find(root):
+        if run.events.is_file() and not (run.alive and not _ended(run.events)):
+            found[_name(run.path, _head(run.events))] = run.path  # oldest first: the last one stays
+    return [load(path) for path in found.values()]
+
+
+def under_way(root: Path) -> Iterator[Path]:
+    """Runs below a workspace's folder that run at this moment."""
+    for run in runroot.find(root):
+        if run.events.is_file() and run.alive and not _ended(run.events):
+            yield run.path
+
+
+def _head(path: Path) -> tuple[Row, ...]:
+    with path.open("rb") as file:
+        return events.parse(file.read(_HEAD)).rows
+
+
+def _ended(path: Path) -> bool:
+    """Whether the last event is the last one that there can be."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _HEAD))
+        return b'"event": "run.end"' in file.read()

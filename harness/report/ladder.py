@@ -1,0 +1,230 @@
+"""
+The parity ladder as a reader climbs it: every rung with how near it comes to its limit, and its first failure in full.
+
+Made from `parity.json` (docs/parity.md has its schema), whatever version wrote it: what it does not say is not shown.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from markupsafe import Markup
+
+from harness.judgement import STANDING
+from harness.report import first_failure, ladder_picture
+from harness.report.first_failure import Failure
+from harness.report.gather import Run
+from harness.report.model import Cell, Cells, Table, toned
+from harness.report.values import NONE, count, figure, finite, mapping, number, objects, text, texts, times
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """
+    A rung at one gridsize in one precision.
+
+    Attributes:
+        precision: `f64` or `f32`.
+        gridsize: g.
+        result: of the rung.
+        worst: largest figure, or None where values are equal or not.
+        allowed: what is allowed, or None.
+        tip: all of it in words.
+    """
+
+    precision: str
+    gridsize: str
+    result: str
+    worst: float | None
+    allowed: float | None
+    tip: str
+
+    @property
+    def share(self) -> float | None:
+        """Power of ten of what was found over what is allowed; None where nothing is measured on a scale."""
+        if self.worst is None or not self.allowed or self.worst <= 0:
+            return None
+        return math.log10(self.worst / self.allowed) if math.isfinite(self.worst) else math.inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """
+    A rung of the ladder.
+
+    Attributes:
+        name: `R0` …
+        what: what is compared.
+        result: the worst of its marks.
+        marks: one for each gridsize and precision.
+        picture: the marks on their scale.
+        margin: how many times the worst of them fits into what is allowed, in words.
+        first: whether the first failure is here.
+    """
+
+    name: str
+    what: str
+    result: str
+    marks: Sequence[Mark]
+    picture: Markup
+    margin: str
+    first: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ladder:
+    """
+    A run of the ladder.
+
+    Attributes:
+        steps: the rungs, the highest first, as a ladder stands.
+        axis: the scale below the marks.
+        table: every figure.
+        failure: the first one, or None.
+        refused: answers that do not count, and why.
+        proof: what was planted to see that a pass is one.
+        unverified: rungs about which the run says nothing, and why.
+        summary: the ladder in a line.
+    """
+
+    steps: Sequence[Step]
+    axis: Markup
+    table: Table
+    failure: Failure | None
+    refused: Sequence[str]
+    proof: Table
+    unverified: Sequence[tuple[str, str]]
+    summary: str
+
+
+def of(run: Run) -> Ladder | None:
+    """The ladder that a run climbed, or None if it left no `parity.json`."""
+    told = run.document("parity.json")
+    if not told:
+        return None
+    rows = objects(told.get("rungs"))
+    unverified = [
+        (text(item.get("name")), f"{text(item.get('what'))}: {text(item.get('reason'))}")
+        for item in objects(told.get("unverified"))
+    ]
+    first = text(mapping(told.get("first_failure")).get("rung"))
+    steps = [
+        replace(_step(name, [row for row in rows if text(row.get("rung")) == name]), first=name == first)
+        for name in _names(rows)
+    ]
+    missing = [
+        Step(name=name, what=why, result="unverified", marks=(), picture=Markup(), margin="not measured")
+        for name, why in unverified
+        if name not in {step.name for step in steps}
+    ]
+    standing = sum(step.result in STANDING for step in steps)
+    return Ladder(
+        steps=tuple(reversed([*steps, *missing])),
+        axis=ladder_picture.axis(),
+        table=_table(rows),
+        failure=first_failure.of(run, told, rows),
+        refused=tuple(
+            f"{party}: {why}" for party, given in mapping(told.get("refused")).items() for why in texts(given)
+        ),
+        proof=_proof(mapping(told.get("proof"))),
+        unverified=tuple(unverified),
+        summary=f"{standing} of {count(len(steps), 'rung')} stand"
+        + (f"; {count(len(unverified), 'rung')} not measured" if unverified else ""),
+    )
+
+
+def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(text(row.get("rung")) for row in rows))
+
+
+def _step(name: str, rows: Sequence[Mapping[str, Any]]) -> Step:
+    from harness.parity.rungs import RUNGS
+
+    marks = tuple(_mark(row) for row in rows)
+    order = ("fail", "unverified", "known failure", "pass")
+    results = [mark.result for mark in marks]
+    result = next((word for word in order if word in results), results[0] if results else "unverified")
+    what = next((rung.what for rung in RUNGS if rung.name == name), "")
+    return Step(
+        name=name,
+        what=what,
+        result=result,
+        marks=marks,
+        picture=ladder_picture.scale(name, marks),
+        margin=_margin(marks),
+    )
+
+
+def _mark(row: Mapping[str, Any]) -> Mark:
+    worst, allowed = number(row.get("worst")), finite(row.get("tolerance"))
+    where = f"{text(row.get('precision'))}, gridsize {text(row.get('gridsize'))}"
+    found = f"{figure(worst, '{:.2g}')} of {figure(allowed, '{:.2g}')} allowed"
+    units = number(row.get("noise_units"))
+    parts = [
+        f"{where}: {text(row.get('result'))}",
+        found if worst is not None else "values are equal" if row.get("result") == "pass" else "values differ",
+        f"{units:.2g} noise units" if units is not None else "",
+        f"at {text(row.get('tensor'))}" if worst else "",
+    ]
+    return Mark(
+        precision=text(row.get("precision")),
+        gridsize=text(row.get("gridsize")),
+        result=text(row.get("result")),
+        worst=worst,
+        allowed=allowed,
+        tip=", ".join(part for part in parts if part),
+    )
+
+
+def _margin(marks: Sequence[Mark]) -> str:
+    """How near the rung comes to its limit, in words."""
+    shares = [mark.share for mark in marks if mark.share is not None]
+    wrong = [mark for mark in marks if mark.result != "pass"]
+    if not shares:
+        return f"{wrong[0].result}: values differ" if wrong else "equal"
+    worst = max(shares)
+    if worst > 0:
+        return "beyond every limit" if math.isinf(worst) else f"{times(10**worst)} times the limit"
+    return f"margin {times(10**-worst)}" if not wrong else wrong[0].result
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    headings = ("rung", "gridsize", "in", "compared", "worst", "noise units", "allowed", "at", "result")
+    made: list[Cells] = []
+    for row in rows:
+        gated = finite(row.get("not_gated")) or 0
+        compared = figure(row.get("compared"), "{:.0f}") + (f" ({gated:.0f} not gated)" if gated else "")
+        result, worst = text(row.get("result")), number(row.get("worst"))
+        shown = figure(worst, "{:.1e}") if worst is not None else "equal" if result == "pass" else "not equal"
+        at = text(row.get("tensor")) if worst or result != "pass" else ""
+        made.append(
+            (
+                *(text(row.get(key)) for key in ("rung", "gridsize", "precision")),
+                *(compared, shown, figure(row.get("noise_units"))),
+                "equal" if row.get("tolerance") is None else figure(row.get("tolerance"), "{:.0e}"),
+                Cell(text=at, code=True),
+                Cell(text=result, tone=toned(result)),
+            )
+        )
+    return Table(caption="Every rung at every gridsize and precision", headings=headings, rows=made)
+
+
+def _proof(told: Mapping[str, Any]) -> Table:
+    rows = []
+    for item in objects(told.get("canaries")):
+        at, outcome = text(item.get("at")), text(item.get("outcome"))
+        rows.append(
+            (
+                Cell(text=text(item.get("id")), code=True),
+                text(item.get("story")),
+                at or NONE,
+                ", ".join(texts(item.get("named"))) or NONE,
+                Cell(text=outcome, tone=toned(outcome)),
+            )
+        )
+    return Table(
+        caption="Faults that this run planted into copies of the code, to see that a pass is one",
+        headings=("fault", "what it does", "found at", "accused", "outcome"),
+        rows=rows,
+    )

@@ -1,0 +1,164 @@
+"""
+The page: everything that is shown, gathered into one value, and that value drawn with the templates.
+
+The page loads nothing and says so: its content policy allows its own style and script, by their hashes, and pictures
+that are in the page itself. A script that came in with a log would not run even if it were not escaped.
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.report import ladder, measures, panels, regressions, sections, timeline
+from harness.report.gather import Run
+from harness.report.ladder import Ladder
+from harness.report.model import Chart, Table, toned
+from harness.report.panels import Shown
+from harness.report.sections import RunView
+from harness.report.standing import Kind, Standing
+from harness.report.timeline import Training
+
+TEMPLATES = Path(__file__).with_name("templates")
+KILLED = "Runs that were killed on purpose, and how the next run found what they left"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """
+    What is shown.
+
+    Attributes:
+        standing: the verdict of the whole.
+        runs: one part for each run.
+        ladder: the parity ladder, or None.
+        shown: reconstructions by fixture.
+        scores: their figures.
+        charts: of losses; of budget, phases, history and scaling.
+        tables: by name: ledger, known, silent, fingerprint, mutation …
+        absent: kinds of runs that there could be.
+        running: names of runs that are under way.
+    """
+
+    standing: Standing
+    runs: Sequence[RunView]
+    ladder: Ladder | None
+    ladder_run: RunView | None
+    shown: Sequence[Shown]
+    scores: Table
+    losses: Sequence[Chart]
+    costs: Sequence[Chart]
+    benchmarks: Sequence[Table]
+    regressions: Sequence[Table]
+    ledger: Table
+    endings: Sequence[Table]
+    faults: Table | None
+    mutation: Sequence[Table]
+    known: Table
+    silent: Table
+    fingerprint: Table
+    absent: Sequence[Kind]
+    running: Sequence[str]
+
+
+def make(standing: Standing, *, root: Path | None = None, running: Sequence[str] = ()) -> Page:
+    """
+    Gather what a page shows.
+
+    Args:
+        standing: the judged runs.
+        root: the workspace's folder for runs, for its history; None leaves that out.
+        running: names of runs that are under way and therefore not shown.
+    """
+    runs = [entry.run for entry in standing.entries]
+    views = [sections.view(entry, number) for number, entry in enumerate(standing.entries, start=1)]
+    lanes = [run for run in runs if run.is_lane]
+    climbed = next((run for run in runs if run.document("parity.json")), None)
+    trained = _trainings(lanes)
+    flat = [(fixture, training) for fixture, found in trained.items() for training in found]
+    costs = [
+        measures.budget(flat, runs),
+        measures.phases(flat),
+        *(measures.benchmark_phases(run) for run in runs),
+        None if root is None else measures.history(root),
+        *(chart for run in runs for chart in measures.scale(run)),
+    ]
+    return Page(
+        standing=standing,
+        runs=views,
+        ladder=None if climbed is None else ladder.of(climbed),
+        ladder_run=next((view for view in views if view.entry.run is climbed), None),
+        shown=panels.of_runs(lanes),
+        scores=sections.scores(lanes),
+        losses=[chart for fixture, found in trained.items() if (chart := measures.losses(fixture, found))],
+        costs=[chart for chart in costs if chart is not None],
+        benchmarks=[made for run in runs if (made := measures.benchmarks(run)).rows],
+        regressions=[
+            made for run in runs for made in (regressions.against(run), regressions.self_test(run)) if made.rows
+        ],
+        ledger=sections.ledger(lanes),
+        endings=[table for run in runs if (table := measures.own_table(run, "endings.json", KILLED)) is not None],
+        faults=measures.faults(),
+        mutation=[made for run in runs if (made := measures.mutation(run)).rows],
+        known=sections.known(runs),
+        silent=sections.silent(standing.entries),
+        fingerprint=sections.fingerprint(runs),
+        absent=() if standing.chosen else standing.absent,
+        running=running,
+    )
+
+
+def _trainings(lanes: Sequence[Run]) -> dict[str, list[Training]]:
+    found: dict[str, list[Training]] = {}
+    for run in lanes:
+        for fixture, training in timeline.trainings(run).items():
+            found.setdefault(fixture, []).append(training)
+    return found
+
+
+def render(page: Page) -> str:
+    """The page as HTML, complete in itself."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(toned=toned)
+    return environment.get_template("page.html").render(
+        page=page,
+        style=Markup(style()),  # noqa: S704  # files of this package
+        script=Markup(script()),  # noqa: S704
+        policy=policy(),
+    )
+
+
+@cache
+def style() -> str:
+    """The style sheet."""
+    return (TEMPLATES / "style.css").read_text(encoding="utf-8")
+
+
+@cache
+def script() -> str:
+    """The script; without it only the buttons that copy a command are missing."""
+    return (TEMPLATES / "script.js").read_text(encoding="utf-8")
+
+
+def policy() -> str:
+    """What the page may load: nothing."""
+    return (
+        f"default-src 'none'; img-src data:; style-src {_hash(style())}; script-src {_hash(script())}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(content: str) -> str:
+    digest = hashlib.sha256(content.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"

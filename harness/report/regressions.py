@@ -1,0 +1,58 @@
+"""
+The regression gate: what it says of a change against its base, and how often it is right when something is planted.
+
+Changes are kept as ln(head / base) and shown as per cent, which is what a reader expects.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from harness.report.gather import Run
+from harness.report.model import Cell, Cells, Table
+from harness.report.values import NONE, figure, finite, mapping, objects, text
+
+_TONES = {"regression": "fail", "no regression": "pass", "inconclusive": "warn"}
+
+
+def against(run: Run) -> Table:
+    """What the gate says of head against base, by lane and channel."""
+    told = run.document("regression.json")
+    rows: list[Cells] = []
+    for side, rulings in mapping(told.get("rulings")).items():
+        for item in objects(rulings):
+            first, result = mapping(item.get("first")), text(item.get("result"))
+            again = mapping(item.get("second"))
+            ends = (_percent(first.get("lower")), _percent(first.get("upper")))
+            rows.append(
+                (
+                    side,
+                    text(item.get("channel")),
+                    _percent(first.get("mean")),
+                    f"{ends[0]} to {ends[1]}",
+                    figure(first.get("pairs"), "{:.0f}"),
+                    _percent(again.get("mean")) if again else NONE,
+                    Cell(text=result, tone=_TONES.get(result, "")),
+                )
+            )
+    headings = ("lane", "channel", "change of head", "99 % interval", "pairs", "confirmed with", "result")
+    return Table(caption=f"Regression against {text(told.get('base'))[:12]}", headings=headings, rows=rows)
+
+
+def self_test(run: Run) -> Table:
+    """False alarms and power of the gate, by planted share."""
+    rows = [_level(item) for item in objects(run.document("gate.json").get("levels"))]
+    headings = ("planted", "channel", "trials", "called a regression", "inconclusive")
+    return Table(caption="The regression gate, tried on itself", headings=headings, rows=rows)
+
+
+def _level(item: Mapping[str, Any]) -> Cells:
+    planted = finite(item.get("planted"))
+    shown = NONE if planted is None else "nothing (A/A)" if planted == 0 else f"+{planted:.0%}"
+    counts = (figure(item.get(key), "{:.0f}") for key in ("trials", "regressions", "inconclusive"))
+    return (shown, text(item.get("channel")), *counts)
+
+
+def _percent(value: object) -> str:
+    found = finite(value)
+    return NONE if found is None or found > 300 else f"{100 * math.expm1(found):+.1f} %"

@@ -1,0 +1,189 @@
+"""
+The first thing that a report says: does the whole stand, and does each part of it?
+
+Nothing is green by absence. The gates are named here, and one that did not run fails the whole, as does one whose
+newest run is of another commit, lock or data set. What is run on demand counts if it is of the present state.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from harness import lanes
+from harness.judgement import STANDING
+from harness.outcome import GRAVITY
+from harness.report.gather import Run
+from harness.report.values import count, figure, first_line, mapping, text
+from ptycho.verdict import Verdict
+
+Match = Callable[[str], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """
+    A kind of run that there is.
+
+    Attributes:
+        title: how a reader calls it.
+        matches: whether a run's name is of this kind.
+        command: what makes such a run.
+        gate: whether the whole fails without it.
+        why: why it may be absent.
+    """
+
+    title: str
+    matches: Match
+    command: str
+    gate: bool = False
+    why: str = "on demand"
+
+
+def _lane(framework: str, device: str = "") -> Match:
+    return lambda name: name.startswith(f"{framework}-") and name.endswith(device)
+
+
+KINDS = (
+    Kind(title="PyTorch lane", matches=_lane("torch"), command="nox -s torch_integration", gate=True),
+    Kind(title="TensorFlow lane", matches=_lane("tf"), command="nox -s tf_integration", gate=True),
+    Kind(title="parity", matches="parity".__eq__, command="nox -s parity", gate=True),
+    Kind(title="benchmark", matches="benchmark".__eq__, command="nox -s benchmark", gate=True),
+    Kind(
+        title="PyTorch on a GPU",
+        matches=_lane("torch", "-gpu"),
+        command="nox -s torch_integration -- --device cuda",
+        why="needs a GPU",
+    ),
+    Kind(
+        title="TensorFlow on a GPU",
+        matches=_lane("tf", "-gpu"),
+        command="nox -s tf_integration -- --device cuda",
+        why="needs a GPU",
+    ),
+    Kind(title="planted faults", matches="mutation".__eq__, command="nox -s mutation"),
+    Kind(title="regression against a base", matches="against".__eq__, command="nox -s benchmark -- --against REV"),
+    Kind(title="regression gate on itself", matches="gate".__eq__, command="nox -s benchmark -- --self-test"),
+    Kind(title="kill campaign", matches="endings".__eq__, command="nox -s endings"),
+    Kind(title="scale", matches="scale".__eq__, command="python -m harness scale"),
+    Kind(title="parity over seeds", matches="parity over seeds".__eq__, command="nox -s parity -- --seeds 20"),
+    Kind(title="trained quality (R9)", matches="trained quality".__eq__, command="nox -s parity -- --quality"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """
+    One line of the verdict.
+
+    Attributes:
+        run: the run.
+        verdict: what counts: its own, or a fail where it is stale.
+        stale: how it differs from a whole run of the present state.
+        counts: whether the whole depends on it.
+        sentence: what there is to know in a line.
+    """
+
+    run: Run
+    verdict: Verdict
+    stale: tuple[str, ...]
+    counts: bool
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """
+    The verdict of the whole.
+
+    Attributes:
+        verdict: the gravest of what counts.
+        entries: one for each run.
+        absent: kinds of run that there could be and is none of.
+        chosen: whether the caller named the runs: then nothing else must report.
+    """
+
+    verdict: Verdict
+    entries: tuple[Entry, ...]
+    absent: tuple[Kind, ...]
+    chosen: bool
+
+    @property
+    def sentence(self) -> str:
+        """The whole in a line."""
+        passed = sum(entry.verdict is Verdict.PASS for entry in self.entries)
+        runs = f"{passed} of {count(len(self.entries), 'run')} passed"
+        missing = [kind.title for kind in self.absent if kind.gate and not self.chosen]
+        return f"{runs}; did not run: {', '.join(missing)}" if missing else runs
+
+
+def judge(runs: Sequence[Run], *, chosen: bool) -> Standing:
+    """
+    Judge what a report is about.
+
+    Args:
+        runs: the runs.
+        chosen: whether the caller named them: then they are judged as they were, and nothing else is missed.
+    """
+    absent = tuple(kind for kind in KINDS if not any(kind.matches(run.name) for run in runs))
+    entries = [_entry(run, chosen=chosen) for run in runs]
+    for kind in KINDS:
+        mine = [entry for entry in entries if kind.gate and kind.matches(entry.run.name)]
+        # A gate that has a run of the present state does not fail for an old one of another device.
+        if mine and not any(entry.counts for entry in mine):
+            entries = [_counted(entry) if entry in mine else entry for entry in entries]
+    verdicts = [entry.verdict for entry in entries if entry.counts]
+    if not runs or (not chosen and any(kind.gate for kind in absent)):
+        verdicts.append(Verdict.FAIL)
+    verdict = min(verdicts, key=GRAVITY.index, default=Verdict.FAIL)
+    entries.sort(key=lambda entry: (_place(entry.run.name), entry.run.name))
+    return Standing(verdict=verdict, entries=tuple(entries), absent=absent, chosen=chosen)
+
+
+def _place(name: str) -> int:
+    return next((number for number, kind in enumerate(KINDS) if kind.matches(name)), len(KINDS))
+
+
+def _entry(run: Run, *, chosen: bool) -> Entry:
+    old: list[str] = [] if chosen or not run.told.origin else lanes.stale(run.told)
+    if run.told.deselected and not chosen:
+        old = [*old, f"a part of the tests: {run.told.deselected} were deselected"]
+    return Entry(run=run, verdict=run.verdict, stale=tuple(old), counts=not old, sentence=sentence(run))
+
+
+def _counted(entry: Entry) -> Entry:
+    verdict = min(entry.verdict, Verdict.FAIL, key=GRAVITY.index)
+    return Entry(run=entry.run, verdict=verdict, stale=entry.stale, counts=True, sentence=entry.sentence)
+
+
+def sentence(run: Run) -> str:
+    """A run in a line: its first problem, or what it shows."""
+    first = mapping(run.document("parity.json").get("first_failure"))
+    if first:
+        where = f"{text(first.get('rung'))} at gridsize {text(first.get('gridsize'))} in {text(first.get('precision'))}"
+        return f"first failing rung: {where}; guilty: {text(first.get('suspect')) or 'not settled'}"
+    if run.problems:
+        more = f" (and {count(len(run.problems) - 1, 'more problem')})" if len(run.problems) > 1 else ""
+        return first_line(run.problems[0].message) + more
+    return _shows(run)
+
+
+def _shows(run: Run) -> str:
+    """What a run shows that has no problem."""
+    told = run.told
+    mutation, killed = run.document("mutation.json"), run.document("endings.json")
+    if mutation:
+        found = figure(mapping(mutation.get("outcomes")).get("killed"), "{:.0f}")
+        return f"{found} of {figure(mutation.get('mutants'), '{:.0f}')} planted faults found"
+    if killed:
+        kills, failed = (figure(killed.get(key), "{:.0f}") for key in ("kills", "failed"))
+        return f"{kills} runs killed on purpose, {failed} of them ended badly"
+    if told.rungs:
+        standing = sum(result in STANDING for result in told.rungs.values())
+        return f"{standing} of {count(len(told.rungs), 'rung')} stand"
+    parts = []
+    if told.fixtures:
+        parts.append(f"{count(len(told.fixtures), 'fixture')} scored")
+    if told.tests:
+        parts.append(f"{count(told.count('passed'), 'test')} passed")
+    if told.benchmarks:
+        parts.append(f"{count(len(told.benchmarks), 'benchmark')} passed")
+    return ", ".join(parts) or "ended without a problem"

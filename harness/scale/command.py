@@ -1,0 +1,250 @@
+"""
+`python -m harness scale`: a scan of every size, through a process that reads it and, if asked, one that trains on it.
+
+A scan exists only while it is measured: the largest is as large as all others together, and the disk is the runner's.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import child, environment, origin, processes, run_log, runroot, tables
+from harness.environment import Cell
+from harness.events import EventLog
+from harness.expectations import Expected
+from harness.interruption import Interruption
+from harness.runroot import RunRoot
+from harness.scale import picture
+from harness.scale.report import Report, Row, label, processor_time
+from ptycho import history
+from ptycho.errors import InfrastructureError
+from ptycho.fingerprint import ROOT
+from ptycho.verdict import Verdict
+
+TIMEOUT_S = 1800.0
+BATCH = 16
+SMALL_BYTES, REPEATS = 2**29, 3
+"""A reading of fewer bytes takes a moment, of which the machine's noise is a large part: the best of three counts."""
+
+REPORT, CURVE = "scale.json", "scale.png"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """
+    What the user asked for.
+
+    Attributes:
+        patterns: sizes M, ascending.
+        sides: N.
+        gridsizes: g.
+        pythons: interpreters of the backends that also train.
+        steps: of each training.
+        max_bytes: of the frames of a scan; larger ones are left out.
+        root: the workspace's folder for runs.
+        json: print the report as JSON, and nothing else.
+    """
+
+    patterns: tuple[int, ...]
+    sides: tuple[int, ...]
+    gridsizes: tuple[int, ...]
+    pythons: Mapping[str, str]
+    steps: int
+    max_bytes: int
+    root: Path
+    json: bool = False
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """N and M of the scans that are made."""
+        return [(n, m) for n in self.sides for m in self.patterns if m * n * n * 4 <= self.max_bytes]
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Labels of the sizes that are not made, and why."""
+        return {
+            label(m, n, g): f"{m * n * n * 4 / 1e9:.1f} GB of frames; allowed: {self.max_bytes / 1e9:g} (--max-gb)"
+            for n in self.sides
+            for m in self.patterns
+            for g in self.gridsizes
+            if (n, m) not in self.sizes
+        }
+
+
+def run(options: Options, interruption: Interruption) -> tuple[Report, Verdict, Path]:
+    """
+    Measure every size.
+
+    Returns:
+        The report, what its log amounts to, and the folder of the run.
+
+    Raises:
+        InfrastructureError: a process did not end well.
+        KeyboardInterrupt: the run was asked to end.
+    """
+    kept = runroot.create(options.root)
+    rows: list[Row] = []
+    report = Report(rows=rows, left_out=options.left_out)
+    with _logged(options, kept) as (events, verdict):
+        for side, patterns in options.sizes:
+            rows += _measured(options, side, patterns, kept, events, interruption)
+        for row in rows:
+            wrong = report.complaints(row)
+            for sentence in wrong:
+                events.write("problem", verdict=Verdict.FAIL.name.lower(), message=sentence)
+            judged = Verdict.FAIL if wrong else Verdict.PASS
+            events.write("benchmark.end", benchmark=row.label, verdict=judged.name.lower(), peak_mb=row.peak_mb)
+        report.write(kept.path / REPORT)
+        picture.save(kept.pictures / CURVE, report)
+        verdict.append(report.verdict)
+    return report, verdict[-1], kept.path
+
+
+@contextmanager
+def _logged(options: Options, kept: RunRoot) -> Iterator[tuple[EventLog, list[Verdict]]]:
+    """The run's log from its first to its last event; the last verdict of the list is the log's own."""
+    events = kept.open_events()
+    expected = [label(m, n, g) for n, m in options.sizes for g in options.gridsizes]
+    run_log.begin(
+        events,
+        kind="scale",
+        name="scale",
+        token=kept.token,
+        origin=origin.describe(root=ROOT, locks=[], fixtures={}, device="cpu"),
+        expected=Expected(benchmarks=tuple(expected)),
+    )
+    reached = [Verdict.FAIL]
+    try:
+        yield events, reached
+    except KeyboardInterrupt:
+        reached.append(Verdict.INTERRUPTED)
+        raise
+    except InfrastructureError as error:
+        events.write("problem", verdict=error.verdict.name.lower(), message=str(error))
+        reached.append(error.verdict)
+        raise
+    finally:
+        for left in kept.remove_scratch():
+            events.write("problem", verdict=Verdict.FAIL.name.lower(), message=f"not removed: {left}")
+        reached.append(run_log.end(events, reached[-1]))
+
+
+def _measured(
+    options: Options, side: int, patterns: int, kept: RunRoot, events: EventLog, interruption: Interruption
+) -> Iterator[Row]:
+    """A row for each gridsize of one scan, which is removed afterwards."""
+    from harness.scale import scan
+
+    path = scan.write(kept.scratch / "scan.npz", patterns=patterns, side=side)
+    try:
+        for gridsize in options.gridsizes:
+            name = f"reader-{patterns}-{side}-{gridsize}"
+            reading = _read(path, side, gridsize, name, kept, events, interruption)
+            if patterns * side * side * 4 < SMALL_BYTES:
+                again = (
+                    _read(path, side, gridsize, f"{name}-{k}", kept, events, interruption) for k in range(1, REPEATS)
+                )
+                reading = min(reading, *again, key=processor_time)
+            steps = {
+                backend: _trained(backend, python, path, side, gridsize, patterns, options, kept, events, interruption)
+                for backend, python in options.pythons.items()
+            }
+            yield Row(reading=reading, steps=steps)
+    finally:
+        path.unlink()
+
+
+def _read(
+    path: Path,
+    side: int,
+    gridsize: int,
+    name: str,
+    kept: RunRoot,
+    events: EventLog,
+    interruption: Interruption,
+) -> dict[str, Any]:
+    """What the reader says of a scan; its store goes at once."""
+    cell = Cell(path=kept.scratch / name).make()
+    argv = [sys.executable, "-m", "harness.scale.reader", str(path), str(cell.cwd)]
+    argv += ["--gridsize", str(gridsize), "--side", str(side), "--batch-size", str(BATCH)]
+    ended = _child(argv, name, cell, kept, events, interruption)
+    reading: dict[str, Any] = json.loads(ended.log.read_text().splitlines()[-1])
+    (cell.cwd / "store" / "diffraction.npy").unlink()
+    return reading
+
+
+def _trained(
+    backend: str,
+    python: str,
+    path: Path,
+    side: int,
+    gridsize: int,
+    patterns: int,
+    options: Options,
+    kept: RunRoot,
+    events: EventLog,
+    interruption: Interruption,
+) -> dict[str, float]:
+    """Two epochs of a few steps out of the whole scan: the second is free of compilation."""
+    name = f"{backend}-{patterns}-{side}-{gridsize}"
+    cell = Cell(path=kept.scratch / name).make()
+    argv = [python, "-m", f"ptycho_{backend}.train", "--train_data_file", str(path), "--output_dir", "out"]
+    argv += ["--gridsize", str(gridsize), "--n_images", str(min(patterns, BATCH * (options.steps + 1)))]
+    argv += ["--batch_size", str(BATCH), "--nepochs", "2", "--device", "cpu", "--disable_mlflow", "--quiet"]
+    ended = _child(argv, name, cell, kept, events, interruption)
+    last = history.read(cell.cwd / "out" / history.FILE_NAME)[-1]
+    peak = 0.0 if ended.usage is None else ended.usage.peak_mib
+    return {"seconds_per_pattern": 1 / last.patterns_per_second, "peak_mb": peak * 2**20 / 1e6}
+
+
+def _child(
+    argv: list[str],
+    name: str,
+    cell: Cell,
+    kept: RunRoot,
+    events: EventLog,
+    interruption: Interruption,
+) -> child.Finished:
+    token = f"{kept.token}-{name}"
+    env = environment.build(
+        cell,
+        token=f"{kept.token}:{token}",
+        scratch=kept.scratch,
+        events=kept.events,
+        import_root=ROOT,
+        gpu=False,
+        extra={},
+    )
+    log = kept.logs / f"{name}.log"
+    events.write("command.start", label=name, argv=argv, timeout_s=TIMEOUT_S, gpu=False, log=str(log))
+    ended = child.run(argv, env=env, cwd=cell.cwd, log=log, timeout_s=TIMEOUT_S, token=token, interruption=interruption)
+    events.write(
+        "command.end", label=name, returncode=ended.returncode, seconds=ended.seconds, timed_out=ended.timed_out
+    )
+    if ended.returncode or ended.timed_out:
+        how = "was killed at its limit" if ended.timed_out else f"ended with {ended.returncode}"
+        raise InfrastructureError(f"{name} {how}; its output is in {ended.log}:\n{ended.tail()}")
+    return ended
+
+
+def main(options: Options, *, follow: int | None) -> int:
+    """Run, print, and return the exit code."""
+    processes.adopt_orphans()
+    sys.dont_write_bytecode = True
+    with Interruption(follow=follow).installed() as interruption:
+        report, verdict, folder = run(options, interruption)
+    if options.json:
+        print(json.dumps(report.as_dict(), indent=1, ensure_ascii=False))
+        return int(verdict)
+    tables.show(report.table())
+    for size, why in report.left_out.items():
+        print(f"left out: {size}: {why}")
+    for row in report.rows:
+        for sentence in report.complaints(row):
+            print(f"fail: {sentence}")
+    print(f"scale: {verdict.name.lower()} (exit {int(verdict)}); {folder / REPORT}, {folder / 'pictures' / CURVE}")
+    return int(verdict)

@@ -1,0 +1,124 @@
+"""
+Arrays larger than what should stay in memory: mapped from a file, and given back to it part by part.
+
+A mapped page counts as resident until somebody drops it, although its bytes are in the page cache anyway. So whoever
+walks over a large array releases it on the way (`release`), and a training's memory does not depend on its scan. What
+is read at random places is read past the map (`Rows`): a touch of one page may map two megabytes around it.
+"""
+
+import mmap
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ptycho.errors import InfrastructureError
+
+MAPPED_FROM_BYTES = 128 * 2**20
+"""Smaller arrays are simply held: they cost less than the framework."""
+
+AHEAD_ROWS = 512
+"""Rows that are announced before they are read: a disk is fast only with many requests at a time."""
+
+
+def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """
+    An array to be filled: in memory, or a large one in a file of TMPDIR that has no name and goes with the array.
+
+    Raises:
+        InfrastructureError: no space for it in TMPDIR.
+    """
+    kind = np.dtype(dtype)
+    nbytes = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
+    if nbytes < MAPPED_FROM_BYTES:
+        return np.empty(shape, dtype=kind)
+    with tempfile.TemporaryFile(prefix="ptycho-frames-") as file:
+        try:
+            # All of it now: a disk that fills up under a map kills the process instead of raising an error.
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, nbytes)
+            else:
+                file.truncate(nbytes)
+        except OSError as error:
+            raise InfrastructureError(
+                f"no space for {nbytes} bytes of the scan in {tempfile.gettempdir()}: {error.strerror}; "
+                "free some, point TMPDIR at another disk, or store the file uncompressed in the canonical layout"
+            ) from error
+        return np.frombuffer(mmap.mmap(file.fileno(), nbytes), dtype=kind).reshape(shape)
+
+
+def in_file(path: Path, offset: int, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """
+    Part of a file as a read-only array, which is read where and when it is looked at.
+
+    The file must stay as it is: one that is cut short meanwhile ends the process.
+    """
+    kind = np.dtype(dtype)
+    with path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    count = int(np.prod(shape, dtype=np.int64))
+    return np.frombuffer(mapped, dtype=kind, count=count, offset=offset).reshape(shape)
+
+
+def release(array: NDArray[Any]) -> None:
+    """
+    Drop the mapped pages of an array; they are read again when they are looked at. Nothing happens to one in memory.
+
+    The maps here are shared ones: what was written into them is in the file and is not lost.
+    """
+    mapped = _map(array)
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
+class Rows:
+    """
+    Rows of a large `.npy` file by number, each read into place by one call; a context manager.
+
+    Args:
+        path: the file.
+        array: its map, which knows shape and type.
+    """
+
+    def __init__(self, path: Path, array: NDArray[Any]) -> None:
+        self._shape, self._dtype = array.shape[1:], array.dtype
+        self._bytes = array.nbytes // len(array)
+        self._file = os.open(path, os.O_RDONLY)
+        self._first = os.fstat(self._file).st_size - array.nbytes
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._file)
+
+    def announce(self, indices: NDArray[np.int64]) -> None:
+        """Let the system read these rows while others are in use."""
+        if hasattr(os, "posix_fadvise"):
+            for index in indices.ravel().tolist():
+                os.posix_fadvise(self._file, self._first + index * self._bytes, self._bytes, os.POSIX_FADV_WILLNEED)
+
+    def take(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+        """
+        `(…, *row)`, the same bytes as `numpy.take` of the array along its first axis.
+
+        Raises:
+            InfrastructureError: the file is shorter than it was.
+        """
+        out = np.empty((indices.size, *self._shape), dtype=self._dtype)
+        for row, index in zip(out, indices.ravel().tolist(), strict=True):
+            if os.preadv(self._file, [row], self._first + index * self._bytes) != self._bytes:
+                raise InfrastructureError(f"row {index} of a store cannot be read whole; remove the store, run again")
+        return out.reshape(*indices.shape, *self._shape)
+
+
+def _map(array: NDArray[Any]) -> mmap.mmap | None:
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, memoryview):
+        base = base.obj
+    return base if isinstance(base, mmap.mmap) else None

@@ -1,0 +1,166 @@
+"""
+Training on several devices or machines with TensorFlow: `TF_CONFIG` names the ranks, MultiWorkerMirroredStrategy adds.
+
+Imported only by a process that is one of several. The strategy connects the workers and sums over them; variables stay
+this process's own, made outside its scope, because it would refuse the assignments of an optimiser that it does not
+know. With one replica a process, equal sums keep them equal. Each rank differentiates its own rows of every batch,
+weighted by their share, so that the sum is the gradient of the whole batch also where the rows do not divide evenly.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycho.config import RuntimeConfig
+from ptycho.engine import Batch, Losses, Share
+from ptycho.errors import DeviceError, InfrastructureError
+from ptycho.ranks import Ranks
+from ptycho_tf.dset_loader_tf_mmap import batches_to
+from ptycho_tf.engine import TensorFlowEngine
+from ptycho_tf.runtime import configure, tf
+
+
+class Group:
+    """
+    The connection to the other ranks; see `ptycho.group.Group`.
+
+    Args:
+        ranks: who this process is.
+        strategy: what connects them.
+    """
+
+    def __init__(self, ranks: Ranks, strategy: Any) -> None:
+        self.ranks = ranks
+        self.strategy = strategy
+        self._sum = tf.function(
+            lambda values: strategy.run(added, args=(values,)), autograph=False, reduce_retracing=True
+        )
+
+    def total(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Elementwise sum over all ranks."""
+        with contact():
+            return np.asarray(self._sum(tf.constant(values)).numpy())
+
+    def leave(self) -> None:
+        """Nothing: the connection ends with the process."""
+
+
+def join(ranks: Ranks, runtime: RuntimeConfig) -> Group:
+    """
+    Connect to the other ranks. On GPUs, each process must see exactly one.
+
+    Raises:
+        DeviceError: this process sees several GPUs.
+        InfrastructureError: the others do not answer.
+    """
+    gpus = tf.config.list_physical_devices("GPU") if runtime.device != "cpu" else []
+    if len(gpus) > 1:
+        raise DeviceError(
+            f"rank {ranks.rank} sees {len(gpus)} GPUs; allowed: one for each process: "
+            "set CUDA_VISIBLE_DEVICES to its own, or pass --device cpu"
+        )
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    if not gpus:
+        configure(runtime)
+    # The strategy must come before the first operation, hence before a GPU is proved to compute.
+    with contact():
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    configure(runtime)
+    return Group(ranks, strategy)
+
+
+def added(values: Any) -> Any:
+    """Sum over the replicas of a tensor, inside `strategy.run`."""
+    # An argument has no device yet, and the strategy asks for one.
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(values))
+
+
+@contextmanager
+def contact() -> Iterator[None]:
+    """
+    A block that needs the other ranks.
+
+    Raises:
+        InfrastructureError: one of them is gone.
+    """
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError) as error:
+        reason = next((line for line in str(error).splitlines() if "task" in line), type(error).__name__)
+        raise InfrastructureError(
+            f"the other ranks cannot be reached ({reason.strip()}); one of them has ended or was unreachable: "
+            "see its output, then start all of them again, with --resume where there is a checkpoint"
+        ) from error
+
+
+class DistributedEngine(TensorFlowEngine):
+    """
+    An engine whose steps and evaluations are taken by all ranks together; weights are the same bits on each.
+
+    Args:
+        group: the other ranks.
+        options: as for `TensorFlowEngine`.
+    """
+
+    def __init__(self, *, group: Group, **options: Any) -> None:
+        super().__init__(**options)
+        self.group = group
+        side, channels = self.model.side, self.model.channels
+        frames = tf.TensorSpec((None, channels, side, side), tf.float32)
+        coords = tf.TensorSpec((None, 1, 2, channels), tf.float64)
+        number = tf.TensorSpec((), tf.float64)
+        self._step = tf.function(
+            lambda *arguments: group.strategy.run(self._share_step, args=arguments),
+            input_signature=(frames, coords, number, number),
+            autograph=False,
+        )
+
+    def train_epoch(self, batches: Iterable[Batch], learning_rates: Iterable[float]) -> Losses:
+        """One optimiser step a global batch; losses are added up over the ranks at the epoch's end."""
+        return self._all(batches, iter(learning_rates))
+
+    def evaluate(self, batches: Iterable[Batch]) -> Losses:
+        """Losses of global batches, without a step."""
+        return self._all(batches, None)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """As for one process, and how many there are."""
+        return super().fingerprint() | {"ranks": self.group.ranks.world}
+
+    def _all(self, batches: Iterable[Batch], rates: Iterator[float] | None) -> Losses:
+        reported: list[tuple[Any, Any, float]] = []
+        sizes: list[int] = []
+        for batch in batches:
+            share = cast(Share, batch)
+            (tensors,) = batches_to([share])
+            if rates is None:
+                scores = self._score(tensors.diffraction, tensors.coords_relative)
+            else:
+                weight, rate = (tf.constant(value, tf.float64) for value in (share.weight, next(rates)))
+                with contact():
+                    scores = self._step(tensors.diffraction, tensors.coords_relative, weight, rate)
+            reported.append((*scores, share.weight))
+            sizes.append(share.whole)
+        with contact():  # a step that failed is heard of when its result is fetched
+            parts = [[float(score) * weight for score in scores] for *scores, weight in reported]
+        total, deviance = self.group.total(np.array(parts).T)
+        return Losses(total=total, deviance=deviance, sizes=np.array(sizes, dtype=np.int64))
+
+    def _share_step(self, diffraction: Any, coords_relative: Any, weight: Any, learning_rate: Any) -> tuple[Any, Any]:
+        with tf.GradientTape() as tape:
+            result = self.losses(diffraction, coords_relative)
+        gradients = tape.gradient(result.total, self.optimizer.targets)
+        flat = tf.concat([tf.reshape(item, [-1]) for item in gradients], axis=0)
+        whole = added(flat * tf.cast(weight, flat.dtype))
+        parts = tf.split(whole, self.optimizer.sizes)
+        agreed = [tf.reshape(part, item.shape) for part, item in zip(parts, gradients, strict=True)]
+        self.optimizer.step(agreed, learning_rate)
+        return result.total, result.deviance
+
+
+create_engine = DistributedEngine
+"""The name under which the core's workflow finds the engine of either backend."""

@@ -1,0 +1,62 @@
+"""A whole comparison with fake blocks: the planted slow-down is red, equal trees are green, nothing is left behind."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import fake_lane
+import pytest
+
+from harness import fixtures
+from harness.benchmark import against, revision
+from harness.benchmark.against import Options
+from harness.interruption import Interruption
+from ptycho.errors import InfrastructureError
+from ptycho.verdict import Verdict
+
+
+def options(tmp_path: Path, *, base: str, head: str, exit_code: int = 0) -> Options:
+    """A checkout whose commit and working tree cost what they say."""
+    root = tmp_path / "checkout"
+    for package in revision.PACKAGES:
+        (root / package).mkdir(parents=True)
+        (root / package / "__init__.py").write_text("")
+    cost = root / "ptycho" / "cost.txt"
+    cost.write_text(base)
+    for arguments in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "one")):
+        subprocess.run(["git", "-C", str(root), "-c", "user.name=t", "-c", "user.email=t@t", *arguments], check=True)
+    cost.write_text(head)
+    (scan,) = fixtures.locate(["small"]).values()
+    python = fake_lane.write(tmp_path / "python", exit_code=exit_code)
+    return Options(
+        pythons={"torch": str(python)},
+        scan=scan,
+        root=tmp_path / "harness",
+        base="HEAD",
+        checkout=root,
+        looks=(8,),
+        slices=4,
+    )
+
+
+def test_a_slower_working_tree_is_a_regression(tmp_path: Path) -> None:
+    made, path = against.run(options(tmp_path, base="1.0", head="1.2"), Interruption())
+    assert made.verdict is Verdict.FAIL
+    assert [row[-1] for row in made.table()] == ["result", "regression", "no regression"]
+    written = json.loads(path.read_text())
+    assert written["rulings"]["torch"][0]["second"]["pairs"] == 8
+    verdict = json.loads((path.parent / "verdict.json").read_text())
+    assert "against[torch]" in json.dumps(verdict)
+    assert verdict["verdict"] == "fail"
+    assert not (path.parent / "scratch").exists()
+
+
+def test_equal_trees_pass(tmp_path: Path) -> None:
+    made, path = against.run(options(tmp_path, base="1.0", head="1.0"), Interruption())
+    assert made.verdict is Verdict.PASS
+    assert json.loads((path.parent / "verdict.json").read_text())["verdict"] == "pass"
+
+
+def test_a_block_that_dies_is_no_verdict(tmp_path: Path) -> None:
+    with pytest.raises(InfrastructureError, match="a block of base, torch ended with exit code 3"):
+        against.run(options(tmp_path, base="1.0", head="1.0", exit_code=3), Interruption())

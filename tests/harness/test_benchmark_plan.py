@@ -1,0 +1,42 @@
+"""What must report comes from the manifest, and every case of the session is in it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from harness.benchmark import plan
+from harness.benchmark.plan import Plan
+from harness.benchmark.plugin_options import CASES
+from ptycho.errors import UsageError
+
+
+def test_names_are_spelt_out_for_lanes_and_scans() -> None:
+    names = plan.names(["torch", "tf"], ["small", "synthetic"], quick=False)
+    assert names[:4] == (
+        "test_epoch[torch-small]",
+        "test_epoch[torch-synthetic]",
+        "test_epoch[tf-small]",
+        "test_epoch[tf-synthetic]",
+    )
+    assert "test_inference[tf-synthetic]" in names
+    assert "test_inference[tf-small]" not in names
+    assert len(names) == len(set(names)) == 14
+
+
+def test_every_case_is_in_the_manifest_and_the_other_way_round() -> None:
+    tree = ast.parse((CASES / "test_lanes.py").read_text())
+    cases = {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+    assert cases == {name.partition("[")[0] for name in plan.names(["torch"], ["small"], quick=False)}
+
+
+def test_no_lane_is_no_benchmark() -> None:
+    with pytest.raises(UsageError, match="needs a lane and a scan"):
+        plan.names([], ["small"], quick=True)
+
+
+def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
+    made = Plan(run="/run", token="t", pythons={"tf": "/python"}, scans={"small": "/small.npz"}, quick=True)
+    made.write(tmp_path / "plan.json")
+    assert plan.read(tmp_path / "plan.json") == made
+    assert plan.scans(quick=True) == ["small"]

@@ -1,0 +1,110 @@
+"""The whole command with stand-ins for both interpreters: what they leave becomes points, and the log judges."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.curve import command
+from harness.curve.command import Options
+from harness.interruption import Interruption
+from ptycho import npz_writer, simulation
+from ptycho.errors import InfrastructureError
+from ptycho.verdict import Verdict
+
+STAND_IN = """#!{python}
+import json, pathlib, shutil, sys
+words = sys.argv[2:]
+given = dict(zip(words[1::2], words[2::2]))
+folder = pathlib.Path(given["--output_dir"])
+folder.mkdir()
+if words[0].endswith("train"):
+    seconds = {{"import": 50.0, "train": {seconds} * int(given["--nepochs"]), "validate": 1.0, "save": 50.0}}
+    (folder / "summary.json").write_text(json.dumps({{"seconds": seconds}}))
+    sys.exit({code})
+shutil.copy({made!r}, folder / "reconstruction.npz")
+"""
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scan with its object."""
+    probe, obj = simulation.own_probe_and_object(n_images=70, side=64, seed=1)
+    dataset = simulation.simulate(probe=probe, obj=obj, n_images=70, seed=1)
+    path = tmp_path_factory.mktemp("scan") / "scan.npz"
+    npz_writer.save(path, dataset)
+    return path
+
+
+Maker = Callable[..., str]
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, scan: Path) -> Maker:
+    """An interpreter that leaves the scan's own object, or a flat one, and trains so many seconds an epoch."""
+
+    def make(name: str, *, seconds: float = 10.0, flat: bool = False, code: int = 0) -> str:
+        with np.load(scan) as archive:
+            obj = archive["objectGuess"]
+        made = tmp_path / f"{name}.npz"
+        shown = np.ones_like(obj) if flat else obj
+        height, width = obj.shape
+        np.savez(made, object=shown, overlap=np.ones(obj.shape), crop=np.array([0, height, 0, width]))
+        path = tmp_path / name
+        path.write_text(STAND_IN.format(python=sys.executable, seconds=seconds, made=str(made), code=code))
+        path.chmod(0o755)
+        return str(path)
+
+    return make
+
+
+def options(scan: Path, root: Path, torch: str, tf: str) -> Options:
+    return Options(
+        pythons={"torch": torch, "tf": tf},
+        scan=scan,
+        epochs=(1, 3),
+        batch_size=8,
+        warmup_steps=5,
+        seed=42,
+        within_s=60.0,
+        root=root,
+    )
+
+
+def test_every_point_is_made_and_the_bar_is_met(scan: Path, stand_in: Maker, tmp_path: Path) -> None:
+    asked = options(scan, tmp_path / "runs", stand_in("torch"), stand_in("tf"))
+    report, verdict, folder = command.run(asked, Interruption())
+    assert [(point.side, point.epochs, point.training_s) for point in report.points] == [
+        ("torch", 1, 11.0),
+        ("tf", 1, 11.0),
+        ("torch", 3, 31.0),
+        ("tf", 3, 31.0),
+    ]
+    assert (list(report.complaints()), verdict) == ([], Verdict.PASS)
+    written = json.loads((folder / command.REPORT).read_text())
+    assert (written["verdict"], len(written["points"])) == ("pass", 4)
+    assert (folder / "pictures" / command.CURVE).is_file()
+    assert json.loads((folder / "verdict.json").read_text())["verdict"] == "pass"
+
+
+def test_a_flat_reconstruction_on_one_side_fails(scan: Path, stand_in: Maker, tmp_path: Path) -> None:
+    asked = options(scan, tmp_path / "runs", stand_in("torch"), stand_in("tf", flat=True))
+    report, verdict, folder = command.run(asked, Interruption())
+    assert verdict is Verdict.FAIL
+    assert {text.split(":")[0] for text in report.complaints()} == {"tf, 3 epochs in 31 s"}
+    assert json.loads((folder / "verdict.json").read_text())["verdict"] == "fail"
+
+
+def test_trainings_that_take_too_long_do_not_count(scan: Path, stand_in: Maker, tmp_path: Path) -> None:
+    asked = options(scan, tmp_path / "runs", stand_in("torch"), stand_in("tf", seconds=70.0))
+    report, verdict, _ = command.run(asked, Interruption())
+    assert (list(report.complaints()), verdict) == (["tf: no training fits 60 s"], Verdict.FAIL)
+
+
+def test_a_training_that_breaks_is_no_point(scan: Path, stand_in: Maker, tmp_path: Path) -> None:
+    asked = options(scan, tmp_path / "runs", stand_in("torch", code=3), stand_in("tf"))
+    with pytest.raises(InfrastructureError, match="torch-1-train ended with 3"):
+        command.run(asked, Interruption())

@@ -1,0 +1,134 @@
+"""What other commands measured, as a page shows it."""
+
+import json
+from pathlib import Path
+
+import pytest
+import sample_runs
+
+from harness.report import gather, measures, sections, timeline
+from harness.report.model import Cell
+from harness.report.timeline import Epoch, Training
+
+
+def test_the_longest_epoch_stands_beside_its_budget() -> None:
+    epochs = [Epoch(number=1, train=0.0, validation=0.0, seconds=131.0)]
+    chart = measures.budget([("small", Training(lane="torch-cpu", label="small-train", epochs=epochs))])
+    assert chart is not None
+    assert ("torch-cpu, small", "131", "131", "120") == chart.table.rows[0]
+    assert "bar bad" in chart.drawing
+    assert None is measures.budget([("small", Training(lane="torch-cpu", label="small-train"))])
+
+
+def test_losses_and_phases_of_all_lanes_share_a_chart(tmp_path: Path, scan: Path) -> None:
+    runs = [gather.load(sample_runs.lane(tmp_path, name, scan)) for name in ("torch", "tf")]
+    trained = [timeline.trainings(run)["scan"] for run in runs]
+    chart = measures.losses("scan", trained)
+    assert chart is not None
+    assert (
+        "epoch",
+        "torch-cpu, train",
+        "torch-cpu, validation",
+        "tf-cpu, train",
+        "tf-cpu, validation",
+    ) == chart.table.headings
+    assert ("3", "-1230", "-1227", "-1230", "-1227") == chart.table.rows[2]
+    phases = measures.phases([("scan", item) for item in trained])
+    assert phases is not None
+    assert ("torch-cpu, scan", "4.5", "4.5", "9") == phases.table.rows[0]
+
+
+def test_benchmarks_are_read_in_pytest_benchmarks_format(tmp_path: Path) -> None:
+    run = gather.load(sample_runs.benchmark(tmp_path))
+    table = measures.benchmarks(run)
+    assert ("11.5 s", "11.0 s", "12.0 s", "3", "94", "410") == table.rows[0][1:7]
+    assert Cell(text="pass", tone="pass") == table.rows[0][-1]
+    chart = measures.benchmark_phases(run)
+    assert chart is not None
+    assert ("test_epoch[torch-small]", "2", "8", "10") == chart.table.rows[0]
+    assert ("machine: cpu", Cell(text="Some CPU", code=True), "benchmark") in sections.fingerprint([run]).rows
+
+
+def test_the_history_is_a_line_for_each_benchmark_on_each_machine(tmp_path: Path) -> None:
+    (tmp_path / "history").mkdir()
+    rows = [{"benchmark": "a", "seconds": value} for value in (1.0, 2.0)]
+    content = "".join(json.dumps(row) + "\n" for row in rows) + '{"benchmark": "a", "sec'
+    (tmp_path / "history" / "0123456789.ndjson").write_text(content)
+    (tmp_path / "history" / "other.ndjson").write_text('{"benchmark": "a", "seconds": 9.0}\n[]\n')
+    chart = measures.history(tmp_path)
+    assert chart is not None
+    assert ("run", "a (01234567)", "a (other)") == chart.table.headings
+    assert [("1", "1", "9"), ("2", "2", "–")] == list(chart.table.rows)
+    assert None is measures.history(tmp_path / "nowhere")
+
+
+def test_planted_faults_stand_at_their_rungs_in_the_order_of_the_climb(tmp_path: Path) -> None:
+    table = measures.mutation(gather.load(sample_runs.mutation(tmp_path, survived=1)))
+    assert ["R0", "R4", "lane"] == [row[0] for row in table.rows]
+    assert ("1", "0", "0", Cell(text="1", tone="fail"), "–") == table.rows[2][1:]
+    assert ["0 of 1", "1 of 1", "–"] == [row[-1] for row in table.rows]
+
+
+def test_a_campaign_of_kills_is_shown_by_its_own_table(tmp_path: Path) -> None:
+    folder = sample_runs.root(tmp_path, "20260102T000000Z")
+    (folder / "events.ndjson").touch()
+    table = [["killed", "while", "kills"], ["harness", "train", "7"]]
+    (folder / "endings.json").write_text(json.dumps({"verdict": "pass", "kills": 7, "failed": 0, "table": table}))
+    found = measures.own_table(gather.load(folder), "endings.json", "Kills")
+    assert found is not None
+    assert (("killed", "while", "kills"), [("harness", "train", "7")]) == (found.headings, found.rows)
+    assert None is measures.own_table(gather.load(sample_runs.mutation(tmp_path)), "endings.json", "Kills")
+
+
+def test_the_faults_of_the_tests_are_counted(tmp_path: Path) -> None:
+    found = measures.faults()
+    assert found is not None
+    assert len(found.rows) > 20
+    assert None is measures.faults(tmp_path)
+
+
+def test_scaling_is_drawn_by_size_and_kind_of_patch(tmp_path: Path) -> None:
+    folder = sample_runs.root(tmp_path, "20260102T000000Z")
+    (folder / "events.ndjson").touch()
+    rows = [
+        {"reading": {"patterns": size, "side": 64, "gridsize": 1}, "microseconds": cost, "peak_mb": 80.0}
+        for size, cost in ((100_000, 12.0), (1000, 10.0))
+    ]
+    (folder / "scale.json").write_text(json.dumps({"verdict": "pass", "rows": rows}))
+    cost, memory = measures.scale(gather.load(folder))
+    assert [("1000", "10"), ("100000", "12")] == list(cost.table.rows)
+    assert ("patterns", "N = 64, gridsize 1") == memory.table.headings
+
+
+def test_what_benchmarks_measure_of_an_epoch_stands_beside_its_budget(tmp_path: Path) -> None:
+    chart = measures.budget([], [gather.load(sample_runs.benchmark(tmp_path))])
+    assert chart is not None
+    assert ("test_epoch[torch-small]", "11.5", "11.5", "120") == chart.table.rows[0]
+
+
+def test_what_was_left_is_named_and_a_killed_run_has_not_compared(tmp_path: Path, scan: Path) -> None:
+    clean = gather.load(sample_runs.lane(tmp_path, "torch", scan))
+    dead = gather.load(sample_runs.killed(tmp_path, "tf"))
+    assert ["nothing", "not compared"] == [
+        row[1].text for row in sections.ledger([clean, dead]).rows if isinstance(row[1], Cell)
+    ]
+
+
+@pytest.mark.parametrize("file", ["bench.json", "scale.json", "mutation.json", "endings.json"])
+def test_documents_without_sense_are_empty_tables(file: str, tmp_path: Path) -> None:
+    folder = sample_runs.root(tmp_path, "20260102T000000Z")
+    (folder / "events.ndjson").touch()
+    (folder / file).write_text(
+        json.dumps(
+            {
+                "benchmarks": [3, {}],
+                "rows": [{}, {"reading": {"patterns": 0}, "microseconds": 1}],
+                "trials": [{"dies_at": 3}],
+                "table": 3,
+            }
+        )
+    )
+    run = gather.load(folder)
+    assert len(measures.benchmarks(run).rows) == (1 if file == "bench.json" else 0)
+    assert ([], None) == (measures.scale(run), measures.own_table(run, file, "x"))
+    assert len(measures.mutation(run).rows) == (1 if file == "mutation.json" else 0)

@@ -1,0 +1,47 @@
+"""What the regression gate said, and what it is worth, as a page shows it."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sample_runs
+
+from harness.report import gather, regressions
+from harness.report.gather import Run
+from harness.report.model import Cell
+
+
+def run(path: Path, file: str, told: dict[str, Any]) -> Run:
+    folder = sample_runs.root(path, "20260102T000000Z")
+    (folder / "events.ndjson").touch()
+    (folder / file).write_text(json.dumps(told))
+    return gather.load(folder)
+
+
+def test_a_change_is_shown_in_per_cent_with_its_interval(tmp_path: Path) -> None:
+    ends = {"lower": math.log(1.06), "mean": math.log(1.10), "upper": math.log(1.13), "pairs": 7}
+    rulings = {"torch": [{"channel": "cpu", "result": "regression", "first": ends, "second": ends}]}
+    made = run(tmp_path, "regression.json", {"verdict": "fail", "base": "0123456789abcdef", "rulings": rulings})
+    table = regressions.against(made)
+    assert "Regression against 0123456789ab" == table.caption
+    wanted = ("torch", "cpu", "+10.0 %", "+6.0 % to +13.0 %", "7", "+10.0 %", Cell(text="regression", tone="fail"))
+    assert [wanted] == list(table.rows)
+    assert "against" == made.name
+
+
+def test_false_alarms_and_power_stand_by_what_was_planted(tmp_path: Path) -> None:
+    levels = [
+        {"channel": "cpu", "planted": 0.0, "regressions": 1, "inconclusive": 2, "trials": 100, "spread": 0.01},
+        {"channel": "cpu", "planted": 0.1, "regressions": 98, "inconclusive": 0, "trials": 100, "spread": 0.01},
+    ]
+    table = regressions.self_test(run(tmp_path, "gate.json", {"verdict": "pass", "levels": levels}))
+    assert [("nothing (A/A)", "cpu", "100", "1", "2"), ("+10%", "cpu", "100", "98", "0")] == list(table.rows)
+
+
+@pytest.mark.parametrize("told", [{}, {"rulings": {"torch": [{}]}}, {"rulings": 3, "levels": 3}])
+def test_documents_without_sense_break_nothing(told: dict[str, Any], tmp_path: Path) -> None:
+    made = run(tmp_path, "regression.json", told)
+    assert all("–" in row for row in regressions.against(made).rows)
+    assert [] == regressions.self_test(made).rows

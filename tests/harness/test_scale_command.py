@@ -1,0 +1,67 @@
+"""The whole command on small scans: what it leaves, prints and refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness import cli
+from harness.scale import command, report
+
+pytestmark = pytest.mark.usefixtures("noise")
+
+
+@pytest.fixture
+def noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes that take a moment are no measure of cost; that a cost is judged, `test_scale_report` shows."""
+    monkeypatch.setattr(report, "MAX_COST_RATIO", 100.0)
+    monkeypatch.setattr(command, "SMALL_BYTES", 0)
+
+
+def scale(*arguments: object) -> int:
+    return cli.main(["scale", *map(str, arguments)])
+
+
+def test_a_run_leaves_its_figures_and_no_scan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = scale("--patterns", 400, 500, "--gridsize", 1, "--root", tmp_path, "--max-gb", 0.1)
+    told = capsys.readouterr().out
+    assert code == 0, told
+    (run,) = (tmp_path / "runs").iterdir()
+    figures = json.loads((run / command.REPORT).read_text())
+    assert [row["reading"]["patterns"] for row in figures["rows"]] == [400, 500]
+    assert json.loads((run / "verdict.json").read_text())["verdict"] == "pass"
+    assert (run / "pictures" / command.CURVE).is_file()
+    assert not (run / "scratch").exists()
+    assert str(run / command.REPORT) in told
+
+
+def test_scans_that_are_too_large_are_named_and_not_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("--patterns", 200, 100_000, "--gridsize", 2, "--root", tmp_path, "--max-gb", 0.1)
+    assert scale(*arguments) == 0
+    assert "left out: M=100000 N=64 g=2: 1.6 GB of frames; allowed: 0.1 (--max-gb)" in capsys.readouterr().out
+
+
+def test_a_reader_that_dies_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.scale.command.BATCH", 0)
+    with pytest.raises(SystemExit) as ended:
+        scale("--patterns", 200, "--gridsize", 1, "--root", tmp_path)
+    assert ended.value.code == 13
+    (run,) = (tmp_path / "runs").iterdir()
+    assert json.loads((run / "verdict.json").read_text())["verdict"] == "infra"
+    assert not (run / "scratch").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--patterns", "10"], "--patterns 10; allowed: 100 or more"),
+        (["--steps", "1"], "--steps 1; allowed: 2 or more"),
+        (["--max-gb", "0"], "--max-gb 0; allowed: more than 0"),
+        (["--python", "jax=/bin/sh"], "--python 'jax=/bin/sh'"),
+    ],
+)
+def test_bad_options_are_refused(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        scale(*arguments)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err

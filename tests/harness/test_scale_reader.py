@@ -1,0 +1,48 @@
+"""The reader takes a scan to its last batch, counts every byte, and prints one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.scale import reader, scan
+from ptycho import resident
+
+PATTERNS = 120
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return scan.write(tmp_path / "scan.npz", patterns=PATTERNS, side=64)
+
+
+@pytest.mark.parametrize("gridsize", [1, 2])
+def test_every_pattern_of_every_group_is_read(gridsize: int, path: Path, tmp_path: Path) -> None:
+    found = reader.read(path, tmp_path, gridsize=gridsize, side=64, batch_size=16)
+    assert (found.patterns, found.groups) == (PATTERNS, PATTERNS)
+    assert found.bytes_read == PATTERNS * gridsize**2 * 64 * 64 * 4
+    assert list(found.seconds) == ["load", "prepare", "store", "order", "epoch", "plain"]
+    assert found.peak.both >= found.start.both > 10
+
+
+def test_a_large_store_is_also_read_from_the_disk(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resident, "MAPPED_FROM_BYTES", 100_000)
+    found = reader.read(path, tmp_path, gridsize=1, side=64, batch_size=2)
+    assert found.cold_bytes == reader.COLD_PARTS * 2 * 64 * 64 * 4
+    assert set(found.wall) >= {"cold_epoch", "cold_plain"}
+
+
+def test_it_prints_one_line_of_json(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reader.main([str(path), str(tmp_path), "--batch-size", "8"])
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["patterns"] == PATTERNS
+
+
+def test_memory_that_grows_is_seen(path: Path, tmp_path: Path) -> None:
+    memory = reader.Memory()
+    memory.look()
+    before = memory.both
+    held = bytearray(64 * 2**20)
+    held[:: 2**12] = b"x" * len(held[:: 2**12])
+    memory.look()
+    assert memory.both - before > 48

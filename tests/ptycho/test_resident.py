@@ -1,0 +1,132 @@
+"""Large arrays outside memory: the same values, dropped pages, rows past the map. "Large" is made small here."""
+
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import crafted_npz
+import numpy as np
+import pytest
+
+from ptycho import batches, contract, params, raw_data, resident
+from ptycho.config import DataConfig, TrainingConfig, update_legacy_dict
+from ptycho.errors import ContractError, InfrastructureError
+from ptycho.ranks import Ranks
+from ptycho.store import Store
+
+STATUS = Path("/proc/self/status")
+SCAN = crafted_npz.scan(m=24)
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on, a hundred kilobytes are large."""
+    monkeypatch.setattr(resident, "MAPPED_FROM_BYTES", 100_000)
+
+
+def config(path: Path, folder: Path, **options: Any) -> TrainingConfig:
+    made = TrainingConfig(data=DataConfig(path=path), output_dir=folder, batch_size=5, **options)
+    update_legacy_dict(params.cfg, made)
+    return made
+
+
+def mapped_mib() -> float:
+    lines = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
+    return int(lines["RssFile"].split()[0]) / 1024
+
+
+def test_small_arrays_are_in_memory() -> None:
+    assert resident.empty((4, 4), np.float32).base is None
+
+
+def test_large_arrays_keep_what_is_written_after_a_release(large: None) -> None:
+    array = resident.empty((100, 40, 40), np.float32)
+    assert (array.shape, array.dtype.name, array.flags.writeable) == ((100, 40, 40), "float32", True)
+    array[...] = np.arange(100)[:, None, None]
+    resident.release(array)
+    assert array[:, 0, 0].tolist() == list(range(100))
+
+
+def test_no_space_is_an_error_before_anything_is_written(large: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full, raising=False)
+    with pytest.raises(InfrastructureError, match="no space for 400000 bytes"):
+        resident.empty((100_000,), np.float32)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells mapped memory apart")
+def test_released_pages_are_not_resident(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.ones((8, 2**20), np.float32))
+    array = np.load(tmp_path / "a.npy", mmap_mode="r")
+    before = mapped_mib()
+    assert float(array.sum()) == 8 * 2**20
+    touched = mapped_mib()
+    resident.release(array)
+    assert touched - before > 24
+    assert mapped_mib() - before < 8
+
+
+@pytest.mark.parametrize("variant", ["stored", "deflated", "legacy", "counts"])
+def test_a_large_file_is_the_same_dataset(variant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrays = crafted_npz.legacy(SCAN) if variant == "legacy" else dict(SCAN)
+    domain = None
+    if variant == "counts":
+        arrays["diff3d"] = np.rint(arrays["diff3d"] ** 2).astype(np.uint16)
+        domain = "counts"
+    path = tmp_path / "scan.npz"
+    (np.savez_compressed if variant == "deflated" else np.savez)(path, **arrays)  # type: ignore[arg-type]
+    held = contract.load(path, measurement_domain=domain)
+    monkeypatch.setattr(resident, "MAPPED_FROM_BYTES", 100_000)
+    mapped = contract.load(path, measurement_domain=domain)
+    assert held.diffraction.tobytes() == mapped.diffraction.tobytes()
+    assert mapped.source == held.source
+    assert not mapped.diffraction.flags.writeable
+    assert raw_data.digest(mapped.diffraction) == raw_data.digest(held.diffraction)
+
+
+def test_a_member_that_is_mapped_must_have_its_checksum(large: None, tmp_path: Path) -> None:
+    path = crafted_npz.write(tmp_path / "scan.npz", SCAN)
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo("diff3d.npy")
+        assert info.compress_type == zipfile.ZIP_STORED
+    whole = bytearray(path.read_bytes())
+    whole[info.header_offset + info.file_size // 2] ^= 1
+    path.write_bytes(whole)
+    with pytest.raises(ContractError, match=r"diff3d\.npy: is truncated or damaged"):
+        contract.load(path)
+
+
+@pytest.mark.parametrize("world", [1, 2])
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("ahead", [1, 10_000])
+def test_batches_of_a_large_store_are_the_same_bytes(
+    ahead: int, workers: int, world: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = crafted_npz.write(tmp_path / "scan.npz", SCAN)
+    made = config(path, tmp_path)
+    dataset = raw_data.load(made)
+    prepared = raw_data.prepare(made, dataset)
+    order = np.random.default_rng(1).permutation(prepared.n_groups)
+    ranks = Ranks(rank=world - 1, world=world)
+    with Store.for_run(None, dataset, prepared) as store:
+        small = [batch.diffraction for batch in batches.iterate(store, order, batch_size=5, ranks=ranks)]
+        monkeypatch.setattr(resident, "MAPPED_FROM_BYTES", 100_000)
+        monkeypatch.setattr(resident, "AHEAD_ROWS", ahead)
+        again = batches.iterate(store, order, batch_size=5, num_workers=workers, ranks=ranks)
+        large = [batch.diffraction for batch in again]
+    assert [one.tobytes() for one in large] == [one.tobytes() for one in small]
+    assert [one.shape for one in large] == [one.shape for one in small]
+
+
+def test_a_store_that_was_cut_short_is_an_error(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.ones((8, 1000), np.float32))
+    array = np.load(tmp_path / "a.npy", mmap_mode="r")
+    with resident.Rows(tmp_path / "a.npy", array) as rows:
+        assert rows.take(np.array([[7], [0]])).shape == (2, 1, 1000)
+        with (tmp_path / "a.npy").open("r+b") as file:
+            file.truncate(5000)
+        with pytest.raises(InfrastructureError, match="row 7 of a store"):
+            rows.take(np.array([7]))
