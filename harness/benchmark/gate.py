@@ -26,9 +26,9 @@ CONFIDENCE = 0.99
 
 TRIM = 0.25
 """
-Share of the slices that is left out at either end. Others on the machine disturb whole milliseconds: under a load of
-four processes a processor, blocks scatter by 0.2 % with a quarter left out, by 1.6 % with a twentieth, by 4.5 % with
-nothing. The price: a slow-down that only some of the steps have counts by its share of the middle half, or not at all.
+Share of the slices that is left out at either end. Others on the machine disturb single slices by far more than what is
+looked for, and a mean takes all of that over. The price: a slow-down that only some of the steps have counts by its
+share of the middle half, or not at all.
 """
 
 CHANNELS = ("cpu", "memory")

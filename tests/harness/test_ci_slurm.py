@@ -94,7 +94,7 @@ def test_a_command_that_failed_is_no_pass_whatever_its_log_says(tmp_path: Path) 
 )
 def test_what_a_cluster_cannot_do_is_refused(changes: dict[str, object], why: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=why):
-        wanted(tmp_path, **{"sessions": ("parity",), **changes})  # type: ignore[arg-type]
+        wanted(tmp_path, **{"sessions": ("parity",), **changes})
 
 
 def test_a_machine_without_slurm_is_said(tmp_path: Path) -> None:

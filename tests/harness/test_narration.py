@@ -30,9 +30,11 @@ def test_a_terminal_gets_bars_and_they_are_stopped(
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     with Counting(quiet=False) as narration:
         assert narration.bars is not None
-        assert narration.bars.live.is_started
+        live = narration.bars.live
+        drawn = [live.is_started]
         narration.say("begun")
-    assert not narration.bars.live.is_started
+    drawn.append(live.is_started)
+    assert drawn == [True, False]
     assert "0.0 s  begun" in capsys.readouterr().out
 
 
