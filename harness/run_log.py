@@ -8,7 +8,6 @@ verdict is what its own log amounts to.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
 
 from harness import judgement, rebuild, retention
 from harness.events import EventLog
@@ -41,14 +40,31 @@ def begin(events: EventLog, *, kind: str, name: str, token: str, origin: Origin,
     events.write("run.expect", **expected.as_fields())
 
 
+class Ended:
+    """
+    Takes the verdict of a run, and what is wrong besides what its log says. Nothing told is a fail.
+
+    Args:
+        events: the log.
+    """
+
+    def __init__(self, events: EventLog) -> None:
+        self._events = events
+        self.verdict = Verdict.FAIL
+
+    def __call__(self, verdict: Verdict, complaints: Sequence[str] = ()) -> None:
+        """Tell it; the last word counts."""
+        for sentence in complaints:
+            self._events.write("problem", verdict=verdict.name.lower(), message=sentence)
+        self.verdict = verdict
+
+
 @contextmanager
 def logged(
     kept: RunRoot, *, kind: str, origin: Origin, expected: Expected, name: str = ""
-) -> Iterator[tuple[EventLog, "Ended"]]:
+) -> Iterator[tuple[EventLog, Ended]]:
     """
     A run's log from its first to its last event, however the block ends, and no scratch after it.
-
-    The block tells its verdict, and what is wrong besides what the log says; one that tells nothing has failed.
 
     Args:
         kept: the run's folder.
@@ -56,17 +72,14 @@ def logged(
         origin: what the outcome belongs to.
         expected: what must report.
         name: of what is judged; the kind if it is left out.
+
+    Raises:
+        PtychoError: as the block does, with the reason in the log; or because the block tells a better verdict than
+            the one that its own log amounts to, and with that one.
     """
     events = kept.open_events()
     begin(events, kind=kind, name=name or kind, token=kept.token, origin=origin, expected=expected)
-    reached = Verdict.FAIL
-
-    def ended(verdict: Verdict, complaints: Sequence[str] = ()) -> None:
-        nonlocal reached
-        for sentence in complaints:
-            events.write("problem", verdict=verdict.name.lower(), message=sentence)
-        reached = verdict
-
+    ended, amounts_to = Ended(events), Verdict.FAIL
     try:
         yield events, ended
     except KeyboardInterrupt as stop:
@@ -76,15 +89,14 @@ def logged(
         ended(error.verdict, [str(error)])
         raise
     finally:
-        end(events, reached)
-        kept.remove_scratch()
-
-
-class Ended(Protocol):
-    """Takes the verdict of a run, and what is wrong besides what its log says."""
-
-    def __call__(self, verdict: Verdict, complaints: Sequence[str] = ()) -> None:
-        """Tell it; the last word counts."""
+        for left in kept.remove_scratch():
+            events.write("problem", verdict=Verdict.INFRA.name.lower(), message=f"not removed: {left}")
+        amounts_to = end(events, ended.verdict)
+    if amounts_to is not ended.verdict:
+        told, found = ended.verdict.name.lower(), amounts_to.name.lower()
+        refusal = PtychoError(f"the figures say {told}, but the log amounts to {found}: {kept.path / 'verdict.json'}")
+        refusal.verdict = amounts_to
+        raise refusal
 
 
 def end(events: EventLog, verdict: Verdict, blame: Blame | None = None) -> Verdict:

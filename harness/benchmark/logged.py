@@ -1,7 +1,7 @@
-"""The log of a benchmark run from its first to its last event, however the run ends, and no scratch after it."""
+"""What the log of a benchmark run is about and what must report."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from harness import origin, run_log
@@ -9,12 +9,10 @@ from harness.events import EventLog
 from harness.expectations import Expected
 from harness.outcome import GRAVITY
 from harness.runroot import RunRoot
-from ptycho.errors import PtychoError
 from ptycho.fingerprint import ROOT
 from ptycho.verdict import Verdict
 
 
-@contextmanager
 def logged(
     kept: RunRoot,
     *,
@@ -23,9 +21,9 @@ def logged(
     sides: Sequence[str] = (),
     scans: Mapping[str, Path] | None = None,
     device: str = "cpu",
-) -> Iterator[tuple[EventLog, Callable[[Verdict], None]]]:
+) -> AbstractContextManager[tuple[EventLog, run_log.Ended]]:
     """
-    Open the log of a run; the block tells the verdict.
+    The log of a benchmark run; the block tells the verdict (`harness.run_log.logged`).
 
     Args:
         kept: the run.
@@ -34,16 +32,11 @@ def logged(
         sides: lanes whose locks the outcome belongs to.
         scans: files that it belongs to.
         device: the device that was asked for.
-
-    Raises:
-        PtychoError: as the block does, with the reason in the log; or the log does not pass although the block says so.
     """
-    events = kept.open_events()
-    run_log.begin(
-        events,
+    return run_log.logged(
+        kept,
         kind="benchmark",
         name=name,
-        token=kept.token,
         origin=origin.describe(
             root=ROOT,
             locks=[ROOT / "requirements" / f"{side}-cpu.txt" for side in sides],
@@ -52,31 +45,6 @@ def logged(
         ),
         expected=Expected(benchmarks=tuple(benchmarks)),
     )
-    reached = Verdict.FAIL
-
-    def ended(verdict: Verdict) -> None:
-        nonlocal reached
-        reached = verdict
-
-    def blamed(error: BaseException, verdict: Verdict) -> None:
-        events.write("problem", verdict=verdict.name.lower(), message=str(error) or type(error).__name__)
-        ended(verdict)
-
-    try:
-        yield events, ended
-    except KeyboardInterrupt as stop:
-        blamed(stop, Verdict.INTERRUPTED)
-        raise
-    except PtychoError as error:
-        blamed(error, error.verdict)
-        raise
-    finally:
-        amounts_to = run_log.end(events, reached)
-        kept.remove_scratch()
-    if reached is Verdict.PASS and amounts_to is not Verdict.PASS:
-        raise PtychoError(
-            f"the figures pass, but the log amounts to {amounts_to.name.lower()}: {kept.path}/verdict.json"
-        )
 
 
 def gravest(verdicts: Sequence[Verdict]) -> Verdict:

@@ -7,13 +7,13 @@ both.
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import child, environment, origin, processes, run_log, runroot, scoring, tables
+from harness import logged_child, origin, processes, run_log, runroot, scoring, tables
 from harness.curve import picture
 from harness.curve.report import TRAINING, Point, Report
 from harness.environment import Cell
@@ -21,10 +21,8 @@ from harness.events import EventLog
 from harness.expectations import Expected
 from harness.interruption import Interruption
 from harness.runroot import RunRoot
-from ptycho.errors import InfrastructureError
 from ptycho.fingerprint import ROOT
 from ptycho.output import write_text
-from ptycho.verdict import Verdict
 
 TIMEOUT_S = 1800.0
 REPORT, CURVE = "quality-curve.json", "quality-curve.png"
@@ -59,12 +57,12 @@ class Options:
     json: bool = False
 
 
-def run(options: Options, interruption: Interruption) -> tuple[Report, Verdict, Path]:
+def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
     """
     Make every point, then judge.
 
     Returns:
-        The report, what its log amounts to, and the folder of the run.
+        The report, and the folder of the run.
 
     Raises:
         InfrastructureError: a process did not end well.
@@ -74,50 +72,30 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Verdict, 
     kept = runroot.create(options.root)
     points: list[Point] = []
     report = Report(points=points, sides=tuple(options.pythons), within_s=options.within_s)
-    with _logged(options, kept) as (events, verdict):
+    with _logged(options, kept) as (events, ended):
         for epochs in options.epochs:
             for side in options.pythons:
                 points.append(_point(options, side, epochs, kept, events, interruption))
                 events.write("benchmark.end", benchmark=_label(side, epochs), verdict="pass")
                 write_text(kept.path / REPORT, json.dumps(report.as_dict(), indent=1) + "\n")
         picture.save(kept.pictures / CURVE, report)
-        for sentence in report.complaints():
-            events.write("problem", verdict=Verdict.FAIL.name.lower(), message=sentence)
-        verdict.append(report.verdict)
-    return report, verdict[-1], kept.path
+        ended(report.verdict, list(report.complaints()))
+    return report, kept.path
 
 
 def _label(side: str, epochs: int) -> str:
     return f"quality-curve.{side}.{epochs}"
 
 
-@contextmanager
-def _logged(options: Options, kept: RunRoot) -> Iterator[tuple[EventLog, list[Verdict]]]:
-    """The run's log from its first to its last event; the last verdict of the list is the log's own."""
-    events = kept.open_events()
+def _logged(options: Options, kept: RunRoot) -> AbstractContextManager[tuple[EventLog, run_log.Ended]]:
+    """The run's log. What must report is every point."""
     expected = tuple(_label(side, epochs) for epochs in options.epochs for side in options.pythons)
-    run_log.begin(
-        events,
+    return run_log.logged(
+        kept,
         kind="quality-curve",
-        name="quality-curve",
-        token=kept.token,
         origin=origin.describe(root=ROOT, locks=[], fixtures={options.scan.stem: options.scan}, device="cpu"),
         expected=Expected(benchmarks=expected),
     )
-    reached = [Verdict.FAIL]
-    try:
-        yield events, reached
-    except KeyboardInterrupt:
-        reached.append(Verdict.INTERRUPTED)
-        raise
-    except InfrastructureError as error:
-        events.write("problem", verdict=error.verdict.name.lower(), message=str(error))
-        reached.append(error.verdict)
-        raise
-    finally:
-        for left in kept.remove_scratch():
-            events.write("problem", verdict=Verdict.FAIL.name.lower(), message=f"not removed: {left}")
-        reached.append(run_log.end(events, reached[-1]))
 
 
 def _point(
@@ -134,7 +112,15 @@ def _point(
     ended = {}
     for step, (module, *words) in {"train": [*train, *common, "--disable_mlflow"], "infer": infer}.items():
         argv = [options.pythons[side], "-m", f"ptycho_{side}.{module}", *words]
-        ended[step] = _child(argv, f"{name}-{step}", cell, kept, events, interruption)
+        ended[step] = logged_child.run(
+            argv,
+            label=f"{name}-{step}",
+            cell=cell,
+            kept=kept,
+            events=events,
+            interruption=interruption,
+            timeout_s=TIMEOUT_S,
+        )
     summary: dict[str, Any] = json.loads((cell.cwd / "model" / "summary.json").read_text(encoding="utf-8"))
     judged = scoring.judge(
         cell.cwd / "object" / "reconstruction.npz", KEYS, options.scan, kept.pictures / f"{name}.png", name=name
@@ -150,37 +136,13 @@ def _point(
     )
 
 
-def _child(
-    argv: list[str], name: str, cell: Cell, kept: RunRoot, events: EventLog, interruption: Interruption
-) -> child.Finished:
-    token = f"{kept.token}-{name}"
-    env = environment.build(
-        cell,
-        token=f"{kept.token}:{token}",
-        scratch=kept.scratch,
-        events=kept.events,
-        import_root=ROOT,
-        gpu=False,
-        extra={},
-    )
-    log = kept.logs / f"{name}.log"
-    events.write("command.start", label=name, argv=argv, timeout_s=TIMEOUT_S, gpu=False, log=str(log))
-    ended = child.run(argv, env=env, cwd=cell.cwd, log=log, timeout_s=TIMEOUT_S, token=token, interruption=interruption)
-    events.write(
-        "command.end", label=name, returncode=ended.returncode, seconds=ended.seconds, timed_out=ended.timed_out
-    )
-    if ended.returncode or ended.timed_out:
-        how = "was killed at its limit" if ended.timed_out else f"ended with {ended.returncode}"
-        raise InfrastructureError(f"{name} {how}; its output is in {ended.log}:\n{ended.tail()}")
-    return ended
-
-
 def main(options: Options, *, follow: int | None) -> int:
     """Run, print, and return the exit code."""
     processes.adopt_orphans()
     sys.dont_write_bytecode = True
     with Interruption(follow=follow).installed() as interruption:
-        report, verdict, folder = run(options, interruption)
+        report, folder = run(options, interruption)
+    verdict = report.verdict
     if options.json:
         print(json.dumps(report.as_dict(), indent=1, ensure_ascii=False))
         return int(verdict)

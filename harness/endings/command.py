@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +17,11 @@ from harness.endings.progress import Progress
 from harness.endings.stage import Stage, set_up
 from harness.endings.strike import Victim
 from harness.endings.trial import Trial
+from harness.events import EventLog
 from harness.expectations import Expected
 from harness.interruption import Interruption
-from ptycho.errors import PtychoError
+from harness.runroot import RunRoot
 from ptycho.fingerprint import ROOT
-from ptycho.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,34 +71,19 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
     """
     clock = time.monotonic()
     kept = runroot.create(options.root)
-    events = kept.open_events()
-    run_log.begin(
-        events,
-        kind="endings",
-        name="endings",
-        token=kept.token,
-        origin=origin.describe(
-            root=options.checkout, locks=[], fixtures={options.scan.stem: options.scan}, device="cpu"
-        ),
-        expected=Expected(rungs=tuple(label(number) for number in range(1, options.count + 1))),
-    )
-    reached = Verdict.FAIL
-    try:
-        with Progress(options.count, quiet=options.json) as shown:
+    with _logged(options, kept) as (events, ended), Progress(options.count, quiet=options.json) as shown:
 
-            def ended(made: Trial) -> None:
-                result = "fail" if made.failures else "pass"
-                events.write("ending.end", **made.as_dict())
-                events.write("rung.end", rung=label(made.planned.number), result=result)
-                shown.tried(made)
+        def tell(made: Trial) -> None:
+            result = "fail" if made.failures else "pass"
+            events.write("ending.end", **made.as_dict())
+            events.write("rung.end", rung=label(made.planned.number), result=result)
+            shown.tried(made)
 
-            shown.say(f"seed {options.seed}; first without a kill")
-            stage = Stage(
-                kept=kept, events=events, interruption=interruption, scan=options.scan, checkout=options.checkout
-            )
-            stage = set_up(stage, {jobs.STAND_IN: sys.executable, **options.pythons})
-            planned: list[Planned] = plan.draw(options.count, options.seed, options.victims, stage.jobs)
-            trials = campaign.run(planned, stage, jobs=options.jobs, on_trial=ended)
+        shown.say(f"seed {options.seed}; first without a kill")
+        stage = Stage(kept=kept, events=events, interruption=interruption, scan=options.scan, checkout=options.checkout)
+        stage = set_up(stage, {jobs.STAND_IN: sys.executable, **options.pythons})
+        planned: list[Planned] = plan.draw(options.count, options.seed, options.victims, stage.jobs)
+        trials = campaign.run(planned, stage, jobs=options.jobs, on_trial=tell)
         score = Score(
             trials=trials,
             planned=options.count,
@@ -105,22 +91,21 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
             seconds=time.monotonic() - clock,
             strays=_strays(),
         )
-        for stray in score.strays:
-            events.write("problem", verdict="fail", message=f"a process outlived all trials: {stray}")
         path = report.write(score, kept.path / "endings.json")
-        reached = score.verdict
-    except KeyboardInterrupt as stop:
-        reached = Verdict.INTERRUPTED
-        events.write("problem", verdict="interrupted", message=f"interrupted: {stop}")
-        raise
-    except PtychoError as error:
-        reached = error.verdict
-        events.write("problem", verdict=reached.name.lower(), message=str(error))
-        raise
-    finally:
-        run_log.end(events, reached)
-        kept.remove_scratch()
+        ended(score.verdict, [f"a process outlived all trials: {stray}" for stray in score.strays])
     return score, path
+
+
+def _logged(options: Options, kept: RunRoot) -> AbstractContextManager[tuple[EventLog, run_log.Ended]]:
+    """The log of a campaign. What must report is every kill."""
+    return run_log.logged(
+        kept,
+        kind="endings",
+        origin=origin.describe(
+            root=options.checkout, locks=[], fixtures={options.scan.stem: options.scan}, device="cpu"
+        ),
+        expected=Expected(rungs=tuple(label(number) for number in range(1, options.count + 1))),
+    )
 
 
 def _strays() -> tuple[str, ...]:

@@ -7,12 +7,12 @@ A scan exists only while it is measured: the largest is as large as all others t
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import child, environment, origin, processes, run_log, runroot, tables
+from harness import child, logged_child, origin, processes, run_log, runroot, tables
 from harness.environment import Cell
 from harness.events import EventLog
 from harness.expectations import Expected
@@ -21,7 +21,6 @@ from harness.runroot import RunRoot
 from harness.scale import picture
 from harness.scale.report import Report, Row, label, processor_time
 from ptycho import history
-from ptycho.errors import InfrastructureError
 from ptycho.fingerprint import ROOT
 from ptycho.verdict import Verdict
 
@@ -75,12 +74,12 @@ class Options:
         }
 
 
-def run(options: Options, interruption: Interruption) -> tuple[Report, Verdict, Path]:
+def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
     """
     Measure every size.
 
     Returns:
-        The report, what its log amounts to, and the folder of the run.
+        The report, and the folder of the run.
 
     Raises:
         InfrastructureError: a process did not end well.
@@ -89,7 +88,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Verdict, 
     kept = runroot.create(options.root)
     rows: list[Row] = []
     report = Report(rows=rows, left_out=options.left_out)
-    with _logged(options, kept) as (events, verdict):
+    with _logged(options, kept) as (events, ended):
         for side, patterns in options.sizes:
             rows += _measured(options, side, patterns, kept, events, interruption)
         for row in rows:
@@ -100,37 +99,18 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Verdict, 
             events.write("benchmark.end", benchmark=row.label, verdict=judged.name.lower(), peak_mb=row.peak_mb)
         report.write(kept.path / REPORT)
         picture.save(kept.pictures / CURVE, report)
-        verdict.append(report.verdict)
-    return report, verdict[-1], kept.path
+        ended(report.verdict)
+    return report, kept.path
 
 
-@contextmanager
-def _logged(options: Options, kept: RunRoot) -> Iterator[tuple[EventLog, list[Verdict]]]:
-    """The run's log from its first to its last event; the last verdict of the list is the log's own."""
-    events = kept.open_events()
-    expected = [label(m, n, g) for n, m in options.sizes for g in options.gridsizes]
-    run_log.begin(
-        events,
+def _logged(options: Options, kept: RunRoot) -> AbstractContextManager[tuple[EventLog, run_log.Ended]]:
+    """The run's log. What must report is every size."""
+    return run_log.logged(
+        kept,
         kind="scale",
-        name="scale",
-        token=kept.token,
         origin=origin.describe(root=ROOT, locks=[], fixtures={}, device="cpu"),
-        expected=Expected(benchmarks=tuple(expected)),
+        expected=Expected(benchmarks=tuple(label(m, n, g) for n, m in options.sizes for g in options.gridsizes)),
     )
-    reached = [Verdict.FAIL]
-    try:
-        yield events, reached
-    except KeyboardInterrupt:
-        reached.append(Verdict.INTERRUPTED)
-        raise
-    except InfrastructureError as error:
-        events.write("problem", verdict=error.verdict.name.lower(), message=str(error))
-        reached.append(error.verdict)
-        raise
-    finally:
-        for left in kept.remove_scratch():
-            events.write("problem", verdict=Verdict.FAIL.name.lower(), message=f"not removed: {left}")
-        reached.append(run_log.end(events, reached[-1]))
 
 
 def _measured(
@@ -202,33 +182,11 @@ def _trained(
 
 
 def _child(
-    argv: list[str],
-    name: str,
-    cell: Cell,
-    kept: RunRoot,
-    events: EventLog,
-    interruption: Interruption,
+    argv: list[str], name: str, cell: Cell, kept: RunRoot, events: EventLog, interruption: Interruption
 ) -> child.Finished:
-    token = f"{kept.token}-{name}"
-    env = environment.build(
-        cell,
-        token=f"{kept.token}:{token}",
-        scratch=kept.scratch,
-        events=kept.events,
-        import_root=ROOT,
-        gpu=False,
-        extra={},
+    return logged_child.run(
+        argv, label=name, cell=cell, kept=kept, events=events, interruption=interruption, timeout_s=TIMEOUT_S
     )
-    log = kept.logs / f"{name}.log"
-    events.write("command.start", label=name, argv=argv, timeout_s=TIMEOUT_S, gpu=False, log=str(log))
-    ended = child.run(argv, env=env, cwd=cell.cwd, log=log, timeout_s=TIMEOUT_S, token=token, interruption=interruption)
-    events.write(
-        "command.end", label=name, returncode=ended.returncode, seconds=ended.seconds, timed_out=ended.timed_out
-    )
-    if ended.returncode or ended.timed_out:
-        how = "was killed at its limit" if ended.timed_out else f"ended with {ended.returncode}"
-        raise InfrastructureError(f"{name} {how}; its output is in {ended.log}:\n{ended.tail()}")
-    return ended
 
 
 def main(options: Options, *, follow: int | None) -> int:
@@ -236,7 +194,8 @@ def main(options: Options, *, follow: int | None) -> int:
     processes.adopt_orphans()
     sys.dont_write_bytecode = True
     with Interruption(follow=follow).installed() as interruption:
-        report, verdict, folder = run(options, interruption)
+        report, folder = run(options, interruption)
+    verdict = report.verdict
     if options.json:
         print(json.dumps(report.as_dict(), indent=1, ensure_ascii=False))
         return int(verdict)

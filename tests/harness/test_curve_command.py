@@ -76,14 +76,14 @@ def options(scan: Path, root: Path, torch: str, tf: str) -> Options:
 
 def test_every_point_is_made_and_the_bar_is_met(scan: Path, stand_in: Maker, tmp_path: Path) -> None:
     asked = options(scan, tmp_path / "runs", stand_in("torch"), stand_in("tf"))
-    report, verdict, folder = command.run(asked, Interruption())
+    report, folder = command.run(asked, Interruption())
     assert [(point.side, point.epochs, point.training_s) for point in report.points] == [
         ("torch", 1, 11.0),
         ("tf", 1, 11.0),
         ("torch", 3, 31.0),
         ("tf", 3, 31.0),
     ]
-    assert (list(report.complaints()), verdict) == ([], Verdict.PASS)
+    assert (list(report.complaints()), report.verdict) == ([], Verdict.PASS)
     written = json.loads((folder / command.REPORT).read_text())
     assert (written["verdict"], len(written["points"])) == ("pass", 4)
     assert (folder / "pictures" / command.CURVE).is_file()
@@ -92,19 +92,19 @@ def test_every_point_is_made_and_the_bar_is_met(scan: Path, stand_in: Maker, tmp
 
 def test_a_flat_reconstruction_on_one_side_fails(scan: Path, stand_in: Maker, tmp_path: Path) -> None:
     asked = options(scan, tmp_path / "runs", stand_in("torch"), stand_in("tf", flat=True))
-    report, verdict, folder = command.run(asked, Interruption())
-    assert verdict is Verdict.FAIL
+    report, folder = command.run(asked, Interruption())
+    assert report.verdict is Verdict.FAIL
     assert {text.split(":")[0] for text in report.complaints()} == {"tf, 3 epochs in 31 s"}
     assert json.loads((folder / "verdict.json").read_text())["verdict"] == "fail"
 
 
 def test_trainings_that_take_too_long_do_not_count(scan: Path, stand_in: Maker, tmp_path: Path) -> None:
     asked = options(scan, tmp_path / "runs", stand_in("torch"), stand_in("tf", seconds=70.0))
-    report, verdict, _ = command.run(asked, Interruption())
-    assert (list(report.complaints()), verdict) == (["tf: no training fits 60 s"], Verdict.FAIL)
+    report, _ = command.run(asked, Interruption())
+    assert (list(report.complaints()), report.verdict) == (["tf: no training fits 60 s"], Verdict.FAIL)
 
 
 def test_a_training_that_breaks_is_no_point(scan: Path, stand_in: Maker, tmp_path: Path) -> None:
     asked = options(scan, tmp_path / "runs", stand_in("torch", code=3), stand_in("tf"))
-    with pytest.raises(InfrastructureError, match="torch-1-train ended with 3"):
+    with pytest.raises(InfrastructureError, match="torch-1-train ended with exit code 3"):
         command.run(asked, Interruption())

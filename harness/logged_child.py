@@ -1,0 +1,62 @@
+"""
+A process of ours in a cell of its own, from its first to its last event; one that does not end well ends the run.
+
+Lanes drive targets, whose failures are findings; what measures (scale, curves) drives our own commands, and for it a
+process that fails is no measurement at all.
+"""
+
+from collections.abc import Sequence
+
+from harness import child, environment, job, lane_log
+from harness.environment import Cell
+from harness.events import EventLog
+from harness.interruption import Interruption
+from harness.runroot import RunRoot
+from ptycho.errors import InfrastructureError
+from ptycho.fingerprint import ROOT
+from ptycho.verdict import Verdict
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    label: str,
+    cell: Cell,
+    kept: RunRoot,
+    events: EventLog,
+    interruption: Interruption,
+    timeout_s: float,
+) -> child.Finished:
+    """
+    Run a command to its end.
+
+    Args:
+        argv: argument vector.
+        label: its name in the log and of its output.
+        cell: its folders.
+        kept: the run.
+        events: the run's log.
+        interruption: asked while it runs.
+        timeout_s: its limit.
+
+    Raises:
+        InfrastructureError: it did not end well; the message ends with its last lines.
+        KeyboardInterrupt: the run was asked to end.
+    """
+    token = f"{kept.token}-{label}"
+    env = environment.build(
+        cell,
+        token=f"{kept.token}:{token}",
+        scratch=kept.scratch,
+        events=kept.events,
+        import_root=ROOT,
+        gpu=False,
+        extra={},
+    )
+    log = kept.logs / f"{label}.log"
+    events.write("command.start", label=label, argv=list(argv), timeout_s=timeout_s, gpu=False, log=str(log))
+    ended = child.run(argv, env=env, cwd=cell.cwd, log=log, timeout_s=timeout_s, token=token, interruption=interruption)
+    lane_log.command_end(events, label, ended)
+    if job.verdict_of(ended) is not Verdict.PASS:
+        raise InfrastructureError(job.complaint(label, ended, timeout_s))
+    return ended
