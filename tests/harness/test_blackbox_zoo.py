@@ -43,7 +43,7 @@ def test_an_animal_has_exactly_its_own_finding(animal: zoo.Animal, visits: dict[
 def test_the_clean_one_was_really_looked_at(visits: dict[str, dict[str, Any]]) -> None:
     made = {check["check"] for check in visits["clean"]["checks"]}
     expected = {"run", "artifacts", "repeat", "budget", "quality", "orientation", "place", "scale", "epochs", "seed"}
-    assert expected | {"layouts", "option", "leaks"} == made
+    assert expected | {"layouts", "option", "leaks", "device"} == made
     (result,) = visits["clean"]["fixtures"]
     assert result["scores"]["phase_correlation"] > 0.9
     # A sample of a process that lives for a fraction of a second: it may fall into the start of the interpreter.

@@ -54,7 +54,7 @@ def test_a_probe_that_dies_is_an_error_with_its_last_words(tmp_path: Path, kept:
     dying.write_text("#!/bin/sh\necho out of luck\nexit 9\n")
     dying.chmod(0o755)
     events = kept.open_events()
-    with pytest.raises(InfrastructureError, match=r"the probe probe ended with 9; (.|\n)*out of luck"):
+    with pytest.raises(InfrastructureError, match=r"the probe probe ended with exit code 9; (.|\n)*out of luck"):
         asking.ask(Party(side="tf", python=str(dying)), requests(tmp_path, 1), "probe", kept, events, Interruption())
     events.close()
 
