@@ -132,7 +132,8 @@ def test_a_suite_that_is_killed_has_said_everything_until_then(tmp_path: Path) -
 def test_without_a_log_the_plugin_does_nothing(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text("def test_it(): pass\n")
     # What another plugin makes at its start (pytest-benchmark: a folder) is not this one's doing.
-    done = subprocess.run([*_argv(tmp_path), "-p", "no:benchmark"], env=_environment(None), cwd=tmp_path, capture_output=True, check=False)
+    argv = [*_argv(tmp_path), "-p", "no:benchmark"]
+    done = subprocess.run(argv, env=_environment(None), cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == 0
     assert [path.name for path in tmp_path.iterdir()] == ["test_it.py"]
 
