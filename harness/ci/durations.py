@@ -35,7 +35,7 @@ def of_junit(paths: Iterable[Path], root: Path) -> dict[str, float]:
 
 
 def _file(classname: str, root: Path) -> str:
-    parts = classname.split(".")
+    parts = [part for part in classname.split(".") if part]
     for end in range(len(parts), 0, -1):
         path = Path(*parts[:end]).with_suffix(".py")
         if (root / path).is_file():

@@ -9,6 +9,7 @@ JUNIT = """<testsuites><testsuite>
 <testcase classname="tests.core.test_a" name="test_one" time="1.25"/>
 <testcase classname="tests.core.test_a.TestGroup" name="test_two" time="0.5"/>
 <testcase classname="elsewhere.test_b" name="test_three" time="9"/>
+<testcase classname="" name="an interruption" time="3"/>
 </testsuite></testsuites>"""
 
 
