@@ -152,7 +152,10 @@ def _aftermath(scene: _Scene, launched: Launched, struck: Struck) -> Resumed | N
     saved, resumed = scene.folder / "saved", Resumed()
     if planned.victim is Victim.HARNESS:
         copied = aftermath.save_checkpoint(struck.run, stage.scan, saved)
-        resumed = aftermath.resume(copied, planned.job, stage, scene.name, least=_epochs(struck.rows), most=None)
+        # Once its fixture has reported, a run removes the checkpoint with its scratch: it may be half way.
+        reported = any(row["event"] == "fixture.end" for row in _rows(struck))
+        least = 0 if reported and copied is None else _epochs(struck.rows)
+        resumed = aftermath.resume(copied, planned.job, stage, scene.name, least=least, most=None)
     elif planned.victim is Victim.TRAINING:
         code = launched.wait(LIMIT_S, stage.interruption)
         rows = _rows(struck)

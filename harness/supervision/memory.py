@@ -16,6 +16,10 @@ SHARE = 0.9
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _VMSTAT = Path("/proc/vmstat")
+_LOG, _RECORD = Path("/dev/kmsg"), 8192
+_VICTIM = re.compile(rb"Killed process (\d+) ")
+_NAMESPACE, _FIRST_NAMESPACE = Path("/proc/self/ns/pid"), "pid:[4026531836]"
+"""The kernel's log has the pids of the first namespace, whose number is fixed in the kernel's sources."""
 
 
 def machine_mib() -> float:
@@ -55,6 +59,33 @@ def kernel_kills() -> int | None:
     """
     found = re.search(r"^oom_kill (\d+)$", _text(_VMSTAT), re.MULTILINE)
     return int(found[1]) if found is not None else None
+
+
+def kernel_victims() -> frozenset[int] | None:
+    """
+    Processes that the kernel's own log names as killed for want of memory, lately.
+
+    Returns:
+        Their pids; None where the log cannot be read, or counts pids as another namespace than this one does.
+    """
+    try:
+        if str(_NAMESPACE.readlink()) != _FIRST_NAMESPACE:
+            return None
+        log = os.open(_LOG, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
+    found = set()
+    try:
+        while True:
+            try:
+                record = os.read(log, _RECORD)
+            except BrokenPipeError:  # what was next has been overwritten meanwhile
+                continue
+            found |= {int(pid) for pid in _VICTIM.findall(record)}
+    except OSError:  # the end of the log
+        return frozenset(found)
+    finally:
+        os.close(log)
 
 
 def _own_groups() -> list[Path]:

@@ -143,6 +143,9 @@ class Watch:
         kills = memory.kernel_kills()
         if returncode not in (-9, 128 + 9) or kills is None or self._kills is None or kills <= self._kills:
             return None
+        victims = memory.kernel_victims()
+        if victims is not None and not victims & {self.tree.root, *self.tree.seen}:
+            return None  # the kernel killed somebody else's process meanwhile
         figures = {"peak_mib": round(self.peak_mib, 1), "kernel_kills": kills - self._kills}
         sentence = (
             f"was killed by the kernel for want of memory; it was last seen with {self.peak_mib:.0f} MiB, "

@@ -33,7 +33,7 @@ FILLS = """
 import time
 open("filler", "wb").write(bytes(FIRST))
 for n in range(900):
-    open(f"filler{n}", "wb").write(bytes(20_000)); time.sleep(0.03)
+    open(f"filler{n}", "wb").write(bytes(20_000)); time.sleep(0.03 if n < QUICK else 0.2)
 """
 
 
@@ -62,7 +62,7 @@ def _patched(monkeypatch: pytest.MonkeyPatch, **figures: int) -> None:
 
 @pytest.mark.fault("disk-full")
 def test_a_disk_that_fills_up_ends_the_run_before_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = _in_a_small_volume(tmp_path, "size=16m", FILLS.replace("FIRST", "13_500_000"))
+    said = _in_a_small_volume(tmp_path, "size=16m", FILLS.replace("FIRST", "13_500_000").replace("QUICK", "900"))
     if said is None:
         _patched(monkeypatch, f_bavail=100)
         with pytest.raises(InfrastructureError, match=r"0\.4 of 16 MiB free"):
@@ -79,7 +79,7 @@ def test_a_disk_that_fills_up_ends_the_run_before_it_is_full(tmp_path: Path, mon
 
 @pytest.mark.fault("disk-full")
 def test_inodes_that_run_out_end_the_run_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = _in_a_small_volume(tmp_path, "size=16m,nr_inodes=300", FILLS.replace("FIRST", "1"))
+    said = _in_a_small_volume(tmp_path, "size=16m,nr_inodes=300", FILLS.replace("FIRST", "1").replace("QUICK", "250"))
     if said is None:
         _patched(monkeypatch, f_favail=9)
         with pytest.raises(InfrastructureError, match="9 of 200"):

@@ -39,3 +39,23 @@ def test_kills_of_the_kernel_are_counted_where_it_says_so(tmp_path: Path, monkey
     assert memory.kernel_kills() == 7
     counter.unlink()
     assert memory.kernel_kills() is None
+
+
+def test_the_kernel_s_log_names_its_victims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    namespace, log = tmp_path / "pid", tmp_path / "kmsg"
+    namespace.symlink_to("pid:[4026531836]")
+    os.mkfifo(log)
+    monkeypatch.setattr(memory, "_NAMESPACE", namespace)
+    monkeypatch.setattr(memory, "_LOG", log)
+    # A writer that stays: at its end, a pipe like the log has nothing to read yet.
+    writer = os.open(log, os.O_RDWR)
+    try:
+        os.write(writer, b"6,1,2,-;Memory cgroup out of memory: Killed process 4711 (python) total-vm:1kB\n")
+        assert frozenset({4711}) == memory.kernel_victims()
+    finally:
+        os.close(writer)
+    namespace.unlink()
+    namespace.symlink_to("pid:[1]")
+    assert memory.kernel_victims() is None
+    monkeypatch.setattr(memory, "_NAMESPACE", tmp_path / "absent")
+    assert memory.kernel_victims() is None

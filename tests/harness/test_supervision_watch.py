@@ -109,9 +109,20 @@ def test_a_kill_by_the_kernel_is_told_from_a_strangers(tmp_path: Path, monkeypat
     assert (stranger.returncode, stranger.stop) == (-9, None)
     counter = iter([3, 4])
     monkeypatch.setattr(memory, "kernel_kills", lambda: next(counter))
+    monkeypatch.setattr(memory, "kernel_victims", lambda: None)
     kernel = supervised.run(tmp_path, code)
     assert (MEMORY, Verdict.OOM) == _ending(kernel)
     assert _sentence(kernel).startswith("was killed by the kernel for want of memory; it was last seen with ")
+
+
+def test_a_kill_of_somebody_else_by_the_kernel_is_not_laid_to_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = iter([3, 4])
+    monkeypatch.setattr(memory, "kernel_kills", lambda: next(counter))
+    monkeypatch.setattr(memory, "kernel_victims", lambda: frozenset({1}))
+    finished = supervised.run(tmp_path, "import os; os.kill(os.getpid(), 9)")
+    assert (finished.returncode, finished.stop) == (-9, None)
 
 
 @pytest.fixture
@@ -140,6 +151,7 @@ def test_a_real_kill_by_the_kernel_is_oom(
         print("NO CONTROL GROUP ON THIS MACHINE: the kernel's counter is patched", file=sys.__stderr__)
         counter = iter([0, 1])
         monkeypatch.setattr(memory, "kernel_kills", lambda: next(counter))
+        monkeypatch.setattr(memory, "kernel_victims", lambda: None)
         code = "import os; os.kill(os.getpid(), 9)"
     else:
         code = f"open({str(small_group / 'cgroup.procs')!r}, 'w').write('0')\n{code}"
@@ -228,8 +240,9 @@ def test_a_jump_of_the_clock_changes_nothing(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_starved_command_is_inconclusive_and_a_hanging_one_is_not(tmp_path: Path) -> None:
-    hog = "while True: pass"
-    hogs = [subprocess.Popen([sys.executable, "-c", hog]) for _ in range(2 * (os.cpu_count() or 1))]
+    hog = [sys.executable, "-c", "while True: pass"]
+    # Sessions of their own: a scheduler that groups by session gives each as much as the command's, whatever is nice.
+    hogs = [subprocess.Popen(hog, start_new_session=True) for _ in range(8 * (os.cpu_count() or 1))]
     try:
         starved = supervised.run(tmp_path, "import os; os.nice(19)\nwhile True: pass", timeout_s=4)
         hanging = supervised.run(tmp_path, "import time; time.sleep(60)", timeout_s=4)
