@@ -1,5 +1,9 @@
 """The choice of a device, the threads and the numerical modes of PyTorch."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from backend import BackendUnderTest
 
@@ -63,3 +67,14 @@ def test_denormal_numbers_are_flushed(backend: BackendUnderTest) -> None:
     runtime.configure(RuntimeConfig(device="cpu", threads=1))
     tiny = torch.full((64,), 1e-30) * 1e-10
     assert 0 == int(tiny.count_nonzero())
+
+
+@pytest.mark.parametrize(
+    ("given", "spins"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+)
+def test_waiting_threads_spin_briefly_unless_the_user_says_otherwise(given: dict[str, str], spins: str | None) -> None:
+    code = "import os; import ptycho_torch; print(os.environ.get('GOMP_SPINCOUNT'))"
+    bare = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    done = subprocess.run([sys.executable, "-c", code], env=bare | given, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{spins}\n"
