@@ -1,18 +1,14 @@
-"""
-Many trials, a few at a time, and what they amount to.
-
-A trial is processes that compute while this one waits, so threads do.
-"""
+"""Many kills, a few at a time, and what they amount to."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.endings import trial
 from harness.endings.plan import Planned
 from harness.endings.stage import Stage
 from harness.endings.trial import Trial
+from harness.several import several
 from ptycho.verdict import Verdict
 
 
@@ -72,23 +68,9 @@ def run(planned: Sequence[Planned], stage: Stage, *, jobs: int, on_trial: OnTria
         KeyboardInterrupt: the campaign was asked to end; no process of a trial is left.
     """
     done = []
-    for made in _several(planned, stage, jobs):
+    # The frameworks take longest.
+    longest_first = sorted(planned, key=lambda item: not item.job.real)
+    for made in several(lambda item: trial.run(item, stage), longest_first, jobs=jobs, interruption=stage.interruption):
         done.append(made)
         on_trial(made)
     return sorted(done, key=lambda made: made.planned.number)
-
-
-def _several(planned: Sequence[Planned], stage: Stage, jobs: int) -> Iterator[Trial]:
-    with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="kill") as pool:
-        # The frameworks take longest: begun first, they do not run alone at the end.
-        longest_first = sorted(planned, key=lambda item: not item.job.real)
-        left: set[Future[Trial]] = {pool.submit(trial.run, item, stage) for item in longest_first}
-        try:
-            while left:
-                stage.interruption.check()
-                ended, left = wait(left, timeout=0.2, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    yield future.result()
-        finally:
-            # Those at work ask the same interruption, end their processes and return.
-            pool.shutdown(cancel_futures=True, wait=True)

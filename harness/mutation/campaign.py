@@ -1,19 +1,19 @@
 """
 Many trials, a few at a time, and what they amount to.
 
-A trial is a process or two that compute while this one waits, so threads do. A mutant whose trial says nothing, for
-the machine's sake, is tried once more alone; if it still says nothing, the campaign is no pass.
+A mutant whose trial says nothing, for the machine's sake, is tried once more alone; if it still says nothing, the
+campaign is no pass.
 """
 
 import random
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from harness.mutation import trial
 from harness.mutation.catalogue import GATES, Mutant
 from harness.mutation.stage import Stage
 from harness.mutation.trial import Outcome, Trial
+from harness.several import several
 from ptycho.verdict import Verdict
 
 RIGHT_SIDE = 0.95
@@ -104,7 +104,9 @@ def run(mutants: Sequence[Mutant], stage: Stage, *, jobs: int, on_trial: OnTrial
         KeyboardInterrupt: the run was asked to end; no process of a trial is left.
     """
     done: dict[str, Trial] = {}
-    for made in _several(mutants, stage, jobs):
+    # The high gates take longest.
+    longest_first = sorted(mutants, key=lambda mutant: -GATES.index(mutant.gate))
+    for made in several(lambda item: trial.run(item, stage), longest_first, jobs=jobs, interruption=stage.interruption):
         if made.outcome is not Outcome.ERROR:
             done[made.mutant.id] = made
             on_trial(made)
@@ -113,19 +115,3 @@ def run(mutants: Sequence[Mutant], stage: Stage, *, jobs: int, on_trial: OnTrial
             done[mutant.id] = trial.run(mutant, stage)
             on_trial(done[mutant.id])
     return [done[mutant.id] for mutant in mutants]
-
-
-def _several(mutants: Sequence[Mutant], stage: Stage, jobs: int) -> Iterator[Trial]:
-    with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="trial") as pool:
-        # The high gates take longest: begun first, they do not run alone at the end.
-        longest_first = sorted(mutants, key=lambda mutant: -GATES.index(mutant.gate))
-        left: set[Future[Trial]] = {pool.submit(trial.run, mutant, stage) for mutant in longest_first}
-        try:
-            while left:
-                stage.interruption.check()
-                ended, left = wait(left, timeout=0.2, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    yield future.result()
-        finally:
-            # Those at work ask the same interruption, end their processes and return.
-            pool.shutdown(cancel_futures=True, wait=True)

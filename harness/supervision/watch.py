@@ -2,7 +2,9 @@
 Everything that is watched while a command runs, asked together.
 
 Looking at the processes costs a few milliseconds on a machine with hundreds of them, so looks are spaced by what they
-cost: at most four a second, and never more than half a percent of a processor.
+cost: at most four a second, and never more than half a percent of a processor. At a command's beginning they are
+closer: no pause is longer than the command has lived, so that a short one, too, is seen in the second half of its
+life.
 """
 
 import time
@@ -18,6 +20,7 @@ from harness.supervision.phases import Phases, Stay
 from harness.supervision.tree import Sample, Tree
 from ptycho.verdict import Verdict
 
+FIRST_S = 0.02
 EVERY_S = 0.25
 SPACING = 200
 """A look is followed by a pause of that many times what it cost."""
@@ -111,7 +114,8 @@ class Watch:
 
                 raise InfrastructureError(sentence)
             stop = self._over_memory() or (self._over_time(now) if over else self._over_phase(now))
-            self._next = now + max(EVERY_S, SPACING * (time.thread_time() - before))
+            pause = max(EVERY_S, SPACING * (time.thread_time() - before))
+            self._next = now + min(pause, max(FIRST_S, now - self._started))
             return stop
         return None
 

@@ -46,8 +46,8 @@ def test_the_clean_one_was_really_looked_at(visits: dict[str, dict[str, Any]]) -
     assert expected | {"layouts", "option", "leaks", "device"} == made
     (result,) = visits["clean"]["fixtures"]
     assert result["scores"]["phase_correlation"] > 0.9
-    # A sample of a process that lives for a fraction of a second: it may fall into the start of the interpreter.
-    assert result["train_peak_mib"] > 2
+    # How much is the machine's making: the process lives for a fraction of a second and may be seen as it starts.
+    assert result["train_peak_mib"] > 0
     assert Path(result["reconstruction"]).is_file()
 
 

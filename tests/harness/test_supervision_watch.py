@@ -1,6 +1,7 @@
 """Whatever a command does, its end has one verdict, with figures, and nobody of it is left."""
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -270,11 +271,11 @@ def test_a_command_that_had_its_time_is_over_the_limit_on_a_busy_machine_too(
 
 
 def test_what_a_command_used_is_known_at_its_end(tmp_path: Path) -> None:
-    code = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'sum(range(10**7))'])"
-    usage = supervised.run(tmp_path, code).usage
+    held = "import time; held = b'x' * 2**25; sum(range(10**7)); time.sleep(1)"
+    usage = supervised.run(tmp_path, f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {held!r}])").usage
     assert usage is not None
     assert usage.cpu_s > 0.1  # of a process that had ended and been waited for
-    assert usage.peak_mib > 5
+    assert usage.peak_mib > 32
     assert usage.paused_s == 0
     figures = usage.rounded()
     assert figures["others"] is not None
@@ -296,12 +297,15 @@ def test_looks_are_spaced_by_time_and_by_what_they_cost(tmp_path: Path, monkeypa
     monkeypatch.setattr(tree.Tree, "look", counted)
     supervised.run(tmp_path, "import time; time.sleep(1.5)")
     within = looks[-1] - looks[0]
-    assert 3 <= len(looks) <= 2 + within / watch.EVERY_S
+    # Five at most until pauses have grown to their full length, and the last one.
+    assert 3 <= len(looks) <= 7 + within / watch.EVERY_S
     looks.clear()
     costs = 0.02
     supervised.run(tmp_path, "import time; time.sleep(1.5)")
-    # The first look and the last one; the next would have come after four seconds.
-    assert len(looks) == 2
+    # Each comes when the command has lived twice as long as at the one before; the last one when it has ended.
+    pauses = [later - earlier for earlier, later in itertools.pairwise(looks[1:-1])]
+    assert 3 <= len(looks) <= 9
+    assert all(later > 1.5 * earlier for earlier, later in itertools.pairwise(pauses))
 
 
 def test_every_figure_is_documented() -> None:

@@ -32,6 +32,8 @@ def config(path: Path, folder: Path, **options: Any) -> TrainingConfig:
 
 
 def mapped_mib() -> float:
+    if not STATUS.exists():
+        return 0.0
     lines = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
     return int(lines["RssFile"].split()[0]) / 1024
 
@@ -57,7 +59,6 @@ def test_no_space_is_an_error_before_anything_is_written(large: None, monkeypatc
         resident.empty((100_000,), np.float32)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells mapped memory apart")
 def test_released_pages_are_not_resident(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.ones((8, 2**20), np.float32))
     array = np.load(tmp_path / "a.npy", mmap_mode="r")
@@ -65,8 +66,10 @@ def test_released_pages_are_not_resident(tmp_path: Path) -> None:
     assert float(array.sum()) == 8 * 2**20
     touched = mapped_mib()
     resident.release(array)
-    assert touched - before > 24
-    assert mapped_mib() - before < 8
+    if sys.platform == "linux":  # which alone tells mapped memory apart
+        assert touched - before > 24
+        assert mapped_mib() - before < 8
+    assert float(array.sum()) == 8 * 2**20
 
 
 @pytest.mark.parametrize("variant", ["stored", "deflated", "legacy", "counts"])

@@ -7,6 +7,7 @@ says how. Scans are small and batches do not divide evenly, down to a last one w
 
 import json
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -49,14 +50,14 @@ def spread(one: float, other: float) -> float:
     return abs(one - other) / abs(other)
 
 
-class DistributedSuite:
+class DistributedSuite(ABC):
     """What both backends must show; subclasses say how two processes are started."""
 
     backend: ClassVar[str]
 
+    @abstractmethod
     def launch(self, pipeline: Pipeline, vectors: Sequence[Sequence[object]]) -> list[Done]:
         """Start one rank for each argument vector, wait for all."""
-        raise NotImplementedError
 
     @pytest.fixture
     def pipeline(self, tmp_path: Path) -> Pipeline:
