@@ -22,6 +22,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     interpreters.add_option(parser)
     parser.add_argument("--fixture", default="synthetic", metavar="NAME", help="scan with its object (synthetic)")
+    parser.add_argument(
+        "--measured",
+        action="store_true",
+        help="its object is a reconstruction and not the truth: judge how much of the data is explained",
+    )
     parser.add_argument("--epochs", type=int, nargs="+", default=list(EPOCHS), metavar="N", help="a training for each")
     parser.add_argument("--batch-size", type=int, default=BATCH_SIZE, help=f"groups per step (default: {BATCH_SIZE})")
     parser.add_argument("--warmup-steps", type=int, default=WARMUP_STEPS, help=f"(default: {WARMUP_STEPS})")
@@ -55,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         within_s=args.within,
         root=args.root,
+        measured=args.measured,
         json=args.json,
     )
     return command.main(options, follow=args.follow)

@@ -21,7 +21,9 @@ from harness.events import EventLog
 from harness.expectations import Expected
 from harness.interruption import Interruption
 from harness.runroot import RunRoot
+from ptycho import contract
 from ptycho.fingerprint import ROOT
+from ptycho.fourier_error import object_fourier_error
 from ptycho.output import write_text
 
 TIMEOUT_S = 1800.0
@@ -43,6 +45,7 @@ class Options:
         seed: of every training.
         within_s: seconds of training that count.
         root: the workspace's folder for runs.
+        measured: whether the scan's object is a reconstruction, and not the truth.
         json: print the report as JSON, and nothing else.
     """
 
@@ -54,6 +57,7 @@ class Options:
     seed: int
     within_s: float
     root: Path
+    measured: bool = False
     json: bool = False
 
 
@@ -71,7 +75,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
     """
     kept = runroot.create(options.root)
     points: list[Point] = []
-    report = Report(points=points, sides=tuple(options.pythons), within_s=options.within_s)
+    report = Report(points=points, sides=tuple(options.pythons), within_s=options.within_s, measured=options.measured)
     with _logged(options, kept) as (events, ended):
         for epochs in options.epochs:
             for side in options.pythons:
@@ -125,6 +129,7 @@ def _point(
     judged = scoring.judge(
         cell.cwd / "object" / "reconstruction.npz", KEYS, options.scan, kept.pictures / f"{name}.png", name=name
     )
+    made = judged.reconstruction
     figures = ("phase_correlation", "phase_psnr", "amplitude_psnr")
     return Point(
         side=side,
@@ -133,6 +138,7 @@ def _point(
         process_s=ended["train"].seconds,
         scores={figure: float(judged.scores[figure]) for figure in figures},
         flat={figure: float(judged.flat[figure]) for figure in figures},
+        way=None if made is None else object_fourier_error(made, contract.load(options.scan)).way,
     )
 
 

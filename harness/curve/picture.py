@@ -1,29 +1,34 @@
-"""The curve in one PNG: what is reached against the seconds of training, and the time that counts."""
+"""The curve in one PNG: what is reached against the seconds of training, the time that counts, and the bars."""
 
+from collections.abc import Callable
+from math import nan
 from pathlib import Path
 
-from harness.curve.report import LEAST_CORRELATION, LEAST_GAIN_DB, Report
+from harness.curve.report import LEAST_CORRELATION, LEAST_GAIN_DB, LEAST_WAY, Point, Report
 from ptycho.output import replacing
 from ptycho.pictures import new_figure
 
 
 def save(path: Path, report: Report) -> Path:
     """
-    Draw phase correlation and both gains over a flat object, a line for each side, and the bar across each.
+    Draw what may be judged, a panel for each figure, a line for each side, and the bars that hold for this scan.
 
     Returns:
         The path.
     """
-    figure = new_figure((11.0, 3.4))
-    axes = figure.subplots(1, 3)
-    bars = {"phase_correlation": LEAST_CORRELATION, **LEAST_GAIN_DB}
-    titles = ("phase correlation", "phase PSNR over flat (dB)", "amplitude PSNR over flat (dB)")
-    for axis, (name, least), title in zip(axes, bars.items(), titles, strict=True):
+    figure = new_figure((14.0, 3.4))
+    panels: list[tuple[str, float, bool, Callable[[Point], float]]] = [
+        ("phase correlation", LEAST_CORRELATION, False, lambda point: point.scores["phase_correlation"]),
+        ("phase PSNR over flat (dB)", LEAST_GAIN_DB["phase_psnr"], False, lambda point: point.gain("phase_psnr")),
+        ("amplitude PSNR over flat (dB)", LEAST_GAIN_DB["amplitude_psnr"], False, lambda p: p.gain("amplitude_psnr")),
+        ("Fourier error: way from flat to given", LEAST_WAY, True, lambda p: nan if p.way is None else p.way),
+    ]
+    for axis, (title, least, measured, value) in zip(figure.subplots(1, len(panels)), panels, strict=True):
         for side in report.sides:
             points = sorted(report.of(side), key=lambda point: point.training_s)
-            values = [point.gain(name) if name in LEAST_GAIN_DB else point.scores[name] for point in points]
-            axis.plot([point.training_s for point in points], values, "o-", label=side)
-        axis.axhline(least, color="0.5", linestyle="--", linewidth=0.8)
+            axis.plot([point.training_s for point in points], [value(point) for point in points], "o-", label=side)
+        if measured == report.measured:
+            axis.axhline(least, color="0.5", linestyle="--", linewidth=0.8)
         axis.axvline(report.within_s, color="0.5", linestyle=":", linewidth=0.8)
         axis.set_xlim(left=0)
         axis.set_xlabel("seconds of training")

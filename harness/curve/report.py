@@ -1,4 +1,9 @@
-"""The points of the curve, and the bar: what the best training that fits the time must reach."""
+"""
+The points of the curve, and the bar: what the best training that fits the time must reach.
+
+The object of a simulated scan is the truth. That of a measured one is another reconstruction: there, what counts is how
+well the measured diffraction is explained.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -6,11 +11,14 @@ from typing import Any
 
 from ptycho.verdict import Verdict
 
-SCHEMA = "ptycho-quality-curve/1"
+SCHEMA = "ptycho-quality-curve/2"
 
 LEAST_CORRELATION = 0.90
 LEAST_GAIN_DB = {"phase_psnr": 5.0, "amplitude_psnr": 3.0}
 """Over a flat object in the reconstruction's place."""
+
+LEAST_WAY = 0.90
+"""Of the way from a flat object's Fourier error to that of the file's object, on a measured scan."""
 
 TRAINING = ("trace", "train", "validate", "checkpoint")
 """Phases that make up the training; start-up, reading and saving are the process's."""
@@ -28,6 +36,7 @@ class Point:
         process_s: seconds of the whole process.
         scores: of its reconstruction.
         flat: of a flat object.
+        way: from a flat object's Fourier error (0) to that of the file's object (1), or None where that is no better.
     """
 
     side: str
@@ -36,6 +45,7 @@ class Point:
     process_s: float
     scores: Mapping[str, float]
     flat: Mapping[str, float]
+    way: float | None
 
     @property
     def name(self) -> str:
@@ -46,9 +56,15 @@ class Point:
         """A figure less a flat object's."""
         return self.scores[figure] - self.flat[figure]
 
-    @property
-    def shortfalls(self) -> list[str]:
-        """What it does not reach."""
+    def shortfalls(self, *, measured: bool) -> list[str]:
+        """What it does not reach of a measured or of a simulated scan."""
+        if measured:
+            if self.way is not None and self.way >= LEAST_WAY:
+                return []
+            reached = "the file's object explains the data no better than a flat one"
+            if self.way is not None:
+                reached = f"Fourier error {self.way:.0%} of the way from a flat object to the file's"
+            return [f"{reached}; needed: {LEAST_WAY:.0%}"]
         found = []
         if not self.scores["phase_correlation"] >= LEAST_CORRELATION:
             found.append(f"phase correlation {self.scores['phase_correlation']:.3f}; needed: {LEAST_CORRELATION:.2f}")
@@ -68,11 +84,13 @@ class Report:
         points: in the order in which they were made.
         sides: those that must be there.
         within_s: the time that counts.
+        measured: whether the file's object is a reconstruction, and not the truth.
     """
 
     points: Sequence[Point]
     sides: Sequence[str]
     within_s: float
+    measured: bool = False
 
     def of(self, side: str) -> list[Point]:
         """A side's points."""
@@ -90,7 +108,9 @@ class Report:
             if best is None:
                 yield f"{side}: no training fits {self.within_s:g} s"
                 continue
-            yield from (f"{best.name} in {best.training_s:.0f} s: {text}" for text in best.shortfalls)
+            yield from (
+                f"{best.name} in {best.training_s:.0f} s: {text}" for text in best.shortfalls(measured=self.measured)
+            )
 
     @property
     def verdict(self) -> Verdict:
@@ -103,6 +123,7 @@ class Report:
         return {
             "schema": SCHEMA,
             "within_s": self.within_s,
+            "measured": self.measured,
             "points": [asdict(point) for point in self.points],
             "counted": {side: None if point is None else point.epochs for side, point in longest.items()},
             "complaints": list(self.complaints()),
@@ -112,6 +133,7 @@ class Report:
     def table(self) -> list[list[str]]:
         """A header, then a row a point."""
         header = ["training", "seconds", "process", "phase corr.", "phase dB over flat", "amplitude dB over flat"]
+        header.append("way to the given object")
         return [header] + [
             [
                 point.name,
@@ -119,6 +141,7 @@ class Report:
                 f"{point.process_s:.0f}",
                 f"{point.scores['phase_correlation']:.3f}",
                 *(f"{point.gain(figure):+.1f}" for figure in LEAST_GAIN_DB),
+                "–" if point.way is None else f"{point.way:.0%}",
             ]
             for point in self.points
         ]

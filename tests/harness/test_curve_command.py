@@ -61,7 +61,7 @@ def stand_in(tmp_path: Path, scan: Path) -> Maker:
     return make
 
 
-def options(scan: Path, root: Path, torch: str, tf: str) -> Options:
+def options(scan: Path, root: Path, torch: str, tf: str, *, measured: bool = False) -> Options:
     return Options(
         pythons={"torch": torch, "tf": tf},
         scan=scan,
@@ -71,6 +71,7 @@ def options(scan: Path, root: Path, torch: str, tf: str) -> Options:
         seed=42,
         within_s=60.0,
         root=root,
+        measured=measured,
     )
 
 
@@ -96,6 +97,17 @@ def test_a_flat_reconstruction_on_one_side_fails(scan: Path, stand_in: Maker, tm
     assert report.verdict is Verdict.FAIL
     assert {text.split(":")[0] for text in report.complaints()} == {"tf, 3 epochs in 31 s"}
     assert json.loads((folder / "verdict.json").read_text())["verdict"] == "fail"
+
+
+@pytest.mark.parametrize(("flat", "verdict"), [(False, Verdict.PASS), (True, Verdict.FAIL)])
+def test_of_a_measured_scan_the_way_to_the_given_object_counts(
+    scan: Path, stand_in: Maker, tmp_path: Path, flat: bool, verdict: Verdict
+) -> None:
+    asked = options(scan, tmp_path / "runs", stand_in("torch"), stand_in("tf", flat=flat), measured=True)
+    report, _ = command.run(asked, Interruption())
+    ways = [point.way for point in report.points]
+    assert ways == pytest.approx([1.0, 0.0 if flat else 1.0] * 2, abs=1e-6)
+    assert report.verdict is verdict
 
 
 def test_trainings_that_take_too_long_do_not_count(scan: Path, stand_in: Maker, tmp_path: Path) -> None:

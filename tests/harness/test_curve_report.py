@@ -13,12 +13,20 @@ FLAT = {"phase_correlation": 0.0, "phase_psnr": 5.0, "amplitude_psnr": 20.0}
 GOOD = {"phase_correlation": 0.93, "phase_psnr": 13.0, "amplitude_psnr": 26.0}
 
 
-def point(side: str, epochs: int, seconds: float, **worse: float) -> Point:
-    return Point(side=side, epochs=epochs, training_s=seconds, process_s=seconds + 4, scores=GOOD | worse, flat=FLAT)
+def point(side: str, epochs: int, seconds: float, *, way: float | None = 0.95, **worse: float) -> Point:
+    return Point(
+        side=side,
+        epochs=epochs,
+        training_s=seconds,
+        process_s=seconds + 4,
+        scores=GOOD | worse,
+        flat=FLAT,
+        way=way,
+    )
 
 
-def report(*points: Point) -> Report:
-    return Report(points=points, sides=("torch", "tf"), within_s=120.0)
+def report(*points: Point, measured: bool = False) -> Report:
+    return Report(points=points, sides=("torch", "tf"), within_s=120.0, measured=measured)
 
 
 TF = point("tf", 4, 80.0)
@@ -45,6 +53,26 @@ def test_one_figure_below_its_bar_fails(worse: dict[str, float], sentence: str) 
     assert found.verdict is Verdict.FAIL
 
 
+def test_of_a_measured_scan_only_the_data_judge() -> None:
+    poor = {"phase_correlation": 0.1, "phase_psnr": 1.0, "amplitude_psnr": 1.0}
+    assert list(report(point("torch", 4, 70.0, way=0.9, **poor), TF, measured=True).complaints()) == []
+
+
+@pytest.mark.parametrize(
+    ("way", "sentence"),
+    [
+        (0.894, "Fourier error 89% of the way from a flat object to the file's; needed: 90%"),
+        (-0.5, "Fourier error -50% of the way from a flat object to the file's; needed: 90%"),
+        (float("nan"), "Fourier error nan% of the way from a flat object to the file's; needed: 90%"),
+        (None, "the file's object explains the data no better than a flat one; needed: 90%"),
+    ],
+)
+def test_a_measured_scan_that_is_not_explained_fails(way: float | None, sentence: str) -> None:
+    found = report(point("torch", 4, 70.4, way=way), TF, measured=True)
+    assert list(found.complaints()) == [f"torch, 4 epochs in 70 s: {sentence}"]
+    assert found.verdict is Verdict.FAIL
+
+
 def test_a_good_training_that_takes_too_long_does_not_count() -> None:
     found = report(point("torch", 1, 20.0, phase_psnr=6.0), point("torch", 8, 121.0), TF)
     assert list(found.complaints()) == ["torch, 1 epoch in 20 s: phase PSNR 1.0 dB over a flat object; needed: 5 dB"]
@@ -62,7 +90,8 @@ def test_a_side_without_a_training_in_time_fails() -> None:
 
 
 def test_the_table_has_a_row_a_point() -> None:
-    assert report(TF).table()[1:] == [["tf, 4 epochs", "80", "84", "0.930", "+8.0", "+6.0"]]
+    assert report(TF).table()[1:] == [["tf, 4 epochs", "80", "84", "0.930", "+8.0", "+6.0", "95%"]]
+    assert report(replace(TF, way=None)).table()[1][-1] == "–"
 
 
 def test_the_picture_has_a_line_for_each_side(tmp_path: Path) -> None:
