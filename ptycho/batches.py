@@ -94,8 +94,9 @@ def _share(ranks: Ranks, store: Store, chosen: Indices, rows: resident.Rows | No
 def _from_file(store: Store, chosen: Sequence[Indices], num_workers: int, ranks: Ranks) -> Generator[Batch, None, None]:
     """The same batches out of a store that is too large to be mapped whole; each read announces a later one."""
     groups = np.asarray(store.groups)
+    wanted = sum(map(len, chosen)) * groups.shape[1] // ranks.world
     ahead = max(1, resident.AHEAD_ROWS // max(1, len(chosen[0]) * groups.shape[1])) if chosen else 1
-    with resident.Rows(array_path(store.directory, "diffraction"), store.diffraction) as rows:
+    with resident.Rows(array_path(store.directory, "diffraction"), store.diffraction, wanted=wanted) as rows:
 
         def read(number: int) -> Batch:
             for later in chosen[number + ahead : number + ahead + 1] if number else chosen[1 : ahead + 1]:

@@ -3,12 +3,15 @@ Arrays larger than what should stay in memory: mapped from a file, and given bac
 
 A mapped page counts as resident until somebody drops it, although its bytes are in the page cache anyway. So whoever
 walks over a large array releases it on the way (`release`), and a training's memory does not depend on its scan. What
-is read at random places is read past the map (`Rows`): a touch of one page may map two megabytes around it.
+is read at random places is read past the map (`Rows`): a touch of one page may map two megabytes around it. A disk
+gives a stream faster than it gives as many rows here and there, so what the page cache can hold is streamed into it.
 """
 
+import contextlib
 import mmap
 import os
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +25,12 @@ MAPPED_FROM_BYTES = 128 * 2**20
 
 AHEAD_ROWS = 512
 """Rows that are announced before they are read: a disk is fast only with many requests at a time."""
+
+STREAMED_SHARE = 0.5
+"""Of the memory that the system can give: a file that takes more is not streamed, it would push itself out again."""
+
+_STREAM_BYTES = 4 * 2**20
+_MEMORY = Path("/proc/meminfo")
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
@@ -78,26 +87,48 @@ class Rows:
     """
     Rows of a large `.npy` file by number, each read into place by one call; a context manager.
 
+    Meanwhile the whole file is streamed into the page cache, if that can hold it and most of it will be read; otherwise
+    rows that will be read soon are to be announced.
+
     Args:
         path: the file.
         array: its map, which knows shape and type.
+        wanted: how many rows will be read.
+
+    Attributes:
+        streamed: whether it is streamed.
     """
 
-    def __init__(self, path: Path, array: NDArray[Any]) -> None:
+    def __init__(self, path: Path, array: NDArray[Any], *, wanted: int = 0) -> None:
         self._shape, self._dtype = array.shape[1:], array.dtype
         self._bytes = array.nbytes // len(array)
         self._file = os.open(path, os.O_RDONLY)
         self._first = os.fstat(self._file).st_size - array.nbytes
+        self.streamed = 2 * wanted >= len(array) and array.nbytes <= STREAMED_SHARE * _available()
+        self._closing = threading.Event()
+        self._streamer = threading.Thread(target=self._stream, name="stream", daemon=True)
 
     def __enter__(self) -> Self:
+        if self.streamed:
+            self._streamer.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._closing.set()
+        if self.streamed:
+            self._streamer.join()
         os.close(self._file)
 
+    def _stream(self) -> None:
+        part, at = bytearray(_STREAM_BYTES), 0
+        # What cannot be read here is an error where it is wanted.
+        with contextlib.suppress(OSError):
+            while not self._closing.is_set() and (got := os.preadv(self._file, [part], at)):
+                at += got
+
     def announce(self, indices: NDArray[np.int64]) -> None:
-        """Let the system read these rows while others are in use."""
-        if hasattr(os, "posix_fadvise"):
+        """Let the system read these rows while others are in use; nothing happens where all are streamed."""
+        if not self.streamed and hasattr(os, "posix_fadvise"):
             for index in indices.ravel().tolist():
                 os.posix_fadvise(self._file, self._first + index * self._bytes, self._bytes, os.POSIX_FADV_WILLNEED)
 
@@ -113,6 +144,15 @@ class Rows:
             if os.preadv(self._file, [row], self._first + index * self._bytes) != self._bytes:
                 raise InfrastructureError(f"row {index} of a store cannot be read whole; remove the store, run again")
         return out.reshape(*indices.shape, *self._shape)
+
+
+def _available() -> int:
+    """Bytes that the system can give without paging, or 0 where it does not say."""
+    try:
+        lines = dict(line.split(":", 1) for line in _MEMORY.read_text(encoding="ascii").splitlines())
+        return int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError):
+        return 0
 
 
 def _map(array: NDArray[Any]) -> mmap.mmap | None:

@@ -27,8 +27,8 @@ from ptycho.errors import exit_on_error
 from ptycho.grouping import Indices
 from ptycho.store import Store
 
-PARTS, COLD_PARTS = 10, 4
-"""In how many turns an epoch is read, and how often a tenth of a quarter of it from the disk itself."""
+PARTS, COLD_ROUNDS = 10, 5
+"""In how many turns an epoch is read, and how often a whole one from the disk itself."""
 
 _STATUS = Path("/proc/self/status")
 _PERIOD_S = 0.005
@@ -72,10 +72,9 @@ class Reading:
         gridsize: g.
         groups: G.
         bytes_read: of diffraction in one epoch.
-        cold_bytes: read once more from the disk itself, 0 where the set is small.
-        seconds: processor time by phase: `load`, `prepare`, `store`, `order`, `epoch` and, beside it, `plain`; from
-            the disk itself `cold_epoch` and `cold_plain`.
+        seconds: processor time by phase: `load`, `prepare`, `store`, `order`, `epoch` and, beside it, `plain`.
         wall: the same of the clock on the wall.
+        cold: wall time of each `epoch` and each `plain` reading from the disk itself; empty where the set is small.
         start: resident memory before the scan, MiB.
         peak: and at its largest, MiB.
     """
@@ -85,9 +84,9 @@ class Reading:
     gridsize: int
     groups: int = 0
     bytes_read: int = 0
-    cold_bytes: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     wall: dict[str, float] = field(default_factory=dict)
+    cold: dict[str, list[float]] = field(default_factory=dict)
     start: Memory = field(default_factory=Memory)
     peak: Memory = field(default_factory=Memory)
 
@@ -145,26 +144,37 @@ def read(scan: Path, folder: Path, *, gridsize: int, side: int, batch_size: int)
             with found.phase("plain"):
                 _plain(file, size, at_once)
         if store.diffraction.nbytes >= resident.MAPPED_FROM_BYTES and hasattr(os, "posix_fadvise"):
-            found.cold_bytes = _cold(found, store, order, batch_size, file, at_once)
+            found.cold = _cold(store, order, batch_size, file, at_once)
     finally:
         os.close(file)
     return found
 
 
-def _cold(found: Reading, store: Store, order: Indices, batch_size: int, file: int, at_once: int) -> int:
-    """A part of an epoch from the disk itself, in turns with a plain reading; returns the bytes of each."""
-    total, count = 0, max(1, len(order) // (batch_size * COLD_PARTS * PARTS))
-    for part in range(COLD_PARTS):
-        chosen = order[part * count * batch_size : (part + 1) * count * batch_size]
-        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-        with found.phase("cold_epoch"):
-            batched = batches.iterate(store, chosen, batch_size=batch_size)
-            size = sum(batch.diffraction.nbytes for batch in batched)
-        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-        with found.phase("cold_plain"):
-            _plain(file, size, at_once)
-        total += size
-    return total
+def _cold(store: Store, order: Indices, batch_size: int, file: int, at_once: int) -> dict[str, list[float]]:
+    """
+    Whole epochs from the disk itself, in turns with plain readings of the file.
+
+    Several of each, because the host of a virtual disk keeps parts of it in a cache of its own.
+    """
+    os.fsync(file)  # or what was written just now would stay
+
+    def epoch() -> None:
+        for _ in batches.iterate(store, order, batch_size=batch_size):
+            pass
+
+    def plain() -> None:
+        os.lseek(file, 0, os.SEEK_SET)
+        _plain(file, store.diffraction.nbytes, at_once)
+
+    ways: dict[str, Callable[[], None]] = {"plain": plain, "epoch": epoch}
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(COLD_ROUNDS):
+        for name in sorted(ways, reverse=turn % 2 == 0):
+            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+            started = time.perf_counter()
+            ways[name]()
+            found[name].append(time.perf_counter() - started)
+    return found
 
 
 def _plain(file: int, size: int, at_once: int) -> None:

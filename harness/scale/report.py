@@ -6,6 +6,7 @@ epoch is read beside a plain reading is reported and not judged: it is a propert
 """
 
 import json
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from ptycho import fingerprint
 from ptycho.output import write_text
 from ptycho.verdict import Verdict
 
-SCHEMA = "ptycho-harness-scale/1"
+SCHEMA = "ptycho-harness-scale/2"
 
 MAX_GROWTH_MB = 300.0
 MAX_COST_RATIO = 1.5
@@ -65,9 +66,9 @@ class Row:
 
     @property
     def of_cold(self) -> float | None:
-        """The same from the disk itself, by the clock on the wall; None where it was not read."""
-        wall = self.reading["wall"]
-        return float(wall["cold_plain"] / wall["cold_epoch"]) if self.reading.get("cold_bytes") else None
+        """The same from the disk itself, medians by the clock on the wall; None where it was not read."""
+        cold = self.reading["cold"]
+        return statistics.median(cold["plain"]) / statistics.median(cold["epoch"]) if cold else None
 
 
 @dataclass(frozen=True, kw_only=True)

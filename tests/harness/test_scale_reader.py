@@ -1,6 +1,7 @@
 """The reader takes a scan to its last batch, counts every byte, and prints one line."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,13 @@ def test_every_pattern_of_every_group_is_read(gridsize: int, path: Path, tmp_pat
 
 def test_a_large_store_is_also_read_from_the_disk(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resident, "MAPPED_FROM_BYTES", 100_000)
+    dropped = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda *given: dropped.append(given[1:]))
     found = reader.read(path, tmp_path, gridsize=1, side=64, batch_size=2)
-    assert found.cold_bytes == reader.COLD_PARTS * 2 * 64 * 64 * 4
-    assert set(found.wall) >= {"cold_epoch", "cold_plain"}
+    assert {"epoch": reader.COLD_ROUNDS, "plain": reader.COLD_ROUNDS} == {
+        way: len(seconds) for way, seconds in found.cold.items()
+    }
+    assert dropped.count((0, 0, os.POSIX_FADV_DONTNEED)) == 2 * reader.COLD_ROUNDS
 
 
 def test_it_prints_one_line_of_json(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from ptycho.verdict import Verdict
 def row(patterns: int, *, mib: float = 100.0, microseconds: float = 90.0, side: int = 64, **steps: Any) -> Row:
     seconds = dict.fromkeys(PHASES, 1e-6 * microseconds * patterns / len(PHASES)) | {"plain": 0.5}
     reading: dict[str, Any] = {"patterns": patterns, "side": side, "gridsize": 1, "groups": patterns}
-    reading |= {"bytes_read": patterns * side * side * 4, "cold_bytes": 0, "seconds": seconds, "wall": seconds}
+    reading |= {"bytes_read": patterns * side * side * 4, "cold": {}, "seconds": seconds, "wall": seconds}
     return Row(reading=reading | {"peak": {"own": mib / 2, "mapped": mib / 2, "both": mib}}, steps=steps)
 
 
@@ -50,10 +50,16 @@ def test_no_size_is_no_pass() -> None:
     assert Report(rows=[], left_out={label(10, 256, 1): "too large"}).verdict is Verdict.FAIL
 
 
+def test_an_odd_reading_from_the_disk_does_not_decide() -> None:
+    found = row(1000)
+    cold = {"plain": [2.0, 0.1, 2.2], "epoch": [2.5, 9.0, 2.4]}
+    assert Row(reading={**found.reading, "cold": cold}).of_cold == pytest.approx(0.8)
+
+
 def test_what_is_written(tmp_path: Path) -> None:
     report = Report(rows=[row(1000), row(100_000, torch={"seconds_per_pattern": 0.01, "peak_mb": 500.0})])
     written = json.loads(report.write(tmp_path / "scale.json").read_text())
-    assert (written["schema"], written["verdict"]) == ("ptycho-harness-scale/1", "pass")
+    assert (written["schema"], written["verdict"]) == ("ptycho-harness-scale/2", "pass")
     assert [item["reading"]["patterns"] for item in written["rows"]] == [1000, 100_000]
     assert written["rows"][0]["of_cold"] is None
     headings, first, second = report.table()

@@ -1,6 +1,8 @@
 """Large arrays outside memory: the same values, dropped pages, rows past the map. "Large" is made small here."""
 
+import os
 import sys
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -104,9 +106,9 @@ def test_a_member_that_is_mapped_must_have_its_checksum(large: None, tmp_path: P
 
 @pytest.mark.parametrize("world", [1, 2])
 @pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("ahead", [1, 10_000])
+@pytest.mark.parametrize(("ahead", "share"), [(1, 0.0), (10_000, 0.0), (1, 0.5)])
 def test_batches_of_a_large_store_are_the_same_bytes(
-    ahead: int, workers: int, world: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ahead: int, share: float, workers: int, world: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = crafted_npz.write(tmp_path / "scan.npz", SCAN)
     made = config(path, tmp_path)
@@ -118,6 +120,7 @@ def test_batches_of_a_large_store_are_the_same_bytes(
         small = [batch.diffraction for batch in batches.iterate(store, order, batch_size=5, ranks=ranks)]
         monkeypatch.setattr(resident, "MAPPED_FROM_BYTES", 100_000)
         monkeypatch.setattr(resident, "AHEAD_ROWS", ahead)
+        monkeypatch.setattr(resident, "STREAMED_SHARE", share)
         again = batches.iterate(store, order, batch_size=5, num_workers=workers, ranks=ranks)
         large = [batch.diffraction for batch in again]
     assert [one.tobytes() for one in large] == [one.tobytes() for one in small]
@@ -133,3 +136,72 @@ def test_a_store_that_was_cut_short_is_an_error(tmp_path: Path) -> None:
             file.truncate(5000)
         with pytest.raises(InfrastructureError, match="row 7 of a store"):
             rows.take(np.array([7]))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Eight rows of 4000 bytes."""
+    np.save(tmp_path / "a.npy", np.ones((8, 1000), np.float32))
+    return tmp_path / "a.npy"
+
+
+def calls_of(monkeypatch: pytest.MonkeyPatch, name: str) -> list[tuple[Any, ...]]:
+    """Arguments of each call of a function of `os`."""
+    real, calls = getattr(os, name), []
+
+    def spy(*given: Any) -> Any:
+        calls.append(given)
+        return real(*given)
+
+    monkeypatch.setattr(os, name, spy)
+    return calls
+
+
+def test_a_file_that_fits_is_streamed_from_end_to_end_and_nothing_announced(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resident, "_available", lambda: 100_000)
+    monkeypatch.setattr(resident, "_STREAM_BYTES", 10_000)
+    reads, announced = calls_of(monkeypatch, "preadv"), calls_of(monkeypatch, "posix_fadvise")
+    with resident.Rows(file, np.load(file, mmap_mode="r"), wanted=4) as rows:
+        assert rows.streamed
+        rows.announce(np.arange(8))
+        rows._streamer.join()
+    assert [place for _, _, place in reads] == [0, 10_000, 20_000, 30_000, file.stat().st_size]
+    assert announced == []
+
+
+@pytest.mark.parametrize(("available", "wanted"), [(63_999, 8), (10**9, 3), (0, 8)])
+def test_rows_are_announced_of_a_file_that_is_too_large_or_hardly_read(
+    available: int, wanted: int, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resident, "_available", lambda: available)
+    announced = calls_of(monkeypatch, "posix_fadvise")
+    with resident.Rows(file, np.load(file, mmap_mode="r"), wanted=wanted) as rows:
+        assert not rows.streamed
+        rows.announce(np.array([[3], [1]]))
+    assert [(place, size) for _, place, size, _ in announced] == [(128 + 12_000, 4000), (128 + 4000, 4000)]
+
+
+def test_closing_early_ends_the_stream(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, begun = os.preadv, threading.Event()
+
+    def endless(descriptor: int, buffers: Any, place: int) -> int:
+        begun.set()
+        return real(descriptor, buffers, place % 20_000)
+
+    monkeypatch.setattr(os, "preadv", endless)
+    monkeypatch.setattr(resident, "_available", lambda: 10**9)
+    monkeypatch.setattr(resident, "_STREAM_BYTES", 4000)
+    with resident.Rows(file, np.load(file, mmap_mode="r"), wanted=8) as rows:
+        begun.wait(10)
+        assert rows._streamer.is_alive()
+    assert not rows._streamer.is_alive()
+
+
+def test_a_system_that_does_not_say_gets_announcements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resident, "_MEMORY", tmp_path / "absent")
+    assert resident._available() == 0
+    (tmp_path / "meminfo").write_text("MemTotal:  8 kB\nMemAvailable:    4 kB\n")
+    monkeypatch.setattr(resident, "_MEMORY", tmp_path / "meminfo")
+    assert resident._available() == 4096
