@@ -54,6 +54,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--canary-seed", type=int, metavar="SEED", help="of their choice (default: drawn and printed)")
     parser.add_argument("--quality", action="store_true", help="compare trained quality over seeds instead (R9)")
     parser.add_argument(
+        "--bf16", choices=SIDES, help="with --quality: a backend's bfloat16 against its float32, over seeds"
+    )
+    parser.add_argument(
         "--resume", type=Path, metavar="JSON", help="with --quality: go on with an interrupted campaign"
     )
     parser.add_argument("--epochs", type=int, metavar="N", help="with --quality: of each training")
@@ -135,8 +138,8 @@ def _refuse(args: argparse.Namespace) -> None:
         found.append(f"--canaries {args.canaries} --canary-seed {args.canary_seed}; allowed: 0 or more")
     if (args.write or args.reason is not None) and not args.recalibrate:
         found.append("--write and --reason go with --recalibrate")
-    if (args.resume is not None or args.epochs is not None) and not args.quality:
-        found.append("--resume and --epochs go with --quality")
+    if any(value is not None for value in (args.resume, args.epochs, args.bf16)) and not args.quality:
+        found.append("--resume, --epochs and --bf16 go with --quality")
     if args.target and (args.quality or args.recalibrate or args.replay):
         found.append("--target goes with neither --quality nor --recalibrate nor --replay")
     modes = [name for name in ("quality", "recalibrate", "replay") if getattr(args, name)]
@@ -147,7 +150,7 @@ def _refuse(args: argparse.Namespace) -> None:
 
 
 def _quality(args: argparse.Namespace, chosen: dict[str, str], scan: Path) -> int:
-    from harness.parity import quality
+    from harness.parity import quality, quality_sides
 
     options = quality.Options(
         pythons=chosen,
@@ -155,6 +158,7 @@ def _quality(args: argparse.Namespace, chosen: dict[str, str], scan: Path) -> in
         root=args.root,
         seeds=tuple(range(1, (args.seeds or quality.SEEDS) + 1)),
         epochs=args.epochs or quality.EPOCHS,
+        contest=quality_sides.precisions(args.bf16) if args.bf16 else quality_sides.BACKENDS,
         resume=args.resume,
         quiet=args.quiet or args.json,
         json=args.json,

@@ -1,5 +1,5 @@
 """
-R9, trained quality: does a training end equally well whichever backend does it?
+R9, trained quality: does a training end equally well whichever backend, or precision, does it?
 
 Each seed is trained, inferred and scored on both sides through their public commands. Every side has a core and a
 thread of its own here and goes through the seeds at its own pace; what is compared are pairs. One thread a process:
@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,25 +28,21 @@ from harness.interruption import Interruption
 from harness.parity import equivalence, quality_campaign, quality_measure, quality_picture, quality_report
 from harness.parity.quality_campaign import Campaign, Run
 from harness.parity.quality_report import QualityReport
+from harness.parity.quality_sides import BACKENDS, Contest, Side
 from harness.removal import remove_tree
 from harness.target_parts import Command
 from harness.targets import Target
 from ptycho import contract, fingerprint
 from ptycho.errors import PtychoError, UsageError
 
-RUNG = "R9 trained quality"
-SIDES = ("torch", "tf")
-"""A difference is the first less the second."""
-
 SEEDS, EPOCHS, BATCH_SIZE = 24, 7, 4
 """Why these: docs/quality.md."""
 
-RUN_TIMEOUT_S = 3600.0
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
 
 
 def _built_in() -> dict[str, Path]:
-    return {side: targets.built_in(side) for side in SIDES}
+    return {side.backend: targets.built_in(side.backend) for side in BACKENDS.sides}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,15 +51,16 @@ class Options:
     What the user asked for.
 
     Attributes:
-        pythons: interpreter by side.
+        pythons: interpreter by backend.
         scan: file to train on and to reconstruct; it must hold its object.
         root: the workspace's folder for runs.
         seeds: each is trained once on either side.
         epochs: of each training.
         batch_size: groups per step.
         gridsize: g.
-        resume: `quality.json` of an interrupted campaign, or of one to be extended.
-        targets: target file by side.
+        contest: what is compared with what.
+        resume: the document of an interrupted campaign, or of one to be extended.
+        targets: target file by backend.
         quiet: print nothing while running.
         json: print the result as one JSON document, and only that.
     """
@@ -75,13 +72,14 @@ class Options:
     epochs: int = EPOCHS
     batch_size: int = BATCH_SIZE
     gridsize: int = 1
+    contest: Contest = BACKENDS
     resume: Path | None = None
     targets: Mapping[str, Path] = field(default_factory=_built_in)
     quiet: bool = False
     json: bool = False
 
     def __post_init__(self) -> None:
-        problems = [f"--python {side}=… is missing" for side in SIDES if side not in self.pythons]
+        problems = [f"--python {one}=… is missing" for one in self.contest.backends if one not in self.pythons]
         if len(set(self.seeds)) != len(self.seeds) or any(seed < 0 for seed in self.seeds):
             problems.append(f"seeds {list(self.seeds)}; allowed: different ones, from 0")
         if len(self.seeds) < equivalence.LEAST:
@@ -109,15 +107,15 @@ class _Bench:
 
     @property
     def file(self) -> Path:
-        return self.kept.path / quality_campaign.FILE
+        return self.kept.path / self.options.contest.file
 
-    def drive(self, side: str) -> None:
+    def drive(self, side: Side) -> None:
         """All seeds that one side still lacks, one after the other; ends early where the other side failed."""
         try:
             for seed in self.options.seeds:
                 if self.stopped.is_set():
                     return
-                if not self.campaign.has(side, seed):
+                if not self.campaign.has(side.name, seed):
                     self.take(self.train(side, seed))
         except BaseException:
             self.stopped.set()
@@ -136,7 +134,7 @@ class _Bench:
         """One run, and the time that is left."""
         figures = run.measured.figures
         flat = ", no better than a flat object" if run.measured.collapsed else ""
-        done = sum(self.campaign.has(side, seed) for side in SIDES for seed in self.options.seeds)
+        done = sum(self.campaign.has(side, seed) for side in self.campaign.sides for seed in self.options.seeds)
         left = self.left_s()
         remaining = f"about {left / 60:.0f} min left" if left >= 90 else f"about {left:.0f} s left"
         return (
@@ -146,21 +144,22 @@ class _Bench:
 
     def left_s(self) -> float:
         """Seconds until the slower side is through; a side without a run yet is taken to be as slow as the other."""
-        mean = {side: [run.seconds for run in self.campaign.runs if run.side == side] for side in SIDES}
+        sides = self.campaign.sides
+        mean = {side: [run.seconds for run in self.campaign.runs if run.side == side] for side in sides}
         every = [seconds for found in mean.values() for seconds in found]
-        missing = {s: sum(not self.campaign.has(s, seed) for seed in self.options.seeds) for s in SIDES}
-        return max(missing[side] * float(np.mean(mean[side] or every or [0.0])) for side in SIDES)
+        missing = {s: sum(not self.campaign.has(s, seed) for seed in self.options.seeds) for s in sides}
+        return max(missing[side] * float(np.mean(mean[side] or every or [0.0])) for side in sides)
 
-    def train(self, side: str, seed: int) -> Run:
+    def train(self, side: Side, seed: int) -> Run:
         """Train, infer, score; the scratch of both processes is gone afterwards."""
-        target, name = self.loaded[side], f"{side}-{seed}"
+        target, name = self.loaded[side.name], f"{side.name}-{seed}"
         made = job.attempt(
             target,
             name,
             self.options.scan,
             cells=self.kept.scratch,
             values={**self.settings, "seed": seed, "device": "cpu"},
-            run=partial(self.command, target, self.options.pythons[side]),
+            run=partial(self.command, target, self.options.pythons[side.backend]),
         )
         if made.fault is not None:
             error = PtychoError(made.fault.sentence)
@@ -170,7 +169,7 @@ class _Bench:
         try:
             summary: dict[str, Any] = json.loads((made.model / (target.summary or "")).read_text(encoding="utf-8"))
             run = Run(
-                side=side,
+                side=side.name,
                 seed=seed,
                 measured=quality_measure.measure(
                     made.model, made.reconstruction(target), target.reconstruction_keys, self.truth
@@ -182,7 +181,7 @@ class _Bench:
         except (PtychoError, OSError, ValueError, KeyError) as error:
             raise PtychoError(f"{name} ran, but what it left cannot be scored: {error!r}") from error
         refused = [text for step in ("train", "infer") for text in remove_tree(self.kept.scratch / f"{name}-{step}")]
-        self.events.write("quality.scratch", side=side, seed=seed, refused=refused)
+        self.events.write("quality.scratch", side=side.name, seed=seed, refused=refused)
         return run
 
     def command(
@@ -212,20 +211,6 @@ class _Bench:
         )
 
 
-def _load(path: Path) -> Target:
-    """
-    A target with all the time in the world: its own limits are for the short job on the small scan.
-
-    Raises:
-        UsageError: it leaves no summary or no arrays: that both sides had one input could not be shown.
-    """
-    target = targets.load(path)
-    if target.summary is None or target.pictures is not None:
-        raise UsageError(f"target {path}: trained quality needs its [summary] and its object as arrays, not pictures")
-    train, infer = (replace(command, timeout_s=RUN_TIMEOUT_S) for command in (target.train, target.infer))
-    return replace(target, train=train, infer=infer)
-
-
 def run(options: Options, interruption: Interruption) -> QualityReport:
     """
     Make every run that is missing, then judge.
@@ -239,27 +224,30 @@ def run(options: Options, interruption: Interruption) -> QualityReport:
     dataset = contract.load(options.scan)
     if dataset.obj is None:
         raise UsageError(f"{options.scan} holds no object: nothing to score against; take another fixture")
-    loaded = {side: _load(options.targets[side]) for side in SIDES}
+    contest = options.contest
+    loaded = {side.name: side.target(options.targets[side.backend]) for side in contest.sides}
     settings = {"n_images": dataset.n_patterns, "nepochs": options.epochs}
     settings |= {"batch_size": options.batch_size, "gridsize": options.gridsize}
     commands = {
-        f"{side}.{step}": list(getattr(loaded[side], step).argv) for side in SIDES for step in ("train", "infer")
+        f"{side}.{step}": list(getattr(target, step).argv)
+        for side, target in loaded.items()
+        for step in ("train", "infer")
     }
-    identity = quality_campaign.identify(options.scan, {**settings, **commands, **ONE_THREAD}, SIDES)
-    campaign = Campaign(identity=identity, sides=SIDES)
+    identity = quality_campaign.identify(options.scan, {**settings, **commands, **ONE_THREAD}, contest.backends)
+    campaign = Campaign(identity=identity, sides=contest.names)
     if options.resume is not None:
-        campaign = quality_campaign.resume(options.resume, identity, SIDES)
+        campaign = quality_campaign.resume(options.resume, identity, contest.names)
     kept = runroot.create(options.root)
     with run_log.logged(
         kept,
-        kind="quality",
+        kind=contest.kind,
         origin=origin.describe(
             root=fingerprint.ROOT,
-            locks=[fingerprint.ROOT / "requirements" / f"{side}-cpu.txt" for side in SIDES],
+            locks=[fingerprint.ROOT / "requirements" / f"{backend}-cpu.txt" for backend in contest.backends],
             fixtures={options.scan.stem: options.scan},
             device="cpu",
         ),
-        expected=Expected(benchmarks=(RUNG,)),
+        expected=Expected(benchmarks=(contest.title,)),
     ) as (events, ended):
         bench = _Bench(
             options=options,
@@ -286,7 +274,7 @@ def run(options: Options, interruption: Interruption) -> QualityReport:
             campaign.looks.append(made.n)
         campaign.write(bench.file, made.as_dict())
         # Not as a rung: too few seeds is a verdict of its own, and no fail.
-        events.write("benchmark.end", benchmark=RUNG, verdict=made.verdict.name.lower())
+        events.write("benchmark.end", benchmark=contest.title, verdict=made.verdict.name.lower())
         events.write("quality.end", verdict=made.verdict.name, seconds=made.seconds)
         ended(made.verdict, made.reasons)
     return made
@@ -294,8 +282,9 @@ def run(options: Options, interruption: Interruption) -> QualityReport:
 
 def _both(bench: _Bench) -> None:
     """Both sides at once; the first error once both have ended, an interruption before any other."""
-    with ThreadPoolExecutor(max_workers=len(SIDES), thread_name_prefix="quality") as pool:
-        driven = [pool.submit(bench.drive, side) for side in SIDES]
+    sides = bench.options.contest.sides
+    with ThreadPoolExecutor(max_workers=len(sides), thread_name_prefix="quality") as pool:
+        driven = [pool.submit(bench.drive, side) for side in sides]
     errors: Sequence[BaseException] = [error for one in driven if (error := one.exception()) is not None]
     for error in sorted(errors, key=lambda found: not isinstance(found, KeyboardInterrupt)):
         raise error

@@ -19,7 +19,6 @@ from ptycho.output import write_text
 from ptycho.probe import digest, source_digest
 
 SCHEMA = "ptycho-quality/1"
-FILE = "quality.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +27,7 @@ class Run:
     One training with its inference.
 
     Attributes:
-        side: `torch` or `tf`.
+        side: `torch` or `tf`, or one of them with a precision.
         seed: of data order, split and initial weights.
         measured: what it reached.
         input_sha256: of the network's input, as the target logged it.
@@ -114,7 +113,7 @@ class Campaign:
 
 
 def identify(
-    scan: Path, settings: Mapping[str, Any], sides: Sequence[str], locks: Path = fingerprint.ROOT / "requirements"
+    scan: Path, settings: Mapping[str, Any], backends: Sequence[str], locks: Path = fingerprint.ROOT / "requirements"
 ) -> dict[str, Any]:
     """
     What makes a run comparable with another.
@@ -122,15 +121,15 @@ def identify(
     Args:
         scan: the file that is trained on.
         settings: of the trainings, the seed aside.
-        sides: `torch` and `tf`.
+        backends: `torch`, `tf` or both.
         locks: folder of the lanes' locks.
     """
     found: dict[str, Any] = {"commit": fingerprint.commit(), "scan_sha256": digest(scan), "settings": dict(settings)}
     # The commit of a changed checkout is one for all changes: the text itself tells them apart.
-    for side in sides:
-        found[f"sources_sha256.{side}"] = source_digest(f"ptycho_{side}")
-        lock = locks / f"{side}-cpu.txt"
-        found[f"lock_sha256.{side}"] = hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None
+    for backend in backends:
+        found[f"sources_sha256.{backend}"] = source_digest(f"ptycho_{backend}")
+        lock = locks / f"{backend}-cpu.txt"
+        found[f"lock_sha256.{backend}"] = hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None
     found["sources_sha256.harness"] = source_digest("harness")
     return found
 
@@ -140,7 +139,7 @@ def resume(path: Path, identity: Mapping[str, Any], sides: tuple[str, str]) -> C
     Go on with an earlier campaign.
 
     Args:
-        path: its `quality.json`.
+        path: its document.
         identity: of the campaign that wants its runs.
         sides: as now.
 
@@ -154,7 +153,7 @@ def resume(path: Path, identity: Mapping[str, Any], sides: tuple[str, str]) -> C
         known, runs = document["identity"], [_run(row) for row in document["runs"]]
         looks = [int(count) for count in document["looks"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} is no {FILE} of this version ({error!r}); start without it") from error
+        raise UsageError(f"{path} is no campaign of this version ({error!r}); start without it") from error
     wanted = json.loads(json.dumps(identity))
     problems = [
         f"{key}: there {known.get(key)!r}, now {wanted.get(key)!r}"

@@ -26,6 +26,7 @@ DOCUMENTS = {
     "parity.json": "parity",
     "parity-seeds.json": "parity over seeds",
     "quality.json": "trained quality",
+    "precision.json": "trained quality of bf16",
     "mutation.json": "mutation",
     "bench.json": "benchmark",
     "regression.json": "against",

@@ -14,6 +14,7 @@ from harness.parity import quality, quality_campaign
 from harness.parity.comparison import Result
 from harness.parity.quality import Options
 from harness.parity.quality_report import QualityReport
+from harness.parity.quality_sides import precisions
 from ptycho import fingerprint
 from ptycho.errors import PtychoError, UsageError
 from ptycho.verdict import Verdict
@@ -78,6 +79,28 @@ def test_a_worse_backend_fails_and_the_better_one_is_named(tmp_path: Path, scan:
     assert report.verdict is Verdict.FAIL
     assert results(report)["phase"] is Result.FAIL
     assert any(reason.startswith("phase error (PSNR): fail: torch is better by ") for reason in report.reasons)
+
+
+def test_a_precision_is_held_against_another_of_the_same_backend(tmp_path: Path, scan: Path) -> None:
+    report = campaign(tmp_path, scan, contest=precisions("torch"), pythons={"torch": sys.executable})
+    assert list(report.runs) == ["torch-bf16", "torch-f32"]
+    document = json.loads(report.path.read_text())
+    assert report.path.name == "precision.json"
+    assert "sources_sha256.tf" not in document["identity"]
+    settings = document["identity"]["settings"]
+    assert [settings[f"torch-{name}.{step}"][-2:] for name in ("bf16", "f32") for step in ("train", "infer")] == [
+        ["--precision", name] for name in ("bf16", "f32") for _ in range(2)
+    ]
+    logs = report.path.parent / "logs"
+    assert "precision bf16" in (logs / "torch-bf16-1-train.log").read_text()
+
+
+def test_a_precision_that_trains_worse_fails(tmp_path: Path, scan: Path) -> None:
+    report = campaign(
+        tmp_path, scan, {"torch": '{"worse_in_bf16": 0.7}'}, contest=precisions("torch"), seeds=(1, 2, 3, 4, 5)
+    )
+    assert report.verdict is Verdict.FAIL
+    assert any("torch-f32 is better by " in reason for reason in report.reasons)
 
 
 def test_too_few_seeds_are_no_pass_and_how_many_would_do_is_said(

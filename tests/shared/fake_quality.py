@@ -17,6 +17,9 @@ if int(seed) in fault.get("crash", []):
     raise SystemExit("planted crash")
 shared, own = random.Random(int(seed)), random.Random(f"{side}{seed}")
 noise = 0.1 * math.exp(0.3 * shared.gauss(0, 1) + 0.05 * own.gauss(0, 1) + fault.get("worse", 0))
+precision = dict(zip(sys.argv, sys.argv[1:])).get("--precision")
+noise *= math.exp(fault.get(f"worse_in_{precision}", 0))
+print("precision", precision)
 output.mkdir(parents=True)
 (output / "noise").write_text(str(noise))
 rows = [f"{k},{-k},{-k},1,{noise**2!r},0.001,1,1" for k in range(1, int(epochs) + 1)]
@@ -78,8 +81,8 @@ def write(folder: Path, faults: Mapping[str, str]) -> dict[str, Path]:
 
     Args:
         folder: where to.
-        faults: JSON by side: `worse` (of the logarithm of the noise), `crash`, `flat`, `nan` (lists of seeds),
-            `input` (another input for each seed), `version` (of the framework).
+        faults: JSON by side: `worse` and `worse_in_bf16` (of the logarithm of the noise), `crash`, `flat`, `nan`
+            (lists of seeds), `input` (another input for each seed), `version` (of the framework).
 
     Returns:
         Target file by side.
