@@ -7,6 +7,7 @@ from harness.runroot import DEFAULT_ROOT
 from ptycho.verdict import Verdict
 
 EPOCHS, BATCH_SIZE, WARMUP_STEPS, SEED = (1, 2, 3, 4, 6), 8, 50, 42
+LEARNING_RATE = 1e-3
 WITHIN_S = 120.0
 
 
@@ -29,7 +30,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--epochs", type=int, nargs="+", default=list(EPOCHS), metavar="N", help="a training for each")
     parser.add_argument("--batch-size", type=int, default=BATCH_SIZE, help=f"groups per step (default: {BATCH_SIZE})")
+    parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE, help=f"(default: {LEARNING_RATE:g})")
     parser.add_argument("--warmup-steps", type=int, default=WARMUP_STEPS, help=f"(default: {WARMUP_STEPS})")
+    parser.add_argument(
+        "--intensity-scale-trainable", action="store_true", help="as in training: where the object's amplitude nears 1"
+    )
     parser.add_argument("--seed", type=int, default=SEED, help=f"of all trainings (default: {SEED})")
     parser.add_argument("--within", type=float, default=WITHIN_S, metavar="SECONDS", help=f"(default: {WITHIN_S:g})")
     parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
@@ -48,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     problems = [f"{name} {value}; allowed: 1 or more" for name, value in counts if value < 1]
     least = (("--warmup-steps", args.warmup_steps), ("--seed", args.seed))
     problems += [f"{name} {value}; allowed: 0 or more" for name, value in least if value < 0]
+    problems += [] if args.learning_rate > 0 else [f"--learning-rate {args.learning_rate:g}; allowed: more than 0"]
     problems += [] if args.within > 0 else [f"--within {args.within:g}; allowed: more than 0 seconds"]
     if problems:
         raise UsageError("\n".join(problems))
@@ -56,7 +62,9 @@ def run(args: argparse.Namespace) -> int:
         scan=next(iter(fixtures.locate([args.fixture]).values())),
         epochs=tuple(sorted(set(args.epochs))),
         batch_size=args.batch_size,
+        learning_rate=args.learning_rate,
         warmup_steps=args.warmup_steps,
+        intensity_scale_trainable=args.intensity_scale_trainable,
         seed=args.seed,
         within_s=args.within,
         root=args.root,

@@ -41,7 +41,9 @@ class Options:
         scan: file to train on and to reconstruct; it must hold its object.
         epochs: of the trainings, ascending.
         batch_size: groups per step.
+        learning_rate: the full one.
         warmup_steps: steps until the full learning rate.
+        intensity_scale_trainable: whether trainings learn their intensity scale, too.
         seed: of every training.
         within_s: seconds of training that count.
         root: the workspace's folder for runs.
@@ -53,10 +55,12 @@ class Options:
     scan: Path
     epochs: tuple[int, ...]
     batch_size: int
+    learning_rate: float
     warmup_steps: int
     seed: int
     within_s: float
     root: Path
+    intensity_scale_trainable: bool = False
     measured: bool = False
     json: bool = False
 
@@ -110,7 +114,9 @@ def _point(
     cell = Cell(path=kept.scratch / name).make()
     common = ["--batch_size", str(options.batch_size), "--device", "cpu", "--quiet"]
     train = ["train", "--train_data_file", str(options.scan), "--output_dir", "model", "--nepochs", str(epochs)]
-    train += ["--schedule", "cosine", "--warmup_steps", str(options.warmup_steps), "--seed", str(options.seed)]
+    train += ["--schedule", "cosine", "--learning_rate", str(options.learning_rate)]
+    train += ["--warmup_steps", str(options.warmup_steps), "--seed", str(options.seed)]
+    train += ["--intensity_scale_trainable"] if options.intensity_scale_trainable else []
     infer = ["inference", "--model_path", "model", "--test_data", str(options.scan), "--output_dir", "object"]
     infer += ["--device", "cpu", "--quiet"]
     ended = {}

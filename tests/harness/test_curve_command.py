@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,7 @@ def options(scan: Path, root: Path, torch: str, tf: str, *, measured: bool = Fal
         scan=scan,
         epochs=(1, 3),
         batch_size=8,
+        learning_rate=0.002,
         warmup_steps=5,
         seed=42,
         within_s=60.0,
@@ -108,6 +110,17 @@ def test_of_a_measured_scan_the_way_to_the_given_object_counts(
     ways = [point.way for point in report.points]
     assert ways == pytest.approx([1.0, 0.0 if flat else 1.0] * 2, abs=1e-6)
     assert report.verdict is verdict
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_what_was_asked_reaches_the_trainings(scan: Path, stand_in: Maker, tmp_path: Path, wanted: bool) -> None:
+    asked = options(scan, tmp_path / "runs", stand_in("torch"), stand_in("tf"))
+    _, folder = command.run(replace(asked, epochs=(1,), intensity_scale_trainable=wanted), Interruption())
+    rows = [json.loads(line) for line in (folder / "events.ndjson").read_text().splitlines()]
+    trained = [row["argv"] for row in rows if any(word.endswith(".train") for word in row.get("argv", ()))]
+    assert len(trained) == 2
+    assert all("--learning_rate 0.002 --warmup_steps 5 --seed 42" in " ".join(argv) for argv in trained)
+    assert [wanted] * 2 == ["--intensity_scale_trainable" in argv for argv in trained]
 
 
 def test_trainings_that_take_too_long_do_not_count(scan: Path, stand_in: Maker, tmp_path: Path) -> None:
