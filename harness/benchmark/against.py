@@ -40,6 +40,7 @@ class Options:
         checkout: whose working tree is the head.
         looks: pairs after which a stage may end.
         slices: steps a block.
+        quiet: print nothing while running.
     """
 
     pythons: Mapping[str, str]
@@ -49,6 +50,7 @@ class Options:
     checkout: Path = ROOT
     looks: Sequence[int] = gate.LOOKS
     slices: int = SLICES
+    quiet: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +155,10 @@ def _block(lane: Lane, tree: Path, options: Options) -> Block:
     if not trial.well:
         raise InfrastructureError(complaint(f"a block of {tree.name}, {lane.side}", trial.finished, BLOCK_TIMEOUT_S))
     found = json.loads((trial.output / "block.json").read_text(encoding="utf-8"))
-    return Block(cpu=gate.estimate(found["rows"]), memory=float(found["peak_mib"]))
+    block = Block(cpu=gate.estimate(found["rows"]), memory=float(found["peak_mib"]))
+    if not options.quiet:
+        print(f"{lane.side}, {tree.name}: cost {block.cpu:.3f}, {block.memory:.0f} MiB", flush=True)
+    return block
 
 
 def main(options: Options, *, follow: int | None, as_json: bool) -> int:

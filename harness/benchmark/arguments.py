@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         from harness.benchmark import against
 
         (scan,) = fixtures.locate((args.fixture or ["small"])[:1]).values()
-        compared = against.Options(pythons=chosen, scan=scan, root=args.root, base=args.against)
+        compared = against.Options(pythons=chosen, scan=scan, root=args.root, base=args.against, quiet=args.json)
         return against.main(compared, follow=args.follow, as_json=args.json)
     from harness.benchmark import command, plan
 

@@ -51,10 +51,13 @@ def test_a_slower_working_tree_is_a_regression(tmp_path: Path) -> None:
     assert not (path.parent / "scratch").exists()
 
 
-def test_equal_trees_pass(tmp_path: Path) -> None:
+def test_equal_trees_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made, path = against.run(options(tmp_path, base="1.0", head="1.0"), Interruption())
     assert made.verdict is Verdict.PASS
     assert json.loads((path.parent / "verdict.json").read_text())["verdict"] == "pass"
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines[:4]] == ["torch, base", "torch, head", "torch, base", "torch, head"]
+    assert len(lines) == 2 + 16
 
 
 def test_a_block_that_dies_is_no_verdict(tmp_path: Path) -> None:
