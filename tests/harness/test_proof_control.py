@@ -63,7 +63,12 @@ def test_an_interpreter_that_does_not_load_the_observer_is_named(
 
 def test_a_child_that_plants_nothing_is_no_control(tmp_path: Path) -> None:
     found = _run(tmp_path, python=Path("/bin/false"))
-    assert (found.plant, found.caught, found.missed) == ("", (), ALL)
+    # What it began with can be read of any child that lives long enough to be looked at; what it did, cannot.
+    began_with = {"variable from outside"}
+    assert found.plant == ""
+    assert set(found.caught) <= began_with
+    assert set(found.missed) >= set(ALL) - began_with
+    assert [finding.id for finding in found.findings] == ["device-unproven"]
 
 
 def test_where_nothing_can_be_proved_nothing_is_planted(tmp_path: Path) -> None:
