@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from harness import child, processes
 from harness.interruption import Interruption
 from ptycho.errors import InfrastructureError
 
-TOKEN = "0123456789ab"
+TOKEN = secrets.token_hex(6)  # of these tests only: by a token, processes are ended
 DETACHED = """
 import os, sys, time
 if os.fork() == 0:

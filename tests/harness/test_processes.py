@@ -1,6 +1,7 @@
 """Identities survive pid reuse; descendants are found by parentage and by token; strangers are left alone."""
 
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -12,10 +13,12 @@ import pytest
 
 from harness import processes
 
+OUTER, TOKEN = secrets.token_hex(6), secrets.token_hex(6)  # of these tests only: by a token, processes are ended
+
 
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    env = {**os.environ, processes.TOKEN_VARIABLE: "outer:t0ken"}
+    env = {**os.environ, processes.TOKEN_VARIABLE: f"{OUTER}:{TOKEN}"}
     argv = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
     with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -47,9 +50,9 @@ def test_nobody_has_pid_minus_one() -> None:
 
 
 def test_a_token_is_found_in_a_chain_and_only_whole(sleeper: subprocess.Popen[bytes]) -> None:
-    assert [process.pid for process in processes.with_token("t0ken")] == [sleeper.pid]
-    assert [process.pid for process in processes.with_token("outer")] == [sleeper.pid]
-    assert processes.with_token("t0k") == []
+    assert [process.pid for process in processes.with_token(TOKEN)] == [sleeper.pid]
+    assert [process.pid for process in processes.with_token(OUTER)] == [sleeper.pid]
+    assert processes.with_token(TOKEN[:-1]) == []
 
 
 def test_ending_kills_what_ignores_sigterm() -> None:
@@ -67,7 +70,7 @@ def test_ending_kills_what_ignores_sigterm() -> None:
 
 def test_a_hurry_cuts_the_grace_short(sleeper: subprocess.Popen[bytes]) -> None:
     started = time.monotonic()
-    processes.end(lambda: processes.with_token("t0ken"), grace_s=60, hurry=lambda: True)
+    processes.end(lambda: processes.with_token(TOKEN), grace_s=60, hurry=lambda: True)
     assert sleeper.wait() in (-15, -9)
     assert time.monotonic() - started < 5
 

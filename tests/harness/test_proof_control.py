@@ -1,5 +1,6 @@
 """The control is caught by every instrument; an instrument that is put out of order is named."""
 
+import secrets
 import sys
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def _run(path: Path, *, python: Path = Path(sys.executable), **changes: object) 
     return control.run(
         python,
         Cell(path=path / "cell").make(),
-        token="t0ken",
+        token=secrets.token_hex(6),
         scratch=path,
         events=path / "events.ndjson",
         log=path / "log",

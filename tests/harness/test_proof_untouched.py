@@ -1,5 +1,6 @@
 """Every way to touch a GPU is planted in a child, with a stand-in for the driver, and seen from outside and inside."""
 
+import secrets
 import sys
 import time
 from dataclasses import replace
@@ -33,6 +34,7 @@ class Bench:
         self.node.parent.mkdir()
         self.node.touch()
         self.number = 0
+        self.token = secrets.token_hex(6)
         self.watching = Watch
 
     def run(
@@ -43,7 +45,7 @@ class Bench:
         watch = self.watching(cell, provable=provable)
         env = environment.build(
             cell,
-            token="t0ken",
+            token=self.token,
             scratch=self.path,
             events=self.path / "events.ndjson",
             import_root=self.path,
@@ -57,7 +59,7 @@ class Bench:
             cwd=cell.cwd,
             log=cell.path / "log",
             timeout_s=timeout_s,
-            token="t0ken",
+            token=self.token,
             interruption=Interruption(),
             meanwhile=watch.sample,
         )

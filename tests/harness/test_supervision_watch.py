@@ -203,7 +203,7 @@ print(finished.stop.verdict.name, finished.stop.sentence)
 def test_a_suspended_supervisor_is_inconclusive_about_its_command(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
     code = SLEEPS_WITH_ITS_CHILD.format(paths=[str(root), str(root / "tests" / "shared")], folder=str(tmp_path))
-    env = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    env = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", supervised.VARIABLE: supervised.TOKEN}
     argv = [sys.executable, "-c", code]
     with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, text=True) as supervisor:
         log = tmp_path / "log.txt"
