@@ -204,6 +204,7 @@ def test_a_training_above_its_memory_is_oom_and_leaves_nothing(workspace: Any, m
     limit = "timeout_s = 60\nmemory_mib = 100\n\n[infer]"
     monkeypatch.setattr(fake_target, "TOML", fake_target.TOML.replace("timeout_s = {timeout_s}\n\n[infer]", limit))
     outcome = workspace.run()
+    assert len(outcome.findings) == 1, _messages(outcome)
     (finding,) = outcome.findings
     bites(finding.figures.get("used_mib", 0) > 100, "the training had more memory than it may")
     assert (finding.id, outcome.verdict) == ("memory-limit", Verdict.OOM)
