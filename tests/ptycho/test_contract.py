@@ -32,10 +32,10 @@ def test_refused(case: Broken, tmp_path: Path) -> None:
     path, good = case.build(tmp_path), write(tmp_path / "good.npz", scan())
     bites(not path.is_file() or path.read_bytes() != good.read_bytes(), "the file is not the good one")
     contract.load(good)
-    started = time.perf_counter()
+    started = time.process_time()  # a busy machine's wall clock is somebody else's
     with pytest.raises(ContractError) as refused:
         contract.load(path)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert any(case.says in violation for violation in refused.value.violations)
     assert case.says in str(refused.value)
     assert int(refused.value.verdict) == 2

@@ -13,6 +13,9 @@ from harness.supervision.limits import Limits
 VARIABLE = "PTYCHO_TEST_TOKEN"
 TOKEN = os.environ.get(VARIABLE) or secrets.token_hex(6)
 """Of these tests only: by a token, processes are ended. A test hands it on to its own supervisor."""
+BUSY_S = 0.3
+BUSY = f"import time\nwhile time.process_time() < {BUSY_S}: pass"
+"""Python that uses the processor for `BUSY_S` by its own clock, on a slow machine and on a fast one."""
 
 
 def run(folder: Path, code: str, *, timeout_s: float = 60, limits: Limits | None = None) -> child.Finished:
