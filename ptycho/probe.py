@@ -1,20 +1,20 @@
 """
 What a backend is asked and what it answers when its figures are compared: files, so that no process holds both.
 
-A request is an NPZ file (inputs, canonical weights, the rungs wanted, a nonce); the answer is a folder of `arrays.npz`
-and `manifest.json`. The nonce, the request's digest and the digest of the source text tie an answer to its question:
-an old answer, or another backend's, is recognised. What is measured for each rung is `ptycho.probe_rungs`.
+A request is an NPZ file (inputs, canonical weights, the rungs wanted, a nonce); the answer is a folder of one NPZ file
+a rung and `manifest.json`. The nonce, the request's digest and the digest of the source text tie an answer to its
+question: an old answer, or another backend's, is recognised. What is measured for each rung is `ptycho.probe_rungs`;
+`ptycho.probe_serve` writes the answer.
 """
 
-import argparse
 import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +22,17 @@ from numpy.typing import NDArray
 from ptycho import fingerprint
 from ptycho.config import ModelConfig
 from ptycho.engine import Batch
-from ptycho.errors import UsageError, exit_on_error
-from ptycho.output import prepare, replacing, write_text
-
-if TYPE_CHECKING:
-    from ptycho.probe_rungs import Bench
+from ptycho.errors import UsageError
+from ptycho.output import replacing
 
 Array = NDArray[Any]
 
 SCHEMA = "ptycho-probe/1"
+"""Of a request, and of an answer that holds all rungs in one file, as earlier copies of the kit write it."""
+
+ANSWER_SCHEMA = "ptycho-probe-answer/2"
+"""Of an answer that is written rung by rung."""
+
 QUANTITIES = ("R0", "R1", "R2", "R2b", "R2c", "R3", "R4", "R5", "R6", "R7", "R8")
 ARRAYS, MANIFEST = "arrays.npz", "manifest.json"
 _SPEC = "spec"
@@ -215,50 +217,3 @@ def source_digest(package: str, root: Path | None = None, sources: Sequence[str]
         for path in sorted((below_root / owner).rglob("*.py")):
             hashed.update(f"{path.relative_to(below_root).as_posix()}\0".encode() + path.read_bytes() + b"\0")
     return hashed.hexdigest()
-
-
-def serve(arguments: Sequence[str] | None, *, package: str, bench: "Callable[[Request], Bench]") -> None:
-    """
-    Read a request, measure, answer: the command line of both backends' probes.
-
-    Args:
-        arguments: instead of the process's own.
-        package: the backend, `"ptycho_torch"` or `"ptycho_tf"`.
-        bench: makes the backend's bench; imports the framework.
-    """
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {package}.probe",
-        description="Answer requests with figures; several pairs share one import of the framework.",
-    )
-    parser.add_argument("--request", type=Path, action="append", required=True, metavar="NPZ")
-    parser.add_argument("--out", type=Path, action="append", required=True, metavar="DIR", help="one a request")
-    args = parser.parse_args(arguments)
-    with exit_on_error():
-        if len(args.request) != len(args.out):
-            raise UsageError(f"{len(args.request)} --request and {len(args.out)} --out; give one --out a --request")
-        for path, out in zip(args.request, args.out, strict=True):
-            _answer(path, out, package, bench)
-
-
-def _answer(path: Path, out: Path, package: str, bench: "Callable[[Request], Bench]") -> None:
-    from ptycho import probe_rungs
-
-    sha256 = digest(path) if path.is_file() else ""
-    request = Request.load(path)
-    folder = prepare(out)
-    made = bench(request)
-    exact, arrays = probe_rungs.measure(request, made, package)
-    manifest = {
-        "schema": SCHEMA,
-        "backend": package,
-        "request_sha256": sha256,
-        "nonce": request.nonce,
-        "commit": fingerprint.commit(),
-        "sources_sha256": source_digest(package),
-        "precision": request.precision,
-        "engine": made.engine.fingerprint(),
-        "quantities": list(request.quantities),
-        "arrays_sha256": write_arrays(folder / ARRAYS, arrays),
-        "exact": exact,
-    }
-    write_text(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")

@@ -89,36 +89,56 @@ def measure(request: Request, bench: Bench, package: str) -> tuple[dict[str, Exa
         Plain values by exact rung, and arrays by `RUNG/NAME`.
     """
     exact: dict[str, Exact] = {}
-    if "R0" in request.quantities:
-        exact["R0"] = contract(request, bench, package)
-    if "R1" in request.quantities:
-        exact["R1"] = data(request, bench) | probe_files.measure(request.scan, request.model)
-    if "R2b" in request.quantities:
-        exact["R2b"] = probe_operations.classes(request, bench)
     arrays: dict[str, Array] = {}
-    for rung, quantity in _ARRAYS.items():
-        if rung in request.quantities:
-            arrays |= {f"{rung}/{name}": np.asarray(value) for name, value in quantity(request, bench)}
+    for rung in request.quantities:
+        for name, value in values(rung, request, bench, package):
+            if isinstance(value, np.ndarray):
+                arrays[f"{rung}/{name}"] = value
+            else:
+                exact.setdefault(rung, {})[name] = value
     return exact, arrays
 
 
-def contract(request: Request, bench: Bench, package: str) -> Exact:
+def values(rung: str, request: Request, bench: Bench, package: str) -> Iterator[tuple[str, Any]]:
+    """
+    What one rung asks, by name and one after the other: arrays, or the plain values of an exact rung.
+
+    Args:
+        rung: of `QUANTITIES`.
+        request: the question.
+        bench: the backend.
+        package: its name.
+    """
+    if rung == "R0":
+        yield from contract(request, bench, package)
+    elif rung == "R1":
+        yield from data(request, bench)
+        yield from probe_files.measure(request.scan, request.model).items()
+    elif rung == "R2b":
+        yield from probe_operations.classes(request, bench).items()
+    else:
+        for name, value in _ARRAYS[rung](request, bench):
+            yield name, np.asarray(value)
+
+
+def contract(request: Request, bench: Bench, package: str) -> Iterator[tuple[str, Any]]:
     """R0: parameters, optimiser constants, conventions as measured, defaults as this process has them."""
-    found: Exact = {f"parameter.{name}": [*value] for name, value in bench.parameters().items()}
-    found |= {f"optimiser.{name}": value for name, value in bench.optimiser().items()}
-    found |= conventions(request.model.side, bench.intensity, bench.canvas)
-    found["engine.module"] = type(bench.engine).__module__
+    yield from ((f"parameter.{name}", [*value]) for name, value in bench.parameters().items())
+    yield from ((f"optimiser.{name}", value) for name, value in bench.optimiser().items())
+    yield "engine.module", type(bench.engine).__module__
     signature = inspect.signature(import_module(f"{package}.engine").create_engine)
     for name, parameter in signature.parameters.items():
         if parameter.default is not inspect.Parameter.empty:
-            found[f"engine.{name}"] = parameter.default
+            yield f"engine.{name}", parameter.default
     path = request.scan.path
-    found |= probe_contract.constants()
-    found |= {f"option.{name}": v for name, v in probe_contract.training_defaults(path, f"{package}.train").items()}
-    inference = probe_contract.inference_defaults(path, f"{package}.inference")
-    found |= {f"inference.{name}": value for name, value in inference.items()}
-    found |= {f"response.{name}": changed for name, changed in probe_contract.responses(path, package).items()}
-    return found
+    yield from probe_contract.constants().items()
+    for name, value in probe_contract.training_defaults(path, f"{package}.train").items():
+        yield f"option.{name}", value
+    for name, value in probe_contract.inference_defaults(path, f"{package}.inference").items():
+        yield f"inference.{name}", value
+    for name, changed in probe_contract.responses(path, package).items():
+        yield f"response.{name}", changed
+    yield from conventions(request.model.side, bench.intensity, bench.canvas).items()
 
 
 def conventions(
@@ -147,29 +167,29 @@ def conventions(
     }
 
 
-def data(request: Request, bench: Bench) -> Exact:
+def data(request: Request, bench: Bench) -> Iterator[tuple[str, Any]]:
     """R1: SHA-256 of each stage from the file to the tensors of the first batches."""
     scan, model = request.scan, request.model
     config, dataset = probe_files.load(scan, model)
     prepared = raw_data.prepare(config, dataset)
     stages = prepared.stages
-    found: Exact = {"raw": stages.raw, "normalised": stages.normalised, "groups": stages.groups}
-    found |= {name: raw_data.digest(getattr(prepared.split, name)) for name in ("train", "validation")}
-    found |= {"probe": raw_data.digest(prepared.probe), "nphotons": prepared.nphotons}
+    yield from (("raw", stages.raw), ("normalised", stages.normalised), ("groups", stages.groups))
+    for name in ("train", "validation"):
+        yield name, raw_data.digest(getattr(prepared.split, name))
+    yield from (("probe", raw_data.digest(prepared.probe)), ("nphotons", prepared.nphotons))
     order = grouping.epoch_order(prepared.split.train, seed=scan.seed, epoch=0)
     with tempfile.TemporaryDirectory() as scratch:
         store = Store.create(Path(scratch) / "store", dataset, prepared)
         read = islice(batches.iterate(store, order, batch_size=scan.batch_size), scan.batches)
         given = list(read)
     for index, (batch, (diffraction, relative)) in enumerate(zip(given, bench.delivered(given), strict=True)):
-        found[f"batch.{index}.indices"] = raw_data.digest(batch.indices)
-        found[f"batch.{index}.diffraction"] = raw_data.digest(diffraction)
-        found[f"batch.{index}.coords_relative"] = raw_data.digest(relative)
+        yield f"batch.{index}.indices", raw_data.digest(batch.indices)
+        yield f"batch.{index}.diffraction", raw_data.digest(diffraction)
+        yield f"batch.{index}.coords_relative", raw_data.digest(relative)
     # Positions of a scan may be round numbers, which a cast to single precision leaves as they are.
     for diffraction, relative in bench.delivered([request.first]):
-        found["delivered.diffraction"] = raw_data.digest(diffraction)
-        found["delivered.coords_relative"] = raw_data.digest(relative)
-    return found
+        yield "delivered.diffraction", raw_data.digest(diffraction)
+        yield "delivered.coords_relative", raw_data.digest(relative)
 
 
 Named = Iterator[tuple[str, Array]]

@@ -18,7 +18,7 @@ from ptycho_tf import assembly, device_work, loss, physics
 from ptycho_tf.dset_loader_tf_mmap import TensorBatch, batches_to
 from ptycho_tf.network import REAL, Network, to_canonical
 from ptycho_tf.optimizer import Adam
-from ptycho_tf.runtime import configure, fingerprint, tf
+from ptycho_tf.runtime import as_array, configure, fingerprint, tf
 
 
 class TensorFlowEngine:
@@ -110,20 +110,20 @@ class TensorFlowEngine:
     def predict(self, batches: Iterable[Batch]) -> Iterator[NDArray[np.complexfloating[Any, Any]]]:
         """Object patches of each batch, `(B, C, N, N)`."""
         for batch in batches_to(batches):
-            yield self._predict(batch.diffraction, batch.coords_relative).numpy()
+            yield as_array(self._predict(batch.diffraction, batch.coords_relative))
 
     def consistent_patches(
         self, patches: NDArray[np.complexfloating[Any, Any]], coords_relative: NDArray[np.float64]
     ) -> NDArray[np.complexfloating[Any, Any]]:
         """Assemble and extract given patches, as `predict` does with the network's own."""
         agreed = self._consistent(tf.constant(patches, self.complex), tf.constant(coords_relative, tf.float64))
-        return np.asarray(agreed.numpy())
+        return as_array(agreed)
 
     def gradients(self, batch: Batch) -> dict[str, NDArray[Any]]:
         """Gradient of the objective to each trained weight, canonical names and layout, without a step."""
         (tensors,) = batches_to([batch])
         values = self._gradients(tensors.diffraction, tensors.coords_relative)
-        return {name: to_canonical(item.numpy()) for name, item in zip(self.optimizer.names, values, strict=True)}
+        return {name: to_canonical(as_array(item)) for name, item in zip(self.optimizer.names, values, strict=True)}
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Canonical weights and the optimiser's moments and step count."""

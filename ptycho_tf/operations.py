@@ -16,7 +16,7 @@ from ptycho.probe_operations import Case
 from ptycho_tf import assembly, loss, physics
 from ptycho_tf.engine import TensorFlowEngine
 from ptycho_tf.network import Network, spread
-from ptycho_tf.runtime import tf
+from ptycho_tf.runtime import as_array, tf
 
 
 class Operations:
@@ -35,13 +35,13 @@ class Operations:
         given = {name: tf.constant(value) for name, value in case.given.items()}
         operation = getattr(self, case.operation)
         if case.to is None:
-            return np.array(operation(**given, **case.settings).numpy(), order="C")
+            return np.array(as_array(operation(**given, **case.settings)), order="C")
         with tf.GradientTape() as tape:
             tape.watch(given[case.to])
             value = operation(**given, **case.settings)
         upstream = tf.ones_like(value) if case.upstream is None else tf.constant(case.upstream, value.dtype)
         gradient = tape.gradient(value, given[case.to], output_gradients=tf.broadcast_to(upstream, value.shape))
-        return np.array(gradient.numpy(), order="C")
+        return np.array(as_array(gradient), order="C")
 
     def convolve(self, x: Any, kernel: Any, bias: Any) -> Any:
         """A convolution of the network."""

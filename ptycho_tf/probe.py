@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import probe
+from ptycho import probe, probe_serve
 from ptycho.architecture import DECODERS
 from ptycho.config import RuntimeConfig
 from ptycho.engine import Batch
@@ -209,8 +209,10 @@ def _tensor(array: Array, dtype: Any = None) -> Any:
 
 
 def _array(tensor: Any) -> Array:
-    """A copy, C order."""
-    return np.array(tensor.numpy(), order="C")
+    """A copy: a later step changes parameters in place."""
+    from ptycho_tf.runtime import as_array
+
+    return np.array(as_array(tensor), order="C")
 
 
 def _first(tensor: Any) -> Array:
@@ -220,7 +222,7 @@ def _first(tensor: Any) -> Array:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Answer a request."""
-    probe.serve(arguments, package="ptycho_tf", bench=Bench)
+    probe_serve.serve(arguments, package="ptycho_tf", bench=Bench)
 
 
 if __name__ == "__main__":

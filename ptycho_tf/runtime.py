@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ptycho.config import RuntimeConfig
 from ptycho.errors import DeviceError, InfrastructureError, UsageError
@@ -56,6 +57,27 @@ def import_tensorflow() -> Any:
 
 
 tf = import_tensorflow()
+
+
+def as_array(tensor: Any) -> NDArray[Any]:
+    """
+    NumPy data of a tensor or variable, whatever its kind: dense, ragged, sparse or slices of a gradient.
+
+    NumPy has no bfloat16, which is widened to float32.
+
+    Raises:
+        TypeError: it is None, as a gradient is where the value does not depend on the parameter.
+    """
+    if tensor is None:
+        raise TypeError("there is no gradient: the objective does not depend on it")
+    if isinstance(tensor, tf.RaggedTensor):
+        tensor = tensor.to_tensor(default_value=tf.cast(float("nan"), tensor.dtype))
+    elif isinstance(tensor, tf.SparseTensor):
+        tensor = tf.sparse.to_dense(tensor)
+    tensor = tf.convert_to_tensor(tensor)
+    if tensor.dtype == tf.bfloat16:
+        tensor = tf.cast(tensor, tf.float32)
+    return np.asarray(tensor.numpy())
 
 
 def _gpu_failure() -> str | None:

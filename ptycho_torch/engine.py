@@ -15,7 +15,7 @@ from ptycho_torch import assembly, device_work, loss, physics
 from ptycho_torch.dset_loader_pt_mmap import TensorBatch, batches_to
 from ptycho_torch.network import Network
 from ptycho_torch.optimizer import Adam
-from ptycho_torch.runtime import COMPLEX, REAL, configure, fingerprint
+from ptycho_torch.runtime import COMPLEX, REAL, as_array, configure, fingerprint
 
 
 class TorchEngine:
@@ -99,7 +99,7 @@ class TorchEngine:
         for batch in batches_to(batches, self.device):
             with torch.inference_mode():
                 patches = self.patches(batch)
-            yield patches.cpu().numpy()
+            yield as_array(patches)
 
     @torch.no_grad()
     def consistent_patches(
@@ -108,13 +108,13 @@ class TorchEngine:
         """Assemble and extract given patches, as `predict` does with the network's own."""
         values = torch.from_numpy(np.array(patches)).to(self.device, COMPLEX[self.dtype])
         relative = torch.from_numpy(np.array(coords_relative)).to(self.device)
-        return assembly.consistent(values, relative, self.model.gridsize).cpu().numpy()
+        return as_array(assembly.consistent(values, relative, self.model.gridsize))
 
     def gradients(self, batch: Batch) -> dict[str, NDArray[np.floating]]:
         """Gradients of the objective by canonical name, in canonical layout, without a step."""
         (tensors,) = batches_to([batch], self.device)
         values = self._differentiate(self.losses(tensors).total)
-        return {name: value.cpu().numpy() for name, value in zip(self.trained, values, strict=True)}
+        return {name: as_array(value) for name, value in zip(self.trained, values, strict=True)}
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Canonical weights, and the optimiser's `adam.m/NAME`, `adam.v/NAME` and `adam.step`."""

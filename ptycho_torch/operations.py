@@ -18,6 +18,7 @@ from ptycho.probe_operations import Case
 from ptycho_torch import assembly, loss, physics
 from ptycho_torch.engine import TorchEngine
 from ptycho_torch.network import Convolution, Decoder, Encoder, Network, Pair
+from ptycho_torch.runtime import as_array
 
 
 class Operations:
@@ -40,7 +41,7 @@ class Operations:
         if case.to is not None:
             upstream = torch.ones_like(value) if case.upstream is None else torch.from_numpy(np.array(case.upstream))
             (value,) = torch.autograd.grad(value, given[case.to], upstream.expand_as(value))
-        return np.array(value.detach().cpu().resolve_conj().numpy(), order="C")
+        return np.array(as_array(value), order="C")
 
     def convolve(self, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
         """A convolution of the network."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import probe
+from ptycho import probe, probe_serve
 from ptycho.architecture import DECODERS
 from ptycho.config import RuntimeConfig
 from ptycho.engine import Batch
@@ -188,12 +188,14 @@ def _tensor(array: Array) -> "Tensor":
 
 def _array(tensor: "Tensor") -> Array:
     """A copy: a later step changes parameters in place."""
-    return np.array(tensor.detach().cpu().numpy(), order="C")
+    from ptycho_torch.runtime import as_array
+
+    return np.array(as_array(tensor), order="C")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Answer a request."""
-    probe.serve(arguments, package="ptycho_torch", bench=Bench)
+    probe_serve.serve(arguments, package="ptycho_torch", bench=Bench)
 
 
 if __name__ == "__main__":

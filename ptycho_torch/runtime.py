@@ -33,6 +33,22 @@ def constant(make: Callable[..., NDArray[Any]], *arguments: int, device: torch.d
         return torch.from_numpy(make(*arguments)).to(device, dtype)
 
 
+def as_array(tensor: Tensor) -> NDArray[Any]:
+    """
+    NumPy data of a tensor, whatever its state: with gradient, on a device, conjugate, negative, sparse or ragged.
+
+    NumPy has no bfloat16, which is widened to float32. The data may share memory with the tensor.
+    """
+    plain = tensor.detach()
+    if plain.is_nested:
+        plain = plain.to_padded_tensor(float("nan"))
+    if plain.layout is not torch.strided:
+        plain = plain.to_dense()
+    if plain.dtype is torch.bfloat16:
+        plain = plain.float()
+    return plain.resolve_conj().resolve_neg().cpu().numpy()
+
+
 def select_device(requested: str) -> str:
     """
     The device to compute on, proved by a kernel: `is_available()` alone is true on machines whose GPU does not work.

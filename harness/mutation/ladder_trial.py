@@ -5,7 +5,7 @@ One backend's own code is judged here, with the clean answers of the other and o
 from the copy, oracle included. The gridsizes are tried one after the other: the first at which a mutant dies in time
 settles it.
 
-A probe that dies says nothing about parity, but it is noticed: such a find is listed as a crash.
+An adapter that raises or dies fails the rung that it was at, like one that answers wrongly.
 """
 
 import json
@@ -22,7 +22,6 @@ from harness.mutation.trial import Found, Outcome, Planted, judged
 from harness.parity import asking
 from harness.parity.answer import Answer
 from harness.parity.asking import PACKAGES
-from ptycho.errors import InfrastructureError
 from ptycho.verdict import Verdict
 
 
@@ -32,13 +31,13 @@ class Reply:
     What a probe of a changed copy gave.
 
     Attributes:
-        main: its answer to the question; None if it died before.
-        plain: its answer to what is compared plainly; None if it was not asked, or died before.
+        main: its answer to the question.
+        plain: its answer to what is compared plainly; None if it was not asked, or not answered whole.
         folder: where the main answer lies.
-        death: how it ended badly; None if it ended well.
+        death: why nothing can be said, where the machine ended it; None otherwise.
     """
 
-    main: Answer | None
+    main: Answer
     plain: Answer | None
     folder: Path
     death: Found | None
@@ -54,13 +53,10 @@ def one_side(planted: Planted, stage: Stage) -> Found:
 
     def look(item: Clean, label: str, beside: Clean | None) -> tuple[Found, Mapping[str, Answer | None]]:
         reply = _ask(planted, stage, side, label, item, beside)
-        found = reply.death or Found()
-        if reply.main is not None:
-            answers = {name: reply.main if name == side else clean for name, clean in item.answers.items()}
-            request = replace(item.request, quantities=_of(item, planted))
-            told = judge.judge(answers, item.expected, request)
-            if told["at"] is not None or reply.death is None:
-                found = _found(told, item)
+        answers = {name: reply.main if name == side else clean for name, clean in item.answers.items()}
+        request = replace(item.request, quantities=_of(item, planted))
+        judged = judge.judge(answers, item.expected, request)
+        found = reply.death or _found(judged, item)
         return found, {} if beside is None else {**beside.answers, side: reply.plain}
 
     return _tried(planted, stage, look)
@@ -76,10 +72,8 @@ def shared(planted: Planted, stage: Stage) -> Found:
         replies = {side: _ask(planted, stage, side, f"{label}.{side}", item, beside) for side in PACKAGES}
         plain = {side: reply.plain for side, reply in replies.items()}
         deaths = [reply.death for reply in replies.values() if reply.death is not None]
-        if any(reply.main is None for reply in replies.values()):
-            wrong = next((death for death in deaths if death.error), deaths[0])
-            # Whoever dies of what both share is no more guilty than the other.
-            return replace(wrong, guilty=()), plain
+        if deaths:
+            return deaths[0], plain
         request = stage.ask_for(item, _of(item, planted))
         folders = {side: (reply.folder, request) for side, reply in replies.items()}
         return _judge(planted, stage, item, f"{label}.judge", folders), plain
@@ -123,23 +117,14 @@ def _of(item: Clean, planted: Planted) -> tuple[str, ...]:
 def _ask(planted: Planted, stage: Stage, side: str, label: str, item: Clean, beside: Clean | None) -> Reply:
     requests = [stage.ask_for(item, _of(item, planted))]
     requests += [] if beside is None else [stage.ask_for(beside, allclose.QUANTITIES)]
-    answers: list[Answer] = []
-    death: Found | None = None
-    try:
-        asking.ask(
-            asking.Party(side=side, python=stage.pythons[side], import_root=planted.root),
-            requests,
-            label,
-            stage.kept,
-            stage.events,
-            stage.interruption,
-            on_answer=lambda _number, found: answers.append(found),
-            timeout_s=copied.LIMIT_S,
-        )
-    except InfrastructureError as error:
-        death = _death(planted, side, str(error), copied.probe_returncode(stage, label))
+    party = asking.Party(side=side, python=stage.pythons[side], import_root=planted.root)
+    answered = asking.ask(party, requests, label, stage.kept, stage.events, stage.interruption)
+    main = answered.answers[0]
+    plain = answered.answers[1] if len(requests) > 1 and not answered.answers[1].failures else None
+    reasons = [why for answer in answered.answers for why in answer.failures.values()]
+    machine = next((why for why in reasons if why.verdict is not Verdict.FAIL), None)
+    death = None if machine is None else Found(error=f"{side} {machine.sentence}")
     folder = Cell(path=stage.kept.scratch / label).output / "0"
-    main, plain = (answers[number] if number < len(answers) else None for number in (0, 1))
     return Reply(main=main, plain=plain, folder=folder, death=death)
 
 

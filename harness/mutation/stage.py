@@ -141,6 +141,7 @@ def _joined(one: Answer, other: Answer) -> Answer:
         arrays={**one.arrays, **other.arrays},
         refusals=(*one.refusals, *other.refusals),
         manifest=other.manifest,
+        failures={**one.failures, **other.failures},
     )
 
 

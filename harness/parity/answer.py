@@ -7,18 +7,30 @@ nonce and the source text, comes from the backend that was asked, and is no copy
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.parity import failure
 from harness.parity.comparison import SINGLE
+from harness.parity.failure import Failure
 from harness.parity.rungs import WORKFLOW
 from ptycho import fingerprint
 from ptycho.errors import UsageError
-from ptycho.probe import ARRAYS, MANIFEST, SCHEMA, Request, digest, read_arrays, source_digest
+from ptycho.probe import (
+    ANSWER_SCHEMA,
+    ARRAYS,
+    MANIFEST,
+    QUANTITIES,
+    SCHEMA,
+    Request,
+    digest,
+    read_arrays,
+    source_digest,
+)
 
 Array = NDArray[Any]
 
@@ -36,12 +48,14 @@ class Answer:
         arrays: arrays by `RUNG/NAME`.
         refusals: why it does not count; empty for an answer that does.
         manifest: everything else that it says of itself.
+        failures: why rungs have no whole answer, by rung.
     """
 
     exact: Mapping[str, Mapping[str, Any]]
     arrays: Mapping[str, Array]
     refusals: tuple[str, ...]
     manifest: Mapping[str, Any]
+    failures: Mapping[str, Failure] = field(default_factory=dict)
 
 
 def read(
@@ -62,22 +76,27 @@ def read(
         sources: packages whose source text names the answer; the core and the backend if None.
     """
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        arrays = read_arrays(folder / ARRAYS)
-    except (OSError, ValueError, UsageError) as error:
+        manifest = _manifest(folder)
+        arrays, digests = _arrays(folder, manifest)
+    except (OSError, ValueError, TypeError, UsageError) as error:
         return Answer(exact={}, arrays={}, refusals=(f"it cannot be read: {error}",), manifest={})
     request = Request.load(request_path)
+    failures = {
+        rung: failure.of_error(record, root, tuple(sources or ("ptycho", package)))
+        for rung, record in manifest.get("failures", {}).items()
+    }
     wanted = {
-        "schema": SCHEMA,
+        "schema": manifest["schema"] if manifest.get("schema") in (SCHEMA, ANSWER_SCHEMA) else ANSWER_SCHEMA,
         "backend": package,
         "request_sha256": digest(request_path),
         "nonce": request.nonce,
         "commit": fingerprint.commit(root),
         "sources_sha256": source_digest(package, root, sources),
         "precision": request.precision,
-        "quantities": list(request.quantities),
-        "arrays_sha256": digest(folder / ARRAYS),
+        "arrays_sha256": digests,
     }
+    if manifest.get("complete", True):
+        wanted["quantities"] = [rung for rung in request.quantities if rung not in failures]
     refusals = [
         f"its {key} is {manifest.get(key)!r}, expected {value!r}"
         for key, value in wanted.items()
@@ -87,8 +106,43 @@ def read(
         f"its {name} is a copy of an array in the request, bit for bit"
         for name in copied(arrays, read_arrays(request_path))
     ]
-    told = {key: value for key, value in manifest.items() if key != "exact"}
-    return Answer(exact=manifest.get("exact", {}), arrays=arrays, refusals=tuple(refusals), manifest=told)
+    about = {key: value for key, value in manifest.items() if key != "exact"}
+    return Answer(
+        exact=manifest.get("exact", {}), arrays=arrays, refusals=tuple(refusals), manifest=about, failures=failures
+    )
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether an adapter has written everything that it will write."""
+    try:
+        return bool(_manifest(folder).get("complete", True))
+    except (OSError, ValueError):
+        return False
+
+
+def _manifest(folder: Path) -> Mapping[str, Any]:
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    shapes = {"exact": dict, "failures": dict, "quantities": list}
+    wrong = [name for name, kind in shapes.items() if not isinstance(manifest.get(name, kind()), kind)]
+    if wrong or not all(isinstance(record, dict) for record in manifest.get("failures", {}).values()):
+        raise ValueError(f"{folder / MANIFEST} is no manifest of an answer")
+    result: Mapping[str, Any] = manifest
+    return result
+
+
+def _arrays(folder: Path, manifest: Mapping[str, Any]) -> tuple[dict[str, Array], str | dict[str, str]]:
+    """The arrays of an answer, and the digests of their files as its manifest should have them."""
+    if manifest.get("schema") != ANSWER_SCHEMA:
+        return read_arrays(folder / ARRAYS), digest(folder / ARRAYS)
+    arrays: dict[str, Array] = {}
+    digests: dict[str, str] = {}
+    for rung in manifest.get("arrays_sha256", {}):
+        if rung not in QUANTITIES:
+            raise ValueError(f"rung {rung!r}; allowed: {', '.join(QUANTITIES)}")
+        file = folder / f"{rung}.npz"
+        arrays |= read_arrays(file)
+        digests[rung] = digest(file)
+    return arrays, digests
 
 
 def copied(arrays: Mapping[str, Array], given: Mapping[str, Array]) -> list[str]:

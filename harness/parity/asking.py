@@ -1,32 +1,42 @@
 """
-Asking one backend: a probe process of its own, several requests to one import of the framework.
+Asks one backend: an adapter process of its own, several requests to one import of the framework.
 
 Answers are read as soon as they are whole, so that the low rungs are judged while the high ones are being measured.
-Both backends are asked at once, one core each. Each process has a token of its own below the run's: what one leaves
-alive is not laid at the other's door.
+Both backends are asked at once, one core each. Each process has a token of its own below the run's: a process that one
+leaves alive is not attributed to the other. A process that dies is started again for what is still to be answered.
 """
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from harness import child, environment, job, targets
+from harness import child, environment, targets
 from harness.environment import Cell
 from harness.events import EventLog
 from harness.interruption import Interruption
-from harness.parity import answer
+from harness.parity import answer, failure
 from harness.parity.answer import Answer
+from harness.parity.failure import Failure, Kind
 from harness.runroot import RunRoot
+from harness.supervision.limits import Limits
+from harness.supervision.phases import START
 from harness.target_parts import Probe
 from harness.targets import Target
 from ptycho.errors import InfrastructureError, UsageError
-from ptycho.probe import MANIFEST
+from ptycho.probe import MANIFEST, QUANTITIES, Request
 from ptycho.verdict import Verdict
 
 PACKAGES = {"torch": "ptycho_torch", "tf": "ptycho_tf"}
-PROBE_TIMEOUT_S = 300.0
+PROBE_TIMEOUT_S = 600.0
+START_TIMEOUT_S, RUNG_TIMEOUT_S, STEP_TIMEOUT_S = 120.0, 60.0, 1.0
+"""Seconds until the first rung begins, of one rung, and more for each step of a trajectory. On an idle machine a rung
+takes at most 4 s and a step 0.1 s; a machine that others keep busy makes a hang inconclusive (`harness.supervision`)."""
+
+DEATHS, HANGS = 4, 2
+"""How often an adapter is started again after its code killed it, and how often a rung may hang."""
+
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 """Another number of threads is another order of additions."""
 
@@ -88,11 +98,11 @@ class Party:
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """
-    A probe process that ended well.
+    What an adapter answered.
 
     Attributes:
-        answers: one a request, in their order.
-        seconds: wall time of the process.
+        answers: one a request, in their order; what could not be answered is in their `failures`.
+        seconds: wall time of its processes.
     """
 
     answers: tuple[Answer, ...]
@@ -114,7 +124,9 @@ def ask(
     timeout_s: float = PROBE_TIMEOUT_S,
 ) -> Asked:
     """
-    Put requests to a backend, in one process.
+    Put requests to a backend, in one process as long as none dies.
+
+    A process that dies, or hangs, fails the rung that it was at; the rungs after it are asked in a new process.
 
     Args:
         party: whom.
@@ -124,56 +136,225 @@ def ask(
         events: its log.
         interruption: asked while waiting.
         on_answer: called with the position and the answer of each request as soon as it is there.
-        timeout_s: limit for the process.
+        timeout_s: limit for each process.
 
     Raises:
-        InfrastructureError: the process did not end well; the message ends with its last lines.
         KeyboardInterrupt: the run was asked to end.
     """
-    cell = Cell(path=kept.scratch / label).make()
-    cell.output.mkdir()
-    outs = [cell.output / str(number) for number in range(len(requests))]
-    values = {"python": party.python, "root": party.root, "cache": cell.cache}
-    argv = targets.fill(party.probe.command.argv, values)
-    for request, out in zip(requests, outs, strict=True):
-        argv += ["--request", str(request), "--out", str(out)]
-    token = f"{kept.token}-{label}"
-    env = environment.build(
-        cell,
-        token=f"{kept.token}:{token}",
-        scratch=kept.scratch,
-        events=kept.events,
-        import_root=party.root,
-        gpu=False,
-        extra={name: text.format(**values) for name, text in party.described.environment.items()} | ONE_THREAD,
-    )
-    answers: list[Answer] = []
+    items = [_Item(number=number, path=path, request=Request.load(path)) for number, path in enumerate(requests)]
+    asking = _Asking(party=party, items=items, kept=kept, events=events, label=label, on_answer=on_answer)
+    while asking.unanswered:
+        asking.run(interruption, timeout_s)
+    return Asked(answers=tuple(item.answer for item in items), seconds=asking.seconds)
 
-    def read_next() -> None:
-        # The manifest is written last and renamed into place.
-        while len(answers) < len(outs) and (outs[len(answers)] / MANIFEST).is_file():
-            take(len(answers))
 
-    def take(number: int) -> None:
-        found = answer.read(outs[number], requests[number], party.package, party.root, party.probe.sources)
-        answers.append(found)
-        events.write("probe.answer", label=label, number=number, refusals=list(found.refusals))
-        if on_answer is not None:
-            on_answer(number, found)
+@dataclass(kw_only=True)
+class _Item:
+    """One request, and what has been answered of it so far."""
 
-    ended = child.run(
-        argv,
-        env=env,
-        cwd=cell.cwd,
-        log=kept.logs / f"{label}.log",
-        timeout_s=timeout_s,
-        token=token,
-        interruption=interruption,
-        meanwhile=read_next,
-    )
-    events.write("probe.end", label=label, returncode=ended.returncode, seconds=round(ended.seconds, 2))
-    if job.verdict_of(ended) is not Verdict.PASS:
-        raise InfrastructureError(job.complaint(f"the probe {label}", ended, timeout_s))
-    while len(answers) < len(outs):
-        take(len(answers))
-    return Asked(answers=tuple(answers), seconds=ended.seconds)
+    number: int
+    path: Path
+    request: Request
+    parts: list[Answer] = field(default_factory=list)
+    failures: dict[str, Failure] = field(default_factory=dict)
+    delivered: bool = False
+
+    @property
+    def rest(self) -> tuple[str, ...]:
+        """Rungs that are still to be answered."""
+        done = {rung for part in self.parts for rung in (*part.failures, *part.manifest.get("quantities", ()))}
+        refused = any(part.refusals for part in self.parts)
+        return tuple(r for r in self.request.quantities if not refused and r not in done and r not in self.failures)
+
+    @property
+    def answer(self) -> Answer:
+        """All parts as one answer."""
+        failures = {rung: why for part in self.parts for rung, why in part.failures.items()}
+        return Answer(
+            exact={rung: values for part in self.parts for rung, values in part.exact.items()},
+            arrays={name: array for part in self.parts for name, array in part.arrays.items()},
+            refusals=tuple(dict.fromkeys(sentence for part in self.parts for sentence in part.refusals)),
+            manifest=self.parts[-1].manifest if self.parts else {},
+            failures={**failures, **self.failures},
+        )
+
+
+@dataclass(kw_only=True)
+class _Asking:
+    """
+    An adapter that is being asked.
+
+    Attributes:
+        seconds: wall time of its processes.
+        processes: how many it took.
+        deaths: how many of them its code ended.
+        hangs: how many rungs hung.
+        kills: by request and rung, where a process was killed from outside.
+    """
+
+    party: Party
+    items: Sequence[_Item]
+    kept: RunRoot
+    events: EventLog
+    label: str
+    on_answer: OnAnswer | None
+    seconds: float = 0.0
+    processes: int = 0
+    deaths: int = 0
+    hangs: int = 0
+    kills: dict[tuple[int, str], Failure] = field(default_factory=dict)
+
+    @property
+    def unanswered(self) -> list[_Item]:
+        """Requests of which a rung is still to be answered."""
+        return [item for item in self.items if item.rest]
+
+    def run(self, interruption: Interruption, timeout_s: float) -> None:
+        """Ask what is still to be answered, in one process."""
+        self.processes += 1
+        label = self.label if self.processes == 1 else f"{self.label}-{self.processes}"
+        cell = Cell(path=self.kept.scratch / label).make()
+        cell.output.mkdir()
+        pending = self.unanswered
+        asked = [(item, self._request(item, label), cell.output / str(item.number)) for item in pending]
+        following = 0
+
+        def read_next() -> None:
+            nonlocal following
+            # The last answer waits for the end of the process: one that ends badly has gone wrong somewhere.
+            while following < len(asked) - 1 and answer.is_complete(asked[following][2]):
+                self._take(*asked[following])
+                following += 1
+
+        try:
+            ended = self._start(label, asked, cell, interruption, timeout_s, read_next)
+        except InfrastructureError as error:
+            self._fail_all(Failure(kind=Kind.MACHINE, sentence=f"cannot run: {error}", verdict=Verdict.INFRA))
+            return
+        self.seconds += ended.seconds
+        self.events.write("probe.end", label=label, returncode=ended.returncode, seconds=round(ended.seconds, 2))
+        good = ended.returncode == 0 and ended.stop is None and not ended.timed_out
+        while following < len(asked) and (good or answer.is_complete(asked[following][2])):
+            self._take(*asked[following], last=not good and following == len(asked) - 1)
+            following += 1
+        if not good:
+            sources = tuple(self.party.probe.sources)
+            why = failure.of_end(ended, timeout_s, self.party.root, sources)
+            self._died(why, asked[following:], at_start=following == 0)
+
+    def _request(self, item: _Item, label: str) -> Path:
+        """The request's file, or one of what is left of it."""
+        if item.rest == item.request.quantities:
+            return item.path
+        path = self.kept.scratch / f"{label}-request-{item.number}.npz"
+        replace(item.request, quantities=item.rest).save(path)
+        return path
+
+    def _start(
+        self,
+        label: str,
+        asked: "Sequence[tuple[_Item, Path, Path]]",
+        cell: Cell,
+        interruption: Interruption,
+        timeout_s: float,
+        read_next: Callable[[], None],
+    ) -> child.Finished:
+        party, kept = self.party, self.kept
+        values = {"python": party.python, "root": party.root, "cache": cell.cache}
+        argv = targets.fill(party.probe.command.argv, values)
+        for _, path, out in asked:
+            argv += ["--request", str(path), "--out", str(out)]
+        token = f"{kept.token}-{label}"
+        extra = {name: text.format(**values) for name, text in party.described.environment.items()}
+        env = environment.build(
+            cell,
+            token=f"{kept.token}:{token}",
+            scratch=kept.scratch,
+            events=kept.events,
+            import_root=party.root,
+            gpu=False,
+            # A crash in native code is then traced to the line that called it.
+            extra=extra | ONE_THREAD | {"PYTHONFAULTHANDLER": "1"},
+        )
+        steps = max((max(item.request.steps, default=0) for item, _, _ in asked), default=0)
+        phases = dict.fromkeys(QUANTITIES, RUNG_TIMEOUT_S) | {QUANTITIES[-1]: RUNG_TIMEOUT_S + STEP_TIMEOUT_S * steps}
+        return child.run(
+            argv,
+            env=env,
+            cwd=cell.cwd,
+            log=kept.logs / f"{label}.log",
+            timeout_s=timeout_s,
+            token=token,
+            interruption=interruption,
+            meanwhile=read_next,
+            limits=Limits(phase_s={START: START_TIMEOUT_S, **phases}),
+        )
+
+    def _take(self, item: _Item, path: Path, out: Path, *, last: bool = False) -> None:
+        """Read one answer; deliver it, unless it is the last one of a process that ended badly."""
+        party = self.party
+        item.parts.append(answer.read(out, path, party.package, party.root, party.probe.sources))
+        if not last:
+            self._deliver(item)
+
+    def _deliver(self, item: _Item) -> None:
+        if item.delivered or item.rest:
+            return
+        item.delivered = True
+        for rung in set(item.request.quantities) - set(item.answer.failures):
+            if (kill := self.kills.get((item.number, rung))) is not None:
+                item.failures[rung] = replace(kill, answered=True)
+        whole = item.answer
+        self.events.write(
+            "probe.answer",
+            label=self.label,
+            number=item.number,
+            refusals=list(whole.refusals),
+            failures={rung: why.sentence for rung, why in whole.failures.items()},
+        )
+        if self.on_answer is not None:
+            self.on_answer(item.number, whole)
+
+    def _died(self, why: Failure, asked: "Sequence[tuple[_Item, Path, Path]]", *, at_start: bool) -> None:
+        """A process ended badly: settle the rung that it was at, and whether the rest can be asked."""
+        if not asked:
+            self._fail_last(why)
+            return
+        item, path, out = asked[0]
+        began = (out / MANIFEST).is_file()
+        if began:
+            self._take(item, path, out, last=True)
+        if not item.rest:
+            self._fail_last(why)
+            return
+        place = item.number, item.rest[0]
+        if why.kind is Kind.KILLED and place not in self.kills:
+            # Somebody killed it, or it kills itself in a way that looks the same: asked again, it shows which.
+            self.kills[place] = why
+            return
+        if why.kind is Kind.KILLED:
+            why = replace(why, kind=Kind.DIED, sentence=f"{why.sentence} twice at the same place", verdict=Verdict.FAIL)
+        self.deaths += 1
+        self.hangs += why.kind is Kind.HUNG
+        if at_start and not began:
+            self._fail_all(why)
+            return
+        # An adapter made from an older kit does not say which rung it was at.
+        item.failures |= dict.fromkeys(item.rest[:1] if began else item.rest, why)
+        if self.deaths >= DEATHS or self.hangs >= HANGS or why.kind in (Kind.MACHINE, Kind.MEMORY):
+            sentence = f"was not asked: its process had ended badly {self.deaths} times, at last it {why.sentence}"
+            self._fail_all(Failure(kind=Kind.NOT_ASKED, sentence=sentence, verdict=why.verdict))
+        self._deliver(item)
+
+    def _fail_last(self, why: Failure) -> None:
+        """A process ended badly after its last answer: that is said of the last rung, which was answered."""
+        item = next(item for item in reversed(self.items) if not item.delivered)
+        sentence = f"{why.sentence} after its last answer"
+        item.failures.setdefault(item.request.quantities[-1], replace(why, sentence=sentence, answered=True))
+        self._deliver(item)
+
+    def _fail_all(self, why: Failure) -> None:
+        """Nothing more can be asked: everything unanswered fails for one reason."""
+        for item in self.items:
+            item.failures |= dict.fromkeys(item.rest, why)
+            self._deliver(item)

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from harness import origin, run_log, runroot, target_environment, target_presence, targets
 from harness.events import EventLog
@@ -22,6 +23,7 @@ from harness.expectations import Expected
 from harness.interruption import Interruption
 from harness.parity import evidence, ladder, questions, replay, report, seeds
 from harness.parity.asking import Party
+from harness.parity.comparison import Result
 from harness.parity.display import Display
 from harness.parity.hearing import ORACLE, Heard, hear
 from harness.parity.ladder import Climbed
@@ -103,7 +105,6 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         The report, and the `parity.json` that holds it.
 
     Raises:
-        InfrastructureError: a probe did not end well; the message ends with its last lines.
         KeyboardInterrupt: the run was asked to end.
     """
     clock = time.monotonic()
@@ -217,7 +218,13 @@ def _tell(events: EventLog, heard: Heard, judged: Sequence[Climbed]) -> None:
     question = heard.question
     for item in judged:
         label = questions.label(item.rung.name, item.precision, item.gridsize, question.seed)
-        events.write("rung.end", rung=label, result=str(item.result))
+        worst = item.worst if item.result != Result.PASS else None
+        fields: dict[str, Any] = {}
+        if worst is not None:
+            where = None if worst.location is None else str(worst.location)
+            fields = {"guilty": list(item.guilty), "tensor": worst.tensor, "reason": "; ".join(worst.reasons)}
+            fields |= {} if where is None else {"where": where}
+        events.write("rung.end", rung=label, result=str(item.result), **fields)
 
 
 SURVEY_TIMEOUT_S = 6 * 3600.0

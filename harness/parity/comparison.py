@@ -17,6 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.parity.location import Location
+from ptycho.verdict import Verdict
+
 Array = NDArray[Any]
 
 WORST = 3
@@ -67,6 +70,9 @@ class Judgement:
         worst: elements that differ most.
         beyond_tolerance: whether something else than D failed, so that no tolerance would pass.
         floor: D that rounding alone makes of this tensor in the precision of the run; None if it was not measured.
+        location: line of code at which a side could not answer; None where values were compared.
+        call: the last thing that such a side was asked, or None.
+        cause: what the machine did that explains a missing answer; None where nothing does.
     """
 
     tensor: str
@@ -79,6 +85,9 @@ class Judgement:
     worst: tuple[Element, ...] = ()
     beyond_tolerance: bool = False
     floor: float | None = None
+    location: Location | None = None
+    call: str | None = None
+    cause: Verdict | None = None
 
     @property
     def minimum_tolerance(self) -> float | None:

@@ -13,15 +13,18 @@ from functools import partial
 
 from harness.events import EventLog
 from harness.interruption import Interruption
-from harness.parity import asking, oracle
+from harness.parity import asking, failure, oracle
 from harness.parity.answer import Answer
 from harness.parity.asking import PACKAGES, Party
 from harness.parity.ladder import Expected
 from harness.parity.questions import Question
 from harness.runroot import RunRoot
+from ptycho import fingerprint, probe_serve
 
 _WAIT_S = 0.1
 ORACLE = "oracle"
+CORE = ("ptycho",)
+"""Package whose code the oracle runs, besides its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +87,6 @@ def hear(
         timeout_s: limit for each probe's process.
 
     Raises:
-        InfrastructureError: a probe did not end well. The other probe is gone when this is raised.
         KeyboardInterrupt: the run was asked to end; the probes are gone.
     """
     reports: queue.SimpleQueue[_Message] = queue.SimpleQueue()
@@ -183,15 +185,20 @@ def _ask(
 
 
 def _expect(questions: Sequence[Question], stop: _Stop, reports: "queue.SimpleQueue[_Message]") -> None:
-    try:
-        for number, question in enumerate(questions):
-            if stop.asked:
-                return
-            reports.put(_Message(party=ORACLE, number=number, answer=expect(question)))
-    except BaseException as error:  # as above
-        reports.put(_Message(party=ORACLE, error=error))
+    for number, question in enumerate(questions):
+        if stop.asked:
+            return
+        reports.put(_Message(party=ORACLE, number=number, answer=expect(question)))
 
 
 def expect(question: Question) -> Expected:
-    """The oracle's answer to a question."""
-    return oracle.expected(question.request, PACKAGES)
+    """
+    The oracle's answer to a question.
+
+    What raises in it is the core's fault, or its own: the rungs of this question fail, and the others are asked.
+    """
+    try:
+        return oracle.expected(question.request, PACKAGES)
+    except Exception as error:
+        record = probe_serve.describe(error, fingerprint.ROOT)
+        return Expected(exact={}, arrays={}, failure=failure.of_error(record, fingerprint.ROOT, CORE))

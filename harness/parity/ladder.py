@@ -2,14 +2,18 @@
 The climb: every tensor of every rung is judged, and the lowest rung that fails is the verdict.
 
 A rung passes only on evidence: one for which nothing was compared is unverified, and an unverified rung fails the run,
-in float32 as in the gate. A known failure that passes fails the run, too: its entry must go.
+in float32 as in the gate. A known failure that passes fails the run, too: its entry must go. A rung that a side could
+not answer is judged by why it could not (`harness.parity.incomplete`), and what it did answer is compared all the same.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
+from harness.parity import incomplete
 from harness.parity.answer import Answer, is_echo
 from harness.parity.comparison import Array, Judgement, Limit, Result, in_units, judge, judge_exact
+from harness.parity.failure import Failure
 from harness.parity.floors import TRAJECTORY, Floors
 from harness.parity.rungs import (
     ALONE,
@@ -42,12 +46,14 @@ class Expected:
         arrays: arrays by `RUNG/NAME`.
         judges: of rungs with limits of their own: arrays by side -> judgements.
         beside: of what a rung judges besides comparing tensor with tensor.
+        failure: why there is no answer, or None. What raises in the oracle is in what both sides share: the core.
     """
 
     exact: Mapping[str, Mapping[str, Exact]]
     arrays: Mapping[str, Array]
     judges: Mapping[str, Judge] = field(default_factory=dict)
     beside: Mapping[str, Judge] = field(default_factory=dict)
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +115,23 @@ class Climbed:
         return " and ".join(self.guilty) or "nobody in particular"
 
     @property
+    def is_attributed(self) -> bool:
+        """Whether the code of a side is at fault: it failed, or it hung."""
+        return any(item.result is Result.FAIL or item.guilty for item in self.judgements)
+
+    @property
+    def causes(self) -> tuple[Verdict, ...]:
+        """What became of each judgement that does not stand: a fail, or what the machine did that explains it."""
+        if not self.judgements:
+            return (Verdict.FAIL,)
+        fallen = [item for item in self.judgements if item.result in (Result.FAIL, Result.UNVERIFIED)]
+        nothing = [Verdict.FAIL] if not fallen and self.result is Result.UNVERIFIED else []
+        return (*nothing, *(item.cause or Verdict.FAIL for item in fallen))
+
+    @property
     def _failed(self) -> list[Judgement]:
-        return [item for item in self.judgements if item.result is Result.FAIL]
+        fallen = (Result.FAIL, Result.UNVERIFIED)
+        return [item for item in self.judgements if item.guilty and item.result in fallen]
 
 
 def _figure(judgement: Judgement) -> float:
@@ -145,21 +166,55 @@ def climb(
         floors: what rounding alone does to each tensor; those of the repository if None.
     """
     measured = Floors.load() if floors is None else floors
-    found = []
-    given = {side: answer.arrays for side, answer in answers.items()}
+    climbed = []
     for rung in RUNGS:
-        if rung.name in quantities:
-            if rung.name in expected.judges:
-                judged = expected.judges[rung.name](given)
-            elif rung.tolerance is None:
-                judged = _exactly(rung, answers, expected)
-            else:
-                judged = _closely(rung, answers, expected, gridsize, precision, measured)
-            if rung.name in expected.beside:
-                judged = [*judged, *expected.beside[rung.name](given)]
-            marked = tuple(_mark(item, known, precision, gridsize) for item in judged)
-            found.append(Climbed(rung=rung, gridsize=gridsize, precision=precision, judgements=marked))
-    return found
+        if rung.name not in quantities:
+            continue
+        failures = {
+            side: answer.failures[rung.name] for side, answer in answers.items() if rung.name in answer.failures
+        }
+        if expected.failure is not None:
+            judged = [incomplete.without_oracle(rung.name, expected.failure, sorted(answers))]
+        else:
+            partial = {side for side, why in failures.items() if not why.answered}
+            judge = partial_judge(rung, expected, gridsize, precision, measured, partial)
+            judged = [*incomplete.guarded(rung.name, judge, answers), *incomplete.judge(rung.name, failures)]
+        marked = tuple(_mark(item, known, precision, gridsize) for item in judged)
+        climbed.append(Climbed(rung=rung, gridsize=gridsize, precision=precision, judgements=marked))
+    return climbed
+
+
+def partial_judge(
+    rung: Rung, expected: Expected, gridsize: int, precision: str, floors: Floors, partial: AbstractSet[str]
+) -> Callable[[Mapping[str, Answer]], list[Judgement]]:
+    """
+    What judges the answers to one rung.
+
+    Args:
+        rung: which.
+        expected: the oracle's answer.
+        gridsize: g.
+        precision: of `PRECISIONS`.
+        floors: what rounding alone does to each tensor.
+        partial: sides that could answer a part only; the rest is not asked of them.
+    """
+
+    def judge(answers: Mapping[str, Answer]) -> list[Judgement]:
+        whole = {side: answer.arrays for side, answer in answers.items() if side not in partial}
+        if rung.name in expected.judges:
+            judged = expected.judges[rung.name](whole) if whole else []
+            for side in partial & answers.keys():
+                arrays = answers[side].arrays
+                judged += [item for item in expected.judges[rung.name]({side: arrays}) if item.tensor in arrays]
+        elif rung.tolerance is None:
+            judged = _exactly(rung, answers, expected, partial)
+        else:
+            judged = _closely(rung, answers, expected, gridsize, precision, floors, partial)
+        if rung.name in expected.beside and whole:
+            judged = [*judged, *expected.beside[rung.name](whole)]
+        return judged
+
+    return judge
 
 
 def limit(rung: Rung, tensor: str, gridsize: int, precision: str, floors: Floors) -> Limit:
@@ -214,19 +269,44 @@ def in_order(climbed: Sequence[Climbed]) -> list[Climbed]:
 
 
 def first_failure(climbed: Sequence[Climbed]) -> Climbed | None:
-    """The lowest rung that does not stand, in float64 before float32, at the smallest gridsize."""
-    fallen = (item for item in in_order(climbed) if item.result in (Result.FAIL, Result.UNVERIFIED))
-    return next(fallen, None)
+    """
+    The lowest rung that does not stand, in float64 before float32, at the smallest gridsize.
+
+    One at which the code of a side is at fault comes before one that the machine alone explains.
+    """
+    below = fallen(climbed)
+    return next((item for item in below if item.is_attributed), next(iter(below), None))
+
+
+def fallen(climbed: Sequence[Climbed]) -> list[Climbed]:
+    """Rungs that do not stand, from the lowest."""
+    return [item for item in in_order(climbed) if item.result in (Result.FAIL, Result.UNVERIFIED)]
 
 
 def verdict(climbed: Sequence[Climbed], refused: Mapping[str, object]) -> Verdict:
-    """`PASS` only if rungs were climbed, each stands, and no answer was refused."""
-    return Verdict.FAIL if refused or not climbed or first_failure(climbed) else Verdict.PASS
+    """
+    `PASS` only if rungs were climbed, each stands, and no answer was refused.
+
+    Any judgement that failed makes it `FAIL`, whatever died later. Where only the machine explains what is missing, it
+    is the gravest of what the machine did.
+    """
+    causes = {cause for item in fallen(climbed) for cause in item.causes}
+    if refused or not climbed or Verdict.FAIL in causes:
+        return Verdict.FAIL
+    return min(causes, key=CAUSES.index, default=Verdict.PASS)
 
 
-def _exactly(rung: Rung, answers: Mapping[str, Answer], expected: Expected) -> list[Judgement]:
+CAUSES = (Verdict.TIMEOUT, Verdict.OOM, Verdict.INFRA, Verdict.INCONCLUSIVE)
+"""What a machine can do to an answer, the gravest first."""
+
+
+def _exactly(
+    rung: Rung, answers: Mapping[str, Answer], expected: Expected, partial: AbstractSet[str]
+) -> list[Judgement]:
     given = {side: answer.exact.get(rung.name, {}) for side, answer in answers.items()}
-    wanted = {side: rungs.get(rung.name, {}) for side, rungs in expected.exact.items()}
+    wanted = {side: rungs.get(rung.name, {}) for side, rungs in expected.exact.items() if side in answers}
+    for side in partial & given.keys():
+        wanted[side] = {name: value for name, value in wanted.get(side, {}).items() if name in given[side]}
     names = dict.fromkeys(name for values in (*wanted.values(), *given.values()) for name in values)
     return [
         judge_exact(
@@ -239,14 +319,22 @@ def _exactly(rung: Rung, answers: Mapping[str, Answer], expected: Expected) -> l
 
 
 def _closely(
-    rung: Rung, answers: Mapping[str, Answer], expected: Expected, gridsize: int, precision: str, floors: Floors
+    rung: Rung,
+    answers: Mapping[str, Answer],
+    expected: Expected,
+    gridsize: int,
+    precision: str,
+    floors: Floors,
+    partial: AbstractSet[str],
 ) -> list[Judgement]:
-    of_rung = [expected.arrays, *(answer.arrays for answer in answers.values())]
+    of_rung = [answer.arrays for answer in answers.values()]
+    if not answers.keys() <= partial:
+        of_rung = [expected.arrays, *of_rung]
     names = dict.fromkeys(name for arrays in of_rung for name in arrays if name.startswith(f"{rung.name}/"))
     return [
         judge(
             name,
-            {side: answer.arrays.get(name) for side, answer in answers.items()},
+            {s: answer.arrays.get(name) for s, answer in answers.items() if s not in partial or name in answer.arrays},
             expected.arrays.get(name),
             limit(rung, name, gridsize, precision, floors),
         )

@@ -142,6 +142,8 @@ def judgement(item: Judgement) -> dict[str, Any]:
         "tolerance": item.tolerance,
         "minimum_tolerance": item.minimum_tolerance,
         "worst_elements": [asdict(element) for element in item.worst],
+        "location": asdict(item.location) if item.location is not None else None,
+        "cause": item.cause.name.lower() if item.cause is not None else None,
     }
 
 
@@ -220,6 +222,8 @@ def _diagnose(report: Report) -> None:
         if failed.worst is not None:
             for reason in failed.worst.reasons:
                 print(f"  {failed.worst.tensor}: {reason}")
+            if failed.worst.location is not None:
+                print(f"  look at: {failed.worst.location}")
             for element in failed.worst.worst:
                 values = ", ".join(f"{name} {value}" for name, value in element.values.items())
                 print(f"  at {list(element.index)}: {values}")

@@ -53,17 +53,22 @@ def test_a_fault_that_shows_above_its_rung_is_late(place: Stage) -> None:
     assert (made.outcome, made.found.at, made.is_right) == (Outcome.LATE, "R4", False)
 
 
-def test_a_probe_that_dies_is_a_crash(place: Stage) -> None:
+def test_code_that_cannot_be_imported_falls_at_the_first_rung(place: Stage) -> None:
     made = trial.run(planted.mutant("torch", "import no_such_module\n"), place)
-    assert (made.outcome, made.found.how, made.found.guilty) == (Outcome.KILLED, "crash", ("torch",))
-    assert made.found.detail == "ModuleNotFoundError: No module named 'no_such_module'"
+    assert (made.outcome, made.found.how, made.found.guilty) == (Outcome.KILLED, "rung", ("torch",))
+    assert made.found.detail.endswith("ModuleNotFoundError: No module named 'no_such_module'")
     assert set((made.found.allclose or {}).values()) == {True}
 
 
-def test_a_process_that_is_killed_says_nothing(place: Stage) -> None:
+def test_code_that_kills_its_own_process_is_killed(place: Stage) -> None:
     made = trial.run(planted.mutant("torch", "import os\nos.kill(os.getpid(), 9)\n"), place)
+    assert (made.outcome, made.found.guilty) == (Outcome.KILLED, ("torch",))
+
+
+def test_a_machine_without_memory_says_nothing(place: Stage) -> None:
+    made = trial.run(planted.mutant("torch", "raise MemoryError\n"), place)
     assert made.outcome is Outcome.ERROR
-    assert made.found.error.startswith("ended with -9")
+    assert made.found.error.startswith("torch raised MemoryError")
 
 
 def test_what_both_share_is_laid_at_both_doors(place: Stage) -> None:

@@ -1,8 +1,10 @@
 """A probe process: answers as they come, several at a time, none of another's processes."""
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
+import adapter_checkout
 import fake_probe
 import pytest
 from golden_step0 import FIXTURE
@@ -12,8 +14,9 @@ from harness.interruption import Interruption
 from harness.parity import asking, problem
 from harness.parity.answer import Answer
 from harness.parity.asking import Party
+from harness.parity.failure import Kind
 from harness.runroot import RunRoot
-from ptycho.errors import InfrastructureError
+from ptycho.verdict import Verdict
 
 
 @pytest.fixture
@@ -49,14 +52,132 @@ def test_an_answer_of_other_sources_is_refused(tmp_path: Path, kept: RunRoot) ->
     assert [text.partition(" is ")[0] for text in asked.answers[0].refusals] == ["its commit", "its sources_sha256"]
 
 
-def test_a_probe_that_dies_is_an_error_with_its_last_words(tmp_path: Path, kept: RunRoot) -> None:
+RUNGS = ("R3", "R4", "R5", "R6")
+
+
+def ask_checkout(
+    tmp_path: Path, kept: RunRoot, behaviour: Mapping[str, str], count: int = 1, **texts: str
+) -> tuple[Answer, ...]:
+    """Ask a checkout whose backend behaves badly at some rungs."""
+    root = adapter_checkout.write(tmp_path / "checkout", behaviour, **texts)
+    paths = [tmp_path / f"{number}.npz" for number in range(count)]
+    for number, path in enumerate(paths):
+        problem.request(gridsize=1, seed=number, scan=FIXTURE, steps=0, quantities=RUNGS).save(path)
+    events = kept.open_events()
+    try:
+        return asking.ask(Party(side="torch", import_root=root), paths, "adapter", kept, events, Interruption()).answers
+    finally:
+        events.close()
+
+
+def summary(answer: Answer) -> dict[str, tuple[str, str, str]]:
+    return {
+        rung: (str(why.kind), why.verdict.name, "" if why.location is None else str(why.location))
+        for rung, why in answer.failures.items()
+    }
+
+
+BAD: dict[str, tuple[str, str, str, bool]] = {
+    "raises": ("raise ValueError('bad')", "raised", "FAIL", True),
+    "shape": ("import numpy; return numpy.ones(3) @ numpy.ones(4)", "raised", "FAIL", True),
+    "ragged": ("return [[1.0], [1.0, 2.0]]", "raised", "FAIL", False),
+    "objects": ("return [object()]", "raised", "FAIL", False),
+    "exit": ("sys.exit(0)", "raised", "FAIL", True),
+    "hard exit": ("os._exit(5)", "died", "FAIL", False),
+    "abort": ("os.abort()", "died", "FAIL", True),
+    "segfault": ("import ctypes; ctypes.string_at(0)", "died", "FAIL", True),
+    "kills itself": ("os.kill(os.getpid(), signal.SIGKILL)", "died", "FAIL", False),
+    "recursion": ("return R4()", "raised", "FAIL", True),
+    "memory": ("raise MemoryError('none left')", "memory", "OOM", True),
+    "disk": ("raise OSError(28, 'No space left on device')", "machine", "INFRA", True),
+    "package": ("import tensorflow", "machine", "INFRA", False),
+    "misspelt": ("import nunpy", "raised", "FAIL", True),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_rung_that_goes_wrong_takes_no_other_along(tmp_path: Path, kept: RunRoot, case: str) -> None:
+    code, kind, verdict, located = BAD[case]
+    first, second = ask_checkout(tmp_path, kept, {"R4": code}, count=2)
+    line = adapter_checkout.line("R4")
+    where = f"ptycho_torch/physics.py:{line}, R4()" if located else ""
+    for answer in (first, second):
+        assert answer.refusals == ()
+        assert sorted({name.partition("/")[0] for name in answer.arrays} - {"R4"}) == ["R3", "R5", "R6"]
+        (failure,) = answer.failures.items()
+        assert (failure[0], str(failure[1].kind), failure[1].verdict.name) == ("R4", kind, verdict)
+        if located:
+            assert where == str(failure[1].location)
+
+
+def test_what_a_rung_answered_before_it_raised_is_kept(tmp_path: Path, kept: RunRoot) -> None:
+    (answer,) = ask_checkout(tmp_path, kept, {"R4": "raise ValueError('bad')"})
+    assert sorted(name for name in answer.arrays if name.startswith("R4/")) == ["R4/first"]
+
+
+def test_a_hang_is_a_timeout_at_its_line(tmp_path: Path, kept: RunRoot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "RUNG_TIMEOUT_S", 2.0)
+    (answer,) = ask_checkout(tmp_path, kept, {"R5": "time.sleep(600)"})
+    assert summary(answer) == {
+        "R5": ("hung", "TIMEOUT", f"ptycho_torch/physics.py:{adapter_checkout.line('R5')}, R5()")
+    }
+    assert {name.partition("/")[0] for name in answer.arrays} == {"R3", "R4", "R6"}
+
+
+def test_after_two_hangs_the_rest_is_not_asked(tmp_path: Path, kept: RunRoot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "RUNG_TIMEOUT_S", 2.0)
+    (answer,) = ask_checkout(tmp_path, kept, dict.fromkeys(("R3", "R4", "R5"), "time.sleep(600)"))
+    assert [str(why.kind) for why in answer.failures.values()] == ["hung", "hung", "not asked", "not asked"]
+    assert {why.verdict for why in answer.failures.values()} == {Verdict.TIMEOUT}
+
+
+def test_a_kill_from_outside_is_no_fault_of_the_backend(tmp_path: Path, kept: RunRoot) -> None:
+    flag = tmp_path / "killed"
+    once = f"open({str(flag)!r}, 'x'); os.kill(os.getpid(), signal.SIGKILL)"
+    guard = f"return [3.0] if os.path.exists({str(flag)!r}) else exec({once!r})"
+    (answer,) = ask_checkout(tmp_path, kept, {"R4": guard})
+    assert {name.partition("/")[0] for name in answer.arrays} == set(RUNGS)
+    (why,) = answer.failures.values()
+    assert (why.kind, why.verdict, why.answered) == (Kind.KILLED, Verdict.INFRA, True)
+
+
+def test_code_that_cannot_be_imported_fails_every_rung_at_its_line(tmp_path: Path, kept: RunRoot) -> None:
+    (answer,) = ask_checkout(tmp_path, kept, {}, engine="class Engine:\n    def broken(:\n")
+    assert summary(answer) == dict.fromkeys(RUNGS, ("raised", "FAIL", "ptycho_torch/engine.py:2"))
+
+
+def test_an_adapter_that_cannot_start_fails_every_rung_at_its_line(tmp_path: Path, kept: RunRoot) -> None:
+    first, second = ask_checkout(tmp_path, kept, {}, count=2, adapter="import os\nos.absent\n")
+    assert summary(first) == dict.fromkeys(RUNGS, ("raised", "FAIL", "ptycho_torch/probe.py:2"))
+    assert summary(second) == summary(first)
+    assert "AttributeError" in first.failures["R3"].sentence
+
+
+def test_a_process_that_dies_after_its_last_answer_has_failed(tmp_path: Path, kept: RunRoot) -> None:
+    text = adapter_checkout.ADAPTER + "    import os; os._exit(7)\n"
+    (answer,) = ask_checkout(tmp_path, kept, {}, adapter=text)
+    ((rung, why),) = answer.failures.items()
+    assert (rung, why.kind, why.verdict, why.answered) == ("R6", Kind.DIED, Verdict.FAIL, True)
+
+
+def test_no_interpreter_is_the_machines_fault(tmp_path: Path, kept: RunRoot) -> None:
+    party = Party(side="tf", python=str(tmp_path / "absent"))
+    events = kept.open_events()
+    asked = asking.ask(party, requests(tmp_path, 1), "adapter", kept, events, Interruption())
+    events.close()
+    assert [(w.kind, w.verdict) for w in asked.answers[0].failures.values()] == [(Kind.MACHINE, Verdict.INFRA)]
+
+
+def test_an_adapter_of_the_older_kind_that_dies_fails_what_it_was_asked(tmp_path: Path, kept: RunRoot) -> None:
     dying = tmp_path / "dying"
     dying.write_text("#!/bin/sh\necho out of luck\nexit 9\n")
     dying.chmod(0o755)
     events = kept.open_events()
-    with pytest.raises(InfrastructureError, match=r"the probe probe ended with exit code 9; (.|\n)*out of luck"):
-        asking.ask(Party(side="tf", python=str(dying)), requests(tmp_path, 1), "probe", kept, events, Interruption())
+    party = Party(side="tf", python=str(dying))
+    asked = asking.ask(party, requests(tmp_path, 1), "adapter", kept, events, Interruption())
     events.close()
+    (why,) = asked.answers[0].failures.values()
+    assert (why.kind, why.verdict, why.sentence) == (Kind.DIED, Verdict.FAIL, "ended with exit code 9: out of luck")
 
 
 def test_two_at_once_do_not_take_each_other_for_orphans(tmp_path: Path, kept: RunRoot) -> None:

@@ -8,6 +8,7 @@ import fake_probe
 import pytest
 
 from harness import cli, interpreters
+from harness.parity import asking
 from ptycho.errors import UsageError
 from ptycho.probe import QUANTITIES
 
@@ -70,11 +71,51 @@ def test_a_tensor_of_another_shape_fails_at_any_tolerance(tmp_path: Path) -> Non
     assert first["minimum_tolerance"] is None
 
 
-def test_a_probe_that_dies_is_no_verdict_about_parity(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        parity(tmp_path, torch={"exit_code": 3})
-    assert ended.value.code == 13
-    assert "the probe probe-torch ended with exit code 3" in capsys.readouterr().err
+def test_an_adapter_that_ends_badly_fails_its_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert parity(tmp_path, torch={"exit_code": 3}) == 1
+    first = report(tmp_path)["first_failure"]
+    assert (first["rung"], first["guilty"], first["tensor"]) == ("R8", ["torch"], "R8/died")
+    assert "torch ended with exit code 3" in capsys.readouterr().out
+
+
+def test_what_died_later_does_not_wipe_a_failure(tmp_path: Path) -> None:
+    """A wrong conjugate at R2c, and an adapter that somebody kills at the next request."""
+    fault = "(value if name != 'R4/phase' else __import__('os').kill(__import__('os').getpid(), 9))"
+    fault = f"value.conj() if name.startswith('R2c/') and value.dtype.kind == 'c' else {fault}"
+    assert parity(tmp_path, torch={"fault": fault}) == 1
+    found = report(tmp_path)
+    first = found["first_failure"]
+    assert (found["verdict"], first["rung"], first["guilty"]) == ("fail", "R2c", ["torch"])
+    assert {row["rung"] for row in found["rungs"]} == set(QUANTITIES)
+
+
+def run_with(tmp_path: Path, python: Path) -> int:
+    """Run the command with an interpreter of PyTorch's side."""
+    given = [f"--python=torch={python}", f"--python=tf={fake_probe.write(tmp_path / 'python-tf')}"]
+    small = ("--gridsize", "1", "--precision", "f64", "--steps", "1", "--root", str(tmp_path / "harness"))
+    return cli.main(["parity", *given, *small, "--canaries", "0"])
+
+
+def test_a_hang_alone_is_a_timeout_with_its_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "START_TIMEOUT_S", 3.0)
+    python = tmp_path / "python-torch"
+    python.write_text("#!/bin/sh\nsleep 600\n")
+    python.chmod(0o755)
+    assert run_with(tmp_path, python) == 11
+    found = report(tmp_path)
+    first = found["first_failure"]
+    assert (found["verdict"], first["rung"], first["guilty"]) == ("timeout", "R0", ["torch"])
+
+
+def test_a_missing_interpreter_is_the_machines_fault_and_the_other_side_is_judged(tmp_path: Path) -> None:
+    python = tmp_path / "python-torch"
+    python.write_text("#!/absent/interpreter\n")
+    python.chmod(0o755)
+    assert run_with(tmp_path, python) == 13
+    found = report(tmp_path)
+    assert (found["verdict"], found["first_failure"]["guilty"]) == ("infra", [])
+    assert {row["result"] for row in found["rungs"]} == {"unverified"}
+    assert min(row["compared"] for row in found["rungs"]) > 10
 
 
 def test_a_probe_that_ends_well_and_says_nothing_fails(tmp_path: Path) -> None:

@@ -1,21 +1,25 @@
 """All parties at work at once: order of the questions, one that dies, an interruption, and nobody left alive."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import fake_probe
+import numpy as np
 import pytest
 from golden_step0 import FIXTURE
 
 from harness import processes, runroot
 from harness.interruption import Interruption
-from harness.parity import questions
+from harness.parity import oracle, questions
 from harness.parity.asking import Party
 from harness.parity.hearing import ORACLE, hear
+from harness.parity.ladder import Expected
 from harness.parity.questions import Question
 from harness.runroot import RunRoot
-from ptycho.errors import InfrastructureError
+from ptycho import physics
+from ptycho.probe import Request
 
 
 @pytest.fixture
@@ -47,12 +51,35 @@ def test_questions_come_in_their_order_with_everybodys_answer(tmp_path: Path, ke
     assert sorted(told) == sorted((name, done + 1) for name in ("torch", "tf", ORACLE) for done in range(len(asked)))
 
 
-def test_one_that_dies_ends_the_other(tmp_path: Path, kept: RunRoot) -> None:
+def test_one_that_dies_leaves_the_others_answers(tmp_path: Path, kept: RunRoot) -> None:
     events = kept.open_events()
-    with pytest.raises(InfrastructureError, match="the probe probe-tf ended with exit code 3"):
-        list(hear(parties(tmp_path, exit_code=3, answer=False), ask(kept), kept, events, Interruption()))
+    heard = list(hear(parties(tmp_path, exit_code=3, answer=False), ask(kept), kept, events, Interruption()))
     events.close()
     assert processes.with_token(kept.token) == []
+    for item in heard:
+        assert item.answers["torch"].failures == {}
+        assert set(item.answers["tf"].failures) == set(item.question.request.quantities)
+
+
+def test_an_oracle_that_raises_fails_its_question(
+    tmp_path: Path, kept: RunRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = oracle.expected
+
+    def broken(request: Request, packages: Mapping[str, str]) -> Expected:
+        if "R3" in request.quantities:
+            return physics.intensity(np.ones(3), np.ones(4))  # type: ignore[return-value]
+        return honest(request, packages)
+
+    monkeypatch.setattr(oracle, "expected", broken)
+    events = kept.open_events()
+    heard = list(hear(parties(tmp_path), ask(kept), kept, events, Interruption()))
+    events.close()
+    failures = [item.expected.failure for item in heard]
+    assert [failure is not None for failure in failures] == ["R3" in i.question.request.quantities for i in heard]
+    (failure, *_) = [failure for failure in failures if failure is not None]
+    assert failure.location is not None
+    assert failure.location.file.startswith("ptycho/")
 
 
 def test_an_interruption_ends_everybody(tmp_path: Path, kept: RunRoot) -> None:

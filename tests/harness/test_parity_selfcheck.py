@@ -141,12 +141,12 @@ def test_values_that_may_be_missing_are_noticed(tmp_path: Path, monkeypatch: pyt
 
 
 def test_silence_as_a_pass_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = ladder.first_failure
+    honest = ladder.fallen
 
     def kind(climbed: Any) -> Any:
         return honest([item for item in climbed if item.result is not Result.UNVERIFIED])
 
-    monkeypatch.setattr(ladder, "first_failure", kind)
+    monkeypatch.setattr(ladder, "fallen", kind)
     assert any(sentence.startswith("nobody says anything at") for sentence in check(tmp_path))
 
 

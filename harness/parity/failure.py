@@ -1,0 +1,200 @@
+"""
+Why a backend did not answer a rung, and whose doing that is: its code's, or the machine's.
+
+An adapter whose code raises, hangs, aborts or ends itself has given a wrong answer: that is a failure of its side at
+that rung, with the line where it stood. What no code explains (killed from outside, no memory, no disk, a package that
+is not installed) says nothing about the backend.
+"""
+
+import errno
+import re
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from harness import job
+from harness.child import Finished
+from harness.parity.location import Location
+from harness.supervision.limits import TIME
+from ptycho.verdict import Verdict
+
+
+class Kind(StrEnum):
+    """How an answer came to be missing."""
+
+    RAISED = "raised"
+    DIED = "died"
+    HUNG = "hung"
+    KILLED = "killed"
+    MEMORY = "memory"
+    MACHINE = "machine"
+    SILENT = "silent"
+    NOT_ASKED = "not asked"
+
+
+CODE_SIGNALS = tuple(
+    signal.Signals[name] for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS")
+)
+"""Signals that a process brings upon itself; any other one was sent to it."""
+
+INSTALLED = ("torch", "tensorflow", "keras", "numpy", "scipy", "safetensors", "skimage", "matplotlib", "rich", "psutil")
+"""Packages that the environment must bring; another module that is not there was misspelt."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+NO_MEMORY = ("MemoryError", "OutOfMemoryError", "ResourceExhaustedError")
+NO_MEMORY_TEXT = "can't allocate memory"
+ADAPTER_FILES = ("probe.py", "adapter.py")
+"""Files of a backend that only pass on what others compute."""
+
+_FRAME = re.compile(r'File "([^"\n]+)", line (\d+)(?:,? in ([^\s,()]+))?')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """
+    Why a rung has no whole answer.
+
+    Attributes:
+        kind: how it came to be missing.
+        sentence: what happened, to follow the side's name.
+        verdict: `FAIL` where the backend's code explains it; else what it says about the machine.
+        location: line of the checkout where it happened, or None.
+        call: the last thing that the backend was asked, or None.
+        answered: whether the rung was answered all the same, on a second try.
+    """
+
+    kind: Kind
+    sentence: str
+    verdict: Verdict = Verdict.FAIL
+    location: Location | None = None
+    call: str | None = None
+    answered: bool = False
+
+
+def of_error(record: Mapping[str, Any], root: Path, packages: Sequence[str]) -> Failure:
+    """
+    An error that the adapter wrote down.
+
+    Args:
+        record: as `ptycho.probe_serve.describe` makes it; from a foreign adapter it may hold anything.
+        root: the checkout that the adapter ran from.
+        packages: its packages, the backend's own last.
+    """
+    name, message = str(record.get("type", "an error")), str(record.get("message", "")).strip()
+    frames = [
+        Location(
+            file=str(frame.get("file")),
+            line=frame["line"] if isinstance(frame.get("line"), int) else None,
+            function=_function(frame.get("function")),
+            text=str(frame.get("text") or ""),
+        )
+        for frame in record.get("frames") or ()
+        if isinstance(frame, Mapping)
+    ]
+    where = _innermost([*frames, *frames_in(message, root)], packages)
+    brief = message.splitlines()[0] if message else ""
+    call = record.get("call")
+    failure = Failure(
+        kind=Kind.RAISED,
+        sentence=f"raised {name}: {brief}" if brief else f"raised {name}",
+        location=where,
+        call=call if isinstance(call, str) else None,
+    )
+    module = str(record.get("module") or "").partition(".")[0]
+    if module in INSTALLED and not (root / module).exists():
+        sentence = f"cannot start: the package {module} is not installed in its environment"
+        return Failure(kind=Kind.MACHINE, sentence=sentence, verdict=Verdict.INFRA)
+    if name in NO_MEMORY or NO_MEMORY_TEXT in message:
+        return Failure(kind=Kind.MEMORY, sentence=failure.sentence, verdict=Verdict.OOM, location=where)
+    if record.get("errno") in FULL or record.get("verdict") == Verdict.INFRA:
+        return Failure(kind=Kind.MACHINE, sentence=failure.sentence, verdict=Verdict.INFRA, location=where)
+    return failure
+
+
+def of_end(ended: Finished, limit_s: float, root: Path, packages: Sequence[str]) -> Failure:
+    """
+    The bad end of an adapter's process.
+
+    Args:
+        ended: the process.
+        limit_s: its time limit.
+        root: the checkout that it ran from.
+        packages: its packages, the backend's own last.
+    """
+    output = ended.tail(200)
+    if ended.stop is not None and ended.stop.kind != TIME:
+        return Failure(kind=Kind.MEMORY, sentence=ended.stop.sentence, verdict=ended.stop.verdict)
+    if ended.stop is not None or ended.timed_out:
+        stacks = ended.stacks.read_text(errors="replace") if ended.stacks is not None else ""
+        # Dumps begin with the innermost frame, tracebacks end with it.
+        where = _innermost(frames_in(stacks, root)[::-1], packages)
+        verdict = job.verdict_of(ended)
+        sentence = ended.stop.sentence if ended.stop is not None else f"hung: killed after {limit_s:g} s"
+        return Failure(kind=Kind.HUNG, sentence=sentence, verdict=verdict, location=where)
+    if ended.returncode < 0:
+        number = -ended.returncode
+        name = signal.Signals(number).name if number in list(signal.Signals) else f"signal {number}"
+        if number in CODE_SIGNALS:
+            where = _innermost(frames_in(output.rpartition("Fatal Python error")[2], root)[::-1], packages)
+            return Failure(kind=Kind.DIED, sentence=f"crashed with {name}", location=where)
+        return Failure(kind=Kind.KILLED, sentence=f"was killed from outside by {name}", verdict=Verdict.INFRA)
+    return _of_exit(ended, output, root, packages)
+
+
+def _of_exit(ended: Finished, output: str, root: Path, packages: Sequence[str]) -> Failure:
+    """A process that ended by itself with an exit code that is no success."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    last = lines[-1].strip() if lines else "it printed nothing"
+    if "Traceback (most recent call last)" not in output:
+        verdict = job.verdict_of(ended)
+        kind = Kind.MACHINE if verdict is not Verdict.FAIL else Kind.DIED
+        return Failure(kind=kind, sentence=f"ended with exit code {ended.returncode}: {last}", verdict=verdict)
+    name, _, message = last.partition(": ")
+    missing = re.search(r"No module named '([^']+)'", last)
+    record = {
+        "type": name,
+        "message": message,
+        "module": missing[1] if missing is not None else None,
+        "errno": errno.ENOSPC if "No space left" in last else None,
+    }
+    failure = of_error(record, root, packages)
+    if failure.kind is not Kind.RAISED:
+        return failure
+    where = _innermost(frames_in(output.rpartition("Traceback (most recent call last)")[2], root), packages)
+    return Failure(kind=Kind.RAISED, sentence=f"cannot start: {last}", location=where)
+
+
+def frames_in(text: str, root: Path) -> list[Location]:
+    """Lines of the checkout that a text names the way Python's tracebacks do, in their order."""
+    found = []
+    for match in _FRAME.finditer(text):
+        path = Path(match[1])
+        if path.is_relative_to(root):
+            file, line = path.relative_to(root).as_posix(), int(match[2])
+            found.append(Location(file=file, line=line, function=_function(match[3]), text=_line(path, line)))
+    return found
+
+
+def _function(name: object) -> str:
+    """A function's name; the top of a file has none."""
+    return "" if name in (None, "<module>") else str(name)
+
+
+def _line(path: Path, number: int) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()[number - 1].strip()
+    except (OSError, IndexError):
+        return ""
+
+
+def _innermost(frames: Sequence[Location], packages: Sequence[str]) -> Location | None:
+    """The innermost line of the backend's own code; where there is none, of its adapter or of what both share."""
+    own = [frame for frame in frames if packages and frame.file.startswith(f"{packages[-1]}/")]
+    code = [frame for frame in own if frame.file.rpartition("/")[2] not in ADAPTER_FILES]
+    for chosen in (code, own, frames):
+        if chosen:
+            return chosen[-1]
+    return None
