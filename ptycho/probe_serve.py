@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +176,7 @@ def plain(name: str, value: NDArray[Any]) -> NDArray[Any]:
     return value
 
 
-def describe(error: BaseException, root: Path) -> Mapping[str, Any]:
+def describe(error: BaseException, root: Path) -> dict[str, Any]:
     """
     An error as plain values: its type, its message, and the lines of the checkout that it passed, outermost first.
 

@@ -2,8 +2,9 @@
 Expose what a network computes to the parity ladder: copy this one file into your code base, and write the functions.
 
 It needs NumPy and nothing else. A request is an NPZ file: inputs, weights, the rungs that are wanted, and a nonce. The
-answer is a folder of `arrays.npz` and `manifest.json`. The nonce, the request's digest, the digest of your source text
-and the commit tie an answer to its question: an old one, or another code base's, is refused.
+answer is a folder of one NPZ file a rung and `manifest.json`, written rung by rung: one that raises is written down
+with its lines of code and takes no other along. The nonce, the request's digest, the digest of your source text and
+the commit tie an answer to its question: an old one, or another code base's, is refused.
 
     from ptycho_probe_kit import serve
 
@@ -31,16 +32,18 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-SCHEMA = "ptycho-probe/1"
-ARRAYS, MANIFEST = "arrays.npz", "manifest.json"
+SCHEMA, ANSWER_SCHEMA = "ptycho-probe/1", "ptycho-probe-answer/2"
+MANIFEST = "manifest.json"
+MESSAGE = 4000
 BATCH_FIELDS = ("diffraction", "coords_offsets", "coords_relative", "indices")
 GIT_SECONDS = 5.0
 
@@ -198,43 +201,59 @@ def _write(path: Path, data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def measure(
-    request: Request, answers: Mapping[str, Callable[[], Named]]
-) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray[Any, Any]]]:
+def measure(answer: Callable[[], Named], rung: str) -> Iterator[tuple[str, Any]]:
     """
-    Everything that a request asks for: plain values by rung, and arrays by `RUNG/NAME`.
+    What one rung's function answers, by name: arrays, or plain values.
 
     An array is what NumPy made or can make an array of by itself; text, numbers and lists are plain values.
 
     Raises:
-        KitError: a rung is asked for that has no answer.
+        TypeError: an array holds objects, or its rows have different lengths.
     """
-    missing = [rung for rung in request.quantities if rung not in answers]
-    if missing:
-        raise KitError(f"asked for {', '.join(missing)}, answered are {', '.join(answers)}; mend [probe] quantities")
-    exact: dict[str, dict[str, Any]] = {}
-    arrays: dict[str, np.ndarray[Any, Any]] = {}
-    for rung in request.quantities:
-        found = answers[rung]()
-        for name, value in found.items() if isinstance(found, Mapping) else found:
-            if hasattr(value, "__array__"):
-                arrays[f"{rung}/{name}"] = np.asarray(value)
-            else:
-                exact.setdefault(rung, {})[name] = value
-    return exact, arrays
+    values = answer()
+    for name, value in values.items() if isinstance(values, Mapping) else values:
+        if not hasattr(value, "__array__"):
+            json.dumps(value)  # what is no plain value fails here, and not when everything is written
+            yield name, value
+            continue
+        array = np.asarray(value)
+        if array.dtype.kind == "O":
+            raise TypeError(f"{rung}/{name} is no array of numbers: its elements are objects or of different lengths")
+        # A type that NumPy does not know (bfloat16) is widened.
+        yield f"{rung}/{name}", array.astype(np.float32) if array.dtype.kind == "V" else array
+
+
+def describe(error: BaseException, root: Path) -> dict[str, Any]:
+    """An error as plain values: its type, its message, and the lines below `root` that it passed, outermost first."""
+    frames = [(f.filename, f.lineno, f.name, f.line or "") for f in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        frames.append((error.filename, error.lineno, "", (error.text or "").strip()))
+    return {
+        "type": type(error).__name__,
+        "message": str(error)[:MESSAGE],
+        "errno": error.errno if isinstance(error, OSError) else None,
+        "module": error.name if isinstance(error, ModuleNotFoundError) else None,
+        "frames": [
+            {"file": Path(file).relative_to(root).as_posix(), "line": line, "function": name, "text": text}
+            for file, line, name, text in frames
+            if Path(file).is_relative_to(root)
+        ],
+    }
 
 
 def answer(
     path: Path, out: Path, bench: Bench, *, backend: str, sources: Sequence[str], root: Path, about: Mapping[str, Any]
 ) -> None:
-    """Answer one request; the manifest is written last, and whole."""
+    """
+    Answer one request, rung by rung; the manifest is replaced whole after each.
+
+    Raises:
+        KitError: the request cannot be read.
+    """
     request = read(path)
-    exact, arrays = measure(request, bench(request))
     out.mkdir(parents=True, exist_ok=True)
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    manifest = {
-        "schema": SCHEMA,
+    manifest: dict[str, Any] = {
+        "schema": ANSWER_SCHEMA,
         "backend": backend,
         "request_sha256": request.sha256,
         "nonce": request.nonce,
@@ -242,10 +261,51 @@ def answer(
         "sources_sha256": sources_digest(root, sources),
         "precision": request.precision,
         "engine": dict(about),
-        "quantities": list(request.quantities),
-        "arrays_sha256": _write(out / ARRAYS, buffer.getvalue()),
-        "exact": exact,
+        "quantities": [],
+        "arrays_sha256": {},
+        "exact": {},
+        "failures": {},
+        "complete": False,
     }
+    _save(out, manifest)
+    answers: Mapping[str, Callable[[], Named]] = {}
+    try:
+        answers = bench(request)
+    except (Exception, SystemExit) as error:
+        # Without a network no rung can be measured: each fails for the same reason.
+        manifest["failures"] = dict.fromkeys(request.quantities, describe(error, root))
+    for rung in (name for name in request.quantities if name not in manifest["failures"]):
+        # Said aloud, so that the harness holds each rung to its time.
+        sys.audit("ptycho.phase.start", {"phase": rung})
+        _answer_rung(rung, answers, out, manifest, root)
+        sys.audit("ptycho.phase.end", {"phase": rung})
+    manifest["complete"] = True
+    _save(out, manifest)
+
+
+def _answer_rung(
+    rung: str, answers: Mapping[str, Callable[[], Named]], out: Path, manifest: dict[str, Any], root: Path
+) -> None:
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    try:
+        if rung not in answers:
+            raise KitError(f"asked for {rung}, answered are {', '.join(answers)}; mend [probe] quantities")
+        for name, value in measure(answers[rung], rung):
+            if isinstance(value, np.ndarray):
+                arrays[name] = value
+            else:
+                manifest["exact"].setdefault(rung, {})[name] = value
+        manifest["quantities"].append(rung)
+    except (Exception, SystemExit) as error:
+        manifest["failures"][rung] = describe(error, root)
+    if arrays:
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **arrays)
+        manifest["arrays_sha256"][rung] = _write(out / f"{rung}.npz", buffer.getvalue())
+    _save(out, manifest)
+
+
+def _save(out: Path, manifest: Mapping[str, Any]) -> None:
     _write(out / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
 
 

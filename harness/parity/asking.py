@@ -31,8 +31,8 @@ from ptycho.verdict import Verdict
 PACKAGES = {"torch": "ptycho_torch", "tf": "ptycho_tf"}
 PROBE_TIMEOUT_S = 600.0
 START_TIMEOUT_S, RUNG_TIMEOUT_S, STEP_TIMEOUT_S = 120.0, 60.0, 1.0
-"""Seconds until the first rung begins, of one rung, and more for each step of a trajectory. On an idle machine a rung
-takes at most 4 s and a step 0.1 s; a machine that others keep busy makes a hang inconclusive (`harness.supervision`)."""
+"""Limits in seconds: until the first rung begins, of one rung, and more for each step of a trajectory. On an idle
+machine a rung takes at most 4 s and a step 0.1 s; one that others keep busy makes a hang inconclusive."""
 
 DEATHS, HANGS = 4, 2
 """How often an adapter is started again after its code killed it, and how often a rung may hang."""

@@ -21,17 +21,19 @@ from harness import origin, run_log, runroot, target_environment, target_presenc
 from harness.events import EventLog
 from harness.expectations import Expected
 from harness.interruption import Interruption
-from harness.parity import evidence, ladder, questions, replay, report, seeds
+from harness.parity import evidence, failure, incomplete, ladder, questions, replay, report, seeds
 from harness.parity.asking import Party
 from harness.parity.comparison import Result
 from harness.parity.display import Display
-from harness.parity.hearing import ORACLE, Heard, hear
+from harness.parity.hearing import CORE, ORACLE, Heard, hear
 from harness.parity.ladder import Climbed
 from harness.parity.proof import Proof, prove
 from harness.parity.report import Report
-from harness.parity.rungs import PRECISIONS
+from harness.parity.rungs import PRECISIONS, RUNGS
 from harness.parity.seeds import Survey
 from harness.runroot import RunRoot
+from ptycho import probe_serve
+from ptycho.errors import PtychoError
 from ptycho.fingerprint import ROOT
 from ptycho.probe import QUANTITIES
 from ptycho.verdict import Verdict
@@ -158,8 +160,15 @@ def _climb(
     options: Options, kept: RunRoot, events: EventLog, interruption: Interruption
 ) -> tuple[_Ladder, list[Heard]]:
     """Every question in its order; the verdict of the low rungs is told as soon as the last of them is judged."""
-    asked = _plan(options, (options.seed,), kept)
     made, found = _Ladder(), list[Heard]()
+    try:
+        asked = _plan(options, (options.seed,), kept)
+    except PtychoError:
+        raise
+    except Exception as error:
+        # The questions are made by the core and the oracle: what raises there is in what both backends share.
+        made.climbed.append(_unasked(options, error))
+        return made, found
     low = sum(question.is_low for question in asked)
     names = [*(party.side for party in options.parties), ORACLE]
     with Display(names, asked, quiet=options.quiet) as display:
@@ -174,6 +183,19 @@ def _climb(
                 events.write("parity.low", verdict=early.name)
                 display.say(f"{questions.LOW[0]} to {questions.LOW[-1]}: {early.name.lower()}")
     return made, found
+
+
+def _unasked(options: Options, error: Exception) -> Climbed:
+    """The lowest rung of a run whose questions could not even be made."""
+    record = probe_serve.describe(error, ROOT)
+    why = failure.of_error(record, ROOT, CORE)
+    sides = [party.side for party in options.parties]
+    return Climbed(
+        rung=RUNGS[0],
+        gridsize=options.gridsizes[0],
+        precision=options.precisions[0],
+        judgements=(incomplete.without_oracle(RUNGS[0].name, why, sides),),
+    )
 
 
 def survey(options: Options, wanted: Sequence[int], interruption: Interruption) -> tuple[Survey, Path]:
@@ -224,6 +246,8 @@ def _tell(events: EventLog, heard: Heard, judged: Sequence[Climbed]) -> None:
             where = None if worst.location is None else str(worst.location)
             fields = {"guilty": list(item.guilty), "tensor": worst.tensor, "reason": "; ".join(worst.reasons)}
             fields |= {} if where is None else {"where": where}
+            cause = ladder.verdict([item], {})
+            fields |= {} if cause is Verdict.FAIL else {"cause": cause.name.lower()}
         events.write("rung.end", rung=label, result=str(item.result), **fields)
 
 

@@ -19,7 +19,7 @@ from golden_step0 import FIXTURE
 from harness.kit import ptycho_probe_kit as kit
 from harness.parity import answer, ladder, problem
 from harness.parity.ladder import Expected
-from ptycho import fingerprint, probe, raw_data
+from ptycho import fingerprint, probe, probe_serve, raw_data
 
 RUNGS = ("R3", "R4", "R5", "R6", "R7")
 
@@ -59,7 +59,7 @@ def test_the_ladder_runs_on_a_foreign_checkout_s_answer(foreign: Foreign, tmp_pa
     assert [(item.rung.name, item.result.name) for item in climbed] == [(name, "PASS") for name in RUNGS]
     manifest = json.loads((tmp_path / "out" / kit.MANIFEST).read_text())
     assert manifest["engine"] == {"foreign": True}
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [kit.ARRAYS, kit.MANIFEST]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [*(f"{r}.npz" for r in RUNGS), kit.MANIFEST]
 
 
 def test_a_fault_in_the_foreign_code_is_found_at_its_rung(foreign: Foreign, tmp_path: Path) -> None:
@@ -96,15 +96,44 @@ def test_one_process_answers_several_requests(foreign: Foreign, tmp_path: Path) 
     assert (lone.returncode, "give one --out a --request" in lone.stderr) == (2, True)
 
 
-def test_a_rung_without_an_answer_and_a_file_that_is_no_request_are_refused(foreign: Foreign, tmp_path: Path) -> None:
+def test_a_rung_without_an_answer_fails_alone(foreign: Foreign, tmp_path: Path) -> None:
     asked = tmp_path / "asked.npz"
-    replace(foreign.request, quantities=("R3", "R1")).save(asked)
-    done = foreign.ask(tmp_path / "out", path=asked)
-    assert (done.returncode, "asked for R1, answered are R3, R4" in done.stderr) == (2, True)
+    replace(foreign.request, quantities=("R1", "R3")).save(asked)
+    assert foreign.ask(tmp_path / "out", path=asked).returncode == 0
+    read = answer.read(tmp_path / "out", asked, "ptycho_torch", root=foreign.root)
+    assert read.refusals == ()
+    assert {rung: why.sentence.partition(", answered")[0] for rung, why in read.failures.items()} == {
+        "R1": "raised KitError: asked for R1"
+    }
+    assert {name.partition("/")[0] for name in read.arrays} == {"R3"}
+
+
+def test_a_file_that_is_no_request_is_refused(foreign: Foreign, tmp_path: Path) -> None:
     (tmp_path / "junk.npz").write_bytes(b"junk")
     done = foreign.ask(tmp_path / "out", path=tmp_path / "junk.npz")
     assert (done.returncode, "is no request of this version" in done.stderr) == (2, True)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_rung_that_raises_is_written_down_with_its_line(foreign: Foreign, tmp_path: Path) -> None:
+    script = foreign_probe.script(foreign.root)
+    text = script.read_text()
+    script.write_text(
+        text.replace(
+            "    return value\n", "    if name.startswith('R4/'):\n        raise ValueError(name)\n    return value\n"
+        )
+    )
+    try:
+        done = foreign.ask(tmp_path / "out")
+        read = answer.read(tmp_path / "out", foreign.path, "ptycho_torch", root=foreign.root)
+    finally:
+        script.write_text(text)
+    assert done.returncode == 0
+    (why,) = read.failures.values()
+    assert list(read.failures) == ["R4"]
+    assert why.location is not None
+    assert (why.location.file, why.location.function) == ("ptycho_torch/probe.py", "told")
+    assert any(name.startswith("R5/") for name in read.arrays)
 
 
 def test_the_kit_reads_a_request_as_the_project_does(foreign: Foreign) -> None:
@@ -126,7 +155,8 @@ def test_the_kit_reads_a_request_as_the_project_does(foreign: Foreign) -> None:
 
 def test_what_is_said_twice_is_the_same(tmp_path: Path) -> None:
     """The kit is a copy by nature; where it must agree with the project, it does."""
-    assert (kit.SCHEMA, kit.ARRAYS, kit.MANIFEST) == (probe.SCHEMA, probe.ARRAYS, probe.MANIFEST)
+    ours = (probe.SCHEMA, probe.ANSWER_SCHEMA, probe.MANIFEST, probe_serve.MESSAGE)
+    assert ours == (kit.SCHEMA, kit.ANSWER_SCHEMA, kit.MANIFEST, kit.MESSAGE)
     root = fingerprint.ROOT
     assert kit.sources_digest(root, ("ptycho", "ptycho_torch")) == probe.source_digest("ptycho_torch", root)
     assert kit.commit(root) == fingerprint.commit(root)
@@ -135,12 +165,11 @@ def test_what_is_said_twice_is_the_same(tmp_path: Path) -> None:
     assert kit.array_digest(stepped, stepped[0]) == raw_data.digest(stepped, stepped[0])
 
 
-def test_plain_values_and_arrays_go_their_own_ways(foreign: Foreign) -> None:
-    request = kit.read(foreign.path)
-    asked = replace(request, quantities=("R0", "R3"))
-    exact, arrays = kit.measure(asked, {"R0": lambda: {"beta1": 0.9}, "R3": lambda: [("conv", np.ones(2))]})
-    assert exact == {"R0": {"beta1": 0.9}}
-    assert list(arrays) == ["R3/conv"]
+def test_plain_values_and_arrays_go_their_own_ways() -> None:
+    assert dict(kit.measure(lambda: {"beta1": 0.9}, "R0")) == {"beta1": 0.9}
+    assert list(dict(kit.measure(lambda: [("conv", np.ones(2))], "R3"))) == ["R3/conv"]
+    with pytest.raises(TypeError, match="R3/conv is no array of numbers"):
+        dict(kit.measure(lambda: {"conv": np.array([object()])}, "R3"))
 
 
 def test_it_stands_alone() -> None:

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import fake_probe
+import numpy as np
 import pytest
 
 from harness import cli, interpreters
-from harness.parity import asking
+from harness.parity import asking, problem
+from ptycho import physics
 from ptycho.errors import UsageError
 from ptycho.probe import QUANTITIES
 
@@ -116,6 +118,16 @@ def test_a_missing_interpreter_is_the_machines_fault_and_the_other_side_is_judge
     assert (found["verdict"], found["first_failure"]["guilty"]) == ("infra", [])
     assert {row["result"] for row in found["rungs"]} == {"unverified"}
     assert min(row["compared"] for row in found["rungs"]) > 10
+
+
+def test_a_core_that_cannot_make_the_questions_is_both_sides_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(problem, "request", lambda **_: physics.intensity(np.ones(3), np.ones(4)))
+    assert parity(tmp_path) == 1
+    first = report(tmp_path)["first_failure"]
+    assert (first["rung"], first["guilty"], first["shared"]) == ("R0", ["tf", "torch"], True)
+    assert first["location"]["file"] == "ptycho/physics.py"
 
 
 def test_a_probe_that_ends_well_and_says_nothing_fails(tmp_path: Path) -> None:
