@@ -20,6 +20,7 @@ from harness.findings import Finding
 from harness.outcome import FixtureResult
 from harness.target_parts import Command
 from harness.targets import Target
+from ptycho.errors import PtychoError
 from ptycho.verdict import Verdict
 
 _CLOCK_SLACK_S = 2.0
@@ -62,6 +63,17 @@ def complaint(label: str, finished: Finished, limit_s: float) -> str:
     where = "".join(f"\n{line}" for line in finished.frames())
     stacks = f"\nit was there (all threads: {finished.stacks}):{where}" if where else ""
     return f"{label} {how}; output in {finished.log}:\n{finished.tail()}{stacks}"
+
+
+def error_of(label: str, finished: Finished, limit_s: float) -> PtychoError:
+    """
+    The error that ends a run whose command did not pass, with that command's verdict.
+
+    A training that raises is a failure of its code, and only what the machine did to it is the machine's fault.
+    """
+    error = PtychoError(complaint(label, finished, limit_s))
+    error.verdict = verdict_of(finished)
+    return error
 
 
 def stopped(subject: str, label: str, finished: Finished, limit_s: float) -> Finding | None:

@@ -12,7 +12,6 @@ from harness.environment import Cell
 from harness.events import EventLog
 from harness.interruption import Interruption
 from harness.runroot import RunRoot
-from ptycho.errors import InfrastructureError
 from ptycho.fingerprint import ROOT
 from ptycho.verdict import Verdict
 
@@ -40,7 +39,7 @@ def run(
         timeout_s: its limit.
 
     Raises:
-        InfrastructureError: it did not end well; the message ends with its last lines.
+        PtychoError: it did not end well; with its verdict, and a message that ends with its last lines.
         KeyboardInterrupt: the run was asked to end.
     """
     token = f"{kept.token}-{label}"
@@ -58,5 +57,5 @@ def run(
     ended = child.run(argv, env=env, cwd=cell.cwd, log=log, timeout_s=timeout_s, token=token, interruption=interruption)
     lane_log.command_end(events, label, ended)
     if job.verdict_of(ended) is not Verdict.PASS:
-        raise InfrastructureError(job.complaint(label, ended, timeout_s))
+        raise job.error_of(label, ended, timeout_s)
     return ended

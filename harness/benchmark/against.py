@@ -8,13 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import runroot, tables
+from harness import job, runroot, tables
 from harness.benchmark import gate, logged, machine, plugin_options, revision
 from harness.benchmark.gate import Block, Ruling, Side
 from harness.benchmark.plan import Plan
 from harness.benchmark.trial import Lane
 from harness.interruption import Interruption
-from harness.job import complaint
 from harness.tables import Table
 from ptycho import output
 from ptycho.errors import InfrastructureError
@@ -153,7 +152,9 @@ def _block(lane: Lane, tree: Path, options: Options) -> Block:
     extra = {"PYTHONPATH": os.pathsep.join((str(tree), str(ROOT))), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     trial = lane.run(f"block-{tree.name}", arguments, timeout_s=BLOCK_TIMEOUT_S, output="block.json", extra=extra)
     if not trial.well:
-        raise InfrastructureError(complaint(f"a block of {tree.name}, {lane.side}", trial.finished, BLOCK_TIMEOUT_S))
+        error = job.error_of(f"a block of {tree.name}, {lane.side}", trial.finished, BLOCK_TIMEOUT_S)
+        # A base that does not run is nothing to compare with, and no fault of the working tree.
+        raise InfrastructureError(str(error)) if tree.name == "base" else error
     found = json.loads((trial.output / "block.json").read_text(encoding="utf-8"))
     block = Block(cpu=gate.estimate(found["rows"]), memory=float(found["peak_mib"]))
     if not options.quiet:

@@ -60,6 +60,6 @@ def test_equal_trees_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert len(lines) == 2 + 16
 
 
-def test_a_block_that_dies_is_no_verdict(tmp_path: Path) -> None:
+def test_a_base_that_does_not_run_is_nothing_to_compare_with(tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError, match="a block of base, torch ended with exit code 3"):
         against.run(options(tmp_path, base="1.0", head="1.0", exit_code=3), Interruption())

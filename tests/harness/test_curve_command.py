@@ -13,7 +13,7 @@ from harness.curve import command
 from harness.curve.command import Options
 from harness.interruption import Interruption
 from ptycho import npz_writer, simulation
-from ptycho.errors import InfrastructureError
+from ptycho.errors import PtychoError
 from ptycho.verdict import Verdict
 
 STAND_IN = """#!{python}
@@ -131,5 +131,6 @@ def test_trainings_that_take_too_long_do_not_count(scan: Path, stand_in: Maker, 
 
 def test_a_training_that_breaks_is_no_point(scan: Path, stand_in: Maker, tmp_path: Path) -> None:
     asked = options(scan, tmp_path / "runs", stand_in("torch", code=3), stand_in("tf"))
-    with pytest.raises(InfrastructureError, match="torch-1-train ended with exit code 3"):
+    with pytest.raises(PtychoError, match="torch-1-train ended with exit code 3") as ended:
         command.run(asked, Interruption())
+    assert ended.value.verdict is Verdict.FAIL
