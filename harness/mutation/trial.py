@@ -159,11 +159,7 @@ def gate_of(mutant: Mutant, *, as_user: bool = False) -> Gate:
         return lane_trial.run
     if mutant.gate == SELF_CHECK:
         return self_check_trial.run
-    if as_user:
-        return path_trial.run
-    if mutant.owners in ({"torch"}, {"tf"}):
-        return ladder_trial.one_side
-    return ladder_trial.shared
+    return path_trial.run if as_user else ladder_trial.one_side
 
 
 def run(mutant: Mutant, stage: Stage) -> Trial:
