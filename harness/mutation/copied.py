@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import child, environment
-from harness import events as event_log
 from harness.environment import Cell
 from harness.mutation.stage import Stage
 from ptycho.verdict import Verdict
@@ -74,9 +73,3 @@ def machine_error(text: str, returncode: int) -> str:
 def last_line(text: str) -> str:
     """The last line that says anything."""
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
-
-
-def probe_returncode(stage: Stage, label: str) -> int:
-    """How a probe ended, from the run's log."""
-    rows = [row for row in event_log.read(stage.kept.events) if row["event"] == "probe.end" and row["label"] == label]
-    return int(rows[-1]["returncode"])

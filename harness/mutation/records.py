@@ -100,4 +100,5 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _found(said: Mapping[str, Any]) -> Found:
-    return Found(**{key: tuple(value) if isinstance(value, list) else value for key, value in said.items()})
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in said.items()}
+    return Found(**values)

@@ -7,9 +7,9 @@ from pathlib import Path
 import planted
 import pytest
 
-from harness.mutation import allclose, campaign, canaries, stage, trial
+from harness.mutation import allclose, campaign, canaries, ladder_trial, overlay, stage, trial
 from harness.mutation.stage import Stage
-from harness.mutation.trial import Outcome
+from harness.mutation.trial import Outcome, Planted
 from harness.parity import questions
 
 
@@ -40,7 +40,6 @@ def test_one_backends_fault_is_found_at_its_rung_and_laid_at_its_door(place: Sta
     assert (made.outcome, made.found.at, made.found.how, made.found.gridsize) == (Outcome.KILLED, "R4", "rung", 1)
     assert made.found.guilty == ("tf",)
     assert made.found.detail.startswith("R4/phase; tf is ")
-    assert list(made.found.allclose or {}) == list(allclose.KEYS)
 
 
 def test_a_fault_below_the_tolerance_lives(place: Stage) -> None:
@@ -57,7 +56,6 @@ def test_code_that_cannot_be_imported_falls_at_the_first_rung(place: Stage) -> N
     made = trial.run(planted.mutant("torch", "import no_such_module\n"), place)
     assert (made.outcome, made.found.how, made.found.guilty) == (Outcome.KILLED, "rung", ("torch",))
     assert made.found.detail.endswith("ModuleNotFoundError: No module named 'no_such_module'")
-    assert set((made.found.allclose or {}).values()) == {True}
 
 
 def test_code_that_kills_its_own_process_is_killed(place: Stage) -> None:
@@ -71,14 +69,33 @@ def test_a_machine_without_memory_says_nothing(place: Stage) -> None:
     assert made.found.error.startswith("torch raised MemoryError")
 
 
-def test_what_both_share_is_laid_at_both_doors(place: Stage) -> None:
-    made = trial.run(planted.mutant("core"), place)
-    assert (made.outcome, made.found.at, made.found.guilty) == (Outcome.KILLED, "R4", ("tf", "torch"))
-    assert made.names_guilty is True
+@pytest.mark.parametrize(
+    ("guilty", "new", "asked", "found"),
+    [
+        ("tf", "FACTOR = 1.0 + 1e-16\n", {"tf"}, set()),
+        ("core", "FACTOR = 1.0 + 1e-16\n", {"tf", "torch"}, set()),
+        ("torch", "import no_such_module\n", {"torch"}, set(allclose.KEYS)),
+    ],
+)
+def test_outputs_of_the_changed_sides_are_compared_plainly(
+    place: Stage, tmp_path: Path, guilty: str, new: str, asked: set[str], found: set[str]
+) -> None:
+    mutant = planted.mutant(guilty, new)
+    root = overlay.copy(place.tree, tmp_path / "code", sorted(path.name for path in place.tree.iterdir()))
+    overlay.apply(mutant.edits, root)
+    label = f"plain-{guilty}"
+    kills = ladder_trial.plainly(Planted(mutant=mutant, root=root, label=label), place)
+    (item,) = place.wanted(1, allclose.PRECISION)
+    # A comparator that rejects the clean pair finds everything.
+    rejected = {name for name, kill in allclose.kills(item.answers).items() if kill}
+    assert kills is not None
+    assert {name for name, kill in kills.items() if kill} == rejected | found
+    folders = {path.name for path in place.kept.scratch.glob(f"{label}.plain.*")}
+    assert folders == {f"{label}.plain.{side}" for side in asked}
 
 
 def test_an_equivalent_lives_and_nothing_is_left(place: Stage) -> None:
-    made = trial.run(planted.mutant("core", "FACTOR = 2.0 - 1.0\n", dies_at=None), place)
+    made = trial.run(planted.mutant("tf", "FACTOR = 2.0 - 1.0\n", dies_at=None), place)
     assert (made.outcome, made.is_right, made.found.allclose) == (Outcome.SURVIVED, True, None)
     assert [path.name for path in place.kept.scratch.glob("factor-*")] == []
 

@@ -3,7 +3,7 @@
 import planted
 import pytest
 
-from harness.mutation import ladder_trial, lane_trial, self_check_trial, trial
+from harness.mutation import ladder_trial, lane_trial, path_trial, self_check_trial, trial
 from harness.mutation.catalogue import Mutant
 from harness.mutation.overlay import Edit
 from harness.mutation.trial import Found, Outcome
@@ -72,14 +72,18 @@ def of(file: str, dies_at: str | None = "R4") -> Mutant:
 @pytest.mark.parametrize(
     ("mutant", "gate"),
     [
-        (of("ptycho_torch/a.py"), ladder_trial.one_side),
-        (of("ptycho_tf/a.py", None), ladder_trial.one_side),
-        (of("ptycho/a.py"), ladder_trial.shared),
-        (of("harness/parity/oracle.py"), ladder_trial.shared),
+        (of("ptycho_torch/a.py"), path_trial.run),
+        (of("ptycho_tf/a.py", None), path_trial.run),
+        (of("ptycho/a.py"), path_trial.run),
+        (of("harness/parity/oracle.py"), path_trial.run),
         (of("harness/parity/a.py", "R10"), self_check_trial.run),
         (of("harness/parity/a.py", None), self_check_trial.run),
         (of("ptycho_tf/a.py", "lane"), lane_trial.run),
     ],
 )
 def test_whose_code_is_changed_decides_how_it_is_tried(mutant: Mutant, gate: trial.Gate) -> None:
-    assert trial.gate_of(mutant) is gate
+    assert trial.gate_of(mutant, as_user=True) is gate
+
+
+def test_a_canary_takes_the_shorter_way() -> None:
+    assert trial.gate_of(of("ptycho_torch/a.py")) is ladder_trial.one_side

@@ -50,12 +50,24 @@ def test_a_fault_is_killed_only_by_what_a_user_sees(place: Stage, monkeypatch: p
     assert (made.found.exit_code, made.found.at, made.found.guilty) == (1, "R4", ("tf",))
     (walked,) = seen
     # What is above would also hold for a ladder that was asked for one rung.
-    assert {row["rung"].split()[0] for row in walked.events if row["event"] == "rung.end"} == {"R0", "R3", "R4", "R5", "R6"}
+    assert {row["rung"].split()[0] for row in walked.events if row["event"] == "rung.end"} == {
+        "R0",
+        "R3",
+        "R4",
+        "R5",
+        "R6",
+    }
     assert not list(place.kept.scratch.glob("factor-*"))
     # One place that says otherwise is enough.
     for lie in (replace(walked, page_exit_code=0), replace(walked, exit_code=0), replace(walked, parity=None)):
         found = path_trial.judge(lie, planted.mutant("tf"))
         assert trial.judged(planted.mutant("tf"), found) is Outcome.CONTRADICTED
+
+
+def test_what_both_share_is_laid_at_both_doors(place: Stage) -> None:
+    made = trial.run(planted.mutant("core"), place)
+    assert (made.outcome, made.found.at, made.found.guilty) == (Outcome.KILLED, "R4", ("tf", "torch"))
+    assert made.found.disagreements == ()
 
 
 def test_the_clean_copy_must_pass(place: Stage) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from golden_step0 import FIXTURE
 
-from harness.mutation import judge
-from harness.parity import answer, comparison, forgeries, ladder, problem, replay, rungs, selfcheck
+from harness.parity import answer, comparison, forgeries, ladder, oracle, problem, replay, rungs, selfcheck
 from harness.parity.answer import Answer
+from harness.parity.asking import PACKAGES
 from harness.parity.comparison import Judgement, Result
 from harness.parity.defects import LIMITS
 from harness.parity.ladder import Expected
@@ -27,7 +27,7 @@ QUANTITIES = ("R0", "R3", "R4", "R6")
 def clean() -> tuple[Request, dict[str, Answer], Expected]:
     """A question, two answers that round differently, and the oracle's."""
     request = replace(problem.request(gridsize=1, seed=7, scan=FIXTURE, steps=2), quantities=QUANTITIES)
-    expected = judge.expect(request, SIDES)
+    expected = oracle.expected(request, {side: PACKAGES[side] for side in SIDES})
     answers = {}
     for number, side in enumerate(SIDES):
         rng = np.random.default_rng(number)
