@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ptycho.command_line import Parser
 from ptycho.errors import UsageError, exit_on_error
 from ptycho.verdict import Verdict
 
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The options of both commands."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="python -m ptycho",
         description="Look at ptychography data files (NPZ, DATA-001) and bring them into the canonical layout.",
         epilog=_EXAMPLES,

@@ -41,6 +41,7 @@ from ptycho import (
     training,
     weights,
 )
+from ptycho.command_line import Parser
 from ptycho.config import DEVICES, GRIDSIZES, PRECISIONS, DataConfig, ModelConfig, RuntimeConfig, TrainingConfig
 from ptycho.dataset import PATCH_SIDES
 from ptycho.errors import UsageError, exit_on_error
@@ -262,7 +263,7 @@ def _engine_arguments(config: TrainingConfig, store: Store) -> dict[str, Any]:
 
 
 def _arguments(arguments: Sequence[str] | None, package: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"python -m {package}.bench", description="Time blocks of work that take turns in one process."
     )
     parser.add_argument("kind", choices=KINDS, help="what is measured")

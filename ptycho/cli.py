@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ptycho import preflight
+from ptycho.command_line import Parser
 from ptycho.config import (
     DEVICES,
     DOMAINS,
@@ -35,7 +36,7 @@ def _default(owner: type, name: str) -> Any:
 
 
 def _parser(prog: str, description: str, batch_size: int) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"python -m {prog}", description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--output_dir", type=Path, required=True, help="folder of everything that the run leaves")

@@ -5,7 +5,6 @@ A rung that raises is written down as a failure, with the lines of code it came 
 the process dies, what it wrote before stays: the manifest is replaced whole after every rung.
 """
 
-import argparse
 import json
 import sys
 import traceback
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from ptycho import fingerprint
 from ptycho.clock import Clock
+from ptycho.command_line import Parser
 from ptycho.errors import UsageError, exit_on_error
 from ptycho.output import prepare, write_text
 from ptycho.probe import ANSWER_SCHEMA, MANIFEST, Request, digest, source_digest, write_arrays
@@ -56,7 +56,7 @@ def serve(arguments: Sequence[str] | None, *, package: str, bench: Callable[[Req
         package: the backend, `"ptycho_torch"` or `"ptycho_tf"`.
         bench: makes the backend's bench; imports the framework.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"python -m {package}.probe",
         description="Answer requests with figures; several pairs share one import of the framework.",
     )

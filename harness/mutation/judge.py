@@ -5,7 +5,6 @@ A fault in the core is in the oracle, too, as far as the oracle calls the core. 
 the changed copy, like everything else that a user of such a checkout would run.
 """
 
-import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ from harness.parity.answer import Answer
 from harness.parity.asking import PACKAGES
 from harness.parity.ladder import Expected
 from ptycho import fingerprint
+from ptycho.command_line import Parser
 from ptycho.errors import exit_on_error
 from ptycho.probe import Request
 
@@ -48,7 +48,7 @@ def expect(request: Request, sides: Sequence[str]) -> Expected:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Judge, and print the verdict as one line of JSON."""
-    parser = argparse.ArgumentParser(prog="python -m harness.mutation.judge", description=__doc__)
+    parser = Parser(prog="python -m harness.mutation.judge", description=__doc__)
     parser.add_argument("--answer", action="append", nargs=3, required=True, metavar=("SIDE", "DIR", "REQUEST"))
     parser.add_argument("--rung", action="append", required=True, metavar="NAME", help="what to judge")
     parser.add_argument("--root", type=Path, default=fingerprint.ROOT, metavar="DIR", help="what the answers come from")

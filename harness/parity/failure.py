@@ -19,6 +19,7 @@ from harness import job
 from harness.child import Finished
 from harness.parity.location import Location
 from harness.supervision.limits import TIME
+from ptycho.packages import DISTRIBUTIONS
 from ptycho.verdict import Verdict
 
 
@@ -39,9 +40,6 @@ CODE_SIGNALS = tuple(
     signal.Signals[name] for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS")
 )
 """Signals that a process brings upon itself; any other one was sent to it."""
-
-INSTALLED = ("torch", "tensorflow", "keras", "numpy", "scipy", "safetensors", "skimage", "matplotlib", "rich", "psutil")
-"""Packages that the environment must bring; another module that is not there was misspelt."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 NO_MEMORY = ("MemoryError", "OutOfMemoryError", "ResourceExhaustedError")
@@ -104,7 +102,7 @@ def of_error(record: Mapping[str, Any], root: Path, packages: Sequence[str]) -> 
         call=call if isinstance(call, str) else None,
     )
     module = str(record.get("module") or "").partition(".")[0]
-    if module in INSTALLED and not (root / module).exists():
+    if module in DISTRIBUTIONS and not (root / module).exists():
         sentence = f"cannot start: the package {module} is not installed in its environment"
         return Failure(kind=Kind.MACHINE, sentence=sentence, verdict=Verdict.INFRA)
     if name in NO_MEMORY or NO_MEMORY_TEXT in message:

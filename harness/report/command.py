@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.report import gather, standing
 from harness.report.standing import Standing
+from ptycho import packages
 from ptycho.errors import InfrastructureError, UsageError
 from ptycho.output import write_text
 
@@ -74,7 +75,7 @@ def write(folders: Sequence[Path], *, root: Path, out: Path | None = None) -> Ma
     try:
         from harness.report import page
     except ImportError as error:  # of a bare runner: only the page needs Jinja
-        raise InfrastructureError(f"the page cannot be drawn: {error}; install a lock of requirements/") from error
+        raise InfrastructureError(f"the page cannot be drawn: {packages.explain(error) or error}") from error
     runs = [gather.load(folder) for folder in folders] if folders else gather.newest(root)
     if not runs:
         raise UsageError(f"no run in {root}/runs; make one, for example with: nox -s torch_integration")
