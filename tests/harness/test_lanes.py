@@ -151,9 +151,15 @@ def test_a_gate_that_did_not_run_is_red(checkout: Checkout, absent: str) -> None
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        (_other("parity", GREEN | {"R1 f64 g1": "fail"}, "FAIL"), "fail: 1 rung did not stand: R1 f64 g1: fail"),
-        (_other("parity", GREEN | {"R1 f64 g1": "unverified"}), "fail: 1 rung did not stand: R1 f64 g1: unverified"),
-        (_other("parity", {"R0 f64 g1": "pass"}), "fail: no evidence: rung R1 f64 g1: did not report"),
+        (
+            _other("parity", GREEN | {"R1 f64 g1": "fail"}, "FAIL"),
+            "fail: 1 rung did not stand: R1: fail (gridsize 1 in f64)",
+        ),
+        (
+            _other("parity", GREEN | {"R1 f64 g1": "unverified"}),
+            "fail: 1 rung did not stand: R1: unverified (gridsize 1 in f64)",
+        ),
+        (_other("parity", {"R0 f64 g1": "pass"}), "fail: no evidence: rung R1: did not report"),
     ],
 )
 @pytest.mark.parametrize("named", [True, False])
