@@ -146,6 +146,8 @@ class Tally:
     def sentence(self) -> str:
         """The count in a line, with the names of all that do not stand."""
         total = len(self.results)
+        if not total:
+            return "no rung was judged"
         parts = [f"{self.standing} of {total} {self.noun}{'' if total == 1 else 's'} stand"]
         for words, result in (("failed", FAIL), ("unverified", UNVERIFIED), ("not reached", NOT_REACHED)):
             if names := [name.removeprefix(f"{self.noun} ") for name in self.having(result)]:

@@ -40,6 +40,8 @@ class Made:
             "report": str(self.path),
             "bytes": self.bytes,
             "verdict": found.verdict.name.lower(),
+            "word": found.word,
+            "sentence": found.sentence,
             "exit_code": int(found.verdict),
             "runs": [
                 {
@@ -108,7 +110,7 @@ def main(folders: Sequence[Path], *, root: Path, out: Path | None, show: bool, a
             marks = (", not current" if entry.stale else "") + (", does not count" if not entry.counts else "")
             ended = f"{entry.verdict.name.lower()} (exit {int(entry.verdict)}{marks})"
             print(f"{entry.run.name}: {ended}: {entry.sentence}")
-        print(f"{found.verdict.name.lower()} (exit {int(found.verdict)}): {found.sentence}")
+        print(f"{found.word} (exit {int(found.verdict)}): {found.sentence}")
         print(f"report: {made.path}")
     if made.bytes > LARGEST:
         print(f"warning: the report has {made.bytes} bytes, more than {LARGEST}", file=sys.stderr)

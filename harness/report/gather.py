@@ -15,8 +15,9 @@ from typing import Any
 from harness import events, judgement, runroot, story
 from harness.events import Row
 from harness.judgement import Judgement
-from harness.outcome import GRAVITY, Problem
+from harness.outcome import Problem
 from harness.rebuild import LOG
+from harness.report import climbed
 from harness.report.values import mapping, text
 from harness.story import Story
 from ptycho.errors import UsageError
@@ -72,6 +73,11 @@ class Run:
         """A document, empty where there is none."""
         return self.documents.get(file, {})
 
+    @cached_property
+    def climbed(self) -> Mapping[str, Any]:
+        """The rungs of the ladder in the form of `parity.json`, after any ending; empty where none was climbed."""
+        return climbed.document(self.document("parity.json"), self.told)
+
     @property
     def stated(self) -> Verdict | None:
         """The verdict that its own document states, or None."""
@@ -109,7 +115,7 @@ class Run:
             verdicts.append(self.stated)
         if not (self._unlogged and self.stated is not None):
             verdicts.append(self.judged.verdict)
-        return min(verdicts, key=GRAVITY.index)
+        return judgement.gravest(verdicts, failed=self.judged.failed)
 
     def inside(self, name: str, *folders: str) -> Path | None:
         """

@@ -78,7 +78,7 @@ def make(standing: Standing, *, root: Path | None = None, running: Sequence[str]
     runs = [entry.run for entry in standing.entries]
     views = [sections.view(entry, number) for number, entry in enumerate(standing.entries, start=1)]
     lanes = [run for run in runs if run.is_lane]
-    climbed = next((run for run in runs if run.document("parity.json")), None)
+    climbed = next((run for run in runs if run.climbed), None)
     trained = _trainings(lanes)
     flat = [(fixture, training) for fixture, found in trained.items() for training in found]
     costs = [

@@ -136,7 +136,11 @@ def test_a_block_that_raises_says_why_and_leaves_no_scratch(
 
 
 def test_the_exit_code_of_an_error_is_what_the_log_amounts_to(kept: RunRoot) -> None:
-    with pytest.raises(InfrastructureError) as caught, _logged(kept) as (events, _):
-        events.write("rung.end", rung="R9", result="fail")
-        raise InfrastructureError("the probe died")
+    def die() -> None:
+        with _logged(kept) as (events, _):
+            events.write("rung.end", rung="R9", result="fail")
+            raise InfrastructureError("the probe died")
+
+    with pytest.raises(InfrastructureError) as caught:
+        die()
     assert (caught.value.verdict, _verdict(kept)[0]) == (Verdict.FAIL, "fail")

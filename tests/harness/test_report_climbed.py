@@ -1,0 +1,84 @@
+"""A ladder that was stopped is on the page as far as it came, from its log alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+import sample_log
+import sample_runs
+from injected import bites
+
+from harness.report import command, gather, ladder
+from harness.report.ladder import Ladder
+
+KNOWN = {"guilty": ["torch"], "tensor": "R2/exit_wave.even", "where": "ptycho_torch/physics.py:18 exit_wave"}
+
+
+def _ladder(folder: Path) -> Ladder:
+    found = ladder.of(gather.load(folder))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("ending", sample_runs.ENDINGS)
+def test_a_stopped_ladder_shows_what_failed_and_what_it_did_not_reach(tmp_path: Path, ending: str) -> None:
+    folder = sample_runs.stopped(tmp_path, ending, reason="D is 2, allowed 1e-11", **KNOWN)
+    bites(not (folder / "parity.json").exists(), "the run ended before it could write its own report")
+    found = _ladder(folder)
+    assert ["R4", "R3", "R2", "R0"] == [step.name for step in found.steps]
+    assert ["not reached", "not reached", "fail", "pass"] == [step.result for step in found.steps]
+    assert ["R3", "R4"] == found.unreached
+    assert "1 of 4 rungs stand; failed: R2; not reached: R3, R4" == found.summary
+    failure = found.failure
+    assert failure is not None
+    assert ("R2 at gridsize 1 in f64", "torch", "R2/exit_wave.even") == (failure.where, failure.guilty, failure.tensor)
+    assert ["D is 2, allowed 1e-11", "ptycho_torch/physics.py:18 exit_wave"] == list(failure.reasons)
+    html = command.write([folder], root=tmp_path).path.read_text()
+    assert "Nobody has compared" not in html
+    assert "First failing rung: R2 at gridsize 1 in f64; guilty: torch" in html
+    assert "Not reached: R3, R4" in html
+
+
+def test_no_figure_is_made_up_for_what_only_the_log_knows(tmp_path: Path) -> None:
+    found = _ladder(sample_runs.stopped(tmp_path, "infra"))
+    assert {("–", "–", "–", "–")} == {(row[3], row[4], row[5], row[6]) for row in found.table.rows}
+    assert ["fails; no figures were kept", "stands; no figures were kept"] == [step.margin for step in found.steps[2:]]
+    assert found.failure is not None
+    assert () == found.failure.facts
+
+
+def test_a_rung_that_was_judged_at_one_gridsize_only_does_not_stand(tmp_path: Path) -> None:
+    folder = sample_runs.root(tmp_path, "20260102T040000Z")
+    lines = sample_runs.stopped_log("killed").splitlines(keepends=True)
+    (folder / "events.ndjson").write_bytes(b"".join(lines[:4]))
+    found = _ladder(folder)
+    assert ["not reached", "not reached", "fail", "not reached"] == [step.result for step in found.steps]
+    assert "0 of 4 rungs stand; failed: R2; not reached: R0, R3, R4" == found.summary
+
+
+def test_a_ladder_that_was_stopped_before_its_first_rung_is_there_and_says_so(tmp_path: Path) -> None:
+    folder = sample_runs.root(tmp_path, "20260102T040000Z")
+    content = sample_runs.stopped_log("killed")
+    for lines, said in ((1, "no rung was judged"), (2, "0 of 4 rungs stand; not reached: R0, R2, R3, R4")):
+        (folder / "events.ndjson").write_bytes(b"".join(content.splitlines(keepends=True)[:lines]))
+        assert said == _ladder(folder).summary
+        assert "Nobody has compared" not in command.write([folder], root=tmp_path).path.read_text()
+
+
+def test_what_a_document_lacks_comes_from_the_log(tmp_path: Path) -> None:
+    folder = sample_runs.ladder(tmp_path)
+    told = json.loads((folder / "parity.json").read_text())
+    told["rungs"] = told["rungs"][:1]
+    (folder / "parity.json").write_text(json.dumps(told))
+    rows = [
+        row | {"result": "fail"} if row.get("rung") == "R4 g1 f64" else row
+        for row in map(json.loads, (folder / "events.ndjson").read_text().splitlines())
+    ]
+    (folder / "events.ndjson").write_bytes(sample_log.content(rows))
+    found = _ladder(folder)
+    assert {"R4": "fail", "R3": "pass"} == {step.name: step.result for step in found.steps if step.name != "R9"}
+    assert found.failure is not None
+
+
+def test_a_lane_climbs_no_ladder(tmp_path: Path, scan: Path) -> None:
+    assert ladder.of(gather.load(sample_runs.lane(tmp_path, "torch", scan))) is None
