@@ -2,12 +2,12 @@
 The first thing that a report says: does the whole stand, and does each part of it?
 
 Nothing is green by absence. The gates are named here, and while one has not run the whole is incomplete, which is no
-pass and no fail. One whose newest run is of another commit, lock or data set fails. What is run on demand counts if it
-is of the present state.
+pass and no fail. An old green is no green: a gate whose newest run passed for another commit, lock or data set has not
+run, and one that failed there still fails. What is run on demand counts if it is of the present state.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness import lanes
 from harness.outcome import GRAVITY
@@ -76,7 +76,7 @@ class Entry:
 
     Attributes:
         run: the run.
-        verdict: what counts: its own, or a fail where it is stale.
+        verdict: its own.
         stale: how it differs from a whole run of the present state.
         counts: whether the whole depends on it.
         sentence: what there is to know in a line.
@@ -98,12 +98,14 @@ class Standing:
         verdict: the gravest of what counts; inconclusive where a gate did not run and nothing failed.
         entries: one for each run.
         absent: kinds of run that there could be and is none of.
+        outdated: gates whose newest run passed, but not in the present state.
         chosen: whether the caller named the runs: then nothing else must report.
     """
 
     verdict: Verdict
     entries: tuple[Entry, ...]
     absent: tuple[Kind, ...]
+    outdated: tuple[Kind, ...] = ()
     chosen: bool
 
     @property
@@ -113,9 +115,10 @@ class Standing:
 
     @property
     def incomplete(self) -> bool:
-        """Whether a gate is missing and nothing that ran failed."""
+        """Whether a gate is missing or outdated, and nothing that counts failed."""
         counted = [entry for entry in self.entries if entry.counts]
-        return bool(self.missing and self.entries) and all(entry.verdict is Verdict.PASS for entry in counted)
+        lacking = bool(self.missing or self.outdated) and bool(self.entries)
+        return lacking and all(entry.verdict is Verdict.PASS for entry in counted)
 
     @property
     def word(self) -> str:
@@ -125,14 +128,15 @@ class Standing:
     @property
     def sentence(self) -> str:
         """The whole in a line."""
-        missing = self.missing
+        missing, outdated = self.missing, [kind.title for kind in self.outdated]
         if self.incomplete:
             gates = sum(kind.gate for kind in KINDS)
-            ran = f"{gates - len(missing)} of {gates} gates run, none failed"
-            return f"{ran}; did not run: {', '.join(missing)}"
-        passed = sum(entry.verdict is Verdict.PASS for entry in self.entries)
-        runs = f"{passed} of {count(len(self.entries), 'run')} passed"
-        return f"{runs}; did not run: {', '.join(missing)}" if missing else runs
+            runs = f"{gates - len(missing) - len(outdated)} of {gates} gates run, none failed"
+        else:
+            passed = sum(entry.verdict is Verdict.PASS for entry in self.entries)
+            runs = f"{passed} of {count(len(self.entries), 'run')} passed"
+        lists = (("not current", outdated), ("did not run", missing))
+        return "; ".join((runs, *(f"{words}: {', '.join(names)}" for words, names in lists if names)))
 
 
 def judge(runs: Sequence[Run], *, chosen: bool) -> Standing:
@@ -145,17 +149,20 @@ def judge(runs: Sequence[Run], *, chosen: bool) -> Standing:
     """
     absent = tuple(kind for kind in KINDS if not any(kind.matches(run.name) for run in runs))
     entries = [_entry(run, chosen=chosen) for run in runs]
+    outdated = []
     for kind in KINDS:
         mine = [entry for entry in entries if kind.gate and kind.matches(entry.run.name)]
         # A gate that has a run of the present state does not fail for an old one of another device.
         if mine and not any(entry.counts for entry in mine):
-            entries = [_counted(entry) if entry in mine else entry for entry in entries]
+            failed = [entry for entry in mine if entry.verdict is not Verdict.PASS]
+            entries = [replace(entry, counts=True) if entry in failed else entry for entry in entries]
+            outdated += [] if failed else [kind]
     verdicts = [entry.verdict for entry in entries if entry.counts]
-    if not chosen and any(kind.gate for kind in absent):
+    if outdated or (not chosen and any(kind.gate for kind in absent)):
         verdicts.append(Verdict.INCONCLUSIVE if runs else Verdict.FAIL)
     verdict = min(verdicts, key=GRAVITY.index, default=Verdict.FAIL)
     entries.sort(key=lambda entry: (_place(entry.run.name), entry.run.name))
-    return Standing(verdict=verdict, entries=tuple(entries), absent=absent, chosen=chosen)
+    return Standing(verdict=verdict, entries=tuple(entries), absent=absent, outdated=tuple(outdated), chosen=chosen)
 
 
 def _place(name: str) -> int:
@@ -167,11 +174,6 @@ def _entry(run: Run, *, chosen: bool) -> Entry:
     if run.told.deselected and not chosen:
         old = [*old, f"a part of the tests: {run.told.deselected} were deselected"]
     return Entry(run=run, verdict=run.verdict, stale=tuple(old), counts=not old, sentence=sentence(run))
-
-
-def _counted(entry: Entry) -> Entry:
-    verdict = min(entry.verdict, Verdict.FAIL, key=GRAVITY.index)
-    return Entry(run=entry.run, verdict=verdict, stale=entry.stale, counts=True, sentence=entry.sentence)
 
 
 def sentence(run: Run) -> str:

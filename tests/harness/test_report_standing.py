@@ -52,13 +52,15 @@ def test_a_failure_beside_a_gate_that_did_not_run_is_a_fail(tmp_path: Path, scan
     assert "1 of 2 runs passed; did not run: TensorFlow lane, benchmark" == found.sentence
 
 
-def test_an_old_green_beside_a_gate_that_did_not_run_is_a_fail(
+def test_an_old_green_counts_as_a_gate_that_did_not_run(
     tmp_path: Path, scan: Path, fresh: dict[str, list[str]]
 ) -> None:
     sample_runs.lane(tmp_path, "torch", scan)
     fresh["torch-cpu"] = ["commit: the outcome is of a, wanted is b"]
     found = judged(tmp_path)
-    assert (Verdict.FAIL, False) == (found.verdict, found.incomplete)
+    assert (Verdict.INCONCLUSIVE, True) == (found.verdict, found.incomplete)
+    lists = "not current: PyTorch lane; did not run: TensorFlow lane, parity, benchmark"
+    assert f"0 of 4 gates run, none failed; {lists}" == found.sentence
 
 
 @pytest.mark.parametrize("ending", sample_runs.ENDINGS)
@@ -90,6 +92,15 @@ def test_the_first_failure_of_a_ladder_is_its_sentence(tmp_path: Path) -> None:
 def test_an_old_green_of_a_gate_is_no_green(tmp_path: Path, scan: Path, fresh: dict[str, list[str]]) -> None:
     sample_runs.everything(tmp_path, scan)
     fresh["tf-cpu"] = ["commit: the outcome is of a, wanted is b"]
+    found = judged(tmp_path)
+    (entry,) = (entry for entry in found.entries if entry.stale)
+    assert (Verdict.INCONCLUSIVE, Verdict.PASS, False) == (found.verdict, entry.verdict, entry.counts)
+    assert "3 of 4 gates run, none failed; not current: TensorFlow lane" == found.sentence
+
+
+def test_an_old_red_of_a_gate_stays_red(tmp_path: Path, scan: Path, fresh: dict[str, list[str]]) -> None:
+    sample_runs.everything(tmp_path, scan, spoilt=0.1)
+    fresh["fake-cpu"] = fresh["parity"] = ["commit: the outcome is of a, wanted is b"]
     found = judged(tmp_path)
     (entry,) = (entry for entry in found.entries if entry.stale)
     assert (Verdict.FAIL, Verdict.FAIL, True) == (found.verdict, entry.verdict, entry.counts)
