@@ -17,6 +17,9 @@ from harness.outcome import Problem
 from harness.rung_results import ORDER, RungResult, Tally
 from ptycho.verdict import Verdict
 
+UNBEGUN, NAMELESS = "run that was killed before its first event", "run without a beginning"
+"""What stands for the name of a run whose log says none: because it is empty, or because its beginning is lost."""
+
 GREEN = ("passed", "xfailed", "skipped")
 """Outcomes of a test that are no fault of it."""
 
@@ -143,7 +146,7 @@ class Story:
         """What the run is about, for people; what it says of itself, or that it never said."""
         if self.lane or self.kind:
             return self.lane or self.kind
-        return "run without a beginning" if self.last else "run that was killed before its first event"
+        return NAMELESS if self.last else UNBEGUN
 
     @property
     def rungs(self) -> dict[str, str]:

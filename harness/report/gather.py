@@ -189,14 +189,18 @@ def _name(path: Path, rows: Sequence[Row]) -> str:
             return text(row.get("lane"))
     if kind == "lane":
         return f"{name}-{'gpu' if device == 'cuda' else 'cpu'}"
-    return (name if kind == "benchmark" else kind) or "unknown run"
+    return (name if kind == "benchmark" else kind) or (story.NAMELESS if rows else story.UNBEGUN)
 
 
 def newest(root: Path) -> list[Run]:
-    """The newest run of every lane and kind below a workspace's folder; what runs at this moment is left out."""
+    """
+    The newest run of every lane and kind below a workspace's folder.
+
+    What runs at this moment is left out, and so is what was killed before its first event: nothing is known of it.
+    """
     found: dict[str, Path] = {}
     for run in runroot.find(root):
-        if run.events.is_file() and not (run.alive and not _ended(run.events)):
+        if run.has_begun and not (run.alive and not _ended(run.events)):
             found[_name(run.path, _head(run.events))] = run.path  # oldest first: the last one stays
     return [load(path) for path in found.values()]
 
@@ -205,6 +209,13 @@ def under_way(root: Path) -> Iterator[Path]:
     """Runs below a workspace's folder that run at this moment."""
     for run in runroot.find(root):
         if run.events.is_file() and run.alive and not _ended(run.events):
+            yield run.path
+
+
+def unbegun(root: Path) -> Iterator[Path]:
+    """Dead runs below a workspace's folder that were killed before their first event."""
+    for run in runroot.find(root):
+        if not run.alive and not run.has_begun and run.is_empty:
             yield run.path
 
 

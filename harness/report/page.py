@@ -43,6 +43,7 @@ class Page:
         tables: by name: ledger, known, silent, fingerprint, mutation …
         absent: kinds of runs that there could be.
         running: names of runs that are under way.
+        unbegun: names of runs that were killed before their first event.
     """
 
     standing: Standing
@@ -64,9 +65,12 @@ class Page:
     fingerprint: Table
     absent: Sequence[Kind]
     running: Sequence[str]
+    unbegun: Sequence[str] = ()
 
 
-def make(standing: Standing, *, root: Path | None = None, running: Sequence[str] = ()) -> Page:
+def make(
+    standing: Standing, *, root: Path | None = None, running: Sequence[str] = (), unbegun: Sequence[str] = ()
+) -> Page:
     """
     Gather what a page shows.
 
@@ -74,6 +78,7 @@ def make(standing: Standing, *, root: Path | None = None, running: Sequence[str]
         standing: the judged runs.
         root: the workspace's folder for runs, for its history; None leaves that out.
         running: names of runs that are under way and therefore not shown.
+        unbegun: names of runs that were killed before their first event: there is nothing to show of them.
     """
     runs = [entry.run for entry in standing.entries]
     views = [sections.view(entry, number) for number, entry in enumerate(standing.entries, start=1)]
@@ -110,6 +115,7 @@ def make(standing: Standing, *, root: Path | None = None, running: Sequence[str]
         fingerprint=sections.fingerprint(runs),
         absent=() if standing.chosen else standing.absent,
         running=running,
+        unbegun=unbegun,
     )
 
 
