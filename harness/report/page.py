@@ -107,9 +107,19 @@ def make(
             made for run in runs for made in (regressions.against(run), regressions.self_test(run)) if made.rows
         ],
         ledger=sections.ledger(lanes),
-        endings=[table for run in runs if (table := measures.own_table(run, "endings.json", KILLED)) is not None],
+        endings=[
+            table
+            for run in runs
+            for table in (measures.own_table(run, "endings.json", KILLED), measures.stopped(run, "endings"))
+            if table is not None
+        ],
         faults=measures.faults(),
-        mutation=[made for run in runs if (made := measures.mutation(run)).rows],
+        mutation=[
+            made
+            for run in runs
+            for made in (measures.mutation(run), measures.stopped(run, "mutation"))
+            if made is not None and made.rows
+        ],
         known=sections.known(runs),
         silent=sections.silent(standing.entries),
         fingerprint=sections.fingerprint(runs),

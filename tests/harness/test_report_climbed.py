@@ -1,8 +1,11 @@
 """A ladder that was stopped is on the page as far as it came, from its log alone."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import fake_probe
 import pytest
 import sample_log
 import sample_runs
@@ -10,6 +13,9 @@ from injected import bites
 
 from harness.report import command, gather, ladder
 from harness.report.ladder import Ladder
+from ptycho.verdict import Verdict
+
+ROOT = Path(__file__).resolve().parents[2]
 
 KNOWN = {"guilty": ["torch"], "tensor": "R2/exit_wave.even", "where": "ptycho_torch/physics.py:18 exit_wave"}
 
@@ -78,6 +84,23 @@ def test_what_a_document_lacks_comes_from_the_log(tmp_path: Path) -> None:
     found = _ladder(folder)
     assert {"R4": "fail", "R3": "pass"} == {step.name: step.result for step in found.steps if step.name != "R9"}
     assert found.failure is not None
+
+
+def test_a_probe_that_dies_after_a_rung_failed_does_not_wipe_it(tmp_path: Path) -> None:
+    fault = "value * 2 if name.startswith('R2/exit_wave') else 1 / 0 if name == 'R6/object' else value"
+    sides = {"torch": fake_probe.write(tmp_path / "torch", fault=fault), "tf": fake_probe.write(tmp_path / "tf")}
+    given = [f"--python={side}={path}" for side, path in sides.items()]
+    small = ("--gridsize", "1", "--precision", "f64", "--steps", "1", "--canaries", "0", "--root", str(tmp_path))
+    code = subprocess.run(
+        [sys.executable, "-m", "harness", "parity", *given, *small], cwd=ROOT, capture_output=True, check=False
+    ).returncode
+    (run,) = map(gather.load, (tmp_path / "runs").iterdir())
+    told = json.loads((run.path / "verdict.json").read_text())
+    bites("R2" in told["rung_counts"]["failed"], "a low rung failed before the probe died")
+    assert (Verdict.FAIL, "fail", Verdict.FAIL) == (code, told["verdict"], run.verdict)
+    html = command.write([run.path], root=tmp_path).path.read_text()
+    assert "First failing rung: R2 at gridsize 1 in f64" in html
+    assert "Nobody has compared" not in html
 
 
 def test_a_lane_climbs_no_ladder(tmp_path: Path, scan: Path) -> None:

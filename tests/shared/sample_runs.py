@@ -171,6 +171,29 @@ def stopped_log(ending: str, **known: Any) -> bytes:
     return sample_log.content(rows)
 
 
+def stopped_campaign(path: Path, kind: str, *, when: str = "20260102T060000Z") -> Path:
+    """A campaign (`mutation`, `endings`) that ended by itself after one trial of three had failed."""
+    folder = root(path, when)
+    word = {"mutation": "mutant", "endings": "kill"}[kind]
+    start = sample_log.beginning(fixtures=[], suite=False, tests={}, rungs=[f"{word} {name}" for name in "abc"])[:2]
+    start[0] = start[0] | {"kind": kind, "name": kind, "origin": origin(None)}
+    judged = [parent("rung.end", rung=f"{word} {name}", result=word_) for name, word_ in (("a", "pass"), ("b", "fail"))]
+    ended = [parent("problem", verdict="infra", message="no space left"), sample_log.end("infra")]
+    (folder / "events.ndjson").write_bytes(sample_log.content([*start, *judged, *ended]))
+    return folder
+
+
+def stopped_benchmark(path: Path, *, when: str = "20260102T050000Z") -> Path:
+    """A session of benchmarks that was killed after one of two had failed, before it wrote `bench.json`."""
+    folder = root(path, when)
+    names = ["test_epoch[torch-small]", "test_epoch[tf-small]"]
+    start = sample_log.beginning(fixtures=[], suite=False, tests={}, benchmarks=names)[:2]
+    start[0] = start[0] | {"kind": "benchmark", "name": "benchmark", "origin": origin(None)}
+    rows = [*start, parent("benchmark.end", benchmark=names[0], verdict="fail")]
+    (folder / "events.ndjson").write_bytes(sample_log.content(rows))
+    return folder
+
+
 def benchmark(path: Path, *, when: str = "20260102T050000Z") -> Path:
     """A run of the benchmarks in pytest-benchmark's format, with phases and a machine."""
     folder = root(path, when)
