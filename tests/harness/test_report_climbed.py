@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import fake_probe
 import pytest
@@ -17,7 +18,11 @@ from ptycho.verdict import Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 
-KNOWN = {"guilty": ["torch"], "tensor": "R2/exit_wave.even", "where": "ptycho_torch/physics.py:18 exit_wave"}
+KNOWN: dict[str, Any] = {
+    "guilty": ["torch"],
+    "tensor": "R2/exit_wave.even",
+    "where": "ptycho_torch/physics.py:18 exit_wave",
+}
 
 
 def _ladder(folder: Path) -> Ladder:
