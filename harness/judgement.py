@@ -74,8 +74,7 @@ def judge(told: Story) -> Judgement:
     )
     fallen = [Problem(verdict=Verdict.FAIL, message=sentence) for sentence in _rungs(told)]
     problems = [*fallen, *_end(told), *told.problems]
-    sentences = [*_contradictions(told), *_evidence(told), *proven.sentences(told)]
-    sentences += [f"no evidence: {_listed(listed, '; ')}" for listed in silences(told, quiet).values()]
+    sentences = [*_contradictions(told), *_evidence(told), *proven.sentences(told), *_silence(told, quiet)]
     problems += [Problem(verdict=Verdict.FAIL, message=sentence) for sentence in sentences]
     problems += _benchmarks(told)
     unique = tuple(dict.fromkeys(problems))
@@ -172,16 +171,22 @@ def _benchmarks(told: Story) -> list[Problem]:
     return [Problem(verdict=gravest, message=f"{_number(list(slow), 'benchmark')} did not pass: {_listed(list(slow))}")]
 
 
-def silences(told: Story, quiet: Sequence[Silent]) -> dict[str, list[str]]:
-    """What is silent, by kind: three hundred tests of a suite that never ran are one thing to know."""
-    found: dict[str, dict[str, None]] = {}
+def grouped(told: Story, quiet: Sequence[Silent]) -> list[Silent]:
+    """What is silent, for a reader: a rung that was judged nowhere once, however many gridsizes and precisions it has."""
     begun = {rung_results.rung_of(label) for label in told.rungs}
+    found: dict[Silent, None] = {}
     for item in quiet:
         name = rung_results.rung_of(item.name) if item.kind == "rung" else item.name
-        # A rung that was judged nowhere is silent once, however many gridsizes and precisions it has.
-        whole = replace(item, name=name if name not in begun else item.name)
-        found.setdefault(item.kind, {})[str(whole)] = None
-    return {kind: list(sentences) for kind, sentences in found.items()}
+        found[replace(item, name=item.name if name in begun else name)] = None
+    return list(found)
+
+
+def _silence(told: Story, quiet: Sequence[Silent]) -> list[str]:
+    """One sentence a kind: three hundred tests of a suite that never ran are one thing to know."""
+    of_kind: dict[str, list[str]] = {}
+    for item in grouped(told, quiet):
+        of_kind.setdefault(item.kind, []).append(str(item))
+    return [f"no evidence: {_listed(sentences, '; ')}" for sentences in of_kind.values()]
 
 
 def _number(names: Sequence[str], noun: str) -> str:

@@ -53,7 +53,7 @@ def sections(told: Story, judged: Judgement) -> list[Section]:
     unknown = [f"{name} ({count}), kept in the log" for name, count in told.checked.unknown.items()]
     made = [
         _list("Problems", problems),
-        _list("Did not report", [said for kind in judgement.silences(told, judged.silent).values() for said in kind]),
+        _list("Did not report", [str(found) for found in judgement.grouped(told, judged.silent)]),
         _list("Under way when the log ends", under_way),
         _table("Fixtures", _fixtures(told)),
         _list("Tests", _tests(told)),

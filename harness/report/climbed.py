@@ -50,6 +50,11 @@ def tally(found: Mapping[str, Any], told: Story) -> Tally:
     return rung_results.tally(dict(rows))
 
 
+def seeds(labels: object) -> int:
+    """How many problems the rungs of some labels are of."""
+    return len({rung_results.conditions(text(label))[2] for label in labels}) if isinstance(labels, list) else 0
+
+
 def not_reached(told: Story) -> list[str]:
     """Rungs that must be judged and were not, everywhere or somewhere."""
     return told.tally.having(NOT_REACHED)

@@ -19,6 +19,9 @@ from harness.report.model import Cell, Cells, Table, toned
 from harness.report.values import NONE, figure, finite, mapping, number, objects, text, texts, times
 from harness.rung_results import NOT_REACHED, STANDING
 
+ROWS = 100
+"""Rows of the table; a ladder has about forty, a survey over seeds as many for each."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
@@ -234,7 +237,8 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
                 Cell(text=result, tone=toned(result)),
             )
         )
-    return Table(caption="Every rung at every gridsize and precision", headings=headings, rows=made)
+    caption = "Every rung at every gridsize and precision"
+    return Table(caption=caption, headings=headings, rows=made[:ROWS], more=max(0, len(made) - ROWS))
 
 
 def _proof(told: Mapping[str, Any]) -> Table:

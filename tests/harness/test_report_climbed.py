@@ -12,8 +12,9 @@ import sample_log
 import sample_runs
 from injected import bites
 
-from harness.report import command, gather, ladder
+from harness.report import command, gather, ladder, sections, standing
 from harness.report.ladder import Ladder
+from harness.report.model import Cell
 from ptycho.verdict import Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,6 +107,26 @@ def test_a_probe_that_dies_after_a_rung_failed_does_not_wipe_it(tmp_path: Path) 
     html = command.write([run.path], root=tmp_path).path.read_text()
     assert "First failing rung: R2 at gridsize 1 in f64" in html
     assert "Nobody has compared" not in html
+
+
+@pytest.mark.parametrize("seeds", [1, 30])
+def test_a_ladder_over_seeds_that_was_stopped_is_no_run_of_the_gate(tmp_path: Path, seeds: int) -> None:
+    folder = sample_runs.root(tmp_path, "20260102T040000Z")
+    rungs = [f"R{number} f64 gridsize 1 seed {seed}" for seed in range(seeds) for number in (0, 2, 3, 4)]
+    start = sample_log.beginning(fixtures=[], suite=False, tests={}, rungs=rungs)[:2]
+    start[0] = start[0] | {"kind": "parity", "name": "parity"}
+    judged = [sample_log.parent("rung.end", rung=label, result="pass") for label in rungs[:-1]]
+    (folder / "events.ndjson").write_bytes(sample_log.content([*start, *judged]))
+    assert ("parity" if seeds == 1 else "parity over seeds") == gather.load(folder).name
+    found = _ladder(folder)
+    assert "3 of 4 rungs stand; not reached: R4" == found.summary
+    assert (min(len(judged), 100), max(0, len(judged) - 100)) == (len(found.table.rows), found.table.more)
+
+
+def test_what_is_silent_is_listed_once_a_rung(tmp_path: Path) -> None:
+    folder = sample_runs.stopped(tmp_path, "killed")
+    (entry,) = standing.judge([gather.load(folder)], chosen=True).entries
+    assert ["R3", "R4"] == [cell.text for row in sections.silent([entry]).rows if isinstance(cell := row[1], Cell)]
 
 
 def test_a_lane_climbs_no_ladder(tmp_path: Path, scan: Path) -> None:
