@@ -107,7 +107,16 @@ def command_line() -> argparse.ArgumentParser:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from harness import fixtures, lane, outcome, processes, target_environment, target_presence, targets
+    from harness import (
+        fixtures,
+        lane,
+        outcome,
+        processes,
+        report_commands,
+        target_environment,
+        target_presence,
+        targets,
+    )
     from harness.interruption import Interruption
 
     files = [*args.target, *([targets.built_in(args.lane)] if args.lane else [])]
@@ -141,6 +150,7 @@ def _run(args: argparse.Namespace) -> int:
                 pairs.compare_with(outcomes[:-1], outcomes[-1])
             if not args.json:
                 outcome.show(outcomes[-1])
+                print(report_commands.how_to_see(outcomes[-1].run_root), flush=True)
             if interruption.reason is not None:
                 break
     if args.json:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness import origin, run_log, runroot, target_environment, target_presence, targets
+from harness import origin, report_commands, run_log, runroot, target_environment, target_presence, targets
 from harness.events import EventLog
 from harness.expectations import Expected
 from harness.interruption import Interruption
@@ -318,6 +318,7 @@ def main(options: Options, *, follow: int | None, wanted: Sequence[int] = ()) ->
     else:
         show()
         print(f"report: {path}", flush=True)
+        print(report_commands.how_to_see(path.parent), flush=True)
     return int(verdict)
 
 

@@ -53,10 +53,18 @@ def of(run: Run, told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> 
         return None
     where = f"{text(found.get('rung'))} at gridsize {text(found.get('gridsize'))} in {text(found.get('precision'))}"
     least = found.get("minimum_tolerance")
+    # What only the log knows has no figures: none is not the same as an exact check.
     facts = (
-        ("allowed", "equal" if found.get("tolerance") is None else figure(found.get("tolerance"), "{:.2e}")),
-        ("smallest tolerance that would pass", "none: an exact check" if least is None else figure(least, "{:.2e}")),
-        ("noise floor of this tensor", figure(found.get("floor"), "{:.2e}")),
+        ()
+        if "tolerance" not in found
+        else (
+            ("allowed", "equal" if found.get("tolerance") is None else figure(found.get("tolerance"), "{:.2e}")),
+            (
+                "smallest tolerance that would pass",
+                "none: an exact check" if least is None else figure(least, "{:.2e}"),
+            ),
+            ("noise floor of this tensor", figure(found.get("floor"), "{:.2e}")),
+        )
     )
     return Failure(
         where=where,

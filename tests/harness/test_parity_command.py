@@ -1,6 +1,7 @@
 """The whole command with fake probes: children, files, verdict, evidence, and what is left behind."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,10 @@ def test_two_honest_probes_pass_and_the_scratch_is_gone(tmp_path: Path, capsys: 
     assert {row["result"] for row in found["rungs"]} == {"pass"}
     (run,) = (tmp_path / "harness" / "runs").iterdir()
     assert not (run / "scratch").exists()
-    assert "parity in f64: pass (exit 0)" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "parity in f64: pass (exit 0)" in said
+    (run,) = (tmp_path / "harness" / "runs").iterdir()
+    assert said.splitlines()[-1] == f"as a page: {sys.executable} -m harness report {run} --open"
 
 
 def test_a_fault_is_named_kept_drawn_and_judged_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
