@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.parity.location import Location
+
 Array = NDArray[Any]
 
 WORST = 3
@@ -67,6 +69,7 @@ class Judgement:
         worst: elements that differ most.
         beyond_tolerance: whether something else than D failed, so that no tolerance would pass.
         floor: D that rounding alone makes of this tensor in the precision of the run; None if it was not measured.
+        location: where a backend raised instead of answering, from its traceback; None where it answered.
     """
 
     tensor: str
@@ -79,6 +82,7 @@ class Judgement:
     worst: tuple[Element, ...] = ()
     beyond_tolerance: bool = False
     floor: float | None = None
+    location: Location | None = None
 
     @property
     def minimum_tolerance(self) -> float | None:
