@@ -142,6 +142,7 @@ def judgement(item: Judgement) -> dict[str, Any]:
         "tolerance": item.tolerance,
         "minimum_tolerance": item.minimum_tolerance,
         "worst_elements": [asdict(element) for element in item.worst],
+        "differing": item.differing,
         "location": asdict(item.location) if item.location else None,
     }
 

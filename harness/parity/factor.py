@@ -1,0 +1,57 @@
+"""A factor in the words in which a person recognises it: `4096 = 64² ×`, `1/4096`, `√2`, `2π`."""
+
+import math
+
+_NEAR = 1e-9
+_LARGEST = 1_000_000
+
+
+def simple(value: float) -> bool:
+    """Whether a factor has a short name."""
+    return _named(value) != ""
+
+
+def spoken(value: float) -> str:
+    """
+    A factor as text, by a short name if it has one.
+
+    Example:
+        >>> [spoken(value) for value in (2.0, -0.5, 4096.0, 1 / 4096, 2**0.5, 0.1234567)]
+        ['2', '−1/2', '4096 = 64²', '1/4096 = 1/64²', '√2', '0.123457']
+    """
+    if _named(value):
+        return _named(value)
+    if abs(value - 1) < 9e-4:
+        return f"(1 {'+' if value > 1 else '−'} {abs(value - 1):.3g})"
+    return f"{value:.6g}".replace("-", "−", 1) if value < 0 else f"{value:.6g}"
+
+
+def _named(value: float) -> str:
+    if value == 0 or not math.isfinite(value):
+        return ""
+    sign, size = ("−" if value < 0 else ""), abs(value)
+    for form, whole in ((_whole(size), "{}"), (_whole(1 / size), "1/{}")):
+        if form is not None:
+            root = math.isqrt(form)
+            square = f" = {sign}{whole.format(f'{root}²')}" if root > 3 and root * root == form else ""
+            return f"{sign}{whole.format(form)}{square}"
+    for constant, name in ((math.pi, "π"), (2 * math.pi, "2π")):
+        for ratio, form in (
+            (size / constant, name),
+            (size * constant, f"1/{name}" if len(name) == 1 else f"1/({name})"),
+        ):
+            if abs(ratio - 1) < _NEAR:
+                return f"{sign}{form}"
+    for square, form in ((size * size, "√{}"), (1 / (size * size), "1/√{}")):
+        whole_square = _whole(square)
+        if whole_square is not None and whole_square <= 1000:
+            return f"{sign}{form.format(whole_square)}"
+    return ""
+
+
+def _whole(value: float) -> int | None:
+    """The whole number that a value is to nine digits, or None."""
+    if not 0.5 < value <= _LARGEST:
+        return None
+    nearest = round(value)
+    return nearest if abs(value - nearest) <= _NEAR * value else None
