@@ -136,7 +136,8 @@ def _figures(chosen: Judgement) -> list[str]:
         units = ", ".join(f"{name} {readable(figure, 3)}" for name, figure in chosen.noise_units.items())
         made.append(f"in noise units: {units}")
     if chosen.minimum_tolerance is not None:
-        made.append(f"minimum tolerance that would pass: {readable(chosen.minimum_tolerance, 3)}")
+        units = " rounding units" if chosen.tensor.startswith("R2/") and chosen.tolerance else ""
+        made.append(f"minimum tolerance that would pass: {readable(chosen.minimum_tolerance, 3)}{units}")
     return made
 
 

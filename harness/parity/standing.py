@@ -22,15 +22,15 @@ _RESTS_ON: Mapping[str, tuple[tuple[str, ...], str]] = {
 }
 """By rung: those whose passing narrows it down, and to what."""
 
-_ABOVE: Mapping[tuple[str, str], str] = {
-    ("R0", "R4"): "nothing that is computed here uses the value",
-    ("R2", "R4"): "only for arguments that the forward pass does not meet",
-    ("R2b", "R6"): "only at corners that this batch does not meet",
-    ("R3", "R4"): "only for inputs that the forward pass does not meet, such as large ones",
-    ("R4", "R5"): "in what inference calls, not in what the loss is made of",
-    ("R5", "R6"): "in what is reported, not in what is minimised",
+_ABOVE: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "R0": (("R2", "R3", "R4", "R5", "R6", "R7", "R8"), "nothing that is computed here uses the value"),
+    "R2": (("R3", "R4", "R5", "R6", "R8"), "only for arguments that the network and the loss do not meet here"),
+    "R2b": (("R6", "R8"), "only at corners that these batches do not meet"),
+    "R3": (("R4", "R5", "R6", "R8"), "only for inputs that the forward pass does not meet, such as large ones"),
+    "R4": (("R5", "R6"), "in what inference calls, not in what the loss is made of"),
+    "R5": (("R6",), "in what is reported, not in what is minimised"),
 }
-"""By a rung that fails and one above it that passes all the same."""
+"""By a rung that fails: those that would fail with it if it were on their way, and what follows if none does."""
 
 
 def sentences(failed: Climbed, climbed: Sequence[Climbed], unanswered: Sequence[str] = ()) -> list[str]:
@@ -78,11 +78,9 @@ def _above(failed: Climbed, beside: Mapping[str, Result], unanswered: Sequence[s
     if missing:
         parts.append(f"{_together(missing)} {'were' if len(missing) > 1 else 'was'} not reached")
     made = [f"above it: {'; '.join(parts)}"] if parts else []
-    made += [
-        f"{name} fails and {rung} passes: {means}"
-        for (low, rung), means in _ABOVE.items()
-        if low == name and rung in passing
-    ]
+    on_the_way, means = _ABOVE.get(name, ((), ""))
+    if means and set(on_the_way) <= set(passing):
+        made.append(f"{name} fails and {_together(on_the_way)} pass{'' if len(on_the_way) > 1 else 'es'}: {means}")
     return made
 
 
