@@ -46,8 +46,8 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "R8/workflow.*crop": ("top", "bottom", "left", "right"),
     "R8/workflow.script.resumed": ("rate", "steps"),
     "R0/parameter.*": ("shape", "type", "trained"),
-    "R0/assembly.canvas": ("groups", "rows", "columns"),
-    "R0/assembly.landed": ("group", "row", "column"),
+    "R0/assembly.canvas": ("rows", "columns"),
+    "R0/assembly.landed": ("row", "column"),
 }
 """Vectors whose elements have names."""
 
