@@ -124,7 +124,7 @@ def _elements(chosen: Judgement, evidence: "Evidence") -> list[str]:
 
 
 def _count(differing: int | None, size: int) -> str:
-    if differing is None:
+    if differing is None or size == 1:
         return "what differs"
     of = f"of {size} elements" if size else "element" if differing == 1 else "elements"
     return f"{differing} {of} {'differs' if differing == 1 else 'differ'}"

@@ -94,22 +94,39 @@ def extent(tensor: str, differing: NDArray[np.bool_]) -> str:
         >>> wrong = np.zeros((2, 3, 8, 8), bool)
         >>> wrong[:, 2, :3] = True
         >>> extent("R4/amplitude", wrong)
-        'channel 2, row 0 to 2'
+        'channel 2, rows 0 to 2'
     """
     if not differing.any():
         return ""
+    region = _region(differing)
     said = []
     for axis, (name, length) in enumerate(zip(axes(tensor, differing.ndim), differing.shape, strict=True)):
         others = tuple(k for k in range(differing.ndim) if k != axis)
         where = np.flatnonzero(differing.any(axis=others))
-        if len(where) == length:
+        if len(where) == length or (region and axis >= differing.ndim - 2):
             continue
         if len(where) == 1:
             said.append(f"{name} {where[0]}")
         elif where[-1] - where[0] + 1 == len(where):
-            said.append(f"{name} {where[0]} to {where[-1]}")
+            said.append(f"{name}s {where[0]} to {where[-1]}")
         elif len(where) <= 4:
-            said.append(f"{name} {', '.join(str(k) for k in where)}")
+            said.append(f"{name}s {', '.join(str(k) for k in where)}")
         elif len(set(np.diff(where))) == 1:
             said.append(f"every {np.diff(where)[0]}. {name} from {where[0]}")
-    return ", ".join(said)
+    return ", ".join([*said, *([region] if region else [])])
+
+
+def _region(differing: NDArray[np.bool_]) -> str:
+    """The part of square images in which everything lies: what the network itself keeps apart, and their rim."""
+    if differing.ndim < 2 or differing.shape[-1] != differing.shape[-2] or differing.shape[-1] < 8:
+        return ""
+    image = differing.any(axis=tuple(range(differing.ndim - 2)))
+    side = image.shape[0]
+    rim, centre = np.ones_like(image), np.zeros_like(image)
+    rim[1:-1, 1:-1] = False
+    centre[side // 4 : side - side // 4, side // 4 : side - side // 4] = True
+    for mask, name in ((rim, "the outermost pixels"), (centre, "the central square"), (~centre, "the frame")):
+        # Most of the region, or a few pixels that happen to lie in it would be said to be all of it.
+        if not np.any(image & ~mask) and np.sum(image) > np.sum(mask) / 2:
+            return name
+    return ""

@@ -104,6 +104,8 @@ def _off(figure: float, expectation: Expectation) -> str:
     if expectation.limit == 0:
         share = f"by up to {readable(figure)} times the largest value"
         return f"off {share} from the formula; allowed 0: {expectation.reason}"
+    if not math.isfinite(figure):
+        return f"not zero where the formula is, which no rounding explains: {expectation.reason}"
     units = f"{readable(figure)} rounding units from the formula"
     return f"{units}; allowed {readable(expectation.limit)}: {expectation.reason}"
 

@@ -106,13 +106,28 @@ def test_an_extent_says_only_what_is_not_everywhere() -> None:
     wrong[:, 2] = True
     assert extent("R4/amplitude", wrong) == "channel 2"
     wrong[:, 0] = True
-    assert extent("R4/amplitude", wrong) == "channel 0, 2"
+    assert extent("R4/amplitude", wrong) == "channels 0, 2"
     wrong[:] = True
     assert extent("R4/amplitude", wrong) == ""
     wrong[:] = False
     assert extent("R4/amplitude", wrong) == ""
     wrong[..., ::2] = True
-    assert extent("R4/amplitude", wrong) == "column 0, 2, 4, 6"
+    assert extent("R4/amplitude", wrong) == "columns 0, 2, 4, 6"
+
+
+def test_regions_of_an_image_have_names() -> None:
+    wrong = np.zeros((2, 4, 16, 16), bool)
+    wrong[:, 1, 4:12, 4:12] = True
+    assert extent("R4/amplitude", wrong) == "channel 1, the central square"
+    frame = np.ones_like(wrong)
+    frame[..., 4:12, 4:12] = False
+    assert extent("R4/amplitude", frame) == "the frame"
+    rim = np.ones_like(wrong)
+    rim[..., 1:-1, 1:-1] = False
+    assert extent("R4/amplitude", rim) == "the outermost pixels"
+    single = np.zeros_like(wrong)
+    single[0, 0, 6, 7] = True
+    assert extent("R4/amplitude", single) == "group 0, channel 0, row 6, column 7"
 
 
 @pytest.mark.parametrize(
