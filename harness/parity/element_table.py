@@ -33,7 +33,7 @@ def table(elements: Sequence[Mapping[str, Any]], guilty: Sequence[str] = ()) -> 
         texts = _values(item)
         name = str(item.get("name") or item.get("index"))
         if is_numeric:
-            digits = _digits([value for value in given.values() if value is not None])
+            digits = _digits([value for value in (given[side], given[reference]) if value is not None])
             cells = [_shown(given.get(party), digits) for party in parties]
             rows.append(
                 (name, *cells, _difference(given[side], given[reference]), _ratio(given[side], given[reference]))

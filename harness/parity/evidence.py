@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity import again, diagnosis, ladder, picture, replay
+from harness.parity import again, diagnosis, in_situ, ladder, picture, replay
 from harness.parity.axes import axes
 from harness.parity.comparison import Array, Judgement
 from harness.parity.elements import apart, extent, gap
@@ -36,14 +36,17 @@ def keep(climbed: Sequence[Climbed], heard: Sequence[Heard], kept: RunRoot) -> E
     item = next(item for item in heard if _was_climbed_on(item, failed))
     tensor = chosen.tensor
     stem = f"{failed.precision}-gridsize-{failed.gridsize}-{tensor.replace('/', '-')}"
-    sides = {side: answer.arrays.get(tensor) for side, answer in item.answers.items()}
+    arrays = {side: answer.arrays for side, answer in item.answers.items()}
+    sides = {side: given.get(tensor) for side, given in arrays.items()}
+    question = item.question
     if failed.rung.name in again.RUNGS:
-        arrays = {side: answer.arrays for side, answer in item.answers.items()}
-        question = item.question
         file = replay.save_with_request(kept.path / f"{stem}.npz", tensor, question.path, question.request, arrays)
-        expected = again.reference(item.question.request, tensor)
+        expected = again.reference(question.request, tensor)
     else:
         expected = item.expected.arrays.get(tensor)
+        if tensor.startswith(in_situ.PREFIX):
+            made, expected = in_situ.comparison(question.request, tensor, arrays)
+            sides = dict(made)
         file = replay.save(kept.path / f"{stem}.npz", tensor, failed.gridsize, sides, expected, failed.precision)
     drawn = picture.save(kept.pictures / f"{stem}.png", tensor, sides, expected)
     return Evidence(

@@ -17,6 +17,7 @@ from harness.parity import element_table
 from harness.parity.comparison import Array, Judgement, judge
 from harness.parity.figures import readable
 from harness.parity.floors import Floors
+from harness.parity.in_situ import limited_as
 from harness.parity.ladder import limit
 from harness.parity.rungs import PRECISIONS, RUNGS
 from ptycho.errors import UsageError
@@ -107,7 +108,9 @@ def again(path: Path) -> Judgement:
             raise ValueError(f"its precision is {precision!r}")
     except (KeyError, ValueError, TypeError) as error:
         raise UsageError(f"{path} is no replay file of this version ({error!r})") from error
-    return judge(tensor, sides, arrays.get("oracle"), limit(rung, tensor, gridsize, precision, Floors.load()))
+    return judge(
+        tensor, sides, arrays.get("oracle"), limit(rung, limited_as(tensor), gridsize, precision, Floors.load())
+    )
 
 
 def _with_request(tensor: str, sides: Sequence[str], arrays: Mapping[str, Array]) -> Judgement:
