@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity import again, diagnosis, in_situ, ladder, picture, replay
+from harness.parity import again, diagnosis, in_situ, ladder, laws, picture, replay
 from harness.parity.axes import axes
 from harness.parity.comparison import Array, Judgement
 from harness.parity.elements import apart, extent, gap
@@ -14,6 +14,7 @@ from harness.parity.ladder import Climbed
 from harness.parity.report import Evidence
 from harness.parity.resemblance import explain
 from harness.runroot import RunRoot
+from ptycho.probe import Request, below
 
 
 def keep(climbed: Sequence[Climbed], heard: Sequence[Heard], kept: RunRoot) -> Evidence:
@@ -42,13 +43,18 @@ def keep(climbed: Sequence[Climbed], heard: Sequence[Heard], kept: RunRoot) -> E
     if failed.rung.name in again.RUNGS:
         file = replay.save_with_request(kept.path / f"{stem}.npz", tensor, question.path, question.request, arrays)
         expected = again.reference(question.request, tensor)
+        if expected is None:
+            sides, expected = _pair(question.request, chosen, arrays)
     else:
         expected = item.expected.arrays.get(tensor)
         if tensor.startswith(in_situ.PREFIX):
             made, expected = in_situ.comparison(question.request, tensor, arrays)
             sides = dict(made)
         file = replay.save(kept.path / f"{stem}.npz", tensor, failed.gridsize, sides, expected, failed.precision)
-    drawn = picture.save(kept.pictures / f"{stem}.png", tensor, sides, expected)
+    # A picture without the guilty side would show nothing but white.
+    shapes = [value.shape for side, value in sides.items() if side in chosen.guilty and value is not None]
+    shown = expected is not None and expected.shape in shapes
+    drawn = picture.save(kept.pictures / f"{stem}.png", tensor, sides, expected) if shown else None
     return Evidence(
         replay=str(file),
         picture=str(drawn) if drawn else None,
@@ -57,6 +63,18 @@ def keep(climbed: Sequence[Climbed], heard: Sequence[Heard], kept: RunRoot) -> E
         extent=_extent(chosen, sides, expected),
         size=0 if expected is None else int(expected.size),
     )
+
+
+def _pair(
+    request: Request, chosen: Judgement, arrays: Mapping[str, Mapping[str, Array]]
+) -> tuple[dict[str, Array | None], Array | None]:
+    """Of a law, what the first guilty side made and what that must be."""
+    law = next((law for law in laws.laws(request) if chosen.tensor == f"R2c/{law.name}"), None)
+    for side in chosen.guilty if law is not None else ():
+        found = laws.pair(law, below(arrays[side], "R2c/"))
+        if found is not None:
+            return {side: found[0]}, found[1]
+    return {}, None
 
 
 def relations(chosen: Judgement, sides: Mapping[str, Array | None], expected: Array | None) -> tuple[str, ...]:

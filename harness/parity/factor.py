@@ -3,7 +3,7 @@
 import math
 
 _NEAR = 1e-9
-_LARGEST = 1_000_000
+_LARGEST, _LARGEST_ROOT = 1_000_000, 1000
 
 
 def simple(value: float) -> bool:
@@ -30,22 +30,19 @@ def _named(value: float) -> str:
     if value == 0 or not math.isfinite(value):
         return ""
     sign, size = ("−" if value < 0 else ""), abs(value)
-    for form, whole in ((_whole(size), "{}"), (_whole(1 / size), "1/{}")):
-        if form is not None:
-            root = math.isqrt(form)
-            square = f" = {sign}{whole.format(f'{root}²')}" if root > 3 and root * root == form else ""
-            return f"{sign}{whole.format(form)}{square}"
-    for constant, name in ((math.pi, "π"), (2 * math.pi, "2π")):
-        for ratio, form in (
-            (size / constant, name),
-            (size * constant, f"1/{name}" if len(name) == 1 else f"1/({name})"),
-        ):
+    for number, whole in ((_whole(size), "{}"), (_whole(1 / size), "1/{}")):
+        if number is not None:
+            root = math.isqrt(number)
+            square = f" = {sign}{whole.format(f'{root}²')}" if root > 3 and root * root == number else ""
+            return f"{sign}{whole.format(number)}{square}"
+    for constant, name, inverse in ((math.pi, "π", "1/π"), (2 * math.pi, "2π", "1/(2π)")):
+        for ratio, said in ((size / constant, name), (size * constant, inverse)):
             if abs(ratio - 1) < _NEAR:
-                return f"{sign}{form}"
-    for square, form in ((size * size, "√{}"), (1 / (size * size), "1/√{}")):
-        whole_square = _whole(square)
-        if whole_square is not None and whole_square <= 1000:
-            return f"{sign}{form.format(whole_square)}"
+                return f"{sign}{said}"
+    for power, root_of in ((size * size, "√{}"), (1 / (size * size), "1/√{}")):
+        number = _whole(power)
+        if number is not None and number <= _LARGEST_ROOT:
+            return f"{sign}{root_of.format(number)}"
     return ""
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.parity.axes import axes, label
-from harness.parity.comparison import judge, judge_exact
+from harness.parity.comparison import distance, judge, judge_exact
 from harness.parity.elements import apart, extent, gap
 from harness.parity.figures import readable
 from harness.parity.places import rows
@@ -55,7 +55,7 @@ def test_where_d_is_beyond_the_tolerance_an_element_is() -> None:
     for _ in range(50):
         expected = rng.normal(size=20)
         actual = expected + 1e-6 * rng.normal(size=20)
-        size = np.linalg.norm(actual - expected) / np.linalg.norm(expected)
+        size = distance(actual, expected)
         assert apart(gap(actual, expected), expected, size * (1 - 1e-9)).any()
 
 

@@ -123,6 +123,28 @@ def test_rank_follows_the_computation() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("cause", "effect"),
+    [
+        ("R4/amplitude.0.out", "R4/amplitude.border.0.in"),
+        ("R4/encoder.1.out", "R4/code"),
+        ("R4/amplitude.border.0.out", "R4/amplitude"),
+        ("R4/consistent", "R4/predicted.0"),
+        ("R5/plain.nll", "R5/plain.total"),
+        ("R5/evaluated.total", "R5/evaluated.mean_total"),
+        ("R6/object", "R6/encoder.0.0.weight"),
+        ("R6/amplitude.inner.weight", "R6/log_intensity_scale"),
+        ("R7/1.adam.m/kernel_1", "R7/1.kernel_1"),
+        ("R8/1.weights", "R8/losses"),
+        ("R8/workflow.overlap", "R8/workflow.object"),
+        ("R2/mae", "R2/root"),
+        ("R2/placements.any", "R2/assemble.any"),
+    ],
+)
+def test_a_cause_comes_before_its_effect(cause: str, effect: str) -> None:
+    assert places.rank(cause) < places.rank(effect)
+
+
 def test_a_loss_does_not_point_at_the_network() -> None:
     for name in names():
         if name.startswith("R5/") or name in ("R2/nll", "R2/mae", "R2/terms", "R2/variation", "R2/deviance"):
