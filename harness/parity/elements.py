@@ -117,15 +117,19 @@ def extent(tensor: str, differing: NDArray[np.bool_]) -> str:
 
 
 def _region(differing: NDArray[np.bool_]) -> str:
-    """The part of square images in which everything lies: what the network itself keeps apart, and their rim."""
-    if differing.ndim < 2 or differing.shape[-1] != differing.shape[-2] or differing.shape[-1] < 8:
+    """The part of images in which everything lies: their rim, or what the network itself keeps apart."""
+    if differing.ndim < 2 or min(differing.shape[-2:]) < 8:
         return ""
     image = differing.any(axis=tuple(range(differing.ndim - 2)))
-    side = image.shape[0]
-    rim, centre = np.ones_like(image), np.zeros_like(image)
+    rim = np.ones_like(image)
     rim[1:-1, 1:-1] = False
-    centre[side // 4 : side - side // 4, side // 4 : side - side // 4] = True
-    for mask, name in ((rim, "the outermost pixels"), (centre, "the central square"), (~centre, "the frame")):
+    regions = [(rim, "the outermost pixels")]
+    side, other = image.shape
+    if side == other:
+        centre = np.zeros_like(image)
+        centre[side // 4 : side - side // 4, side // 4 : side - side // 4] = True
+        regions += [(centre, "the central square"), (~centre, "the frame")]
+    for mask, name in regions:
         # Most of the region, or a few pixels that happen to lie in it would be said to be all of it.
         if not np.any(image & ~mask) and np.sum(image) > np.sum(mask) / 2:
             return name
