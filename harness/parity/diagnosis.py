@@ -6,10 +6,11 @@ Made once, for the terminal, for `parity.json` and for the page.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import tables
-from harness.parity import element_table, places, standing
+from harness.parity import element_table, places, replay, standing
 from harness.parity.comparison import Judgement, Result
 from harness.parity.figures import readable
 from harness.parity.ladder import Climbed
@@ -103,13 +104,10 @@ def lines(failed: Climbed, found: Diagnosis, evidence: "Evidence") -> list[str]:
         more = f" and {len(found.others) - _LISTED} more" if len(found.others) > _LISTED else ""
         made.append(f"{name} fails in {len(found.others) + 1} of {found.compared} comparisons, also in: {listed}{more}")
     made += found.standing
-    for text, value in (
-        ("picture", evidence.picture),
-        ("replay", evidence.replay),
-        ("judge it again", evidence.command),
-    ):
-        if value is not None:
-            made.append(f"  {text}: {value}")
+    if evidence.picture is not None:
+        made.append(f"  picture: {replay.typed(Path(evidence.picture))}")
+    if evidence.command is not None:
+        made.append(f"  judge it again: {evidence.command}")
     return made
 
 

@@ -7,6 +7,7 @@ conservation, the shift theorem, its own adjoint, or a formula that imports no c
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from operator import itemgetter
@@ -344,7 +345,7 @@ def _true_patches(asked: Mapping[str, Case], gridsize: int) -> Iterator[Law]:
 def _probe(asked: Mapping[str, Case], request: Request) -> Iterator[Law]:
     single = request.precision != "f64"
     objects = wide(asked["illumination"].given["objects"])[:, :, None]
-    yield law_of(
+    given = law_of(
         "illumination.given",
         "the engine illuminates with the probe that it was given, scaled no second time",
         ("illumination",),
@@ -352,6 +353,8 @@ def _probe(asked: Mapping[str, Case], request: Request) -> Iterator[Law]:
         objects * request.probe,
         2.0**-23 if single else LIMIT,
     )
+    # What is shown is the probe alone: what became of it is not recognised under the object.
+    yield replace(given, pair=lambda a: (wide(a["illumination"]) / objects, request.probe + 0 * objects))
 
     def scale(arrays: Given) -> float:
         power = np.abs(wide(arrays["illumination"]) / objects) ** 2

@@ -28,10 +28,10 @@ SCHEMA = "ptycho-parity-replay/2"
 
 def command(path: Path) -> str:
     """What to type in the folder of this run to judge a kept comparison again, with the interpreter that runs now."""
-    return shlex.join([_typed(Path(sys.executable)), "-m", "harness", "parity", "--replay", _typed(path)])
+    return shlex.join([typed(Path(sys.executable)), "-m", "harness", "parity", "--replay", typed(path)])
 
 
-def _typed(path: Path) -> str:
+def typed(path: Path) -> str:
     """A path as a person types it: from the current folder if it is below; links are not followed."""
     inside = os.path.relpath(path)
     return str(path) if inside.startswith(os.pardir) or not path.is_absolute() else inside

@@ -242,3 +242,16 @@ def test_of_a_law_of_counting_and_of_answers_that_do_not_fit_there_are_no_elemen
     assert judged(1, {**arrays, name: arrays[name][:-1]})["R2c/core.split.9.2"].worst == ()
     name = "R2c/assemble.any"
     assert judged(1, {**arrays, name: arrays[name][:1]})[f"{name}.formula"].worst == ()
+
+
+def test_a_conjugated_probe_of_the_engine_is_recognised_under_the_object() -> None:
+    request, arrays = request_of(1), answered(1)
+    law = next(law for law in laws_of(1) if law.name == "illumination.given")
+    honest = laws.pair(law, {"illumination": arrays["R2c/illumination"]})
+    assert honest is not None
+    objects = arrays["R2c/illumination"] / (honest[0] + (honest[0] == 0))
+    wrong = np.where(honest[0] == 0, 0, objects * request.probe.conj())
+    found = judged(1, {**arrays, "R2c/illumination": wrong})["R2c/illumination.given"]
+    made = laws.pair(law, {"illumination": wrong})
+    assert made is not None
+    assert relations(found, {"a": made[0]}, made[1]) == ("a is the complex conjugate of what is expected",)
