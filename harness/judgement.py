@@ -72,7 +72,7 @@ def judge(told: Story) -> Judgement:
         rungs=told.rungs,
         benchmarks=told.benchmarks,
     )
-    fallen = [Problem(verdict=Verdict.FAIL, message=sentence) for sentence in _rungs(told)]
+    fallen = [Problem(verdict=_verdict_of_rungs(told), message=sentence) for sentence in _rungs(told)]
     problems = [*fallen, *_end(told), *told.problems]
     sentences = [*_contradictions(told), *_evidence(told), *proven.sentences(told), *_silence(told, quiet)]
     problems += [Problem(verdict=Verdict.FAIL, message=sentence) for sentence in sentences]
@@ -138,6 +138,16 @@ def _evidence(told: Story) -> list[str]:
     return sentences
 
 
+def _verdict_of_rungs(told: Story) -> Verdict:
+    """A fail, unless all that does not stand is explained by what the machine did: then the gravest of that."""
+    causes = {
+        story.verdict_of(found.cause) or Verdict.FAIL
+        for found in told.judged.values()
+        if found.result not in STANDING
+    }
+    return min(causes, key=GRAVITY.index, default=Verdict.FAIL)
+
+
 def _rungs(told: Story) -> list[str]:
     """What was judged and does not stand, counted as everywhere; then what the log knows of the first that failed."""
     found = rung_results.tally(told.rungs)
@@ -172,7 +182,7 @@ def _benchmarks(told: Story) -> list[Problem]:
 
 
 def grouped(told: Story, quiet: Sequence[Silent]) -> list[Silent]:
-    """What is silent, for a reader: a rung that was judged nowhere once, however many gridsizes and precisions it has."""
+    """What is silent, for a reader: a rung that was judged nowhere is listed once, whatever its gridsizes."""
     begun = {rung_results.rung_of(label) for label in told.rungs}
     found: dict[Silent, None] = {}
     for item in quiet:

@@ -35,6 +35,7 @@ class RungResult:
         tensor: that decides the rung.
         where: file, line and function of the fault.
         reason: why it does not stand.
+        cause: what the machine did that explains a missing answer (`timeout`, `infra`, …); empty where nothing does.
     """
 
     label: str
@@ -43,6 +44,7 @@ class RungResult:
     tensor: str = ""
     where: str = ""
     reason: str = ""
+    cause: str = ""
 
     @property
     def rung(self) -> str:
@@ -67,7 +69,7 @@ def of_event(row: Mapping[str, Any]) -> RungResult:
         label=str(row.get("rung") or ""),
         result=str(row.get("result") or ""),
         guilty=tuple(map(str, guilty)) if isinstance(guilty, list) else (),
-        **{key: text(key) for key in ("tensor", "where", "reason")},
+        **{key: text(key) for key in ("tensor", "where", "reason", "cause")},
     )
 
 

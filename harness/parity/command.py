@@ -125,6 +125,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
             parties=_parties(heard),
             proof=proof,
             unanswered=tuple(name for name in QUANTITIES if name not in options.answered),
+            foreign=tuple(party.side for party in options.parties if party.target is not None),
             seed=options.seed,
             seconds=time.monotonic() - clock,
         )

@@ -176,6 +176,15 @@ def frames_in(text: str, root: Path) -> list[Location]:
     return found
 
 
+def last_line(record: Path, root: Path) -> Location | None:
+    """The line of the backend that a traced process ran last; None if it recorded none."""
+    try:
+        frames = frames_in(record.read_text(errors="replace"), root)
+    except OSError:
+        return None
+    return frames[-1] if frames else None
+
+
 def _function(name: object) -> str:
     """A function's name; the top of a file has none."""
     return "" if name in (None, "<module>") else str(name)
