@@ -172,7 +172,7 @@ def _benchmarks(told: Story) -> list[Problem]:
 
 
 def grouped(told: Story, quiet: Sequence[Silent]) -> list[Silent]:
-    """What is silent, for a reader: a rung that was judged nowhere once, however many gridsizes and precisions it has."""
+    """What is silent, for a reader: a rung that was judged nowhere once, whatever its gridsizes and precisions."""
     begun = {rung_results.rung_of(label) for label in told.rungs}
     found: dict[Silent, None] = {}
     for item in quiet:
