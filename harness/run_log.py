@@ -6,10 +6,11 @@ verdict is what its own log amounts to.
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from harness import judgement, rebuild, retention
+from harness import judgement, rebuild, report_commands, retention
 from harness.events import EventLog
 from harness.expectations import Expected
 from harness.grammar import SCHEMA
@@ -96,6 +97,7 @@ def logged(
         if raised is not None:
             # The exit code is what the log amounts to: a rung that had failed is not excused by what died after it.
             raised.verdict = amounts_to
+            print(report_commands.how_to_see(kept.path), file=sys.stderr, flush=True)
     if amounts_to is not ended.verdict:
         told, found = ended.verdict.name.lower(), amounts_to.name.lower()
         refusal = PtychoError(f"the figures say {told}, but the log amounts to {found}: {kept.path / 'verdict.json'}")

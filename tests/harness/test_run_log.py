@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,9 @@ def test_a_block_that_raises_says_why_and_leaves_no_scratch(
     assert not kept.scratch.exists()
 
 
-def test_the_exit_code_of_an_error_is_what_the_log_amounts_to(kept: RunRoot) -> None:
+def test_the_exit_code_of_an_error_is_what_the_log_amounts_to(
+    kept: RunRoot, capsys: pytest.CaptureFixture[str]
+) -> None:
     def die() -> None:
         with _logged(kept) as (events, _):
             events.write("rung.end", rung="R9", result="fail")
@@ -144,3 +147,4 @@ def test_the_exit_code_of_an_error_is_what_the_log_amounts_to(kept: RunRoot) -> 
     with pytest.raises(InfrastructureError) as caught:
         die()
     assert (caught.value.verdict, _verdict(kept)[0]) == (Verdict.FAIL, "fail")
+    assert capsys.readouterr().err == f"as a page: {sys.executable} -m harness report {kept.path} --open\n"
