@@ -69,11 +69,12 @@ def _pair(
     request: Request, chosen: Judgement, arrays: Mapping[str, Mapping[str, Array]]
 ) -> tuple[dict[str, Array | None], Array | None]:
     """Of a law, what the first guilty side made and what that must be."""
-    law = next((law for law in laws.laws(request) if chosen.tensor == f"R2c/{law.name}"), None)
-    for side in chosen.guilty if law is not None else ():
-        found = laws.pair(law, below(arrays[side], "R2c/"))
-        if found is not None:
-            return {side: found[0]}, found[1]
+    for law in laws.laws(request):
+        if chosen.tensor == f"R2c/{law.name}":
+            for side in chosen.guilty:
+                found = laws.pair(law, below(arrays[side], "R2c/"))
+                if found is not None:
+                    return {side: found[0]}, found[1]
     return {}, None
 
 
