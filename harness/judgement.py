@@ -141,9 +141,7 @@ def _evidence(told: Story) -> list[str]:
 def _verdict_of_rungs(told: Story) -> Verdict:
     """A fail, unless all that does not stand is explained by what the machine did: then the gravest of that."""
     causes = {
-        story.verdict_of(found.cause) or Verdict.FAIL
-        for found in told.judged.values()
-        if found.result not in STANDING
+        story.verdict_of(found.cause) or Verdict.FAIL for found in told.judged.values() if found.result not in STANDING
     }
     return min(causes, key=GRAVITY.index, default=Verdict.FAIL)
 

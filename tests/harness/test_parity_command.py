@@ -55,8 +55,9 @@ def test_a_fault_is_named_kept_drawn_and_judged_again(tmp_path: Path, capsys: py
     assert (first["rung"], first["tensor"], first["guilty"]) == ("R4", "R4/phase", ["tf"])
     assert first["minimum_tolerance"] == pytest.approx(1e-8, rel=1e-3)
     assert Path(first["picture"]).is_file()
-    command = first["command"].split()
-    assert command[:3] == ["python", "-m", "harness"]
+    command = shlex.split(first["command"])
+    assert Path(command[0]).samefile(sys.executable)
+    assert command[1:3] == ["-m", "harness"]
     capsys.readouterr()
     assert cli.main(command[3:]) == 1
     assert "R4/phase: fail" in capsys.readouterr().out
