@@ -1,6 +1,7 @@
 """The whole command with fake probes: children, files, verdict, evidence, and what is left behind."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
