@@ -5,6 +5,7 @@ A rung that raises is written down as a failure, with the lines of code it came 
 the process dies, what it wrote before stays: the manifest is replaced whole after every rung.
 """
 
+import inspect
 import json
 import os
 import sys
@@ -44,8 +45,16 @@ class Adapter:
         self.last_call: str | None = None
 
     def __getattr__(self, name: str) -> Any:
-        self.last_call = name
-        return getattr(self._bench, name)
+        value = getattr(self._bench, name)
+        if not inspect.ismethod(value):
+            self.last_call = name
+            return value
+
+        def call(*arguments: Any) -> Any:
+            self.last_call = name
+            return value(*arguments)
+
+        return call
 
 
 def serve(arguments: Sequence[str] | None, *, package: str, bench: Callable[[Request], Any]) -> None:

@@ -113,8 +113,10 @@ def lines(failed: Climbed, found: Diagnosis, evidence: "Evidence") -> list[str]:
     name = failed.rung.name
     made = [f"first failing rung: {name} at gridsize {failed.gridsize} in {failed.precision}; guilty: {failed.suspect}"]
     made += [f"{'look at' if number == 0 else '     or'}: {place}" for number, place in enumerate(found.look_at)]
-    made.append(f"points at: {found.hint or failed.rung.catches}")
     chosen = decisive(failed)
+    # What a quantity points at is said of values: an answer that could not be given says by itself what is wrong.
+    if chosen is None or (chosen.location is None and chosen.cause is None):
+        made.append(f"points at: {found.hint or failed.rung.catches}")
     if chosen is not None:
         made += [f"  {chosen.tensor}: {_cut(reason)}" for reason in chosen.reasons]
         made += [f"  {sentence}" for sentence in evidence.resembles]

@@ -50,6 +50,10 @@ ADAPTER_FILES = ("probe.py", "adapter.py")
 _FRAME = re.compile(r'File "([^"\n]+)", line (\d+)(?:,? in ([^\s,()]+))?')
 
 
+_CHATTER = re.compile(r"[IW]\d{4} |\d{4}-\d\d-\d\d .*: [IW] |WARNING: All log messages")
+"""Beginnings of lines that TensorFlow logs whatever happens."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Failure:
     """
@@ -144,8 +148,8 @@ def of_end(ended: Finished, limit_s: float, root: Path, packages: Sequence[str])
 
 def _of_exit(ended: Finished, output: str, root: Path, packages: Sequence[str]) -> Failure:
     """A process that ended by itself with an exit code that is no success."""
-    lines = [line for line in output.splitlines() if line.strip()]
-    last = lines[-1].strip() if lines else "it printed nothing"
+    lines = [line.strip() for line in output.splitlines() if line.strip() and not _CHATTER.match(line)]
+    last = lines[-1] if lines else "it printed nothing"
     if "Traceback (most recent call last)" not in output:
         verdict = job.verdict_of(ended)
         kind = Kind.MACHINE if verdict is not Verdict.FAIL else Kind.DIED
