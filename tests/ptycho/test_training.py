@@ -78,6 +78,7 @@ def test_the_summary_says_what_went_in_and_what_came_out(config: TrainingConfig)
         "train_loss": result.history[-1].train_loss,
         "validation_loss": result.history[-1].validation_loss,
         "engine": {"framework": "none", "device": "cpu", "precision": "f32"},
+        "suspicions": [],
         "test": None,
         "tracking": "disabled",
     }
