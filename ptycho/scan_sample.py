@@ -100,6 +100,12 @@ class Sample:
         side = self.frames.shape[-1]
         return errors(self.frames, physics.amplitude(np.ones((1, side, side)), self.probe))
 
+    def part(self, some: NDArray[np.intp]) -> "Sample":
+        """Some of the patterns; the sample itself where these are all."""
+        if len(some) == len(self.chosen):
+            return self
+        return replace(self, chosen=self.chosen[some], frames=self.frames[some], x=self.x[some], y=self.y[some])
+
     def of_frames(self, indices: NDArray[np.intp]) -> "Sample":
         """The same positions with other frames of the scan."""
         return replace(self, frames=frames_of(self.dataset, indices))
