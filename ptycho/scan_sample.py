@@ -95,10 +95,15 @@ class Sample:
         return physics.amplitude(patches.extract(self.obj, self.x, self.y, side, sampling="bilinear"), self.probe)
 
     @cached_property
-    def flat_errors(self) -> tuple[float, Real]:
-        """Errors of an object that is 1 everywhere: of all patterns, and `(K,)` of each."""
+    def flat(self) -> Real:
+        """`(1, N, N)` amplitude that an object which is 1 everywhere predicts."""
         side = self.frames.shape[-1]
-        return errors(self.frames, physics.amplitude(np.ones((1, side, side)), self.probe))
+        return physics.amplitude(np.ones((1, side, side)), self.probe)
+
+    @cached_property
+    def flat_errors(self) -> tuple[float, Real]:
+        """Errors of a flat object: of all patterns, and `(K,)` of each."""
+        return errors(self.frames, self.flat)
 
     def part(self, some: NDArray[np.intp]) -> "Sample":
         """Some of the patterns; the sample itself where these are all."""
@@ -120,7 +125,7 @@ class Sample:
         return replace(self, x=x, y=y)
 
 
-def errors(frames: NDArray[np.float32], predicted: Real) -> tuple[float, Real]:
+def errors(frames: NDArray[np.floating], predicted: Real) -> tuple[float, Real]:
     """
     Fourier errors Σ(α|F| − A)² / ΣA²: of all patterns with one α, and `(K,)` of each with its own.
 
@@ -128,7 +133,7 @@ def errors(frames: NDArray[np.float32], predicted: Real) -> tuple[float, Real]:
         frames: `(K, N, N)` measured amplitudes A.
         predicted: `(K, N, N)` or `(1, N, N)` amplitudes |F|.
     """
-    measured = frames.astype(np.float64)
+    measured = np.asarray(frames, np.float64)
     cross = np.einsum("kij,kij->k", measured, np.broadcast_to(predicted, measured.shape))
     energy = np.broadcast_to(np.einsum("kij,kij->k", predicted, predicted), cross.shape)
     seen = np.einsum("kij,kij->k", measured, measured)

@@ -105,6 +105,9 @@ def run(config: TrainingConfig, backend: str, ranks: Ranks = ALONE) -> TrainingR
     with group.joined(ranks, backend, config.runtime) as others:
         result = (_lead if ranks.leads else _follow)(config, backend, ranks, others)
         with group.together(others):  # nobody ends well before the one that leads has written everything
+            warning = result.summary.get("against_flat", {}).get("warning")
+            if config.runtime.strict and warning is not None:
+                raise SuspicionError(f"{warning}\n{result.output_dir} is complete; --strict makes this an error")
             return result
 
 
@@ -152,9 +155,6 @@ def _lead(config: TrainingConfig, backend: str, ranks: Ranks, others: Group | No
                     tracker.artifact(folder / picture, "pictures")
         summary |= {"tracking": tracker.summary, "seconds": clock.seconds}
         output.write_text(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
-        warning = summary.get("against_flat", {}).get("warning")
-        if config.runtime.strict and warning is not None:
-            raise SuspicionError(f"{warning}\n{folder} is complete; --strict makes this an error")
     return TrainingResult(output_dir=folder, model_path=model_path, history=rows, summary=summary)
 
 
