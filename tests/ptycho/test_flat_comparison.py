@@ -108,7 +108,7 @@ def test_only_patterns_that_were_stitched_count(scan: Dataset) -> None:
 
 
 def test_the_cost_is_bounded(scan: Dataset) -> None:
-    many = {name: np.tile(getattr(scan, name), 10) for name in ("xcoords", "ycoords")}
+    many: dict[str, Any] = {name: np.tile(getattr(scan, name), 10) for name in ("xcoords", "ycoords")}
     long = replace(scan, diffraction=np.tile(scan.diffraction, (10, 1, 1)), **many)
     assert flat_comparison.compare(stitched(scan, scan.obj), long, np.arange(640)).patterns == 64
 

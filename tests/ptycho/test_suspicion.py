@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import crafted_npz
 import numpy as np
@@ -173,7 +174,7 @@ def test_the_cost_does_not_grow_with_the_scan(right: Dataset, monkeypatch: pytes
     suspicion.find(right)
     small = sum(looked)
     looked.clear()
-    times = {name: np.tile(getattr(right, name), 20) for name in ("xcoords", "ycoords")}
+    times: dict[str, Any] = {name: np.tile(getattr(right, name), 20) for name in ("xcoords", "ycoords")}
     suspicion.find(replace(right, diffraction=np.tile(right.diffraction, (20, 1, 1)), **times))
     assert sum(looked) <= small
 
