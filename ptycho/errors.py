@@ -44,6 +44,10 @@ class ContractError(UsageError):
         super().__init__(f"{self.path} breaks the data contract (DATA-001):\n{listed}")
 
 
+class SuspicionError(PtychoError):
+    """Data or a reconstruction that look wrong, where `--strict` was asked for."""
+
+
 class StoreError(UsageError):
     """A memory-map store that does not belong to the data, shape, seed or contract version asked for."""
 

@@ -40,6 +40,7 @@ COMMON: dict[str, dict[str, Any]] = {
     "--layout legacy": {"data": {"layout": "legacy"}},
     "--measurement_domain counts": {"data": {"measurement_domain": "counts"}},
     "--quiet": {"runtime": {"quiet": True}},
+    "--strict": {"runtime": {"strict": True}},
 }
 OF_TRAINING = COMMON | {
     "--train_data_file other.npz": {"data": {"path": Path("other.npz")}},
