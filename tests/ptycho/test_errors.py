@@ -11,6 +11,7 @@ from ptycho.verdict import Verdict
 
 CODES: dict[type[errors.PtychoError], int] = {
     errors.PtychoError: 1,
+    errors.SuspicionError: 1,
     errors.UsageError: 2,
     errors.ConfigurationError: 2,
     errors.ContractError: 2,
