@@ -66,6 +66,7 @@ def run(config: InferenceConfig, backend: str) -> InferenceResult:
     output.prepare(config.output_dir)
     update_legacy_dict(params.cfg, config)
     dataset = raw_data.load(config)
+    suspicions = suspicion.warn(dataset, strict=config.runtime.strict)
     prepared = raw_data.prepare_for_inference(
         config.data,
         model,
@@ -73,7 +74,6 @@ def run(config: InferenceConfig, backend: str) -> InferenceResult:
         normalisation=normalisation,
         nphotons=nphotons,
     )
-    suspicions = suspicion.warn(dataset, strict=config.runtime.strict)
     loaded = perf_counter()
     create_engine = import_module(f"{backend}.engine").create_engine
     imported = perf_counter()

@@ -15,6 +15,7 @@ CODES: dict[type[errors.PtychoError], int] = {
     errors.UsageError: 2,
     errors.ConfigurationError: 2,
     errors.ContractError: 2,
+    errors.SuspicionError: 1,
     errors.StoreError: 2,
     errors.CheckpointError: 2,
     errors.InfrastructureError: 13,
