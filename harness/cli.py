@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.devices import CHOICES
 from harness.runroot import DEFAULT_ROOT
@@ -41,6 +42,7 @@ def _add_run(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--strict", action="store_true", help="an unattributed change in a shared place fails, too")
     parser.add_argument("--foreign", action="append", default=[], metavar="GLOB", help="paths that others write to")
     parser.add_argument("--follow", type=int, metavar="PID", help="end as if interrupted when this parent is gone")
+    assert isinstance(parser, StrictParser)
     parser.hint = "pytest's options come after another --, for example: nox -s torch_integration -- -- -k resume"
     parser.set_defaults(run=_run, check=_check_run)
 
@@ -77,7 +79,8 @@ def _add_install(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
 def command_line() -> argparse.ArgumentParser:
     """Every command with its options; what they need is imported when they run."""
     parser = StrictParser(prog="python -m harness", description=__doc__.splitlines()[0], epilog=EPILOG)
-    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    # Commands are added in terms of argparse; each is a `StrictParser`, as the one that they belong to.
+    subparsers: Any = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(subparsers)
     _add_install(subparsers)
     from harness import clean, fault_table, fixture_commands, report_commands, target_commands

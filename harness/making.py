@@ -93,10 +93,10 @@ def _run(command: list[str], name: str, folder: Path) -> None:
         raise InfrastructureError(f"fixture {name!r} took more than {_SECONDS} s to make") from error
     if done.returncode:
         tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
-        error = PtychoError(f"fixture {name!r}: its command ended with {done.returncode}: {' '.join(command)}\n{tail}")
+        failed = PtychoError(f"fixture {name!r}: its command ended with {done.returncode}: {' '.join(command)}\n{tail}")
         # What the machine lacks is not the fixture's fault.
-        error.verdict = Verdict.INFRA if done.returncode == Verdict.INFRA else error.verdict
-        raise error
+        failed.verdict = Verdict.INFRA if done.returncode == Verdict.INFRA else failed.verdict
+        raise failed
 
 
 @contextmanager

@@ -277,7 +277,7 @@ def _arguments(arguments: Sequence[str] | None, package: str) -> argparse.Namesp
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: auto)")
     parser.add_argument("--threads", type=int, default=0, help="threads of the framework; 0: its own choice")
     parser.add_argument("--seed", type=int, default=42, help="seed of scan, weights and order (default: 42)")
-    args = parser.parse_args(arguments)
+    args: argparse.Namespace = parser.parse_args(arguments)
     named = (("blocks", args.blocks), ("steps", args.steps), ("batch_size", args.batch_size))
     problems = [f"{name} = {value}; allowed: 1 or more" for name, value in named if value is not None and value < 1]
     if not args.out.parent.is_dir():
