@@ -26,6 +26,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--sample", type=int, metavar="K", help="only K mutants, drawn at random")
     parser.add_argument("--seed", type=int, default=SEED, help=f"of the sample (default: {SEED})")
     parser.add_argument("--more", action="store_true", help="near relations of the catalogue's mutants, too")
+    parser.add_argument(
+        "--edits", action="store_true", help="the one-line edits instead: does the terminal lead to the edited line?"
+    )
+    parser.add_argument(
+        "--resume", type=Path, metavar="DIR", help="write each result there as it ends, and go on from what is there"
+    )
+    parser.add_argument("--no-plain", action="store_true", help="leave out the plain comparison")
     parser.add_argument("--jobs", type=int, default=JOBS, help=f"trials at a time (default: {JOBS})")
     parser.add_argument("--list", action="store_true", help="show the catalogue, and try nothing")
     parser.add_argument("--json", action="store_true", help="print the report as one JSON document, and only that")
@@ -44,6 +51,10 @@ def problems(args: argparse.Namespace) -> list[str]:
         found.append(f"--jobs {args.jobs} --seed {args.seed} --sample {args.sample}; allowed: from 1, from 0, from 1")
     if args.write and (args.id or args.sample is not None or args.more):
         found.append("--write needs the catalogue, all of it and nothing else; leave out --id, --sample and --more")
+    if args.write and args.no_plain and not args.edits:
+        found.append("--write shows the plain comparison, too; leave out --no-plain")
+    if args.edits and args.more:
+        found.append("--edits are a catalogue of their own; leave out --more")
     if args.json and args.list:
         found.append("--list prints no JSON; leave out one of the two")
     return found
@@ -58,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     from harness.mutation import command
 
     if args.list:
-        return command.listing(args.id, more=args.more)
+        return command.listing(args.id, more=args.more, edits=args.edits)
     chosen = pythons(args.python)
     from harness import fixtures
 
@@ -74,5 +85,8 @@ def run(args: argparse.Namespace) -> int:
         root=args.root,
         json=args.json,
         write=args.write,
+        edits=args.edits,
+        plain=not args.no_plain,
+        resume=None if args.resume is None else args.resume.absolute(),
     )
     return command.main(options, follow=args.follow)

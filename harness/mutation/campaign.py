@@ -6,7 +6,7 @@ campaign is no pass.
 """
 
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.mutation import trial
@@ -41,8 +41,8 @@ class Score:
 
     @property
     def faults(self) -> list[Trial]:
-        """Trials of mutants that must die."""
-        return [item for item in self.trials if item.mutant.dies_at]
+        """Trials of mutants that must die, without those that keep a backend from answering."""
+        return [item for item in self.trials if item.mutant.dies_at and not item.mutant.ends]
 
     @property
     def equivalents(self) -> list[Trial]:
@@ -53,6 +53,11 @@ class Score:
     def killed(self) -> int:
         """Mutants that died at or before their gate."""
         return sum(item.outcome is Outcome.KILLED for item in self.faults)
+
+    @property
+    def ending(self) -> list[Trial]:
+        """Trials of mutants that keep a backend from answering."""
+        return [item for item in self.trials if item.mutant.dies_at and item.mutant.ends]
 
     @property
     def named(self) -> list[Trial]:
@@ -89,7 +94,14 @@ def sample(mutants: Sequence[Mutant], count: int, seed: int) -> tuple[Mutant, ..
     return tuple(mutant for mutant in mutants if mutant.id in chosen)
 
 
-def run(mutants: Sequence[Mutant], stage: Stage, *, jobs: int, on_trial: OnTrial = lambda _trial: None) -> list[Trial]:
+def run(
+    mutants: Sequence[Mutant],
+    stage: Stage,
+    *,
+    jobs: int,
+    on_trial: OnTrial = lambda _trial: None,
+    before: Mapping[str, Trial] | None = None,
+) -> list[Trial]:
     """
     Try mutants.
 
@@ -98,6 +110,7 @@ def run(mutants: Sequence[Mutant], stage: Stage, *, jobs: int, on_trial: OnTrial
         stage: where.
         jobs: how many at a time.
         on_trial: called with each trial as it ends, in the thread of the caller.
+        before: trials of an earlier campaign by id, which are not made again.
 
     Returns:
         The trials, in the order of the mutants.
@@ -105,9 +118,10 @@ def run(mutants: Sequence[Mutant], stage: Stage, *, jobs: int, on_trial: OnTrial
     Raises:
         KeyboardInterrupt: the run was asked to end; no process of a trial is left.
     """
-    done: dict[str, Trial] = {}
-    # The high gates take longest.
-    longest_first = sorted(mutants, key=lambda mutant: -GATES.index(mutant.gate))
+    done = dict(before or {})
+    # The high gates take longest. A hang is one only on a machine that is idle enough, and so is tried alone.
+    together = [mutant for mutant in mutants if mutant.kind != "hangs" and mutant.id not in done]
+    longest_first = sorted(together, key=lambda mutant: -GATES.index(mutant.gate))
     for made in several(lambda item: trial.run(item, stage), longest_first, jobs=jobs, interruption=stage.interruption):
         if made.outcome is not Outcome.ERROR:
             done[made.mutant.id] = made

@@ -9,20 +9,25 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from harness.mutation import overlay
+from harness.mutation import hints, overlay
+from harness.mutation.hints import Spot
 from harness.mutation.overlay import Edit
 from harness.parity.rungs import RUNGS
 from ptycho.errors import UsageError
 from ptycho.fingerprint import ROOT
+from ptycho.verdict import Verdict
 
 FOLDER = Path(__file__).parent / "catalogue"
 MORE = "more"
 """Folder in it with near relations of its mutants: not needed for the score, tried on demand."""
+
+EDITS = "edits"
+"""Folder in it with the one-line edits of a careless colleague: what is asked is where the terminal sends them."""
 
 LADDER = tuple(rung.name for rung in RUNGS)
 SELF_CHECK, LANE = "R10", "lane"
@@ -30,10 +35,14 @@ GATES = (*LADDER, SELF_CHECK, LANE)
 GUILTY = ("torch", "tf", "core", "harness")
 OWNERS = {"ptycho_torch": "torch", "ptycho_tf": "tf", "ptycho": "core", "harness": "harness"}
 GRIDSIZES, PRECISIONS = (1, 2), ("f64", "f32")
+KINDS = ("value", "shape", "type", "nan", "raises", "hangs", "killed")
+ENDING = ("raises", "hangs", "killed")
+"""Kinds of faults that keep a backend from answering, and are counted apart."""
 
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_TEXTS = ("id", "file", "old", "new", "guilty", "story", "dies_at", "proof", "precision")
-_KEYS: Mapping[str, type] = {**dict.fromkeys(_TEXTS, str), "gridsize": int, "edits": list}
+_TEXTS = ("id", "file", "old", "new", "guilty", "story", "dies_at", "proof", "precision", "kind", "where")
+_KEYS: Mapping[str, type] = {**dict.fromkeys(_TEXTS, str), "gridsize": int, "edits": list, "compiles": bool}
+_WHERE = re.compile(r"[\w/]+\.py(:\w+)?")
 _REQUIRED = {"mutant": ("id", "dies_at", "guilty", "story"), "equivalent": ("id", "guilty", "story", "proof")}
 
 
@@ -51,6 +60,9 @@ class Mutant:
         proof: why no input tells an equivalent from the original.
         gridsize: the only one at which it can show; None: both are tried.
         precision: of the backends while it is tried, of `PRECISIONS`.
+        kind: of fault, of `KINDS`.
+        compiles: whether the changed text is still of its kind; False for a syntax error.
+        spot: the place to which a failure must send its reader; None where that is not asked.
     """
 
     id: str
@@ -61,6 +73,19 @@ class Mutant:
     proof: str = ""
     gridsize: int | None = None
     precision: str = "f64"
+    kind: str = "value"
+    compiles: bool = True
+    spot: Spot | None = None
+
+    @property
+    def ends(self) -> bool:
+        """Whether it keeps the backend from answering, and is counted apart."""
+        return self.kind in ENDING
+
+    @property
+    def exit_code(self) -> int:
+        """What a run of the ladder must end with. A hang is the code's doing, and yet has an exit code of its own."""
+        return int(Verdict.TIMEOUT if self.kind == "hangs" else Verdict.FAIL)
 
     @property
     def owners(self) -> frozenset[str]:
@@ -97,8 +122,8 @@ def load(folder: Path = FOLDER, root: Path = ROOT) -> tuple[Mutant, ...]:
             wrong = _entry_problems(kind, entry)
             if not wrong:
                 mutant = _mutant(entry)
-                wrong = overlay.problems(mutant.edits, root)
-                found.append(mutant)
+                wrong = overlay.problems(mutant.edits, root, compiles=mutant.compiles)
+                found.append(mutant if wrong else _placed(mutant, entry, root))
             problems += [f"{where}: {sentence}" for sentence in wrong]
     counted = Counter(mutant.id for mutant in found)
     problems += [f"id {name!r} is taken {count} times; ids are unique" for name, count in counted.items() if count > 1]
@@ -150,7 +175,9 @@ def _entry_problems(kind: str, entry: Mapping[str, Any]) -> list[str]:
         found.append("an equivalent dies nowhere; remove dies_at")
     if not _ID.fullmatch(str(entry.get("id", ""))):
         found.append("an id consists of words of a-z and 0-9 with - between them")
-    closed = {"dies_at": GATES, "guilty": GUILTY, "gridsize": GRIDSIZES, "precision": PRECISIONS}
+    if "where" in entry and not _WHERE.fullmatch(str(entry["where"])):
+        found.append(f"where is {entry['where']!r}; allowed: FILE.py or FILE.py:FUNCTION")
+    closed = {"dies_at": GATES, "guilty": GUILTY, "gridsize": GRIDSIZES, "precision": PRECISIONS, "kind": KINDS}
     found += [
         f"{key} is {entry[key]!r}; allowed: {', '.join(map(str, allowed))}"
         for key, allowed in closed.items()
@@ -177,5 +204,12 @@ def _edit_problems(entry: Mapping[str, Any]) -> list[str]:
 
 def _mutant(entry: Mapping[str, Any]) -> Mutant:
     edits = tuple(Edit(**{key: edit[key] for key in ("file", "old", "new")}) for edit in entry.get("edits", [entry]))
-    rest = {key: value for key, value in entry.items() if key not in ("file", "old", "new", "edits")}
+    rest = {key: value for key, value in entry.items() if key not in ("file", "old", "new", "edits", "where")}
     return Mutant(edits=edits, **rest)
+
+
+def _placed(mutant: Mutant, entry: Mapping[str, Any], root: Path) -> Mutant:
+    """With the place to look at: what the entry says, else where its first edit stands; only kinds are asked for it."""
+    if "where" in entry:
+        return replace(mutant, spot=Spot.read(entry["where"]))
+    return replace(mutant, spot=hints.spot(mutant.edits[0], root)) if "kind" in entry else mutant

@@ -12,9 +12,20 @@ from harness import origin, processes, report_commands, run_log, runroot
 from harness.events import EventLog
 from harness.expectations import Expected
 from harness.interruption import Interruption
-from harness.mutation import allclose, campaign, catalogue, lane_trial, readme, report, stage
+from harness.mutation import (
+    allclose,
+    campaign,
+    catalogue,
+    edits_report,
+    lane_trial,
+    readme,
+    records,
+    report,
+    stage,
+    walk,
+)
 from harness.mutation.campaign import Score
-from harness.mutation.catalogue import FOLDER, LANE, Mutant
+from harness.mutation.catalogue import FOLDER, LADDER, LANE, SELF_CHECK, Mutant
 from harness.mutation.progress import Progress
 from harness.mutation.trial import Outcome, Trial
 from harness.runroot import RunRoot
@@ -37,6 +48,9 @@ class Options:
         root: the workspace's folder for runs.
         json: print the report as JSON, and nothing else.
         write: write page and line of the documentation.
+        edits: the one-line edits instead of the catalogue.
+        plain: compare outputs plainly, too.
+        resume: folder of results, which is read first and written to; the run's own if None.
         folder: the catalogue.
         checkout: what is copied and changed, and holds the documentation.
     """
@@ -51,6 +65,9 @@ class Options:
     root: Path
     json: bool = False
     write: bool = False
+    edits: bool = False
+    plain: bool = True
+    resume: Path | None = None
     folder: Path = FOLDER
     checkout: Path = ROOT
 
@@ -68,14 +85,22 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
         KeyboardInterrupt: the run was asked to end.
     """
     clock = time.monotonic()
-    mutants = catalogue.load(options.folder, options.checkout)
+    mutants = catalogue.load(options.folder / (catalogue.EDITS if options.edits else ""), options.checkout)
     if options.more:
         mutants += catalogue.load(options.folder / catalogue.MORE, options.checkout)
     chosen = catalogue.matching(mutants, options.ids)
     if options.sample is not None:
         chosen = campaign.sample(chosen, options.sample, options.seed)
     kept = runroot.create(options.root)
-    with _logged(options, chosen, kept) as (events, ended), Progress(chosen, quiet=options.json) as shown:
+    code, results = records.of_code(options.checkout), options.resume or kept.path
+    before, stale = records.read(results, chosen, code)
+    compared = options.plain and not options.edits
+    with (
+        _logged(options, chosen, kept) as (events, ended),
+        Progress(chosen, quiet=options.json, before=len(before)) as shown,
+    ):
+        if before or stale:
+            shown.say(f"{len(before)} of {len(chosen)} results are there; {stale} are of other code or another entry")
         shown.say("the clean pair")
         place = stage.set_up(
             kept,
@@ -85,28 +110,39 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
             scan=options.scan,
             judged={"f64", *(mutant.precision for mutant in chosen)},
             root=options.checkout,
+            as_user=True,
+            compared=compared,
+            asked=compared or any(mutant.gate == SELF_CHECK for mutant in chosen),
         )
-        for side in sorted({lane_trial.LANE_OF[mutant.guilty] for mutant in chosen if mutant.gate == LANE}):
+        if any(mutant.gate in LADDER and mutant.id not in before for mutant in chosen):
+            walk.stands(place)
+        for side in sorted({lane_trial.LANE_OF[m.guilty] for m in chosen if m.gate == LANE and m.id not in before}):
             shown.say(f"the clean lane {side}")
             lane_trial.stands(side, place)
 
         def tell(made: Trial) -> None:
             result = "unverified" if made.outcome is Outcome.ERROR else "pass" if made.is_right else "fail"
             events.write("rung.end", rung=label(made.mutant), result=result)
+
+        def write_down(made: Trial) -> None:
+            records.append(results, made, code)
+            tell(made)
             shown.tried(made)
 
-        trials = campaign.run(chosen, place, jobs=options.jobs, on_trial=tell)
-        pairs = [allclose.kills(item.answers) for item in place.wanted(None, allclose.PRECISION)]
+        for made in before.values():
+            tell(made)
+        trials = campaign.run(chosen, place, jobs=options.jobs, on_trial=write_down, before=before)
+        pairs = [allclose.kills(item.answers) for item in place.wanted(None, allclose.PRECISION)] if compared else []
         score = Score(
             trials=trials,
-            accepted={name: not any(found[name] for found in pairs) for name in allclose.KEYS},
+            accepted={name: not any(found[name] for found in pairs) for name in allclose.KEYS if compared},
             seconds=time.monotonic() - clock,
             catalogue=len(mutants),
             seed=None if options.sample is None else options.seed,
         )
         path = report.write(score, kept.path / "mutation.json")
         events.write("mutation.end", verdict=score.verdict.name, killed=score.killed, seconds=score.seconds)
-        ended(score.verdict, report.wrong(score))
+        ended(edits_report.verdict(score) if options.edits else score.verdict, report.wrong(score))
     return score, path
 
 
@@ -141,18 +177,19 @@ def main(options: Options, *, follow: int | None) -> int:
     if options.json:
         print(json.dumps(report.as_dict(score), indent=1, ensure_ascii=False))
     else:
-        report.show(score)
+        (edits_report if options.edits else report).show(score)
         print(f"report: {path}", flush=True)
         print(report_commands.how_to_see(path.parent), flush=True)
     if options.write:
-        for written in readme.write(score, options.checkout):
+        for written in (edits_report if options.edits else readme).write(score, options.checkout):
             print(f"written: {written}", file=sys.stderr)
-    return int(score.verdict)
+    return int(edits_report.verdict(score) if options.edits else score.verdict)
 
 
-def listing(patterns: Sequence[str], *, more: bool = False) -> int:
+def listing(patterns: Sequence[str], *, more: bool = False, edits: bool = False) -> int:
     """Print the catalogue; returns the exit code."""
-    listed = catalogue.load() + (catalogue.load(catalogue.FOLDER / catalogue.MORE) if more else ())
+    listed = catalogue.load(FOLDER / catalogue.EDITS) if edits else catalogue.load()
+    listed += catalogue.load(FOLDER / catalogue.MORE) if more else ()
     for mutant in catalogue.matching(listed, patterns):
         print(line(mutant))
     return 0

@@ -16,7 +16,16 @@ MACHINE = (Verdict.OOM, Verdict.TIMEOUT, Verdict.INTERRUPTED, Verdict.INCONCLUSI
 """Exit codes that say something about the machine and nothing about a mutant."""
 
 
-def run(argv: Sequence[str], root: Path, cell: Cell, label: str, stage: Stage) -> child.Finished:
+def run(
+    argv: Sequence[str],
+    root: Path,
+    cell: Cell,
+    label: str,
+    stage: Stage,
+    *,
+    cwd: Path | None = None,
+    limit_s: float = LIMIT_S,
+) -> child.Finished:
     """
     Run a command.
 
@@ -26,6 +35,8 @@ def run(argv: Sequence[str], root: Path, cell: Cell, label: str, stage: Stage) -
         cell: its folders.
         label: its name; names its log.
         stage: the run.
+        cwd: working directory; a folder of the cell if None.
+        limit_s: its time limit.
     """
     token = f"{stage.kept.token}-{label}"
     env = environment.build(
@@ -40,9 +51,9 @@ def run(argv: Sequence[str], root: Path, cell: Cell, label: str, stage: Stage) -
     return child.run(
         argv,
         env=env,
-        cwd=cell.cwd,
+        cwd=cwd or cell.cwd,
         log=stage.kept.logs / f"{label}.log",
-        timeout_s=LIMIT_S,
+        timeout_s=limit_s,
         token=token,
         interruption=stage.interruption,
     )

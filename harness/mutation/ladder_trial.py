@@ -110,6 +110,23 @@ def _plainly(outputs: Mapping[str, Answer | None]) -> dict[str, bool]:
     return allclose.kills(answers)
 
 
+def plainly(planted: Planted, stage: Stage) -> dict[str, bool] | None:
+    """What plain comparators find of a mutant's outputs; None where it is not asked for it."""
+    item = _beside(planted, stage)
+    if item is None:
+        return None
+    outputs: dict[str, Answer | None] = dict(item.answers)
+    request = stage.ask_for(item, allclose.QUANTITIES)
+    for side in PACKAGES if planted.mutant.owners != {"harness"} else ():
+        if planted.mutant.owners in ({"torch"}, {"tf"}) and side not in planted.mutant.owners:
+            continue
+        party = asking.Party(side=side, python=stage.pythons[side], import_root=planted.root)
+        label = f"{planted.label}.plain.{side}"
+        asked = asking.ask(party, [request], label, stage.kept, stage.events, stage.interruption)
+        outputs[side] = asked.answers[0] if not asked.answers[0].failures else None
+    return _plainly(outputs)
+
+
 def _of(item: Clean, planted: Planted) -> tuple[str, ...]:
     return tuple(name for name in planted.quantities if name in item.request.quantities)
 

@@ -59,29 +59,34 @@ def add(root: Path, place: Path, name: str) -> None:
         shutil.copyfile(source, target)
 
 
-def problems(edits: Iterable[Edit], root: Path) -> list[str]:
+def problems(edits: Iterable[Edit], root: Path, *, compiles: bool = True) -> list[str]:
     """Why edits cannot be applied to the files below a root, one sentence each; none if they can."""
     found: list[str] = []
-    _edited(edits, root, found)
+    _edited(edits, root, found, compiles=compiles)
     return found
 
 
-def apply(edits: Iterable[Edit], root: Path) -> None:
+def apply(edits: Iterable[Edit], root: Path, *, compiles: bool = True) -> None:
     """
     Change the files of a copy.
+
+    Args:
+        edits: the changes.
+        root: the copy.
+        compiles: whether the changed files must still be of their kind; if not, none of them may be.
 
     Raises:
         ValueError: an edit does not fit; nothing was written.
     """
     found: list[str] = []
-    texts = _edited(edits, root, found)
+    texts = _edited(edits, root, found, compiles=compiles)
     if found:
         raise ValueError("; ".join(found))
     for file, text in texts.items():
         (root / file).write_text(text, encoding="utf-8")
 
 
-def _edited(edits: Iterable[Edit], root: Path, found: list[str]) -> dict[str, str]:
+def _edited(edits: Iterable[Edit], root: Path, found: list[str], *, compiles: bool) -> dict[str, str]:
     """Text by file after all edits, each applied to what the ones before it left; what is wrong goes to `found`."""
     texts: dict[str, str] = {}
     for edit in edits:
@@ -97,8 +102,11 @@ def _edited(edits: Iterable[Edit], root: Path, found: list[str]) -> dict[str, st
         else:
             texts[edit.file] = text.replace(edit.old, edit.new)
     for file, text in texts.items():
-        if (sentence := _broken(file, text)) is not None:
+        sentence = _broken(file, text)
+        if compiles and sentence is not None:
             found.append(f"{file}: {sentence}")
+        elif not compiles and sentence is None:
+            found.append(f"{file}: it compiles once it is changed, and the entry says that it does not")
     return texts
 
 

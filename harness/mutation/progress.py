@@ -1,5 +1,6 @@
 """What a campaign shows while it works: a bar, and a line for a mutant."""
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,14 @@ class Progress(Narration):
     Args:
         mutants: what is tried.
         quiet: show nothing.
+        before: how many of them an earlier campaign has tried.
     """
 
-    def __init__(self, mutants: Sequence[Mutant], *, quiet: bool) -> None:
+    def __init__(self, mutants: Sequence[Mutant], *, quiet: bool, before: int = 0) -> None:
         super().__init__(quiet=quiet)
         self._total = len(mutants)
-        self._done = 0
+        self._before = self._done = before
+        self._first: float | None = None
         self._task: TaskID | None = None
 
     def drawn(self) -> "Bars":
@@ -45,4 +48,13 @@ class Progress(Narration):
         if self.bars is None or not made.is_right or made.names_guilty is False:
             where = f" at {made.found.at}" if made.found.at else ""
             how = f" ({made.found.how})" if made.found.how not in ("", "rung") else ""
-            self.say(f"{self._done}/{self._total}  {made.mutant.id}: {made.outcome}{where}{how}, {made.seconds:.0f} s")
+            line = f"{self._done}/{self._total}  {made.mutant.id}: {made.outcome}{where}{how}, {made.seconds:.0f} s"
+            self.say(line + self._left(made.seconds))
+
+    def _left(self, seconds: float) -> str:
+        """About how long the rest takes, from what the trials of this campaign took so far; empty at the end."""
+        now = time.monotonic()
+        # Before the first trial ended, the clean pair was at work.
+        self._first = now - seconds if self._first is None else self._first
+        left = (now - self._first) / max(1, self._done - self._before) * (self._total - self._done)
+        return f"; about {left / 60:.0f} min left" if self._done < self._total else ""

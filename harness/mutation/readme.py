@@ -15,6 +15,8 @@ from ptycho.output import write_text
 
 README, PAGE = Path("README.md"), Path("docs/mutation-score.md")
 BEGIN, END = "<!-- mutation-score -->", "<!-- /mutation-score -->"
+EDITS_BEGIN, EDITS_END = "<!-- edits -->", "<!-- /edits -->"
+"""Around the table of the one-line edits, on the page: another command writes it."""
 
 
 def write(score: Score, root: Path = ROOT) -> tuple[Path, Path]:
@@ -34,9 +36,35 @@ def write(score: Score, root: Path = ROOT) -> tuple[Path, Path]:
     text = (root / README).read_text(encoding="utf-8")
     changed = between_markers(text, report.sentence(score))
     (root / PAGE).parent.mkdir(parents=True, exist_ok=True)
-    write_text(root / PAGE, page(score))
+    write_text(root / PAGE, page(score) + _edits(root / PAGE))
     write_text(root / README, changed)
     return root / README, root / PAGE
+
+
+def _edits(path: Path) -> str:
+    """The table of the one-line edits as it is on the page; empty where there is none."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    _, begin, rest = text.partition(EDITS_BEGIN)
+    inside, end, _ = rest.partition(EDITS_END)
+    return f"\n{begin}{inside}{end}\n" if begin and end else ""
+
+
+def write_edits(block: str, root: Path = ROOT) -> Path:
+    """
+    Put the table of the one-line edits into the page, in place of the one that is there or at its end.
+
+    Args:
+        block: heading, text and table.
+        root: the checkout.
+    """
+    path = root / PAGE
+    text = path.read_text(encoding="utf-8") if path.is_file() else "# Mutation score\n"
+    before, begin, rest = text.partition(EDITS_BEGIN)
+    after = rest.partition(EDITS_END)[2] if begin else "\n"
+    before = before if begin else before.rstrip("\n") + "\n\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, f"{before}{EDITS_BEGIN}\n{block}{EDITS_END}{after}")
+    return path
 
 
 def between_markers(text: str, line: str) -> str:
@@ -58,10 +86,10 @@ def page(score: Score) -> str:
     table = tables.markdown([report.HEADINGS, *(line.cells for line in report.lines(score))])
     plain = tables.markdown([report.PLAIN_HEADINGS, *report.plain_rows(score)])
     wrong = "".join(f"- {text}\n" for text in report.wrong(score)) or "Nothing.\n"
-    crashes = sum(item.found.how == "crash" for item in score.faults)
     stories = {
-        "The score": f"{report.sentence(score)} {crashes} of them end the process with an error. "
-        f"The campaign took {score.seconds / 60:.0f} minutes.\n\n{table}",
+        "The score": f"{report.sentence(score)} Each fault of a rung was planted in a copy of the checkout, and the "
+        "whole ladder run there as a user runs it: killed means that exit code, side, rung, `parity.json`, event log, "
+        f"verdict and report agree on it.\n\n{table}",
         "Plain comparison": "The same mutants before `allclose` of PyTorch's float32 outputs to TensorFlow's: object "
         "patches, loss, gradients to the weights. Mutants whose gate is a lane or the harness's self-check are not "
         f"shown to it: they have no such outputs.\n\n{plain}",

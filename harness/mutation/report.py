@@ -10,12 +10,15 @@ from typing import Any
 from harness import tables
 from harness.mutation.allclose import COMPARATORS, KEYS, KINDS, key
 from harness.mutation.campaign import Score
-from harness.mutation.catalogue import GATES
+from harness.mutation.catalogue import ENDING, GATES
 from harness.mutation.trial import Outcome, Trial
 from ptycho.output import write_text
 
 SCHEMA = "ptycho-mutation/1"
-HEADINGS = ("declared at", "mutants", "killed there", "killed earlier", "late", "alive", "right side named")
+HEADINGS = (
+    *("declared at", "mutants", "killed there", "killed earlier", "late", "contradicted", "alive"),
+    "right side named",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,7 @@ class Line:
             there,
             len(killed) - there,
             sum(item.outcome is Outcome.LATE for item in self.trials),
+            sum(item.outcome is Outcome.CONTRADICTED for item in self.trials),
             sum(item.outcome in (Outcome.SURVIVED, Outcome.ERROR) for item in self.trials),
         )
         return (self.gate, *map(str, numbers), f"{sum(named)} of {len(named)}" if named else "–")
@@ -44,6 +48,7 @@ class Line:
 def lines(score: Score) -> list[Line]:
     """Rows by declared gate, in the order of the climb."""
     by_gate = {gate: tuple(item for item in score.faults if item.mutant.dies_at == gate) for gate in GATES}
+    by_gate |= {f"{kind}, at any rung": tuple(i for i in score.ending if i.mutant.kind == kind) for kind in ENDING}
     return [Line(gate=gate, trials=trials) for gate, trials in by_gate.items() if trials]
 
 
@@ -53,6 +58,10 @@ def sentence(score: Score) -> str:
     part = f"{score.killed} of {total} planted faults killed at or before their declared rung"
     if named:
         part += f", the right side named in {score.rightly} of {named} verdicts ({100 * score.rightly / named:.0f} %)"
+    if score.ending:
+        dead = sum(item.outcome is Outcome.KILLED for item in score.ending)
+        part += f"; {dead} of {len(score.ending)} faults that keep a backend from answering"
+        part += f", file and function named in {sum(item.found.steps == 1 for item in score.ending)}"
     living = sum(item.is_right for item in score.equivalents)
     if score.equivalents:
         part += f"; {living} of {len(score.equivalents)} equivalent changes pass, as they must"
@@ -90,10 +99,14 @@ def wrong(score: Score) -> list[str]:
             found.append(f"{mutant.id}: undecided: {told.error}")
         elif not item.is_right and mutant.dies_at is None:
             found.append(f"{mutant.id}: declared equivalent, and dies at {where}: {told.detail}")
+        elif item.outcome is Outcome.CONTRADICTED:
+            found.append(f"{mutant.id}: at {where}, {'; '.join(told.disagreements)}")
         elif item.outcome is Outcome.LATE:
             found.append(f"{mutant.id}: dies at {where} and not at {mutant.dies_at}: {told.detail}")
         elif not item.is_right:
             found.append(f"{mutant.id}: lives, and should die at {mutant.dies_at}: {mutant.story}")
+        elif mutant.ends and mutant.spot is not None and told.steps != 1:
+            found.append(f"{mutant.id}: look at {mutant.spot}; named is {', '.join(told.hints) or 'nothing'}")
         elif item.names_guilty is False:
             found.append(f"{mutant.id}: accuses {' and '.join(told.guilty)} at {where}; it is {mutant.guilty}")
     return found
@@ -111,6 +124,9 @@ def as_dict(score: Score) -> dict[str, Any]:
         "seed": score.seed,
         "mutants": len(score.faults),
         "outcomes": outcomes,
+        "ending": len(score.ending),
+        "ending_killed": sum(item.outcome is Outcome.KILLED for item in score.ending),
+        "ending_located": sum(item.found.steps == 1 for item in score.ending),
         "crashes": sum(item.found.how == "crash" for item in score.faults),
         "named": len(score.named),
         "named_rightly": score.rightly,
@@ -164,7 +180,7 @@ def page(score: Score, stories: Mapping[str, str]) -> str:
             " and ".join(item.found.guilty) or "–",
             item.mutant.story,
         )
-        for item in score.faults
+        for item in (*score.faults, *score.ending)
     ]
     parts.append(
         "## Every mutant\n\n" + tables.markdown((("mutant", "declared", "died", "accused", "what it does"), *mutants))

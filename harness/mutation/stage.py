@@ -61,6 +61,9 @@ class Stage:
         pythons: interpreter by side.
         scan: file for the rung of the data, and for lanes.
         clean: questions with clean answers.
+        checkout: what `tree` is a copy of.
+        as_user: whether rungs are tried on the user's path.
+        compared: whether outputs are compared plainly, too.
         lock: held while a file that trials share is written.
     """
 
@@ -71,6 +74,9 @@ class Stage:
     pythons: Mapping[str, str]
     scan: Path
     clean: Sequence[Clean]
+    checkout: Path = ROOT
+    as_user: bool = False
+    compared: bool = True
     _asked: dict[tuple[int, str, tuple[str, ...]], Path] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -154,6 +160,9 @@ def set_up(
     scan: Path,
     judged: Collection[str] = PRECISIONS,
     root: Path = ROOT,
+    as_user: bool = False,
+    compared: bool = True,
+    asked: bool = True,
 ) -> Stage:
     """
     Copy the code, ask everybody, and make sure that the ladder stands as long as nothing is planted.
@@ -166,23 +175,35 @@ def set_up(
         scan: file for the rung of the data, and for lanes.
         judged: precisions in which a mutant is judged; the others only give outputs to compare plainly.
         root: the checkout.
+        as_user: whether rungs are tried on the user's path.
+        compared: whether outputs are compared plainly, too.
+        asked: whether anybody needs the clean answers.
 
     Raises:
         InfrastructureError: the ladder does not stand: whatever a mutant did would prove nothing.
         KeyboardInterrupt: the run was asked to end.
     """
     tree = overlay.copy(root, kept.scratch / "clean")
-    asked = questions.plan(
+    planned = questions.plan(
         gridsizes=GRIDSIZES, precisions=PRECISIONS, seeds=(SEED,), scan=scan, steps=STEPS, folder=kept.scratch
     )
     parties = [Party(side=side, python=python, import_root=tree) for side, python in pythons.items()]
-    clean = merged(hearing.hear(parties, asked, kept, events, interruption))
+    clean = merged(hearing.hear(parties, planned, kept, events, interruption)) if asked else []
     wrong = [sentence for item in clean if item.precision in judged for sentence in standing(item)]
     if wrong:
         listed = "\n".join(f"  - {sentence}" for sentence in wrong)
         raise InfrastructureError(f"the ladder does not stand without a mutant; run `harness parity` first:\n{listed}")
     return Stage(
-        tree=tree, kept=kept, events=events, interruption=interruption, pythons=pythons, scan=scan, clean=clean
+        tree=tree,
+        kept=kept,
+        events=events,
+        interruption=interruption,
+        pythons=pythons,
+        scan=scan,
+        clean=clean,
+        checkout=root,
+        as_user=as_user,
+        compared=compared,
     )
 
 

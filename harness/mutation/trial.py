@@ -1,9 +1,9 @@
 """
 One mutant tried: where it was found, whom the verdict accused, and whether that is what its entry promises.
 
-How it is tried follows from whose code it changes. One backend's: its probe answers from the changed copy and the
-ladder judges, with the clean answers of the others. The core's: probes, oracle and ladder all run from the copy, since
-whoever edits the core edits what the oracle calls, too. The harness's own: its self-check runs from the copy. A gate
+A gate that is a rung is tried on the user's path: the whole ladder runs from the changed copy, by the command line of
+the session `parity`. A canary within a run of the ladder takes a shorter way: its backend's probe answers from the
+copy, and the ladder judges with the clean answers of the others. Gate R10: the self-check runs from the copy. A gate
 `lane`: `harness run` does.
 """
 
@@ -26,6 +26,7 @@ class Outcome(StrEnum):
 
     KILLED = "killed"
     LATE = "late"
+    CONTRADICTED = "contradicted"
     SURVIVED = "survived"
     ERROR = "error"
 
@@ -43,6 +44,10 @@ class Found:
         detail: the first thing that was wrong, in a sentence.
         error: why nothing can be said; the trial counts for nothing then.
         allclose: by comparator, whether plain closeness of the outputs finds the mutant; None where it was not asked.
+        exit_code: of the ladder on the user's path; None where that was not taken.
+        disagreements: what a user was told that is wrong, or contradicts another place, one sentence each.
+        hints: the places to look at, as the terminal names them.
+        steps: from the failure's text to the edited line; None for too many, or where it was not asked.
     """
 
     at: str | None = None
@@ -52,6 +57,10 @@ class Found:
     detail: str = ""
     error: str = ""
     allclose: Mapping[str, bool] | None = None
+    exit_code: int | None = None
+    disagreements: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+    steps: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +71,7 @@ class Trial:
     Attributes:
         mutant: which.
         found: what its gate said.
-        outcome: killed, dead too late, alive, or undecided.
+        outcome: killed, dead too late, found but told in contradictory or wrong words, alive, or undecided.
         seconds: wall time.
     """
 
@@ -79,7 +88,7 @@ class Trial:
     @property
     def names_guilty(self) -> bool | None:
         """Whether the verdict named the right side; None where it names none."""
-        if self.outcome is not Outcome.KILLED or not self.found.guilty:
+        if self.outcome not in (Outcome.KILLED, Outcome.CONTRADICTED) or not self.found.guilty:
             return None
         return self.found.guilty == self.mutant.accused
 
@@ -100,6 +109,12 @@ class Trial:
             "detail": found.detail,
             "error": found.error,
             "allclose": None if found.allclose is None else dict(found.allclose),
+            "kind": mutant.kind,
+            "exit_code": found.exit_code,
+            "disagreements": list(found.disagreements),
+            "where": None if mutant.spot is None else str(mutant.spot),
+            "hints": list(found.hints),
+            "steps": found.steps,
             "seconds": round(self.seconds, 1),
             "story": mutant.story,
             "proof": mutant.proof,
@@ -136,17 +151,15 @@ def up_to(gate: str) -> tuple[str, ...]:
     return tuple(name for name in QUANTITIES if LADDER.index(name) <= LADDER.index(gate))
 
 
-def gate_of(mutant: Mutant) -> Gate:
-    """How a mutant is tried."""
-    from harness.mutation import ladder_trial, lane_trial, self_check_trial
+def gate_of(mutant: Mutant, *, as_user: bool = False) -> Gate:
+    """How a mutant is tried: a rung on the user's path, or on the canaries' shorter one."""
+    from harness.mutation import ladder_trial, lane_trial, path_trial, self_check_trial
 
     if mutant.gate == LANE:
         return lane_trial.run
     if mutant.gate == SELF_CHECK:
         return self_check_trial.run
-    if mutant.owners in ({"torch"}, {"tf"}):
-        return ladder_trial.one_side
-    return ladder_trial.shared
+    return path_trial.run if as_user else ladder_trial.one_side
 
 
 def run(mutant: Mutant, stage: Stage) -> Trial:
@@ -160,12 +173,15 @@ def run(mutant: Mutant, stage: Stage) -> Trial:
     # No id has a dot, so that what begins with this one's and a dot is this trial's alone.
     root = overlay.copy(stage.tree, stage.kept.scratch / f"{mutant.id}.code", _names(stage.tree))
     try:
-        overlay.apply(mutant.edits, root)
-        gate = gate_of(mutant)
-        first = Planted(mutant=mutant, root=root, label=f"{mutant.id}.first", quantities=up_to(mutant.gate))
+        overlay.apply(mutant.edits, root, compiles=mutant.compiles)
+        gate = gate_of(mutant, as_user=stage.as_user)
+        compared = stage.compared and not mutant.ends and mutant.dies_at in LADDER
+        first = Planted(
+            mutant=mutant, root=root, label=f"{mutant.id}.first", quantities=up_to(mutant.gate), compared=compared
+        )
         found = gate(first, stage)
         outcome = judged(mutant, found)
-        if outcome is Outcome.SURVIVED and mutant.dies_at in LADDER[:-1]:
+        if outcome is Outcome.SURVIVED and mutant.dies_at in LADDER[:-1] and not stage.as_user:
             # Where does it show, if not where it should? That tells a wrong declaration from a hole in the ladder.
             later = gate(Planted(mutant=mutant, root=root, label=f"{mutant.id}.all", compared=False), stage)
             if later.at is not None and not later.error:
@@ -182,11 +198,17 @@ def judged(mutant: Mutant, found: Found) -> Outcome:
     if found.error:
         return Outcome.ERROR
     if found.at is None:
-        return Outcome.SURVIVED
-    if mutant.dies_at is None or found.how in ("refused", "crash") or mutant.dies_at not in LADDER:
-        return Outcome.KILLED
-    in_time = found.at in LADDER and LADDER.index(found.at) <= LADDER.index(mutant.dies_at)
-    return Outcome.KILLED if in_time else Outcome.LATE
+        return Outcome.CONTRADICTED if found.disagreements else Outcome.SURVIVED
+    if not _in_time(mutant, found):
+        return Outcome.LATE
+    return Outcome.CONTRADICTED if found.disagreements and mutant.dies_at is not None else Outcome.KILLED
+
+
+def _in_time(mutant: Mutant, found: Found) -> bool:
+    """Whether what fell lies at or below the declared rung; where no rung is declared, anything does."""
+    if mutant.dies_at not in LADDER or found.how in ("refused", "crash"):
+        return True
+    return found.at in LADDER and LADDER.index(found.at) <= LADDER.index(mutant.dies_at)
 
 
 def _names(tree: Path) -> list[str]:

@@ -36,9 +36,11 @@ def test_every_option_is_passed_on(options: list[command.Options], tmp_path: Pat
     python = tmp_path / "python"
     python.touch()
     chosen = ("--id", "a*", "--id", "b", "--sample", "3", "--seed", "9", "--jobs", "1", "--json")
+    chosen += ("--edits", "--no-plain", "--resume", str(tmp_path / "kept"))
     assert cli.main(["mutation", *chosen, "--python", f"tf={python}", "--root", str(tmp_path), "--follow", "1"]) == 1
     (given,) = options
     assert (given.ids, given.sample, given.seed, given.jobs, given.json) == (("a*", "b"), 3, 9, 1, True)
+    assert (given.edits, given.plain, given.resume) == (True, False, tmp_path / "kept")
     assert (given.pythons["tf"], given.root) == (str(python), tmp_path)
 
 
@@ -51,6 +53,8 @@ def test_every_option_is_passed_on(options: list[command.Options], tmp_path: Pat
         (["--write", "--sample", "3"], "--write needs the catalogue, all of it"),
         (["--write", "--id", "a"], "--write needs the catalogue, all of it"),
         (["--write", "--more"], "--write needs the catalogue, all of it"),
+        (["--write", "--no-plain"], "--write shows the plain comparison, too"),
+        (["--edits", "--more"], "--edits are a catalogue of their own"),
         (["--list", "--json"], "--list prints no JSON"),
         (["--python", "jax=/nowhere"], "--python 'jax=/nowhere'; allowed"),
     ],

@@ -13,10 +13,13 @@ from ptycho.fingerprint import ROOT
 MORE = FOLDER / catalogue.MORE
 CLASSES = (
     *("configuration-and-artifacts", "coordinates-and-stitching", "data-and-store", "equivalent"),
-    *("framework-pitfalls", "harness", "intensity-and-loss", "optimiser-and-schedule", "physics"),
+    *("framework-pitfalls", "harness", "intensity-and-loss", "optimiser-and-schedule", "physics", "raises"),
 )
 LEAST = 80
 """Mutants that a score must rest on."""
+
+ENDING, EDITS = 16, 42
+"""Faults of each backend that keep it from answering, at least; one-line edits."""
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +40,22 @@ def test_the_near_relations_fit_the_code_too(shipped: tuple[Mutant, ...]) -> Non
 def test_every_class_has_a_file() -> None:
     assert set(CLASSES) == {path.stem for path in FOLDER.glob("*.toml")}
     assert {path.stem for path in MORE.glob("*.toml")} <= set(CLASSES)
+
+
+def test_enough_faults_keep_each_backend_from_answering(shipped: tuple[Mutant, ...]) -> None:
+    counted = Counter(mutant.guilty for mutant in shipped if mutant.ends)
+    assert set(counted) == {"torch", "tf"}
+    assert min(counted.values()) >= ENDING
+    assert all(mutant.spot is not None and mutant.dies_at in LADDER for mutant in shipped if mutant.ends)
+
+
+def test_the_edits_are_of_every_kind_on_both_sides() -> None:
+    edits = catalogue.load(FOLDER / catalogue.EDITS)
+    assert len(edits) == EDITS
+    assert {(mutant.guilty, mutant.kind) for mutant in edits} == {
+        (side, kind) for side in ("torch", "tf") for kind in catalogue.KINDS
+    }
+    assert all(mutant.spot is not None and mutant.dies_at in LADDER for mutant in edits)
 
 
 def test_every_gate_has_mutants(shipped: tuple[Mutant, ...]) -> None:

@@ -1,5 +1,6 @@
 """The format of the catalogue: what an entry may say, and that everything wrong is said at once."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,38 @@ def test_patterns_choose_and_one_that_fits_nothing_is_refused(root: Path) -> Non
     assert catalogue.matching(mutants, []) == mutants
     with pytest.raises(UsageError, match=r"--id 'three\*' fits no mutant of 2"):
         catalogue.matching(mutants, ["one*", "three*"])
+
+
+def test_a_kind_asks_for_the_place_of_the_edit_and_where_for_another(root: Path) -> None:
+    (plain,) = load(root, ENTRY)
+    (derived,) = load(root, ENTRY + 'kind = "raises"\n')
+    (other,) = load(root, ENTRY + 'kind = "hangs"\nwhere = "ptycho/b.py:f"\n')
+    assert (plain.spot, str(derived.spot), str(other.spot)) == (None, "ptycho/a.py", "ptycho/b.py, f()")
+    assert [(mutant.ends, mutant.exit_code) for mutant in (plain, derived, other)] == [
+        (False, 1),
+        (True, 1),
+        (True, 11),
+    ]
+
+
+def test_a_change_that_must_not_compile(root: Path) -> None:
+    broken = ENTRY.replace("one = 2", "one = (2")
+    with pytest.raises(UsageError, match="does not compile once it is changed"):
+        load(root, broken)
+    (mutant,) = load(root, broken + "compiles = false\n")
+    assert not mutant.compiles
+    with pytest.raises(UsageError, match="it compiles once it is changed, and the entry says that it does not"):
+        load(root, ENTRY + "compiles = false\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('kind = "odd"', "kind is 'odd'; allowed: value, shape, type, nan, raises, hangs, killed"),
+        ('where = "f in a.py"', "where is 'f in a.py'; allowed: FILE.py or FILE.py:FUNCTION"),
+        ("compiles = 1", "compiles is 1; it must be bool"),
+    ],
+)
+def test_kinds_and_places_are_closed(root: Path, line: str, said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        load(root, ENTRY + line + "\n")

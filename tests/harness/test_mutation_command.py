@@ -1,12 +1,14 @@
 """The whole command on a checkout without frameworks: verdict, files, progress, and what is left behind."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import planted
 import pytest
 
-from harness.mutation import allclose, catalogue, command, readme, stage
+from harness.mutation import allclose, catalogue, command, readme, records, stage, walk
+from harness.mutation.trial import Outcome
 from harness.parity import questions
 from ptycho.errors import InfrastructureError, UsageError
 
@@ -25,6 +27,8 @@ story = "Too large."
 @pytest.fixture(autouse=True)
 def _few_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "GRIDSIZES", (1,))
+    # The ladder on the user's path is another process: its options and the checkout shorten it.
+    monkeypatch.setattr(walk, "OPTIONS", planted.SHORT)
     monkeypatch.setattr(questions, "LOW", ("R0",))
     monkeypatch.setattr(questions, "HIGH", ("R3", "R4", "R5", "R6"))
 
@@ -72,13 +76,23 @@ def test_a_killed_mutant_is_a_pass_and_is_written_down(tmp_path: Path, capsys: p
 
 
 def test_a_mutant_that_dies_too_late_fails_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(options(tmp_path, dies_at="R3", json=True), follow=None) == 1
+    assert command.main(options(tmp_path, dies_at="R3", json=True, plain=False), follow=None) == 1
     found = json.loads(capsys.readouterr().out)
     assert (found["verdict"], found["outcomes"]["late"]) == ("fail", 1)
     assert found["wrong"][0].startswith("factor-torch: dies at R4, gridsize 1 and not at R3: ")
     (path,) = (tmp_path / "harness" / "runs").glob("*/verdict.json")
     logged = json.loads(path.read_text())
     assert (logged["verdict"], logged["rungs"]) == ("fail", {"mutant factor-torch": "fail"})
+
+
+def test_a_campaign_goes_on_where_it_stood(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = options(tmp_path, plain=False, resume=tmp_path / "results")
+    (mutant,) = catalogue.load(given.folder, given.checkout)
+    made = planted.trial(mutant, Outcome.KILLED, at="R4", how="rung", guilty=("torch",), exit_code=1)
+    records.append(tmp_path / "results", made, records.of_code(given.checkout))
+    # Nothing is left to be tried: neither a clean pair nor an interpreter is asked.
+    assert command.main(replace(given, pythons={"torch": "/nowhere", "tf": "/nowhere"}), follow=None) == 0
+    assert "1 of 1 results are there; 0 are of other code" in capsys.readouterr().out
 
 
 def test_a_pair_that_does_not_stand_proves_nothing(tmp_path: Path) -> None:

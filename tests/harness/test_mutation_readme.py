@@ -20,7 +20,7 @@ def test_the_line_goes_between_the_markers_and_the_page_beside(tmp_path: Path) -
     assert (tmp_path / "README.md").read_text() == f"# A\n\n{readme.BEGIN}\n{line}\n{readme.END}\n\nrest\n"
     page = (tmp_path / "docs" / "mutation-score.md").read_text()
     assert page.startswith("# Mutation score\n")
-    assert "| R4 | 1 | 1 | 0 | 0 | 0 | 1 of 1 |" in page
+    assert "| R4 | 1 | 1 | 0 | 0 | 0 | 0 | 1 of 1 |" in page
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,15 @@ def test_a_readme_without_one_place_for_it_is_refused(tmp_path: Path, text: str)
         readme.write(SCORE, tmp_path)
     assert (tmp_path / "README.md").read_text() == text
     assert not (tmp_path / "docs").exists()
+
+
+def test_the_edits_stay_where_the_score_is_written_anew_and_are_replaced_by_themselves(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(f"{readme.BEGIN}\n{readme.END}\n")
+    readme.write(SCORE, tmp_path)
+    page = readme.write_edits("old table\n", tmp_path)
+    readme.write(SCORE, tmp_path)
+    assert page.read_text().count("old table") == 1
+    readme.write_edits("new table\n", tmp_path)
+    text = page.read_text()
+    assert ("old table" in text, text.count("new table"), text.count(readme.EDITS_BEGIN)) == (False, 1, 1)
+    assert text.startswith("# Mutation score\n")

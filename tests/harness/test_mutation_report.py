@@ -8,6 +8,7 @@ import pytest
 
 from harness.mutation import allclose, report
 from harness.mutation.campaign import Score
+from harness.mutation.hints import Spot
 from harness.mutation.trial import Outcome
 
 PLAIN = dict.fromkeys(allclose.KEYS, False) | {"1e-5 absolute: loss": True}
@@ -30,9 +31,23 @@ def score() -> Score:
 
 def test_the_rows_by_declared_gate() -> None:
     assert [line.cells for line in report.lines(score())] == [
-        ("R3", "1", "0", "0", "1", "0", "–"),
-        ("R4", "2", "1", "1", "0", "0", "1 of 2"),
+        ("R3", "1", "0", "0", "1", "0", "0", "–"),
+        ("R4", "2", "1", "1", "0", "0", "0", "1 of 2"),
     ]
+
+
+def test_faults_that_keep_a_backend_from_answering_are_counted_apart() -> None:
+    ending = planted.mutant("torch", id="raises", kind="raises", spot=Spot(file="a.py"))
+    made = [
+        planted.trial(ending, at="R4", how="rung", guilty=("torch",), steps=1),
+        planted.trial(ending, at="R4", how="rung", guilty=("torch",), hints=("b.py, f()",)),
+        planted.trial(ending, Outcome.CONTRADICTED, at="R4", how="rung", guilty=("tf",), disagreements=("a", "b")),
+    ]
+    found = Score(trials=[*made, *score().trials])
+    assert (len(found.faults), len(found.ending), found.killed) == (3, 3, 2)
+    assert report.lines(found)[-1].cells == ("raises, at any rung", "3", "2", "0", "0", "1", "0", "2 of 3")
+    assert "2 of 3 faults that keep a backend from answering, file and function named in 1;" in report.sentence(found)
+    assert report.wrong(found)[:2] == ["raises: look at a.py; named is b.py, f()", "raises: at R4, a; b"]
 
 
 def test_the_sentence() -> None:
@@ -83,7 +98,7 @@ def test_every_kind_of_wrong(dies_at: str | None, outcome: Outcome, said: str) -
 def test_the_file(tmp_path: Path) -> None:
     told = json.loads(report.write(score(), tmp_path / "mutation.json").read_text())
     assert (told["schema"], told["verdict"], told["exit_code"]) == ("ptycho-mutation/1", "fail", 1)
-    assert told["outcomes"] == {"killed": 2, "late": 1, "survived": 0, "error": 0}
+    assert told["outcomes"] == {"killed": 2, "late": 1, "contradicted": 0, "survived": 0, "error": 0}
     assert told["allclose"]["1e-5 absolute: loss"] == {"finds": 1, "of": 1, "accepts_clean_pair": True}
     assert [item["id"] for item in told["trials"]] == ["there", "earlier", "late", "same"]
     assert told["trials"][1]["names_guilty"] is False

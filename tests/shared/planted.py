@@ -20,6 +20,13 @@ from harness.mutation.trial import Found, Outcome, Trial
 ROOT = Path(__file__).resolve().parents[2]
 LINE = "FACTOR = 1.0\n"
 FILES = {"torch": "ptycho_torch/fault.py", "tf": "ptycho_tf/fault.py", "core": "ptycho/fault.py"}
+SHORT = ("--gridsize", "1", "--precision", "f64", "--steps", "1", "--canaries", "0")
+"""A ladder that costs little, in a checkout with few `RUNGS`."""
+
+RUNGS = """LOW = ("R0",)
+HIGH = ("R3", "R4", "R5", "R6")
+"""
+
 CODE = """#!{python}
 import os, sys
 sys.path[:0] = [os.environ["PYTHONPATH"].split(os.pathsep)[-1], {shared!r}]
@@ -34,7 +41,12 @@ fake_probe.main(sys.argv, fault, True)
 
 def checkout(path: Path) -> Path:
     """Make the checkout."""
-    root = overlay.copy(ROOT, path, ("ptycho", "harness"))
+    root = overlay.copy(ROOT, path, ("ptycho", "harness", "datasets", "tests/fixtures"))
+    questions = root / "harness" / "parity" / "questions.py"
+    lines = questions.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith(("LOW = ", "HIGH = "))]
+    kept.insert(kept.index('FIRST_HIGH = "R3"\n') + 1, RUNGS)
+    questions.write_text("".join(kept), encoding="utf-8")
     for file in FILES.values():
         (root / file).parent.mkdir(exist_ok=True)
         (root / file).write_text(LINE)

@@ -1,0 +1,78 @@
+"""
+A mutant on the user's path: the whole ladder from the changed copy, and everything that a user sees of it.
+
+It is killed only if exit code, side, rung, `parity.json`, verdict, event log and report agree that it is; what does
+not agree is said one by one. What both backends share is changed for both, and for the oracle, like everything else
+that a user of such a checkout would run.
+"""
+
+from dataclasses import replace
+
+from harness.mutation import accounts, copied, hints, ladder_trial, walk
+from harness.mutation.accounts import Account
+from harness.mutation.catalogue import LADDER, SELF_CHECK, Mutant
+from harness.mutation.stage import Stage
+from harness.mutation.trial import Found, Planted
+from harness.mutation.walk import Walked
+from ptycho.verdict import Verdict
+
+MACHINE = (Verdict.TIMEOUT, Verdict.OOM, Verdict.INFRA, Verdict.INCONCLUSIVE, Verdict.INTERRUPTED)
+"""Exit codes that say something about the machine, unless they are what the mutant must end with."""
+
+
+def run(planted: Planted, stage: Stage) -> Found:
+    """Run the ladder and the report from the copy; beside them what is compared plainly."""
+    found = judge(walk.walk(planted.root, planted.label, stage), planted.mutant)
+    if found.error or not planted.compared:
+        return found
+    return replace(found, allclose=ladder_trial.plainly(planted, stage))
+
+
+def judge(walked: Walked, mutant: Mutant) -> Found:
+    """What a user was told of a mutant, and what of that is wrong."""
+    told, *_ = accounts.of(walked)
+    if walked.exit_code == Verdict.PASS and told.exit_code == Verdict.PASS:
+        return Found(exit_code=walked.exit_code, disagreements=tuple(accounts.contradictions(accounts.of(walked))))
+    if walked.exit_code < 0 or (walked.exit_code in MACHINE and walked.exit_code != mutant.exit_code):
+        return Found(
+            error=f"ended with {walked.exit_code}: {copied.last_line(walked.terminal)}", exit_code=walked.exit_code
+        )
+    shown = hints.named(walked.terminal)
+    found = _fallen(walked, told, mutant)
+    wrong = [] if walked.parity is not None else ["there is no parity.json"]
+    if walked.exit_code != mutant.exit_code:
+        wrong.append(f"it ends with exit code {walked.exit_code} and not {mutant.exit_code}")
+    if found.guilty != mutant.accused:
+        wrong.append(f"it accuses {accounts.named(found.guilty)}; it is {mutant.guilty}")
+    wrong += accounts.contradictions(accounts.of(walked))
+    return replace(
+        found,
+        exit_code=walked.exit_code,
+        disagreements=tuple(wrong),
+        hints=tuple(map(str, shown)),
+        steps=None if mutant.spot is None else hints.steps(shown, mutant.spot),
+    )
+
+
+def _fallen(walked: Walked, told: Account, mutant: Mutant) -> Found:
+    """Where the ladder fell, by `parity.json`."""
+    parity = walked.parity
+    if parity is None:
+        return Found(at=mutant.gate, how="crash", detail=copied.last_line(walked.terminal))
+    if told.place is not None:
+        first = parity["first_failure"]
+        tensor = str(first.get("tensor") or "")
+        return Found(
+            at=told.place.rung,
+            how="rung",
+            gridsize=told.place.gridsize,
+            guilty=told.guilty or (),
+            detail="; ".join([*([tensor] if tensor else []), *first.get("reasons", ())]),
+        )
+    refused = parity.get("refused") or {}
+    if refused:
+        reasons = [f"{side}: {reason}" for side, given in refused.items() for reason in given]
+        guilty = tuple(sorted({side.partition(",")[0] for side in refused}))
+        return Found(at=LADDER[0], how="refused", guilty=guilty, detail=reasons[0])
+    # Every rung stands and yet the run fails: the proof that it can fail did not hold.
+    return Found(at=SELF_CHECK, how="self-check", detail=copied.last_line(walked.terminal))

@@ -1,0 +1,75 @@
+"""A mutant on the user's path, for real: the command line of the noxfile, from a copy, and everything it leaves."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import planted
+import pytest
+
+from harness.mutation import path_trial, stage, trial, walk
+from harness.mutation.stage import Stage
+from harness.mutation.trial import Outcome
+from ptycho.errors import InfrastructureError
+
+NOXFILE = Path(planted.ROOT, "noxfile.py")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """A campaign on a checkout of few rungs, without clean answers: nobody here needs them."""
+    monkeypatch.setattr(walk, "OPTIONS", planted.SHORT)
+    interpreter = str(planted.python(tmp_path / "python"))
+    kept, events, interruption = planted.run_root(tmp_path / "runs")
+    yield stage.set_up(
+        kept,
+        events,
+        interruption,
+        pythons={"torch": interpreter, "tf": interpreter},
+        scan=Path(planted.ROOT, "tests", "fixtures", "pytorch_integration", "small.npz"),
+        root=planted.checkout(tmp_path / "checkout"),
+        as_user=True,
+        compared=False,
+        asked=False,
+    )
+    events.close()
+
+
+def test_a_fault_is_killed_only_by_what_a_user_sees(place: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[walk.Walked] = []
+
+    def kept(root: Path, label: str, where: Stage) -> walk.Walked:
+        seen.append(walk_itself(root, label, where))
+        return seen[-1]
+
+    walk_itself = walk.walk
+    monkeypatch.setattr(walk, "walk", kept)
+    made = trial.run(planted.mutant("tf"), place)
+    assert (made.outcome, made.found.disagreements) == (Outcome.KILLED, ())
+    assert (made.found.exit_code, made.found.at, made.found.guilty) == (1, "R4", ("tf",))
+    (walked,) = seen
+    # What is above would also hold for a ladder that was asked for one rung.
+    assert {row["rung"].split()[0] for row in walked.events if row["event"] == "rung.end"} == {"R0", "R3", "R4", "R5", "R6"}
+    assert not list(place.kept.scratch.glob("factor-*"))
+    # One place that says otherwise is enough.
+    for lie in (replace(walked, page_exit_code=0), replace(walked, exit_code=0), replace(walked, parity=None)):
+        found = path_trial.judge(lie, planted.mutant("tf"))
+        assert trial.judged(planted.mutant("tf"), found) is Outcome.CONTRADICTED
+
+
+def test_the_clean_copy_must_pass(place: Stage) -> None:
+    walk.stands(place)
+    (place.tree / planted.FILES["torch"]).write_text("FACTOR = 1.1\n")
+    again = replace(place, kept=planted.run_root(place.kept.path / "again")[0])
+    with pytest.raises(InfrastructureError, match="does not stand without a mutant: it ends with 1, its report with 1"):
+        walk.stands(again)
+
+
+def test_the_command_line_is_that_of_the_session(place: Stage) -> None:
+    argv = walk.command("python", {"torch": "A", "tf": "B"}, Path("R"))
+    assert argv[:4] == ["python", "-m", "harness", "parity"]
+    assert argv[4:6] == ["--python=torch=A", "--python=tf=B"]
+    text = NOXFILE.read_text(encoding="utf-8")
+    assert re.search(r'f"--python=\{side\}=\{lane_python\(session, f\'\{side\}-cpu\'\)\}"', text)
+    assert 'run(session, "-m", "harness", command, *pythons, *FOLLOW, *session.posargs)' in text
