@@ -5,13 +5,14 @@
 """
 The sessions. Everything that they do is a command of the harness; the sessions give it an environment.
 
-`nox` runs the gates, `nox -t test` the rest of what must hold. What follows `--` goes on: `-- --device cuda` chooses
-the device, `-- --target FILE` another checkout's pipeline, anything else is pytest's.
+`nox` runs the gates, `nox -t test` the rest of what must hold. What follows `--` are options of the session's command
+(`--device cuda`, `--target FILE`), what follows a second `--` is pytest's. An unknown word ends nox with 2 at once.
 """
 
 import os
 import signal
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import nox
@@ -21,17 +22,9 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_external_run = True
 nox.options.error_on_missing_interpreters = True
 nox.options.reuse_venv = "yes"
-
-# nox unwinds on SIGINT only. SIGTERM takes the same way, so that children are told to end.
-signal.signal(signal.SIGTERM, signal.default_int_handler)
-
-DEVICES = ("auto", "cpu", "cuda")
-INTERRUPT_S, TERMINATE_S = 30.0, 15.0
-"""How long a child may take to tear down. The 0.3 s that nox gives by itself kill pytest before its fixtures end."""
-
-
-FOLLOW = ("--follow", str(os.getpid()))
-"""A command that runs for long ends when nox is gone."""
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # nox unwinds, and ends its children, on SIGINT only
+INTERRUPT_S, TERMINATE_S = 30.0, 15.0  # to tear down; the 0.3 s of nox's own kill pytest before its fixtures end
+FOLLOW = ("--follow", str(os.getpid()))  # a command that runs for long ends when nox is gone
 
 
 def run(session: nox.Session, *arguments: str) -> None:
@@ -41,46 +34,56 @@ def run(session: nox.Session, *arguments: str) -> None:
 
 def install(session: nox.Session, lane: str) -> None:
     """Install a lane's lock; nothing to do costs a file comparison."""
-    if session.virtualenv.venv_backend in ("none", "conda", "mamba"):
-        session.error(f"a lane needs an environment of its own, not --venv-backend {session.virtualenv.venv_backend}")
-    python = Path(session.virtualenv.location, "bin", "python")
-    session.run_install(
-        *(sys.executable, "harness/install.py", lane, "--python", str(python)), external=True, silent=False
-    )
+    if (backend := session.virtualenv.venv_backend) in ("none", "conda", "mamba"):
+        session.error(f"a lane needs an environment of its own, not --venv-backend {backend}")
+    install_into(session, lane, str(Path(session.virtualenv.location, "bin", "python")))
 
 
-def taken(option: str, arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Values of an option that may be given several times, and what is left."""
-    given, rest, items = [], [], iter(arguments)
-    for argument in items:
-        if argument == option:
-            given.append(next(items, ""))
-        elif argument.startswith(f"{option}="):
-            given.append(argument.partition("=")[2])
-        else:
-            rest.append(argument)
-    return given, rest
+def install_into(session: nox.Session, lane: str, python: str) -> None:
+    """Install a lane's lock into the environment of an interpreter."""
+    session.run_install(sys.executable, "harness/install.py", lane, "--python", python, external=True, silent=False)
 
 
-def device_and_rest(session: nox.Session) -> tuple[str, list[str]]:
-    """Split positional arguments into the device (`cpu` if none is named) and what is left."""
-    given, rest = taken("--device", session.posargs)
-    device = given[-1] if given else "cpu"
-    if device not in DEVICES:
-        session.error(f"--device {device!r}; allowed: {', '.join(DEVICES)}")
-    return device, rest
+def value_of(option: str, words: list[str], default: str) -> str:
+    """The value of an option in words that `check` has found to be right."""
+    for word, following in pairwise([*words, ""]):
+        if word.partition("=")[0] == option:
+            return word.partition("=")[2] or following
+    return default
+
+
+def check(session: nox.Session, *command: str) -> None:
+    """End with 2 if the harness would refuse a command line."""
+    look, codes = (sys.executable, "-m", "harness", "check-options", *command), (0, 2, 13)
+    if refusal := session.run_install(*look, external=True, silent=True, log=False, success_codes=codes):
+        print(refusal, file=sys.stderr)
+        sys.exit(2)
+
+
+def allow(session: nox.Session, *options: str) -> None:
+    """End with 2 if a session is given a word that it does not know."""
+    if unknown := [word for word in session.posargs if word not in options]:
+        print(f"error: {session.name}: unknown: {' '.join(unknown)}; allowed: {', '.join(options) or 'no option'}")
+        sys.exit(2)
 
 
 def integration(session: nox.Session, backend: str) -> None:
     """Run a backend's lane, or those of the targets given with `--target FILE`, in the environment of its lock."""
-    device, rest = device_and_rest(session)
-    files, rest = taken("--target", rest)
+    words = session.posargs
+    own = words[: words.index("--")] if "--" in words else words
+    what = () if value_of("--target", own, "") else (backend,)
+    check(session, "run", *what, *words)
     # With `auto` a GPU build is only worth its gigabytes where the driver is there; the harness then probes it.
-    gpu = device == "cuda" or (device == "auto" and Path("/dev/nvidiactl").exists())
+    gpu = {"cuda": True, "auto": Path("/dev/nvidiactl").exists()}.get(value_of("--device", own, "cpu"), False)
     install(session, f"{backend}-{'gpu' if gpu else 'cpu'}")
-    own, tests = (rest[: rest.index("--")], rest[rest.index("--") + 1 :]) if "--" in rest else ([], rest)
-    what = [f"--target={file}" for file in files] or [backend]
-    run(session, "-m", "harness", "run", *what, "--device", device, *FOLLOW, *own, "--", *tests)
+    run(session, "-m", "harness", "run", *what, *FOLLOW, *words)
+
+
+def command(session: nox.Session, name: str) -> None:
+    """Run a command of the harness that needs no framework."""
+    check(session, name, *session.posargs)
+    install(session, "tests")
+    session.run("python", "-m", "harness", name, *session.posargs)
 
 
 @nox.session(default=True)
@@ -97,16 +100,16 @@ def tf_integration(session: nox.Session) -> None:
 
 def lane_python(session: nox.Session, lane: str) -> str:
     """Interpreter of an environment for a lane beside the session's own: frameworks never share a process."""
-    place = Path(session.virtualenv.location).with_name(f"parity-{lane}")
-    python = str(place / "bin" / "python")
-    if not Path(python).exists():
-        session.run_install("python", "-m", "venv", str(place))
-    session.run_install(*(sys.executable, "harness/install.py", lane, "--python", python), external=True, silent=False)
-    return python
+    python = Path(session.virtualenv.location).with_name(f"parity-{lane}") / "bin" / "python"
+    if not python.exists():
+        session.run_install("python", "-m", "venv", str(python.parents[1]))
+    install_into(session, lane, str(python))
+    return str(python)
 
 
 def ladder(session: nox.Session, command: str) -> None:
     """Run a command of the harness that asks both backends."""
+    check(session, command, *session.posargs)
     install(session, "tests")
     pythons = (f"--python={side}={lane_python(session, f'{side}-cpu')}" for side in ("torch", "tf"))
     run(session, "-m", "harness", command, *pythons, *FOLLOW, *session.posargs)
@@ -145,8 +148,7 @@ def mutation(session: nox.Session) -> None:
 @nox.session(default=True)
 def report(session: nox.Session) -> None:
     """One page of the newest run of every kind; `-- RUN` of one run, `-- --open` shows it."""
-    install(session, "tests")
-    session.run("python", "-m", "harness", "report", *session.posargs)
+    command(session, "report")
 
 
 @nox.session(default=False)
@@ -158,15 +160,15 @@ def browser(session: nox.Session) -> None:
 @nox.session(tags=["test"], default=False)
 def tests(session: nox.Session) -> None:
     """Tests of the core and of the harness, without any framework; `-- --shard 1/2`."""
-    given, rest = taken("--shard", device_and_rest(session)[1])
-    shard = ("-p", "harness.ci.shard_plugin", f"--shard={given[-1]}") if given else ()
-    named = any(Path(word.partition("::")[0]).exists() for word in rest)
-    pytest(session, *shard, *rest, *(() if named else ("tests/ptycho", "tests/harness")))
+    shard = ("-p", "harness.ci.shard_plugin") if value_of("--shard", session.posargs, "") else ()
+    named = any(Path(word.partition("::")[0]).exists() for word in session.posargs)
+    pytest(session, *shard, *session.posargs, *(() if named else ("tests/ptycho", "tests/harness")))
 
 
 @nox.session(tags=["test"], default=False)
 def lint(session: nox.Session) -> None:
     """Rules and format of every Python file."""
+    allow(session)
     install(session, "lint")
     session.run("ruff", "check", "--no-cache", ".")
     session.run("ruff", "format", "--no-cache", "--check", ".")
@@ -175,6 +177,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(tags=["test"], default=False)
 def typecheck(session: nox.Session) -> None:
     """Types of core, harness, backends and noxfile, strictly."""
+    allow(session)
     install(session, "typecheck")
     session.run("mypy", f"--cache-dir={session.create_tmp()}")
 
@@ -182,14 +185,14 @@ def typecheck(session: nox.Session) -> None:
 @nox.session(default=False, venv_backend="none")
 def lock(session: nox.Session) -> None:
     """Compile every dependency group into requirements/; `-- --upgrade` forgets the pins of before."""
+    allow(session, "--upgrade")
     session.run(sys.executable, "-m", "harness.locks", *session.posargs, external=True)
 
 
 @nox.session(default=False)
 def clean(session: nox.Session) -> None:
     """Sweep up after killed runs; `-- --check`, `-- --dry-run`, `-- --all`."""
-    install(session, "tests")
-    session.run("python", "-m", "harness", "clean", *session.posargs)
+    command(session, "clean")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,11 @@
-"""`python -m harness`: see `harness.cli`."""
+"""`python -m harness`: see `harness.cli`. This file must run on any Python 3, to say that a newer one is needed."""
 
 import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - this file alone must run there
+    version = ".".join(map(str, sys.version_info[:2]))
+    print("error: this is Python %s (%s); 3.11 to 3.13 are needed" % (version, sys.executable), file=sys.stderr)  # noqa: UP031
+    raise SystemExit(13)
 
 from harness import isolation
 
@@ -9,6 +14,9 @@ if (sentence := isolation.stranger()) is not None:
     print(f"error: {sentence}", file=sys.stderr)
     raise SystemExit(2)
 
-from harness.cli import main  # noqa: E402 - it imports ptycho
+from ptycho.errors import exit_on_error  # noqa: E402 - only after a stranger of that name was refused
 
-raise SystemExit(main())
+with exit_on_error():
+    from harness.cli import main
+
+    raise SystemExit(main())

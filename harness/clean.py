@@ -38,12 +38,14 @@ class Remains:
         processes: its processes that still live.
         scratch: whether its scratch is still there.
         unreported: whether it has a log, and no reports were made from it.
+        empty: whether it was killed before its first event and keeps nothing.
     """
 
     run: runroot.RunRoot
     processes: tuple[str, ...] = ()
     scratch: bool = False
     unreported: bool = False
+    empty: bool = False
 
     def __str__(self) -> str:
         left = (
@@ -51,11 +53,14 @@ class Remains:
             f"{len(self.processes)} processes" * bool(self.processes),
             "a log without reports" * self.unreported,
         )
-        return f"{self.run.path}: dead run, left {', '.join(filter(None, left))}"
+        listed = ", ".join(filter(None, left))
+        if self.empty:
+            return f"{self.run.path}: a run that was killed before its first event{listed and f', left {listed}'}"
+        return f"{self.run.path}: dead run, left {listed}"
 
 
 def survey(root: Path) -> list[Remains]:
-    """Dead runs that left scratch, processes or a log without reports, oldest first."""
+    """Dead runs that left scratch, processes, a log without reports, or nothing at all, oldest first."""
     found = []
     dead = [run for run in runroot.find(root) if not run.alive]
     alive = _living() if dead else {}
@@ -64,9 +69,10 @@ def survey(root: Path) -> list[Remains]:
             run=run,
             processes=alive.get(run.token, ()),
             scratch=os.path.lexists(run.scratch),
-            unreported=run.events.exists() and not (run.path / retention.REPORT).exists(),
+            unreported=run.has_begun and not (run.path / retention.REPORT).exists(),
+            empty=run.is_empty,
         )
-        if remains.processes or remains.scratch or remains.unreported:
+        if remains.processes or remains.scratch or remains.unreported or remains.empty:
             found.append(remains)
     return found
 
@@ -112,7 +118,8 @@ def sweep(
             processes.end(lambda token=token: processes.with_token(token), grace_s=GRACE_S, hurry=hurry)  # type: ignore[misc]
             if remains.unreported:
                 _report(remains.run, say or _say_aside, refused)
-            refused += remains.run.remove_scratch()
+            # Nothing is known of an empty run and nothing can be reported: it goes as a whole.
+            refused += remains.run.remove() if remains.empty else remains.run.remove_scratch()
         for path in runroot.abandoned(root):
             refused += remove_tree(path)
     return swept, refused

@@ -10,11 +10,16 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.devices import CHOICES
 from harness.runroot import DEFAULT_ROOT
+from ptycho.command_line import StrictParser
 from ptycho.errors import UsageError, exit_on_error
 from ptycho.verdict import Verdict
+
+CHECK_OPTIONS = "check-options"
+"""First word of a command line that is only looked at: a session asks before it builds an environment."""
 
 EPILOG = "exit codes: " + " · ".join(f"{verdict.name.lower()} {verdict.value}" for verdict in Verdict)
 
@@ -37,7 +42,30 @@ def _add_run(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--strict", action="store_true", help="an unattributed change in a shared place fails, too")
     parser.add_argument("--foreign", action="append", default=[], metavar="GLOB", help="paths that others write to")
     parser.add_argument("--follow", type=int, metavar="PID", help="end as if interrupted when this parent is gone")
-    parser.set_defaults(run=_run)
+    assert isinstance(parser, StrictParser)
+    parser.hint = "pytest's options come after another --, for example: nox -s torch_integration -- -- -k resume"
+    parser.set_defaults(run=_run, check=_check_run)
+
+
+def _check_run(args: argparse.Namespace) -> int:
+    """Refuse what a run would refuse, before an environment is built for it."""
+    from harness import inventory, targets
+
+    problems = []
+    for name in args.fixture:
+        if name.endswith(".npz"):
+            problems += [] if Path(name).is_file() else [f"--fixture {name!r} is no file"]
+        elif name not in (known := inventory.load().fixtures):
+            problems.append(f"--fixture {name!r}; allowed: {', '.join(known)}, or the path of an NPZ file")
+    for file in args.target:
+        targets.load(file)
+    for word in args.pytest:
+        path = word.partition("::")[0]
+        if path.endswith(".py") and not Path(path).exists():
+            problems.append(f"{path}, after the second --, is no file")
+    if problems:
+        raise UsageError("\n".join(problems))
+    return 0
 
 
 def _add_install(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -50,8 +78,9 @@ def _add_install(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
 
 def command_line() -> argparse.ArgumentParser:
     """Every command with its options; what they need is imported when they run."""
-    parser = argparse.ArgumentParser(prog="python -m harness", description=__doc__.splitlines()[0], epilog=EPILOG)
-    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser = StrictParser(prog="python -m harness", description=__doc__.splitlines()[0], epilog=EPILOG)
+    # Commands are added in terms of argparse; each is a `StrictParser`, as the one that they belong to.
+    subparsers: Any = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(subparsers)
     _add_install(subparsers)
     from harness import clean, fault_table, fixture_commands, report_commands, target_commands
@@ -81,7 +110,16 @@ def command_line() -> argparse.ArgumentParser:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from harness import fixtures, lane, outcome, processes, target_environment, target_presence, targets
+    from harness import (
+        fixtures,
+        lane,
+        outcome,
+        processes,
+        report_commands,
+        target_environment,
+        target_presence,
+        targets,
+    )
     from harness.interruption import Interruption
 
     files = [*args.target, *([targets.built_in(args.lane)] if args.lane else [])]
@@ -115,6 +153,7 @@ def _run(args: argparse.Namespace) -> int:
                 pairs.compare_with(outcomes[:-1], outcomes[-1])
             if not args.json:
                 outcome.show(outcomes[-1])
+                print(report_commands.how_to_see(outcomes[-1].run_root), flush=True)
             if interruption.reason is not None:
                 break
     if args.json:
@@ -133,14 +172,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Run a command.
 
     Args:
-        arguments: instead of the process's own. What follows `--` goes to pytest untouched.
+        arguments: instead of the process's own. What follows `--` goes to pytest untouched. After `CHECK_OPTIONS`
+            comes a command line that is looked at and not run.
 
     Returns:
         The exit code.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    split = given.index("--") if "--" in given else len(given)
-    args = command_line().parse_args(given[:split])
-    args.pytest = given[split + 1 :]
+    checked_only = given[:1] == [CHECK_OPTIONS]
+    words = given[1:] if checked_only else given
+    split = words.index("--") if "--" in words else len(words)
+    parser = command_line()
+    args = parser.parse_args(words[:split])
+    args.pytest = words[split + 1 :]
+    if split < len(words) and args.run is not _run:
+        parser.error(f"unknown: {' '.join(words[split:])}; only `run` has tests to hand options on to")
     with exit_on_error():
+        if checked_only:
+            return args.check(args) if "check" in args else 0
         return int(args.run(args))

@@ -27,6 +27,7 @@ class Rule:
         event: its name.
         says: its meaning, for the documentation.
         fields: its required fields and their types.
+        optional: fields that it may have, and their types; null says nothing.
         opens: span that it begins, or "".
         closes: span that it ends, or "".
         key: fields that tell two spans of a name apart; `pid` where the writer is a child.
@@ -38,6 +39,7 @@ class Rule:
     event: str
     says: str
     fields: Mapping[str, Any] = field(default_factory=dict)
+    optional: Mapping[str, Any] = field(default_factory=dict)
     opens: str = ""
     closes: str = ""
     key: tuple[str, ...] = ()
@@ -171,9 +173,15 @@ RULES = (
         event="probe.answer",
         says="a backend answered a request of the parity ladder",
         fields={"label": str, "number": int, "refusals": list},
+        optional={"failures": dict},
     ),
     Rule(event="probe.end", says="a probe's process ended", fields={"label": str, "returncode": int}),
-    Rule(event="rung.end", says="a rung is judged", fields={"rung": str, "result": str}),
+    Rule(
+        event="rung.end",
+        says="a rung is judged; of one that fails, which side, tensor and line of code, and why",
+        fields={"rung": str, "result": str},
+        optional={"guilty": list, "tensor": str, "where": str, "reason": str, "cause": str},
+    ),
     Rule(event="parity.low", says="the low rungs are judged", fields={"verdict": str}),
     Rule(event="parity.end", says="the ladder is climbed", fields={"verdict": str}),
     Rule(event="quality.run", says="a backend was trained with a seed", fields={"side": str, "seed": int}),
@@ -289,6 +297,9 @@ def _fields(rule: Rule, row: Row) -> Iterable[str]:
             yield f"field {name!r} is missing"
         elif not isinstance(row[name], types) or (isinstance(row[name], bool) and types is not bool):
             yield f"field {name!r} has the wrong type: {row[name]!r:.40}"
+    for name, types in rule.optional.items():
+        if row.get(name) is not None and not isinstance(row[name], types):
+            yield f"field {name!r} has the wrong type: {row[name]!r:.40}"
     if "pid" not in row or isinstance(row["pid"], bool) or not isinstance(row["pid"], int):
         yield "field 'pid' is missing or no number"
 
@@ -317,6 +328,7 @@ def table() -> str:
     for rule in RULES:
         span = f"begins {rule.opens}" if rule.opens else f"ends {rule.closes}" if rule.closes else ""
         inside = f"in {rule.within}" if rule.within not in ("", "run") and not span.endswith(rule.within) else ""
-        fields = ", ".join(f"`{name}`" for name in rule.fields)
+        names = [f"`{name}`" for name in rule.fields] + [f"(`{name}`)" for name in rule.optional]
+        fields = ", ".join(names)
         rows.append(f"| `{rule.event}` | {fields} | {', '.join(filter(None, (span, inside)))} | {rule.says} |")
     return "\n".join(rows) + "\n"

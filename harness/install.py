@@ -181,7 +181,7 @@ def install(lane: str, python: Path) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Install a lane's lock; returns the exit code."""
-    parser = argparse.ArgumentParser(description="Install a lane's lock into an environment.")
+    parser = argparse.ArgumentParser(allow_abbrev=False, description="Install a lane's lock into an environment.")
     parser.add_argument("lane")
     parser.add_argument("--python", type=Path, default=Path(sys.executable))
     parser.add_argument("--json", action="store_true", help="print one JSON document, and only that")

@@ -5,15 +5,16 @@ The harness asks it twice: before it writes `run.end`, so that silence and contr
 and afterwards for the reports. A log that does not go to its end is never a pass.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import events, expectations, story
+from harness import events, expectations, rung_results, story
 from harness.events import Log
 from harness.expectations import Silent
 from harness.outcome import GRAVITY, Problem
 from harness.proof import told as proven
+from harness.rung_results import STANDING
 from harness.story import GREEN, Story
 from ptycho.verdict import Verdict
 
@@ -24,8 +25,8 @@ _LISTED = 5
 _SUITE_FAILED = "suite-failed"
 """The finding that covers failed tests."""
 
-STANDING = ("pass", "known failure")
-"""Results of a rung that must be judged and fail nothing."""
+STOPPED = (Verdict.USAGE, Verdict.INFRA, Verdict.OOM, Verdict.TIMEOUT)
+"""How a run may end early by itself. A rung that had failed before has failed all the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,16 +39,31 @@ class Judgement:
         partial: whether the log ends before the run did.
         problems: what the log says and what reading it adds.
         silent: what must report and did not.
+        failed: whether a rung was judged and failed.
     """
 
     verdict: Verdict
     partial: bool
     problems: tuple[Problem, ...]
     silent: tuple[Silent, ...]
+    failed: bool = False
+
+
+def gravest(verdicts: Iterable[Verdict], *, failed: bool) -> Verdict:
+    """
+    The verdict of many, and of a run in which something failed before it was stopped: a fail.
+
+    Args:
+        verdicts: of which the gravest counts.
+        failed: whether a rung was judged and failed. What dies later is no excuse for it; who interrupts a run, though,
+            has asked for no verdict.
+    """
+    found = min(verdicts, key=GRAVITY.index)
+    return Verdict.FAIL if failed and found in STOPPED else found
 
 
 def judge(told: Story) -> Judgement:
-    """Judge a log as it is."""
+    """Judge a log as it is; the first problem is the lowest rung that failed, if one did."""
     quiet = expectations.silent(
         told.expected,
         fixtures=told.fixtures,
@@ -56,29 +72,40 @@ def judge(told: Story) -> Judgement:
         rungs=told.rungs,
         benchmarks=told.benchmarks,
     )
-    problems = [*_end(told), *told.problems]
-    sentences = [*_contradictions(told), *_evidence(told), *proven.sentences(told), *_silence(quiet)]
+    fallen = [Problem(verdict=_verdict_of_rungs(told), message=sentence) for sentence in _rungs(told)]
+    problems = [*fallen, *_end(told), *told.problems]
+    sentences = [*_contradictions(told), *_evidence(told), *proven.sentences(told), *_silence(told, quiet)]
     problems += [Problem(verdict=Verdict.FAIL, message=sentence) for sentence in sentences]
     problems += _benchmarks(told)
     unique = tuple(dict.fromkeys(problems))
     verdicts = [problem.verdict for problem in unique] + ([told.verdict] if told.verdict is not None else [])
-    verdict = min(verdicts, key=GRAVITY.index)
-    return Judgement(verdict=verdict, partial=not told.complete, problems=unique, silent=tuple(quiet))
+    failed = bool(told.failed_rungs)
+    return Judgement(
+        verdict=gravest(verdicts, failed=failed),
+        partial=not told.complete,
+        problems=unique,
+        silent=tuple(quiet),
+        failed=failed,
+    )
 
 
-def closing(path: Path, verdict: Verdict) -> list[Problem]:
+def closing(path: Path, verdict: Verdict) -> tuple[list[Problem], Judgement]:
     """
-    What judging adds to a run that is about to end with a verdict: its log is read as if `run.end` were written.
+    Judge a run that is about to end with a verdict: its log is read as if `run.end` were written.
 
     Args:
         path: the event log.
         verdict: what the run would say of itself.
+
+    Returns:
+        The problems that judging adds, and what the log then amounts to.
     """
     log = events.parse(path.read_bytes())
     pid = log.rows[-1].get("pid") if log.rows else None
     end = {"event": "run.end", "pid": pid, "verdict": verdict.name}
     told = story.tell(Log(rows=(*log.rows, end), damage=log.damage))
-    return [problem for problem in judge(told).problems if problem not in told.problems]
+    judged = judge(told)
+    return [problem for problem in judged.problems if problem not in told.problems], judged
 
 
 def _end(told: Story) -> list[Problem]:
@@ -106,12 +133,37 @@ def _evidence(told: Story) -> list[str]:
     bad = [name for name, row in told.fixtures.items() if story.verdict_of(row.get("verdict")) is not Verdict.PASS]
     if bad and not told.known:
         sentences.append(f"{_number(bad, 'fixture')} did not pass: {_listed(bad)}")
-    rungs = [f"{name}: {result}" for name, result in told.rungs.items() if result not in STANDING]
-    if judged := [said for said in rungs if said.rpartition(": ")[0] in told.expected.rungs]:
-        sentences.append(f"{_number(judged, 'rung')} did not stand: {_listed(judged)}")
     if told.complete and not (told.fixtures or told.tests or told.rungs or told.benchmarks):
         sentences.append("no evidence: no fixture, test, rung or benchmark reported at all")
     return sentences
+
+
+def _verdict_of_rungs(told: Story) -> Verdict:
+    """A fail, unless all that does not stand is explained by what the machine did: then the gravest of that."""
+    causes = {
+        story.verdict_of(found.cause) or Verdict.FAIL for found in told.judged.values() if found.result not in STANDING
+    }
+    return min(causes, key=GRAVITY.index, default=Verdict.FAIL)
+
+
+def _rungs(told: Story) -> list[str]:
+    """What was judged and does not stand, counted as everywhere; then what the log knows of the first that failed."""
+    found = rung_results.tally(told.rungs)
+    fallen = [name for name in found.results if name not in found.having(*STANDING)]
+    sentences = []
+    if fallen:
+        listed = _listed([_fallen(told, name, found.results[name]) for name in fallen])
+        sentences.append(f"{_number(fallen, found.noun)} did not stand: {listed}")
+    if (first := next(iter(told.failed_rungs), None)) is not None and first.why:
+        where = rung_results.place_of(first.label)
+        sentences.append(f"first to fail: {first.rung}{f' at {where}' if where else ''}: {first.why}")
+    return sentences
+
+
+def _fallen(told: Story, rung: str, result: str) -> str:
+    """A rung that does not stand, with the gridsizes and precisions at which it does not."""
+    places = rung_results.places(told.rungs, rung, besides=STANDING)
+    return f"{rung}: {result}" + (f" ({_listed(places, '; ')})" if places else "")
 
 
 def _benchmarks(told: Story) -> list[Problem]:
@@ -127,11 +179,22 @@ def _benchmarks(told: Story) -> list[Problem]:
     return [Problem(verdict=gravest, message=f"{_number(list(slow), 'benchmark')} did not pass: {_listed(list(slow))}")]
 
 
-def _silence(quiet: Sequence[Silent]) -> list[str]:
+def grouped(told: Story, quiet: Sequence[Silent]) -> list[Silent]:
+    """What is silent, for a reader: a rung that was judged nowhere is listed once, whatever its gridsizes."""
+    begun = {rung_results.rung_of(label) for label in told.rungs}
+    found: dict[Silent, None] = {}
+    for item in quiet:
+        name = rung_results.rung_of(item.name) if item.kind == "rung" else item.name
+        found[replace(item, name=item.name if name in begun else name)] = None
+    return list(found)
+
+
+def _silence(told: Story, quiet: Sequence[Silent]) -> list[str]:
     """One sentence a kind: three hundred tests of a suite that never ran are one thing to know."""
-    kinds = dict.fromkeys(found.kind for found in quiet)
-    of_kind = {kind: [found for found in quiet if found.kind == kind] for kind in kinds}
-    return [f"no evidence: {_listed([str(item) for item in found], '; ')}" for found in of_kind.values()]
+    of_kind: dict[str, list[str]] = {}
+    for item in grouped(told, quiet):
+        of_kind.setdefault(item.kind, []).append(str(item))
+    return [f"no evidence: {_listed(sentences, '; ')}" for sentences in of_kind.values()]
 
 
 def _number(names: Sequence[str], noun: str) -> str:

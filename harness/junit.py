@@ -9,7 +9,9 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 
-from harness.judgement import STANDING, Judgement
+from harness import rung_results
+from harness.judgement import Judgement
+from harness.rung_results import NOT_REACHED, STANDING
 from harness.story import Story, TestResult, verdict_of
 from ptycho.verdict import Verdict
 
@@ -30,14 +32,15 @@ def document(told: Story, judged: Judgement) -> bytes:
     The XML of a run.
 
     Suites: `run` (its problems, and whether the log is whole), `fixtures`, `suite` (the target's tests), `rungs`,
-    `benchmarks`; those that have nothing to say are left out.
+    `benchmarks`; those that have nothing to say are left out. A rung is one case, as everywhere, whatever the
+    number of its gridsizes and precisions; its message has them.
     """
-    name = told.lane or "unknown run"
+    name = told.title
     suites = [
         _suite(f"{name}.run", _run_cases(told, judged)),
         _suite(f"{name}.fixtures", _fixture_cases(told)),
         _suite(f"{name}.suite", _test_cases(told)),
-        _suite(f"{name}.rungs", (_judged(rung, result, result in STANDING) for rung, result in told.rungs.items())),
+        _suite(f"{name}.rungs", _rung_cases(told)),
         _suite(
             f"{name}.benchmarks",
             (_judged(bench, said, verdict_of(said) is Verdict.PASS) for bench, said in told.benchmarks.items()),
@@ -128,6 +131,15 @@ def _test_case(result: TestResult) -> ET.Element:
         element=_ELEMENTS.get(result.outcome, "error"),
         message=message,
     )
+
+
+def _rung_cases(told: Story) -> Iterable[ET.Element]:
+    for rung, result in told.tally.results.items():
+        where = "; ".join(rung_results.places(told.rungs, rung, besides=STANDING))
+        why = next((found.why for found in told.failed_rungs if found.rung == rung and found.why), "")
+        message = f"{result}{f' ({where})' if where else ''}{f': {why}' if why else ''}"
+        element = "" if result in STANDING else "error" if result == NOT_REACHED else "failure"
+        yield _case(rung, element=element, message=message)
 
 
 def _judged(name: str, result: str, passed: bool) -> ET.Element:

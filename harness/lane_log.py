@@ -15,6 +15,7 @@ from harness.events import EventLog
 from harness.expectations import Expected
 from harness.outcome import Outcome
 from harness.targets import Target
+from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
 
@@ -42,10 +43,14 @@ def begin(
         UsageError: the manifest of the tests that must report is wrong.
     """
     expected, manifest = Expected(fixtures=tuple(fixtures), suite=target.suite is not None, device_proof=True), None
+    wrong: UsageError | None = None
     if expected.suite and (path := expectations.manifest_of(target.file)).is_file():
-        manifest = expectations.load(path)
-        if not pytest:
-            expected = replace(expected, tests=manifest.tests, may_skip=manifest.may_skip)
+        try:
+            manifest = expectations.load(path)
+        except UsageError as error:
+            wrong = error
+        else:
+            expected = expected if pytest else replace(expected, tests=manifest.tests, may_skip=manifest.may_skip)
     run_log.begin(
         events,
         kind="lane",
@@ -54,6 +59,8 @@ def begin(
         origin=origin.describe(root=target.root, locks=locks(target), fixtures=fixtures, device=device),
         expected=expected,
     )
+    if wrong is not None:
+        raise wrong  # only now: a log without a beginning would not say what run it is of
     if manifest is not None and pytest:
         message = f"the manifest of {len(manifest.tests)} tests does not hold: pytest was given {' '.join(pytest)!r}"
         events.write("note", message=message)

@@ -85,7 +85,7 @@ def judge(root: Path, lanes: Sequence[str]) -> list[LaneVerdict]:
     newest: dict[str, tuple[Path, Story]] = {}
     unasked = [kind for kind in UNASKED if kind not in lanes]
     for run in runroot.find(root):
-        if run.events.is_file():
+        if run.has_begun:
             told = story.tell(events.parse(run.events.read_bytes()))
             for lane in (*lanes, *unasked):
                 if _is_of(told, lane) and (lane not in newest or newest[lane][1].started <= told.started):

@@ -5,7 +5,6 @@ Compiling must not see a local wheelhouse: with one, a lock would name `torch==2
 find. And `torch-cpu` is compiled without the CUDA packages that torch asks for on Linux. A lock names no index.
 """
 
-import argparse
 import os
 import re
 import subprocess
@@ -14,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.install import INFRA, PASS, find_uv
+from ptycho.command_line import Parser
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
@@ -81,7 +81,7 @@ def faults(group: str, lock: str) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compile every lock, or those named; `--upgrade` forgets the pins of before."""
-    parser = argparse.ArgumentParser(description="Compile the locks in requirements/.")
+    parser = Parser(description="Compile the locks in requirements/.")
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(GROUPS))
     parser.add_argument("--upgrade", action="store_true")
     args = parser.parse_args(arguments)

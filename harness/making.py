@@ -16,6 +16,7 @@ from pathlib import Path
 from harness import sidecar
 from harness.inventory import DriftError, Inventory, digest_of
 from ptycho.errors import InfrastructureError, PtychoError, UsageError
+from ptycho.verdict import Verdict
 
 _SECONDS = 600
 """A fixture that takes longer is not made by a test run."""
@@ -92,7 +93,10 @@ def _run(command: list[str], name: str, folder: Path) -> None:
         raise InfrastructureError(f"fixture {name!r} took more than {_SECONDS} s to make") from error
     if done.returncode:
         tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
-        raise PtychoError(f"fixture {name!r}: its command ended with {done.returncode}: {' '.join(command)}\n{tail}")
+        failed = PtychoError(f"fixture {name!r}: its command ended with {done.returncode}: {' '.join(command)}\n{tail}")
+        # What the machine lacks is not the fixture's fault.
+        failed.verdict = Verdict.INFRA if done.returncode == Verdict.INFRA else failed.verdict
+        raise failed
 
 
 @contextmanager

@@ -7,6 +7,7 @@ byte the log still gives valid ones; they say that they are partial, and their v
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,9 @@ def verdict(told: Story, judged: Judgement) -> dict[str, Any]:
         "under_way": [str(span) for span in told.checked.open if span.name != "run"],
         "fixtures": {name: _own(row) for name, row in told.fixtures.items()},
         "tests": {name: result.outcome for name, result in told.tests.items()},
-        "rungs": dict(told.rungs),
+        "rungs": told.rungs,
+        "rung_counts": told.tally.as_dict(),
+        "failed_rungs": [asdict(found) for found in told.failed_rungs],
         "benchmarks": dict(told.benchmarks),
         "commands": {
             item.label: {"returncode": item.returncode, "seconds": item.seconds, "log": item.log, "repeat": item.repeat}

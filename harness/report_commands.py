@@ -5,9 +5,16 @@ Registered without importing what the commands need: a command line must start a
 """
 
 import argparse
+import shlex
+import sys
 from pathlib import Path
 
 from harness.runroot import DEFAULT_ROOT
+
+
+def how_to_see(run: Path) -> str:
+    """The line at the end of a run that says how to see it as a page, with the interpreter that makes it."""
+    return f"as a page: {shlex.join([sys.executable, '-m', 'harness', 'report', str(run), '--open'])}"
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -6,15 +6,15 @@ verdict is what its own log amounts to.
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from harness import judgement, rebuild, retention
+from harness import judgement, rebuild, report_commands, retention
 from harness.events import EventLog
 from harness.expectations import Expected
 from harness.grammar import SCHEMA
 from harness.origin import Origin
-from harness.outcome import GRAVITY
 from harness.runroot import RunRoot
 from ptycho.errors import InfrastructureError, PtychoError
 from ptycho.verdict import Verdict
@@ -80,6 +80,7 @@ def logged(
     events = kept.open_events()
     begin(events, kind=kind, name=name or kind, token=kept.token, origin=origin, expected=expected)
     ended, amounts_to = Ended(events), Verdict.FAIL
+    raised: PtychoError | None = None
     try:
         yield events, ended
     except KeyboardInterrupt as stop:
@@ -87,11 +88,16 @@ def logged(
         raise
     except PtychoError as error:
         ended(error.verdict, [str(error)])
+        raised = error
         raise
     finally:
         for left in kept.remove_scratch():
             events.write("problem", verdict=Verdict.INFRA.name.lower(), message=f"not removed: {left}")
         amounts_to = end(events, ended.verdict)
+        if raised is not None:
+            # The exit code is what the log amounts to: a rung that had failed is not excused by what died after it.
+            raised.verdict = amounts_to
+            print(report_commands.how_to_see(kept.path), file=sys.stderr, flush=True)
     if amounts_to is not ended.verdict:
         told, found = ended.verdict.name.lower(), amounts_to.name.lower()
         refusal = PtychoError(f"the figures say {told}, but the log amounts to {found}: {kept.path / 'verdict.json'}")
@@ -110,12 +116,14 @@ def end(events: EventLog, verdict: Verdict, blame: Blame | None = None) -> Verdi
             not be written, or contradict the verdict. Without it, problems only go into the log.
 
     Returns:
-        What its log amounts to: the same verdict or a graver one.
+        What its log amounts to: the same verdict, a graver one, or a fail where a rung had failed before it was
+        stopped.
     """
     tell = blame or (lambda grave, message: events.write("problem", verdict=grave.name.lower(), message=message))
-    for found in judgement.closing(events.path, verdict):
+    added, judged = judgement.closing(events.path, verdict)
+    for found in added:
         tell(found.verdict, found.message)
-        verdict = min(verdict, found.verdict, key=GRAVITY.index)
+    verdict = judged.verdict
     for sentence in retention.tidy(events.path.parent):
         events.write("note", message=sentence)
     events.write("run.end", verdict=verdict.name.lower())
@@ -128,4 +136,4 @@ def end(events: EventLog, verdict: Verdict, blame: Blame | None = None) -> Verdi
         amounts_to, message = error.verdict, f"the reports could not be written: {error}"
     if amounts_to is not verdict and blame is not None:
         blame(amounts_to, message)
-    return min(verdict, amounts_to, key=GRAVITY.index)
+    return judgement.gravest([verdict, amounts_to], failed=judged.failed)

@@ -21,6 +21,7 @@ from ptycho.errors import InfrastructureError
 MARKER = "run.json"
 SCHEMA = "ptycho-harness-run/1"
 DEFAULT_ROOT = Path(".harness")
+_BLOCK = 1 << 16
 NASCENT = ".nascent-"
 """Begins the name of a folder that is to become a run's: `.nascent-TOKEN-PID-START`."""
 
@@ -64,6 +65,25 @@ class RunRoot:
     def alive(self) -> bool:
         """Whether the process that runs it still exists."""
         return processes.is_alive(self.owner)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether its log has an event: before that, nobody knows what the run was to judge."""
+        try:
+            with self.events.open("rb") as file:
+                # Until a line is whole, there is no event: a kill may have cut the first one.
+                return any(b"\n" in block for block in iter(lambda: file.read(_BLOCK), b""))
+        except OSError:
+            return False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no event and keeps nothing either: a log without one, or no log and no file that it wrote."""
+        if self.has_begun:
+            return False
+        return self.events.exists() or not any(
+            path.is_file() for folder in (self.logs, self.pictures) for path in folder.glob("*")
+        )
 
     def open_events(self) -> EventLog:
         """The event log, open for appending."""

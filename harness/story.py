@@ -9,12 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness import expectations, grammar
+from harness import expectations, grammar, rung_results
 from harness.events import Damage, Log, Row
 from harness.expectations import Expected
 from harness.grammar import Checked
 from harness.outcome import Problem
+from harness.rung_results import ORDER, RungResult, Tally
 from ptycho.verdict import Verdict
+
+UNBEGUN, NAMELESS = "run that was killed before its first event", "run without a beginning"
+"""What stands for the name of a run whose log says none: because it is empty, or because its beginning is lost."""
 
 GREEN = ("passed", "xfailed", "skipped")
 """Outcomes of a test that are no fault of it."""
@@ -83,7 +87,7 @@ class Story:
         collected: tests that pytest collected.
         deselected: how many tests a selection left out.
         collect_errors: modules that could not be collected, and why.
-        rungs: results by label.
+        judged: what is known of each rung at each gridsize, precision and seed, by label.
         benchmarks: results by name.
         control: how the planted use of a GPU ended, or None.
         proofs: what each command touched of a GPU, by label.
@@ -112,7 +116,7 @@ class Story:
     collected: tuple[str, ...] = ()
     deselected: int = 0
     collect_errors: dict[str, str] = field(default_factory=dict)
-    rungs: dict[str, str] = field(default_factory=dict)
+    judged: dict[str, RungResult] = field(default_factory=dict)
     benchmarks: dict[str, str] = field(default_factory=dict)
     control: Row | None = None
     proofs: dict[str, Row] = field(default_factory=dict)
@@ -136,6 +140,30 @@ class Story:
     def reported(self) -> dict[str, str]:
         """Outcome of every test that ended."""
         return {name: result.outcome for name, result in self.tests.items() if result.outcome != "running"}
+
+    @property
+    def title(self) -> str:
+        """What the run is about, for people; what it says of itself, or that it never said."""
+        if self.lane or self.kind:
+            return self.lane or self.kind
+        return NAMELESS if self.last else UNBEGUN
+
+    @property
+    def rungs(self) -> dict[str, str]:
+        """Result of every rung at each gridsize, precision and seed, by label."""
+        return {label: found.result for label, found in self.judged.items()}
+
+    @property
+    def tally(self) -> Tally:
+        """The rungs as they are counted; those that must report and did not are among them."""
+        return rung_results.tally(self.rungs, self.expected.rungs)
+
+    @property
+    def failed_rungs(self) -> list[RungResult]:
+        """Rungs that were judged and failed, from the lowest up, in the order of the log."""
+        order = list(self.tally.results)
+        failed = (found for found in self.judged.values() if found.result == rung_results.FAIL)
+        return sorted(failed, key=lambda found: order.index(found.rung))
 
     @property
     def known(self) -> frozenset[str]:
@@ -251,7 +279,15 @@ def _test_end(story: Story, row: Row) -> None:
 
 
 def _rung(story: Story, row: Row) -> None:
-    story.rungs[_text(row, "rung")] = _text(row, "result")
+    found = rung_results.of_event(row)
+    before = story.judged.get(found.label)
+    # A rung that failed once has failed, whatever a second judgement of it says.
+    if before is None or (_rank(found.result), bool(before.why)) < (_rank(before.result), bool(found.why)):
+        story.judged[found.label] = found
+
+
+def _rank(result: str) -> int:
+    return ORDER.index(rung_results.worst([result]))
 
 
 def _benchmark(story: Story, row: Row) -> None:

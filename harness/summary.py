@@ -6,12 +6,13 @@ Both are drawn from the same sections, so that neither says more than the other.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from harness import tables
+from harness import judgement, rung_results, tables
 from harness.judgement import Judgement
 from harness.outcome import COLUMNS
+from harness.rung_results import STANDING
 from harness.story import GREEN, Story
 
 LARGEST = 1_000_000
@@ -42,7 +43,7 @@ class Section:
 def headline(told: Story, judged: Judgement) -> str:
     """Lane, verdict and exit code; and in capitals that the report is partial, where it is."""
     partial = " - PARTIAL: the log ends before the run did" if judged.partial else ""
-    return f"{told.lane or 'unknown run'}: {judged.verdict.name.lower()} (exit {int(judged.verdict)}){partial}"
+    return f"{told.title}: {judged.verdict.name.lower()} (exit {int(judged.verdict)}){partial}"
 
 
 def sections(told: Story, judged: Judgement) -> list[Section]:
@@ -52,12 +53,12 @@ def sections(told: Story, judged: Judgement) -> list[Section]:
     unknown = [f"{name} ({count}), kept in the log" for name, count in told.checked.unknown.items()]
     made = [
         _list("Problems", problems),
-        _list("Did not report", [str(found) for found in judged.silent]),
+        _list("Did not report", [str(found) for found in judgement.grouped(told, judged.silent)]),
         _list("Under way when the log ends", under_way),
         _table("Fixtures", _fixtures(told)),
         _list("Tests", _tests(told)),
         _table("Tests that did not pass", _faults(told)),
-        _table("Rungs", [("rung", "result"), *told.rungs.items()]),
+        _rungs(told),
         _table("Benchmarks", [("benchmark", "verdict"), *told.benchmarks.items()]),
         _table("Commands", _commands(told)),
         _list("To repeat", [f"{item.label}: {item.repeat}" for item in told.commands.values() if item.repeat]),
@@ -68,6 +69,15 @@ def sections(told: Story, judged: Judgement) -> list[Section]:
         _list("Run", _run(told)),
     ]
     return [section for section in made if section.lines or len(section.table) > 1]
+
+
+def _rungs(told: Story) -> Section:
+    rows: list[tuple[str, ...]] = [("rung", "result", "does not stand at", "why")]
+    why = {found.rung: _cut(found.why) for found in reversed(told.failed_rungs) if found.why}
+    for rung, result in told.tally.results.items():
+        where = "; ".join(rung_results.places(told.rungs, rung, besides=STANDING))
+        rows.append((rung, result, where, why.get(rung, "")))
+    return replace(_table("Rungs", rows), lines=(told.tally.sentence,) if len(rows) > 1 else ())
 
 
 def _list(title: str, lines: Sequence[str]) -> Section:

@@ -113,18 +113,16 @@ def run(target: Target, root: Path, interruption: Interruption) -> list[Checked]
 
     Args:
         target: with its interpreter settled; what it names is there (`target_presence.require`).
-        root: the workspace's folder for runs; the answers are kept in a run of their own.
+        root: the workspace's folder for runs; an answer is kept in a folder there only if a problem names it.
         interruption: asked while waiting.
     """
     text = target.file.read_text(encoding="utf-8")
     lines = Lines(text)
-    kept = runroot.create(root)
     found = []
-    try:
+    with target_help.answers(root) as (kept, keep):
         for name, command in target_presence.commands(target).items():
             found.append(_check(target, name, command, lines, kept, interruption))
-    finally:
-        kept.remove_scratch()
+        keep(any(str(kept.logs) in sentence for row in found for sentence in row.problems))
     return found
 
 

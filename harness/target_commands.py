@@ -95,16 +95,14 @@ def _show(name: str, said: str, checked: "list[Checked]") -> None:
 
 
 def _init(args: argparse.Namespace) -> int:
-    from harness import processes, runroot, target_init
+    from harness import processes, target_help, target_init
     from harness.interruption import Interruption
 
     made = target_init.describe(args.checkout, python=args.python)
     if args.python is not None and any(not draft.is_read for draft in made):
         processes.adopt_orphans()
-        with Interruption().installed() as interruption:
-            kept = runroot.create(args.root)
+        with Interruption().installed() as interruption, target_help.answers(args.root) as (kept, _):
             made = [target_init.asked(draft, kept, interruption) for draft in made]
-            kept.remove_scratch()
     places = {args.output / f"{draft.name}.toml": draft.text for draft in made}
     told = {"targets": [{"name": path.stem, "path": str(path), "text": text} for path, text in places.items()]}
     if args.stdout:

@@ -1,15 +1,33 @@
 """Asking a command of somebody's checkout for its help: in a cell of its own and with a time limit, like any other."""
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from harness import child, environment
+from harness import child, environment, runroot
 from harness.environment import Cell
 from harness.interruption import Interruption
 from harness.runroot import RunRoot
 
 HELP_S = 180.0
 """A framework may take a minute to import on a busy machine."""
+
+
+@contextmanager
+def answers(root: Path) -> Iterator[tuple[RunRoot, Callable[[bool], None]]]:
+    """
+    A folder for answers, which is gone at the end of the block however it ends.
+
+    Yields:
+        The folder, and what is told whether to keep the answers, because a reader is sent there.
+    """
+    kept, wanted = runroot.create(root), [False]
+    try:
+        yield kept, wanted.append
+    finally:
+        for left in kept.remove_scratch() if wanted[-1] else kept.remove():
+            print(f"left in place: {left}", file=sys.stderr)
 
 
 def ask(
@@ -41,7 +59,8 @@ def ask(
             cell,
             token=kept.token,
             scratch=kept.scratch,
-            events=kept.events,
+            # A question about options is no run: what a command would log of itself goes with the scratch.
+            events=kept.scratch / "events.ndjson",
             import_root=import_root,
             gpu=False,
             extra=extra,

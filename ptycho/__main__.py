@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ptycho.command_line import Parser
 from ptycho.errors import UsageError, exit_on_error
 from ptycho.verdict import Verdict
 
@@ -23,10 +24,12 @@ DOMAINS = ("amplitude", "counts")
 _EXAMPLES = """examples:
   python -m ptycho inspect scan.npz                       what is it, and does it keep the contract?
   python -m ptycho inspect scan.npz --picture scan.png    and what does it look like?
+  python -m ptycho inspect scan.npz --strict              and exit with 1 if anything is suspicious
   python -m ptycho convert old.npz new.npz                legacy (N, N, M) to canonical (M, N, N)
   python -m ptycho convert counts.npz new.npz --measurement_domain counts
 
-exit codes: 0 the file keeps the contract · 2 it does not, or a wrong option · 13 not readable or not writable
+exit codes: 0 the file keeps the contract · 1 it does, but is suspicious, with --strict · 2 it does not, or a wrong
+option · 13 not readable or not writable
 """
 
 
@@ -45,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The options of both commands."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="python -m ptycho",
         description="Look at ptychography data files (NPZ, DATA-001) and bring them into the canonical layout.",
         epilog=_EXAMPLES,
@@ -55,11 +58,15 @@ def parser() -> argparse.ArgumentParser:
     look = commands.add_parser(
         "inspect",
         help="show keys, shapes, layout, domain, footprint, violations, and given object against flat object",
-        description="Show what a file is and everything that breaks the data contract. Exit code 2 if anything does.",
+        description=(
+            "Show what a file is, everything that breaks the data contract (exit code 2 if anything does) and "
+            "everything suspicious, such as swapped axes (exit code 1 with --strict)."
+        ),
     )
     look.add_argument("file", type=Path, metavar="FILE", help="the NPZ file")
     look.add_argument("--picture", type=Path, metavar="OUT.png", help="draw object, scan, probe and diffraction")
     look.add_argument("--json", action="store_true", help="print everything as JSON instead of tables")
+    look.add_argument("--strict", action="store_true", help="exit code 1 where anything is suspicious")
     look.add_argument("--layout", choices=LAYOUTS, help="how to read frames when M = N and the file does not say")
     _domain_option(look)
     change = commands.add_parser(
@@ -105,7 +112,9 @@ def _inspect(options: argparse.Namespace) -> Verdict:
         print(f"picture: {options.picture}", file=sys.stderr)
     elif options.picture is not None:
         print("no picture: the arrays could not be read", file=sys.stderr)
-    return Verdict.USAGE if found.violations else Verdict.PASS
+    if found.violations:
+        return Verdict.USAGE
+    return Verdict.FAIL if options.strict and found.suspicions else Verdict.PASS
 
 
 def _convert(options: argparse.Namespace) -> Verdict:

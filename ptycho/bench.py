@@ -41,6 +41,7 @@ from ptycho import (
     training,
     weights,
 )
+from ptycho.command_line import Parser
 from ptycho.config import DEVICES, GRIDSIZES, PRECISIONS, DataConfig, ModelConfig, RuntimeConfig, TrainingConfig
 from ptycho.dataset import PATCH_SIDES
 from ptycho.errors import UsageError, exit_on_error
@@ -262,7 +263,7 @@ def _engine_arguments(config: TrainingConfig, store: Store) -> dict[str, Any]:
 
 
 def _arguments(arguments: Sequence[str] | None, package: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"python -m {package}.bench", description="Time blocks of work that take turns in one process."
     )
     parser.add_argument("kind", choices=KINDS, help="what is measured")
@@ -276,7 +277,7 @@ def _arguments(arguments: Sequence[str] | None, package: str) -> argparse.Namesp
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: auto)")
     parser.add_argument("--threads", type=int, default=0, help="threads of the framework; 0: its own choice")
     parser.add_argument("--seed", type=int, default=42, help="seed of scan, weights and order (default: 42)")
-    args = parser.parse_args(arguments)
+    args: argparse.Namespace = parser.parse_args(arguments)
     named = (("blocks", args.blocks), ("steps", args.steps), ("batch_size", args.batch_size))
     problems = [f"{name} = {value}; allowed: 1 or more" for name, value in named if value is not None and value < 1]
     if not args.out.parent.is_dir():

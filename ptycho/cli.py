@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ptycho import preflight
+from ptycho.command_line import Parser
 from ptycho.config import (
     DEVICES,
     DOMAINS,
@@ -35,7 +36,7 @@ def _default(owner: type, name: str) -> Any:
 
 
 def _parser(prog: str, description: str, batch_size: int) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"python -m {prog}", description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--output_dir", type=Path, required=True, help="folder of everything that the run leaves")
@@ -55,7 +56,12 @@ def _parser(prog: str, description: str, batch_size: int) -> argparse.ArgumentPa
     parser.add_argument("--num_workers", type=int, default=0, help="threads that read batches ahead; 0: in line")
     parser.add_argument("--layout", choices=LAYOUTS, help="order of the file's axes, where it cannot be told (M = N)")
     parser.add_argument("--measurement_domain", choices=DOMAINS, help="what the file holds, where it does not say")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar and no table")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar and no table; warnings stay")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="exit code 1 for suspicious data or a result no better than flat",
+    )
     return parser
 
 
@@ -186,6 +192,7 @@ def _runtime(args: argparse.Namespace) -> RuntimeConfig:
         threads=args.threads,
         num_workers=args.num_workers,
         quiet=args.quiet,
+        strict=args.strict,
     )
 
 

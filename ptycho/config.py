@@ -134,7 +134,8 @@ class RuntimeConfig:
         precision: `"f32"`, `"bf16"` (mixed) or `"f64"`.
         threads: threads of the framework; 0 leaves the choice to it, 1 makes runs repeatable bit for bit.
         num_workers: threads that read batches ahead; 0 reads in line.
-        quiet: no progress bar and no table.
+        quiet: no progress bar and no table; warnings about the data are printed all the same.
+        strict: refuse data that look wrong, and fail for a reconstruction no better than a flat object.
     """
 
     device: str = "auto"
@@ -142,6 +143,7 @@ class RuntimeConfig:
     threads: int = 0
     num_workers: int = 0
     quiet: bool = False
+    strict: bool = False
 
     def __post_init__(self) -> None:
         _refuse(

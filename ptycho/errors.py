@@ -44,6 +44,10 @@ class ContractError(UsageError):
         super().__init__(f"{self.path} breaks the data contract (DATA-001):\n{listed}")
 
 
+class SuspicionError(PtychoError):
+    """Data or a reconstruction that look wrong, where `--strict` was asked for."""
+
+
 class StoreError(UsageError):
     """A memory-map store that does not belong to the data, shape, seed or contract version asked for."""
 
@@ -65,7 +69,7 @@ class DeviceError(InfrastructureError):
 @contextmanager
 def exit_on_error() -> Iterator[None]:
     """
-    Turn an error of this tree into one screen on stderr and its exit code, as every command line does.
+    Turn an error of this tree, or a missing package, into one screen on stderr and its exit code.
 
     Raises:
         SystemExit: with the error's `verdict`, or `Verdict.INTERRUPTED` after Ctrl-C.
@@ -75,6 +79,13 @@ def exit_on_error() -> Iterator[None]:
     except PtychoError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(int(error.verdict)) from None
+    except ImportError as error:
+        from ptycho import packages
+
+        if (sentence := packages.explain(error)) is None:
+            raise
+        print(f"error: {sentence}", file=sys.stderr)
+        raise SystemExit(int(Verdict.INFRA)) from None
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         raise SystemExit(int(Verdict.INTERRUPTED)) from None

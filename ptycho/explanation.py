@@ -3,7 +3,8 @@ Does the given object explain the given diffraction, better than no object at al
 
 The one question that catches most wrong conventions (swapped axes, corner read as centre, transposed frames, counts
 read as amplitude), because each of them makes the given object explain the data worse than a flat one. Only the
-comparison counts: absolute errors carry over from no data set to another.
+comparison counts: absolute errors carry over from no data set to another. A strongly scattering object beats a flat
+one even when it is read wrongly: which mistake was made is `ptycho.mistakes`' question.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +14,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import patches, physics
+from ptycho import patches, physics, resident
 from ptycho.dataset import Dataset
 from ptycho.errors import UsageError
 from ptycho.fourier_error import residual
@@ -22,9 +23,6 @@ MAX_PATTERNS = 1280
 """Patterns that are looked at; of a larger scan, this many evenly spaced ones."""
 
 _CHUNK = 64
-_ALTERNATIVE_PATTERNS = 64
-_CLEARLY = 0.95
-"""An alternative counts when its error is below this fraction of the file's own."""
 
 Predict = Callable[[NDArray[np.intp]], NDArray[np.float64]]
 
@@ -39,9 +37,6 @@ class Explanation:
         flat: error of an object that is 1 everywhere.
         sampling: the way that suited best: how a position between pixels is meant.
         by_sampling: errors of all ways.
-        better_if: errors under other conventions that explain the data better than the file's own, by the convention
-            that the file would then have broken, best first; empty when all is well. A strongly scattering object
-            beats a flat one even when it is read wrongly, and only this tells.
         patterns: number of patterns looked at.
         total: number of patterns in the file.
     """
@@ -50,7 +45,6 @@ class Explanation:
     flat: float
     sampling: str
     by_sampling: Mapping[str, float]
-    better_if: Mapping[str, float]
     patterns: int
     total: int
 
@@ -107,50 +101,18 @@ def explain(dataset: Dataset, *, max_patterns: int = MAX_PATTERNS) -> Explanatio
         flat=_error(dataset.diffraction, chosen, lambda part: np.repeat(empty, len(part), axis=0)),
         sampling=sampling,
         by_sampling=MappingProxyType(errors),
-        better_if=MappingProxyType(_better_if(dataset, obj, chosen)),
         patterns=len(chosen),
         total=dataset.n_patterns,
     )
 
 
-def _better_if(dataset: Dataset, obj: NDArray[np.complex64], chosen: NDArray[np.intp]) -> dict[str, float]:
-    """Errors of the usual mistakes undone, of those that explain the data clearly better."""
-    some = chosen[:: -(-len(chosen) // _ALTERNATIVE_PATTERNS)]
-    frames, x, y = dataset.diffraction[some], dataset.xcoords[some], dataset.ycoords[some]
-    (h, w), n = obj.shape, dataset.side
-    everything = np.arange(len(some))
-
-    def error(frames: NDArray[np.float32], x: NDArray[np.float64], y: NDArray[np.float64]) -> float | None:
-        low, inside = n // 2, n - n // 2
-        if min(x.min(), y.min()) < low or x.max() > w - inside or y.max() > h - inside:
-            return None
-        return _error(
-            frames,
-            everything,
-            lambda part: physics.amplitude(
-                patches.extract(obj, x[part], y[part], n, sampling="bilinear"), dataset.probe
-            ),
-        )
-
-    own = error(frames, x, y)
-    alternatives = {
-        "x and y were swapped": error(frames, y, x),
-        "x ran from right to left": error(frames, w - 1 - x, y),
-        "y ran from bottom to top": error(frames, x, h - 1 - y),
-        "positions were corners and not centres": error(frames, x + n // 2, y + n // 2),
-        "frames were transposed": error(frames.transpose(0, 2, 1), x, y),
-        "frames had DC at the corner": error(np.fft.fftshift(frames, axes=(1, 2)), x, y),
-    }
-    better = {
-        name: found
-        for name, found in alternatives.items()
-        if found is not None and own is not None and found < _CLEARLY * own
-    }
-    return dict(sorted(better.items(), key=lambda item: item[1]))
-
-
 def _error(diffraction: NDArray[np.float32], chosen: NDArray[np.intp], predict: Predict) -> float:
-    return residual((diffraction[part], predict(part)) for part in _chunks(chosen))
+    def pairs() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float64]]]:
+        for part in _chunks(chosen):
+            yield diffraction[part], predict(part)
+            resident.release(diffraction)
+
+    return residual(pairs())
 
 
 def _chunks(indices: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ptycho import contract, domain, explanation, footprint
+from ptycho import contract, domain, explanation, footprint, suspicion
 from ptycho.contract import Attempt
 from ptycho.dataset import Dataset
 from ptycho.domain import Diagnosis
 from ptycho.explanation import Explanation
 from ptycho.footprint import Footprint
+from ptycho.suspicion import Suspicion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,34 +29,19 @@ class Inspection:
         diagnosis: what kind of values the frames hold, or None where they could not be read.
         footprint: where the scan goes, or None where that is unknown.
         explanation: given object against flat object; only for a file that keeps the contract and has an object.
+        suspicions: what keeps the contract and still looks wrong; none for a file that breaks it.
     """
 
     attempt: Attempt
     diagnosis: Diagnosis | None = None
     footprint: Footprint | None = None
     explanation: Explanation | None = None
+    suspicions: tuple[Suspicion, ...] = ()
 
     @property
     def violations(self) -> tuple[str, ...]:
         """What breaks the contract."""
         return self.attempt.violations
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What keeps the contract and is still suspicious."""
-        found = []
-        if self.explanation is not None and not self.explanation.better_than_flat:
-            found.append(
-                f"the given object explains the data worse ({self.explanation.given:.4f}) than a flat one "
-                f"({self.explanation.flat:.4f}): suspect swapped or flipped axes, corner positions, transposed "
-                "frames, or counts stored as amplitude"
-            )
-        if self.explanation is not None and self.explanation.better_if:
-            name, error = next(iter(self.explanation.better_if.items()))
-            found.append(f"the data would be explained better if {name}: Fourier error {error:.4f} on a subsample")
-        if self.diagnosis is not None and self.diagnosis.kind == "counts":
-            found.append(f"{self.diagnosis.text}; declare measurement_domain = counts if so")
-        return tuple(found)
 
 
 def inspect(path: Path | str, *, layout: str | None = None, measurement_domain: str | None = None) -> Inspection:
@@ -80,6 +66,7 @@ def inspect(path: Path | str, *, layout: str | None = None, measurement_domain: 
         diagnosis=domain.diagnose(dataset.diffraction) if _displayable(dataset) else None,
         footprint=footprint.measure(dataset) if positions_finite and np.isfinite(dataset.probe).all() else None,
         explanation=None if attempt.violations else explanation.explain(dataset),
+        suspicions=() if attempt.violations else suspicion.find(dataset),
     )
 
 
@@ -117,10 +104,9 @@ def as_dict(inspection: Inspection) -> dict[str, Any]:
             "better_than_flat": explained.better_than_flat,
             "sampling": explained.sampling,
             "by_sampling": dict(explained.by_sampling),
-            "better_if": dict(explained.better_if),
             "patterns": explained.patterns,
             "total": explained.total,
         },
-        "warnings": list(inspection.warnings),
+        "suspicions": [item.text for item in inspection.suspicions],
         "violations": list(inspection.violations),
     }

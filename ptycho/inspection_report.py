@@ -4,10 +4,11 @@ An `Inspection` for people: rich tables, which turn into plain text where there 
 Rich is imported inside the function: `--help` and `--json` do not pay for it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ptycho.inspection import Inspection
+from ptycho.suspicion import Suspicion
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,7 +44,7 @@ def show(inspection: Inspection, console: "Console | None" = None) -> None:
         facts.add_row(name, Text(text))
     console.print(facts)
     for style, title, lines in (
-        ("yellow", "suspicious", inspection.warnings),
+        ("yellow", "suspicious", [item.text for item in inspection.suspicions]),
         ("red", "breaks the data contract (DATA-001)", inspection.violations),
     ):
         if lines:
@@ -52,7 +53,17 @@ def show(inspection: Inspection, console: "Console | None" = None) -> None:
                 # Whole lines, so that a message can be searched for; the terminal wraps them.
                 console.print(Text(f"  - {line}"), soft_wrap=True)
     if not inspection.violations:
-        console.print(Text("\nkeeps the data contract (DATA-001)", style="bold green"))
+        style = "bold yellow" if inspection.suspicions else "bold green"
+        console.print(Text(f"\n{_conclusion(inspection.suspicions)}", style=style), soft_wrap=True)
+
+
+def _conclusion(suspicions: Sequence[Suspicion]) -> str:
+    """The last line of a file that keeps the contract: someone who reads nothing else must not miss a suspicion."""
+    kept = "keeps the data contract (DATA-001)"
+    if not suspicions:
+        return kept
+    count = "1 suspicion" if len(suspicions) == 1 else f"{len(suspicions)} suspicions"
+    return f"{kept}, but {count}: {'; '.join(item.what for item in suspicions)}"
 
 
 def _members(inspection: Inspection, table: "Table") -> "Table":

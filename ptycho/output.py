@@ -20,6 +20,9 @@ LOGGED_PACKAGES = ("ptycho", "ptycho_torch", "ptycho_tf")
 """Packages whose loggers are opened to INFO while a run writes its log."""
 
 TRAIN_LOG = "train.log"
+_PRINTED = "printed"
+"""Attribute of a log record that is on stderr already."""
+
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -133,10 +136,25 @@ def logging_to(directory: Path, *, quiet: bool = False, name: str = TRAIN_LOG) -
         file.close()
 
 
+def warn(message: str, log: logging.Logger | None = None) -> None:
+    """
+    Print a warning that a reader must see, however quiet the run is.
+
+    Args:
+        message: one sentence.
+        log: where it is written, too; only while `logging_to` keeps a log.
+    """
+    print(f"warning: {message}", file=sys.stderr, flush=True)
+    if log is not None:
+        log.warning(message, extra={_PRINTED: True})
+
+
 class _Console(logging.Handler):
     """Writes to whatever `sys.stderr` is at that moment: a live progress bar puts itself in its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if hasattr(record, _PRINTED):
+            return
         prefix = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
         try:
             print(f"{prefix}{self.format(record)}", file=sys.stderr, flush=True)

@@ -44,6 +44,7 @@ DEFAULTS = MappingProxyType[str, Any](
         "store_dir": None,
         "mlflow": True,
         "quiet": False,
+        "strict": False,
         CONFIGURED: None,
     }
 )

@@ -30,6 +30,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "num_workers": ("3",),
     "layout": ("legacy",),
     "measurement_domain": ("counts",),
+    "strict": (),
 }
 """Arguments that both command lines take, each with a value that is not its default."""
 

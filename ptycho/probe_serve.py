@@ -5,8 +5,9 @@ A rung that raises is written down as a failure, with the lines of code it came 
 the process dies, what it wrote before stays: the manifest is replaced whole after every rung.
 """
 
-import argparse
+import inspect
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -16,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import fingerprint
+from ptycho import fingerprint, probe_trace
 from ptycho.clock import Clock
+from ptycho.command_line import Parser
 from ptycho.errors import UsageError, exit_on_error
 from ptycho.output import prepare, write_text
 from ptycho.probe import ANSWER_SCHEMA, MANIFEST, Request, digest, source_digest, write_arrays
@@ -43,8 +45,16 @@ class Adapter:
         self.last_call: str | None = None
 
     def __getattr__(self, name: str) -> Any:
-        self.last_call = name
-        return getattr(self._bench, name)
+        value = getattr(self._bench, name)
+        if not inspect.ismethod(value):
+            self.last_call = name
+            return value
+
+        def call(*arguments: Any) -> Any:
+            self.last_call = name
+            return value(*arguments)
+
+        return call
 
 
 def serve(arguments: Sequence[str] | None, *, package: str, bench: Callable[[Request], Any]) -> None:
@@ -56,7 +66,7 @@ def serve(arguments: Sequence[str] | None, *, package: str, bench: Callable[[Req
         package: the backend, `"ptycho_torch"` or `"ptycho_tf"`.
         bench: makes the backend's bench; imports the framework.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"python -m {package}.probe",
         description="Answer requests with figures; several pairs share one import of the framework.",
     )
@@ -66,6 +76,8 @@ def serve(arguments: Sequence[str] | None, *, package: str, bench: Callable[[Req
     with exit_on_error():
         if len(args.request) != len(args.out):
             raise UsageError(f"{len(args.request)} --request and {len(args.out)} --out; give one --out a --request")
+        if (record := os.environ.get(probe_trace.VARIABLE)) is not None:
+            probe_trace.follow(Path(record), fingerprint.ROOT / package)
         for path, out in zip(args.request, args.out, strict=True):
             answer(path, out, package, bench)
 

@@ -14,16 +14,15 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ptycho import batches, checkpoint, output, params, raw_data
+from ptycho import batches, checkpoint, flat_comparison, output, params, raw_data, suspicion
 from ptycho.config import InferenceConfig, ModelConfig, update_legacy_dict
 from ptycho.dataset import Dataset
 from ptycho.engine import Engine
-from ptycho.errors import CheckpointError, PtychoError
+from ptycho.errors import CheckpointError, PtychoError, SuspicionError
 from ptycho.stitching import Reconstruction, Stitcher
 from ptycho.store import Store
-
-log = logging.getLogger(__name__)
 
 RECONSTRUCTION = "reconstruction.npz"
 PICTURES = ("reconstructed_amplitude.png", "reconstructed_phase.png")
@@ -57,6 +56,8 @@ def run(config: InferenceConfig, backend: str) -> InferenceResult:
         CheckpointError: weights that are missing, damaged or of an unknown kind.
         ContractError, ConfigurationError, UsageError: as the data path does, before the backend is imported.
         DeviceError: the device is not there.
+        SuspicionError: with `strict`, for data that look wrong, before the backend is imported, or, once everything
+            is written, for a reconstruction that is no better than a flat object.
     """
     started = perf_counter()
     tensors, meta = checkpoint.load(checkpoint.find_model(config.model_path))
@@ -65,6 +66,7 @@ def run(config: InferenceConfig, backend: str) -> InferenceResult:
     output.prepare(config.output_dir)
     update_legacy_dict(params.cfg, config)
     dataset = raw_data.load(config)
+    suspicions = suspicion.warn(dataset, strict=config.runtime.strict)
     prepared = raw_data.prepare_for_inference(
         config.data,
         model,
@@ -84,21 +86,60 @@ def run(config: InferenceConfig, backend: str) -> InferenceResult:
         )
     predicted = perf_counter()
     save(config.output_dir, reconstruction)
+    saved = perf_counter()
+    against_flat, warning = compare_with_flat(
+        reconstruction, dataset, prepared.groups, epochs=meta.epoch, suspicious=bool(suspicions)
+    )
     summary = {
         "backend": backend,
         "patterns": int(store.groups.size),
         "input_sha256": prepared.stages.normalised,
         "engine": engine.fingerprint(),
+        "suspicions": suspicions,
+        "against_flat": against_flat,
         "scores": None if config.runtime.quiet else _scores(reconstruction, dataset),
         "seconds": {
             "data": loaded - started,
             "import": imported - loaded,
             "predict": predicted - imported,
-            "save": perf_counter() - predicted,
+            "save": saved - predicted,
+            "judge": perf_counter() - saved,
         },
     }
     output.write_text(config.output_dir / "inference.json", json.dumps(summary, indent=2) + "\n")
+    if config.runtime.strict and warning is not None:
+        raise SuspicionError(f"{warning}\n{config.output_dir} is complete; --strict makes this an error")
     return InferenceResult(reconstruction=reconstruction, output_dir=config.output_dir, summary=summary)
+
+
+def compare_with_flat(
+    reconstruction: Reconstruction,
+    dataset: Dataset,
+    groups: NDArray[np.int64],
+    *,
+    epochs: int,
+    suspicious: bool,
+    log: logging.Logger | None = None,
+) -> tuple[dict[str, Any], str | None]:
+    """
+    Whether a reconstruction is better than a flat object, with a warning on stderr where it is not.
+
+    Args:
+        reconstruction: the stitched object.
+        dataset: the scan.
+        groups: `(G, C)` indices of the patterns that were stitched.
+        epochs: how many the network has been trained for.
+        suspicious: whether the file itself looks wrong.
+        log: where the warning goes, too.
+
+    Returns:
+        The comparison as plain values, its warning among them, and that warning or None.
+    """
+    found = flat_comparison.compare(reconstruction, dataset, groups)
+    warning = found.warning(epochs=epochs, suspicious=suspicious)
+    if warning is not None:
+        output.warn(warning, log)
+    return {**found.as_dict(), "warning": warning}, warning
 
 
 def reconstruct(engine: Engine, store: Store, *, batch_size: int, num_workers: int = 0) -> Reconstruction:

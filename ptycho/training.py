@@ -28,6 +28,7 @@ from ptycho import (
     params,
     raw_data,
     reconstruction,
+    suspicion,
     tracking,
     weights,
 )
@@ -35,6 +36,7 @@ from ptycho.clock import Clock
 from ptycho.config import TrainingConfig, flatten, update_legacy_dict
 from ptycho.dataset import Dataset
 from ptycho.engine import Engine
+from ptycho.errors import SuspicionError
 from ptycho.group import Group
 from ptycho.ranks import ALONE, Ranks
 from ptycho.raw_data import Prepared
@@ -96,11 +98,16 @@ def run(config: TrainingConfig, backend: str, ranks: Ranks = ALONE) -> TrainingR
         ContractError, ConfigurationError, UsageError: as the data path does, before the backend is imported.
         CheckpointError: `resume` without a checkpoint, or with one of another training.
         DeviceError: the device is not there.
+        SuspicionError: with `strict`, for data that look wrong, before the backend is imported, or, once everything
+            is written, for a stitched object that is no better than a flat one.
     """
     ranks.admit(config.batch_size)
     with group.joined(ranks, backend, config.runtime) as others:
         result = (_lead if ranks.leads else _follow)(config, backend, ranks, others)
         with group.together(others):  # nobody ends well before the one that leads has written everything
+            warning = result.summary.get("against_flat", {}).get("warning")
+            if config.runtime.strict and warning is not None:
+                raise SuspicionError(f"{warning}\n{result.output_dir} is complete; --strict makes this an error")
             return result
 
 
@@ -112,6 +119,8 @@ def _lead(config: TrainingConfig, backend: str, ranks: Ranks, others: Group | No
     with output.logging_to(folder, quiet=config.runtime.quiet):
         with clock.phase("data"):
             dataset, prepared, test, resumed = _read(config, folder, others)
+            with group.together(others):
+                suspicions = _suspicions(config, dataset, test)
         output.write_text(folder / CONFIG, json.dumps(flatten(config), indent=2) + "\n")
         log.info("seed %d, %d groups, input sha256 %s", prepared.seed, prepared.n_groups, prepared.stages.normalised)
         with tracking.open_tracker(folder, enabled=config.mlflow, resume=config.resume) as tracker:
@@ -130,6 +139,7 @@ def _lead(config: TrainingConfig, backend: str, ranks: Ranks, others: Group | No
                 tracker.artifact(folder / LOSS_CURVE, "pictures")
             summary: dict[str, Any] = {
                 **_summary(prepared, rows),
+                **suspicions,
                 "fingerprint": fingerprint.collect(
                     packages=FRAMEWORKS.get(backend, ()), device=engine.device, seed=prepared.seed
                 ),
@@ -138,7 +148,9 @@ def _lead(config: TrainingConfig, backend: str, ranks: Ranks, others: Group | No
             }
             if config.stitch:
                 with clock.phase("stitch"):
-                    _stitch(config, folder, engine, test or dataset, prepared)
+                    summary["against_flat"] = _stitch(
+                        config, folder, engine, test or dataset, prepared, suspicious=any(suspicions.values())
+                    )
                 for picture in reconstruction.PICTURES:
                     tracker.artifact(folder / picture, "pictures")
         summary |= {"tracking": tracker.summary, "seconds": clock.seconds}
@@ -152,6 +164,8 @@ def _follow(config: TrainingConfig, backend: str, ranks: Ranks, others: Group | 
     folder = config.output_dir.absolute()
     update_legacy_dict(params.cfg, config)
     dataset, prepared, test, resumed = _read(config, folder, others)
+    with group.together(others):
+        pass  # the one that leads looks for suspicions, and may refuse the data
     engine = _build(_creator(backend, others), config, prepared)
     _share_store(config, dataset, prepared, others)
     with Store.for_run(config.store_dir, dataset, prepared) as store:
@@ -268,10 +282,26 @@ def _evaluate(
     return {"loss": losses.mean_total, "deviance": losses.mean_deviance}
 
 
-def _stitch(config: TrainingConfig, folder: Path, engine: Engine, dataset: Dataset, prepared: Prepared) -> None:
-    """Reconstruct a scan with the network as it is now, into the training's own folder."""
+def _suspicions(config: TrainingConfig, dataset: Dataset, test: Dataset | None) -> dict[str, list[str]]:
+    """What looks wrong about the files, said on stderr and in the log; the test file counts where it is another one."""
+    strict = config.runtime.strict
+    found = {"suspicions": suspicion.warn(dataset, strict=strict, log=log)}
+    if test is not None and test is not dataset:
+        found["test_suspicions"] = suspicion.warn(test, strict=strict, log=log)
+    return found
+
+
+def _stitch(
+    config: TrainingConfig, folder: Path, engine: Engine, dataset: Dataset, prepared: Prepared, *, suspicious: bool
+) -> dict[str, Any]:
+    """Reconstruct a scan with the network as it is now, into the training's own folder; how it stands beside flat."""
     with _store_of(config, dataset, prepared) as store:
-        reconstruction.save(folder, reconstruction.reconstruct(engine, store, batch_size=INFERENCE_BATCH))
+        made = reconstruction.reconstruct(engine, store, batch_size=INFERENCE_BATCH)
+        reconstruction.save(folder, made)
+        found, _ = reconstruction.compare_with_flat(
+            made, dataset, store.groups, epochs=config.nepochs, suspicious=suspicious, log=log
+        )
+    return found
 
 
 def _store_of(config: TrainingConfig, dataset: Dataset, prepared: Prepared) -> AbstractContextManager[Store]:

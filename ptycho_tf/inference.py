@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
-from ptycho import cli
 from ptycho.errors import exit_on_error
-from ptycho_tf import workflows
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse a command line, reconstruct, and show the scores where the file knows the truth."""
     with exit_on_error():
+        # Here, so that a package that is missing is one sentence.
+        from ptycho import cli
+        from ptycho_tf import workflows
+
         config = cli.inference_config(arguments, prog="ptycho_tf.inference")
         result = workflows.infer(config)
         if not config.runtime.quiet:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import job, runroot, tables
+from harness import job, report_commands, runroot, tables
 from harness.benchmark import gate, logged, machine, plugin_options, revision
 from harness.benchmark.gate import Block, Ruling, Side
 from harness.benchmark.plan import Plan
@@ -175,4 +175,5 @@ def main(options: Options, *, follow: int | None, as_json: bool) -> int:
         return int(made.verdict)
     tables.show(made.table(), title=f"against {made.base[:12]}: {made.verdict.name.lower()} (exit {int(made.verdict)})")
     print(f"report: {path}", flush=True)
+    print(report_commands.how_to_see(path.parent), flush=True)
     return int(made.verdict)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import child, environment, runroot, tables
+from harness import child, environment, report_commands, runroot, tables
 from harness import events as event_log
 from harness.benchmark import charts, history, logged, machine, plan, plugin_options
 from harness.benchmark.history import Entry
@@ -259,4 +259,5 @@ def main(options: Options, *, follow: int | None, as_json: bool) -> int:
         if row["verdict"] != "pass":
             print(f"{name}: {row['verdict']}: {row.get('sentence') or 'it did not report'}")
     print(f"report: {path}", flush=True)
+    print(report_commands.how_to_see(path.parent), flush=True)
     return int(made.verdict)

@@ -5,7 +5,6 @@ The packages come from the revision's tree, the calibration kernel and this file
 sides. A slice is one optimiser step as a training takes it, from the batch in the store to the loss as a number.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmark import sample, slices
+from ptycho.command_line import Parser
 
 BATCH, WARM_UP = 2, 12
 UNITS = 250
@@ -23,7 +23,7 @@ UNITS = 250
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse a command line, measure, and write the file."""
-    parser = argparse.ArgumentParser(prog="python -m harness.benchmark.training_sample")
+    parser = Parser(prog="python -m harness.benchmark.training_sample")
     parser.add_argument("package", help="the backend")
     parser.add_argument("--tree", type=Path, required=True, help="where core and backend must come from")
     parser.add_argument("--scan", type=Path, required=True, help="NPZ scan")

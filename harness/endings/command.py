@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import origin, processes, run_log, runroot
+from harness import origin, processes, report_commands, run_log, runroot
 from harness.endings import campaign, jobs, plan, report
 from harness.endings.campaign import Score
 from harness.endings.plan import Planned
@@ -128,4 +128,5 @@ def main(options: Options, *, follow: int | None) -> int:
     else:
         report.show(score)
         print(f"report: {path}", flush=True)
+        print(report_commands.how_to_see(path.parent), flush=True)
     return int(score.verdict)

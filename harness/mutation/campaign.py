@@ -72,6 +72,8 @@ class Score:
     @property
     def verdict(self) -> Verdict:
         """A pass only if every mutant ended as its entry promises, and hardly a verdict accused the wrong side."""
+        if any(item.outcome is not Outcome.ERROR and not item.is_right for item in self.trials):
+            return Verdict.FAIL  # no trial that could not be made excuses one that was
         if any(item.outcome is Outcome.ERROR for item in self.trials):
             return Verdict.INFRA
         promised = bool(self.trials) and all(item.is_right for item in self.trials)

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import origin, processes, run_log, runroot
+from harness import origin, processes, report_commands, run_log, runroot
 from harness.events import EventLog
 from harness.expectations import Expected
 from harness.interruption import Interruption
@@ -179,6 +179,7 @@ def main(options: Options, *, follow: int | None) -> int:
     else:
         (edits_report if options.edits else report).show(score)
         print(f"report: {path}", flush=True)
+        print(report_commands.how_to_see(path.parent), flush=True)
     if options.write:
         for written in (edits_report if options.edits else readme).write(score, options.checkout):
             print(f"written: {written}", file=sys.stderr)

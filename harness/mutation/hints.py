@@ -11,7 +11,8 @@ from harness.mutation.overlay import Edit
 FEW = 2
 """Steps from red to the edited line that count as found."""
 
-_HINT = re.compile(r"([\w./-]+\.py)(?::(\d+))?(?:, ([\w<>]+)\(\))?")
+_LINE = re.compile(r"\s*(look at|or): ([\w./-]+\.\w+)(?::\d+)?(?:, ([\w.<>]+))?")
+"""A place on the terminal: `look at: FILE[:LINE][, FUNCTION()][: TEXT]`; further ones follow at once, behind `or:`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +39,16 @@ class Spot:
 
 
 def named(terminal: str) -> list[Spot]:
-    """The places behind `look at:`, in their order."""
-    lines = (line.partition("look at:")[2] for line in terminal.splitlines() if "look at:" in line)
-    return [Spot(file=match[1], function=match[3] or "") for line in lines for match in _HINT.finditer(line)]
+    """The places to look at, the likeliest first."""
+    found: list[Spot] = []
+    follows = False
+    for line in terminal.splitlines():
+        match = _LINE.match(line)
+        follows = match is not None and (match[1] == "look at" or follows)
+        if match is not None and follows:
+            # The class is left out: what an edit stands in is known by its innermost name.
+            found.append(Spot(file=match[2], function=(match[3] or "").rpartition(".")[2]))
+    return found
 
 
 def steps(hints: Sequence[Spot], edited: Spot) -> int | None:

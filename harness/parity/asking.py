@@ -24,6 +24,7 @@ from harness.supervision.limits import Limits
 from harness.supervision.phases import START
 from harness.target_parts import Probe
 from harness.targets import Target
+from ptycho import probe_trace
 from ptycho.errors import InfrastructureError, UsageError
 from ptycho.probe import MANIFEST, QUANTITIES, Request
 from ptycho.verdict import Verdict
@@ -189,7 +190,7 @@ class _Asking:
         processes: how many it took.
         deaths: how many of them its code ended.
         hangs: how many rungs hung.
-        kills: by request and rung, where a process was killed from outside.
+        unexplained: by request and rung, where a process ended without saying why: killed, or without a traceback.
     """
 
     party: Party
@@ -202,12 +203,17 @@ class _Asking:
     processes: int = 0
     deaths: int = 0
     hangs: int = 0
-    kills: dict[tuple[int, str], Failure] = field(default_factory=dict)
+    unexplained: dict[tuple[int, str], Failure] = field(default_factory=dict)
 
     @property
     def unanswered(self) -> list[_Item]:
         """Requests of which a rung is still to be answered."""
         return [item for item in self.items if item.rest]
+
+    @property
+    def record(self) -> Path:
+        """The lines that a traced process ran."""
+        return self.kept.scratch / f"{self.label}.trace"
 
     def run(self, interruption: Interruption, timeout_s: float) -> None:
         """Ask what is still to be answered, in one process."""
@@ -266,6 +272,8 @@ class _Asking:
             argv += ["--request", str(path), "--out", str(out)]
         token = f"{kept.token}-{label}"
         extra = {name: text.format(**values) for name, text in party.described.environment.items()}
+        place = asked[0][0].number, asked[0][0].rest[0]
+        traced = {probe_trace.VARIABLE: str(self.record)} if place in self.unexplained else {}
         env = environment.build(
             cell,
             token=f"{kept.token}:{token}",
@@ -274,7 +282,7 @@ class _Asking:
             import_root=party.root,
             gpu=False,
             # A crash in native code is then traced to the line that called it.
-            extra=extra | ONE_THREAD | {"PYTHONFAULTHANDLER": "1"},
+            extra=extra | ONE_THREAD | {"PYTHONFAULTHANDLER": "1"} | traced,
         )
         steps = max((max(item.request.steps, default=0) for item, _, _ in asked), default=0)
         phases = dict.fromkeys(QUANTITIES, RUNG_TIMEOUT_S) | {QUANTITIES[-1]: RUNG_TIMEOUT_S + STEP_TIMEOUT_S * steps}
@@ -302,8 +310,8 @@ class _Asking:
             return
         item.delivered = True
         for rung in set(item.request.quantities) - set(item.answer.failures):
-            if (kill := self.kills.get((item.number, rung))) is not None:
-                item.failures[rung] = replace(kill, answered=True)
+            if (death := self.unexplained.get((item.number, rung))) is not None:
+                item.failures[rung] = replace(death, answered=True)
         whole = item.answer
         self.events.write(
             "probe.answer",
@@ -328,12 +336,15 @@ class _Asking:
             self._fail_last(why)
             return
         place = item.number, item.rest[0]
-        if why.kind is Kind.KILLED and place not in self.kills:
-            # Somebody killed it, or it kills itself in a way that looks the same: asked again, it shows which.
-            self.kills[place] = why
+        silent = why.kind is Kind.KILLED or (why.kind is Kind.DIED and why.location is None)
+        if silent and place not in self.unexplained:
+            # Asked again, it shows whether somebody killed it or its own code did, and at which line.
+            self.unexplained[place] = why
             return
         if why.kind is Kind.KILLED:
             why = replace(why, kind=Kind.DIED, sentence=f"{why.sentence} twice at the same place", verdict=Verdict.FAIL)
+        if silent:
+            why = replace(why, location=failure.last_line(self.record, self.party.root))
         self.deaths += 1
         self.hangs += why.kind is Kind.HUNG
         if at_start and not began:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness import origin, run_log, runroot, target_environment, target_presence, targets
+from harness import origin, report_commands, run_log, runroot, target_environment, target_presence, targets
 from harness.events import EventLog
 from harness.expectations import Expected
 from harness.interruption import Interruption
@@ -125,6 +125,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
             parties=_parties(heard),
             proof=proof,
             unanswered=tuple(name for name in QUANTITIES if name not in options.answered),
+            foreign=tuple(party.side for party in options.parties if party.target is not None),
             seed=options.seed,
             seconds=time.monotonic() - clock,
         )
@@ -318,6 +319,7 @@ def main(options: Options, *, follow: int | None, wanted: Sequence[int] = ()) ->
     else:
         show()
         print(f"report: {path}", flush=True)
+        print(report_commands.how_to_see(path.parent), flush=True)
     return int(verdict)
 
 

@@ -8,26 +8,25 @@ tensor's own floor, which is what rounding alone does to it.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import combinations, permutations
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.parity.axes import label
+from harness.parity.elements import FEW, Element, apart, gap, listed
+from harness.parity.figures import readable
 from harness.parity.location import Location
 from ptycho.verdict import Verdict
 
 Array = NDArray[Any]
 
-WORST = 3
-"""Elements that are listed of a tensor that fails."""
-
 SHARED = 0.1
 """Two sides that differ by less than this part of their distance from the oracle err together."""
-
 
 SINGLE: Mapping[Any, Any] = {
     np.dtype(np.float64): np.dtype(np.float32),
@@ -47,14 +46,6 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Element:
-    """One element: where, and what each party has there."""
-
-    index: tuple[int, ...]
-    values: Mapping[str, str]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Judgement:
     """
     What became of one comparison.
@@ -67,7 +58,8 @@ class Judgement:
         tolerance: largest D that passes; None where values must be equal.
         guilty: sides that are at fault, by the oracle.
         shared: whether the sides agree with each other and not with the oracle: the fault is in what they share.
-        worst: elements that differ most.
+        worst: elements that differ, the worst first.
+        differing: how many elements differ; None where that was not counted.
         beyond_tolerance: whether something else than D failed, so that no tolerance would pass.
         floor: D that rounding alone makes of this tensor in the precision of the run; None if it was not measured.
         location: line of code at which a side could not answer; None where values were compared.
@@ -83,6 +75,7 @@ class Judgement:
     guilty: tuple[str, ...] = ()
     shared: bool = False
     worst: tuple[Element, ...] = ()
+    differing: int | None = None
     beyond_tolerance: bool = False
     floor: float | None = None
     location: Location | None = None
@@ -230,13 +223,13 @@ def judge(
         figures["between"] = _distance(comparable[one], comparable[other])
     allowed = limit.tolerance if limit.gated else None
     if allowed is not None:
-        for side, value in comparable.items():
+        for side in comparable:
             if figures[side] > allowed:
                 guilty += [side] if side not in guilty else []
-                reasons.append(f"{side} is {figures[side]:.2e} from the oracle; allowed {allowed:.1e}")
-                reasons += _transposed(side, value, expected, allowed)
+                reasons.append(f"{side} is {readable(figures[side])} from the oracle; allowed {readable(allowed)}")
         if figures.get("between", 0.0) > allowed and not guilty:
-            reasons.append(f"the backends are {figures['between']:.2e} from each other; allowed {allowed:.1e}")
+            between = readable(figures["between"])
+            reasons.append(f"the backends are {between} from each other; allowed {readable(allowed)}")
             guilty = [max(comparable, key=figures.__getitem__)]
     unbalanced = _unbalanced(figures, comparable, limit) if allowed is not None and not guilty else []
     if unbalanced:
@@ -247,6 +240,7 @@ def judge(
         result, reasons = Result.NOT_GATED, ["not judged: rounding alone parts correct backends here"]
     elif not reasons and allowed is None:
         result, reasons = Result.UNVERIFIED, ["there is no floor that it could be judged by; --recalibrate measures it"]
+    worst, differing = _worst(tensor, comparable, expected, guilty, allowed)
     return Judgement(
         tensor=tensor,
         result=result,
@@ -255,7 +249,8 @@ def judge(
         tolerance=allowed,
         guilty=tuple(guilty),
         shared=_is_shared(guilty, comparable, figures),
-        worst=_worst(comparable, expected, guilty) if guilty else (),
+        worst=worst,
+        differing=differing,
         beyond_tolerance=any(wrong.values()) or bool(unbalanced),
         floor=limit.floor,
     )
@@ -303,8 +298,29 @@ def judge_exact(tensor: str, sides: Mapping[str, Any], expected: Mapping[str, An
         reasons=tuple(reasons),
         guilty=tuple(guilty),
         shared=len(guilty) > 1 and all(side in sides and sides[side] == sides[guilty[0]] for side in guilty),
+        worst=_unequal(tensor, sides, expected, guilty),
         beyond_tolerance=bool(guilty),
     )
+
+
+def _unequal(
+    tensor: str, sides: Mapping[str, Any], expected: Mapping[str, Any], guilty: Sequence[str]
+) -> tuple[Element, ...]:
+    """The entries of a list that differ; none where the values are no lists of one length."""
+    chosen = next((side for side in guilty if side in sides and side in expected), None)
+    if chosen is None or not all(isinstance(value, list) for value in (*sides.values(), *expected.values())):
+        return ()
+    wanted = expected[chosen]
+    if len(wanted) < 2 or {len(value) for value in sides.values()} != {len(wanted)}:
+        return ()
+    parties = {**sides, "oracle": wanted}
+    return tuple(
+        Element(
+            index=(k,), values={party: repr(value[k]) for party, value in parties.items()}, name=label(tensor, (k,))
+        )
+        for k in range(len(wanted))
+        if sides[chosen][k] != wanted[k]
+    )[:FEW]
 
 
 def _without_oracle(tensor: str, sides: Mapping[str, Array | None], limit: Limit) -> Judgement:
@@ -326,26 +342,13 @@ def _distance(actual: Array, expected: Array) -> float:
         return distance(actual[finite], expected[finite]) if finite.any() else (0.0 if finite.size == 0 else math.inf)
 
 
-def _transposed(side: str, actual: Array, expected: Array, tolerance: float) -> list[str]:
-    """What a tensor of fitting shape is, if it is the expected one with its axes in another order."""
-    for axes in permutations(range(actual.ndim)):
-        turned = actual.transpose(axes)
-        fits = axes != tuple(range(actual.ndim)) and turned.shape == expected.shape
-        if fits and _distance(turned, expected) <= tolerance:
-            return [f"{side} is the oracle's tensor with its axes in the order {axes}"]
-    return []
-
-
-def _worst(sides: Mapping[str, Array], expected: Array, guilty: list[str]) -> tuple[Element, ...]:
-    """The elements where a guilty side is furthest from the oracle."""
+def _worst(
+    tensor: str, sides: Mapping[str, Array], expected: Array, guilty: list[str], tolerance: float | None
+) -> tuple[tuple[Element, ...], int | None]:
+    """The elements where a guilty side differs from the oracle, and how many there are."""
     chosen = next((sides[side] for side in guilty if side in sides), None)
     if chosen is None or chosen.size == 0:
-        return ()
-    with np.errstate(invalid="ignore"):
-        gap = np.nan_to_num(np.abs(chosen - expected), nan=math.inf).ravel()
-    listed = []
-    for flat in np.argsort(gap, kind="stable")[::-1][:WORST]:
-        index = tuple(int(k) for k in np.unravel_index(int(flat), expected.shape))
-        values = {side: f"{value[index]:.17g}" for side, value in sides.items()}
-        listed.append(Element(index=index, values={**values, "oracle": f"{expected[index]:.17g}"}))
-    return tuple(listed)
+        return (), None
+    gaps = gap(chosen, expected)
+    differing = apart(gaps, expected, tolerance)
+    return listed(tensor, {**sides, "oracle": expected}, gaps, differing), int(np.sum(differing))

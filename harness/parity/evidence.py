@@ -1,12 +1,20 @@
-"""What is kept of a failure: the comparison that decided as a file that can be judged again, and its picture."""
+"""What is kept of a failure: the comparison that decided, as a file to judge again, and what it looks like."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from harness.parity import again, ladder, picture, replay
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.parity import again, diagnosis, in_situ, ladder, laws, picture, replay
+from harness.parity.axes import axes
+from harness.parity.comparison import Array, Judgement
+from harness.parity.elements import apart, extent, gap
 from harness.parity.hearing import Heard
 from harness.parity.ladder import Climbed
 from harness.parity.report import Evidence
+from harness.parity.resemblance import explain
 from harness.runroot import RunRoot
+from ptycho.probe import Request, below
 
 
 def keep(climbed: Sequence[Climbed], heard: Sequence[Heard], kept: RunRoot) -> Evidence:
@@ -19,25 +27,121 @@ def keep(climbed: Sequence[Climbed], heard: Sequence[Heard], kept: RunRoot) -> E
         kept: the run.
 
     Returns:
-        Paths and a command; empty where nothing failed, or only plain values, which are in the report itself.
+        Paths, a command and what the values resemble; empty where nothing failed, or only plain values, which are in
+        the report itself.
     """
     failed = ladder.first_failure(climbed)
-    if failed is None or failed.worst is None or not failed.worst.figures:
+    chosen = None if failed is None else diagnosis.decisive(failed)
+    if failed is None or chosen is None or not chosen.figures:
         return Evidence()
     item = next(item for item in heard if _was_climbed_on(item, failed))
-    tensor = failed.worst.tensor
+    tensor = chosen.tensor
     stem = f"{failed.precision}-gridsize-{failed.gridsize}-{tensor.replace('/', '-')}"
-    sides = {side: answer.arrays.get(tensor) for side, answer in item.answers.items()}
+    arrays = {side: answer.arrays for side, answer in item.answers.items()}
+    sides = {side: given.get(tensor) for side, given in arrays.items()}
+    question = item.question
     if failed.rung.name in again.RUNGS:
-        arrays = {side: answer.arrays for side, answer in item.answers.items()}
-        question = item.question
         file = replay.save_with_request(kept.path / f"{stem}.npz", tensor, question.path, question.request, arrays)
-        oracle = again.reference(item.question.request, tensor)
+        expected = again.reference(question.request, tensor)
+        if expected is None:
+            sides, expected = _pair(question.request, chosen, arrays)
     else:
-        oracle = item.expected.arrays.get(tensor)
-        file = replay.save(kept.path / f"{stem}.npz", tensor, failed.gridsize, sides, oracle, failed.precision)
-    drawn = picture.save(kept.pictures / f"{stem}.png", tensor, sides, oracle)
-    return Evidence(replay=str(file), picture=str(drawn) if drawn else None, command=replay.command(file))
+        expected = item.expected.arrays.get(tensor)
+        if tensor.startswith(in_situ.PREFIX):
+            made, expected = in_situ.comparison(question.request, tensor, arrays)
+            sides = dict(made)
+        file = replay.save(kept.path / f"{stem}.npz", tensor, failed.gridsize, sides, expected, failed.precision)
+    # A picture without the guilty side would show nothing but white.
+    shapes = [value.shape for side, value in sides.items() if side in chosen.guilty and value is not None]
+    shown = expected is not None and expected.shape in shapes
+    drawn = picture.save(kept.pictures / f"{stem}.png", tensor, sides, expected) if shown else None
+    return Evidence(
+        replay=str(file),
+        picture=str(drawn) if drawn else None,
+        command=replay.command(file),
+        resembles=relations(chosen, sides, expected),
+        extent=_extent(chosen, sides, expected),
+        size=0 if expected is None else int(expected.size),
+    )
+
+
+def _pair(
+    request: Request, chosen: Judgement, arrays: Mapping[str, Mapping[str, Array]]
+) -> tuple[dict[str, Array | None], Array | None]:
+    """Of a law, what the first guilty side made and what that must be."""
+    for law in laws.laws(request):
+        if chosen.tensor == f"R2c/{law.name}":
+            for side in chosen.guilty:
+                found = laws.pair(law, below(arrays[side], "R2c/"))
+                if found is not None:
+                    return {side: found[0]}, found[1]
+    return {}, None
+
+
+def relations(chosen: Judgement, sides: Mapping[str, Array | None], expected: Array | None) -> tuple[str, ...]:
+    """
+    What the guilty sides' tensors are, one sentence each where a relation to the expected one explains it.
+
+    Where only one index along an axis is wrong, a single channel for example, that part alone is looked at, too.
+    """
+    if expected is None:
+        return ()
+    made = []
+    tolerance = _tolerance(chosen)
+    names = axes(chosen.tensor, expected.ndim)
+    for side in chosen.guilty:
+        value = sides.get(side)
+        if value is None:
+            continue
+        found = explain(value, expected, tolerance, names)
+        if found:
+            made.append(f"{side} is {found}")
+        elif value.shape == expected.shape and expected.ndim > 1:
+            where = apart(gap(value, expected), expected, tolerance)
+            part = _single(where)
+            found = "" if part is None else explain(value[part], expected[part], tolerance, _left(names, part))
+            if found:
+                made.append(f"{side} in {extent(chosen.tensor, _along(where, part))} is {found}")
+    return tuple(made)
+
+
+def _tolerance(chosen: Judgement) -> float:
+    """Largest D; of an operation, whose limit is in rounding units, some of these."""
+    is_relative = chosen.tolerance is not None and not chosen.tensor.startswith("R2/")
+    return float(chosen.tolerance) if is_relative and chosen.tolerance is not None else 1e-12
+
+
+Part = tuple[int | slice, ...]
+Mask = NDArray[np.bool_]
+
+
+def _single(where: Mask) -> Part | None:
+    """The part of an array in which everything that differs lies, along the axes where that is a single index."""
+    found: list[int | slice] = []
+    for axis in range(where.ndim):
+        others = tuple(k for k in range(where.ndim) if k != axis)
+        indices = np.flatnonzero(where.any(axis=others))
+        found.append(int(indices[0]) if len(indices) == 1 and where.shape[axis] > 1 else slice(None))
+    chosen = tuple(found)
+    return chosen if any(isinstance(item, int) for item in chosen) and np.size(where[chosen]) > 3 else None
+
+
+def _left(names: tuple[str, ...], part: Part | None) -> tuple[str, ...]:
+    return tuple(name for name, item in zip(names, part or (), strict=True) if not isinstance(item, int))
+
+
+def _along(where: Mask, part: Part | None) -> Mask:
+    filled = np.zeros_like(where)
+    filled[part or ()] = True
+    return filled
+
+
+def _extent(chosen: Judgement, sides: Mapping[str, Array | None], expected: Array | None) -> str:
+    """Where everything that differs lies, of the first guilty side."""
+    value = next((sides.get(side) for side in chosen.guilty if sides.get(side) is not None), None)
+    if expected is None or value is None or value.shape != expected.shape:
+        return ""
+    return extent(chosen.tensor, apart(gap(value, expected), expected, _tolerance(chosen)))
 
 
 def _was_climbed_on(heard: Heard, climbed: Climbed) -> bool:

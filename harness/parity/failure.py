@@ -19,6 +19,7 @@ from harness import job
 from harness.child import Finished
 from harness.parity.location import Location
 from harness.supervision.limits import TIME
+from ptycho.packages import DISTRIBUTIONS
 from ptycho.verdict import Verdict
 
 
@@ -40,9 +41,6 @@ CODE_SIGNALS = tuple(
 )
 """Signals that a process brings upon itself; any other one was sent to it."""
 
-INSTALLED = ("torch", "tensorflow", "keras", "numpy", "scipy", "safetensors", "skimage", "matplotlib", "rich", "psutil")
-"""Packages that the environment must bring; another module that is not there was misspelt."""
-
 FULL = (errno.ENOSPC, errno.EDQUOT)
 NO_MEMORY = ("MemoryError", "OutOfMemoryError", "ResourceExhaustedError")
 NO_MEMORY_TEXT = "can't allocate memory"
@@ -50,6 +48,10 @@ ADAPTER_FILES = ("probe.py", "adapter.py")
 """Files of a backend that only pass on what others compute."""
 
 _FRAME = re.compile(r'File "([^"\n]+)", line (\d+)(?:,? in ([^\s,()]+))?')
+
+
+_CHATTER = re.compile(r"[IW]\d{4} |\d{4}-\d\d-\d\d .*: [IW] |WARNING: All log messages")
+"""Beginnings of lines that TensorFlow logs whatever happens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +106,7 @@ def of_error(record: Mapping[str, Any], root: Path, packages: Sequence[str]) -> 
         call=call if isinstance(call, str) else None,
     )
     module = str(record.get("module") or "").partition(".")[0]
-    if module in INSTALLED and not (root / module).exists():
+    if module in DISTRIBUTIONS and not (root / module).exists():
         sentence = f"cannot start: the package {module} is not installed in its environment"
         return Failure(kind=Kind.MACHINE, sentence=sentence, verdict=Verdict.INFRA)
     if name in NO_MEMORY or NO_MEMORY_TEXT in message:
@@ -146,8 +148,8 @@ def of_end(ended: Finished, limit_s: float, root: Path, packages: Sequence[str])
 
 def _of_exit(ended: Finished, output: str, root: Path, packages: Sequence[str]) -> Failure:
     """A process that ended by itself with an exit code that is no success."""
-    lines = [line for line in output.splitlines() if line.strip()]
-    last = lines[-1].strip() if lines else "it printed nothing"
+    lines = [line.strip() for line in output.splitlines() if line.strip() and not _CHATTER.match(line)]
+    last = lines[-1] if lines else "it printed nothing"
     if "Traceback (most recent call last)" not in output:
         verdict = job.verdict_of(ended)
         kind = Kind.MACHINE if verdict is not Verdict.FAIL else Kind.DIED
@@ -176,6 +178,15 @@ def frames_in(text: str, root: Path) -> list[Location]:
             file, line = path.relative_to(root).as_posix(), int(match[2])
             found.append(Location(file=file, line=line, function=_function(match[3]), text=_line(path, line)))
     return found
+
+
+def last_line(record: Path, root: Path) -> Location | None:
+    """The line of the backend that a traced process ran last; None if it recorded none."""
+    try:
+        frames = frames_in(record.read_text(errors="replace"), root)
+    except OSError:
+        return None
+    return frames[-1] if frames else None
 
 
 def _function(name: object) -> str:

@@ -137,12 +137,20 @@ def _collect(
         on_progress(message.party, message.number + 1)
         while following < len(questions) and len(rounds[following].answers) == len(sides):
             expected = rounds[following].expected
+            if expected is None and _is_silent(rounds[following].answers):
+                # Nobody has anything to compare: nobody need wait for what it would be compared with.
+                expected = Expected(exact={}, arrays={})
             if expected is None:
                 break
             answers = {side: rounds[following].answers[side] for side in sides}
             yield Heard(number=following, question=questions[following], answers=answers, expected=expected)
             rounds[following] = _Round(expected=None)
             following += 1
+
+
+def _is_silent(answers: Mapping[str, Answer]) -> bool:
+    """Whether no side answered anything at all."""
+    return all(answer.failures and not answer.arrays and not answer.exact for answer in answers.values())
 
 
 class _Stop(Interruption):

@@ -17,6 +17,8 @@ from harness.parity.rungs import RUNGS
 from ptycho import oracle_network
 from ptycho.probe import Request
 
+PREFIX = "R3/in_situ."
+
 (_LAYERS,) = (rung for rung in RUNGS if rung.name == "R3")
 
 
@@ -32,11 +34,40 @@ def judge_layers(request: Request, answers: Mapping[str, Mapping[str, Array]]) -
     floors = Floors.load()
     found = []
     for name in request.inputs:
-        for side, arrays in answers.items():
-            given, made = (arrays.get(f"R4/{name}.{end}") for end in ("in", "out"))
-            if given is None or made is None:
+        for side in answers:
+            tensor = f"{PREFIX}{name}.{side}"
+            sides, expected = comparison(request, tensor, answers)
+            if expected is None:
                 continue
-            expected = oracle_network.stage(name, request.weights)(np.asarray(given, dtype=np.float64)).output
-            allowed = limit(_LAYERS, f"R3/{name}", request.model.gridsize, request.precision, floors)
-            found.append(judge(f"R3/in_situ.{name}.{side}", {side: made}, expected, allowed))
+            allowed = limit(_LAYERS, limited_as(tensor), request.model.gridsize, request.precision, floors)
+            found.append(judge(tensor, sides, expected, allowed))
     return found
+
+
+def limited_as(tensor: str) -> str:
+    """The name by which a tensor's limits are known: of a layer in situ, those of the layer by itself."""
+    if not tensor.startswith(PREFIX):
+        return tensor
+    return f"R3/{tensor.removeprefix(PREFIX).rpartition('.')[0]}"
+
+
+def comparison(
+    request: Request, tensor: str, answers: Mapping[str, Mapping[str, Array]]
+) -> tuple[dict[str, Array], Array | None]:
+    """
+    What a layer in situ is compared with.
+
+    Args:
+        request: the question.
+        tensor: name of the judgement, `R3/in_situ.LAYER.SIDE`.
+        answers: arrays by side and `RUNG/NAME`.
+
+    Returns:
+        What the side's layer made, by side, and what the oracle makes of the same input; None where the forward pass
+        has no such checkpoint.
+    """
+    name, _, side = tensor.removeprefix(PREFIX).rpartition(".")
+    given, made = (answers[side].get(f"R4/{name}.{end}") for end in ("in", "out"))
+    if given is None or made is None:
+        return {}, None
+    return {side: made}, oracle_network.stage(name, request.weights)(np.asarray(given, dtype=np.float64)).output

@@ -23,6 +23,7 @@ class Law:
         needs: names of the answers that it is about.
         residual: how far they are from it; infinite where they cannot fulfil it at all.
         limit: largest residual that passes; 0 where something is counted.
+        pair: two things that must be the same, what was made and what it must be; None for another kind of law.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Law:
     needs: tuple[str, ...]
     residual: Callable[[Given], float]
     limit: float
+    pair: Callable[[Given], tuple[Array, Array]] | None = None
 
 
 def agree(
@@ -43,7 +45,7 @@ def agree(
             raise ValueError(f"shape {one.shape}, expected {other.shape}")
         return distance(one, other)
 
-    return Law(name=name, says=says, needs=needs, residual=residual, limit=limit)
+    return Law(name=name, says=says, needs=needs, residual=residual, limit=limit, pair=pair)
 
 
 def law_of(
@@ -60,7 +62,10 @@ def law_of(
             raise TypeError(f"type {given.dtype}, expected double precision")
         return distance(wide(given), value)
 
-    return Law(name=name, says=says, needs=needs, residual=residual, limit=limit)
+    def pair(arrays: Given) -> tuple[Array, Array]:
+        return actual(arrays), value
+
+    return Law(name=name, says=says, needs=needs, residual=residual, limit=limit, pair=pair)
 
 
 def counted(name: str, says: str, needs: tuple[str, ...], violations: Callable[[Given], float]) -> Law:

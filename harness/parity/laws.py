@@ -7,6 +7,7 @@ conservation, the shift theorem, its own adjoint, or a formula that imports no c
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from operator import itemgetter
@@ -15,6 +16,8 @@ import numpy as np
 
 from harness.parity import core_laws, formulas
 from harness.parity.comparison import Array, Judgement, Result
+from harness.parity.elements import Element, apart, gap, listed
+from harness.parity.figures import readable
 from harness.parity.formulas import wide
 from harness.parity.law import Given, Law, agree, law_of
 from harness.parity.operations import stray
@@ -79,11 +82,12 @@ def _judge(law: Law, given: Mapping[str, Given]) -> Judgement:
         elif figure == math.inf:
             reasons.append(f"{side} breaks it beyond any limit: {law.says}")
         elif figure > law.limit:
-            reasons.append(f"{side} breaks it by {figure:.2e}; allowed {law.limit:.1e}: {law.says}")
+            reasons.append(f"{side} breaks it by {readable(figure)}; allowed {readable(law.limit)}: {law.says}")
         if figure > law.limit:
             guilty.append(side)
         beyond = beyond or figure == math.inf
         figures[side] = figure
+    worst, differing = _worst(law, given[guilty[0]], guilty[0]) if guilty else ((), None)
     return Judgement(
         tensor=f"R2c/{law.name}",
         result=Result.FAIL if guilty else Result.PASS,
@@ -92,8 +96,34 @@ def _judge(law: Law, given: Mapping[str, Given]) -> Judgement:
         tolerance=law.limit,
         guilty=tuple(guilty),
         shared=law.name.startswith("core.") and len(guilty) > 1,
+        worst=worst,
+        differing=differing,
         beyond_tolerance=beyond,
     )
+
+
+def pair(law: Law, arrays: Given) -> tuple[Array, Array] | None:
+    """What was made and what a law says that it must be, in double precision; None where the law has no such pair."""
+    if law.pair is None or any(name not in arrays for name in law.needs):
+        return None
+    try:
+        made, expected = (np.asarray(array) for array in law.pair(arrays))
+    except (ValueError, IndexError, TypeError):
+        return None  # the judgement says that it cannot be put into the law
+    if made.shape != expected.shape or made.dtype.kind not in "fc":
+        return None
+    double = np.complex128 if np.iscomplexobj(made) or np.iscomplexobj(expected) else np.float64
+    return made.astype(double), expected.astype(double)
+
+
+def _worst(law: Law, arrays: Given, side: str) -> tuple[tuple[Element, ...], int | None]:
+    found = pair(law, arrays)
+    if found is None:
+        return (), None
+    made, expected = found
+    gaps = gap(made, expected)
+    differing = apart(gaps, expected, law.limit)
+    return listed(f"R2c/{law.name}", {side: made, "law": expected}, gaps, differing), int(np.sum(differing))
 
 
 def _has_nan(array: Array) -> bool:
@@ -315,7 +345,7 @@ def _true_patches(asked: Mapping[str, Case], gridsize: int) -> Iterator[Law]:
 def _probe(asked: Mapping[str, Case], request: Request) -> Iterator[Law]:
     single = request.precision != "f64"
     objects = wide(asked["illumination"].given["objects"])[:, :, None]
-    yield law_of(
+    given = law_of(
         "illumination.given",
         "the engine illuminates with the probe that it was given, scaled no second time",
         ("illumination",),
@@ -323,6 +353,8 @@ def _probe(asked: Mapping[str, Case], request: Request) -> Iterator[Law]:
         objects * request.probe,
         2.0**-23 if single else LIMIT,
     )
+    # What is shown is the probe alone: what became of it is not recognised under the object.
+    yield replace(given, pair=lambda a: (wide(a["illumination"]) / objects, request.probe + 0 * objects))
 
     def scale(arrays: Given) -> float:
         power = np.abs(wide(arrays["illumination"]) / objects) ** 2

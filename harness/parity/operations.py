@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity.comparison import WORST, Array, Element, Judgement, Result
+from harness.parity.comparison import Array, Judgement, Result
+from harness.parity.elements import Element, gap, listed
 from harness.parity.expectations import Expectation
+from harness.parity.figures import readable
 from harness.parity.formulas import wide
 
 
@@ -69,8 +71,9 @@ def judge_one(tensor: str, sides: Mapping[str, Array | None], expectation: Expec
             figures[side] = _figure(value, expectation)
             if figures[side] <= expectation.limit:
                 continue
-            reasons.append(f"{side} is off by {figures[side]:.3g} units; {_allowed(expectation)}")
+            reasons.append(f"{side} is {_off(figures[side], expectation)}")
         guilty.append(side)
+    worst, differing = _worst(tensor, sides, guilty[0], expectation) if guilty else ((), None)
     return Judgement(
         tensor=tensor,
         result=Result.FAIL if reasons else Result.PASS,
@@ -78,7 +81,8 @@ def judge_one(tensor: str, sides: Mapping[str, Array | None], expectation: Expec
         figures=figures,
         tolerance=expectation.limit,
         guilty=tuple(guilty),
-        worst=_worst(sides, guilty[0], expectation) if guilty else (),
+        worst=worst,
+        differing=differing,
         beyond_tolerance=beyond,
     )
 
@@ -95,8 +99,15 @@ def misfit(value: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) ->
     return f"has {broken} value(s) that are NaN or infinite" if broken else ""
 
 
-def _allowed(expectation: Expectation) -> str:
-    return f"{expectation.limit:.3g} allowed: {expectation.reason}"
+def _off(figure: float, expectation: Expectation) -> str:
+    """How far an answer is from the formula, and what is allowed."""
+    if expectation.limit == 0:
+        share = f"by up to {readable(figure)} times the largest value"
+        return f"off {share} from the formula; allowed 0: {expectation.reason}"
+    if not math.isfinite(figure):
+        return f"not zero where the formula is, which no rounding explains: {expectation.reason}"
+    units = f"{readable(figure)} rounding units from the formula"
+    return f"{units}; allowed {readable(expectation.limit)}: {expectation.reason}"
 
 
 def _errors(value: Array, expectation: Expectation) -> NDArray[np.float64]:
@@ -112,18 +123,20 @@ def _figure(value: Array, expectation: Expectation) -> float:
     return float(np.max(errors, initial=0.0) if expectation.norm is None else np.linalg.norm(errors, expectation.norm))
 
 
-def _worst(sides: Mapping[str, Array | None], side: str, expectation: Expectation) -> tuple[Element, ...]:
-    """The elements at which a side is furthest off."""
+def _worst(
+    tensor: str, sides: Mapping[str, Array | None], side: str, expectation: Expectation
+) -> tuple[tuple[Element, ...], int | None]:
+    """The elements that are beyond their bound, the largest difference first, and how many there are."""
     value = sides[side]
     if value is None or value.shape != expectation.value.shape:
-        return ()
-    errors = np.nan_to_num(_errors(value, expectation), nan=math.inf).ravel()
-    listed = []
-    for flat in np.argsort(errors, kind="stable")[::-1][:WORST]:
-        index = tuple(int(k) for k in np.unravel_index(int(flat), value.shape))
-        given = {name: _said(array[index]) for name, array in sides.items() if array is not None}
-        listed.append(Element(index=index, values={**given, "formula": _said(expectation.value[index])}))
-    return tuple(listed)
+        return (), None
+    expected = np.asarray(expectation.value).astype(np.complex128 if np.iscomplexobj(expectation.value) else np.float64)
+    gaps = gap(value, expected)
+    errors = np.nan_to_num(_errors(value, expectation), nan=math.inf)
+    beyond = errors > (expectation.limit if expectation.norm is None else 0.0)
+    differing = (beyond if np.any(beyond) else gaps > 0) | np.isinf(gaps)
+    given = {name: array for name, array in sides.items() if array is not None and array.shape == expected.shape}
+    return listed(tensor, {**given, "formula": expected}, gaps, differing, _said), int(np.sum(differing))
 
 
 def _said(value: Any) -> str:

@@ -45,6 +45,7 @@ _SHARED: Mapping[str, Any] = {
     "threads": 0,
     "num_workers": 0,
     "quiet": True,
+    "strict": False,
 }
 
 TRAINING: Mapping[str, Any] = {
@@ -78,6 +79,7 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "num_workers": {"num_workers": 3},
     "layout": {"layout": "legacy"},
     "measurement_domain": {"measurement_domain": "counts"},
+    "strict": {"strict": True},
 }
 
 RESPONSES: Mapping[str, Mapping[str, Any]] = {

@@ -1,15 +1,23 @@
 """One comparison kept as a file, so that it can be judged again and looked at without running anything else."""
 
 import json
+import os
+import shlex
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from harness import tables
 from harness.parity import again as once_more
+from harness.parity import element_table
 from harness.parity.comparison import Array, Judgement, judge
+from harness.parity.figures import readable
 from harness.parity.floors import Floors
+from harness.parity.in_situ import limited_as
 from harness.parity.ladder import limit
 from harness.parity.rungs import PRECISIONS, RUNGS
 from ptycho.errors import UsageError
@@ -19,8 +27,14 @@ SCHEMA = "ptycho-parity-replay/2"
 
 
 def command(path: Path) -> str:
-    """What to type to judge a kept comparison again."""
-    return f"python -m harness parity --replay {path}"
+    """What to type in the folder of this run to judge a kept comparison again, with the interpreter that runs now."""
+    return shlex.join([typed(Path(sys.executable)), "-m", "harness", "parity", "--replay", typed(path)])
+
+
+def typed(path: Path) -> str:
+    """A path as a person types it: from the current folder if it is below; links are not followed."""
+    inside = os.path.relpath(path)
+    return str(path) if inside.startswith(os.pardir) or not path.is_absolute() else inside
 
 
 def save(
@@ -94,7 +108,9 @@ def again(path: Path) -> Judgement:
             raise ValueError(f"its precision is {precision!r}")
     except (KeyError, ValueError, TypeError) as error:
         raise UsageError(f"{path} is no replay file of this version ({error!r})") from error
-    return judge(tensor, sides, arrays.get("oracle"), limit(rung, tensor, gridsize, precision, Floors.load()))
+    return judge(
+        tensor, sides, arrays.get("oracle"), limit(rung, limited_as(tensor), gridsize, precision, Floors.load())
+    )
 
 
 def _with_request(tensor: str, sides: Sequence[str], arrays: Mapping[str, Array]) -> Judgement:
@@ -108,14 +124,15 @@ def _with_request(tensor: str, sides: Sequence[str], arrays: Mapping[str, Array]
 def show(judgement: Judgement) -> None:
     """Print one judgement in full."""
     for side, figure in judgement.figures.items():
-        print(f"D({side}) = {figure:.3e}")
+        print(f"D({side}) = {readable(figure, 3)}")
     for reason in judgement.reasons:
         print(reason)
-    for element in judgement.worst:
-        print(f"{list(element.index)}: " + ", ".join(f"{name} {value}" for name, value in element.values.items()))
+    if judgement.worst:
+        rows = element_table.table([asdict(element) for element in judgement.worst], judgement.guilty)
+        print(tables.plain(rows))
     for name, units in judgement.noise_units.items():
-        print(f"{name} in noise units: {units:.3g}")
+        print(f"{name} in noise units: {readable(units, 3)}")
     least = judgement.minimum_tolerance
     if least is not None:
-        print(f"minimum tolerance that would pass: {least:.3e}")
+        print(f"minimum tolerance that would pass: {readable(least, 3)}")
     print(f"{judgement.tensor}: {judgement.result}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import tables
+from harness.parity import diagnosis
 from harness.parity.comparison import Judgement, Result
 from harness.parity.ladder import Climbed, first_failure, verdict
 from harness.parity.proof import Proof
@@ -27,11 +28,17 @@ class Evidence:
         replay: file of the comparison, or None where values are plain and are in the report itself.
         picture: of the difference, or None.
         command: what judges the comparison again, or None.
+        resembles: what a guilty side's tensor is, where a simple relation explains it.
+        extent: where all elements that differ lie; empty if they are everywhere.
+        size: number of elements of the tensor; 0 where none was kept.
     """
 
     replay: str | None = None
     picture: str | None = None
     command: str | None = None
+    resembles: tuple[str, ...] = ()
+    extent: str = ""
+    size: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +53,7 @@ class Report:
         parties: what each answer says of itself, by gridsize and side.
         proof: that a fault would have been seen.
         unanswered: rungs that a party's probe does not answer.
+        foreign: sides that are another checkout, of whose files nothing is known here.
         seed: of the problem.
         seconds: wall time.
     """
@@ -56,6 +64,7 @@ class Report:
     parties: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     proof: Proof = field(default_factory=Proof)
     unanswered: Sequence[str] = ()
+    foreign: Sequence[str] = ()
     seed: int
     seconds: float
 
@@ -112,6 +121,8 @@ class Report:
         failed = first_failure(self.climbed)
         if failed is None:
             return None
+        chosen = diagnosis.decisive(failed)
+        found = diagnosis.diagnose(failed, self.climbed, self.foreign, self.unanswered)
         return {
             "rung": failed.rung.name,
             "gridsize": failed.gridsize,
@@ -119,8 +130,9 @@ class Report:
             "guilty": list(failed.guilty),
             "suspect": failed.suspect,
             "catches": failed.rung.catches,
-            **(judgement(failed.worst) if failed.worst else {"reasons": ["nothing was compared"]}),
+            **(judgement(chosen) if chosen else {"reasons": ["nothing was compared"]}),
             **asdict(self.evidence),
+            **diagnosis.as_dict(found),
         }
 
 
@@ -142,7 +154,8 @@ def judgement(item: Judgement) -> dict[str, Any]:
         "tolerance": item.tolerance,
         "minimum_tolerance": item.minimum_tolerance,
         "worst_elements": [asdict(element) for element in item.worst],
-        "location": asdict(item.location) if item.location is not None else None,
+        "differing": item.differing,
+        "location": asdict(item.location) if item.location else None,
         "cause": item.cause.name.lower() if item.cause is not None else None,
     }
 
@@ -216,25 +229,8 @@ def show(report: Report) -> None:
 def _diagnose(report: Report) -> None:
     failed = first_failure(report.climbed)
     if failed is not None:
-        where = f"{failed.rung.name} at gridsize {failed.gridsize} in {failed.precision}"
-        print(f"\nfirst failing rung: {where}; guilty: {failed.suspect}")
-        print(f"points at: {failed.rung.catches}")
-        if failed.worst is not None:
-            for reason in failed.worst.reasons:
-                print(f"  {failed.worst.tensor}: {reason}")
-            if failed.worst.location is not None:
-                print(f"  look at: {failed.worst.location}")
-            for element in failed.worst.worst:
-                values = ", ".join(f"{name} {value}" for name, value in element.values.items())
-                print(f"  at {list(element.index)}: {values}")
-            if failed.worst.noise_units:
-                units = ", ".join(f"{name} {figure:.3g}" for name, figure in failed.worst.noise_units.items())
-                print(f"  in noise units: {units}")
-            if failed.worst.minimum_tolerance is not None:
-                print(f"  minimum tolerance that would pass: {failed.worst.minimum_tolerance:.2e}")
-        for label in ("picture", "replay", "command"):
-            if (value := getattr(report.evidence, label)) is not None:
-                print(f"  {label}: {value}")
+        found = diagnosis.diagnose(failed, report.climbed, report.foreign, report.unanswered)
+        print("\n" + "\n".join(diagnosis.lines(failed, found, report.evidence)))
     for sentence in report.proof.sentences():
         print(sentence)
     word = report.verdict.name.lower()

@@ -6,7 +6,6 @@ into its own figures: NumPy alone, in about a second. `python -m harness.parity.
 files; faults planted into the ladder itself are judged by it.
 """
 
-import argparse
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from harness.parity.defects import ABOVE, BELOW, DEFECTS, LIMITS, Array, drifted
 from harness.parity.ladder import Expected
 from harness.parity.report import Report
 from harness.parity.rungs import Known
+from ptycho.command_line import Parser
 from ptycho.errors import UsageError, exit_on_error
 from ptycho.probe import Request
 from ptycho.verdict import Verdict
@@ -359,7 +359,7 @@ def _replayed(base: Expected, quantities: Sequence[str], folder: Path) -> list[s
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Check the ladder on kept answers, each `forgeries.write` made; exit code 1 if it cannot be relied upon."""
-    parser = argparse.ArgumentParser(prog="python -m harness.parity.selfcheck", description=__doc__)
+    parser = Parser(prog="python -m harness.parity.selfcheck", description=__doc__)
     parser.add_argument("--request", type=Path, action="append", required=True, metavar="NPZ")
     parser.add_argument("--answers", type=Path, action="append", required=True, metavar="DIR", help="a folder a side")
     parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="what the answers were made from")

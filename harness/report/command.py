@@ -10,10 +10,12 @@ from typing import Any
 
 from harness.report import gather, standing
 from harness.report.standing import Standing
+from ptycho import packages
 from ptycho.errors import InfrastructureError, UsageError
 from ptycho.output import write_text
 
 FOLDER, FILE = "report", "index.html"
+SWEEP = "`python -m harness clean` removes what is left"
 LARGEST = 5_000_000
 """Bytes of a report that a phone still opens at once."""
 
@@ -27,11 +29,13 @@ class Made:
         path: its file.
         bytes: its size.
         standing: what it says first.
+        unbegun: names of runs that were killed before their first event, and therefore not in it.
     """
 
     path: Path
     bytes: int
     standing: Standing
+    unbegun: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -40,6 +44,8 @@ class Made:
             "report": str(self.path),
             "bytes": self.bytes,
             "verdict": found.verdict.name.lower(),
+            "word": found.word,
+            "sentence": found.sentence,
             "exit_code": int(found.verdict),
             "runs": [
                 {
@@ -54,6 +60,7 @@ class Made:
                 }
                 for entry in found.entries
             ],
+            "killed_before_their_first_event": list(self.unbegun),
             "did_not_run": [] if found.chosen else [kind.title for kind in found.absent],
         }
 
@@ -74,14 +81,15 @@ def write(folders: Sequence[Path], *, root: Path, out: Path | None = None) -> Ma
     try:
         from harness.report import page
     except ImportError as error:  # of a bare runner: only the page needs Jinja
-        raise InfrastructureError(f"the page cannot be drawn: {error}; install a lock of requirements/") from error
+        raise InfrastructureError(f"the page cannot be drawn: {packages.explain(error) or error}") from error
     runs = [gather.load(folder) for folder in folders] if folders else gather.newest(root)
     if not runs:
         raise UsageError(f"no run in {root}/runs; make one, for example with: nox -s torch_integration")
     running = [] if folders else [path.name for path in gather.under_way(root)]
+    unbegun = [] if folders else [path.name for path in gather.unbegun(root)]
     judged = standing.judge(runs, chosen=bool(folders))
     # Figures of other runs have no place in the report of one.
-    shown = page.make(judged, root=None if folders else root, running=running)
+    shown = page.make(judged, root=None if folders else root, running=running, unbegun=unbegun)
     path = out or (folders[0] if len(folders) == 1 else root) / FOLDER / FILE
     text = page.render(shown)
     try:
@@ -89,7 +97,7 @@ def write(folders: Sequence[Path], *, root: Path, out: Path | None = None) -> Ma
     except OSError as error:
         raise InfrastructureError(f"{path.parent} cannot be made: {error.strerror}; choose another --out") from error
     write_text(path, text)
-    return Made(path=path, bytes=len(text.encode()), standing=judged)
+    return Made(path=path, bytes=len(text.encode()), standing=judged, unbegun=tuple(unbegun))
 
 
 def main(folders: Sequence[Path], *, root: Path, out: Path | None, show: bool, as_json: bool) -> int:
@@ -108,7 +116,9 @@ def main(folders: Sequence[Path], *, root: Path, out: Path | None, show: bool, a
             marks = (", not current" if entry.stale else "") + (", does not count" if not entry.counts else "")
             ended = f"{entry.verdict.name.lower()} (exit {int(entry.verdict)}{marks})"
             print(f"{entry.run.name}: {ended}: {entry.sentence}")
-        print(f"{found.verdict.name.lower()} (exit {int(found.verdict)}): {found.sentence}")
+        if made.unbegun:
+            print(f"killed before the first event, and not in this report: {', '.join(made.unbegun)}; {SWEEP}")
+        print(f"{found.word} (exit {int(found.verdict)}): {found.sentence}")
         print(f"report: {made.path}")
     if made.bytes > LARGEST:
         print(f"warning: the report has {made.bytes} bytes, more than {LARGEST}", file=sys.stderr)

@@ -11,7 +11,7 @@ from typing import Any
 from harness.report import png
 from harness.report.gather import Run
 from harness.report.model import Cell, Cells, Picture, Table, toned
-from harness.report.values import NONE, figure, mapping, objects, text, texts
+from harness.report.values import figure, mapping, objects, text, texts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +22,11 @@ class Failure:
     Attributes:
         where: rung, gridsize and precision.
         guilty: whose fault it is, in words.
+        look_at: places in the code, the likeliest first.
         catches: what a failure there points at.
         tensor: its name.
-        reasons: what is wrong with it.
+        reasons: what is wrong with it, and what it resembles.
+        standing: what the other rungs say about it.
         facts: figures by name.
         distances: D and noise units by side.
         elements: the worst elements.
@@ -35,9 +37,11 @@ class Failure:
 
     where: str
     guilty: str
+    look_at: Sequence[str]
     catches: str
     tensor: str
     reasons: Sequence[str]
+    standing: Sequence[str]
     facts: Sequence[tuple[str, str]]
     distances: Table
     elements: Table
@@ -53,17 +57,27 @@ def of(run: Run, told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> 
         return None
     where = f"{text(found.get('rung'))} at gridsize {text(found.get('gridsize'))} in {text(found.get('precision'))}"
     least = found.get("minimum_tolerance")
+    # What only the log knows has no figures: none is not the same as an exact check.
     facts = (
-        ("allowed", "equal" if found.get("tolerance") is None else figure(found.get("tolerance"), "{:.2e}")),
-        ("smallest tolerance that would pass", "none: an exact check" if least is None else figure(least, "{:.2e}")),
-        ("noise floor of this tensor", figure(found.get("floor"), "{:.2e}")),
+        ()
+        if "tolerance" not in found
+        else (
+            ("allowed", "equal" if found.get("tolerance") is None else figure(found.get("tolerance"), "{:.2e}")),
+            (
+                "smallest tolerance that would pass",
+                "none: an exact check" if least is None else figure(least, "{:.2e}"),
+            ),
+            ("noise floor of this tensor", figure(found.get("floor"), "{:.2e}")),
+        )
     )
     return Failure(
         where=where,
         guilty=text(found.get("suspect")) or ", ".join(texts(found.get("guilty"))) or "not settled",
-        catches=text(found.get("catches")),
+        look_at=texts(found.get("look_at")),
+        catches=text(found.get("hint")) or text(found.get("catches")),
         tensor=text(found.get("tensor")),
-        reasons=texts(found.get("reasons")),
+        reasons=[*texts(found.get("reasons")), *texts(found.get("resembles")), *_where(found)],
+        standing=texts(found.get("standing")),
         facts=facts,
         distances=_distances(found),
         elements=_elements(found),
@@ -83,24 +97,28 @@ def _distances(found: Mapping[str, Any]) -> Table:
     return Table(caption="How far each side is off", headings=("distance of", "D", "noise units"), rows=rows)
 
 
+def _where(found: Mapping[str, Any]) -> list[str]:
+    """Where everything that differs lies, in words."""
+    extent = text(found.get("extent"))
+    return [f"all that differs is in {extent}"] if extent else []
+
+
 def _elements(found: Mapping[str, Any]) -> Table:
-    given = objects(found.get("worst_elements"))
-    names = list(dict.fromkeys(name for item in given for name in mapping(item.get("values"))))
-    rows: list[Cells] = [
-        (
-            Cell(text=str(item.get("index")), code=True),
-            *(Cell(text=text(mapping(item.get("values")).get(name)) or NONE, code=True) for name in names),
-        )
-        for item in given
-    ]
-    return Table(caption="The elements that are off most", headings=("element", *names), rows=rows)
+    from harness.parity import element_table
+
+    headings, *rows = element_table.table(objects(found.get("worst_elements")), texts(found.get("guilty"))) or [()]
+    return Table(
+        caption="The elements that differ most, the worst first",
+        headings=headings,
+        rows=[tuple(Cell(text=cell, code=True) for cell in row) for row in rows],
+    )
 
 
 def _picture(run: Run, found: Mapping[str, Any], where: str) -> Picture | None:
     path = run.inside(text(found.get("picture")), "pictures")
     if path is None or path.suffix != ".png":
         return None
-    words = f"{text(found.get('tensor'))} of {where}: the reference, and how far each backend is from it"
+    words = f"{text(found.get('tensor'))} of {where}: the reference, and the difference of each backend from it"
     return Picture(uri=png.uri(path.read_bytes()), alt=words, caption=words, large=True)
 
 

@@ -15,8 +15,9 @@ from typing import Any
 from harness import events, judgement, runroot, story
 from harness.events import Row
 from harness.judgement import Judgement
-from harness.outcome import GRAVITY, Problem
+from harness.outcome import Problem
 from harness.rebuild import LOG
+from harness.report import climbed
 from harness.report.values import mapping, text
 from harness.story import Story
 from ptycho.errors import UsageError
@@ -72,6 +73,13 @@ class Run:
         """A document, empty where there is none."""
         return self.documents.get(file, {})
 
+    @cached_property
+    def climbed(self) -> Mapping[str, Any]:
+        """The rungs of the ladder in the form of `parity.json`, after any ending; empty where none was climbed."""
+        if "parity-seeds.json" in self.documents:
+            return {}  # many ladders, of which this document says what there is to say
+        return climbed.document(self.document("parity.json"), self.told)
+
     @property
     def stated(self) -> Verdict | None:
         """The verdict that its own document states, or None."""
@@ -109,7 +117,7 @@ class Run:
             verdicts.append(self.stated)
         if not (self._unlogged and self.stated is not None):
             verdicts.append(self.judged.verdict)
-        return min(verdicts, key=GRAVITY.index)
+        return judgement.gravest(verdicts, failed=self.judged.failed)
 
     def inside(self, name: str, *folders: str) -> Path | None:
         """
@@ -179,18 +187,24 @@ def _name(path: Path, rows: Sequence[Row]) -> str:
         if row["event"] == "run.start":
             kind, name = text(row.get("kind")), text(row.get("name"))
             device = text(mapping(row.get("origin")).get("device"))
+        if row["event"] == "run.expect" and kind == "parity" and climbed.seeds(row.get("rungs")) > 1:
+            return DOCUMENTS["parity-seeds.json"]
         if row["event"] == "device.chosen":
             return text(row.get("lane"))
     if kind == "lane":
         return f"{name}-{'gpu' if device == 'cuda' else 'cpu'}"
-    return (name if kind == "benchmark" else kind) or "unknown run"
+    return (name if kind == "benchmark" else kind) or (story.NAMELESS if rows else story.UNBEGUN)
 
 
 def newest(root: Path) -> list[Run]:
-    """The newest run of every lane and kind below a workspace's folder; what runs at this moment is left out."""
+    """
+    The newest run of every lane and kind below a workspace's folder.
+
+    What runs at this moment is left out, and so is what was killed before its first event: nothing is known of it.
+    """
     found: dict[str, Path] = {}
     for run in runroot.find(root):
-        if run.events.is_file() and not (run.alive and not _ended(run.events)):
+        if run.has_begun and not (run.alive and not _ended(run.events)):
             found[_name(run.path, _head(run.events))] = run.path  # oldest first: the last one stays
     return [load(path) for path in found.values()]
 
@@ -199,6 +213,13 @@ def under_way(root: Path) -> Iterator[Path]:
     """Runs below a workspace's folder that run at this moment."""
     for run in runroot.find(root):
         if run.events.is_file() and run.alive and not _ended(run.events):
+            yield run.path
+
+
+def unbegun(root: Path) -> Iterator[Path]:
+    """Dead runs below a workspace's folder that were killed before their first event."""
+    for run in runroot.find(root):
+        if not run.alive and not run.has_begun and run.is_empty:
             yield run.path
 
 

@@ -11,12 +11,16 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness.judgement import STANDING
-from harness.report import first_failure, ladder_picture
+from harness import rung_results
+from harness.report import climbed, first_failure, ladder_picture
 from harness.report.first_failure import Failure
 from harness.report.gather import Run
 from harness.report.model import Cell, Cells, Table, toned
-from harness.report.values import NONE, count, figure, finite, mapping, number, objects, text, texts, times
+from harness.report.values import NONE, figure, finite, mapping, number, objects, text, texts, times
+from harness.rung_results import NOT_REACHED, STANDING
+
+ROWS = 100
+"""Rows of the table; a ladder has about forty, a survey over seeds as many for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +35,7 @@ class Mark:
         worst: largest figure, or None where values are equal or not.
         allowed: what is allowed, or None.
         tip: all of it in words.
+        logged: whether only the log knows of it, and no figure was kept.
     """
 
     precision: str
@@ -39,6 +44,7 @@ class Mark:
     worst: float | None
     allowed: float | None
     tip: str
+    logged: bool = False
 
     @property
     def share(self) -> float | None:
@@ -86,6 +92,7 @@ class Ladder:
         proof: what was planted to see that a pass is one.
         unverified: rungs about which the run says nothing, and why.
         summary: the ladder in a line.
+        unreached: rungs that the run did not reach, or not at every gridsize and precision.
     """
 
     steps: Sequence[Step]
@@ -96,11 +103,12 @@ class Ladder:
     proof: Table
     unverified: Sequence[tuple[str, str]]
     summary: str
+    unreached: Sequence[str] = ()
 
 
 def of(run: Run) -> Ladder | None:
-    """The ladder that a run climbed, or None if it left no `parity.json`."""
-    told = run.document("parity.json")
+    """The ladder that a run climbed, as far as it came; None of a run that climbs none."""
+    told = run.climbed
     if not told:
         return None
     rows = objects(told.get("rungs"))
@@ -118,7 +126,19 @@ def of(run: Run) -> Ladder | None:
         for name, why in unverified
         if name not in {step.name for step in steps}
     ]
-    standing = sum(step.result in STANDING for step in steps)
+    unreached = climbed.not_reached(run.told)
+    # A rung that stands where it was judged stands only if it was judged everywhere.
+    steps = [
+        replace(step, result=NOT_REACHED, margin=f"{step.margin}; not reached everywhere")
+        if step.name in unreached and step.result in STANDING
+        else step
+        for step in steps
+    ]
+    missing += [
+        replace(_step(name, []), result=NOT_REACHED, margin=f"the run did not reach {name}")
+        for name in unreached
+        if name not in {step.name for step in steps}
+    ]
     return Ladder(
         steps=tuple(reversed([*steps, *missing])),
         axis=ladder_picture.axis(),
@@ -129,8 +149,8 @@ def of(run: Run) -> Ladder | None:
         ),
         proof=_proof(mapping(told.get("proof"))),
         unverified=tuple(unverified),
-        summary=f"{standing} of {count(len(steps), 'rung')} stand"
-        + (f"; {count(len(unverified), 'rung')} not measured" if unverified else ""),
+        summary=climbed.tally(told, run.told).sentence,
+        unreached=unreached,
     )
 
 
@@ -142,14 +162,11 @@ def _step(name: str, rows: Sequence[Mapping[str, Any]]) -> Step:
     from harness.parity.rungs import RUNGS
 
     marks = tuple(_mark(row) for row in rows)
-    order = ("fail", "unverified", "known failure", "pass")
-    results = [mark.result for mark in marks]
-    result = next((word for word in order if word in results), results[0] if results else "unverified")
     what = next((rung.what for rung in RUNGS if rung.name == name), "")
     return Step(
         name=name,
         what=what,
-        result=result,
+        result=rung_results.worst(mark.result for mark in marks),
         marks=marks,
         picture=ladder_picture.scale(name, marks),
         margin=_margin(marks),
@@ -159,11 +176,18 @@ def _step(name: str, rows: Sequence[Mapping[str, Any]]) -> Step:
 def _mark(row: Mapping[str, Any]) -> Mark:
     worst, allowed = number(row.get("worst")), finite(row.get("tolerance"))
     where = f"{text(row.get('precision'))}, gridsize {text(row.get('gridsize'))}"
+    logged = bool(row.get(climbed.LOGGED))
     found = f"{figure(worst, '{:.2g}')} of {figure(allowed, '{:.2g}')} allowed"
     units = number(row.get("noise_units"))
     parts = [
         f"{where}: {text(row.get('result'))}",
-        found if worst is not None else "values are equal" if row.get("result") == "pass" else "values differ",
+        "no figures: the run ended early"
+        if logged
+        else found
+        if worst is not None
+        else "values are equal"
+        if row.get("result") == "pass"
+        else "values differ",
         f"{units:.2g} noise units" if units is not None else "",
         f"at {text(row.get('tensor'))}" if worst else "",
     ]
@@ -174,6 +198,7 @@ def _mark(row: Mapping[str, Any]) -> Mark:
         worst=worst,
         allowed=allowed,
         tip=", ".join(part for part in parts if part),
+        logged=logged,
     )
 
 
@@ -181,6 +206,8 @@ def _margin(marks: Sequence[Mark]) -> str:
     """How near the rung comes to its limit, in words."""
     shares = [mark.share for mark in marks if mark.share is not None]
     wrong = [mark for mark in marks if mark.result != "pass"]
+    if not shares and any(mark.logged for mark in marks):
+        return "fails; no figures were kept" if wrong else "stands; no figures were kept"
     if not shares:
         return f"{wrong[0].result}: values differ" if wrong else "equal"
     worst = max(shares)
@@ -197,17 +224,21 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
         compared = figure(row.get("compared"), "{:.0f}") + (f" ({gated:.0f} not gated)" if gated else "")
         result, worst = text(row.get("result")), number(row.get("worst"))
         shown = figure(worst, "{:.1e}") if worst is not None else "equal" if result == "pass" else "not equal"
+        allowed = "equal" if row.get("tolerance") is None else figure(row.get("tolerance"), "{:.0e}")
+        if row.get(climbed.LOGGED):
+            shown = allowed = NONE
         at = text(row.get("tensor")) if worst or result != "pass" else ""
         made.append(
             (
                 *(text(row.get(key)) for key in ("rung", "gridsize", "precision")),
                 *(compared, shown, figure(row.get("noise_units"))),
-                "equal" if row.get("tolerance") is None else figure(row.get("tolerance"), "{:.0e}"),
+                allowed,
                 Cell(text=at, code=True),
                 Cell(text=result, tone=toned(result)),
             )
         )
-    return Table(caption="Every rung at every gridsize and precision", headings=headings, rows=made)
+    caption = "Every rung at every gridsize and precision"
+    return Table(caption=caption, headings=headings, rows=made[:ROWS], more=max(0, len(made) - ROWS))
 
 
 def _proof(told: Mapping[str, Any]) -> Table:

@@ -15,7 +15,11 @@ from harness.report.gather import Run
 from harness.report.model import Cell, Cells, Chart, Table, toned
 from harness.report.timeline import Training
 from harness.report.values import NONE, count, figure, finite, mapping, number, objects, seconds, text, texts
+from harness.rung_results import ORDER
 from ptycho.errors import UsageError
+
+ROWS = 60
+"""Rows of a table; `verdict.json` has them all."""
 
 BUDGET_S = 120.0
 """Seconds that an epoch may take."""
@@ -79,6 +83,13 @@ def benchmarks(run: Run) -> Table:
                 Cell(text=verdict.lower() or NONE, tone=toned(verdict)),
             )
         )
+    named = {text(item.get("name")) for item in objects(run.document("bench.json").get("benchmarks"))}
+    if run.name == "benchmark":
+        # pytest-benchmark writes its file at the end: of a session that was stopped, the log knows more.
+        for name in dict.fromkeys((*run.told.benchmarks, *run.told.expected.benchmarks)):
+            if name not in named:
+                verdict = run.told.benchmarks.get(name, "did not report")
+                rows.append((Cell(text=name, code=True), *[NONE] * 6, Cell(text=verdict, tone=toned(verdict))))
     headings = ("benchmark", "median", "least", "most", "rounds", "patterns/s", "peak / MiB", "verdict")
     return Table(caption="Benchmarks", headings=headings, rows=rows)
 
@@ -150,6 +161,18 @@ def mutation(run: Run) -> Table:
         )
     headings = ("declared at", "planted", "found", "found late", "not found", "right side named")
     return Table(caption="Planted faults by the rung at which they must be found", headings=headings, rows=rows)
+
+
+def stopped(run: Run, kind: str) -> Table | None:
+    """Trials of a campaign that was stopped before it wrote its document, from its log; None for any other run."""
+    told = run.told
+    if told.kind != kind or run.documents or not (told.rungs or told.expected.rungs):
+        return None
+    results = told.tally.results
+    listed = sorted(results.items(), key=lambda item: ORDER.index(item[1]))
+    rows: list[Cells] = [(name, Cell(text=result, tone=toned(result))) for name, result in listed]
+    caption = f"The run was stopped; from its log: {told.tally.sentence}"
+    return Table(caption=caption, headings=("trial", "result"), rows=rows[:ROWS], more=max(0, len(rows) - ROWS))
 
 
 def _height(gate: str) -> tuple[int, str]:

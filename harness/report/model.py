@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-TONES = ("", "pass", "fail", "warn", "muted")
+TONES = ("", "pass", "fail", "warn", "open", "muted")
 """How a cell may look. The words say the same: no figure is told by its colour alone."""
 
 
@@ -108,6 +108,8 @@ def toned(verdict: str) -> str:
     word = verdict.lower()
     if word in ("pass", "passed", "killed", "equal"):
         return "pass"
-    if word in ("unverified", "known failure", "skipped", "inconclusive", "xfailed", "not run", "stale"):
+    if word in ("unverified", "known failure", "skipped", "inconclusive", "xfailed", "not run", "not reached", "stale"):
         return "warn"
+    if word == "incomplete":
+        return "open"
     return "fail" if word else ""

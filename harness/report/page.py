@@ -43,6 +43,7 @@ class Page:
         tables: by name: ledger, known, silent, fingerprint, mutation …
         absent: kinds of runs that there could be.
         running: names of runs that are under way.
+        unbegun: names of runs that were killed before their first event.
     """
 
     standing: Standing
@@ -64,9 +65,12 @@ class Page:
     fingerprint: Table
     absent: Sequence[Kind]
     running: Sequence[str]
+    unbegun: Sequence[str] = ()
 
 
-def make(standing: Standing, *, root: Path | None = None, running: Sequence[str] = ()) -> Page:
+def make(
+    standing: Standing, *, root: Path | None = None, running: Sequence[str] = (), unbegun: Sequence[str] = ()
+) -> Page:
     """
     Gather what a page shows.
 
@@ -74,11 +78,12 @@ def make(standing: Standing, *, root: Path | None = None, running: Sequence[str]
         standing: the judged runs.
         root: the workspace's folder for runs, for its history; None leaves that out.
         running: names of runs that are under way and therefore not shown.
+        unbegun: names of runs that were killed before their first event: there is nothing to show of them.
     """
     runs = [entry.run for entry in standing.entries]
     views = [sections.view(entry, number) for number, entry in enumerate(standing.entries, start=1)]
     lanes = [run for run in runs if run.is_lane]
-    climbed = next((run for run in runs if run.document("parity.json")), None)
+    climbed = next((run for run in runs if run.climbed), None)
     trained = _trainings(lanes)
     flat = [(fixture, training) for fixture, found in trained.items() for training in found]
     costs = [
@@ -102,14 +107,25 @@ def make(standing: Standing, *, root: Path | None = None, running: Sequence[str]
             made for run in runs for made in (regressions.against(run), regressions.self_test(run)) if made.rows
         ],
         ledger=sections.ledger(lanes),
-        endings=[table for run in runs if (table := measures.own_table(run, "endings.json", KILLED)) is not None],
+        endings=[
+            table
+            for run in runs
+            for table in (measures.own_table(run, "endings.json", KILLED), measures.stopped(run, "endings"))
+            if table is not None
+        ],
         faults=measures.faults(),
-        mutation=[made for run in runs if (made := measures.mutation(run)).rows],
+        mutation=[
+            made
+            for run in runs
+            for made in (measures.mutation(run), measures.stopped(run, "mutation"))
+            if made is not None and made.rows
+        ],
         known=sections.known(runs),
         silent=sections.silent(standing.entries),
         fingerprint=sections.fingerprint(runs),
         absent=() if standing.chosen else standing.absent,
         running=running,
+        unbegun=unbegun,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness import judgement
 from harness.outcome import COLUMNS
 from harness.report.gather import Run
 from harness.report.model import Cell, Cells, Table, toned
@@ -210,7 +211,8 @@ def silent(entries: Sequence[Entry]) -> Table:
     for entry in entries:
         run = entry.run
         rows += [
-            (run.name, _code(item.name or item.kind), Cell(text=item.why, tone="fail")) for item in run.judged.silent
+            (run.name, _code(item.name or item.kind), Cell(text=item.why, tone="fail"))
+            for item in judgement.grouped(run.told, run.judged.silent)
         ]
         skipped = (item for item in run.told.tests.values() if item.outcome == "skipped")
         rows += [(run.name, _code(item.test), first_line(item.message) or "skipped") for item in skipped]

@@ -1,15 +1,15 @@
 """
 The first thing that a report says: does the whole stand, and does each part of it?
 
-Nothing is green by absence. The gates are named here, and one that did not run fails the whole, as does one whose
-newest run is of another commit, lock or data set. What is run on demand counts if it is of the present state.
+Nothing is green by absence. The gates are named here, and while one has not run the whole is incomplete, which is no
+pass and no fail. An old green is no green: a gate whose newest run passed for another commit, lock or data set has not
+run, and one that failed there still fails. What is run on demand counts if it is of the present state.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness import lanes
-from harness.judgement import STANDING
 from harness.outcome import GRAVITY
 from harness.report.gather import Run
 from harness.report.values import count, figure, first_line, mapping, text
@@ -27,7 +27,7 @@ class Kind:
         title: how a reader calls it.
         matches: whether a run's name is of this kind.
         command: what makes such a run.
-        gate: whether the whole fails without it.
+        gate: whether the whole is incomplete without it.
         why: why it may be absent.
     """
 
@@ -76,7 +76,7 @@ class Entry:
 
     Attributes:
         run: the run.
-        verdict: what counts: its own, or a fail where it is stale.
+        verdict: its own.
         stale: how it differs from a whole run of the present state.
         counts: whether the whole depends on it.
         sentence: what there is to know in a line.
@@ -95,24 +95,48 @@ class Standing:
     The verdict of the whole.
 
     Attributes:
-        verdict: the gravest of what counts.
+        verdict: the gravest of what counts; inconclusive where a gate did not run and nothing failed.
         entries: one for each run.
         absent: kinds of run that there could be and is none of.
+        outdated: gates whose newest run passed, but not in the present state.
         chosen: whether the caller named the runs: then nothing else must report.
     """
 
     verdict: Verdict
     entries: tuple[Entry, ...]
     absent: tuple[Kind, ...]
+    outdated: tuple[Kind, ...] = ()
     chosen: bool
+
+    @property
+    def missing(self) -> list[str]:
+        """Gates that did not run, where all must."""
+        return [kind.title for kind in self.absent if kind.gate and not self.chosen]
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether a gate is missing or outdated, and nothing that counts failed."""
+        counted = [entry for entry in self.entries if entry.counts]
+        lacking = bool(self.missing or self.outdated) and bool(self.entries)
+        return lacking and all(entry.verdict is Verdict.PASS for entry in counted)
+
+    @property
+    def word(self) -> str:
+        """The verdict in a word."""
+        return "incomplete" if self.incomplete else self.verdict.name.lower()
 
     @property
     def sentence(self) -> str:
         """The whole in a line."""
-        passed = sum(entry.verdict is Verdict.PASS for entry in self.entries)
-        runs = f"{passed} of {count(len(self.entries), 'run')} passed"
-        missing = [kind.title for kind in self.absent if kind.gate and not self.chosen]
-        return f"{runs}; did not run: {', '.join(missing)}" if missing else runs
+        missing, outdated = self.missing, [kind.title for kind in self.outdated]
+        if self.incomplete:
+            gates = sum(kind.gate for kind in KINDS)
+            runs = f"{gates - len(missing) - len(outdated)} of {gates} gates run, none failed"
+        else:
+            passed = sum(entry.verdict is Verdict.PASS for entry in self.entries)
+            runs = f"{passed} of {count(len(self.entries), 'run')} passed"
+        lists = (("not current", outdated), ("did not run", missing))
+        return "; ".join((runs, *(f"{words}: {', '.join(names)}" for words, names in lists if names)))
 
 
 def judge(runs: Sequence[Run], *, chosen: bool) -> Standing:
@@ -125,17 +149,20 @@ def judge(runs: Sequence[Run], *, chosen: bool) -> Standing:
     """
     absent = tuple(kind for kind in KINDS if not any(kind.matches(run.name) for run in runs))
     entries = [_entry(run, chosen=chosen) for run in runs]
+    outdated = []
     for kind in KINDS:
         mine = [entry for entry in entries if kind.gate and kind.matches(entry.run.name)]
         # A gate that has a run of the present state does not fail for an old one of another device.
         if mine and not any(entry.counts for entry in mine):
-            entries = [_counted(entry) if entry in mine else entry for entry in entries]
+            failed = [entry for entry in mine if entry.verdict is not Verdict.PASS]
+            entries = [replace(entry, counts=True) if entry in failed else entry for entry in entries]
+            outdated += [] if failed else [kind]
     verdicts = [entry.verdict for entry in entries if entry.counts]
-    if not runs or (not chosen and any(kind.gate for kind in absent)):
-        verdicts.append(Verdict.FAIL)
+    if outdated or (not chosen and any(kind.gate for kind in absent)):
+        verdicts.append(Verdict.INCONCLUSIVE if runs else Verdict.FAIL)
     verdict = min(verdicts, key=GRAVITY.index, default=Verdict.FAIL)
     entries.sort(key=lambda entry: (_place(entry.run.name), entry.run.name))
-    return Standing(verdict=verdict, entries=tuple(entries), absent=absent, chosen=chosen)
+    return Standing(verdict=verdict, entries=tuple(entries), absent=absent, outdated=tuple(outdated), chosen=chosen)
 
 
 def _place(name: str) -> int:
@@ -149,14 +176,9 @@ def _entry(run: Run, *, chosen: bool) -> Entry:
     return Entry(run=run, verdict=run.verdict, stale=tuple(old), counts=not old, sentence=sentence(run))
 
 
-def _counted(entry: Entry) -> Entry:
-    verdict = min(entry.verdict, Verdict.FAIL, key=GRAVITY.index)
-    return Entry(run=entry.run, verdict=verdict, stale=entry.stale, counts=True, sentence=entry.sentence)
-
-
 def sentence(run: Run) -> str:
     """A run in a line: its first problem, or what it shows."""
-    first = mapping(run.document("parity.json").get("first_failure"))
+    first = mapping(run.climbed.get("first_failure"))
     if first:
         where = f"{text(first.get('rung'))} at gridsize {text(first.get('gridsize'))} in {text(first.get('precision'))}"
         return f"first failing rung: {where}; guilty: {text(first.get('suspect')) or 'not settled'}"
@@ -177,8 +199,7 @@ def _shows(run: Run) -> str:
         kills, failed = (figure(killed.get(key), "{:.0f}") for key in ("kills", "failed"))
         return f"{kills} runs killed on purpose, {failed} of them ended badly"
     if told.rungs:
-        standing = sum(result in STANDING for result in told.rungs.values())
-        return f"{standing} of {count(len(told.rungs), 'rung')} stand"
+        return told.tally.sentence
     parts = []
     if told.fixtures:
         parts.append(f"{count(len(told.fixtures), 'fixture')} scored")

@@ -6,7 +6,6 @@ of an epoch. Beside every part of the epoch the same bytes are read plainly, one
 same machine. Times are of the processor; what it prints is one line of JSON.
 """
 
-import argparse
 import json
 import os
 import resource
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from ptycho import batches, grouping, params, raw_data, resident
+from ptycho.command_line import Parser
 from ptycho.config import DataConfig, ModelConfig, TrainingConfig, update_legacy_dict
 from ptycho.errors import exit_on_error
 from ptycho.grouping import Indices
@@ -214,7 +214,7 @@ def _watched(peak: Memory) -> Iterator[None]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read one scan and print what it cost."""
-    parser = argparse.ArgumentParser(prog="python -m harness.scale.reader", description=__doc__.splitlines()[1])
+    parser = Parser(prog="python -m harness.scale.reader", description=__doc__.splitlines()[1])
     parser.add_argument("scan", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--gridsize", type=int, default=1)

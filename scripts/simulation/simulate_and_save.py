@@ -25,7 +25,9 @@ exit codes: 0 written · 2 a wrong option or input file · 13 cannot be read or 
 
 def parser() -> argparse.ArgumentParser:
     """The options. Defaults that depend on others are None here and said in the help."""
-    options = argparse.ArgumentParser(
+    from ptycho.command_line import Parser
+
+    options = Parser(
         prog="simulate_and_save.py",
         description="Simulate far-field ptychography with Poisson noise; write it under the data contract (DATA-001).",
         epilog=_EPILOG,

@@ -49,7 +49,9 @@ def test_an_honest_lane_passes_and_leaves_figures_charts_and_history(
     assert len(kept.read_text().splitlines()) == 3
     said = [row for row in events.read(run / "events.ndjson") if row["event"] == "run.end"]
     assert said[0]["verdict"] == "pass"
-    assert "benchmark: pass (exit 0)" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "benchmark: pass (exit 0)" in printed
+    assert f"as a page: {sys.executable} -m harness report " in printed.splitlines()[-1]
     _is_read_by_others(run / "bench.json", tmp_path)
 
 

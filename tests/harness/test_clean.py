@@ -152,10 +152,43 @@ def test_reports_that_cannot_be_written_are_said_and_the_scratch_goes_all_the_sa
         raise InfrastructureError(f"no space left in {folder.name}")
 
     run = _dead(tmp_path)
-    run.events.write_bytes(b"")
+    run.events.write_bytes(sample_log.content(sample_log.beginning()))
     monkeypatch.setattr(rebuild, "write", full)
     assert clean.sweep(tmp_path)[1] == [f"{run.path}: no reports: no space left in {run.path.name}"]
     assert not run.scratch.exists()
+
+
+@pytest.mark.parametrize("log", [None, b"", b'{"event": "run.sta'])
+def test_a_run_that_was_killed_before_its_first_event_is_said_and_goes_as_a_whole(
+    tmp_path: Path, log: bytes | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = _dead(tmp_path)
+    (run.logs / "train.log").unlink()
+    if log is not None:
+        run.events.write_bytes(log)
+    bites(not run.has_begun, "nothing says what the run was to judge")
+    assert clean.main(tmp_path, check=True, dry_run=False, everything=False) == Verdict.FAIL
+    assert f"{run.path}: a run that was killed before its first event, left scratch\n" == capsys.readouterr().out
+    assert clean.main(tmp_path, check=False, dry_run=False, everything=False) == Verdict.PASS
+    assert not run.path.exists()
+    assert "unknown" not in capsys.readouterr().out
+    assert clean.main(tmp_path, check=True, dry_run=False, everything=False) == Verdict.PASS
+
+
+def test_a_run_of_nothing_that_an_earlier_sweep_reported_goes_too(tmp_path: Path) -> None:
+    run = _dead(tmp_path)
+    run.remove_scratch()
+    run.events.write_bytes(b"")
+    rebuild.write(run.path)
+    clean.sweep(tmp_path)
+    assert not run.path.exists()
+
+
+def test_one_that_has_an_event_is_reported_and_stays(tmp_path: Path) -> None:
+    run = _dead(tmp_path)
+    run.events.write_bytes(sample_log.content(sample_log.beginning()[:1]))
+    clean.sweep(tmp_path)
+    assert (run.path / "verdict.json").exists()
 
 
 def test_a_folder_in_the_place_of_a_run_is_not_touched(tmp_path: Path) -> None:

@@ -91,3 +91,12 @@ def test_an_unknown_event_is_counted_and_breaks_nothing() -> None:
 
 def test_the_documentation_shows_the_table() -> None:
     assert grammar.table() in DOCUMENT.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("event", "field"), [(rule.event, name) for rule in RULES for name in rule.optional])
+def test_an_optional_field_may_be_absent_or_null_and_else_has_its_type(event: str, field: str) -> None:
+    rule = next(rule for rule in RULES if rule.event == event)
+    row = sample_log.parent(event, **dict.fromkeys(rule.fields, "text"))
+    assert f"field {field!r}" not in _said([row])
+    assert f"field {field!r}" not in _said([row | {field: None}])
+    assert f"{event}: field {field!r} has the wrong type: 3" in _said([row | {field: 3}])

@@ -97,5 +97,5 @@ def test_any_text_gives_well_formed_xml(text: str) -> None:
 
 def test_an_empty_log_is_one_error() -> None:
     root = _xml([])
-    assert root.get("name") == "unknown run"
+    assert root.get("name") == "run that was killed before its first event"
     assert _counts(root) == ("2", "1", "1", "0")

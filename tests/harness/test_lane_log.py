@@ -58,6 +58,8 @@ def test_the_callers_own_selection_lifts_the_manifest_and_it_is_said(workspace: 
 def test_a_wrong_manifest_is_refused_before_anything_runs(workspace: Any) -> None:
     with pytest.raises(UsageError, match="it lists no test"):
         _begin(workspace, _with_manifest(workspace, ""))
+    # The log says all the same what run it is of.
+    assert ["run.start", "run.expect"] == [row["event"] for row in read(workspace.cwd / "events.ndjson")]
 
 
 def _end(folder: Path, outcome: Outcome) -> None:

@@ -51,6 +51,14 @@ def test_lanes_that_passed_in_this_state_stand(checkout: Checkout, capsys: pytes
     assert f"other-gpu: pass ({other})" in capsys.readouterr().out.splitlines()
 
 
+@pytest.mark.parametrize("lane", ["fake-cpu", "parity"])
+def test_a_run_that_was_killed_before_its_first_event_is_a_run_of_no_lane(checkout: Checkout, lane: str) -> None:
+    runroot.create(checkout.root).events.write_bytes(b"")
+    (found,) = lanes.judge(checkout.root, [lane])
+    assert (Verdict.FAIL, None) == (found.verdict, found.run)
+    assert "the lane did not run" in found.reasons[0]
+
+
 def test_a_lane_that_did_not_run_fails(checkout: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
     checkout.run()
     assert lanes.main(checkout.root, ["fake-cpu", "fake-gpu"]) == Verdict.FAIL
@@ -151,9 +159,15 @@ def test_a_gate_that_did_not_run_is_red(checkout: Checkout, absent: str) -> None
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        (_other("parity", GREEN | {"R1 f64 g1": "fail"}, "FAIL"), "fail: 1 rung did not stand: R1 f64 g1: fail"),
-        (_other("parity", GREEN | {"R1 f64 g1": "unverified"}), "fail: 1 rung did not stand: R1 f64 g1: unverified"),
-        (_other("parity", {"R0 f64 g1": "pass"}), "fail: no evidence: rung R1 f64 g1: did not report"),
+        (
+            _other("parity", GREEN | {"R1 f64 g1": "fail"}, "FAIL"),
+            "fail: 1 rung did not stand: R1: fail (gridsize 1 in f64)",
+        ),
+        (
+            _other("parity", GREEN | {"R1 f64 g1": "unverified"}),
+            "fail: 1 rung did not stand: R1: unverified (gridsize 1 in f64)",
+        ),
+        (_other("parity", {"R0 f64 g1": "pass"}), "fail: no evidence: rung R1: did not report"),
     ],
 )
 @pytest.mark.parametrize("named", [True, False])

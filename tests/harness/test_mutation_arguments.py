@@ -36,8 +36,9 @@ def test_every_option_is_passed_on(options: list[command.Options], tmp_path: Pat
     python = tmp_path / "python"
     python.touch()
     chosen = ("--id", "a*", "--id", "b", "--sample", "3", "--seed", "9", "--jobs", "1", "--json")
-    chosen += ("--edits", "--no-plain", "--resume", str(tmp_path / "kept"))
-    assert cli.main(["mutation", *chosen, "--python", f"tf={python}", "--root", str(tmp_path), "--follow", "1"]) == 1
+    ending = ("--root", str(tmp_path), "--follow", "1")
+    further = ("--edits", "--no-plain", "--resume", str(tmp_path / "kept"))
+    assert cli.main(["mutation", *chosen, *further, "--python", f"tf={python}", *ending]) == 1
     (given,) = options
     assert (given.ids, given.sample, given.seed, given.jobs, given.json) == (("a*", "b"), 3, 9, 1, True)
     assert (given.edits, given.plain, given.resume) == (True, False, tmp_path / "kept")

@@ -33,6 +33,7 @@ BROKEN = planted.trial(planted.mutant("core", dies_at=None), at="R4", how="rung"
         ([KILLED, ALIVE], Verdict.FAIL),
         ([KILLED, BROKEN], Verdict.FAIL),
         ([KILLED, UNDECIDED], Verdict.INFRA),
+        ([ALIVE, UNDECIDED], Verdict.FAIL),
         ([KILLED] * 19 + [WRONG], Verdict.PASS),
         ([KILLED] * 18 + [WRONG], Verdict.FAIL),
     ],

@@ -11,8 +11,11 @@ from harness.mutation.overlay import Edit
 TEXT = """
 first failing rung: R5 at gridsize 1 in f64; guilty: torch
   R5/plain.total: torch is off, as ptycho_torch/other.py, nothing() is not
-  look at: ptycho_torch/loss.py:53, poisson_nll()
-  look at: ptycho_torch/engine.py, losses() or ptycho_torch/assembly.py
+look at: ptycho_torch/loss.py:53, poisson_nll(): return other.py
+     or: ptycho_torch/engine.py, TorchEngine.losses()
+     or: ptycho_torch/assembly.py
+points at: the loss
+     or: ptycho_torch/never.py
 """
 CODE = """import a
 

@@ -40,16 +40,47 @@ def test_the_noxfile_is_short_and_without_numerics() -> None:
     assert [word for word in ("import numpy", "subprocess", "import torch", "import ptycho") if word in text] == []
 
 
-@pytest.mark.parametrize("device", ["tpu", ""])
-def test_an_unknown_device_is_refused_before_anything_is_installed(device: str, tmp_path: Path) -> None:
-    argv = [sys.executable, "-m", "nox", "-s", "torch_integration", "--envdir", str(tmp_path), "--no-venv"]
-    done = subprocess.run([*argv, "--", "--device", device], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert f"--device {device!r}; allowed: auto, cpu, cuda" in done.stderr
+BAD = (
+    ("torch_integration", "--bogus --fixture nonsense", "unknown: --bogus"),
+    ("torch_integration", "--device tpu", "invalid choice: 'tpu'"),
+    ("torch_integration", "--device", "expected one argument"),
+    ("torch_integration", "--device=", "expected a value after ="),
+    ("torch_integration", "--device cpu --device cuda", "given twice"),
+    ("torch_integration", "--fixture nonsense", "--fixture 'nonsense'; allowed: small, "),
+    ("torch_integration", "--targ x.toml", "unknown: --targ"),
+    ("tf_integration", "-k resume", "nox -s torch_integration -- -- -k resume"),
+    ("tf_integration", "-- tests/tf/absent.py", "tests/tf/absent.py, after the second --, is no file"),
+    ("parity", "--stepz 3", "did you mean --steps?"),
+    ("parity", "-- -k x", "unknown: -- -k x"),
+    ("benchmark", "--root=", "expected a value after ="),
+    ("mutation", "--sampel 3", "did you mean --sample?"),
+    ("endings", "--cuont 3", "did you mean --count?"),
+    ("report", "--opne", "did you mean --open?"),
+    ("clean", "--chek", "did you mean --check?"),
+    ("lint", "--fix", "unknown: --fix; allowed: no option"),
+    ("typecheck", "x", "unknown: x; allowed: no option"),
+    ("lock", "--upgrde", "unknown: --upgrde; allowed: --upgrade"),
+)
 
 
-def test_several_targets_are_taken_out_of_what_follows_the_dashes() -> None:
-    given = ["-k", "x", "--target", "a.toml", "--target=b.toml", "--", "-v"]
-    code = f"import noxfile; print(noxfile.taken('--target', {given!r}))"
+@pytest.mark.parametrize(("session", "words", "says"), BAD)
+def test_a_word_that_nobody_knows_ends_nox_with_2_before_anything_is_installed(
+    session: str, words: str, says: str, tmp_path: Path
+) -> None:
+    argv = [sys.executable, "-m", "nox", "-s", session, "--envdir", str(tmp_path), "--no-venv", "--"]
+    done = subprocess.run([*argv, *words.split()], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert says in done.stdout + done.stderr
+    assert list(tmp_path.rglob("site-packages")) == []
+
+
+def test_every_session_refuses_a_word_that_it_does_not_know() -> None:
+    pytests_own = {"tests", "browser"}
+    assert {session for session, _, _ in BAD} == (GATES | REST | ON_DEMAND) - pytests_own
+
+
+def test_the_device_is_read_from_words_in_either_form() -> None:
+    words = [[], ["--device", "cuda"], ["--device=auto"]]
+    code = f"import noxfile; print([noxfile.value_of('--device', given, 'cpu') for given in {words!r}])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "(['a.toml', 'b.toml'], ['-k', 'x', '--', '-v'])\n"
+    assert done.stdout == "['cpu', 'cuda', 'auto']\n"

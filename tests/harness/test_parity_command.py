@@ -1,6 +1,8 @@
 """The whole command with fake probes: children, files, verdict, evidence, and what is left behind."""
 
 import json
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,10 @@ def test_two_honest_probes_pass_and_the_scratch_is_gone(tmp_path: Path, capsys: 
     assert {row["result"] for row in found["rungs"]} == {"pass"}
     (run,) = (tmp_path / "harness" / "runs").iterdir()
     assert not (run / "scratch").exists()
-    assert "parity in f64: pass (exit 0)" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "parity in f64: pass (exit 0)" in said
+    (run,) = (tmp_path / "harness" / "runs").iterdir()
+    assert said.splitlines()[-1] == f"as a page: {sys.executable} -m harness report {run} --open"
 
 
 def test_a_fault_is_named_kept_drawn_and_judged_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,8 +56,9 @@ def test_a_fault_is_named_kept_drawn_and_judged_again(tmp_path: Path, capsys: py
     assert (first["rung"], first["tensor"], first["guilty"]) == ("R4", "R4/phase", ["tf"])
     assert first["minimum_tolerance"] == pytest.approx(1e-8, rel=1e-3)
     assert Path(first["picture"]).is_file()
-    command = first["command"].split()
-    assert command[:3] == ["python", "-m", "harness"]
+    command = shlex.split(first["command"])
+    assert Path(command[0]).samefile(sys.executable)
+    assert command[1:3] == ["-m", "harness"]
     capsys.readouterr()
     assert cli.main(command[3:]) == 1
     assert "R4/phase: fail" in capsys.readouterr().out

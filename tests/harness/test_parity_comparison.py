@@ -82,10 +82,9 @@ def test_a_tensor_that_the_oracle_does_not_know_fails() -> None:
     assert (found.result, found.guilty) == (Result.FAIL, ("torch",))
 
 
-def test_a_transposed_tensor_of_fitting_shape_fails_and_is_recognised() -> None:
+def test_a_transposed_tensor_of_fitting_shape_fails() -> None:
     found = judged(TRUE, np.ascontiguousarray(TRUE.swapaxes(0, 1)))
     assert (found.result, found.guilty) == (Result.FAIL, ("tf",))
-    assert "axes in the order (1, 0, 2)" in found.reasons[1]
 
 
 def test_another_shape_or_type_fails() -> None:

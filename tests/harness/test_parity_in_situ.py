@@ -1,13 +1,15 @@
 """A layer where it works: a fault that another one cancels is seen, a wrong input is not laid at the layer's door."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
 from golden_step0 import FIXTURE
 
-from harness.parity import in_situ, ladder, oracle, problem
+from harness.parity import in_situ, ladder, oracle, problem, replay
 from harness.parity.comparison import Array
+from harness.parity.evidence import relations
 from ptycho.probe import Request
 
 Arrays = Mapping[str, Array]
@@ -72,3 +74,20 @@ def test_they_are_part_of_the_climb(request_: Request, figures: Arrays) -> None:
     expected = ladder.Expected(exact={}, arrays=figures, beside=oracle.beside(request_))
     (layers, _) = ladder.climb(1, answers, expected, ("R3", "R4"))
     assert (str(layers.result), layers.guilty) == ("fail", ("torch",))
+
+
+def test_a_kept_comparison_of_a_layer_in_situ_is_judged_as_before(
+    tmp_path: Path, request_: Request, figures: Arrays
+) -> None:
+    spoilt = {**figures, "R4/amplitude.1.out": 1.001 * figures["R4/amplitude.1.out"]}
+    answers = {"torch": spoilt, "tf": figures}
+    (before,) = (item for item in in_situ.judge_layers(request_, answers) if item.result == "fail")
+    sides, expected = in_situ.comparison(request_, before.tensor, answers)
+    path = replay.save(tmp_path / "kept.npz", before.tensor, 1, sides, expected)
+    assert replay.again(path) == before
+    assert relations(before, sides, expected) == ("torch is 1.001 × what is expected",)
+
+
+def test_limits_are_those_of_the_layer_by_itself() -> None:
+    assert in_situ.limited_as("R3/in_situ.amplitude.border.0.torch") == "R3/amplitude.border.0"
+    assert in_situ.limited_as("R3/encoder.0") == "R3/encoder.0"

@@ -12,6 +12,7 @@ from honest_bench import Array, Given, HonestBench
 
 from harness.parity import laws, problem
 from harness.parity.comparison import Judgement, Result
+from harness.parity.evidence import relations
 from harness.parity.law import Law
 from ptycho import probe_core, probe_laws
 from ptycho.probe import Request
@@ -221,3 +222,36 @@ def test_nan_in_any_element_breaks_a_law_that_needs_the_answer() -> None:
             spoilt.flat[-1] = np.nan
             found = [item for item in judged(1, {**honest, name: spoilt}).values() if item.result is Result.FAIL]
             assert any(name.removeprefix("R2c/") in " ".join(item.reasons) for item in found), name
+
+
+def test_a_law_that_is_broken_shows_where_and_what_it_resembles() -> None:
+    name = "R2c/assemble.any"
+    arrays = answered(2)
+    found = judged(2, {**arrays, name: -arrays[name]})[f"{name}.formula"]
+    assert found.worst[0].name.startswith("group ")
+    assert list(found.worst[0].values) == ["a", "law"]
+    (law,) = (law for law in laws_of(2) if law.name == "assemble.any.formula")
+    made = laws.pair(law, {"assemble.any": -arrays[name]})
+    assert made is not None
+    assert relations(found, {"a": made[0]}, made[1]) == ("a is −1 × what is expected",)
+
+
+def test_of_a_law_of_counting_and_of_answers_that_do_not_fit_there_are_no_elements() -> None:
+    name = "R2c/core.split.9.2.train"
+    arrays = answered(1)
+    assert judged(1, {**arrays, name: arrays[name][:-1]})["R2c/core.split.9.2"].worst == ()
+    name = "R2c/assemble.any"
+    assert judged(1, {**arrays, name: arrays[name][:1]})[f"{name}.formula"].worst == ()
+
+
+def test_a_conjugated_probe_of_the_engine_is_recognised_under_the_object() -> None:
+    request, arrays = request_of(1), answered(1)
+    law = next(law for law in laws_of(1) if law.name == "illumination.given")
+    honest = laws.pair(law, {"illumination": arrays["R2c/illumination"]})
+    assert honest is not None
+    objects = arrays["R2c/illumination"] / (honest[0] + (honest[0] == 0))
+    wrong = np.where(honest[0] == 0, 0, objects * request.probe.conj())
+    found = judged(1, {**arrays, "R2c/illumination": wrong})["R2c/illumination.given"]
+    made = laws.pair(law, {"illumination": wrong})
+    assert made is not None
+    assert relations(found, {"a": made[0]}, made[1]) == ("a is the complex conjugate of what is expected",)

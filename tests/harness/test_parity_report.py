@@ -67,7 +67,7 @@ def test_the_table_and_the_diagnosis_are_printed(capsys: pytest.CaptureFixture[s
     report.show(made(judged(TRUE * 1.5), refused={"tf, gridsize 2": ["its nonce is old"]}))
     text = capsys.readouterr().out
     assert "first failing rung: R3 at gridsize 2 in f64; guilty: tf" in text
-    assert "minimum tolerance that would pass: 5.00e-01" in text
+    assert "minimum tolerance that would pass: 0.5" in text
     assert "refused: tf, gridsize 2: its nonce is old" in text
     assert "parity in f64: fail (exit 1)" in text
     listed = [line.split()[0] for line in text.splitlines()[: 2 + len(UNMEASURED)]]
@@ -93,11 +93,11 @@ def test_a_file_that_is_no_kept_comparison_is_refused(tmp_path: Path) -> None:
 def test_a_kept_comparison_is_shown_in_full(capsys: pytest.CaptureFixture[str]) -> None:
     replay.show(judged(TRUE * 1.5))
     text = capsys.readouterr().out
-    assert "D(tf) = 5.000e-01" in text
+    assert "D(tf) = 0.5" in text
     assert text.splitlines()[-1] == f"R3/encoder.0: {Result.FAIL}"
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 8, 8), (4,), ()])
+@pytest.mark.parametrize("shape", [(2, 3, 8, 8), (40,), (3, 9), (2, 3, 4, 5, 6)])
 def test_a_picture_is_drawn_of_any_shape(shape: tuple[int, ...], tmp_path: Path) -> None:
     expected = np.ones(shape) + 0.5j
     path = picture.save(tmp_path / "a.png", "R3/a", {"torch": expected * 2, "tf": expected * np.nan}, expected)
@@ -105,9 +105,15 @@ def test_a_picture_is_drawn_of_any_shape(shape: tuple[int, ...], tmp_path: Path)
     assert path.read_bytes()[:4] == b"\x89PNG"
 
 
+@pytest.mark.parametrize("shape", [(4,), (), (4, 4), (0,)])
+def test_of_few_elements_there_is_a_table_and_no_picture(shape: tuple[int, ...], tmp_path: Path) -> None:
+    expected = np.ones(shape)
+    assert picture.save(tmp_path / "a.png", "R3/a", {"torch": expected * 2}, expected) is None
+
+
 def test_no_picture_where_shapes_differ_or_nothing_is_expected(tmp_path: Path) -> None:
-    assert picture.save(tmp_path / "a.png", "R3/a", {"torch": np.ones(3), "tf": None}, np.ones(4)) is None
-    assert picture.save(tmp_path / "a.png", "R3/a", {"torch": np.ones(3)}, None) is None
+    assert picture.save(tmp_path / "a.png", "R3/a", {"torch": np.ones(30), "tf": None}, np.ones(40)) is None
+    assert picture.save(tmp_path / "a.png", "R3/a", {"torch": np.ones(30)}, None) is None
     assert list(tmp_path.iterdir()) == []
 
 

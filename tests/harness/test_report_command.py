@@ -49,12 +49,26 @@ def test_a_machine_gets_one_document_and_nothing_else(
     tmp_path: Path, scan: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sample_runs.lane(tmp_path, "torch", scan)
-    assert Verdict.FAIL == cli.main(["report", "--root", str(tmp_path), "--json"])
+    assert Verdict.INCONCLUSIVE == cli.main(["report", "--root", str(tmp_path), "--json"])
     told = json.loads(capsys.readouterr().out)
-    assert ("fail", 1) == (told["verdict"], told["exit_code"])
+    assert ("inconclusive", "incomplete", 14) == (told["verdict"], told["word"], told["exit_code"])
     assert [("torch-cpu", "pass", False)] == [(run["name"], run["verdict"], run["partial"]) for run in told["runs"]]
     assert "benchmark" in told["did_not_run"]
     assert told["bytes"] == Path(told["report"]).stat().st_size
+
+
+def test_a_part_of_the_gates_is_incomplete_and_the_verdict_of_what_must_report_stays_red(
+    tmp_path: Path, scan: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample_runs.lane(tmp_path, "torch", scan)
+    assert Verdict.INCONCLUSIVE == cli.main(["report", "--root", str(tmp_path)])
+    line = "incomplete (exit 14): 1 of 4 gates run, none failed; did not run: TensorFlow lane, parity, benchmark"
+    assert line == capsys.readouterr().out.splitlines()[-2]
+    html = (tmp_path / "report" / "index.html").read_text()
+    assert "<title>incomplete (exit 14)" in html
+    assert '<section class="verdict open"' in html
+    assert 'class="card fail"' not in html
+    assert Verdict.FAIL == cli.main(["verdict", "torch-cpu", "tf-cpu", "--root", str(tmp_path)])
 
 
 def test_it_opens_on_demand(tmp_path: Path, scan: Path, monkeypatch: pytest.MonkeyPatch) -> None:

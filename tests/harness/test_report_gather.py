@@ -7,9 +7,22 @@ import pytest
 import sample_log
 import sample_runs
 
-from harness.report import gather
+from harness.report import command, gather
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
+
+
+def test_a_run_that_was_killed_before_its_first_event_is_not_among_the_newest(tmp_path: Path, scan: Path) -> None:
+    sample_runs.lane(tmp_path, "torch", scan)
+    for number, log in enumerate((None, b"", b'{"event": "run.sta')):
+        folder = sample_runs.root(tmp_path, f"20260103T00000{number}Z")
+        if log is not None:
+            (folder / "events.ndjson").write_bytes(log)
+    assert ["torch-cpu"] == [run.name for run in gather.newest(tmp_path)]
+    assert 3 == len(list(gather.unbegun(tmp_path)))
+    html = command.write([], root=tmp_path).path.read_text()
+    assert "Killed before the first event, and therefore not in this report: 20260103T000000Z" in html
+    assert "unknown run" not in html
 
 
 def test_the_newest_run_of_every_lane_and_kind_is_taken(tmp_path: Path, scan: Path) -> None:

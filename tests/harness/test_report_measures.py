@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+import sample_log
 import sample_runs
 
-from harness.report import gather, measures, sections, timeline
+from harness.report import command, gather, measures, sections, timeline
 from harness.report.model import Cell
 from harness.report.timeline import Epoch, Training
+from ptycho.verdict import Verdict
 
 
 def test_the_longest_epoch_stands_beside_its_budget() -> None:
@@ -132,3 +134,46 @@ def test_documents_without_sense_are_empty_tables(file: str, tmp_path: Path) -> 
     assert len(measures.benchmarks(run).rows) == (1 if file == "bench.json" else 0)
     assert ([], None) == (measures.scale(run), measures.own_table(run, file, "x"))
     assert len(measures.mutation(run).rows) == (1 if file == "mutation.json" else 0)
+
+
+@pytest.mark.parametrize(("kind", "noun"), [("mutation", "mutant"), ("endings", "kill")])
+def test_a_campaign_that_was_stopped_shows_the_trials_that_failed(tmp_path: Path, kind: str, noun: str) -> None:
+    folder = sample_runs.stopped_campaign(tmp_path, kind)
+    run = gather.load(folder)
+    assert (Verdict.FAIL, True) == (run.verdict, run.judged.failed)
+    found = measures.stopped(run, kind)
+    assert found is not None
+    assert f"1 of 3 {noun}s stand; failed: b; not reached: c" in found.caption
+    assert [f"{noun} b", f"{noun} c", f"{noun} a"] == [row[0] for row in found.rows]
+    html = command.write([folder], root=tmp_path).path.read_text()
+    assert "failed: b" in html
+    absent = {"mutation": "No faults were planted", "endings": "No run was killed on purpose"}[kind]
+    assert absent not in html
+
+
+def test_a_campaign_that_wrote_its_document_is_shown_from_it(tmp_path: Path) -> None:
+    assert measures.stopped(gather.load(sample_runs.mutation(tmp_path)), "mutation") is None
+
+
+def test_benchmarks_of_a_session_that_was_killed_are_shown_with_what_did_not_report(tmp_path: Path) -> None:
+    folder = sample_runs.stopped_benchmark(tmp_path)
+    rows = measures.benchmarks(gather.load(folder)).rows
+    assert [("test_epoch[torch-small]", "fail"), ("test_epoch[tf-small]", "did not report")] == [
+        (str(row[0].text), row[-1].text) for row in rows if not isinstance(row[0], str) and not isinstance(row[-1], str)
+    ]
+    assert "The benchmarks did not run" not in command.write([folder], root=tmp_path).path.read_text()
+
+
+@pytest.mark.parametrize("verdict", ["infra", "timeout", "interrupted"])
+def test_tests_and_fixtures_that_failed_stay_visible_after_any_ending(tmp_path: Path, verdict: str) -> None:
+    rows = sample_runs.lane_rows("torch", None)
+    for row in rows:
+        if row["event"] == "fixture.end" or (row.get("test", "").endswith("[2]") and row["event"] == "test.end"):
+            row |= {"verdict": "fail"} if row["event"] == "fixture.end" else {"outcome": "failed"}
+    stopped = [*rows[:-1], sample_log.parent("problem", verdict=verdict, message="stopped"), sample_log.end(verdict)]
+    for content in (sample_log.content(stopped), sample_log.content(rows[:-1])):
+        folder = sample_runs.root(tmp_path, "20260102T030405Z")
+        (folder / "events.ndjson").write_bytes(content)
+        html = command.write([folder], root=tmp_path).path.read_text()
+        assert "1 test failed: tests/test_a.py::test_many[2]" in html
+        assert "1 fixture did not pass: scan" in html

@@ -186,6 +186,7 @@ BACKS = {
     "pass-back": ("pass",),
     "fail-back": ("fail", "link"),
     "warn-back": ("warn",),
+    "open-back": ("open",),
     "button-back": ("button",),
 }
 """Every background of the style, and the colours of text that stand on it."""

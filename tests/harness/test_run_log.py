@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,23 @@ def test_a_silent_rung_fails_whatever_the_run_says(tmp_path: Path) -> None:
 
 def test_a_graver_verdict_stays(tmp_path: Path) -> None:
     assert run_log.end(_begun(tmp_path), Verdict.INFRA) is Verdict.INFRA
+
+
+@pytest.mark.parametrize("ending", [Verdict.INFRA, Verdict.TIMEOUT, Verdict.OOM])
+def test_a_rung_that_failed_outlives_what_died_later(ending: Verdict, tmp_path: Path) -> None:
+    events = _begun(tmp_path)
+    events.write("rung.end", rung="R3", result="fail")
+    assert run_log.end(events, ending) is Verdict.FAIL
+    assert list(read(events.path))[-1]["verdict"] == "fail"
+    assert json.loads((tmp_path / "verdict.json").read_text())["exit_code"] == Verdict.FAIL
+
+
+def test_who_interrupts_a_run_gets_130_and_the_failed_rung(tmp_path: Path) -> None:
+    events = _begun(tmp_path)
+    events.write("rung.end", rung="R3", result="fail")
+    assert run_log.end(events, Verdict.INTERRUPTED) is Verdict.INTERRUPTED
+    found = json.loads((tmp_path / "verdict.json").read_text())
+    assert (found["exit_code"], found["rung_counts"]["failed"]) == (Verdict.INTERRUPTED, ["R3"])
 
 
 @pytest.mark.fault("report-volume")
@@ -116,3 +134,17 @@ def test_a_block_that_raises_says_why_and_leaves_no_scratch(
     told, problems = _verdict(kept)
     assert (told, message in problems) == (verdict, True)
     assert not kept.scratch.exists()
+
+
+def test_the_exit_code_of_an_error_is_what_the_log_amounts_to(
+    kept: RunRoot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def die() -> None:
+        with _logged(kept) as (events, _):
+            events.write("rung.end", rung="R9", result="fail")
+            raise InfrastructureError("the probe died")
+
+    with pytest.raises(InfrastructureError) as caught:
+        die()
+    assert (caught.value.verdict, _verdict(kept)[0]) == (Verdict.FAIL, "fail")
+    assert capsys.readouterr().err == f"as a page: {sys.executable} -m harness report {kept.path} --open\n"

@@ -45,9 +45,9 @@ def test_a_reader_that_dies_is_no_pass(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("harness.scale.command.BATCH", 0)
     with pytest.raises(SystemExit) as ended:
         scale("--patterns", 200, "--gridsize", 1, "--root", tmp_path)
-    assert ended.value.code == 13
+    assert ended.value.code == 1
     (run,) = (tmp_path / "runs").iterdir()
-    assert json.loads((run / "verdict.json").read_text())["verdict"] == "infra"
+    assert json.loads((run / "verdict.json").read_text())["verdict"] == "fail"
     assert not (run / "scratch").exists()
 
 

@@ -100,3 +100,25 @@ def test_a_known_finding_is_known() -> None:
 @pytest.mark.parametrize(("name", "verdict"), [("pass", Verdict.PASS), ("Oom", Verdict.OOM), ("", None), (1, None)])
 def test_verdicts_have_names(name: object, verdict: Verdict | None) -> None:
     assert verdict is verdict_of(name)
+
+
+def test_a_rung_that_failed_once_has_failed() -> None:
+    results = ("pass", "fail", "pass")
+    story = _tell(
+        *(sample_log.parent("rung.end", rung="R2 f64 gridsize 1 seed 1", result=result) for result in results)
+    )
+    assert {"R2 f64 gridsize 1 seed 1": "fail"} == story.rungs
+    assert ["R2"] == [found.rung for found in story.failed_rungs]
+
+
+def test_the_lowest_rung_that_failed_comes_first_with_what_the_log_knows_of_it() -> None:
+    expect = sample_log.parent("run.expect", rungs=["R2 g1 f64", "R3 g1 f64"])
+    bare = sample_log.parent("rung.end", rung="R2 g1 f64", result="fail")
+    rows = [sample_log.parent("rung.end", rung="R3 g1 f64", result="fail"), bare, bare | {"guilty": ["tf"]}]
+    story = _tell(expect, *rows)
+    assert [("R2", ("tf",)), ("R3", ())] == [(found.rung, found.guilty) for found in story.failed_rungs]
+
+
+def test_a_run_that_says_nothing_of_itself_is_named_plainly() -> None:
+    titles = [_tell(*rows).title for rows in ((), (sample_log.parent("note", message="x"),), sample_log.whole())]
+    assert ["run that was killed before its first event", "run without a beginning", "fake-cpu"] == titles

@@ -6,7 +6,7 @@ from typing import Any
 import foreign_checkout
 import pytest
 
-from harness import target_check, targets
+from harness import runroot, target_check, targets
 from harness.interruption import Interruption
 from harness.target_check import Checked
 from harness.target_lines import Lines
@@ -30,8 +30,7 @@ def test_a_sound_target_passes_and_its_extra_options_are_looked_up(workspace: An
     train, infer = _checked(workspace)
     assert (train.command, train.options, train.verdict, train.problems) == ("train", 7, Verdict.PASS, ())
     assert (infer.command, infer.options, infer.verdict, infer.problems) == ("infer", 3, Verdict.PASS, ())
-    (run,) = (workspace.root / "runs").iterdir()
-    assert not (run / "scratch").exists()
+    assert [] == list((workspace.root / "runs").iterdir())
 
 
 @pytest.mark.parametrize(
@@ -65,6 +64,11 @@ def test_a_command_that_cannot_say_is_no_pass(workspace: Any, line: str, verdict
     train, _ = _checked(workspace, script=("import argparse\n", f"import argparse\n{line}\n"))
     assert train.verdict is verdict
     assert train.problems[0].startswith(sentence)
+    # A reader who is sent to an output finds it; nothing else stays, and no run of nothing.
+    left = [path for path in (workspace.root / "runs").rglob("*") if path.is_file()]
+    assert {"train-help.log", "infer-help.log", "run.json"} >= {path.name for path in left}
+    assert (str(workspace.root) in train.problems[0]) is any(path.name == "train-help.log" for path in left)
+    assert [] == [run for run in runroot.find(workspace.root) if run.events.exists() or run.is_empty]
 
 
 def test_a_command_that_hangs_at_its_help_is_killed(workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,3 +86,19 @@ def test_init_prints_instead_where_asked(workspace: Any) -> None:
     done = _harness(workspace, "init", str(workspace.path / "checkout"), "--stdout")
     assert done.stdout.startswith("# Written by `harness target init` from the source of checkout.\n")
     assert _listing(workspace.cwd) == []
+
+
+@pytest.mark.parametrize(("old", "new", "code"), [("", "", 0), ("--max_epochs", "--nepochs", 2)])
+def test_a_check_leaves_no_run_behind(workspace: Any, old: str, new: str, code: int) -> None:
+    path = foreign_checkout.write(workspace.path / "checkout")
+    path.write_text(path.read_text().replace(old, new, 1))
+    assert code == _harness(workspace, "check", str(path)).returncode
+    assert [] == _listing(workspace.cwd / ".harness" / "runs")
+
+
+def test_looking_at_a_checkout_leaves_no_run_behind(workspace: Any) -> None:
+    foreign_checkout.write(workspace.path / "checkout")
+    script = workspace.path / "checkout" / "ptycho_torch" / "train.py"
+    script.write_text(script.read_text().replace("parser.add_argument", "getattr(parser, 'add_argument')"))
+    assert 0 == _harness(workspace, "init", str(script.parents[1]), "--python", sys.executable).returncode
+    assert [] == _listing(workspace.cwd / ".harness" / "runs")

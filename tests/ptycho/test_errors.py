@@ -11,9 +11,11 @@ from ptycho.verdict import Verdict
 
 CODES: dict[type[errors.PtychoError], int] = {
     errors.PtychoError: 1,
+    errors.SuspicionError: 1,
     errors.UsageError: 2,
     errors.ConfigurationError: 2,
     errors.ContractError: 2,
+    errors.SuspicionError: 1,
     errors.StoreError: 2,
     errors.CheckpointError: 2,
     errors.InfrastructureError: 13,

@@ -29,11 +29,10 @@ def test_the_true_object_leaves_the_noise(tmp_path: Path) -> None:
     assert found.given == pytest.approx(0.25 * 64 * 64 / 1e8, rel=0.2)
     assert found.better_than_flat
     assert found.flat > 100 * found.given
-    assert dict(found.better_if) == {}
     assert (found.patterns, found.total) == (12, 12)
 
 
-def test_wrong_conventions_are_found_by_undoing_them(dataset: Dataset) -> None:
+def test_wrong_conventions_explain_hardly_more_than_a_flat_object(dataset: Dataset) -> None:
     assert dataset.obj is not None
     side = min(dataset.obj.shape)
     square = dataset.obj[:side, :side]
@@ -41,19 +40,15 @@ def test_wrong_conventions_are_found_by_undoing_them(dataset: Dataset) -> None:
     kept = {name: getattr(dataset, name)[inside] for name in ("diffraction", "xcoords", "ycoords")}
     good = replace(dataset, obj=square, **kept)
     assert _explained(good).better_than_flat
-    wrong = {
-        "x and y were swapped": replace(good, xcoords=good.ycoords, ycoords=good.xcoords),
-        "frames had DC at the corner": replace(good, diffraction=np.fft.ifftshift(good.diffraction, axes=(1, 2))),
-        "frames were transposed": replace(good, diffraction=good.diffraction.transpose(0, 2, 1)),
-        "y ran from bottom to top": replace(good, ycoords=side - 1 - good.ycoords),
-    }
-    for name, item in wrong.items():
+    wrong = (
+        replace(good, xcoords=good.ycoords, ycoords=good.xcoords),
+        replace(good, diffraction=np.fft.ifftshift(good.diffraction, axes=(1, 2))),
+        replace(good, diffraction=good.diffraction.transpose(0, 2, 1)),
+        replace(good, ycoords=side - 1 - good.ycoords),
+    )
+    for item in wrong:
         found = _explained(item)
         assert found.given > 0.8 * found.flat
-        # The strongest evidence is the mistake undone: it brings the error back to the good file's.
-        undone, error = next(iter(found.better_if.items()))
-        assert undone == name
-        assert error == pytest.approx(_explained(good).given, rel=1e-6)
 
 
 @pytest.mark.parametrize("sampling", ["whole pixel", "bilinear", "shifted probe"])

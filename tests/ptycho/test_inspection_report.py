@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import numpy as np
 from crafted_npz import legacy, replaced, scan, write
 from rich.console import Console
 
@@ -34,3 +35,16 @@ def test_violations_are_a_list_of_whole_lines(tmp_path: Path) -> None:
     assert "breaks the data contract (DATA-001): 2" in text
     assert [line[:4] for line in text.splitlines()[-2:]] == ["  - "] * 2
     assert "keeps the data contract" not in text
+
+
+def test_the_last_line_says_that_a_file_is_suspicious(tmp_path: Path) -> None:
+    lines = _shown(write(tmp_path / "scan.npz", replaced(objectGuess=scan(seed=9)["objectGuess"]))).splitlines()
+    worse = "the given object explains the data worse than a flat one"
+    assert lines[-1] == f"keeps the data contract (DATA-001), but 1 suspicion: {worse}"
+    assert any(line.startswith(f"  - {worse}: Fourier error") for line in lines)
+    squared = (scan()["diff3d"].astype(np.float64) ** 2).round() * 0.37
+    last = _shown(write(tmp_path / "counts.npz", replaced(diff3d=squared))).splitlines()[-1]
+    assert last == (
+        "keeps the data contract (DATA-001), but 2 suspicions: it looks as if frames were intensities (counts) and not "
+        "amplitudes; frames look like counts and not like amplitudes"
+    )

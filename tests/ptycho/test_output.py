@@ -161,3 +161,16 @@ def test_a_log_that_cannot_be_opened_is_an_error_of_the_machine(tmp_path: Path) 
 
     with pytest.raises(InfrastructureError, match=r"train.log' cannot be opened"), output.logging_to(tmp_path):
         pytest.fail("the block must not run")
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_warning_is_seen_once_however_quiet_and_is_in_the_log(
+    tmp_path: Path, quiet: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = logging.getLogger("ptycho.anything")
+    with output.logging_to(tmp_path, quiet=quiet) as path:
+        output.warn("look here", log)
+    assert tuple(capsys.readouterr()) == ("", "warning: look here\n")
+    assert path.read_text().endswith("WARNING ptycho.anything: look here\n")
+    output.warn("no log")
+    assert capsys.readouterr().err == "warning: no log\n"

@@ -13,9 +13,9 @@ import pytest
 from fake_backend import engine as fake
 from fake_runs import infer, infer_config, plant_backend, train, train_config
 
-from ptycho import checkpoint, metrics, params, reconstruction, stitching, training
+from ptycho import checkpoint, contract, flat_comparison, metrics, params, patches, reconstruction, stitching, training
 from ptycho.config import InferenceConfig, RuntimeConfig
-from ptycho.errors import CheckpointError, ContractError, PtychoError, UsageError
+from ptycho.errors import CheckpointError, ContractError, PtychoError, SuspicionError, UsageError
 
 SCAN = crafted_npz.scan(m=12)
 LEFT = ["inference.json", "reconstructed_amplitude.png", "reconstructed_phase.png", "reconstruction.npz"]
@@ -82,14 +82,20 @@ def test_inference_json_says_what_was_done(
     summary = json.loads((config.output_dir / "inference.json").read_text())
     assert summary == result.summary
     seconds = summary.pop("seconds")
+    dataset = contract.load(config.data.path)
     assert summary == {
         "backend": "fake_backend",
         "patterns": 12 * gridsize**2,
         "input_sha256": trained[gridsize].summary["input_sha256"],
         "engine": {"framework": "none", "device": "cpu", "precision": "f32"},
+        "suspicions": [],
+        "against_flat": {
+            **flat_comparison.compare(result.reconstruction, dataset, np.arange(12)).as_dict(),
+            "warning": summary["against_flat"]["warning"],
+        },
         "scores": None,
     }
-    assert list(seconds) == ["data", "import", "predict", "save"]
+    assert list(seconds) == ["data", "import", "predict", "save", "judge"]
     assert min(seconds.values()) > 0
 
 
@@ -159,7 +165,37 @@ def test_stdout_is_left_to_the_command_line(
     config: InferenceConfig, quiet: bool, capfd: pytest.CaptureFixture[str]
 ) -> None:
     infer(replace(config, runtime=RuntimeConfig(quiet=quiet)))
-    assert tuple(capfd.readouterr()) == ("", "")
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    # The fake network's tilted patches are no better than a flat object, and it says so.
+    (line,) = shown.err.splitlines()
+    assert line.startswith("warning: the reconstruction is no better than a flat object: its correlation with")
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["object", "no object"])
+def test_strict_fails_for_a_result_no_better_than_flat_once_all_is_written(
+    config: InferenceConfig, known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrays = {key: array for key, array in SCAN.items() if known or key != "objectGuess"}
+    path = crafted_npz.write(tmp_path / "scan.npz", arrays)
+    config = replace(config, data=replace(config.data, path=path), runtime=RuntimeConfig(quiet=True, strict=True))
+    with pytest.raises(SuspicionError, match="no better than a flat object") as failed:
+        infer(config)
+    assert "train longer than 2 epochs" in str(failed.value)
+    assert int(failed.value.verdict) == 1
+    assert names(config.output_dir) == LEFT
+    summary = json.loads((config.output_dir / "inference.json").read_text())
+    assert summary["against_flat"]["better_than_flat"] is False
+    assert str(failed.value).startswith(summary["against_flat"]["warning"])
+
+    def true_patches(self: fake.FakeEngine, batches: Any) -> Iterator[Any]:
+        for batch in batches:
+            x, y = SCAN["xcoords"][batch.indices], SCAN["ycoords"][batch.indices]
+            yield patches.extract(SCAN["objectGuess"], x.ravel(), y.ravel(), 64).reshape(batch.diffraction.shape)
+
+    monkeypatch.setattr(fake.FakeEngine, "predict", true_patches)
+    summary = infer(config).summary
+    assert (summary["against_flat"]["better_than_flat"], summary["against_flat"]["warning"]) == (True, None)
 
 
 def predicting(change: Any) -> Any:

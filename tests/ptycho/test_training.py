@@ -17,7 +17,7 @@ from fake_runs import plant_backend, train, train_config
 
 from ptycho import checkpoint, history, params, raw_data, training, weights
 from ptycho.config import RuntimeConfig, TrainingConfig, flatten
-from ptycho.errors import CheckpointError, ContractError, PtychoError, UsageError, exit_on_error
+from ptycho.errors import CheckpointError, ContractError, PtychoError, SuspicionError, UsageError, exit_on_error
 
 SCAN = crafted_npz.scan(m=12)
 LEFT = ["checkpoint.safetensors", "config.json", "history.csv", "loss_curve.png", "model.safetensors", "summary.json"]
@@ -78,6 +78,7 @@ def test_the_summary_says_what_went_in_and_what_came_out(config: TrainingConfig)
         "train_loss": result.history[-1].train_loss,
         "validation_loss": result.history[-1].validation_loss,
         "engine": {"framework": "none", "device": "cpu", "precision": "f32"},
+        "suspicions": [],
         "test": None,
         "tracking": "disabled",
     }
@@ -157,6 +158,22 @@ def test_stitch_leaves_a_reconstruction(config: TrainingConfig) -> None:
     assert names(config.output_dir) == sorted(LEFT + pictures)
     assert [index for batch in fake.CREATED[-1].predicted for (index,) in batch] == list(range(12))
     assert result.summary["seconds"]["stitch"] > 0
+
+
+def test_a_stitched_object_no_better_than_flat_is_said_to_be_so(
+    config: TrainingConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The fake network predicts the same tilted patch for every pattern.
+    config = replace(config, stitch=True)
+    found = train(config).summary["against_flat"]
+    assert found["better_than_flat"] is False
+    assert "train longer than 2 epochs" in found["warning"]
+    assert capsys.readouterr().err.count(f"warning: {found['warning']}") == 1
+    assert found["warning"] in (config.output_dir / "train.log").read_text()
+    with pytest.raises(SuspicionError, match="no better than a flat object"):
+        train(replace(config, runtime=RuntimeConfig(quiet=True, strict=True)))
+    assert json.loads((config.output_dir / "summary.json").read_text())["against_flat"] == found
+    assert "against_flat" not in train(replace(config, stitch=False)).summary
 
 
 def test_a_store_of_its_own_place_is_kept_and_reused(config: TrainingConfig, tmp_path: Path) -> None:

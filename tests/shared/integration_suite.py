@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeVar
 
 import crafted_npz
 import numpy as np
+import planted_data
 import pytest
 from injected import bites
 from numpy.typing import NDArray
@@ -224,6 +225,26 @@ class IntegrationSuite:
         pipeline.infer(tmp_path / "out", tmp_path / "scan.npz", tmp_path / "inferred", precision=precision)
         assert np.isfinite(load_reconstruction(tmp_path / "inferred").obj).all()
 
+    def test_suspicious_data_are_warned_of_as_inspect_does(self, pipeline: Pipeline, tmp_path: Path) -> None:
+        plant = planted_data.PLANTED["x and y"][1]
+        scan = planted_data.write(tmp_path / "scan.npz", plant(planted_data.right()))
+        inspected = pipeline.run("-m", "ptycho", "inspect", scan, "--json")
+        (sentence,) = json.loads(inspected.stdout)["suspicions"]
+        assert sentence.startswith("it looks as if x and y were swapped: ")
+        folder, model = tmp_path / "out", tmp_path / "out" / "model.safetensors"
+        trained = pipeline.run(*pipeline.train_arguments(scan, folder, nepochs=1, n_images=8))
+        common = ["--test_data", scan, "--threads", 1, "--quiet"]
+        infer = ["-m", f"{self.backend}.inference", "--model_path", model, *common]
+        inferred = pipeline.run(*infer, "--output_dir", tmp_path / "inferred")
+        for done, summary in ((trained, folder / "summary.json"), (inferred, tmp_path / "inferred" / "inference.json")):
+            assert done.returncode == 0, done.stderr
+            assert f"warning: scan.npz: {sentence}" in done.stderr.splitlines()
+            assert json.loads(summary.read_text())["suspicions"] == [sentence]
+        assert sentence in (folder / "train.log").read_text()
+        refused = pipeline.run(*infer, "--strict", "--output_dir", tmp_path / "refused")
+        assert refused.returncode == 1
+        assert sentence in refused.stderr
+
     def test_mlflow_reads_back_through_its_own_client(
         self, pipeline: Pipeline, scans: dict[str, Path], tmp_path: Path
     ) -> None:
@@ -272,6 +293,7 @@ class IntegrationSuite:
             cases[broken.name] = ("train", _train_options(data, at / "out"))
         (at / "file").write_text("")
         good = str(FIXTURE)
+        swapped = str(planted_data.write(at / "swapped.npz", planted_data.PLANTED["x and y"][1](planted_data.right())))
         cases |= {
             "output is a file": ("train", _train_options(good, at / "file")),
             "n_images > M": ("train", [*_train_options(good, at / "out"), "--n_images", "5000"]),
@@ -279,6 +301,7 @@ class IntegrationSuite:
             "gridsize": ("train", [*_train_options(good, at / "out"), "--gridsize", "3"]),
             "no model": ("inference", ["--model_path", str(at), "--test_data", good, "--output_dir", str(at / "out")]),
             "nothing to resume": ("train", [*_train_options(good, at / "fresh"), "--resume"]),
+            "suspicious": ("train", [*_train_options(swapped, at / "out"), "--strict", "--quiet"]),
         }
         process = pipeline.start("-c", _REFUSALS, cls.backend)
         stdout, stderr = process.communicate(json.dumps(cases), timeout=300)
@@ -304,6 +327,7 @@ class IntegrationSuite:
             ("gridsize", 2, "gridsize = 3; allowed: 1, 2"),
             ("no model", 2, "holds no model.safetensors"),
             ("nothing to resume", 2, "checkpoint.safetensors"),
+            ("suspicious", 1, "it looks as if x and y were swapped"),
         ],
     )
     def test_a_bad_option_is_refused_before_the_framework_is_imported(

@@ -132,6 +132,68 @@ def ladder(path: Path, *, spoilt: float = 0.0, when: str = "20260102T040000Z") -
     return folder
 
 
+LADDER = [f"{rung} f64 gridsize {gridsize} seed 42" for gridsize in (1, 2) for rung in ("R0", "R2", "R3", "R4")]
+"""Rungs that a ladder of four must judge."""
+
+ENDINGS = ("infra", "interrupted", "killed", "torn")
+"""How a ladder may end early: by itself, by its user, and by a kill between two lines or inside one."""
+
+
+def stopped(path: Path, ending: str, *, when: str = "20260102T040000Z", **known: Any) -> Path:
+    """
+    A ladder of four rungs that was stopped after R2 had failed, before R3 was judged: there is no `parity.json`.
+
+    Args:
+        path: the workspace's folder for runs.
+        ending: one of `ENDINGS`.
+        when: the run's time.
+        known: what the event of the failed rung says besides.
+    """
+    folder = root(path, when)
+    (folder / "events.ndjson").write_bytes(stopped_log(ending, **known))
+    return folder
+
+
+def stopped_log(ending: str, **known: Any) -> bytes:
+    """The log of such a ladder."""
+    start = sample_log.beginning(fixtures=[], suite=False, tests={}, rungs=LADDER)[:2]
+    start[0] = start[0] | {"kind": "parity", "name": "parity", "origin": origin(None)}
+    reached = [label for label in LADDER if label.startswith(("R0", "R2"))]
+    rows = [*start]
+    for label in reached:
+        failed = label.startswith("R2")
+        rows.append(parent("rung.end", rung=label, result="fail" if failed else "pass", **(known if failed else {})))
+    if ending == "torn":
+        return sample_log.content([*rows, parent("probe.answer", label="x", number=1, refusals=[])])[:-9]
+    if ending != "killed":
+        rows.append(parent("problem", verdict=ending, message="the probe probe-torch ended with exit code 1"))
+        rows.append(sample_log.end(ending))
+    return sample_log.content(rows)
+
+
+def stopped_campaign(path: Path, kind: str, *, when: str = "20260102T060000Z") -> Path:
+    """A campaign (`mutation`, `endings`) that ended by itself after one trial of three had failed."""
+    folder = root(path, when)
+    word = {"mutation": "mutant", "endings": "kill"}[kind]
+    start = sample_log.beginning(fixtures=[], suite=False, tests={}, rungs=[f"{word} {name}" for name in "abc"])[:2]
+    start[0] = start[0] | {"kind": kind, "name": kind, "origin": origin(None)}
+    judged = [parent("rung.end", rung=f"{word} {name}", result=word_) for name, word_ in (("a", "pass"), ("b", "fail"))]
+    ended = [parent("problem", verdict="infra", message="no space left"), sample_log.end("infra")]
+    (folder / "events.ndjson").write_bytes(sample_log.content([*start, *judged, *ended]))
+    return folder
+
+
+def stopped_benchmark(path: Path, *, when: str = "20260102T050000Z") -> Path:
+    """A session of benchmarks that was killed after one of two had failed, before it wrote `bench.json`."""
+    folder = root(path, when)
+    names = ["test_epoch[torch-small]", "test_epoch[tf-small]"]
+    start = sample_log.beginning(fixtures=[], suite=False, tests={}, benchmarks=names)[:2]
+    start[0] = start[0] | {"kind": "benchmark", "name": "benchmark", "origin": origin(None)}
+    rows = [*start, parent("benchmark.end", benchmark=names[0], verdict="fail")]
+    (folder / "events.ndjson").write_bytes(sample_log.content(rows))
+    return folder
+
+
 def benchmark(path: Path, *, when: str = "20260102T050000Z") -> Path:
     """A run of the benchmarks in pytest-benchmark's format, with phases and a machine."""
     folder = root(path, when)

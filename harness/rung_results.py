@@ -1,0 +1,178 @@
+"""
+What a log says of rungs, and the one way in which they are counted: on a terminal, a page, in JUnit and in every file.
+
+A log holds one result for each rung at each gridsize, precision and seed. A reader counts rungs: R2 is one, and it
+stands only if it stands everywhere. Campaigns (planted faults, kills) report their trials in the same events; there,
+each trial counts by itself.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+FAIL, UNVERIFIED, NOT_REACHED, KNOWN, PASS = "fail", "unverified", "not reached", "known failure", "pass"
+ORDER = (FAIL, UNVERIFIED, NOT_REACHED, KNOWN, PASS)
+"""Results, the worst first: the worst of a rung's results is the rung's."""
+
+STANDING = (PASS, KNOWN)
+"""Results that fail nothing."""
+
+_LISTED = 8
+_LADDER = re.compile(r"(R\d+[a-z]?)(?: (.+))?")
+_AT = re.compile(r"(?:^| )(?:(f\d+|bf16)|g(?:ridsize )?(\d+)|seed (\d+))(?= |$)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RungResult:
+    """
+    One result, as an event `rung.end` says it.
+
+    Attributes:
+        label: the rung, and where: `R2 f64 gridsize 1 seed 42`; or a campaign's trial: `mutant NAME`.
+        result: one of `ORDER`.
+        guilty: the sides that are wrong.
+        tensor: that decides the rung.
+        where: file, line and function of the fault.
+        reason: why it does not stand.
+        cause: what the machine did that explains a missing answer (`timeout`, `infra`, …); empty where nothing does.
+    """
+
+    label: str
+    result: str
+    guilty: tuple[str, ...] = ()
+    tensor: str = ""
+    where: str = ""
+    reason: str = ""
+    cause: str = ""
+
+    @property
+    def rung(self) -> str:
+        """The rung alone, `R2`; the whole label of what is no rung of the ladder."""
+        return rung_of(self.label)
+
+    @property
+    def why(self) -> str:
+        """Side, tensor, place and reason, as far as the log says them."""
+        accused = f"guilty: {', '.join(self.guilty)}" if self.guilty else ""
+        return "; ".join(filter(None, (accused, self.tensor, self.where, self.reason)))
+
+
+def of_event(row: Mapping[str, Any]) -> RungResult:
+    """The result that an event `rung.end` says; fields that are missing or of a wrong type are empty."""
+
+    def text(key: str) -> str:
+        return value if isinstance(value := row.get(key), str) else ""
+
+    guilty = row.get("guilty")
+    return RungResult(
+        label=str(row.get("rung") or ""),
+        result=str(row.get("result") or ""),
+        guilty=tuple(map(str, guilty)) if isinstance(guilty, list) else (),
+        **{key: text(key) for key in ("tensor", "where", "reason", "cause")},
+    )
+
+
+def rung_of(label: str) -> str:
+    """The rung of a label."""
+    match = _LADDER.fullmatch(label)
+    return match[1] if match else label
+
+
+def place_of(label: str, *, seeded: bool = False) -> str:
+    """Where a rung was judged: `gridsize 1 in f64`; with its seed where a run has several."""
+    precision, gridsize, seed = conditions(label)
+    parts = (f"gridsize {gridsize}" if gridsize else "", f"in {precision}" if precision else "")
+    return " ".join(filter(None, (*parts, f"at seed {seed}" if seeded and seed else "")))
+
+
+def conditions(label: str) -> tuple[str, str, str]:
+    """Precision, gridsize and seed of a label; "" for what it does not say."""
+    match = _LADDER.fullmatch(label)
+    found = {"precision": "", "gridsize": "", "seed": ""}
+    for precision, gridsize, seed in _AT.findall((match[2] or "") if match else ""):
+        found["precision"] = precision or found["precision"]
+        found["gridsize"] = gridsize or found["gridsize"]
+        found["seed"] = seed or found["seed"]
+    return found["precision"], found["gridsize"], found["seed"]
+
+
+def places(results: Mapping[str, str], rung: str, *, besides: Sequence[str] = ()) -> list[str]:
+    """
+    Where a rung was judged.
+
+    Args:
+        results: label to result.
+        rung: which.
+        besides: results that are left out.
+    """
+    seeded = len({conditions(label)[2] for label in results}) > 1
+    mine = (label for label, result in results.items() if rung_of(label) == rung and result not in besides)
+    return [place for label in mine if (place := place_of(label, seeded=seeded))]
+
+
+def worst(results: Iterable[str]) -> str:
+    """The worst of some results; one that is not of the closed set is as bad as none at all."""
+    known = [result if result in ORDER else UNVERIFIED for result in results]
+    return min(known, key=ORDER.index, default=NOT_REACHED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """
+    How many rungs there are, and how many stand.
+
+    Attributes:
+        results: each rung's result, from the lowest rung up.
+    """
+
+    results: Mapping[str, str]
+
+    def having(self, *results: str) -> list[str]:
+        """Rungs with one of the results, from the lowest up."""
+        return [name for name, result in self.results.items() if result in results]
+
+    @property
+    def standing(self) -> int:
+        """How many stand, at every gridsize, precision and seed."""
+        return len(self.having(*STANDING))
+
+    @property
+    def noun(self) -> str:
+        """What is counted: rungs, or the trials of a campaign."""
+        words = {name.partition(" ")[0] for name in self.results}
+        word = words.pop() if len(words) == 1 else ""
+        return word if word and all(name != word and name.startswith(word) for name in self.results) else "rung"
+
+    @property
+    def sentence(self) -> str:
+        """The count in a line, with the names of all that do not stand."""
+        total = len(self.results)
+        if not total:
+            return "no rung was judged"
+        parts = [f"{self.standing} of {total} {self.noun}{'' if total == 1 else 's'} stand"]
+        for words, result in (("failed", FAIL), ("unverified", UNVERIFIED), ("not reached", NOT_REACHED)):
+            if names := [name.removeprefix(f"{self.noun} ") for name in self.having(result)]:
+                more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+                parts.append(f"{words}: {', '.join(names[:_LISTED])}{more}")
+        return "; ".join(parts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for `verdict.json`."""
+        named = {"failed": FAIL, "unverified": UNVERIFIED, "known_failure": KNOWN, "not_reached": NOT_REACHED}
+        lists = {key: self.having(result) for key, result in named.items()}
+        return {"total": len(self.results), "standing": self.standing, **lists, "sentence": self.sentence}
+
+
+def tally(results: Mapping[str, str], expected: Sequence[str] = ()) -> Tally:
+    """
+    Count rungs.
+
+    Args:
+        results: label to result.
+        expected: labels that must have one; those without are not reached.
+    """
+    found: dict[str, list[str]] = {rung_of(label): [] for label in (*expected, *results)}
+    for label in dict.fromkeys((*expected, *results)):
+        found[rung_of(label)].append(results.get(label, NOT_REACHED))
+    return Tally(results={name: worst(listed) for name, listed in found.items()})

@@ -1,0 +1,144 @@
+"""The block of the first failure: the tensor nearest to the cause, where to look, what it resembles, how to go on."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from harness.parity import diagnosis, replay
+from harness.parity.comparison import Judgement, Result, judge
+from harness.parity.evidence import relations
+from harness.parity.ladder import Climbed
+from harness.parity.location import Location
+from harness.parity.report import Evidence, Report
+from harness.parity.rungs import RUNGS
+from ptycho.fingerprint import ROOT
+
+TRUE = np.random.default_rng(8).normal(size=(2, 4, 8, 8))
+BY_NAME = {rung.name: rung for rung in RUNGS}
+
+
+def climbed(*judgements: Judgement) -> Climbed:
+    return Climbed(rung=BY_NAME[judgements[0].tensor.partition("/")[0]], gridsize=1, judgements=judgements)
+
+
+def failing(tensor: str, wrong: NDArray[Any] = TRUE * 2, side: str = "torch") -> Judgement:
+    return judge(tensor, {"torch": TRUE, "tf": TRUE} | {side: wrong}, TRUE, 1e-11)
+
+
+def block(*judgements: Judgement, **changes: Any) -> str:
+    failed = climbed(*judgements)
+    return "\n".join(diagnosis.lines(failed, diagnosis.diagnose(failed, [failed], **changes), Evidence()))
+
+
+def test_the_failure_nearest_to_the_cause_is_shown_and_the_others_are_listed() -> None:
+    one, other = failing("R4/intensity", TRUE * 1e6), failing("R4/amplitude.0.out")
+    assert diagnosis.decisive(climbed(one, other)) is other
+    text = block(one, other)
+    assert "look at: ptycho_torch/network.py, Decoder.forward()" in text
+    assert "R4 fails in 2 of 2 comparisons, also in: intensity" in text
+
+
+def test_a_name_that_is_in_no_table_falls_back_to_the_worst() -> None:
+    one, other = failing("R4/x"), failing("R4/y", TRUE * 9)
+    assert diagnosis.decisive(climbed(one, other)) is other
+    assert "look at" not in block(one, other)
+
+
+def test_hints_are_those_of_the_quantity() -> None:
+    text = block(failing("R5/plain.nll"))
+    assert "points at: the Poisson likelihood" in text
+    assert "pooling" not in text
+
+
+def test_the_side_that_is_guilty_is_where_to_look() -> None:
+    assert "look at: ptycho_tf/loss.py, poisson_nll()\n     or: ptycho_tf/loss.py, terms()" in block(
+        failing("R5/plain.nll", side="tf")
+    )
+
+
+def test_of_a_foreign_target_no_file_of_ours_is_named() -> None:
+    text = block(failing("R5/plain.nll"), foreign=["torch"])
+    assert "look at" not in text
+    assert "ptycho_torch" not in text
+
+
+def test_where_a_backend_raised_is_shown_instead_of_the_table() -> None:
+    place = Location(file="ptycho_torch/loss.py", line=38, function="poisson_nll", text="return rate.lgo()")
+    raised = Judgement(
+        tensor="R5/plain.total",
+        result=Result.FAIL,
+        reasons=("torch raised AttributeError",),
+        guilty=("torch",),
+        location=place,
+    )
+    text = block(failing("R5/plain.nll"), raised)
+    assert "look at: ptycho_torch/loss.py:38, poisson_nll(): return rate.lgo()" in text
+    assert "terms()" not in text
+
+
+def test_elements_are_a_table_with_how_many_differ() -> None:
+    wrong = TRUE.copy()
+    wrong[:, 2] *= -1
+    judged = failing("R4/amplitude", wrong)
+    sides = {"torch": wrong, "tf": TRUE}
+    kept = Evidence(resembles=relations(judged, sides, TRUE), extent="channel 2", size=TRUE.size)
+    failed = climbed(judged)
+    lines = diagnosis.lines(failed, diagnosis.diagnose(failed, [failed]), kept)
+    assert "  torch in channel 2 is −1 × what is expected" in lines
+    assert "  128 of 512 elements differ, all in channel 2; the worst first:" in lines
+    heading = next(line for line in lines if line.split()[:2] == ["element", "torch"])
+    assert heading.split("  ")[-1] == "torch / oracle"
+
+
+@pytest.mark.parametrize("side", ["torch", "tf"])
+def test_relations_are_those_of_the_guilty_side(side: str) -> None:
+    judged = failing("R4/amplitude", TRUE[..., ::-1], side)
+    sides = {"torch": TRUE, "tf": TRUE} | {side: TRUE[..., ::-1]}
+    assert relations(judged, sides, TRUE) == (f"{side} is what is expected, mirrored along column",)
+
+
+def test_a_single_wrong_element_has_no_relation() -> None:
+    wrong = TRUE.copy()
+    wrong[0, 1, 2, 3] *= -1
+    assert relations(failing("R4/amplitude", wrong), {"torch": wrong, "tf": TRUE}, TRUE) == ()
+
+
+def test_json_has_all_of_it() -> None:
+    kept = Evidence(resembles=("torch is a",), extent="channel 1")
+    first = Report(climbed=[climbed(failing("R5/plain.nll"))], evidence=kept, seed=1, seconds=1).as_dict()[
+        "first_failure"
+    ]
+    assert first["look_at"][0] == "ptycho_torch/loss.py, poisson_nll()"
+    assert first["hint"].startswith("the Poisson likelihood")
+    assert first["catches"] == BY_NAME["R5"].catches
+    assert first["standing"][0] == "R5 fails: the loss"
+    assert (list(first["resembles"]), first["extent"], first["location"]) == (["torch is a"], "channel 1", None)
+    assert first["worst_elements"][0]["name"].startswith("group ")
+
+
+def test_the_command_works_as_it_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    folder = tmp_path / "with a blank"
+    folder.mkdir()
+    path = replay.save(folder / "kept.npz", "R3/encoder.0", 1, {"torch": TRUE * 2, "tf": TRUE}, TRUE)
+    typed = replay.command(path)
+    ended = subprocess.run(typed, shell=True, capture_output=True, text=True, check=False)  # as pasted
+    assert ended.returncode == 1, ended.stderr
+    assert ended.stdout.splitlines()[-1] == "R3/encoder.0: fail"
+
+
+def test_the_command_names_what_is_below_the_current_folder_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "my env" / "python"))
+    said = shlex.split(replay.command(tmp_path / "runs" / "kept.npz"))
+    assert said == ["my env/python", *("-m", "harness", "parity", "--replay", "runs/kept.npz")]
+    monkeypatch.setattr(sys, "executable", "/elsewhere/python")
+    assert shlex.split(replay.command(Path("/other/kept.npz")))[::5] == ["/elsewhere/python", "/other/kept.npz"]
