@@ -86,6 +86,7 @@ def page(score: Score) -> str:
     table = tables.markdown([report.HEADINGS, *(line.cells for line in report.lines(score))])
     plain = tables.markdown([report.PLAIN_HEADINGS, *report.plain_rows(score)])
     wrong = "".join(f"- {text}\n" for text in report.wrong(score)) or "Nothing.\n"
+    elsewhere = "".join(f"- {text}\n" for text in report.elsewhere(score)) or "Nowhere.\n"
     stories = {
         "The score": f"{report.sentence(score)} Each fault of a rung was planted in a copy of the checkout, and the "
         "whole ladder run there as a user runs it: killed means that exit code, side, rung, `parity.json`, event log, "
@@ -94,6 +95,7 @@ def page(score: Score) -> str:
         "patches, loss, gradients to the weights. Mutants whose gate is a lane or the harness's self-check are not "
         f"shown to it: they have no such outputs.\n\n{plain}",
         "What did not end as declared": wrong,
+        "Where the terminal names another place first": elsewhere,
     }
     head = (
         "# Mutation score\n\nWritten by `nox -s mutation -- --write`; not to be edited. "

@@ -105,11 +105,18 @@ def wrong(score: Score) -> list[str]:
             found.append(f"{mutant.id}: dies at {where} and not at {mutant.dies_at}: {told.detail}")
         elif not item.is_right:
             found.append(f"{mutant.id}: lives, and should die at {mutant.dies_at}: {mutant.story}")
-        elif mutant.ends and mutant.spot is not None and told.steps != 1:
-            found.append(f"{mutant.id}: look at {mutant.spot}; named is {', '.join(told.hints) or 'nothing'}")
         elif item.names_guilty is False:
             found.append(f"{mutant.id}: accuses {' and '.join(told.guilty)} at {where}; it is {mutant.guilty}")
     return found
+
+
+def elsewhere(score: Score) -> list[str]:
+    """Faults that keep a backend from answering whose place is not the first that the terminal names."""
+    return [
+        f"{item.mutant.id}: it is {item.mutant.spot}; the terminal names {', '.join(item.found.hints) or 'nothing'}"
+        for item in score.ending
+        if item.outcome is Outcome.KILLED and item.found.steps != 1
+    ]
 
 
 def as_dict(score: Score) -> dict[str, Any]:
@@ -138,6 +145,7 @@ def as_dict(score: Score) -> dict[str, Any]:
             for found, shown in (score.found_plainly((name,)),)
         },
         "wrong": wrong(score),
+        "elsewhere": elsewhere(score),
         "trials": [item.as_dict() for item in score.trials],
     }
 
@@ -157,6 +165,8 @@ def show(score: Score) -> None:
         tables.show((headings, *plain), title="the same mutants, plainly compared")
     for text in wrong(score):
         print(f"wrong: {text}")
+    for text in elsewhere(score):
+        print(f"elsewhere: {text}")
     tried = "" if len(score.trials) == score.catalogue else f" ({len(score.trials)} of {score.catalogue} tried)"
     print(sentence(score))
     verdict = f"{score.verdict.name.lower()} (exit {int(score.verdict)})"

@@ -47,7 +47,8 @@ def test_faults_that_keep_a_backend_from_answering_are_counted_apart() -> None:
     assert (len(found.faults), len(found.ending), found.killed) == (3, 3, 2)
     assert report.lines(found)[-1].cells == ("raises, at any rung", "3", "2", "0", "0", "1", "0", "2 of 3")
     assert "2 of 3 faults that keep a backend from answering, file and function named in 1;" in report.sentence(found)
-    assert report.wrong(found)[:2] == ["raises: look at a.py; named is b.py, f()", "raises: at R4, a; b"]
+    assert report.wrong(found)[0] == "raises: at R4, a; b"
+    assert report.elsewhere(found) == ["raises: it is a.py; the terminal names b.py, f()"]
 
 
 def test_the_sentence() -> None:
