@@ -35,6 +35,9 @@ START_TIMEOUT_S, RUNG_TIMEOUT_S, STEP_TIMEOUT_S = 120.0, 60.0, 1.0
 """Limits in seconds: until the first rung begins, of one rung, and more for each step of a trajectory. On an idle
 machine a rung takes at most 4 s and a step 0.1 s; one that others keep busy makes a hang inconclusive."""
 
+PROCESSES = 24
+"""Of one adapter in one run, whatever happens: code that dies somewhere else each time would be asked for ever."""
+
 DEATHS, HANGS = 4, 2
 """How often an adapter is started again after its code killed it, and how often a rung may hang."""
 
@@ -146,6 +149,8 @@ def ask(
     asking = _Asking(party=party, items=items, kept=kept, events=events, label=label, on_answer=on_answer)
     while asking.unanswered:
         asking.run(interruption, timeout_s)
+        if asking.processes >= PROCESSES:
+            asking.give_up()
     return Asked(answers=tuple(item.answer for item in items), seconds=asking.seconds)
 
 
@@ -239,7 +244,9 @@ class _Asking:
             return
         self.seconds += ended.seconds
         self.events.write("probe.end", label=label, returncode=ended.returncode, seconds=round(ended.seconds, 2))
-        good = ended.returncode == 0 and ended.stop is None and not ended.timed_out
+        # An adapter that has begun an answer and ends well without finishing it has not ended well.
+        unfinished = any((out / MANIFEST).is_file() and not answer.is_complete(out) for _, _, out in asked)
+        good = ended.returncode == 0 and ended.stop is None and not ended.timed_out and not unfinished
         while following < len(asked) and (good or answer.is_complete(asked[following][2])):
             self._take(*asked[following], last=not good and following == len(asked) - 1)
             following += 1
@@ -363,6 +370,11 @@ class _Asking:
         sentence = f"{why.sentence} after its last answer"
         item.failures.setdefault(item.request.quantities[-1], replace(why, sentence=sentence, answered=True))
         self._deliver(item)
+
+    def give_up(self) -> None:
+        """Leave the rest unasked."""
+        sentence = f"was not asked: {self.processes} processes had ended badly before"
+        self._fail_all(Failure(kind=Kind.NOT_ASKED, sentence=sentence))
 
     def _fail_all(self, why: Failure) -> None:
         """Nothing more can be asked: everything unanswered fails for one reason."""

@@ -108,7 +108,8 @@ def of_error(record: Mapping[str, Any], root: Path, packages: Sequence[str]) -> 
         call=call if isinstance(call, str) else None,
         after=after if isinstance(after, str) else None,
     )
-    module = str(record.get("module") or "").partition(".")[0]
+    # Only a whole package can be missing from an environment; of one that is there, a name was misspelt.
+    module = str(record.get("module") or "")
     if module in DISTRIBUTIONS and not (root / module).exists():
         sentence = f"cannot start: the package {module} is not installed in its environment"
         return Failure(kind=Kind.MACHINE, sentence=sentence, verdict=Verdict.INFRA)
@@ -153,6 +154,8 @@ def _of_exit(ended: Finished, output: str, root: Path, packages: Sequence[str]) 
     """A process that ended by itself with an exit code that is no success."""
     lines = [line.strip() for line in output.splitlines() if line.strip() and not _CHATTER.match(line)]
     last = lines[-1] if lines else "it printed nothing"
+    if ended.returncode == 0:
+        return Failure(kind=Kind.DIED, sentence="ended with exit code 0 before it had answered")
     if "Traceback (most recent call last)" not in output:
         verdict = job.verdict_of(ended)
         kind = Kind.MACHINE if verdict is not Verdict.FAIL else Kind.DIED
