@@ -158,16 +158,17 @@ class Writer:
                     json.dumps(value)  # what is no plain value fails here, and not when everything is written
                     self.manifest["exact"].setdefault(rung, {})[name] = value
         except (Exception, SystemExit) as error:
-            self.fail(rung, error, adapter.last_call)
+            names = [*arrays, *(f"{rung}/{name}" for name in self.manifest["exact"].get(rung, ()))]
+            self.fail(rung, error, adapter.last_call, after=names[-1] if names else None)
         else:
             self.manifest["quantities"].append(rung)
         if arrays:
             self.manifest["arrays_sha256"][rung] = write_arrays(self._folder / f"{rung}.npz", arrays)
         self.write()
 
-    def fail(self, rung: str, error: BaseException, call: str | None) -> None:
-        """Write down why a rung could not be measured."""
-        self.manifest["failures"][rung] = describe(error, fingerprint.ROOT) | {"call": call}
+    def fail(self, rung: str, error: BaseException, call: str | None, after: str | None = None) -> None:
+        """Write down why a rung could not be measured: the error, the last call to the backend, the last answer."""
+        self.manifest["failures"][rung] = describe(error, fingerprint.ROOT) | {"call": call, "after": after}
 
     def write(self) -> None:
         """Replace the manifest."""

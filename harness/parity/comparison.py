@@ -64,6 +64,7 @@ class Judgement:
         floor: D that rounding alone makes of this tensor in the precision of the run; None if it was not measured.
         location: line of code at which a side could not answer; None where values were compared.
         call: the last thing that such a side was asked, or None.
+        after: the last quantity that it answered before, as `RUNG/NAME`, or None.
         cause: what the machine did that explains a missing answer; None where nothing does.
     """
 
@@ -80,6 +81,7 @@ class Judgement:
     floor: float | None = None
     location: Location | None = None
     call: str | None = None
+    after: str | None = None
     cause: Verdict | None = None
 
     @property

@@ -89,7 +89,7 @@ def diagnose(
     where: list[str] = []
     if chosen is not None and chosen.location is not None:
         # An answer of the wrong shape raises where the core uses it: whose answer it was says more than that line.
-        asked = CALLS.get(chosen.call or "")
+        asked = CALLS.get(chosen.call or "", chosen.after)
         own = chosen.location.file.partition("/")[0] not in SHARED
         if asked is not None and not own and not chosen.shared:
             found = places.look_at(asked, chosen.guilty, shared=False, foreign=foreign)

@@ -65,6 +65,7 @@ class Failure:
         verdict: `FAIL` where the backend's code explains it; else what it says about the machine.
         location: line of the checkout where it happened, or None.
         call: the last thing that the backend was asked, or None.
+        after: the last quantity that it answered, as `RUNG/NAME`, or None.
         answered: whether the rung was answered all the same, on a second try.
     """
 
@@ -73,6 +74,7 @@ class Failure:
     verdict: Verdict = Verdict.FAIL
     location: Location | None = None
     call: str | None = None
+    after: str | None = None
     answered: bool = False
 
 
@@ -98,12 +100,13 @@ def of_error(record: Mapping[str, Any], root: Path, packages: Sequence[str]) -> 
     ]
     where = _innermost([*frames, *frames_in(message, root)], packages)
     brief = message.splitlines()[0] if message else ""
-    call = record.get("call")
+    call, after = record.get("call"), record.get("after")
     failure = Failure(
         kind=Kind.RAISED,
         sentence=f"raised {name}: {brief}" if brief else f"raised {name}",
         location=where,
         call=call if isinstance(call, str) else None,
+        after=after if isinstance(after, str) else None,
     )
     module = str(record.get("module") or "").partition(".")[0]
     if module in DISTRIBUTIONS and not (root / module).exists():

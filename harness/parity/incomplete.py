@@ -60,6 +60,7 @@ def _judgement(
         beyond_tolerance=True,
         location=why.location,
         call=why.call,
+        after=why.after,
         cause=None if why.verdict is Verdict.FAIL else why.verdict,
     )
 

@@ -82,6 +82,29 @@ def test_where_a_backend_raised_is_shown_instead_of_the_table() -> None:
     assert "terms()" not in text
 
 
+@pytest.mark.parametrize(
+    ("call", "after", "look_at"),
+    [
+        ("intensity", None, "ptycho_torch/physics.py, intensity()"),
+        ("engine", "R5/plain.nll", "ptycho_torch/loss.py, poisson_nll()"),
+    ],
+)
+def test_an_answer_that_the_core_cannot_use_leads_to_who_gave_it(call: str, after: str | None, look_at: str) -> None:
+    raised = Judgement(
+        tensor="R5/raised",
+        result=Result.FAIL,
+        reasons=("torch raised ValueError: cannot reshape array",),
+        guilty=("torch",),
+        location=Location(file="ptycho/probe_rungs.py", line=154, function="conventions"),
+        call=call,
+        after=after,
+    )
+    text = block(raised)
+    assert f"look at: {look_at}" in text
+    assert "or: ptycho/probe_rungs.py:154, conventions()" in text
+    assert "points at" not in text
+
+
 def test_elements_are_a_table_with_how_many_differ() -> None:
     wrong = TRUE.copy()
     wrong[:, 2] *= -1
