@@ -80,6 +80,18 @@ def contradictions(accounts: Sequence[Account]) -> list[str]:
     return found
 
 
+def unnamed(walked: Walked) -> list[str]:
+    """Places in the code that `parity.json` sends its reader to, and another source does not."""
+    first = (walked.parity or {}).get("first_failure") or {}
+    sources = {"the terminal": walked.terminal, "the report": walked.page}
+    return [
+        f"{source} does not name {place}, which parity.json does"
+        for place in first.get("look_at") or ()
+        for source, text in sources.items()
+        if str(place) not in text
+    ]
+
+
 def named(sides: Sequence[str] | None) -> str:
     """Sides in words."""
     return " and ".join(sides or ()) or "nobody"

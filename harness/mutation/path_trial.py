@@ -45,6 +45,7 @@ def judge(walked: Walked, mutant: Mutant) -> Found:
     if found.guilty != mutant.accused:
         wrong.append(f"it accuses {accounts.named(found.guilty)}; it is {mutant.guilty}")
     wrong += accounts.contradictions(accounts.of(walked))
+    wrong += accounts.unnamed(walked)
     return replace(
         found,
         exit_code=walked.exit_code,

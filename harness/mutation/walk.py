@@ -26,7 +26,7 @@ from ptycho.verdict import Verdict
 OPTIONS: tuple[str, ...] = ("--steps", "8", "--canaries", "0")
 """Of the ladder: all rungs, both gridsizes, both precisions; a trajectory that is short and yet reads every batch."""
 
-LIMIT_S = 1500.0
+LIMIT_S = 900.0
 """Of one ladder. A whole one takes half a minute on two idle cores, a hang 60 s a rung, twice a side at most."""
 
 BESIDE = ("requirements", "datasets", "tests/fixtures")

@@ -22,6 +22,7 @@ FIRST = {
     "guilty": ["torch"],
     "tensor": "R4/phase",
     "reasons": ["torch is off"],
+    "look_at": ["ptycho_torch/fault.py:1"],
 }
 
 
@@ -39,7 +40,7 @@ WALKED = Walked(
         row(LABEL, "fail", "torch"),
         {"event": "run.end", "verdict": "fail"},
     ],
-    page="First failing rung: R4 at gridsize 1 in f64; guilty: torch\n",
+    page="First failing rung: R4 at gridsize 1 in f64; guilty: torch\nlook at\nptycho_torch/fault.py:1\n",
     page_exit_code=1,
 )
 MUTANT = replace(planted.mutant("torch"), spot=Spot(file="ptycho_torch/fault.py"))
@@ -93,6 +94,11 @@ LIES: list[tuple[dict[str, Any], str]] = [
     ({"page": ""}, "the report says no rung, parity.json R4 at gridsize 1 in f64"),
     ({"page": WALKED.page.replace("torch", "nobody in particular")}, "the report accuses nobody, parity.json torch"),
     ({"page_exit_code": 0}, "the report says exit code 0, parity.json 1"),
+    (
+        {"page": WALKED.page.replace("fault.py:1", "fault.py:2")},
+        "the report does not name ptycho_torch/fault.py:1, which parity.json does",
+    ),
+    ({"parity": first(look_at=["a.py, f()"])}, "the terminal does not name a.py, f(), which parity.json does"),
 ]
 
 
