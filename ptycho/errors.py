@@ -6,7 +6,7 @@ A message gives the wrong value, the allowed ones and the next step. Checks coll
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from ptycho.verdict import Verdict
@@ -64,6 +64,16 @@ class InfrastructureError(PtychoError):
 
 class DeviceError(InfrastructureError):
     """The device that was asked for is not there or does not work. Never a skip."""
+
+
+def exit_when_started(name: str) -> AbstractContextManager[None]:
+    """
+    `exit_on_error` around the imports of a module that is started with `python -m`; nothing where it is imported.
+
+    Args:
+        name: the module's `__name__`.
+    """
+    return exit_on_error() if name == "__main__" else nullcontext()
 
 
 @contextmanager

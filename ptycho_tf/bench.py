@@ -3,10 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from ptycho.errors import exit_when_started
 
-from ptycho import bench
+with exit_when_started(__name__):
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ptycho import bench
 
 
 def bare(engine: Any, frames: NDArray[np.float32]) -> Callable[[int], float]:

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from ptycho.errors import exit_when_started
 
-from ptycho import probe, probe_serve
-from ptycho.architecture import DECODERS
-from ptycho.config import RuntimeConfig
-from ptycho.engine import Batch
-from ptycho.probe_operations import Case
+with exit_when_started(__name__):
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ptycho import probe, probe_serve
+    from ptycho.architecture import DECODERS
+    from ptycho.config import RuntimeConfig
+    from ptycho.engine import Batch
+    from ptycho.probe_operations import Case
 
 Array = NDArray[Any]
 

@@ -18,6 +18,10 @@ ENTRIES = {
     "ptycho inspect scan.npz": "tests",
     "ptycho_torch.train --train_data_file a.npz --output_dir out": "torch",
     "ptycho_torch.inference --model_path m --test_data a.npz --output_dir out": "torch",
+    "ptycho_torch.probe --request a.npz --out out": "torch",
+    "ptycho_tf.probe --request a.npz --out out": "tf",
+    "ptycho_torch.bench --scan a.npz --out out": "torch",
+    "ptycho_tf.bench --scan a.npz --out out": "tf",
     "ptycho_tf.train --train_data_file a.npz --output_dir out": "tf",
     "ptycho_tf.inference --model_path m --test_data a.npz --output_dir out": "tf",
 }
