@@ -13,7 +13,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 """The checkout, or the folder that the package is installed in."""
 
-GIT_SECONDS = 5.0
+GIT_SECONDS = 60.0
+"""On a busy machine git was seen to take more than 5 s; without its answer a commit is unknown and refused."""
 
 
 def collect(
