@@ -8,7 +8,6 @@ the process dies, what it wrote before stays: the manifest is replaced whole aft
 import inspect
 import json
 import os
-import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -215,7 +214,3 @@ def describe(error: BaseException, root: Path) -> dict[str, Any]:
             if path.is_relative_to(root)
         ],
     }
-
-
-if __name__ == "__main__":
-    sys.exit("the backends' probes call this: python -m ptycho_torch.probe, python -m ptycho_tf.probe")

@@ -132,7 +132,10 @@ def merged(heard: Iterable[Heard]) -> list[Clean]:
             request=replace(asked.request, quantities=quantities),
             answers={side: _joined(answer, item.answers[side]) for side, answer in before.answers.items()},
             expected=Expected(
-                exact={side: {**rungs, **item.expected.exact[side]} for side, rungs in before.expected.exact.items()},
+                exact={
+                    side: {**before.expected.exact.get(side, {}), **item.expected.exact.get(side, {})}
+                    for side in {**before.expected.exact, **item.expected.exact}
+                },
                 arrays={**before.expected.arrays, **item.expected.arrays},
                 judges={**before.expected.judges, **item.expected.judges},
                 beside={**before.expected.beside, **item.expected.beside},

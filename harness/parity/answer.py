@@ -37,6 +37,19 @@ Array = NDArray[Any]
 TELLING = 64
 """Elements from which on a bit-equal copy cannot be chance: a sum of many terms rounds differently in each party."""
 
+_SHAPES: Mapping[str, tuple[type[Any], type[Any]]] = {
+    "exact": (dict, dict),
+    "failures": (dict, dict),
+    "quantities": (list, str),
+    "engine": (dict, object),
+}
+_NAMES = {
+    "exact": "an object of values by rung",
+    "failures": "an object of errors by rung",
+    "quantities": "a list of rungs",
+    "engine": "an object",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
@@ -78,7 +91,7 @@ def read(
     try:
         manifest = _manifest(folder)
         arrays, digests = _arrays(folder, manifest)
-    except (OSError, ValueError, TypeError, UsageError) as error:
+    except (OSError, ValueError, TypeError, RecursionError, UsageError) as error:
         return Answer(exact={}, arrays={}, refusals=(f"it cannot be read: {error}",), manifest={})
     request = Request.load(request_path)
     failures = {
@@ -116,16 +129,21 @@ def is_complete(folder: Path) -> bool:
     """Whether an adapter has written everything that it will write."""
     try:
         return bool(_manifest(folder).get("complete", True))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
 
 
 def _manifest(folder: Path) -> Mapping[str, Any]:
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    shapes = {"exact": dict, "failures": dict, "quantities": list}
-    wrong = [name for name, kind in shapes.items() if not isinstance(manifest.get(name, kind()), kind)]
-    if wrong or not all(isinstance(record, dict) for record in manifest.get("failures", {}).values()):
-        raise ValueError(f"{folder / MANIFEST} is no manifest of an answer")
+    """The manifest of an answer; an adapter may have written anything into it."""
+    path = folder / MANIFEST
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(manifest, dict):
+        raise ValueError(f"{path} holds {type(manifest).__name__}, expected an object")
+    for name, (kind, item) in _SHAPES.items():
+        value = manifest.get(name, kind())
+        items = value.values() if isinstance(value, dict) else value
+        if not isinstance(value, kind) or not all(isinstance(each, item) for each in items):
+            raise ValueError(f"{path}: {name} is {str(value)[:80]!r}, expected {_NAMES[name]}")
     result: Mapping[str, Any] = manifest
     return result
 
@@ -136,7 +154,10 @@ def _arrays(folder: Path, manifest: Mapping[str, Any]) -> tuple[dict[str, Array]
         return read_arrays(folder / ARRAYS), digest(folder / ARRAYS)
     arrays: dict[str, Array] = {}
     digests: dict[str, str] = {}
-    for rung in manifest.get("arrays_sha256", {}):
+    named = manifest.get("arrays_sha256", {})
+    if not isinstance(named, dict):
+        raise ValueError(f"arrays_sha256 is {str(named)[:80]!r}, expected an object of digests by rung")
+    for rung in named:
         if rung not in QUANTITIES:
             raise ValueError(f"rung {rung!r}; allowed: {', '.join(QUANTITIES)}")
         file = folder / f"{rung}.npz"

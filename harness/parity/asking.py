@@ -252,7 +252,8 @@ class _Asking:
             following += 1
         if not good:
             sources = tuple(self.party.probe.sources)
-            why = failure.of_end(ended, timeout_s, self.party.root, sources)
+            began = following < len(asked) and (asked[following][2] / MANIFEST).is_file()
+            why = failure.of_end(ended, timeout_s, self.party.root, sources, began=began or following > 0)
             self._died(why, asked[following:], at_start=following == 0)
 
     def _request(self, item: _Item, label: str) -> Path:

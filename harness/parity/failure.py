@@ -7,6 +7,7 @@ is not installed) says nothing about the backend.
 """
 
 import errno
+import os
 import re
 import signal
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,6 @@ class Kind(StrEnum):
     KILLED = "killed"
     MEMORY = "memory"
     MACHINE = "machine"
-    SILENT = "silent"
     NOT_ASKED = "not asked"
 
 
@@ -48,7 +48,6 @@ ADAPTER_FILES = ("probe.py", "adapter.py")
 """Files of a backend that only pass on what others compute."""
 
 _FRAME = re.compile(r'File "([^"\n]+)", line (\d+)(?:,? in ([^\s,()]+))?')
-
 
 _CHATTER = re.compile(r"[IW]\d{4} |\d{4}-\d\d-\d\d .*: [IW] |WARNING: All log messages")
 """Beginnings of lines that TensorFlow logs whatever happens."""
@@ -88,6 +87,7 @@ def of_error(record: Mapping[str, Any], root: Path, packages: Sequence[str]) -> 
         packages: its packages, the backend's own last.
     """
     name, message = str(record.get("type", "an error")), str(record.get("message", "")).strip()
+    recorded = record.get("frames")
     frames = [
         Location(
             file=str(frame.get("file")),
@@ -95,7 +95,7 @@ def of_error(record: Mapping[str, Any], root: Path, packages: Sequence[str]) -> 
             function=_function(frame.get("function")),
             text=str(frame.get("text") or ""),
         )
-        for frame in record.get("frames") or ()
+        for frame in (recorded if isinstance(recorded, list) else ())
         if isinstance(frame, Mapping)
     ]
     where = _innermost([*frames, *frames_in(message, root)], packages)
@@ -120,7 +120,7 @@ def of_error(record: Mapping[str, Any], root: Path, packages: Sequence[str]) -> 
     return failure
 
 
-def of_end(ended: Finished, limit_s: float, root: Path, packages: Sequence[str]) -> Failure:
+def of_end(ended: Finished, limit_s: float, root: Path, packages: Sequence[str], *, began: bool = False) -> Failure:
     """
     The bad end of an adapter's process.
 
@@ -129,6 +129,7 @@ def of_end(ended: Finished, limit_s: float, root: Path, packages: Sequence[str])
         limit_s: its time limit.
         root: the checkout that it ran from.
         packages: its packages, the backend's own last.
+        began: whether it had begun an answer. From then on the exit code is the backend's own choice, whatever it is.
     """
     output = ended.tail(200)
     if ended.stop is not None and ended.stop.kind != TIME:
@@ -147,17 +148,18 @@ def of_end(ended: Finished, limit_s: float, root: Path, packages: Sequence[str])
             where = _innermost(frames_in(output.rpartition("Fatal Python error")[2], root)[::-1], packages)
             return Failure(kind=Kind.DIED, sentence=f"crashed with {name}", location=where)
         return Failure(kind=Kind.KILLED, sentence=f"was killed from outside by {name}", verdict=Verdict.INFRA)
-    return _of_exit(ended, output, root, packages)
+    return _of_exit(ended, output, root, packages, began=began)
 
 
-def _of_exit(ended: Finished, output: str, root: Path, packages: Sequence[str]) -> Failure:
+def _of_exit(ended: Finished, output: str, root: Path, packages: Sequence[str], *, began: bool) -> Failure:
     """A process that ended by itself with an exit code that is no success."""
     lines = [line.strip() for line in output.splitlines() if line.strip() and not _CHATTER.match(line)]
     last = lines[-1] if lines else "it printed nothing"
     if ended.returncode == 0:
         return Failure(kind=Kind.DIED, sentence="ended with exit code 0 before it had answered")
     if "Traceback (most recent call last)" not in output:
-        verdict = job.verdict_of(ended)
+        chosen = began and not any(os.strerror(number) in last for number in FULL)
+        verdict = Verdict.FAIL if chosen else job.verdict_of(ended)
         kind = Kind.MACHINE if verdict is not Verdict.FAIL else Kind.DIED
         return Failure(kind=kind, sentence=f"ended with exit code {ended.returncode}: {last}", verdict=verdict)
     name, _, message = last.partition(": ")
@@ -166,7 +168,7 @@ def _of_exit(ended: Finished, output: str, root: Path, packages: Sequence[str]) 
         "type": name,
         "message": message,
         "module": missing[1] if missing is not None else None,
-        "errno": errno.ENOSPC if "No space left" in last else None,
+        "errno": next((number for number in FULL if os.strerror(number) in last), None),
     }
     failure = of_error(record, root, packages)
     if failure.kind is not Kind.RAISED:

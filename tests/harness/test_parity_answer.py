@@ -12,7 +12,8 @@ from golden_step0 import FIXTURE
 from harness.parity import answer, ladder, problem
 from harness.parity.answer import Answer
 from ptycho import fingerprint
-from ptycho.probe import ARRAYS, MANIFEST, SCHEMA, digest, read_arrays, source_digest, write_arrays
+from ptycho.probe import ANSWER_SCHEMA, ARRAYS, MANIFEST, SCHEMA, digest, read_arrays, source_digest, write_arrays
+from ptycho.verdict import Verdict
 
 PACKAGE = "ptycho_torch"
 
@@ -121,6 +122,40 @@ def test_a_damaged_answer_is_refused(spoil: Callable[[Path], None], tmp_path: Pa
     spoil(respond(tmp_path, request_path))
     read = answer.read(tmp_path, request_path, PACKAGE)
     assert read.refusals[0].startswith("it cannot be read: ")
+
+
+HOSTILE: dict[str, str] = {
+    "a list": "[]",
+    "null": "null",
+    "a number": "1",
+    "nested too deeply": "[" * 200_000,
+    "exact of numbers": '{"exact": {"R3": 1}}',
+    "failures of text": '{"failures": {"R3": "bad"}}',
+    "rungs that are lists": '{"quantities": [["R3"]]}',
+    "rungs as text": '{"quantities": "R3"}',
+    "engine as text": '{"engine": "torch"}',
+    "digests as a list": json.dumps({"schema": ANSWER_SCHEMA, "arrays_sha256": [["R3"]]}),
+    "an unknown rung": json.dumps({"schema": ANSWER_SCHEMA, "arrays_sha256": {"../R3": ""}}),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_manifest_of_another_shape_is_refused(case: str, tmp_path: Path, request_path: Path) -> None:
+    respond(tmp_path, request_path)
+    (tmp_path / MANIFEST).write_text(HOSTILE[case])
+    read = answer.read(tmp_path, request_path, PACKAGE)
+    assert read.refusals[0].startswith("it cannot be read: ")
+    assert (read.exact, read.arrays, read.manifest, read.failures) == ({}, {}, {}, {})
+    # Whether it is complete is asked while the adapter still runs: the answer decides, and raises nothing.
+    assert isinstance(answer.is_complete(tmp_path), bool)
+
+
+@pytest.mark.parametrize("frames", [1, "text", {"file": "x"}, [1], [{"file": 1, "line": "2", "function": []}]])
+def test_frames_of_any_shape_make_a_failure(frames: Any, tmp_path: Path, request_path: Path) -> None:
+    record = {"type": ["x"], "message": {"a": 1}, "module": [], "call": 1, "after": [], "frames": frames}
+    path = respond(tmp_path, request_path, quantities=[], failures={"R3": record})
+    read = answer.read(path, request_path, PACKAGE)
+    assert (read.refusals, read.failures["R3"].verdict) == ((), Verdict.FAIL)
 
 
 def test_the_other_sides_file_is_recognised() -> None:
