@@ -10,7 +10,7 @@ and equal states must give equal bytes.
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ MODEL = "model.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
 OPTIMISER = "adam."
 """Prefix of every tensor that is the optimiser's and not the network's."""
+STEP = f"{OPTIMISER}step"
+"""How many steps the optimiser has taken."""
 
 _KEY = "ptycho"
 _LENGTH_BYTES = 8
@@ -139,6 +141,24 @@ def load(path: Path) -> tuple[dict[str, NDArray[np.generic]], Meta]:
 def weights_only(tensors: Tensors) -> dict[str, NDArray[np.generic]]:
     """The network's tensors of a checkpoint, without the optimiser's."""
     return {name: value for name, value in tensors.items() if not name.startswith(OPTIMISER)}
+
+
+def require_moments(tensors: Tensors, names: Iterable[str]) -> None:
+    """
+    Refuse the state of an optimiser that cannot go on from it.
+
+    Args:
+        tensors: what was loaded.
+        names: the parameters that the optimiser steps.
+
+    Raises:
+        CheckpointError: listing each missing moment, or the missing step count.
+    """
+    required = [STEP, *(f"{OPTIMISER}{letter}/{name}" for letter in "mv" for name in names)]
+    missing = [name for name in required if name not in tensors]
+    if missing:
+        listed = "\n".join(f"  - {name}" for name in missing)
+        raise CheckpointError(f"the optimiser's state is incomplete; train anew, or load weights only:\n{listed}")
 
 
 def find_model(path: Path) -> Path:

@@ -7,18 +7,22 @@ is noticed by the sum itself.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ptycho.config import RuntimeConfig
+from ptycho.engine import Batch, Losses, Share
 from ptycho.errors import InfrastructureError, PtychoError, UsageError
 from ptycho.ranks import Ranks
 from ptycho.verdict import Verdict
+
+Scores = TypeVar("Scores")
+"""Losses of one batch as a framework has them."""
 
 
 class Group(Protocol):
@@ -38,6 +42,14 @@ class Group(Protocol):
 
     def leave(self) -> None:
         """Close the connection."""
+
+
+def unreachable(reason: str) -> InfrastructureError:
+    """The error of a rank that cannot reach the others; `reason` is what the framework says of it."""
+    return InfrastructureError(
+        f"the other ranks cannot be reached ({reason}); one of them has ended or was unreachable: "
+        "see its output, then start all of them again, with --resume where there is a checkpoint"
+    )
 
 
 @contextmanager
@@ -92,6 +104,33 @@ def together(group: Group | None, claims: Mapping[str, Any] | None = None) -> It
         listed = "\n".join(f"rank {rank}: {other['message']}" for rank, other in failed.items())
         raise (UsageError if usage else InfrastructureError)(f"not every rank can go on:\n{listed}")
     _same([other["claims"] for other in answers])
+
+
+def collect_losses(
+    group: Group,
+    batches: Iterable[Batch],
+    score: Callable[[Share], Scores],
+    fetch: Callable[[Sequence[Scores]], NDArray[Any]],
+) -> Losses:
+    """
+    Score this rank's share of every global batch, and add the losses up over the ranks at the end.
+
+    Args:
+        group: the ranks.
+        batches: this rank's shares.
+        score: takes one share, with or without a step; its result may still lie on the device.
+        fetch: brings all results to `(steps, 2)` float64, total and deviance.
+    """
+    scores: list[Scores] = []
+    weights: list[float] = []
+    sizes: list[int] = []
+    for batch in batches:
+        share = cast(Share, batch)
+        scores.append(score(share))
+        weights.append(share.weight)
+        sizes.append(share.whole)
+    total, deviance = group.total((fetch(scores) * np.array(weights)[:, None]).T)
+    return Losses(total=total, deviance=deviance, sizes=np.array(sizes, dtype=np.int64))
 
 
 def exchange(group: Group, text: str) -> list[str]:

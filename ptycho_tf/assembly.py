@@ -9,10 +9,10 @@ is the transpose of placement: the same two matrices serve both.
 from typing import Any
 
 from ptycho.physics import MASK_FLOOR, canvas_side, central_mask
-from ptycho_tf.runtime import tf
+from ptycho_tf.runtime import Tensor, tf
 
 
-def translation_matrix(n_out: int, n_in: int, shifts: Any) -> Any:
+def translation_matrix(n_out: int, n_in: int, shifts: Tensor) -> Tensor:
     """
     T[i, j] = max(0, 1 − |i − j − (n_out − n_in)/2 − shift|): place centre on centre, then move towards higher indices.
 
@@ -30,7 +30,7 @@ def translation_matrix(n_out: int, n_in: int, shifts: Any) -> Any:
     return tf.maximum(tf.constant(0.0, tf.float64), 1 - tf.abs(distance))
 
 
-def placements(coords_relative: Any, canvas: int, side: int, dtype: Any) -> tuple[Any, Any]:
+def placements(coords_relative: Tensor, canvas: int, side: int, dtype: Any) -> tuple[Tensor, Tensor]:
     """
     The matrices that place each patch of a group on its canvas.
 
@@ -49,7 +49,7 @@ def placements(coords_relative: Any, canvas: int, side: int, dtype: Any) -> tupl
     return tf.cast(rows, dtype), tf.cast(columns, dtype)
 
 
-def _sandwich(rows: Any, image: Any, columns: Any) -> Any:
+def _sandwich(rows: Tensor, image: Tensor, columns: Tensor) -> Tensor:
     """`rows @ image @ columns.T`, for complex images as two real products: the matrices are real."""
     if not image.dtype.is_complex:
         return tf.matmul(tf.matmul(rows, image), columns, transpose_b=True)
@@ -57,7 +57,7 @@ def _sandwich(rows: Any, image: Any, columns: Any) -> Any:
     return tf.complex(*(_sandwich(rows, part, columns) for part in parts))
 
 
-def assemble(patches: Any, coords_relative: Any, gridsize: int) -> Any:
+def assemble(patches: Tensor, coords_relative: Tensor, gridsize: int) -> Tensor:
     """
     Put the patches of each group on one canvas, averaging where their central N/2 squares overlap.
 
@@ -79,7 +79,7 @@ def assemble(patches: Any, coords_relative: Any, gridsize: int) -> Any:
     return total / tf.cast(count + MASK_FLOOR, patches.dtype)
 
 
-def extract(canvas: Any, coords_relative: Any, side: int) -> Any:
+def extract(canvas: Tensor, coords_relative: Tensor, side: int) -> Tensor:
     """
     Cut each pattern's patch out of its group's canvas: translate by +coords_relative, crop N.
 
@@ -95,7 +95,7 @@ def extract(canvas: Any, coords_relative: Any, side: int) -> Any:
     return _sandwich(tf.linalg.matrix_transpose(rows), canvas[:, None], tf.linalg.matrix_transpose(columns))
 
 
-def consistent(patches: Any, coords_relative: Any, gridsize: int) -> Any:
+def consistent(patches: Tensor, coords_relative: Tensor, gridsize: int) -> Tensor:
     """Patches that agree where they overlap: assembled and extracted again; at gridsize 1 the patches themselves."""
     if gridsize == 1:
         return patches

@@ -7,20 +7,21 @@ know. With one replica a process, equal sums keep them equal. Each rank differen
 weighted by their share, so that the sum is the gradient of the whole batch also where the rows do not divide evenly.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ptycho.config import RuntimeConfig
 from ptycho.engine import Batch, Losses, Share
-from ptycho.errors import DeviceError, InfrastructureError
+from ptycho.errors import DeviceError
+from ptycho.group import collect_losses, unreachable
 from ptycho.ranks import Ranks
 from ptycho_tf.dset_loader_tf_mmap import batches_to
 from ptycho_tf.engine import TensorFlowEngine
-from ptycho_tf.runtime import configure, tf
+from ptycho_tf.runtime import Tensor, configure, tf
 
 
 class Group:
@@ -73,7 +74,7 @@ def join(ranks: Ranks, runtime: RuntimeConfig) -> Group:
     return Group(ranks, strategy)
 
 
-def added(values: Any) -> Any:
+def added(values: Tensor) -> Tensor:
     """Sum over the replicas of a tensor, inside `strategy.run`."""
     # An argument has no device yet, and the strategy asks for one.
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(values))
@@ -91,10 +92,7 @@ def contact() -> Iterator[None]:
         yield
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError) as error:
         reason = next((line for line in str(error).splitlines() if "task" in line), type(error).__name__)
-        raise InfrastructureError(
-            f"the other ranks cannot be reached ({reason.strip()}); one of them has ended or was unreachable: "
-            "see its output, then start all of them again, with --resume where there is a checkpoint"
-        ) from error
+        raise unreachable(reason.strip()) from error
 
 
 class DistributedEngine(TensorFlowEngine):
@@ -132,27 +130,21 @@ class DistributedEngine(TensorFlowEngine):
         return super().fingerprint() | {"ranks": self.group.ranks.world}
 
     def _all(self, batches: Iterable[Batch], rates: Iterator[float] | None) -> Losses:
-        reported: list[tuple[Any, Any, float]] = []
-        sizes: list[int] = []
-        for batch in batches:
-            share = cast(Share, batch)
+        def score(share: Share) -> tuple[Tensor, Tensor]:
             (tensors,) = batches_to([share])
             if rates is None:
-                scores = self._score(tensors.diffraction, tensors.coords_relative)
-            else:
-                weight, rate = (tf.constant(value, tf.float64) for value in (share.weight, next(rates)))
-                with contact():
-                    scores = self._step(tensors.diffraction, tensors.coords_relative, weight, rate)
-            reported.append((*scores, share.weight))
-            sizes.append(share.whole)
-        with contact():  # a step that failed is heard of when its result is fetched
-            parts = [[float(score) * weight for score in scores] for *scores, weight in reported]
-        total, deviance = self.group.total(np.array(parts).T)
-        return Losses(total=total, deviance=deviance, sizes=np.array(sizes, dtype=np.int64))
+                return self._score(tensors.diffraction, tensors.coords_relative)
+            weight, rate = (tf.constant(value, tf.float64) for value in (share.weight, next(rates)))
+            with contact():
+                return self._step(tensors.diffraction, tensors.coords_relative, weight, rate)
 
-    def _share_step(self, diffraction: Any, coords_relative: Any, weight: Any, learning_rate: Any) -> tuple[Any, Any]:
+        return collect_losses(self.group, batches, score, _fetch)
+
+    def _share_step(
+        self, diffraction: Tensor, coords_relative: Tensor, weight: Tensor, learning_rate: Tensor
+    ) -> tuple[Tensor, Tensor]:
         with tf.GradientTape() as tape:
-            result = self.losses(diffraction, coords_relative)
+            result = self._losses(diffraction, coords_relative)
         gradients = tape.gradient(result.total, self.optimizer.targets)
         flat = tf.concat([tf.reshape(item, [-1]) for item in gradients], axis=0)
         whole = added(flat * tf.cast(weight, flat.dtype))
@@ -160,6 +152,12 @@ class DistributedEngine(TensorFlowEngine):
         agreed = [tf.reshape(part, item.shape) for part, item in zip(parts, gradients, strict=True)]
         self.optimizer.step(agreed, learning_rate)
         return result.total, result.deviance
+
+
+def _fetch(scores: Sequence[tuple[Tensor, Tensor]]) -> NDArray[Any]:
+    """Losses of all steps; a step that failed is heard of when its result is fetched."""
+    with contact():
+        return np.array([[float(loss) for loss in step] for step in scores])
 
 
 create_engine = DistributedEngine

@@ -7,13 +7,12 @@ core's batches, already gathered and read ahead, as tensors.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ptycho.engine import Batch
 from ptycho.store import Store
-from ptycho_tf.runtime import tf
+from ptycho_tf.runtime import Tensor, tf
 
 
 class MemoryMapDataset:
@@ -36,7 +35,7 @@ class MemoryMapDataset:
         n, height, width = self.store.diffraction.shape
         return n, height, width
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Tensor:
         """`(H, W)` float32 normalised amplitude of one pattern."""
         return tf.constant(np.asarray(self.store.diffraction[index]))
 
@@ -49,12 +48,15 @@ class TensorBatch:
     Attributes:
         diffraction: `(B, C, N, N)` float32 X.
         coords_relative: `(B, 1, 2, C)` float64, pixels.
-        size: B.
     """
 
-    diffraction: Any
-    coords_relative: Any
-    size: int
+    diffraction: Tensor
+    coords_relative: Tensor
+
+    @property
+    def size(self) -> int:
+        """B; not known while a function is traced."""
+        return int(self.diffraction.shape[0])
 
 
 def batches_to(batches: Iterable[Batch]) -> Iterator[TensorBatch]:
@@ -67,5 +69,4 @@ def batches_to(batches: Iterable[Batch]) -> Iterator[TensorBatch]:
         yield TensorBatch(
             diffraction=tf.constant(batch.diffraction, tf.float32),
             coords_relative=tf.constant(batch.coords_relative, tf.float64),
-            size=len(batch.diffraction),
         )

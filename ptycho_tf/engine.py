@@ -18,7 +18,7 @@ from ptycho_tf import assembly, device_work, loss, physics
 from ptycho_tf.dset_loader_tf_mmap import TensorBatch, batches_to
 from ptycho_tf.network import REAL, Network, to_canonical
 from ptycho_tf.optimizer import Adam
-from ptycho_tf.runtime import as_array, configure, fingerprint, tf
+from ptycho_tf.runtime import Tensor, as_array, configure, fingerprint, tf
 
 
 class TensorFlowEngine:
@@ -68,21 +68,21 @@ class TensorFlowEngine:
         rate = tf.TensorSpec((), tf.float64)
         self._train = _compiled(self._train_step, frames, coords, rate)
         self._score = _compiled(self._scores, frames, coords)
-        self._predict = _compiled(self.patches, frames, coords)
+        self._predict = _compiled(self._patches, frames, coords)
         self._consistent = _compiled(self._agree, patches, coords)
         self._gradients = _compiled(self._differentiate, frames, coords)
 
-    def patches(self, diffraction: Any, coords_relative: Any) -> Any:
+    def patches(self, batch: TensorBatch) -> Tensor:
         """`(B, C, N, N)` complex object patches, assembled for gridsize > 1."""
-        return self._agree(self.network.forward(diffraction), coords_relative)
+        return self._agree(self.network.forward(batch.diffraction), batch.coords_relative)
 
-    def losses(self, diffraction: Any, coords_relative: Any) -> loss.Terms:
+    def losses(self, batch: TensorBatch) -> loss.Terms:
         """Forward pass and every loss term of one batch."""
-        patches = self.patches(diffraction, coords_relative)
+        patches = self.patches(batch)
         return loss.terms(
             intensity=physics.intensity(patches, self.probe),
             patches=patches,
-            diffraction=diffraction,
+            diffraction=batch.diffraction,
             log_scale=self.network.log_scale,
             scale=self.scale,
             mae_weight=self.mae_weight,
@@ -98,7 +98,7 @@ class TensorFlowEngine:
         """One optimiser step a batch, each at its own rate; losses stay on the device until the epoch's end."""
         rates = iter(learning_rates)
 
-        def step(batch: TensorBatch) -> tuple[Any, Any]:
+        def step(batch: TensorBatch) -> tuple[Tensor, Tensor]:
             return self._train(batch.diffraction, batch.coords_relative, tf.constant(next(rates), tf.float64))
 
         return _collect(batches, step)
@@ -139,21 +139,29 @@ class TensorFlowEngine:
         found = fingerprint(self.device, self.runtime)
         return found if self.device == "cpu" else found | {"work": device_work.collect(self)}
 
-    def _agree(self, patches: Any, coords_relative: Any) -> Any:
+    # TensorFlow compiles functions of tensors, so a batch is put together again inside of them.
+
+    def _patches(self, diffraction: Tensor, coords_relative: Tensor) -> Tensor:
+        return self.patches(TensorBatch(diffraction=diffraction, coords_relative=coords_relative))
+
+    def _losses(self, diffraction: Tensor, coords_relative: Tensor) -> loss.Terms:
+        return self.losses(TensorBatch(diffraction=diffraction, coords_relative=coords_relative))
+
+    def _agree(self, patches: Tensor, coords_relative: Tensor) -> Tensor:
         return assembly.consistent(patches, coords_relative, self.model.gridsize)
 
-    def _scores(self, diffraction: Any, coords_relative: Any) -> tuple[Any, Any]:
-        result = self.losses(diffraction, coords_relative)
+    def _scores(self, diffraction: Tensor, coords_relative: Tensor) -> tuple[Tensor, Tensor]:
+        result = self._losses(diffraction, coords_relative)
         return result.total, result.deviance
 
-    def _differentiate(self, diffraction: Any, coords_relative: Any) -> list[Any]:
+    def _differentiate(self, diffraction: Tensor, coords_relative: Tensor) -> list[Tensor]:
         with tf.GradientTape() as tape:
-            result = self.losses(diffraction, coords_relative)
+            result = self._losses(diffraction, coords_relative)
         return list(tape.gradient(result.total, self.optimizer.targets))
 
-    def _train_step(self, diffraction: Any, coords_relative: Any, learning_rate: Any) -> tuple[Any, Any]:
+    def _train_step(self, diffraction: Tensor, coords_relative: Tensor, learning_rate: Tensor) -> tuple[Tensor, Tensor]:
         with tf.GradientTape() as tape:
-            result = self.losses(diffraction, coords_relative)
+            result = self._losses(diffraction, coords_relative)
         self.optimizer.step(tape.gradient(result.total, self.optimizer.targets), learning_rate)
         return result.total, result.deviance
 
@@ -167,7 +175,7 @@ def _compiled(function: Callable[..., Any], *signature: Any) -> Any:
     return tf.function(function, input_signature=signature, autograph=False)
 
 
-def _collect(batches: Iterable[Batch], score: Callable[[TensorBatch], tuple[Any, Any]]) -> Losses:
+def _collect(batches: Iterable[Batch], score: Callable[[TensorBatch], tuple[Tensor, Tensor]]) -> Losses:
     """Score every batch and fetch the losses once, at the end."""
     reported = [(*score(batch), batch.size) for batch in batches_to(batches)]
     return Losses(

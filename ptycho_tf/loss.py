@@ -6,10 +6,9 @@ difference has no digits left for the gain of an epoch.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from ptycho.physics import EPSILON_F32, EPSILON_F64
-from ptycho_tf.runtime import tf
+from ptycho_tf.runtime import Tensor, tf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,39 +24,39 @@ class Terms:
         deviance: mean Poisson deviance, reported only.
     """
 
-    nll: Any
-    mae: Any
-    variation: Any
-    total: Any
-    deviance: Any
+    nll: Tensor
+    mae: Tensor
+    variation: Tensor
+    total: Tensor
+    deviance: Tensor
 
 
-def poisson_nll(rate: Any, counts: Any, epsilon: float) -> Any:
+def poisson_nll(rate: Tensor, counts: Tensor, epsilon: float) -> Tensor:
     """Mean of λ − k·ln(max(λ, ε)) over all pixels; float64 tensors of one shape, in photons."""
     floor = tf.constant(epsilon, tf.float64)
     return tf.reduce_mean(rate - counts * tf.math.log(tf.maximum(rate, floor)))
 
 
-def poisson_deviance(rate: Any, counts: Any, epsilon: float) -> Any:
+def poisson_deviance(rate: Tensor, counts: Tensor, epsilon: float) -> Tensor:
     """Mean of 2·(λ − k + k·ln(k/λ)), with 0·ln 0 = 0; arguments as in `poisson_nll`."""
     floor = tf.constant(epsilon, tf.float64)
     logarithm = tf.math.log(tf.maximum(counts, floor)) - tf.math.log(tf.maximum(rate, floor))
     return 2 * tf.reduce_mean(rate - counts + counts * logarithm)
 
 
-def amplitude_mae(rate: Any, diffraction: Any, scale: float) -> Any:
+def amplitude_mae(rate: Tensor, diffraction: Tensor, scale: float) -> Tensor:
     """Mean |√λ/S − X|; the root is of λ + ε, since its gradient is infinite at zero."""
     return tf.reduce_mean(tf.abs(tf.sqrt(rate + EPSILON_F64) / scale - diffraction))
 
 
-def total_variation(patches: Any) -> Any:
+def total_variation(patches: Tensor) -> Tensor:
     """Mean |∂x O| plus mean |∂y O| over complex `(B, C, N, N)` patches, float64."""
     across = patches[..., :, 1:] - patches[..., :, :-1]
     down = patches[..., 1:, :] - patches[..., :-1, :]
     return _mean_length(across) + _mean_length(down)
 
 
-def _mean_length(differences: Any) -> Any:
+def _mean_length(differences: Tensor) -> Tensor:
     """Mean |d| of complex d, with ε under the root as in `amplitude_mae`: outside the object all d are zero."""
     real, imag = (tf.cast(part, tf.float64) for part in (tf.math.real(differences), tf.math.imag(differences)))
     return tf.reduce_mean(tf.sqrt(tf.square(real) + tf.square(imag) + EPSILON_F64))
@@ -65,10 +64,10 @@ def _mean_length(differences: Any) -> Any:
 
 def terms(
     *,
-    intensity: Any,
-    patches: Any,
-    diffraction: Any,
-    log_scale: Any,
+    intensity: Tensor,
+    patches: Tensor,
+    diffraction: Tensor,
+    log_scale: Tensor,
     scale: float,
     mae_weight: float = 0.0,
     tv_weight: float = 0.0,

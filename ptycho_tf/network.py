@@ -7,6 +7,7 @@ outside, patterns and patches are `(B, C, N, N)` and weights canonical (OIHW).
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from ptycho.architecture import BORDER_CHANNELS, Architecture, upsampling_taps
 from ptycho.config import ModelConfig
 from ptycho.physics import central_mask
 from ptycho.weights import LOG_SCALE, Weights, check, shapes
-from ptycho_tf.runtime import tf
+from ptycho_tf.runtime import Tensor, tf
 
 REAL = {"f32": tf.float32, "bf16": tf.float32, "f64": tf.float64}
 """Type of weights, heads and physics by precision; the loss is float64 in all of them."""
@@ -35,7 +36,7 @@ def from_canonical(value: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(value.transpose(2, 3, 1, 0)) if value.ndim == 4 else value
 
 
-def fold_upsampling(kernel: Any) -> Any:
+def fold_upsampling(kernel: Tensor) -> Tensor:
     """
     The kernel that does on an image what `kernel` does on its up-sampling; see `ptycho.architecture.upsampling_taps`.
 
@@ -54,7 +55,7 @@ def fold_upsampling(kernel: Any) -> Any:
     return tf.reshape(tf.transpose(folded, (2, 3, 4, 0, 1, 5)), (3, 3, inputs, 4 * outputs))
 
 
-def spread(x: Any) -> Any:
+def spread(x: Tensor) -> Tensor:
     """`(B, H, W, 4·C)` -> `(B, 2H, 2W, C)`: the four pixels of each pixel to their places."""
     height, width, channels = x.shape[1:]
     split = tf.reshape(x, (-1, height, width, 2, 2, channels // 4))
@@ -90,11 +91,11 @@ class Network(tf.Module):
         }
 
     @property
-    def log_scale(self) -> Any:
+    def log_scale(self) -> Tensor:
         """The scalar w, as the float64 tensor that physics and loss use."""
         return tf.cast(self.parameters[LOG_SCALE], tf.float64)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Tensor) -> Tensor:
         """
         Predict object patches.
 
@@ -112,13 +113,13 @@ class Network(tf.Module):
         patches = tf.complex(amplitude * tf.cos(phase), amplitude * tf.sin(phase))
         return tf.transpose(patches, (0, 3, 1, 2))
 
-    def encode(self, x: Any) -> Any:
+    def encode(self, x: Tensor) -> Tensor:
         """`(B, N, N, C)` -> the code, one pooling by 2 a block."""
         for index in range(len(self.architecture.encoder)):
             x = tf.nn.max_pool2d(self.pair(f"encoder.{index}", x), 2, 2, "VALID")
         return x
 
-    def decode(self, name: str, code: Any, activation: Any) -> Any:
+    def decode(self, name: str, code: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
         """
         One head from the code.
 
@@ -161,7 +162,7 @@ class Network(tf.Module):
         """Canonical weights in the precision of the run."""
         return {name: to_canonical(variable.numpy()) for name, variable in self.parameters.items()}
 
-    def convolve(self, name: str, x: Any, *, upsample: bool = False) -> Any:
+    def convolve(self, name: str, x: Tensor, *, upsample: bool = False) -> Tensor:
         """3×3 convolution with bias, zero padding of one pixel; of the up-sampled image, its output yet to `spread`."""
         kernel, bias = self.parameters[f"{name}.weight"], self.parameters[f"{name}.bias"]
         if upsample:
@@ -169,11 +170,11 @@ class Network(tf.Module):
         product = tf.nn.conv2d(x, tf.cast(kernel, self.convolution), strides=1, padding="SAME")
         return tf.nn.bias_add(product, tf.cast(bias, self.convolution))
 
-    def pair(self, name: str, x: Any, *, upsample: bool = False) -> Any:
+    def pair(self, name: str, x: Tensor, *, upsample: bool = False) -> Tensor:
         """The two convolutions with ReLU that every block has, after an up-sampling where asked for."""
         x = tf.nn.relu(self.convolve(f"{name}.0", x, upsample=upsample))
         return tf.nn.relu(self.convolve(f"{name}.1", spread(x) if upsample else x))
 
-    def _real(self, x: Any) -> Any:
+    def _real(self, x: Tensor) -> Tensor:
         """Out of the convolutions' type: activations and physics keep the precision of the weights."""
         return tf.cast(x, self.real)

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho.errors import CheckpointError
+from ptycho.checkpoint import STEP, require_moments
 from ptycho_tf.network import from_canonical, to_canonical
-from ptycho_tf.runtime import tf
+from ptycho_tf.runtime import Tensor, tf
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-STEP = "adam.step"
 
 
 class Adam(tf.Module):
@@ -37,7 +36,7 @@ class Adam(tf.Module):
         self.second = tf.Variable(tf.zeros(sum(self.sizes), dtype), trainable=False, name="v")
         self.step_count = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
 
-    def step(self, gradients: Sequence[Any], learning_rate: Any) -> None:
+    def step(self, gradients: Sequence[Tensor], learning_rate: Tensor) -> None:
         """
         One step, in place.
 
@@ -73,11 +72,7 @@ class Adam(tf.Module):
         Raises:
             CheckpointError: listing each missing moment.
         """
-        wanted = [STEP, *(f"adam.{letter}/{name}" for letter in "mv" for name in self.names)]
-        missing = [name for name in wanted if name not in state]
-        if missing:
-            listed = "\n".join(f"  - {name}" for name in missing)
-            raise CheckpointError(f"the optimiser's state is incomplete; train anew, or load weights only:\n{listed}")
+        require_moments(state, self.names)
         self.step_count.assign(int(state[STEP]))
         for letter, moment in (("m", self.first), ("v", self.second)):
             parts = [from_canonical(np.asarray(state[f"adam.{letter}/{name}"])).ravel() for name in self.names]

@@ -4,12 +4,10 @@ The far field on tensors, in the precision of its inputs. `ptycho.physics` is th
 The loss works on intensities, so that the square root, whose slope is infinite at zero, stays out of its gradient.
 """
 
-from typing import Any
-
-from ptycho_tf.runtime import tf
+from ptycho_tf.runtime import Tensor, tf
 
 
-def exit_wave(objects: Any, probe: Any) -> Any:
+def exit_wave(objects: Tensor, probe: Tensor) -> Tensor:
     """
     ψ = P·O for each incoherent mode.
 
@@ -23,7 +21,7 @@ def exit_wave(objects: Any, probe: Any) -> Any:
     return objects[:, :, None] * probe
 
 
-def intensity(objects: Any, probe: Any) -> Any:
+def intensity(objects: Tensor, probe: Tensor) -> Tensor:
     """
     Far-field intensity Σ_p |FFT2(P_p·O)|² / N², DC in the centre: incoherent modes add as intensities.
 
@@ -40,7 +38,7 @@ def intensity(objects: Any, probe: Any) -> Any:
     return tf.signal.fftshift(tf.reduce_sum(power, axis=2), axes=(-2, -1)) / probe.shape[-1] ** 2
 
 
-def amplitude(objects: Any, probe: Any) -> Any:
+def amplitude(objects: Tensor, probe: Tensor) -> Tensor:
     """√intensity, whose gradient is taken as 0 and not infinite where the intensity is exactly 0; NaN stays NaN."""
     power = intensity(objects, probe)
     dark = tf.equal(power, 0)

@@ -114,7 +114,7 @@ class Bench:
             for name, method in recording.items():
                 setattr(network, name, method)
             (tensors,) = _batches([batch])
-            patches = engine.patches(tensors.diffraction, tensors.coords_relative)
+            patches = engine.patches(tensors)
         finally:
             for name in recording:
                 network.__dict__.pop(name, None)
@@ -133,7 +133,7 @@ class Bench:
         engine.mae_weight, engine.tv_weight = mae_weight, tv_weight
         try:
             (tensors,) = _batches([batch])
-            made = engine.losses(tensors.diffraction, tensors.coords_relative)
+            made = engine.losses(tensors)
         finally:
             engine.mae_weight, engine.tv_weight = before
         return {name: _array(getattr(made, name)) for name in ("nll", "mae", "variation", "total", "deviance")}
@@ -149,7 +149,7 @@ class Bench:
         (tensors,) = _batches([batch])
         try:
             with tf.GradientTape() as tape:
-                total = engine.losses(tensors.diffraction, tensors.coords_relative).total
+                total = engine.losses(tensors).total
         finally:
             engine.mae_weight, engine.tv_weight = before
         values = tape.gradient(total, engine.optimizer.targets)
@@ -168,7 +168,7 @@ class Bench:
 
         engine = self.engine
         (tensors,) = _batches([batch])
-        patches = engine.patches(tensors.diffraction, tensors.coords_relative)
+        patches = engine.patches(tensors)
         with tf.GradientTape() as tape:
             tape.watch([patches, engine.probe])
             total = loss.terms(

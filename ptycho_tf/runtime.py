@@ -9,7 +9,7 @@ garbage collector rests meanwhile: it would walk a growing heap of modules again
 import gc
 import os
 import sys
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,9 @@ def import_tensorflow() -> Any:
 
 
 tf = import_tensorflow()
+
+Tensor: TypeAlias = tf.Tensor
+"""Annotates what is on the device, as `torch.Tensor` does in the other backend."""
 
 
 def as_array(tensor: Any) -> NDArray[Any]:

@@ -21,7 +21,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ptycho.config import RuntimeConfig
 from ptycho.engine import Batch, Losses, Share
-from ptycho.errors import DeviceError, InfrastructureError
+from ptycho.errors import DeviceError
+from ptycho.group import collect_losses, unreachable
 from ptycho.ranks import Ranks
 from ptycho_torch import assembly
 from ptycho_torch.dset_loader_pt_mmap import TensorBatch, batches_to
@@ -93,10 +94,7 @@ def contact() -> Iterator[None]:
     except RuntimeError as error:
         if not isinstance(error, dist.DistError) and "gloo" not in str(error):
             raise
-        raise InfrastructureError(
-            f"the other ranks cannot be reached ({str(error).splitlines()[0]}); one of them has ended or was "
-            "unreachable: see its output, then start all of them again, with --resume where there is a checkpoint"
-        ) from error
+        raise unreachable(str(error).splitlines()[0]) from error
 
 
 class DistributedEngine(TorchEngine):
@@ -140,18 +138,14 @@ class DistributedEngine(TorchEngine):
         return super().fingerprint() | {"ranks": self.group.ranks.world}
 
     def _all(self, batches: Iterable[Batch], rates: Iterator[float] | None) -> Losses:
-        reported: list[Tensor] = []
-        sizes: list[int] = []
-        for batch in batches:
-            share = cast(Share, batch)
+        def score(share: Share) -> Tensor:
             (tensors,) = batches_to([share], self.device)
             result = self.losses(tensors)
             if rates is not None:
                 self._step(result.total * share.weight, next(rates))
-            reported.append(torch.stack([result.total.detach(), result.deviance]) * share.weight)
-            sizes.append(share.whole)
-        total, deviance = self.group.total(torch.stack(reported, dim=1).cpu().numpy())
-        return Losses(total=total, deviance=deviance, sizes=np.array(sizes, dtype=np.int64))
+            return torch.stack([result.total.detach(), result.deviance])
+
+        return collect_losses(self.group, batches, score, lambda scores: torch.stack(list(scores)).cpu().numpy())
 
     def _step(self, part: Tensor, learning_rate: float) -> None:
         # The wrapper means over the ranks; their parts are to be added.

@@ -61,12 +61,15 @@ class TensorBatch:
     Attributes:
         diffraction: `(B, C, N, N)` float32 X.
         coords_relative: `(B, 1, 2, C)` float64, pixels.
-        size: B.
     """
 
     diffraction: Tensor
     coords_relative: Tensor
-    size: int
+
+    @property
+    def size(self) -> int:
+        """B."""
+        return self.diffraction.shape[0]
 
 
 def batches_to(batches: Iterable[Batch], device: str = "cpu") -> Iterator[TensorBatch]:
@@ -79,7 +82,6 @@ def batches_to(batches: Iterable[Batch], device: str = "cpu") -> Iterator[Tensor
         yield TensorBatch(
             diffraction=_to(batch.diffraction, device),
             coords_relative=_to(batch.coords_relative, device),
-            size=len(batch.diffraction),
         )
 
 

@@ -13,10 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ptycho.errors import CheckpointError
+from ptycho.checkpoint import STEP, require_moments
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-STEP = "adam.step"
 
 
 class Adam:
@@ -67,11 +66,7 @@ class Adam:
         Raises:
             CheckpointError: listing each missing moment.
         """
-        wanted = [STEP, *(f"adam.{letter}/{name}" for letter in "mv" for name in self.names)]
-        missing = [name for name in wanted if name not in state]
-        if missing:
-            listed = "\n".join(f"  - {name}" for name in missing)
-            raise CheckpointError(f"the optimiser's state is incomplete; train anew, or load weights only:\n{listed}")
+        require_moments(state, self.names)
         self.step_count = int(state[STEP])
         for letter, moments in (("m", self.first), ("v", self.second)):
             for name, moment in zip(self.names, moments, strict=True):
