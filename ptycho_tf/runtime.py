@@ -9,7 +9,7 @@ garbage collector rests meanwhile: it would walk a growing heap of modules again
 import gc
 import os
 import sys
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,8 +58,10 @@ def import_tensorflow() -> Any:
 
 tf = import_tensorflow()
 
-Tensor: TypeAlias = tf.Tensor
-"""Annotates what is on the device, as `torch.Tensor` does in the other backend."""
+if TYPE_CHECKING:
+    from tensorflow import Tensor as Tensor  # exported under its own name
+else:
+    Tensor = tf.Tensor
 
 
 def as_array(tensor: Any) -> NDArray[Any]:
