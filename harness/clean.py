@@ -135,7 +135,7 @@ def _report(run: runroot.RunRoot, say: Callable[[str], None], refused: list[str]
         refused.append(f"{run.path}: no reports: {error}")
     else:
         partial = "partial " if judged.partial else ""
-        say(f"{run.path}: {partial}reports made from its log: {judged.verdict.name.lower()}; see summary.txt there")
+        say(f"{run.path}: {partial}reports made from its log: {judged.verdict.label}; see summary.txt there")
 
 
 class _Speaker:
@@ -155,7 +155,7 @@ class _Speaker:
     def end(self, verdict: Verdict, sentence: str = "") -> int:
         """Say the last sentence or print the document; returns the exit code."""
         if self._as_json:
-            print(json.dumps({"verdict": verdict.name.lower(), "exit_code": int(verdict), **self._said}, indent=1))
+            print(json.dumps({"verdict": verdict.label, "exit_code": int(verdict), **self._said}, indent=1))
         elif sentence:
             print(sentence)
         return int(verdict)

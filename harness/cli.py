@@ -21,7 +21,7 @@ from ptycho.verdict import Verdict
 CHECK_OPTIONS = "check-options"
 """First word of a command line that is only looked at: a session asks before it builds an environment."""
 
-EPILOG = "exit codes: " + " · ".join(f"{verdict.name.lower()} {verdict.value}" for verdict in Verdict)
+EPILOG = "exit codes: " + " · ".join(f"{verdict.label} {verdict.value}" for verdict in Verdict)
 
 
 def _add_run(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -158,7 +158,7 @@ def _run(args: argparse.Namespace) -> int:
                 break
     if args.json:
         print(json.dumps([item.as_dict() for item in outcomes], indent=1, default=str))
-    return int(min((item.verdict for item in outcomes), key=outcome.GRAVITY.index))
+    return int(Verdict.worst(item.verdict for item in outcomes))
 
 
 def _install(args: argparse.Namespace) -> int:

@@ -133,7 +133,7 @@ class Finding:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         verdict = self.verdict if self.verdict is not None else self.kind.verdict
-        plain = asdict(self) | {"verdict": verdict.name.lower(), "severity": self.kind.severity}
+        plain = asdict(self) | {"verdict": verdict.label, "severity": self.kind.severity}
         return plain | {"check": self.kind.check, "known": self.known or None}
 
 

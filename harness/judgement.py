@@ -12,7 +12,7 @@ from pathlib import Path
 from harness import events, expectations, rung_results, story
 from harness.events import Log
 from harness.expectations import Silent
-from harness.outcome import GRAVITY, Problem
+from harness.outcome import Problem
 from harness.proof import told as proven
 from harness.rung_results import STANDING
 from harness.story import GREEN, Story
@@ -58,7 +58,7 @@ def gravest(verdicts: Iterable[Verdict], *, failed: bool) -> Verdict:
         failed: whether a rung was judged and failed. What dies later is no excuse for it; who interrupts a run, though,
             has asked for no verdict.
     """
-    found = min(verdicts, key=GRAVITY.index)
+    found = Verdict.worst(verdicts)
     return Verdict.FAIL if failed and found in STOPPED else found
 
 
@@ -130,7 +130,7 @@ def _evidence(told: Story) -> list[str]:
         sentences.append(f"{_number(failed, 'test')} failed: {_listed(failed)}")
     if (errors := list(told.collect_errors)) and _SUITE_FAILED not in told.known:
         sentences.append(f"could not be collected: {_listed(errors)}")
-    bad = [name for name, row in told.fixtures.items() if story.verdict_of(row.get("verdict")) is not Verdict.PASS]
+    bad = [name for name, row in told.fixtures.items() if Verdict.parse(row.get("verdict")) is not Verdict.PASS]
     if bad and not told.known:
         sentences.append(f"{_number(bad, 'fixture')} did not pass: {_listed(bad)}")
     if told.complete and not (told.fixtures or told.tests or told.rungs or told.benchmarks):
@@ -141,9 +141,9 @@ def _evidence(told: Story) -> list[str]:
 def _verdict_of_rungs(told: Story) -> Verdict:
     """A fail, unless all that does not stand is explained by what the machine did: then the gravest of that."""
     causes = {
-        story.verdict_of(found.cause) or Verdict.FAIL for found in told.judged.values() if found.result not in STANDING
+        Verdict.parse(found.cause) or Verdict.FAIL for found in told.judged.values() if found.result not in STANDING
     }
-    return min(causes, key=GRAVITY.index, default=Verdict.FAIL)
+    return Verdict.worst(causes, default=Verdict.FAIL)
 
 
 def _rungs(told: Story) -> list[str]:
@@ -169,13 +169,11 @@ def _fallen(told: Story, rung: str, result: str) -> str:
 def _benchmarks(told: Story) -> list[Problem]:
     """Over budget and too busy to judge are verdicts of their own: the gravest of them, and not always a fail."""
     slow = {
-        name: verdict
-        for name, said in told.benchmarks.items()
-        if (verdict := story.verdict_of(said)) is not Verdict.PASS
+        name: verdict for name, said in told.benchmarks.items() if (verdict := Verdict.parse(said)) is not Verdict.PASS
     }
     if not slow:
         return []
-    gravest = min((verdict or Verdict.FAIL for verdict in slow.values()), key=GRAVITY.index)
+    gravest = Verdict.worst(verdict or Verdict.FAIL for verdict in slow.values())
     return [Problem(verdict=gravest, message=f"{_number(list(slow), 'benchmark')} did not pass: {_listed(list(slow))}")]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from harness import rung_results
 from harness.judgement import Judgement
 from harness.rung_results import NOT_REACHED, STANDING
-from harness.story import Story, TestResult, verdict_of
+from harness.story import Story, TestResult
 from ptycho.verdict import Verdict
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -43,7 +43,7 @@ def document(told: Story, judged: Judgement) -> bytes:
         _suite(f"{name}.rungs", _rung_cases(told)),
         _suite(
             f"{name}.benchmarks",
-            (_judged(bench, said, verdict_of(said) is Verdict.PASS) for bench, said in told.benchmarks.items()),
+            (_judged(bench, said, Verdict.parse(said) is Verdict.PASS) for bench, said in told.benchmarks.items()),
         ),
     ]
     root = ET.Element("testsuites", name=clean(name), time=f"{told.seconds:.3f}")
@@ -52,7 +52,7 @@ def document(told: Story, judged: Judgement) -> bytes:
         root.set(count, str(sum(int(suite.get(count, "0")) for suite in root)))
     properties = ET.Element("properties")
     for key, value in (
-        ("verdict", judged.verdict.name.lower()),
+        ("verdict", judged.verdict.label),
         ("partial", str(judged.partial).lower()),
         ("device", told.device),
         ("commit", told.origin.get("commit")),
@@ -92,14 +92,14 @@ def _run_cases(told: Story, judged: Judgement) -> Iterable[ET.Element]:
     partial = f"the log ends after {told.last!r}: this report is partial" if judged.partial else ""
     yield _case("the log is whole", seconds=told.seconds, element="error" if partial else "", message=partial)
     for number, problem in enumerate(judged.problems, start=1):
-        message = f"{problem.verdict.name.lower()}: {problem.message}"
+        message = f"{problem.verdict.label}: {problem.message}"
         yield _case(f"problem {number}", element="failure", message=message)
 
 
 def _fixture_cases(told: Story) -> Iterable[ET.Element]:
     for name, row in told.fixtures.items():
         times = [value for value in (row.get("train_s"), row.get("infer_s")) if isinstance(value, int | float)]
-        passed = verdict_of(row.get("verdict")) is Verdict.PASS
+        passed = Verdict.parse(row.get("verdict")) is Verdict.PASS
         message = "" if passed else f"verdict: {row.get('verdict')}"
         yield _case(name, seconds=float(sum(times)), element="" if passed else "failure", message=message)
     for name in told.expected.fixtures:

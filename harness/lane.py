@@ -218,7 +218,7 @@ class Lane:
             known = {step: outcome.commands.get(f"{result.fixture}-{step}", {}) for step in ("train", "infer")}
             peaks = {f"{step}_peak_mib": figures.get("peak_mib") for step, figures in known.items()}
             outcome.fixtures.append(replace(result, **peaks))  # type: ignore[arg-type]
-            self.events.write("fixture.end", **asdict(outcome.fixtures[-1]) | {"verdict": result.verdict.name.lower()})
+            self.events.write("fixture.end", **asdict(outcome.fixtures[-1]) | {"verdict": result.verdict.label})
 
     def reproduce(self) -> tuple[str, ...]:
         """A command line that runs this lane's job again and keeps the scratch."""

@@ -85,7 +85,7 @@ def command_end(events: EventLog, label: str, finished: Finished) -> dict[str, A
         **(finished.usage.rounded() if finished.usage is not None else {}),
     }
     if finished.stop is not None:
-        figures |= {"stopped": finished.stop.kind, "verdict": finished.stop.verdict.name.lower()}
+        figures |= {"stopped": finished.stop.kind, "verdict": finished.stop.verdict.label}
     if finished.stacks is not None:
         events.write("stacks", label=label, path=str(finished.stacks), frames=finished.frames())
     events.write("command.end", label=label, **figures)

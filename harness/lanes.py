@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from harness import events, judgement, origin, runroot, story
-from harness.outcome import GRAVITY
 from harness.story import Story
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
@@ -48,13 +47,13 @@ class LaneVerdict:
     def __str__(self) -> str:
         where = "" if self.run is None else f" ({self.run})"
         found = "" if self.asked else ", not asked for"
-        return "\n  ".join((f"{self.lane}: {self.verdict.name.lower()}{found}{where}", *self.reasons))
+        return "\n  ".join((f"{self.lane}: {self.verdict.label}{found}{where}", *self.reasons))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {
             "lane": self.lane,
-            "verdict": self.verdict.name.lower(),
+            "verdict": self.verdict.label,
             "exit_code": int(self.verdict),
             "asked": self.asked,
             "run": None if self.run is None else str(self.run),
@@ -108,13 +107,13 @@ def _absent(lane: str, root: Path) -> LaneVerdict:
 
 def _judged(lane: str, run: Path, told: Story, *, asked: bool = True) -> LaneVerdict:
     judged = judgement.judge(told)
-    reasons = [f"{problem.verdict.name.lower()}: {problem.message}" for problem in judged.problems]
+    reasons = [f"{problem.verdict.label}: {problem.message}" for problem in judged.problems]
     verdict = judged.verdict
     gaps = [f"stale outcome: {sentence}" for sentence in stale(told)]
     if told.deselected:
         gaps.append(f"a part of the tests: {told.deselected} were deselected; run without arguments of your own")
     if gaps:
-        verdict = min(verdict, Verdict.FAIL, key=GRAVITY.index)
+        verdict = Verdict.worst([verdict, Verdict.FAIL])
     return LaneVerdict(lane=lane, verdict=verdict, run=run, reasons=(*reasons, *gaps), asked=asked)
 
 
@@ -136,10 +135,10 @@ def main(root: Path, lanes: Sequence[str], *, as_json: bool = False) -> int:
     if not lanes:
         raise UsageError("name the lanes that must report, for example: torch-cpu tf-cpu parity")
     found = judge(root, lanes)
-    verdict = min((lane.verdict for lane in found), key=GRAVITY.index)
+    verdict = Verdict.worst(lane.verdict for lane in found)
     if as_json:
         plain = {
-            "verdict": verdict.name.lower(),
+            "verdict": verdict.label,
             "exit_code": int(verdict),
             "lanes": [item.as_dict() for item in found],
         }

@@ -17,12 +17,6 @@ from harness.findings import Finding, Findings
 from harness.known_failures import Known, reason_for, settle
 from ptycho.verdict import Verdict
 
-GRAVITY = (
-    *(Verdict.INTERRUPTED, Verdict.USAGE, Verdict.INFRA, Verdict.OOM, Verdict.TIMEOUT),
-    *(Verdict.FAIL, Verdict.BUDGET, Verdict.INCONCLUSIVE, Verdict.PASS),
-)
-"""Gravest first: what stopped the evidence from being gathered comes before what the evidence says."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
@@ -118,7 +112,7 @@ class Outcome:
         """Add a reason not to pass."""
         self.problems.append(Problem(verdict=verdict, message=message))
         if self.events is not None:
-            self.events.write("problem", verdict=verdict.name.lower(), message=message)
+            self.events.write("problem", verdict=verdict.label, message=message)
 
     def find(self, finding: Finding) -> None:
         """Add a finding; the first of its kind is a problem, unless it is known or a warning."""
@@ -141,17 +135,17 @@ class Outcome:
         """The lane's verdict."""
         if not self.problems and not self.fixtures and self.suite is None:
             return Verdict.FAIL
-        return min((problem.verdict for problem in self.problems), key=GRAVITY.index, default=Verdict.PASS)
+        return Verdict.worst((problem.verdict for problem in self.problems), default=Verdict.PASS)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        fixtures = [asdict(result) | {"verdict": result.verdict.name.lower()} for result in self.fixtures]
-        problems = [{"verdict": item.verdict.name.lower(), "message": item.message} for item in self.problems]
+        fixtures = [asdict(result) | {"verdict": result.verdict.label} for result in self.fixtures]
+        problems = [{"verdict": item.verdict.label, "message": item.message} for item in self.problems]
         return {
             "lane": self.lane,
             "device": self.device,
             "run_root": str(self.run_root),
-            "verdict": self.verdict.name.lower(),
+            "verdict": self.verdict.label,
             "exit_code": int(self.verdict),
             "fixtures": fixtures,
             "suite": asdict(self.suite) if self.suite else None,
@@ -183,7 +177,7 @@ def rows(outcome: Outcome) -> list[tuple[str, ...]]:
     table = [("fixture", *(heading for heading, _, _ in COLUMNS), "train s", "infer s", "verdict")]
     for result in outcome.fixtures:
         times = tuple("–" if value is None else f"{value:.1f}" for value in (result.train_s, result.infer_s))
-        table.append((result.fixture, *_figures(result.scores), *times, result.verdict.name.lower()))
+        table.append((result.fixture, *_figures(result.scores), *times, result.verdict.label))
         if result.flat is not None:
             table.append(("  flat object", *_figures(result.flat), "", "", ""))
     return table
@@ -211,7 +205,5 @@ def show(outcome: Outcome) -> None:
         if not finding.counts:
             print(f"{'known: ' + finding.known if finding.known else 'warning'}: {finding.sentence}")
     for problem in outcome.problems:
-        print(f"{problem.verdict.name.lower()}: {problem.message}")
-    print(
-        f"verdict: {outcome.verdict.name.lower()} (exit {int(outcome.verdict)}); kept in {outcome.run_root}", flush=True
-    )
+        print(f"{problem.verdict.label}: {problem.message}")
+    print(f"verdict: {outcome.verdict.label} (exit {int(outcome.verdict)}); kept in {outcome.run_root}", flush=True)

@@ -50,7 +50,7 @@ def verdict(told: Story, judged: Judgement) -> dict[str, Any]:
     """What `verdict.json` holds: everything that the reports show, without their limits."""
     return {
         "schema": SCHEMA,
-        "verdict": judged.verdict.name.lower(),
+        "verdict": judged.verdict.label,
         "exit_code": int(judged.verdict),
         "partial": judged.partial,
         "kind": told.kind,
@@ -61,7 +61,7 @@ def verdict(told: Story, judged: Judgement) -> dict[str, Any]:
         "started": told.started,
         "seconds": round(told.seconds, 3),
         "findings": [_own(row) for row in told.findings.values()],
-        "problems": [{"verdict": item.verdict.name.lower(), "message": item.message} for item in judged.problems],
+        "problems": [{"verdict": item.verdict.label, "message": item.message} for item in judged.problems],
         "silent": [{"kind": item.kind, "name": item.name, "why": item.why} for item in judged.silent],
         "under_way": [str(span) for span in told.checked.open if span.name != "run"],
         "fixtures": {name: _own(row) for name, row in told.fixtures.items()},
@@ -148,7 +148,7 @@ def _write_manifest(told: Story, judged: Judgement, manifest: Path) -> None:
     if others or judged.partial or told.deselected or not told.tests:
         raise UsageError(
             f"no manifest from this run: it must be whole, pass, and have run every test; its verdict is "
-            f"{judged.verdict.name.lower()}, {told.deselected} tests were deselected, {len(told.tests)} ran"
+            f"{judged.verdict.label}, {told.deselected} tests were deselected, {len(told.tests)} ran"
         )
     reasons = {name: result.message for name, result in told.tests.items() if result.outcome == "skipped"}
     manifest.parent.mkdir(parents=True, exist_ok=True)

@@ -55,7 +55,7 @@ class Ended:
     def __call__(self, verdict: Verdict, complaints: Sequence[str] = ()) -> None:
         """Tell it; the last word counts."""
         for sentence in complaints:
-            self._events.write("problem", verdict=verdict.name.lower(), message=sentence)
+            self._events.write("problem", verdict=verdict.label, message=sentence)
         self.verdict = verdict
 
 
@@ -92,14 +92,14 @@ def logged(
         raise
     finally:
         for left in kept.remove_scratch():
-            events.write("problem", verdict=Verdict.INFRA.name.lower(), message=f"not removed: {left}")
+            events.write("problem", verdict=Verdict.INFRA.label, message=f"not removed: {left}")
         amounts_to = end(events, ended.verdict)
         if raised is not None:
             # The exit code is what the log amounts to: a rung that had failed is not excused by what died after it.
             raised.verdict = amounts_to
             print(report_commands.how_to_see(kept.path), file=sys.stderr, flush=True)
     if amounts_to is not ended.verdict:
-        told, found = ended.verdict.name.lower(), amounts_to.name.lower()
+        told, found = ended.verdict.label, amounts_to.label
         refusal = PtychoError(f"the figures say {told}, but the log amounts to {found}: {kept.path / 'verdict.json'}")
         refusal.verdict = amounts_to
         raise refusal
@@ -119,18 +119,18 @@ def end(events: EventLog, verdict: Verdict, blame: Blame | None = None) -> Verdi
         What its log amounts to: the same verdict, a graver one, or a fail where a rung had failed before it was
         stopped.
     """
-    tell = blame or (lambda grave, message: events.write("problem", verdict=grave.name.lower(), message=message))
+    tell = blame or (lambda grave, message: events.write("problem", verdict=grave.label, message=message))
     added, judged = judgement.closing(events.path, verdict)
     for found in added:
         tell(found.verdict, found.message)
     verdict = judged.verdict
     for sentence in retention.tidy(events.path.parent):
         events.write("note", message=sentence)
-    events.write("run.end", verdict=verdict.name.lower())
+    events.write("run.end", verdict=verdict.label)
     events.close()
     try:
         amounts_to = rebuild.write(events.path.parent).verdict
-        message = f"the event log amounts to {amounts_to.name.lower()}: see verdict.json"
+        message = f"the event log amounts to {amounts_to.label}: see verdict.json"
     except InfrastructureError as error:
         # The log has everything: they can be made again where there is space.
         amounts_to, message = error.verdict, f"the reports could not be written: {error}"

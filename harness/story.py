@@ -175,11 +175,6 @@ class Story:
         return sum(result.outcome in outcomes for result in self.tests.values())
 
 
-def verdict_of(name: object) -> Verdict | None:
-    """The verdict of that name, in either case, or None."""
-    return Verdict.__members__.get(str(name).upper())
-
-
 def tell(log: Log) -> Story:
     """Read the events of a log in their order."""
     story = Story(checked=grammar.check(log.rows), damage=log.damage)
@@ -304,7 +299,7 @@ def _proof(story: Story, row: Row) -> None:
 
 def _verdict(row: Row) -> Verdict:
     """The verdict of an event; one that is not of the closed set is a fail (no `or`: a pass is 0)."""
-    found = verdict_of(row.get("verdict"))
+    found = Verdict.parse(row.get("verdict"))
     return Verdict.FAIL if found is None else found
 
 

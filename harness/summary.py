@@ -43,12 +43,12 @@ class Section:
 def headline(told: Story, judged: Judgement) -> str:
     """Lane, verdict and exit code; and in capitals that the report is partial, where it is."""
     partial = " - PARTIAL: the log ends before the run did" if judged.partial else ""
-    return f"{told.title}: {judged.verdict.name.lower()} (exit {int(judged.verdict)}){partial}"
+    return f"{told.title}: {judged.verdict.label} (exit {int(judged.verdict)}){partial}"
 
 
 def sections(told: Story, judged: Judgement) -> list[Section]:
     """Everything that there is to say, in the order in which a reader wants it; empty sections are left out."""
-    problems = [f"{problem.verdict.name.lower()}: {_cut(problem.message)}" for problem in judged.problems]
+    problems = [f"{problem.verdict.label}: {_cut(problem.message)}" for problem in judged.problems]
     under_way = [str(span) for span in told.checked.open if span.name != "run"] if judged.partial else []
     unknown = [f"{name} ({count}), kept in the log" for name, count in told.checked.unknown.items()]
     made = [

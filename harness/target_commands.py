@@ -54,7 +54,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _check(args: argparse.Namespace) -> int:
-    from harness import outcome, processes, target_check, target_environment, target_presence, targets
+    from harness import processes, target_check, target_environment, target_presence, targets
     from harness.interruption import Interruption
 
     file = args.file if args.file.exists() or args.file.suffix else targets.built_in(str(args.file))
@@ -66,11 +66,11 @@ def _check(args: argparse.Namespace) -> int:
         target, said = target_environment.prepare(target, args.root, interruption)
         checked = target_check.run(target, args.root, interruption)
     if args.json:
-        rows = [asdict(row) | {"verdict": row.verdict.name.lower()} for row in checked]
+        rows = [asdict(row) | {"verdict": row.verdict.label} for row in checked]
         print(json.dumps({"target": target.name, "environment": said, "commands": rows}, indent=1))
     else:
         _show(target.name, said, checked)
-    return int(min((row.verdict for row in checked), key=outcome.GRAVITY.index))
+    return int(Verdict.worst(row.verdict for row in checked))
 
 
 def _show(name: str, said: str, checked: "list[Checked]") -> None:
@@ -84,7 +84,7 @@ def _show(name: str, said: str, checked: "list[Checked]") -> None:
     table.add_column("verdict", no_wrap=True)
     table.add_column("asked", overflow="fold")
     for row in checked:
-        verdict = Text(row.verdict.name.lower(), style="green" if row.verdict is Verdict.PASS else "red")
+        verdict = Text(row.verdict.label, style="green" if row.verdict is Verdict.PASS else "red")
         table.add_row(Text(row.command), str(row.options), verdict, Text(row.asked))
     console = Console()
     console.print(table)

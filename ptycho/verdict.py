@@ -5,6 +5,7 @@ They live in the core, and not in the harness, because the pipelines end with th
 drives them, and imports point one way.
 """
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 
@@ -25,3 +26,38 @@ class Verdict(IntEnum):
     INFRA = 13
     INCONCLUSIVE = 14
     INTERRUPTED = 130
+
+    @property
+    def label(self) -> str:
+        """The word that documents and people use, for example `pass`."""
+        return self.name.lower()
+
+    @classmethod
+    def parse(cls, label: object) -> "Verdict | None":
+        """The verdict of a label, in either case; None for anything else."""
+        return cls.__members__.get(str(label).upper())
+
+    @classmethod
+    def worst(cls, verdicts: "Iterable[Verdict]", *, default: "Verdict | None" = None) -> "Verdict":
+        """
+        The verdict that decides among several.
+
+        What stopped the evidence from being gathered comes before what the evidence says.
+
+        Args:
+            verdicts: of which the worst counts.
+            default: for none at all.
+
+        Raises:
+            ValueError: there is none, and no default.
+        """
+        found = min(verdicts, key=_WORST_FIRST.index, default=default)
+        if found is None:
+            raise ValueError("no verdict to choose from, and no default")
+        return found
+
+
+_WORST_FIRST = (
+    *(Verdict.INTERRUPTED, Verdict.USAGE, Verdict.INFRA, Verdict.OOM, Verdict.TIMEOUT),
+    *(Verdict.FAIL, Verdict.BUDGET, Verdict.INCONCLUSIVE, Verdict.PASS),
+)

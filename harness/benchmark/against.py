@@ -70,7 +70,8 @@ class Report:
     @property
     def verdict(self) -> Verdict:
         """The gravest."""
-        return logged.gravest([ruling.verdict for side in self.rulings.values() for ruling in side])
+        rulings = (ruling for side in self.rulings.values() for ruling in side)
+        return Verdict.worst((ruling.verdict for ruling in rulings), default=Verdict.FAIL)
 
     def table(self) -> Table:
         """Rows of text, headings first."""
@@ -85,7 +86,7 @@ class Report:
         """Plain values, for JSON; intervals are of ln(head / base)."""
         return {
             "schema": SCHEMA,
-            "verdict": self.verdict.name.lower(),
+            "verdict": self.verdict.label,
             "base": self.base,
             "limit": gate.LIMIT,
             "confidence": gate.CONFIDENCE,
@@ -128,11 +129,11 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
                 # Pays for bytecode and cold caches; counts for nothing.
                 _block(lane, tree, options)
             rulings[side] = gate.judge(_measure(lane, trees, options), looks=options.looks)
-            verdict = logged.gravest([ruling.verdict for ruling in rulings[side]])
+            verdict = Verdict.worst((ruling.verdict for ruling in rulings[side]), default=Verdict.FAIL)
             said = "; ".join(f"{one.channel} {one.result}: {one.second or one.first}" for one in rulings[side])
-            events.write("benchmark.end", benchmark=name, verdict=verdict.name.lower(), sentence=said)
+            events.write("benchmark.end", benchmark=name, verdict=verdict.label, sentence=said)
             if verdict is not Verdict.PASS:
-                events.write("problem", verdict=verdict.name.lower(), message=f"{name}: {said}")
+                events.write("problem", verdict=verdict.label, message=f"{name}: {said}")
         found = machine.describe(plugin_options.locks(options.pythons), device="cpu")
         made = Report(base=commit, rulings=rulings, machine=found)
         output.write_text(kept.path / REPORT, json.dumps(made.as_dict(), indent=1) + "\n")
@@ -173,7 +174,7 @@ def main(options: Options, *, follow: int | None, as_json: bool) -> int:
     if as_json:
         print(json.dumps(made.as_dict(), indent=1))
         return int(made.verdict)
-    tables.show(made.table(), title=f"against {made.base[:12]}: {made.verdict.name.lower()} (exit {int(made.verdict)})")
+    tables.show(made.table(), title=f"against {made.base[:12]}: {made.verdict.label} (exit {int(made.verdict)})")
     print(f"report: {path}", flush=True)
     print(report_commands.how_to_see(path.parent), flush=True)
     return int(made.verdict)

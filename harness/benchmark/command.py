@@ -85,7 +85,7 @@ class Report:
         """Plain values, for JSON."""
         return {
             "schema": SCHEMA,
-            "verdict": self.verdict.name.lower(),
+            "verdict": self.verdict.label,
             "benchmarks": dict(self.benchmarks),
             "charts": charts.data(self.benchmarks, self.history),
             "history": {"foreign": self.history.foreign, "damaged": self.history.damaged},
@@ -180,7 +180,7 @@ def _report(given: Plan, root: Path, kept: RunRoot) -> Report:
     """The session's verdict from its log, its figures from `bench.json`."""
     said = [row for row in event_log.read(kept.events) if row["event"] == "benchmark.end"]
     problems = [row for row in event_log.read(kept.events) if row["event"] == "problem"]
-    verdicts = [Verdict[str(row["verdict"]).upper()] for row in (*said, *problems)]
+    verdicts = [Verdict.parse(row["verdict"]) or Verdict.FAIL for row in (*said, *problems)]
     reported = {str(row["benchmark"]) for row in said}
     quiet = silent(Expected(benchmarks=given.names), fixtures=(), collected=(), tests={}, rungs=(), benchmarks=reported)
     verdicts += [Verdict.FAIL for _ in quiet]
@@ -195,7 +195,7 @@ def _report(given: Plan, root: Path, kept: RunRoot) -> Report:
     described = machine.describe(plugin_options.locks(given.pythons), device=given.device)
     known = _remember(found, described, root)
     return Report(
-        verdict=logged.gravest(verdicts),
+        verdict=Verdict.worst(verdicts, default=Verdict.FAIL),
         benchmarks=found,
         history=known,
         pictures=charts.draw(kept.pictures, charts.data(found, known)),
@@ -254,7 +254,7 @@ def main(options: Options, *, follow: int | None, as_json: bool) -> int:
     if as_json:
         print(json.dumps(made.as_dict(), indent=1))
         return int(made.verdict)
-    tables.show(made.table(), title=f"benchmark: {made.verdict.name.lower()} (exit {int(made.verdict)})")
+    tables.show(made.table(), title=f"benchmark: {made.verdict.label} (exit {int(made.verdict)})")
     for name, row in made.benchmarks.items():
         if row["verdict"] != "pass":
             print(f"{name}: {row['verdict']}: {row.get('sentence') or 'it did not report'}")

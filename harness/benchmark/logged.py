@@ -7,10 +7,8 @@ from pathlib import Path
 from harness import origin, run_log
 from harness.events import EventLog
 from harness.expectations import Expected
-from harness.outcome import GRAVITY
 from harness.runroot import RunRoot
 from ptycho.fingerprint import ROOT
-from ptycho.verdict import Verdict
 
 
 def logged(
@@ -45,8 +43,3 @@ def logged(
         ),
         expected=Expected(benchmarks=tuple(benchmarks)),
     )
-
-
-def gravest(verdicts: Sequence[Verdict]) -> Verdict:
-    """The gravest; `FAIL` where there is none: silence is no pass."""
-    return min(verdicts, key=GRAVITY.index, default=Verdict.FAIL)

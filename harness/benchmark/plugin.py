@@ -118,10 +118,10 @@ class Session:
             figures: plain values.
         """
         if benchmark is not None:
-            benchmark.extra_info |= {"verdict": verdict.name.lower(), "sentence": sentence, **figures}
-        self.events.write("benchmark.end", benchmark=name, verdict=verdict.name.lower(), sentence=sentence, **figures)
+            benchmark.extra_info |= {"verdict": verdict.label, "sentence": sentence, **figures}
+        self.events.write("benchmark.end", benchmark=name, verdict=verdict.label, sentence=sentence, **figures)
         if verdict is not Verdict.PASS:
-            self.events.write("problem", verdict=verdict.name.lower(), message=f"{name}: {sentence}")
+            self.events.write("problem", verdict=verdict.label, message=f"{name}: {sentence}")
             pytest.fail(sentence, pytrace=False)
 
 

@@ -129,7 +129,7 @@ class SelfTest:
         """Plain values, for JSON."""
         from dataclasses import asdict
 
-        return {**asdict(self), "verdict": self.verdict.name.lower(), "complaints": self.complaints}
+        return {**asdict(self), "verdict": self.verdict.label, "complaints": self.complaints}
 
 
 def process_block(folder: Path) -> RunBlock:

@@ -50,7 +50,7 @@ def run(
         found = {"schema": SCHEMA, "machine": machine.describe([], device="cpu"), **made.as_dict()}
         output.write_text(kept.path / REPORT, json.dumps(found, indent=1) + "\n")
         sentence = "; ".join([*made.complaints, *(f"{name}: too few verdicts" for name in made.undecided)])
-        verdict = made.verdict.name.lower()
+        verdict = made.verdict.label
         events.write("benchmark.end", benchmark=NAME, verdict=verdict, sentence=sentence)
         if sentence:
             events.write("problem", verdict=verdict, message=sentence)
@@ -66,7 +66,7 @@ def main(trials: Mapping[float, int], root: Path, *, follow: int | None, as_json
     if as_json:
         print(json.dumps(made.as_dict(), indent=1))
         return int(made.verdict)
-    tables.show(made.table(), title=f"the gate by its own measure: {made.verdict.name.lower()}")
+    tables.show(made.table(), title=f"the gate by its own measure: {made.verdict.label}")
     busy = "" if made.others is None or made.pressure is None else f", pressure {made.pressure:.0%}"
     print(f"{made.blocks} processes in {made.seconds:.0f} s{busy}\nreport: {path}", flush=True)
     return int(made.verdict)

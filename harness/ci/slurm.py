@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from harness import rebuild, runroot
-from harness.outcome import GRAVITY
 from ptycho.errors import InfrastructureError, UsageError
 from ptycho.verdict import Verdict
 
@@ -191,7 +190,7 @@ def keep(returned: Returned, folder: Path) -> Verdict:
     if returned.returncode != 0 and all(verdict is Verdict.PASS for verdict in verdicts):
         # nox's own code says only that something failed.
         verdicts.append(Verdict.FAIL)
-    return min(verdicts, key=GRAVITY.index)
+    return Verdict.worst(verdicts)
 
 
 def main(wanted: Wanted, *, root: Path, as_json: bool) -> int:
@@ -204,7 +203,7 @@ def main(wanted: Wanted, *, root: Path, as_json: bool) -> int:
         rows = [
             {
                 "session": item.session,
-                "verdict": verdicts[item.session].name.lower(),
+                "verdict": verdicts[item.session].label,
                 "host": item.host,
                 "seconds": round(item.seconds, 1),
                 "runs": sorted(item.logs),
@@ -215,11 +214,11 @@ def main(wanted: Wanted, *, root: Path, as_json: bool) -> int:
     else:
         shown = [("session", "verdict", "host", "seconds", "runs")]
         for item in returned:
-            cells = (verdicts[item.session].name.lower(), item.host, f"{item.seconds:.0f}", str(len(item.logs)))
+            cells = (verdicts[item.session].label, item.host, f"{item.seconds:.0f}", str(len(item.logs)))
             shown.append((item.session, *cells))
         tables.show(shown)
         for item in returned:
             if not item.logs:
                 print(f"{item.session} brought no event log back; the end of its output:\n{item.tail}")
         print(f"event logs and reports: {wanted.folder / 'returned'}", flush=True)
-    return int(min(verdicts.values(), key=GRAVITY.index))
+    return int(Verdict.worst(verdicts.values()))

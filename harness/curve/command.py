@@ -161,7 +161,5 @@ def main(options: Options, *, follow: int | None) -> int:
     tables.show(report.table())
     for sentence in report.complaints():
         print(f"fail: {sentence}")
-    print(
-        f"quality-curve: {verdict.name.lower()} (exit {int(verdict)}); {folder / REPORT}, {folder / 'pictures' / CURVE}"
-    )
+    print(f"quality-curve: {verdict.label} (exit {int(verdict)}); {folder / REPORT}, {folder / 'pictures' / CURVE}")
     return int(verdict)

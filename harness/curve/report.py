@@ -127,7 +127,7 @@ class Report:
             "points": [asdict(point) for point in self.points],
             "counted": {side: None if point is None else point.epochs for side, point in longest.items()},
             "complaints": list(self.complaints()),
-            "verdict": self.verdict.name.lower(),
+            "verdict": self.verdict.label,
         }
 
     def table(self) -> list[list[str]]:

@@ -21,7 +21,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Start real runs, kill the harness, nox or the training with SIGKILL at a random moment, and look "
         "for processes and bytes that are left, at the log, the last checkpoint and the next run. Every tenth kill "
         "hits a backend that is named with --python; the others hit a stand-in of NumPy.",
-        epilog="exit codes: " + " · ".join(f"{code.name.lower()} {code.value}" for code in codes),
+        epilog="exit codes: " + " · ".join(f"{code.label} {code.value}" for code in codes),
     )
     parser.add_argument("--count", type=int, default=COUNT, metavar="N", help=f"kills (default: {COUNT})")
     parser.add_argument("--seed", type=int, default=SEED, help=f"of everything that is drawn (default: {SEED})")

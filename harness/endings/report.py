@@ -40,7 +40,7 @@ def as_dict(score: Score) -> dict[str, Any]:
     found = [item.checkpoint for item in score.trials]
     return {
         "schema": SCHEMA,
-        "verdict": score.verdict.name.lower(),
+        "verdict": score.verdict.label,
         "exit_code": int(score.verdict),
         "seed": score.seed,
         "planned": score.planned,
@@ -75,7 +75,7 @@ def show(score: Score) -> None:
     for stray in score.strays:
         print(f"\na process outlived all trials: {stray}")
     loaded = sum(item.checkpoint.loaded for item in score.trials)
-    verdict = f"{score.verdict.name.lower()} (exit {int(score.verdict)})"
+    verdict = f"{score.verdict.label} (exit {int(score.verdict)})"
     print(
         f"\n{len(score.trials)} of {score.planned} kills, seed {score.seed}: {loaded} checkpoints loaded and resumed, "
         f"{len(score.failed)} failed: {verdict} in {score.seconds:.0f} s",

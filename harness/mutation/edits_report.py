@@ -65,7 +65,7 @@ def show(score: Score) -> None:
         print(f"wrong: {text}")
     print(sentence(score))
     ended = verdict(score)
-    print(f"edits: {ended.name.lower()} (exit {int(ended)}) in {score.seconds:.0f} s", flush=True)
+    print(f"edits: {ended.label} (exit {int(ended)}) in {score.seconds:.0f} s", flush=True)
 
 
 def write(score: Score, root: Path = ROOT) -> tuple[Path, ...]:

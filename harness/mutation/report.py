@@ -124,7 +124,7 @@ def as_dict(score: Score) -> dict[str, Any]:
     outcomes = {str(kind): sum(item.outcome is kind for item in score.faults) for kind in Outcome}
     return {
         "schema": SCHEMA,
-        "verdict": score.verdict.name.lower(),
+        "verdict": score.verdict.label,
         "exit_code": int(score.verdict),
         "seconds": round(score.seconds, 1),
         "catalogue": score.catalogue,
@@ -169,7 +169,7 @@ def show(score: Score) -> None:
         print(f"elsewhere: {text}")
     tried = "" if len(score.trials) == score.catalogue else f" ({len(score.trials)} of {score.catalogue} tried)"
     print(sentence(score))
-    verdict = f"{score.verdict.name.lower()} (exit {int(score.verdict)})"
+    verdict = f"{score.verdict.label} (exit {int(score.verdict)})"
     print(f"mutation: {verdict} in {score.seconds:.0f} s{tried}", flush=True)
 
 

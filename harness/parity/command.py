@@ -182,7 +182,7 @@ def _climb(
             if heard.number + 1 == low:
                 early = ladder.verdict(made.climbed, made.refused)
                 events.write("parity.low", verdict=early.name)
-                display.say(f"{questions.LOW[0]} to {questions.LOW[-1]}: {early.name.lower()}")
+                display.say(f"{questions.LOW[0]} to {questions.LOW[-1]}: {early.label}")
     return made, found
 
 
@@ -248,7 +248,7 @@ def _tell(events: EventLog, heard: Heard, judged: Sequence[Climbed]) -> None:
             fields = {"guilty": list(item.guilty), "tensor": worst.tensor, "reason": "; ".join(worst.reasons)}
             fields |= {} if where is None else {"where": where}
             cause = ladder.verdict([item], {})
-            fields |= {} if cause is Verdict.FAIL else {"cause": cause.name.lower()}
+            fields |= {} if cause is Verdict.FAIL else {"cause": cause.label}
         events.write("rung.end", rung=label, result=str(item.result), **fields)
 
 

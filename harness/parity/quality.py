@@ -274,7 +274,7 @@ def run(options: Options, interruption: Interruption) -> QualityReport:
             campaign.looks.append(made.n)
         campaign.write(bench.file, made.as_dict())
         # Not as a rung: too few seeds is a verdict of its own, and no fail.
-        events.write("benchmark.end", benchmark=contest.title, verdict=made.verdict.name.lower())
+        events.write("benchmark.end", benchmark=contest.title, verdict=made.verdict.label)
         events.write("quality.end", verdict=made.verdict.name, seconds=made.seconds)
         ended(made.verdict, made.reasons)
     return made

@@ -140,7 +140,7 @@ class QualityReport:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {
-            "verdict": self.verdict.name.lower(),
+            "verdict": self.verdict.label,
             "exit_code": int(self.verdict),
             "result": str(self.result),
             "seeds": list(self.seeds),

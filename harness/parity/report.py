@@ -99,7 +99,7 @@ class Report:
         """Plain values, for JSON; an infinite figure is text, which JSON has no number for."""
         return {
             "schema": SCHEMA,
-            "verdict": self.verdict.name.lower(),
+            "verdict": self.verdict.label,
             "exit_code": int(self.verdict),
             "precisions": self.precisions,
             "seed": self.seed,
@@ -156,7 +156,7 @@ def judgement(item: Judgement) -> dict[str, Any]:
         "worst_elements": [asdict(element) for element in item.worst],
         "differing": item.differing,
         "location": asdict(item.location) if item.location else None,
-        "cause": item.cause.name.lower() if item.cause is not None else None,
+        "cause": item.cause.label if item.cause is not None else None,
     }
 
 
@@ -233,6 +233,6 @@ def _diagnose(report: Report) -> None:
         print("\n" + "\n".join(diagnosis.lines(failed, found, report.evidence)))
     for sentence in report.proof.sentences():
         print(sentence)
-    word = report.verdict.name.lower()
+    word = report.verdict.label
     precisions = " and ".join(report.precisions) or "no precision"
     print(f"parity in {precisions}: {word} (exit {int(report.verdict)}) in {report.seconds:.0f} s", flush=True)

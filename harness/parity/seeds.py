@@ -102,7 +102,7 @@ class Survey:
         """Plain values, for JSON; an infinite figure is text."""
         return {
             "schema": SCHEMA,
-            "verdict": self.verdict.name.lower(),
+            "verdict": self.verdict.label,
             "seeds": list(self.seeds),
             "false_alarms": self.alarms,
             "refused": {key: list(value) for key, value in self.refused.items()},
@@ -247,5 +247,5 @@ def show(survey: Survey) -> None:
     for party, reasons in survey.refused.items():
         for reason in reasons:
             print(f"refused: {party}: {reason}")
-    word = survey.verdict.name.lower()
+    word = survey.verdict.label
     print(f"parity over {len(survey.seeds)} seeds: {word}, {survey.alarms} false alarm(s)", flush=True)

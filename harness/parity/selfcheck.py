@@ -257,7 +257,7 @@ def _checked(case: Case, gridsize: int) -> list[str]:
     climbed = ladder.climb(gridsize, case.sides, case.expected, asked)
     wanted = Verdict.PASS if case.rung is None else Verdict.FAIL
     if ladder.verdict(climbed, {}) is not wanted:
-        return [f"planted {case.name}: the verdict is no {wanted.name.lower()}"]
+        return [f"planted {case.name}: the verdict is no {wanted.label}"]
     failed = ladder.first_failure(climbed)
     if failed is not None and (failed.rung.name, failed.guilty) != (case.rung, case.guilty):
         told = f"found at {failed.rung.name}, guilty {failed.guilty}; expected {case.rung}, {case.guilty}"

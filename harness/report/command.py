@@ -43,7 +43,7 @@ class Made:
         return {
             "report": str(self.path),
             "bytes": self.bytes,
-            "verdict": found.verdict.name.lower(),
+            "verdict": found.verdict.label,
             "word": found.word,
             "sentence": found.sentence,
             "exit_code": int(found.verdict),
@@ -51,7 +51,7 @@ class Made:
                 {
                     "name": entry.run.name,
                     "run": str(entry.run.path),
-                    "verdict": entry.verdict.name.lower(),
+                    "verdict": entry.verdict.label,
                     "exit_code": int(entry.verdict),
                     "partial": entry.run.partial,
                     "stale": list(entry.stale),
@@ -114,7 +114,7 @@ def main(folders: Sequence[Path], *, root: Path, out: Path | None, show: bool, a
     else:
         for entry in found.entries:
             marks = (", not current" if entry.stale else "") + (", does not count" if not entry.counts else "")
-            ended = f"{entry.verdict.name.lower()} (exit {int(entry.verdict)}{marks})"
+            ended = f"{entry.verdict.label} (exit {int(entry.verdict)}{marks})"
             print(f"{entry.run.name}: {ended}: {entry.sentence}")
         if made.unbegun:
             print(f"killed before the first event, and not in this report: {', '.join(made.unbegun)}; {SWEEP}")

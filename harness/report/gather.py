@@ -85,7 +85,7 @@ class Run:
         """The verdict that its own document states, or None."""
         for document in self.documents.values():
             verdict = document.get("verdict") or mapping(document.get("result")).get("verdict")
-            if (found := story.verdict_of(verdict)) is not None:
+            if (found := Verdict.parse(verdict)) is not None:
                 return found
         return None
 
@@ -106,7 +106,7 @@ class Run:
         stated = self.stated
         # The log cannot know what a document says that was written by hand or changed.
         if stated is not None and stated is not Verdict.PASS and not found:
-            found = (Problem(verdict=stated, message=f"its own document says {stated.name.lower()}"),)
+            found = (Problem(verdict=stated, message=f"its own document says {stated.label}"),)
         return found + tuple(Problem(verdict=Verdict.FAIL, message=sentence) for sentence in self.unreadable)
 
     @cached_property

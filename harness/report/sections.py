@@ -66,7 +66,7 @@ def view(entry: Entry, number: int) -> RunView:
         entry=entry,
         anchor=f"run-{number}",
         facts=_facts(run),
-        problems=[_problem(item.verdict.name.lower(), item.message) for item in run.problems],
+        problems=[_problem(item.verdict.label, item.message) for item in run.problems],
         under_way=[str(span) for span in told.checked.open if span.name != "run"] if run.partial else [],
         tables=[table for table in (_faults(run), _findings(run), _commands(run)) if table.rows],
         tests=_tests(run),

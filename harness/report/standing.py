@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from harness import lanes
-from harness.outcome import GRAVITY
 from harness.report.gather import Run
 from harness.report.values import count, figure, first_line, mapping, text
 from ptycho.verdict import Verdict
@@ -123,7 +122,7 @@ class Standing:
     @property
     def word(self) -> str:
         """The verdict in a word."""
-        return "incomplete" if self.incomplete else self.verdict.name.lower()
+        return "incomplete" if self.incomplete else self.verdict.label
 
     @property
     def sentence(self) -> str:
@@ -160,7 +159,7 @@ def judge(runs: Sequence[Run], *, chosen: bool) -> Standing:
     verdicts = [entry.verdict for entry in entries if entry.counts]
     if outdated or (not chosen and any(kind.gate for kind in absent)):
         verdicts.append(Verdict.INCONCLUSIVE if runs else Verdict.FAIL)
-    verdict = min(verdicts, key=GRAVITY.index, default=Verdict.FAIL)
+    verdict = Verdict.worst(verdicts, default=Verdict.FAIL)
     entries.sort(key=lambda entry: (_place(entry.run.name), entry.run.name))
     return Standing(verdict=verdict, entries=tuple(entries), absent=absent, outdated=tuple(outdated), chosen=chosen)
 

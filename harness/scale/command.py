@@ -94,9 +94,9 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         for row in rows:
             wrong = report.complaints(row)
             for sentence in wrong:
-                events.write("problem", verdict=Verdict.FAIL.name.lower(), message=sentence)
+                events.write("problem", verdict=Verdict.FAIL.label, message=sentence)
             judged = Verdict.FAIL if wrong else Verdict.PASS
-            events.write("benchmark.end", benchmark=row.label, verdict=judged.name.lower(), peak_mb=row.peak_mb)
+            events.write("benchmark.end", benchmark=row.label, verdict=judged.label, peak_mb=row.peak_mb)
         report.write(kept.path / REPORT)
         picture.save(kept.pictures / CURVE, report)
         ended(report.verdict)
@@ -205,5 +205,5 @@ def main(options: Options, *, follow: int | None) -> int:
     for row in report.rows:
         for sentence in report.complaints(row):
             print(f"fail: {sentence}")
-    print(f"scale: {verdict.name.lower()} (exit {int(verdict)}); {folder / REPORT}, {folder / 'pictures' / CURVE}")
+    print(f"scale: {verdict.label} (exit {int(verdict)}); {folder / REPORT}, {folder / 'pictures' / CURVE}")
     return int(verdict)

@@ -132,7 +132,7 @@ class Report:
         """What `scale.json` holds."""
         return {
             "schema": SCHEMA,
-            "verdict": self.verdict.name.lower(),
+            "verdict": self.verdict.label,
             "limits": {"growth_mb": MAX_GROWTH_MB, "cost_ratio": MAX_COST_RATIO},
             "complaints": [sentence for row in self.rows for sentence in self.complaints(row)],
             "rows": [

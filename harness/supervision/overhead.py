@@ -57,9 +57,9 @@ def main(args: argparse.Namespace) -> int:
     figures = of_run(args.folder) if args.folder is not None else trial(args.seconds)
     verdict = judge(figures)
     if args.json:
-        print(json.dumps(figures | {"verdict": verdict.name.lower()}, indent=1))
+        print(json.dumps(figures | {"verdict": verdict.label}, indent=1))
     else:
-        tables.show(rows(figures), title=f"supervision: {verdict.name.lower()}")
+        tables.show(rows(figures), title=f"supervision: {verdict.label}")
     return int(verdict)
 
 

@@ -39,8 +39,3 @@ def test_an_error_is_in_the_log_with_its_verdict(tmp_path: Path, error: BaseExce
         raise error
     assert (verdict(kept), kept.scratch.exists()) == (expected, False)
     assert str(error) in kept.events.read_text()
-
-
-def test_nothing_is_no_pass() -> None:
-    assert logged.gravest([]) is Verdict.FAIL
-    assert logged.gravest([Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.BUDGET]) is Verdict.BUDGET

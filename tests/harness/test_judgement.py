@@ -83,7 +83,7 @@ def _skipped() -> list[Row]:
 )
 def test_green_by_absence_is_red(rows: list[Row], said: str) -> None:
     ended = [row["verdict"] for row in rows if row["event"] == "run.end"]
-    bites([story.verdict_of(verdict) for verdict in ended] == [Verdict.PASS], "the run itself says that it passed")
+    bites([Verdict.parse(verdict) for verdict in ended] == [Verdict.PASS], "the run itself says that it passed")
     judged = _judge(rows)
     assert (judged.verdict, judged.partial) == (Verdict.FAIL, False)
     assert said in _messages(judged)

@@ -5,7 +5,7 @@ import sample_log
 
 from harness.events import Log
 from harness.outcome import Problem
-from harness.story import CommandResult, Story, tell, verdict_of
+from harness.story import CommandResult, Story, tell
 from ptycho.verdict import Verdict
 
 
@@ -95,11 +95,6 @@ def test_a_known_finding_is_known() -> None:
     about = {"id": "suite-failed", "subject": "", "sentence": "s", "severity": "error"}
     assert _tell(sample_log.parent("finding", **about, known=None)).known == frozenset()
     assert _tell(sample_log.parent("finding", **about, known="why")).known == {"suite-failed"}
-
-
-@pytest.mark.parametrize(("name", "verdict"), [("pass", Verdict.PASS), ("Oom", Verdict.OOM), ("", None), (1, None)])
-def test_verdicts_have_names(name: object, verdict: Verdict | None) -> None:
-    assert verdict is verdict_of(name)
 
 
 def test_a_rung_that_failed_once_has_failed() -> None:
