@@ -11,13 +11,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from harness import processes
+from harness import processes, run_files, untrusted
 from harness.interruption import Interruption
 from harness.supervision import stacks
 from harness.supervision.disk import Disk
@@ -68,12 +68,11 @@ class Finished:
 
     def tail(self, lines: int = 25) -> str:
         """The last lines of its output."""
-        text = self.log.read_text(encoding="utf-8", errors="replace")
-        return "\n".join(text.splitlines()[-lines:])
+        return untrusted.read_end(self.log, lines)
 
     def frames(self) -> list[str]:
         """The innermost frames of its processes when it was killed; none if there is no dump."""
-        return [] if self.stacks is None else stacks.innermost(self.stacks.read_text(errors="replace"))
+        return [] if self.stacks is None else stacks.innermost(untrusted.plain(untrusted.read_text(self.stacks)))
 
 
 class _Echo:
@@ -84,7 +83,7 @@ class _Echo:
 
     def pump(self) -> None:
         if self._stream is not None and (text := self._stream.read()):
-            sys.stdout.write(text)
+            sys.stdout.write(untrusted.plain(text))
             sys.stdout.flush()
 
     def close(self) -> None:
@@ -92,6 +91,9 @@ class _Echo:
             self.pump()
             self._stream.close()
 
+
+MAX_LOG = 8 * 2**20
+"""Bytes of a command's output that are kept whole; of a longer one, a quarter of this of its beginning and its end."""
 
 _running: dict[int, str] = {}
 """Commands that threads of this process run at this moment, by pid: their tokens."""
@@ -116,6 +118,18 @@ def _alive(process: subprocess.Popen[bytes], token: str, before: frozenset[int])
     if process.poll() is None and (known := processes.handle(process.pid)) is not None:
         found[process.pid] = known
     return [known for known in found.values() if processes.start_time(known.pid) is not None]
+
+
+def _hoppers(pid: int, before: Collection[int]) -> tuple[str, ...]:
+    """End what a command left that changes its pid faster than processes can be listed; what there was, in words."""
+    with _registering:
+        if any(other != pid for other in _running):
+            return ()  # the last of several commands to end answers for what shows no token
+    count, gone = processes.end_adopted({*before, pid})
+    if not count:
+        return ()
+    how = "ended" if gone else "could not be ended"
+    return (f"processes that each start the next and end at once ({count} were seen; they {how})",)
 
 
 def _outlived(alive: "Callable[[], list[psutil.Process]]") -> "list[psutil.Process]":
@@ -183,9 +197,9 @@ def run(
     before = {child.pid for child in processes.descendants(os.getpid())}
     dump = stacks.path_for(log)
     # The file is new and empty: what an earlier command with this label left there is not this one's.
-    dump.write_bytes(b"")
+    run_files.create(dump).close()
     started, clock = time.time(), time.monotonic()
-    with log.open("wb") as output:
+    with run_files.create(log) as output:
         try:
             with _registering:
                 process = subprocess.Popen(
@@ -236,7 +250,9 @@ def run(
             grace_s = GRACE_S if process.poll() is None else 0.0
             processes.end(alive, grace_s=grace_s, hurry=lambda: interruption.hurry)
             process.wait()
+            survivors += _hoppers(process.pid, before)
             _running.pop(process.pid, None)
+            run_files.shorten(log, MAX_LOG, MAX_LOG // 4)
             if dump.exists() and dump.stat().st_size == 0:
                 dump.unlink()
     return Finished(

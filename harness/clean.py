@@ -179,19 +179,31 @@ def main(
         The exit code.
     """
     say = _Speaker(as_json=as_json)
-    found, abandoned = survey(root), runroot.abandoned(root)
+    found, abandoned, nameless = survey(root), runroot.abandoned(root), runroot.without_record(root)
+    for run in runroot.find(root):
+        if run.elsewhere:
+            sentence = f"a run of the host {run.elsewhere}, and whether it is alive cannot be seen from here"
+            say("elsewhere", f"{run.path}: {sentence}: not touched; run `clean` there")
+        elif run.alive and not run.is_own:
+            say("alive", run.path, "{}: under way; not touched")
     for remains in found:
         say("dead", remains)
         for process in remains.processes:
             say("processes", process, "  process {}")
     for path in abandoned:
         say("abandoned", path, "{}: a run that never began")
+    for path in nameless:
+        say("without_record", path, "{}: looks like a run, and its record is gone; `clean --all` removes it")
     if check or dry_run:
         _announce(root, say, everything=everything, policy=policy or Policy())
-        return say.end(Verdict.FAIL if check and (found or abandoned) else Verdict.PASS)
+        return say.end(Verdict.FAIL if check and (found or abandoned or nameless) else Verdict.PASS)
     swept, refused = sweep(root, say=lambda text: say("reports", text))
     if everything:
         removed = _remove_everything(root, refused)
+        for path in nameless:
+            said = remove_tree(path)
+            refused += said
+            removed += [] if said else [f"folder {path.name}"]
     else:
         gone, left = retention.apply(root, policy or Policy())
         removed, refused = [f"run {item}" for item in gone], refused + left

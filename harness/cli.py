@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.devices import CHOICES
 from harness.runroot import DEFAULT_ROOT
+from ptycho import streams
 from ptycho.command_line import StrictParser
 from ptycho.errors import UsageError, exit_on_error
 from ptycho.verdict import Verdict
@@ -131,7 +132,7 @@ def _run(args: argparse.Namespace) -> int:
     found = [fixtures.locate(args.fixture or target.fixtures) for target in loaded]
     processes.adopt_orphans()
     sys.dont_write_bytecode = True
-    outcomes = []
+    outcomes: list[outcome.Outcome] = []
     with Interruption(follow=args.follow).installed() as interruption:
         settled = [target_environment.prepare(target, args.root, interruption)[0] for target in loaded]
         for target, paths in zip(settled, found, strict=True):
@@ -146,11 +147,8 @@ def _run(args: argparse.Namespace) -> int:
                 quiet=args.json,
                 brief=args.brief,
             )
-            outcomes.append(lane.run(target, options, interruption))
-            if len(outcomes) > 1:
-                from harness.blackbox import pairs
-
-                pairs.compare_with(outcomes[:-1], outcomes[-1])
+            # What they have in common is part of the later one's log, which is closed last.
+            outcomes.append(lane.run(target, options, interruption, earlier=tuple(outcomes)))
             if not args.json:
                 outcome.show(outcomes[-1])
                 print(report_commands.how_to_see(outcomes[-1].run_root), flush=True)
@@ -187,6 +185,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args.pytest = words[split + 1 :]
     if split < len(words) and args.run is not _run:
         parser.error(f"unknown: {' '.join(words[split:])}; only `run` has tests to hand options on to")
+    if getattr(args, "json", False):
+        streams.require_output()
     with exit_on_error():
         if checked_only:
             return args.check(args) if "check" in args else 0

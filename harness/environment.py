@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.processes import TOKEN_VARIABLE
+from ptycho.errors import InfrastructureError, UsageError
 
 ALLOWED = ("PATH", "LANG", "LANGUAGE", "TERM", "TZ", "LD_LIBRARY_PATH", "PTYCHO_DATA")
 ALLOWED_PREFIXES = ("LC_",)
@@ -79,6 +80,43 @@ class Cell:
         return self
 
 
+def home() -> Path | None:
+    """The caller's home folder; None for a user without one (no HOME, no entry in the table of users)."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def expanded(path: Path) -> Path:
+    """
+    A path with `~` replaced.
+
+    Raises:
+        UsageError: it begins with the home folder of a user who has none.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        sentence = f"{path} begins with a home folder that is not known; write the whole path, or set HOME"
+        raise UsageError(sentence) from error
+
+
+def check_path(*paths: Path) -> None:
+    """
+    Refuse folders that cannot be handed to a child as a place to import from.
+
+    Raises:
+        InfrastructureError: one has the separator of such lists in its name.
+    """
+    for path in paths:
+        if os.pathsep in str(path):
+            raise InfrastructureError(
+                f"{str(path)!r} has a {os.pathsep!r} in its name, which separates folders in PYTHONPATH; "
+                "use a checkout below folders without it"
+            )
+
+
 def inherited(caller: Mapping[str, str], *, gpu: bool) -> dict[str, str]:
     """
     What a child may inherit from the caller's environment.
@@ -107,6 +145,7 @@ def build(
         gpu: whether the lane may use a GPU.
         extra: the target's own variables, already filled in.
     """
+    check_path(OBSERVER, import_root)
     outer = os.environ.get(TOKEN_VARIABLE)
     return {
         **inherited(os.environ, gpu=gpu),

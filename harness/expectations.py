@@ -36,6 +36,8 @@ class Expected:
         rungs: labels of the rungs that must be judged.
         benchmarks: names of the benchmarks that must be judged.
         device_proof: whether each command must have the proof of its device.
+        left_out: what the caller left out of the whole, a sentence each.
+        whole: tests of the manifest where the caller chose among them: a part of them may report, and is no whole run.
     """
 
     fixtures: tuple[str, ...] = ()
@@ -45,6 +47,8 @@ class Expected:
     rungs: tuple[str, ...] = ()
     benchmarks: tuple[str, ...] = ()
     device_proof: bool = False
+    left_out: tuple[str, ...] = ()
+    whole: Mapping[str, int] = field(default_factory=dict)
 
     def as_fields(self) -> dict[str, Any]:
         """Fields of the event `run.expect`."""
@@ -58,15 +62,21 @@ def of_fields(row: Mapping[str, Any]) -> Expected:
         value = row.get(key)
         return tuple(str(name) for name in value) if isinstance(value, list) else ()
 
-    tests, may_skip = row.get("tests"), row.get("may_skip")
+    def counts(key: str) -> dict[str, int]:
+        value = row.get(key)
+        return {k: v for k, v in value.items() if isinstance(v, int)} if isinstance(value, dict) else {}
+
+    may_skip = row.get("may_skip")
     return Expected(
         fixtures=names("fixtures"),
         suite=row.get("suite") is True,
-        tests={key: value for key, value in tests.items() if isinstance(value, int)} if isinstance(tests, dict) else {},
+        tests=counts("tests"),
         may_skip={str(key): str(value) for key, value in may_skip.items()} if isinstance(may_skip, dict) else {},
         rungs=names("rungs"),
         benchmarks=names("benchmarks"),
         device_proof=row.get("device_proof") is True,
+        left_out=names("left_out"),
+        whole=counts("whole"),
     )
 
 
@@ -112,6 +122,28 @@ def function_of(test: str) -> str:
     """A test's node id without its parameters."""
     module, colons, name = test.partition("::")
     return f"{module}{colons}{name.partition('[')[0]}"
+
+
+def parts(expected: Expected, tests: Iterable[str], deselected: int) -> list[str]:
+    """
+    What keeps a run from being one of the whole; empty if nothing does.
+
+    A selection can leave tests out in many ways, and pytest reports few of them; so it is the manifest that is asked.
+
+    Args:
+        expected: what must report.
+        tests: node ids of the tests that reported.
+        deselected: how many tests pytest says that a selection left out.
+    """
+    found = list(expected.left_out)
+    reported = Counter(map(function_of, tests))
+    missing = [name for name, count in expected.whole.items() if reported[name] < count]
+    if missing:
+        lacking = f"{len(missing)} of the {len(expected.whole)} in the manifest did not report, {missing[0]} among them"
+        found.append(f"a part of the tests: {lacking}")
+    elif deselected:
+        found.append(f"a part of the tests: {deselected} were deselected; run without arguments of your own")
+    return found
 
 
 def dump(outcomes: Mapping[str, str], reasons: Mapping[str, str]) -> str:

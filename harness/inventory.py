@@ -13,6 +13,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from harness import environment
 from ptycho.errors import ConfigurationError, PtychoError, UsageError
 from ptycho.verdict import Verdict
 
@@ -112,7 +113,7 @@ class Inventory:
         inside = PurePosixPath(fixture.path)
         if inside.parts[0] == "datasets":
             roots = [root for root in os.environ.get(SEARCH_PATH, "").split(os.pathsep) if root]
-            places += [Path(root).expanduser().absolute() / inside.relative_to("datasets") for root in roots]
+            places += [environment.expanded(Path(root)).absolute() / inside.relative_to("datasets") for root in roots]
         return tuple(dict.fromkeys(places))
 
     def resolve(self, name: str) -> Path | None:

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness import untrusted
 from harness.child import Finished
 from harness.environment import Cell
 from harness.findings import Finding
@@ -102,7 +103,7 @@ def missing_artifacts(command: Command, output: Path, since: float) -> list[str]
 
 def _unfinished(target: Target, what: str, command: Command, finished: Finished, output: Path) -> Finding | None:
     """Why a command of a target is no evidence, as a finding; None if it is."""
-    subject, label = what.partition(" ")[0], f"{target.name} {what}"
+    subject, label = what, f"{target.name} {what}"
     finding = partial(Finding, subject=subject, command=shlex.join(finished.argv))
     if (ended := stopped(subject, label, finished, command.timeout_s)) is not None:
         return ended
@@ -202,9 +203,9 @@ def input_hash(target: Target, model: Path) -> str | None:
     if target.summary is None:
         return None
     try:
-        summary: Any = json.loads((model / target.summary).read_text(encoding="utf-8"))
+        summary: Any = json.loads(untrusted.read_bytes(model / target.summary))
         value = summary[target.input_hash_key]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (PtychoError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return value if isinstance(value, str) and value else None
 

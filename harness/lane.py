@@ -7,7 +7,7 @@ are named, the outcome is written. Only SIGKILL prevents that, and then the next
 
 import shlex
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -168,6 +168,7 @@ class Lane:
             device=options.device,
             fixtures=dict(options.fixtures),
             pytest=options.pytest,
+            brief=options.brief,
         )
 
     def choose_device(self) -> None:
@@ -290,7 +291,7 @@ def _guarded(outcome: Outcome, step: Callable[[], None]) -> bool:
     return False
 
 
-def run(target: Target, options: Options, interruption: Interruption) -> Outcome:
+def run(target: Target, options: Options, interruption: Interruption, *, earlier: Sequence[Outcome] = ()) -> Outcome:
     """
     Run a target's lane.
 
@@ -298,6 +299,7 @@ def run(target: Target, options: Options, interruption: Interruption) -> Outcome
         target: the pipeline.
         options: what the user asked for.
         interruption: installed signal handling.
+        earlier: finished lanes, with which its reconstructions are compared.
 
     Returns:
         The outcome; its verdict is the exit code.
@@ -308,7 +310,7 @@ def run(target: Target, options: Options, interruption: Interruption) -> Outcome
     known = known_failures.load(target.checks.known_failures)
     target = arguments.prepared(target)
     swept, refused = clean.sweep(options.root, hurry=lambda: interruption.hurry)
-    places = ledger.shared_places(Path.cwd(), home=Path.home(), tmp=Path(tempfile.gettempdir()))
+    places = ledger.shared_places(Path.cwd(), home=environment.home(), tmp=Path(tempfile.gettempdir()))
     run_root = runroot.create(options.root)
     before = ledger.listing(places)
     events = run_root.open_events()
@@ -316,9 +318,16 @@ def run(target: Target, options: Options, interruption: Interruption) -> Outcome
     outcome.notes += [f"swept the dead run {remains.run.path.name}" for remains in swept]
     outcome.notes += [f"could not sweep {sentence}" for sentence in refused]
     lane = Lane(target=target, options=options, run=run_root, events=events, interruption=interruption, outcome=outcome)
+
+    def compare() -> None:
+        from harness.blackbox import pairs
+
+        for other in earlier:
+            pairs.compare(other, outcome)
+
     try:
         with LiveView(events.path, quiet=options.quiet):
-            for step in (lane.begin, lane.choose_device, lane.control_device, lane.run_job, lane.run_suite):
+            for step in (lane.begin, lane.choose_device, lane.control_device, lane.run_job, lane.run_suite, compare):
                 if not _guarded(outcome, step):
                     break
             else:

@@ -4,7 +4,7 @@ What a lane's log says at its beginning and its end: its target's locks, fixture
 The frame that every run's log has is `harness.run_log`; this fills it from a target and an outcome.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ def begin(
     device: str,
     fixtures: Mapping[str, Path],
     pytest: Sequence[str] = (),
+    brief: bool = False,
 ) -> None:
     """
     Write what the lane is about and what must report.
@@ -37,12 +38,16 @@ def begin(
         token: of the run.
         device: that was asked for.
         fixtures: name and file of each fixture.
-        pytest: the user's own arguments for the suite: with any, the manifest of tests does not hold, and it is said.
+        pytest: the user's own arguments for the suite: with any, a part of the tests may report, and is no whole run.
+        brief: whether the checks that train again are left out.
 
     Raises:
         UsageError: the manifest of the tests that must report is wrong.
     """
-    expected, manifest = Expected(fixtures=tuple(fixtures), suite=target.suite is not None, device_proof=True), None
+    left_out = tuple(_left_out(target, fixtures, brief=brief))
+    suite = target.suite is not None
+    expected = Expected(fixtures=tuple(fixtures), suite=suite, device_proof=True, left_out=left_out)
+    manifest = None
     wrong: UsageError | None = None
     if expected.suite and (path := expectations.manifest_of(target.file)).is_file():
         try:
@@ -50,13 +55,16 @@ def begin(
         except UsageError as error:
             wrong = error
         else:
-            expected = expected if pytest else replace(expected, tests=manifest.tests, may_skip=manifest.may_skip)
+            chosen, every = ({}, manifest.tests) if pytest else (manifest.tests, {})
+            expected = replace(expected, may_skip=manifest.may_skip, tests=chosen, whole=every)
     run_log.begin(
         events,
         kind="lane",
         name=target.name,
         token=token,
-        origin=origin.describe(root=target.root, locks=locks(target), fixtures=fixtures, device=device),
+        origin=origin.describe(
+            root=target.root, locks=locks(target), fixtures=fixtures, device=device, files=files(target)
+        ),
         expected=expected,
     )
     if wrong is not None:
@@ -90,6 +98,19 @@ def command_end(events: EventLog, label: str, finished: Finished) -> dict[str, A
         events.write("stacks", label=label, path=str(finished.stacks), frames=finished.frames())
     events.write("command.end", label=label, **figures)
     return figures
+
+
+def _left_out(target: Target, fixtures: Mapping[str, Path], *, brief: bool) -> Iterator[str]:
+    if absent := [name for name in target.fixtures if Path(name).stem not in fixtures and name not in fixtures]:
+        yield f"a part of the fixtures: {', '.join(absent)} left out (--fixture)"
+    if brief:
+        yield "a part of the checks: those that train again were left out (--brief)"
+
+
+def files(target: Target) -> list[Path]:
+    """Files that decide what is run and judged: the target file, the manifest of its tests, its known failures."""
+    found = [target.file, expectations.manifest_of(target.file), target.checks.known_failures]
+    return [path for path in found if path is not None and path.is_file()]
 
 
 def locks(target: Target) -> list[Path]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import events, judgement, origin, runroot, story
+from harness import events, expectations, judgement, origin, runroot, story
 from harness.story import Story
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
@@ -64,7 +64,7 @@ class LaneVerdict:
 def stale(told: Story) -> list[str]:
     """How a run's origin differs from the present state of the same checkout, locks and files."""
     found = dict(told.origin)
-    missing = [key for key in ("root", "commit", "locks", "fixtures", "device") if key not in found]
+    missing = [key for key in origin.KEYS if key not in found]
     if missing:
         return [f"the outcome does not say what it belongs to: its origin lacks {', '.join(missing)}"]
     return origin.stale(found, origin.again(found))
@@ -87,7 +87,8 @@ def judge(root: Path, lanes: Sequence[str]) -> list[LaneVerdict]:
         if run.has_begun:
             told = story.tell(events.parse(run.events.read_bytes()))
             for lane in (*lanes, *unasked):
-                if _is_of(told, lane) and (lane not in newest or newest[lane][1].started <= told.started):
+                # Runs come in the order in which they were begun, whatever the clock said then.
+                if _is_of(told, lane):
                     newest[lane] = (run.path, told)
     found = [_judged(lane, *newest[lane]) if lane in newest else _absent(lane, root) for lane in lanes]
     present = [kind for kind in unasked if kind in newest and not stale(newest[kind][1])]
@@ -110,10 +111,11 @@ def _judged(lane: str, run: Path, told: Story, *, asked: bool = True) -> LaneVer
     reasons = [f"{problem.verdict.label}: {problem.message}" for problem in judged.problems]
     verdict = judged.verdict
     gaps = [f"stale outcome: {sentence}" for sentence in stale(told)]
-    if told.deselected:
-        gaps.append(f"a part of the tests: {told.deselected} were deselected; run without arguments of your own")
+    gaps += expectations.parts(told.expected, told.tests, told.deselected)
     if gaps:
         verdict = Verdict.worst([verdict, Verdict.FAIL])
+    elif doubts := origin.unknown(dict(told.origin)):
+        verdict, gaps = Verdict.worst([verdict, Verdict.INFRA]), doubts
     return LaneVerdict(lane=lane, verdict=verdict, run=run, reasons=(*reasons, *gaps), asked=asked)
 
 

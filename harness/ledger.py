@@ -68,6 +68,10 @@ class Place:
     ignored: tuple[str, ...] = ()
 
 
+TELLING_PID = 1000
+"""In a container pids are small, and small numbers are in many names: only from here on a name tells whose it is."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """A listed path: what changes when somebody writes to it."""
@@ -103,20 +107,20 @@ class Leak:
 Listing = Mapping[str, Entry]
 
 
-def shared_places(cwd: Path, *, home: Path, tmp: Path) -> tuple[Place, ...]:
+def shared_places(cwd: Path, *, home: Path | None, tmp: Path) -> tuple[Place, ...]:
     """
     The shared places of a run.
 
     Args:
         cwd: the harness's working directory, usually the checkout: 12 levels.
-        home: the real HOME; two levels, so that `~/.cache/x` and `~/.config/x` are seen.
+        home: the real HOME; two levels, so that `~/.cache/x` and `~/.config/x` are seen. None where there is none.
         tmp: the real TMPDIR: its own entries.
     """
     places = (
         Place(name="working directory", path=cwd, depth=12, strict=True, ignored=IGNORED_IN_CHECKOUT),
         Place(name="parent of the working directory", path=cwd.parent, depth=1),
-        Place(name="TMPDIR", path=tmp, depth=1),
-        Place(name="HOME", path=home, depth=2),
+        Place(name="TMPDIR", path=tmp.resolve(), depth=1),
+        *([Place(name="HOME", path=home.resolve(), depth=2)] if home is not None else []),
         Place(name="/dev/shm", path=Path("/dev/shm"), depth=1, strict=True),  # noqa: S108 - watched, not used
         Place(name="System V shared memory", path=SEGMENTS, depth=1),
     )
@@ -220,7 +224,7 @@ def attribute(
         blame = f"written by process {writes[below]} of the run"
     elif token in path:
         blame = "named after the run"
-    elif what == "new" and (own := numbers & set(pids)):
+    elif what == "new" and (own := {pid for pid in numbers & set(pids) if pid >= TELLING_PID}):
         blame = f"named after process {min(own)} of the run"
     elif place.strict and alone and not _held_by_stranger(path):
         blame = "nobody else is expected to write here"

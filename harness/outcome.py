@@ -15,6 +15,7 @@ from harness import tables
 from harness.events import EventLog
 from harness.findings import Finding, Findings
 from harness.known_failures import Known, reason_for, settle
+from harness.run_files import write_text
 from ptycho.verdict import Verdict
 
 
@@ -129,6 +130,8 @@ class Outcome:
         for sentence in passing:
             self.blame(Verdict.FAIL, sentence)
         self.notes += unjudged
+        if self.known and self.fixtures and not any(result.scores for result in self.fixtures):
+            self.blame(Verdict.FAIL, "no fixture was scored: with known failures alone, nothing shows what works")
 
     @property
     def verdict(self) -> Verdict:
@@ -159,7 +162,7 @@ class Outcome:
     def write(self) -> Path:
         """Write `outcome.json` into the run root."""
         path = self.run_root / "outcome.json"
-        path.write_text(json.dumps(self.as_dict(), indent=1, default=str) + "\n", encoding="utf-8")
+        write_text(path, json.dumps(self.as_dict(), indent=1, default=str) + "\n")
         return path
 
 

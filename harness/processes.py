@@ -8,11 +8,12 @@ that clears its environment).
 """
 
 import contextlib
+import hashlib
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,24 @@ def boot_id() -> str:
     """Id of the running boot, `""` where the platform has none."""
     path = Path("/proc/sys/kernel/random/boot_id")
     return path.read_text().strip() if path.exists() else ""
+
+
+def machine_id() -> str:
+    """Id of the installation, the same after every boot, `""` where there is none."""
+    path = Path("/etc/machine-id")
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def pid_space() -> str:
+    """Names the kernel and the pid namespace in which this process' pids mean something; has no `-` in it."""
+    try:
+        namespace = os.readlink("/proc/self/ns/pid")  # noqa: PTH115
+    except OSError:
+        namespace = ""
+    return hashlib.sha256(f"{boot_id()} {namespace}".encode()).hexdigest()[:12]
 
 
 def start_time(pid: int) -> str | None:
@@ -167,6 +186,50 @@ def end(find: "Callable[[], list[psutil.Process]]", *, grace_s: float, hurry: Ca
             time.sleep(0.02)
             # psutil's own wait would reap a child of ours, and its exit code would be lost to whoever started it.
             alive = [process for process in alive if start_time(process.pid) is not None]
+
+
+def own_children() -> list[int]:
+    """Direct children of this process, those included that have ended and were not waited for. Linux only."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for task in os.listdir("/proc/self/task"):  # noqa: PTH208 - this is asked thousands of times a second
+            with contextlib.suppress(OSError), open(f"/proc/self/task/{task}/children", "rb") as file:  # noqa: PTH123
+                found += map(int, file.read().split())
+    return found
+
+
+def end_adopted(known: Collection[int], *, quiet_s: float = 0.05, limit_s: float = 10.0) -> tuple[int, bool]:
+    """
+    End adopted orphans that hand on to a child of theirs faster than processes can be listed.
+
+    Each generation is a child of this process (`adopt_orphans`) until it is waited for, so its pid cannot be
+    another's; and its process group has only descendants of the same command in it.
+
+    Args:
+        known: children that are not to be ended.
+        quiet_s: how long no new one may come until all are taken to be gone.
+        limit_s: when to give up.
+
+    Returns:
+        How many there were, and whether they have stopped coming.
+    """
+    count, began = 0, time.monotonic()
+    until = began + quiet_s
+    while (now := time.monotonic()) < until:
+        if now - began > limit_s:
+            return count, False
+        for pid in own_children():
+            if pid in known:
+                continue
+            count, until = count + 1, now + quiet_s
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                group = os.getpgid(pid)
+                os.kill(pid, signal.SIGKILL)
+                if group not in (0, 1, os.getpgrp()):
+                    os.killpg(group, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+    return count, True
 
 
 def adopt_orphans() -> None:

@@ -13,9 +13,9 @@ from typing import Any
 
 from harness import events, expectations, judgement, junit, story, summary
 from harness.judgement import Judgement
+from harness.run_files import replacing
 from harness.story import Story
 from ptycho.errors import InfrastructureError, UsageError
-from ptycho.output import replacing
 
 LOG = "events.ndjson"
 SCHEMA = "ptycho-harness-verdict/1"
@@ -145,7 +145,7 @@ def _write_manifest(told: Story, judged: Judgement, manifest: Path) -> None:
     """A list of what must report is only taken from a run that passed, and with nothing left out."""
     # A test that is silent because it is gone is what a new list is for.
     others = [problem for problem in judged.problems if not problem.message.startswith("no evidence: test ")]
-    if others or judged.partial or told.deselected or not told.tests:
+    if others or judged.partial or told.expected.whole or told.deselected or not told.tests:
         raise UsageError(
             f"no manifest from this run: it must be whole, pass, and have run every test; its verdict is "
             f"{judged.verdict.label}, {told.deselected} tests were deselected, {len(told.tests)} ran"

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from harness import judgement, rebuild, report_commands, retention
+from harness import judgement, rebuild, report_commands, retention, run_files
 from harness.events import EventLog
 from harness.expectations import Expected
 from harness.grammar import SCHEMA
@@ -124,6 +124,9 @@ def end(events: EventLog, verdict: Verdict, blame: Blame | None = None) -> Verdi
     for found in added:
         tell(found.verdict, found.message)
     verdict = judged.verdict
+    for sentence in run_files.strange(events.path.parent):
+        tell(Verdict.FAIL, sentence)
+        verdict = Verdict.worst([verdict, Verdict.FAIL])
     for sentence in retention.tidy(events.path.parent):
         events.write("note", message=sentence)
     events.write("run.end", verdict=verdict.label)

@@ -6,24 +6,34 @@ not made here and is never touched. Before anything of a run is removed, the rec
 handle by which it is removed: a folder that was put into a run's place meanwhile is not the run.
 """
 
+import contextlib
+import fcntl
 import json
 import os
+import platform
+import re
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import processes, removal
+from harness import exclusive, processes, removal, run_files
 from harness.events import EventLog
 from ptycho.errors import InfrastructureError
 
 MARKER = "run.json"
+LOCK = "run.lock"
+"""Locked by the process that runs the run, as long as it lives: the kernel releases it, whatever ends that process."""
+COUNT = "count"
+"""File beside the runs that holds the number of the last one."""
 SCHEMA = "ptycho-harness-run/1"
 DEFAULT_ROOT = Path(".harness")
 _BLOCK = 1 << 16
+_BEGINNING_S = 60.0
 NASCENT = ".nascent-"
-"""Begins the name of a folder that is to become a run's: `.nascent-TOKEN-PID-START`."""
+"""Begins the name of a folder that is to become a run's: `.nascent-TOKEN-PID-START-SPACE`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +45,17 @@ class RunRoot:
         path: `<root>/runs/<utc>-<token>/`.
         token: unguessable name of the run, in the environment of each of its processes.
         owner: the process that runs it.
+        number: how many runs were begun here up to this one; 0 in one of an older harness. No clock decides it.
+        host: name of the machine that it runs on, `""` in one of an older harness.
+        machine: that machine's id, `""` where it has none.
     """
 
     path: Path
     token: str
     owner: processes.Identity
+    number: int = 0
+    host: str = ""
+    machine: str = ""
 
     @property
     def scratch(self) -> Path:
@@ -63,8 +79,30 @@ class RunRoot:
 
     @property
     def alive(self) -> bool:
-        """Whether the process that runs it still exists."""
-        return processes.is_alive(self.owner)
+        """
+        Whether it is still under way, as far as can be seen from here; what cannot be proven dead is alive.
+
+        The lock decides: it is the kernel's, so containers that share the folder see it, whatever pids they have. On
+        a file system that does not hand locks on to other hosts a free lock proves nothing about a run of another.
+        """
+        if processes.is_alive(self.owner):
+            return True
+        if self.token in _held or (lock := _lock_state(self.path / LOCK)) == "absent":
+            return False
+        return lock == "held" or bool(self.elsewhere)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this process runs it."""
+        return self.token in _held
+
+    @property
+    def elsewhere(self) -> str:
+        """The host of a run of which nobody here can tell whether it lives; `""` for any other."""
+        if self.owner.boot == processes.boot_id() or not self.host:
+            return ""
+        rebooted = self.host == platform.node() and self.machine == processes.machine_id() != ""
+        return "" if rebooted or _lock_state(self.path / LOCK) == "held" else self.host
 
     @property
     def has_begun(self) -> bool:
@@ -131,14 +169,19 @@ def create(root: Path) -> RunRoot:
         InfrastructureError: it cannot be made there.
     """
     token = secrets.token_hex(6)
+    host, machine = platform.node(), processes.machine_id()
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{token}"
-    runs = root.absolute() / "runs"
-    run = RunRoot(path=runs / name, token=token, owner=processes.identify(os.getpid()))
-    record = {"schema": SCHEMA, "token": token, "owner": asdict(run.owner)}
+    runs = _runs(root)
+    owner = processes.identify(os.getpid())
     try:
         runs.mkdir(parents=True, exist_ok=True)
-        nascent = runs / f"{NASCENT}{token}-{run.owner.pid}-{run.owner.started}"
+        number = _next_number(root.resolve())
+        run = RunRoot(path=runs / name, token=token, owner=owner, number=number, host=host, machine=machine)
+        about = {"number": number, "host": host, "machine": machine}
+        record = {"schema": SCHEMA, "token": token, "owner": asdict(owner), **about}
+        nascent = runs / f"{NASCENT}{token}-{run.owner.pid}-{run.owner.started}-{processes.pid_space()}"
         nascent.mkdir()
+        _held[token] = _lock(nascent / LOCK)
         (nascent / MARKER).write_text(json.dumps(record, indent=1) + "\n")
         nascent.rename(run.path)
         for folder in (run.scratch, run.pictures, run.logs):
@@ -150,20 +193,74 @@ def create(root: Path) -> RunRoot:
     return run
 
 
+_held: dict[str, int] = {}
+"""Locks of the runs of this process, by token; they go with the process, unless they are released before."""
+
+
+def release(run: RunRoot) -> None:
+    """Give the lock of a run of this process back: for a process that goes on, and for which the run is over."""
+    with contextlib.suppress(KeyError):
+        os.close(_held.pop(run.token))
+
+
+def _lock(path: Path) -> int:
+    """A new lock, held."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return descriptor
+
+
+def _lock_state(path: Path) -> str:
+    """Whether a run's lock is `held`, `free` or `absent`; one that cannot be asked counts as held."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return "absent"
+    except OSError:
+        return "held"
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return "held"
+    finally:
+        os.close(descriptor)
+    return "free"
+
+
+def _next_number(root: Path) -> int:
+    """One more than that of any run so far; whoever counts at the same time waits."""
+    with exclusive.held(root / f"{COUNT}.lock", "number a run"):
+        try:
+            last = int((root / COUNT).read_text())
+        except (OSError, ValueError):
+            last = 0
+        number = 1 + max(last, *(run.number for run in find(root)), 0)
+        run_files.write_text(root / COUNT, f"{number}\n")
+    return number
+
+
+def _runs(root: Path) -> Path:
+    """Where runs lie, without links and `..`: children report where they write without them, and are compared."""
+    return root.resolve() / "runs"
+
+
 def abandoned(root: Path) -> list[Path]:
     """Folders that were to become a run's, and whose maker is gone: it was killed between two calls."""
     found = []
-    runs = root.absolute() / "runs"
+    runs = _runs(root)
     for path in sorted(runs.glob(f"{NASCENT}*")) if runs.is_dir() else []:
-        _, pid, started = (*path.name.removeprefix(NASCENT).split("-", 2), "", "")[:3]
-        if not pid.isdecimal() or processes.start_time(int(pid)) != started:
+        _, pid, started, space = (*path.name.removeprefix(NASCENT).split("-", 3), "", "", "")[:4]
+        lock = _lock_state(path / LOCK)
+        gone = not pid.isdecimal() or processes.start_time(int(pid)) != started
+        seen = space in ("", processes.pid_space())
+        if lock == "free" or (lock == "absent" and gone and (seen or _is_old(path))):
             found.append(path)
     return found
 
 
 def enclosing(path: Path) -> RunRoot | None:
     """The run that a path lies in, or None."""
-    return next((run for parent in path.absolute().parents if (run := load(parent)) is not None), None)
+    return next((run for parent in path.resolve().parents if (run := load(parent)) is not None), None)
 
 
 def load(path: Path) -> RunRoot | None:
@@ -172,15 +269,44 @@ def load(path: Path) -> RunRoot | None:
         record = json.loads((path / MARKER).read_text())
         if path.is_symlink() or record["schema"] != SCHEMA:
             return None
-        return RunRoot(path=path, token=str(record["token"]), owner=processes.Identity(**record["owner"]))
+        number, about = int(record.get("number", 0)), {name: str(record.get(name, "")) for name in ("host", "machine")}
+        owner = processes.Identity(**record["owner"])
+        return RunRoot(path=path, token=str(record["token"]), owner=owner, number=number, **about)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def find(root: Path) -> Iterator[RunRoot]:
-    """Every run below a workspace's folder, oldest first."""
-    runs = root.absolute() / "runs"
+    """Every run below a workspace's folder, oldest first: by their numbers, which no clock decides, then by name."""
+    runs = _runs(root)
     if runs.is_dir():
-        for path in sorted(path for path in runs.iterdir() if not path.name.startswith(NASCENT)):
-            if (run := load(path)) is not None:
-                yield run
+        paths = (path for path in runs.iterdir() if not path.name.startswith(NASCENT))
+        yield from sorted(
+            (run for path in paths if (run := load(path)) is not None), key=lambda run: (run.number, run.path.name)
+        )
+
+
+def without_record(root: Path) -> list[Path]:
+    """
+    Folders with the name and the parts of a run's, whose record is gone: something removed it.
+
+    Nothing says whose they are, so nobody sweeps them unasked.
+    """
+    runs = _runs(root)
+    found = []
+    for path in sorted(runs.iterdir()) if runs.is_dir() else []:
+        is_named = _NAME.fullmatch(path.name) is not None and path.is_dir() and not path.is_symlink()
+        has_parts = (path / "logs").is_dir() or (path / "scratch").is_dir()
+        if is_named and has_parts and load(path) is None and _lock_state(path / LOCK) != "held":
+            found.append(path)
+    return found
+
+
+_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{12}")
+
+
+def _is_old(path: Path) -> bool:
+    """Whether a folder is older than it takes to begin a run: its maker may be one that cannot be seen from here."""
+    with contextlib.suppress(OSError):
+        return time.time() - path.stat().st_mtime > _BEGINNING_S
+    return False

@@ -9,7 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
-from harness import target_program
+from harness import environment, target_program
 from harness.targets import Command, Target
 from ptycho.errors import InfrastructureError
 
@@ -61,6 +61,10 @@ def _missing(target: Target, name: str, command: Command) -> str | None:
 def problems(target: Target) -> list[str]:
     """Everything that a target names and that is not there."""
     found = []
+    try:
+        environment.check_path(environment.OBSERVER, target.root)
+    except InfrastructureError as error:
+        found.append(str(error))
     python = target.install.python if target.install else None
     if python is not None and not (python.is_file() and os.access(python, os.X_OK)):
         found.append(f"there is no interpreter {python}; mend [install] python")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import target_reading
+from harness import environment, target_reading
 from harness.supervision.limits import Limits
 from harness.target_lines import Lines
 from harness.target_parts import Checks, Command, InputDump, Install, MLflow, OptionProbe, Pictures, Probe
@@ -146,7 +146,7 @@ def _expanded(folder: Path, given: object, where: tuple[str, str], problems: lis
         sentence = f"{'.'.join(where)} = {given!r} names a variable that is not set; export it, or write the path"
         problems.append(Problem(path=where, sentence=sentence))
         return None
-    return folder / Path(text).expanduser()
+    return folder / environment.expanded(Path(text))
 
 
 def _combinations(tables: Mapping[str, Any]) -> list[Problem]:

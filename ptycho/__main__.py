@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ptycho import streams
 from ptycho.command_line import Parser
 from ptycho.errors import UsageError, exit_on_error
 from ptycho.verdict import Verdict
@@ -94,6 +95,7 @@ def _domain_option(command: argparse.ArgumentParser) -> None:
 
 
 def _inspect(options: argparse.Namespace) -> Verdict:
+    streams.require_output()
     from ptycho import inspection
 
     found = inspection.inspect(options.file, layout=options.layout, measurement_domain=options.measurement_domain)
@@ -144,4 +146,5 @@ def _with_origin(dataset: "Dataset") -> "Dataset":
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with exit_on_error():
+        sys.exit(main())

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
+from ptycho import streams
 from ptycho.verdict import Verdict
 
 
@@ -84,18 +85,35 @@ def exit_on_error() -> Iterator[None]:
     Raises:
         SystemExit: with the error's `verdict`, or `Verdict.INTERRUPTED` after Ctrl-C.
     """
-    try:
-        yield
-    except PtychoError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(int(error.verdict)) from None
-    except ImportError as error:
-        from ptycho import packages
+    with streams.guarded() as output:
+        try:
+            yield
+        except PtychoError as error:
+            print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(int(error.verdict)) from None
+        except ImportError as error:
+            from ptycho import packages
 
-        if (sentence := packages.explain(error)) is None:
+            if (sentence := packages.explain(error)) is None:
+                raise
+            print(f"error: {sentence}", file=sys.stderr)
+            raise SystemExit(int(Verdict.INFRA)) from None
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            raise SystemExit(int(Verdict.INTERRUPTED)) from None
+        except SystemExit as stop:
+            _check_output(output, stop)
             raise
-        print(f"error: {sentence}", file=sys.stderr)
+
+
+def _check_output(output: streams.Stream, stop: SystemExit) -> None:
+    """
+    A command that passed and could not write what it was asked for has not passed.
+
+    Raises:
+        SystemExit: with `Verdict.INFRA`.
+    """
+    output.flush()
+    if output.failure is not None and output.required and stop.code in (None, 0):
+        print(f"error: standard output could not be written: {output.failure.strerror}", file=sys.stderr)
         raise SystemExit(int(Verdict.INFRA)) from None
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        raise SystemExit(int(Verdict.INTERRUPTED)) from None

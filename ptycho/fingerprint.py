@@ -10,11 +10,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ptycho import git
+
 ROOT = Path(__file__).resolve().parents[1]
 """The checkout, or the folder that the package is installed in."""
-
-GIT_SECONDS = 60.0
-"""On a busy machine git was seen to take more than 5 s; without its answer a commit is unknown and refused."""
 
 
 def collect(
@@ -73,33 +72,40 @@ def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 def commit(root: Path = ROOT) -> str | None:
     """
-    The checkout's commit, with `-dirty` after it where files differ; None outside a checkout.
+    The checkout's commit, with `-dirty` after it where files differ; None outside a checkout, or where git is silent.
 
     Only a repository at `root` itself counts: an installed package often lies inside somebody else's.
     """
     if not (root / ".git").exists():
         return None
-    # Not `describe --dirty`: it refreshes the index whatever GIT_OPTIONAL_LOCKS says.
-    status = _output("git", "-C", str(root), "status", "--porcelain=v2", "--branch", "--untracked-files=no") or ""
-    lines = status.splitlines()
+    try:
+        # Not `describe --dirty`: it refreshes the index whatever GIT_OPTIONAL_LOCKS says.
+        status = git.ask(root, "status", "--porcelain=v2", "--branch", "--untracked-files=no")
+    except git.GitError:
+        return None
+    lines = status.decode(errors="replace").splitlines()
     head = next((line.split()[-1] for line in lines if line.startswith("# branch.oid ")), "(initial)")
     if head == "(initial)":
         return None
     return head if all(line.startswith("#") for line in lines) else f"{head}-dirty"
 
 
+def why_no_commit(root: Path = ROOT) -> str:
+    """Why `commit` is None."""
+    if not (root / ".git").exists():
+        return f"{root} is not the top of a git checkout"
+    try:
+        git.ask(root, "rev-parse", "HEAD")
+    except git.GitError as error:
+        return str(error)
+    return f"git says nothing about {root} within {git.SECONDS:g} s"
+
+
 def _output(*command: str) -> str | None:
     """What a command prints, or None if it fails, is missing or takes too long."""
     try:
-        # Without the variable, git status refreshes the index: a fingerprint must not write.
         done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=GIT_SECONDS,
-            stdin=subprocess.DEVNULL,
-            env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"},
+            command, capture_output=True, text=True, check=True, timeout=git.SECONDS, stdin=subprocess.DEVNULL
         )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return None

@@ -8,14 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import job, report_commands, runroot, tables
+from harness import job, report_commands, run_files, runroot, tables
 from harness.benchmark import gate, logged, machine, plugin_options, revision
 from harness.benchmark.gate import Block, Ruling, Side
 from harness.benchmark.plan import Plan
 from harness.benchmark.trial import Lane
 from harness.interruption import Interruption
 from harness.tables import Table
-from ptycho import output
 from ptycho.errors import InfrastructureError
 from ptycho.fingerprint import ROOT
 from ptycho.verdict import Verdict
@@ -136,7 +135,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
                 events.write("problem", verdict=verdict.label, message=f"{name}: {said}")
         found = machine.describe(plugin_options.locks(options.pythons), device="cpu")
         made = Report(base=commit, rulings=rulings, machine=found)
-        output.write_text(kept.path / REPORT, json.dumps(made.as_dict(), indent=1) + "\n")
+        run_files.write_text(kept.path / REPORT, json.dumps(made.as_dict(), indent=1) + "\n")
         ended(made.verdict)
     return made, kept.path / REPORT
 

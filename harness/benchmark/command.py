@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import child, environment, report_commands, runroot, tables
+from harness import child, environment, report_commands, run_files, runroot, tables
 from harness import events as event_log
 from harness.benchmark import charts, history, logged, machine, plan, plugin_options
 from harness.benchmark.history import Entry
@@ -25,7 +25,7 @@ from harness.expectations import Expected, silent
 from harness.interruption import Interruption
 from harness.runroot import RunRoot
 from harness.tables import Table
-from ptycho import fingerprint, output
+from ptycho import fingerprint
 from ptycho.errors import InfrastructureError
 from ptycho.verdict import Verdict
 
@@ -140,7 +140,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
     ) as (events, ended):
         _pytest(given, kept, events, interruption, echo=not options.quiet)
         made = _report(given, options.root, kept)
-        output.write_text(kept.path / REPORT, json.dumps(made.as_dict(), indent=1) + "\n")
+        run_files.write_text(kept.path / REPORT, json.dumps(made.as_dict(), indent=1) + "\n")
         ended(made.verdict)
     return made, kept.path / REPORT
 

@@ -6,15 +6,15 @@ checkout, its index and its branches are not touched.
 """
 
 import io
-import subprocess
+import shutil
 import tarfile
 from pathlib import Path
 
 from harness.mutation import overlay
+from ptycho import git
 from ptycho.errors import InfrastructureError, UsageError
 
 PACKAGES = ("ptycho", "ptycho_torch", "ptycho_tf")
-_GIT_SECONDS = 60.0
 
 
 def resolve(revision: str, root: Path) -> str:
@@ -27,6 +27,7 @@ def resolve(revision: str, root: Path) -> str:
 
     Raises:
         UsageError: no git, no repository, no such commit, or a state that is no commit.
+        InfrastructureError: git refuses the checkout.
     """
     if revision.endswith("-dirty"):
         raise UsageError(
@@ -35,13 +36,20 @@ def resolve(revision: str, root: Path) -> str:
         )
     if not (root / ".git").exists():
         raise UsageError(f"--against {revision!r} needs a git checkout, and {root} is none; clone the repository")
-    done = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    if done.returncode:
+    if shutil.which("git") is None:
+        raise UsageError("--against needs git, and there is none on PATH; install it")
+    try:
+        git.ask(root, "rev-parse", "--git-dir")
+    except git.GitError as error:
+        raise InfrastructureError(f"--against {revision!r} cannot be looked up: {error}") from error
+    try:
+        done = git.ask(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    except git.GitError as error:
         raise UsageError(
             f"--against {revision!r} is no commit of {root}; allowed: a commit, branch or tag that "
             "`git rev-parse` knows; a shallow clone lacks most: `git fetch --unshallow`"
-        )
-    return done.stdout.decode().strip()
+        ) from error
+    return done.decode().strip()
 
 
 def materialise(commit: str, root: Path, place: Path) -> tuple[Path, Path]:
@@ -62,30 +70,15 @@ def materialise(commit: str, root: Path, place: Path) -> tuple[Path, Path]:
     """
     base = place / "base"
     base.mkdir(parents=True)
-    done = _git(root, "archive", "--format=tar", commit, "--", *PACKAGES)
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
-        raise UsageError(
-            f"commit {commit[:12]} has not all of {', '.join(PACKAGES)} ({said}); compare with a later one"
-        )
     try:
-        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        packed = git.ask(root, "archive", "--format=tar", commit, "--", *PACKAGES)
+    except git.GitError as error:
+        raise UsageError(
+            f"commit {commit[:12]} has not all of {', '.join(PACKAGES)} ({error}); compare with a later one"
+        ) from error
+    try:
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
             archive.extractall(base, filter="data")
     except (OSError, tarfile.TarError) as error:
         raise InfrastructureError(f"commit {commit[:12]} cannot be unpacked into {base}: {error}") from error
     return base, overlay.copy(root, place / "head", PACKAGES)
-
-
-def _git(root: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
-    try:
-        return subprocess.run(
-            ["git", "-C", str(root), *arguments],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=_GIT_SECONDS,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise UsageError("--against needs git, and there is none on PATH; install it") from error
-    except (OSError, subprocess.SubprocessError) as error:
-        raise InfrastructureError(f"git {arguments[0]} failed in {root}: {error}") from error

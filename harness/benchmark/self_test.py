@@ -5,11 +5,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness import runroot, tables
+from harness import run_files, runroot, tables
 from harness.benchmark import gate, logged, machine, power
 from harness.benchmark.power import SelfTest
 from harness.interruption import Interruption
-from ptycho import output
 
 REPORT = "gate.json"
 SCHEMA = "ptycho-gate/1"
@@ -48,7 +47,7 @@ def run(
     with logged.logged(kept, name="gate", benchmarks=[NAME]) as (events, ended):
         made = power.measure(trials, power.process_block(kept.scratch), interruption, told)
         found = {"schema": SCHEMA, "machine": machine.describe([], device="cpu"), **made.as_dict()}
-        output.write_text(kept.path / REPORT, json.dumps(found, indent=1) + "\n")
+        run_files.write_text(kept.path / REPORT, json.dumps(found, indent=1) + "\n")
         sentence = "; ".join([*made.complaints, *(f"{name}: too few verdicts" for name in made.undecided)])
         verdict = made.verdict.label
         events.write("benchmark.end", benchmark=NAME, verdict=verdict, sentence=sentence)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from harness import job, scoring
+from harness import job, run_files, scoring
 from harness.blackbox import layouts, options, quality, trials
 from harness.blackbox.bench import Bench
 from harness.findings import Finding
@@ -131,8 +131,9 @@ def _keep(bench: Bench, judged: scoring.Judged, name: str) -> str | None:
     if found is None:
         return None
     kept = bench.outcome.run_root / "reconstructions" / f"{bench.target.name}-{name}.npz"
-    kept.parent.mkdir(exist_ok=True)
-    np.savez(kept, object=found.obj.astype(np.complex64), overlap=found.overlap, origin=np.array(found.origin))
+    run_files.make(kept.parent)
+    with run_files.replacing(kept) as file:
+        np.savez(file, object=found.obj.astype(np.complex64), overlap=found.overlap, origin=np.array(found.origin))
     return str(kept)
 
 

@@ -8,13 +8,16 @@ lines that two equal runs do not share do not count either.
 import re
 from pathlib import Path
 
-from harness import job
+from harness import job, untrusted
 from harness.blackbox import arguments
 from harness.blackbox.bench import Bench
 from harness.blackbox.trials import Trials
 from harness.child import Finished
 from harness.findings import Finding
 from harness.target_parts import OptionProbe
+
+MAX_LOG = 2**28
+"""Bytes of an output whose lines are compared."""
 
 
 def run(bench: Bench, fixture: str, path: Path, trials: Trials) -> None:
@@ -81,7 +84,7 @@ def files(folder: Path) -> frozenset[str]:
 
 def words(finished: Finished) -> frozenset[str]:
     """Lines of an output without figures and paths."""
-    text = finished.log.read_text(encoding="utf-8", errors="replace")
+    text = untrusted.read_text(finished.log, MAX_LOG)
     lines = (re.sub(r"\S*/\S*", "PATH", line) for line in re.split(r"[\r\n]+", text))
     return frozenset(stripped for line in lines if (stripped := re.sub(r"[\d.,:e+-]+", "#", line).strip()))
 

@@ -6,7 +6,6 @@ the patches lie, and the objects. Two reconstructions of one scan owe each other
 common with the truth; that bound needs no tolerance of ours.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import run_files, untrusted
 from harness.findings import Finding
 from harness.outcome import FixtureResult, Outcome
 from harness.target_parts import InputDump
@@ -30,13 +30,6 @@ class Place:
     obj: NDArray[np.complex128]
     overlap: NDArray[np.float64]
     origin: tuple[int, int]
-
-
-def compare_with(earlier: Iterable[Outcome], latest: Outcome) -> None:
-    """Compare a finished lane with those before it, and write its outcome again."""
-    for outcome in earlier:
-        compare(outcome, latest)
-    latest.write()
 
 
 def compare(one: Outcome, other: Outcome) -> None:
@@ -72,7 +65,7 @@ def _hashes(ours: FixtureResult, theirs: FixtureResult, subject: str, outcome: O
 def _inputs(ours: FixtureResult, theirs: FixtureResult, subject: str, outcome: Outcome) -> None:
     if ours.input_dump is None or theirs.input_dump is None:
         return
-    a, b = (_patterns(np.load(path, allow_pickle=False)) for path in (ours.input_dump, theirs.input_dump))
+    a, b = (_patterns(untrusted.read_array(Path(path))) for path in (ours.input_dump, theirs.input_dump))
     outcome.findings.checked("pair-inputs", subject)
     if a.shape == b.shape and _relative(a, b) <= SAME_INPUT:
         return
@@ -153,16 +146,12 @@ def keep_input(dump: InputDump | None, model: Path, kept: Path) -> str | None:
         return None
     source = model / dump.path
     try:
-        loaded = np.load(source, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            values = loaded
-        else:
-            with loaded as archive:
-                values = archive[dump.key]
-    except (OSError, ValueError, KeyError) as error:
+        values = untrusted.read_array(source, dump.key)
+    except PtychoError as error:
         raise PtychoError(f"the dumped input {source} ({dump.key or 'its array'}) cannot be read: {error}") from error
-    kept.parent.mkdir(exist_ok=True)
-    np.save(kept, values)
+    run_files.make(kept.parent)
+    with run_files.replacing(kept) as file:
+        np.save(file, values)
     return str(kept)
 
 
@@ -188,10 +177,10 @@ def in_common(a: NDArray[Any], b: NDArray[Any]) -> tuple[int, bool]:
 
 
 def _place(path: Path) -> Place:
-    with np.load(path, allow_pickle=False) as arrays:
-        row, col = arrays["origin"].tolist()
-        return Place(
-            obj=arrays["object"].astype(np.complex128),
-            overlap=arrays["overlap"].astype(np.float64),
-            origin=(int(row), int(col)),
-        )
+    arrays = untrusted.read_arrays(path, ("object", "overlap", "origin"))
+    row, col = arrays["origin"].tolist()
+    return Place(
+        obj=arrays["object"].astype(np.complex128),
+        overlap=arrays["overlap"].astype(np.float64),
+        origin=(int(row), int(col)),
+    )

@@ -14,9 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import untrusted
 from harness.target_parts import Pictures
 from ptycho.errors import PtychoError
 from ptycho.stitching import Reconstruction
+
+MAX_PLACE = 10**9
+"""Pixels from the object's corner; further away lies nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,26 +80,47 @@ def read(path: Path, keys: Mapping[str, str]) -> Seen:
     Raises:
         PtychoError: an array is missing, of the wrong shape or not finite.
     """
-    with np.load(path, allow_pickle=False) as arrays:
-        wanted = {name: key for name, key in keys.items() if key}
-        if missing := [key for key in wanted.values() if key not in arrays]:
-            raise PtychoError(f"{path} lacks {missing}; it holds {sorted(arrays)}")
-        found: dict[str, NDArray[Any]] = {name: arrays[key] for name, key in wanted.items()}
+    wanted = {name: key for name, key in keys.items() if key}
+    arrays = untrusted.read_arrays(path, wanted.values())
+    found: dict[str, NDArray[Any]] = {name: arrays[key] for name, key in wanted.items()}
     obj = np.squeeze(found["object"])
     if obj.ndim != 2 or obj.dtype.kind != "c":
         raise PtychoError(f"{path}: {keys['object']} is {obj.dtype} {obj.shape}; allowed: complex, two axes")
     if not np.isfinite(obj).all():
         raise PtychoError(f"{path}: {int((~np.isfinite(obj)).sum())} pixels of the object are not finite")
+    if not obj.size:
+        raise PtychoError(f"{path}: {keys['object']} is {obj.shape}: there is no pixel in it")
     overlap = np.squeeze(found.get("overlap", np.ones(obj.shape)))
     if overlap.shape != obj.shape:
         raise PtychoError(f"{path}: object {obj.shape} and overlap {overlap.shape} differ in shape")
-    crop = found.get("crop")
+    if overlap.dtype.kind not in "buif" or not np.isfinite(overlap).all():
+        raise PtychoError(f"{path}: {keys['overlap']} is {overlap.dtype}; allowed: numbers that are finite")
+    crop = _checked_crop(path, keys, found.get("crop"))
     seen = Seen(
         obj=obj.astype(np.complex128),
         overlap=overlap.astype(np.float64),
-        origin=None if crop is None else (int(crop[0]), int(crop[2])),
+        origin=None if crop is None else (crop[0], crop[2]),
     )
     return seen if crop is not None else replace(seen, losses=("it does not say where it lies: no shift is judged",))
+
+
+def _checked_crop(path: Path, keys: Mapping[str, str], crop: NDArray[Any] | None) -> tuple[int, ...] | None:
+    """
+    The four numbers of a place.
+
+    Raises:
+        PtychoError: they are something else.
+    """
+    if crop is None:
+        return None
+    values = np.ravel(crop)
+    if values.size != 4 or values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+        raise PtychoError(
+            f"{path}: {keys['crop']} is {crop.dtype} {crop.shape}; allowed: four numbers, row0, row1, col0, col1"
+        )
+    if np.abs(values.astype(np.float64)).max() > MAX_PLACE:
+        raise PtychoError(f"{path}: {keys['crop']} is {values.tolist()}; allowed: pixels of the object")
+    return tuple(int(value) for value in values)
 
 
 def read_pictures(folder: Path, pictures: Pictures) -> Seen:
@@ -109,17 +134,12 @@ def read_pictures(folder: Path, pictures: Pictures) -> Seen:
     Raises:
         PtychoError: a picture is missing or unreadable, or the two differ in size.
     """
-    from matplotlib.image import imread
-
     values = []
     for name, (dark, bright) in (
         (pictures.amplitude, pictures.amplitude_range),
         (pictures.phase, pictures.phase_range),
     ):
-        try:
-            image = np.asarray(imread(folder / name), np.float64)
-        except (OSError, ValueError, SyntaxError) as error:
-            raise PtychoError(f"the picture {folder / name} cannot be read: {error}") from error
+        image = untrusted.read_picture(folder / name)
         grey = image if image.ndim == 2 else image[..., :3] @ np.array([0.2126, 0.7152, 0.0722])
         values.append(dark + (bright - dark) * grey)
     amplitude, phase = values

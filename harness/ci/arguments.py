@@ -121,10 +121,9 @@ def _plan(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> int:
     from harness.ci import shards
-    from harness.ci.shard_plugin import commit
 
     found = [shards.read(path) for path in sorted(args.folder.rglob("shard-*.json"))]
-    wrong = shards.complaints(found, commit=commit(_ROOT))
+    wrong = shards.complaints(found, commit=shards.commit(_ROOT))
     tests = len({test for share in found for test in share.ran})
     if args.json:
         print(json.dumps({"shards": len(found), "tests": tests, "complaints": wrong}, indent=1))

@@ -4,7 +4,6 @@ A pytest plugin that runs one shard of what is collected and keeps a record: `-p
 Every shard collects everything and works the same plan out, so that no job has to hand one to another.
 """
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -31,13 +30,6 @@ def parse(text: str) -> tuple[int, int]:
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
         raise UsageError(f"--shard {text!r}; allowed: K/N with K from 1 to N, for example 2/4")
     return int(number), int(count)
-
-
-def commit(root: Path) -> str:
-    """The checkout's commit, `""` outside one."""
-    argv = ["git", "rev-parse", "HEAD"]
-    done = subprocess.run(argv, cwd=root, capture_output=True, text=True, check=False)
-    return done.stdout.strip()
 
 
 class Sharing:
@@ -80,7 +72,7 @@ class Sharing:
         shards.Share(
             number=self._number,
             of=self._of,
-            commit=commit(self._root),
+            commit=shards.commit(self._root),
             collected=tuple(self._collected),
             mine=tuple(self._mine),
             ran=tuple(self._ran),

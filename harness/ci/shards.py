@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from ptycho.errors import UsageError
+from ptycho import git
+from ptycho.errors import InfrastructureError, UsageError
 
 DURATIONS = Path("tests/durations.json")
 """Seconds of each test file, as `python -m harness ci durations` recorded them."""
@@ -133,6 +134,19 @@ def read(path: Path) -> Share:
         return Share(number=int(found["number"]), of=int(found["of"]), commit=str(found["commit"]), **lists)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} is no shard's record: {error!r}") from error
+
+
+def commit(root: Path) -> str:
+    """
+    The checkout's commit.
+
+    Raises:
+        InfrastructureError: git does not say; shards of an unknown commit prove nothing about this one.
+    """
+    try:
+        return git.ask(root, "rev-parse", "HEAD").decode().strip()
+    except git.GitError as error:
+        raise InfrastructureError(f"which commit the shards are of is not known: {error}") from error
 
 
 def complaints(shares: Sequence[Share], *, commit: str) -> list[str]:

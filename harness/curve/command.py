@@ -20,11 +20,11 @@ from harness.environment import Cell
 from harness.events import EventLog
 from harness.expectations import Expected
 from harness.interruption import Interruption
+from harness.run_files import write_text
 from harness.runroot import RunRoot
 from ptycho import contract
 from ptycho.fingerprint import ROOT
 from ptycho.fourier_error import object_fourier_error
-from ptycho.output import write_text
 
 TIMEOUT_S = 1800.0
 REPORT, CURVE = "quality-curve.json", "quality-curve.png"

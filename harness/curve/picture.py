@@ -5,7 +5,7 @@ from math import nan
 from pathlib import Path
 
 from harness.curve.report import LEAST_CORRELATION, LEAST_GAIN_DB, LEAST_WAY, Point, Report
-from ptycho.output import replacing
+from harness.run_files import replacing
 from ptycho.pictures import new_figure
 
 

@@ -9,7 +9,7 @@ from harness import tables
 from harness.endings.aftermath import CHECKS
 from harness.endings.campaign import Score
 from harness.endings.jobs import STAND_IN
-from ptycho.output import write_text
+from harness.run_files import write_text
 
 SCHEMA = "ptycho-endings/1"
 

@@ -46,6 +46,7 @@ MANIFEST = "manifest.json"
 MESSAGE = 4000
 BATCH_FIELDS = ("diffraction", "coords_offsets", "coords_relative", "indices")
 GIT_SECONDS = 60.0
+GIT_LOCAL = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE")
 """On a busy machine git was seen to take more than 5 s; without its answer a commit is unknown and refused."""
 
 Named = Mapping[str, Any] | Iterable[tuple[str, Any]]
@@ -175,6 +176,8 @@ def commit(root: Path) -> str | None:
     """The checkout's commit, with `-dirty` after it where tracked files differ; None outside a repository."""
     if not (root / ".git").exists():
         return None
+    # A hook runs with GIT_DIR set to its own repository.
+    env = {name: value for name, value in os.environ.items() if name not in GIT_LOCAL}
     try:
         done = subprocess.run(
             ["git", "-C", str(root), "status", "--porcelain=v2", "--branch", "--untracked-files=no"],
@@ -183,7 +186,7 @@ def commit(root: Path) -> str | None:
             check=True,
             timeout=GIT_SECONDS,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+            env=env | {"GIT_OPTIONAL_LOCKS": "0"},
         )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return None

@@ -12,7 +12,7 @@ from harness.mutation.allclose import COMPARATORS, KEYS, KINDS, key
 from harness.mutation.campaign import Score
 from harness.mutation.catalogue import ENDING, GATES
 from harness.mutation.trial import Outcome, Trial
-from ptycho.output import write_text
+from harness.run_files import write_text
 
 SCHEMA = "ptycho-mutation/1"
 HEADINGS = (

@@ -50,9 +50,10 @@ class Watch:
 
     def __init__(self, folder: str, say: Callable[[str, str, str], None]) -> None:
         self._say = say
-        prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix}
-        self._nobodys = (*_SYSTEM, *(prefix.rstrip("/") + "/" for prefix in prefixes))
-        self._own = folder.rstrip("/") + "/"
+        installed = {sys.prefix, sys.base_prefix, sys.exec_prefix, *filter(_holds_packages, sys.path)}
+        # The kernel names what a descriptor is of without links, so everything is compared without them.
+        self._nobodys = (*_SYSTEM, *(os.path.realpath(place).rstrip("/") + "/" for place in installed))
+        self._own = os.path.realpath(folder).rstrip("/") + "/"
         self.begin()
 
     def begin(self) -> None:
@@ -96,6 +97,11 @@ class Watch:
             key, number, mode, size, maker = row.split()[:5]
             if int(maker) == self._pid and not int(mode, 8) & _TO_BE_DESTROYED:
                 yield f"System V segment {number}", f"key {key}, {size} bytes"
+
+
+def _holds_packages(folder: str) -> bool:
+    """Whether a folder of the path holds installed packages, wherever the environment found it (a `.pth` file)."""
+    return os.path.basename(folder.rstrip("/")) in ("site-packages", "dist-packages")  # noqa: PTH119
 
 
 def _lasting_threads() -> Iterator[threading.Thread]:

@@ -11,6 +11,8 @@ and no environment: without a listener the call does nothing.
 
 And it waits for the signal by which the supervisor asks a hanging process for its stacks: `harness.supervision.stacks`.
 The answer comes from C code inside the signal's handler: it needs no interpreter lock, and no Python code that runs.
+
+Last it runs the `sitecustomize` of the environment itself, as Python would have done without this one.
 """
 
 import os
@@ -92,3 +94,19 @@ if "PTYCHO_HARNESS_WRITES" in os.environ:
     _tell = _teller(os.environ.get("PTYCHO_HARNESS_EVENTS"))
     _install(os.environ["PTYCHO_HARNESS_WRITES"], os.environ["PTYCHO_HARNESS_SCRATCH"], _tell)
     _watch(os.environ["PTYCHO_HARNESS_WRITES"], os.environ["PTYCHO_HARNESS_SCRATCH"], _tell)
+
+
+def _run_hidden() -> None:
+    """Run the environment's own `sitecustomize`, which this one hides by standing before it on the path."""
+    from importlib.machinery import PathFinder
+    from importlib.util import module_from_spec
+
+    here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
+    others = [folder for folder in sys.path if os.path.abspath(folder) != here]  # noqa: PTH100
+    spec = PathFinder.find_spec("sitecustomize", others)
+    if spec is not None and spec.loader is not None:
+        module = sys.modules["sitecustomize"] = module_from_spec(spec)
+        spec.loader.exec_module(module)
+
+
+_run_hidden()

@@ -16,7 +16,7 @@ from harness.parity.axes import axes
 from harness.parity.comparison import Array
 from harness.parity.elements import FEW, gap
 from harness.parity.figures import readable
-from ptycho.output import replacing
+from harness.run_files import replacing
 
 _DPI = 110
 _SIGNED = "RdBu_r"

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.parity.quality_measure import METRICS, Measured
+from harness.run_files import write_text
 from ptycho import fingerprint
 from ptycho.errors import PtychoError, UsageError
-from ptycho.output import write_text
 from ptycho.probe import digest, source_digest
 
 SCHEMA = "ptycho-quality/1"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.parity.quality_report import Finding, QualityReport
-from ptycho.output import replacing
+from harness.run_files import replacing
 from ptycho.pictures import new_figure
 
 if TYPE_CHECKING:

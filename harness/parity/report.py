@@ -13,7 +13,7 @@ from harness.parity.comparison import Judgement, Result
 from harness.parity.ladder import Climbed, first_failure, verdict
 from harness.parity.proof import Proof
 from harness.parity.rungs import PRECISIONS, RUNGS, UNMEASURED, Unmeasured
-from ptycho.output import write_text
+from harness.run_files import write_text
 from ptycho.verdict import Verdict
 
 SCHEMA = "ptycho-parity/2"

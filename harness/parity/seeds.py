@@ -17,8 +17,8 @@ from harness.parity.comparison import Result, in_units
 from harness.parity.ladder import Climbed
 from harness.parity.report import finite_or_text
 from harness.parity.rungs import PRECISIONS, RUNGS
+from harness.run_files import write_text
 from ptycho.errors import UsageError
-from ptycho.output import write_text
 from ptycho.verdict import Verdict
 
 SCHEMA = "ptycho-parity-seeds/1"

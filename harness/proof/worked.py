@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import untrusted
 from harness.findings import Finding
 from harness.proof.untouched import Proof
 from harness.targets import Target
+from ptycho.errors import PtychoError
 
 _GPU = re.compile(r"(?:.*[/:])?(?:cuda|gpu|hip|rocm)(?::\d+)?", re.IGNORECASE)
 """`cuda`, `cuda:0`, `/job:localhost/replica:0/task:0/device:GPU:0`."""
@@ -98,10 +100,10 @@ def forgeries(evidence: Mapping[str, Any]) -> list[str]:
 def read(path: Path, dotted: str) -> Mapping[str, Any] | str:
     """The evidence in a summary, found by a key such as `engine.work`; or why there is none."""
     try:
-        found: Any = json.loads(path.read_text(encoding="utf-8"))
+        found: Any = json.loads(untrusted.read_bytes(path))
         for key in dotted.split("."):
             found = found[key]
-    except (OSError, ValueError) as error:
+    except (PtychoError, ValueError, RecursionError) as error:
         return f"{path.name} cannot be read: {error}"
     except (KeyError, TypeError, IndexError):
         return f"{path.name} has no entry {dotted!r}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import untrusted
 from harness.report import png
 from harness.report.gather import Run
 from harness.report.model import Picture, Scale, Strip
@@ -101,14 +102,16 @@ def _compared(run: Run, fixture: str) -> "Comparison":
     path = run.inside(text(given), "reconstructions")
     if path is None:
         raise ValueError(f"no reconstruction of {fixture} was kept")
-    # Opened here: NumPy leaves a file open that turns out to be no archive.
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-        top, left = (int(place) for place in arrays["origin"])
-        seen = Reconstruction(
-            obj=arrays["object"].astype(np.complex128),
-            overlap=arrays["overlap"].astype(np.float64),
-            origin=(top, left),
-        )
+    try:
+        arrays = untrusted.read_arrays(path, ("object", "overlap", "origin"))
+    except PtychoError as error:
+        raise ValueError(str(error)) from error
+    top, left = (int(place) for place in arrays["origin"])
+    seen = Reconstruction(
+        obj=arrays["object"].astype(np.complex128),
+        overlap=arrays["overlap"].astype(np.float64),
+        origin=(top, left),
+    )
     return metrics.compare(seen, _truth(run, fixture))
 
 

@@ -9,7 +9,7 @@ run, and one that failed there still fails. What is run on demand counts if it i
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from harness import lanes
+from harness import expectations, lanes
 from harness.report.gather import Run
 from harness.report.values import count, figure, first_line, mapping, text
 from ptycho.verdict import Verdict
@@ -170,8 +170,8 @@ def _place(name: str) -> int:
 
 def _entry(run: Run, *, chosen: bool) -> Entry:
     old: list[str] = [] if chosen or not run.told.origin else lanes.stale(run.told)
-    if run.told.deselected and not chosen:
-        old = [*old, f"a part of the tests: {run.told.deselected} were deselected"]
+    if not chosen:
+        old += expectations.parts(run.told.expected, run.told.tests, run.told.deselected)
     return Entry(run=run, verdict=run.verdict, stale=tuple(old), counts=not old, sentence=sentence(run))
 
 

@@ -3,8 +3,8 @@
 from collections import defaultdict
 from pathlib import Path
 
+from harness.run_files import replacing
 from harness.scale.report import Report, Row
-from ptycho.output import replacing
 from ptycho.pictures import new_figure
 
 

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.run_files import write_text
 from harness.tables import Table
 from ptycho import fingerprint
-from ptycho.output import write_text
 from ptycho.verdict import Verdict
 
 SCHEMA = "ptycho-harness-scale/2"

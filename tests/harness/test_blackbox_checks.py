@@ -67,7 +67,7 @@ def test_a_job_that_failed_is_not_tried_further(tmp_path: Path, scan: Path) -> N
     where = bench(tmp_path, runner)
     (result,) = _run(where, scan)
     assert ["scan-train"] == runner.labels
-    assert [("exit-code", "train")] == ids(where.outcome)
+    assert [("exit-code", "train on scan")] == ids(where.outcome)
     assert (Verdict.FAIL, None) == (result.verdict, result.scores)
 
 

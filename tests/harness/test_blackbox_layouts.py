@@ -75,7 +75,7 @@ def test_fixtures_that_fail_are_told_apart_by_their_layout(tmp_path: Path, scan:
     assert [("legacy-refused", "old")] == ids(where.outcome)
     # Where the other one fails as well, the layout is no explanation.
     layouts.report_faults(where, {"old": made["old"]}, {"old": "legacy"})
-    assert [("legacy-refused", "old"), ("exit-code", "train")] == ids(where.outcome)
+    assert [("legacy-refused", "old"), ("exit-code", "train on old")] == ids(where.outcome)
 
 
 def test_the_layouts_of_files_are_read_from_the_files(tmp_path: Path, scan: Path) -> None:

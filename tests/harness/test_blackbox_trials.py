@@ -110,6 +110,6 @@ def test_a_trial_that_fails_is_reported_and_proves_nothing(tmp_path: Path) -> No
     runner = Runner(folder=tmp_path, object_of=learning, returncode_of=lambda label: int("again" in label))
     where = bench(tmp_path, runner)
     tried = _tried(where)
-    assert [("exit-code", "train")] == ids(where.outcome)
+    assert [("exit-code", "train on small-again")] == ids(where.outcome)
     assert (False, None) == (tried.repeatable, tried.effect)
     assert not where.outcome.findings.was_checked("unseeded", "small")

@@ -43,13 +43,13 @@ def test_two_shards_run_every_test_once(checkout: Path) -> None:
     first, second = told(checkout)
     assert {name.partition("::")[0] for name in first.ran} == {"tests/test_long.py"}
     assert {name.partition("::")[0] for name in second.ran} == {"tests/test_new.py", "tests/test_short.py"}
-    assert shards.complaints([first, second], commit=shard_plugin.commit(checkout)) == []
+    assert shards.complaints([first, second], commit=shards.commit(checkout)) == []
 
 
 def test_a_selection_that_leaves_tests_out_of_a_shard_is_red(checkout: Path) -> None:
     run(checkout, "--shard", "1/2")
     assert run(checkout, "--shard", "2/2", "-k", "test_0").returncode == 0
-    (complaint, missing) = shards.complaints(told(checkout), commit=shard_plugin.commit(checkout))
+    (complaint, missing) = shards.complaints(told(checkout), commit=shards.commit(checkout))
     assert complaint == "shard 2: 1 tests did not report, tests/test_short.py::test_1 among them"
     assert missing == "1 tests ran in no shard, tests/test_short.py::test_1 among them"
 

@@ -28,6 +28,7 @@ def _dead(root: Path) -> runroot.RunRoot:
     (run.scratch / "store").mkdir()
     (run.scratch / "store" / "patches.bin").write_bytes(bytes(100))
     (run.logs / "train.log").write_text("kept")
+    runroot.release(run)
     return run
 
 

@@ -31,6 +31,7 @@ def _dead(root: Path) -> runroot.RunRoot:
     record = json.loads((run.path / runroot.MARKER).read_text())
     record["owner"]["started"] = "1"
     (run.path / runroot.MARKER).write_text(json.dumps(record))
+    runroot.release(run)
     return run
 
 

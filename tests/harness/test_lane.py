@@ -30,7 +30,7 @@ def test_a_sound_pipeline_passes_and_leaves_only_its_run_root(workspace: Any) ->
     assert result.scores["phase_correlation"] > 0.99
     assert sorted(path.name for path in outcome.run_root.iterdir()) == [
         *("events.ndjson", "junit.xml", "logs", "outcome.json", "pictures", "reconstructions", "run.json"),
-        *("summary.md", "summary.txt", "verdict.json"),
+        *("run.lock", "summary.md", "summary.txt", "verdict.json"),
     ]
     assert [Path(picture).is_file() for picture in result.pictures] == [True]
     assert json.loads((outcome.run_root / "outcome.json").read_text())["verdict"] == "pass"

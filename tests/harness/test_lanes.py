@@ -85,9 +85,8 @@ def test_an_outcome_that_does_not_say_what_it_belongs_to_is_stale(checkout: Chec
     sample_log.write(made.path, rows)
     (found,) = lanes.judge(checkout.root, ["fake-cpu"])
     assert found.verdict is Verdict.FAIL
-    assert found.reasons == (
-        "stale outcome: the outcome does not say what it belongs to: its origin lacks root, locks, fixtures, device",
-    )
+    lacking = "root, code_sha256, locks, files, fixtures, device"
+    assert found.reasons == (f"stale outcome: the outcome does not say what it belongs to: its origin lacks {lacking}",)
 
 
 def test_the_newest_run_counts_and_not_the_best(checkout: Checkout) -> None:

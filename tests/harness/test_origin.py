@@ -80,3 +80,70 @@ def test_a_folder_that_is_no_checkout_has_no_commit(tmp_path: Path) -> None:
     found = origin.describe(root=tmp_path, locks=[], fixtures={}, device="cpu")
     assert (found["commit"], found["changes_sha256"]) == (None, None)
     assert origin.stale(found, origin.again(found)) == []
+
+
+def test_code_outside_git_is_known_by_its_files(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("one\n")
+    found = origin.describe(root=tmp_path, locks=[], fixtures={}, device="cpu")
+    assert (found["commit"], origin.stale(found, origin.again(found)), origin.unknown(found)) == (None, [], [])
+    (tmp_path / "train.py").write_text("two\n")
+    (sentence,) = origin.stale(found, origin.again(found))
+    assert sentence.startswith(f"code below {tmp_path}: the outcome is of sha256 ")
+
+
+@pytest.mark.parametrize("hide", ["skip-worktree", "assume-unchanged"])
+def test_a_change_that_the_index_hides_is_seen(checkout: Path, hide: str) -> None:
+    found = _describe(checkout)
+    _git(checkout, "update-index", f"--{hide}", "code.py")
+    (checkout / "code.py").write_text("x = 2\n")
+    assert found["commit"] == _describe(checkout)["commit"]
+    (sentence,) = origin.stale(found, origin.again(found))
+    assert sentence.startswith("code below ")
+
+
+def test_a_package_that_git_ignores_is_seen(checkout: Path) -> None:
+    (checkout / ".gitignore").write_text("built/\n")
+    _git(checkout, "add", ".gitignore")
+    _git(checkout, "commit", "-q", "-m", "ignore")
+    (checkout / "built").mkdir()
+    (checkout / "built" / "kernel.so").write_bytes(b"one")
+    found = _describe(checkout)
+    (checkout / "built" / "kernel.so").write_bytes(b"two")
+    assert len(origin.stale(found, origin.again(found))) == 1
+
+
+def test_another_repository_of_the_environment_is_not_asked(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = _describe(checkout)
+    other = tmp_path / "other"
+    other.mkdir()
+    _git(other, "init", "-q")
+    _git(other, "commit", "-q", "--allow-empty", "-m", "other")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
+    assert found == origin.again(found)
+
+
+def test_environments_and_caches_are_no_code(checkout: Path) -> None:
+    found = _describe(checkout)
+    for folder in (".nox/x", "venv", "__pycache__", "node_modules"):
+        (checkout / folder).mkdir(parents=True)
+        (checkout / folder / "a.py").write_text("x")
+    (checkout / "venv" / "pyvenv.cfg").write_text("")
+    assert found["code_sha256"] == _describe(checkout)["code_sha256"]
+
+
+def test_what_cannot_be_read_is_not_known(tmp_path: Path) -> None:
+    found = origin.describe(root=tmp_path / "absent", locks=[], fixtures={}, device="cpu")
+    assert found["code_sha256"] is None
+    assert len(origin.unknown(found)) == 1
+
+
+def test_a_file_that_decides_what_is_judged_belongs_to_the_outcome(checkout: Path, tmp_path: Path) -> None:
+    target = tmp_path / "t.toml"
+    target.write_text("min = 0.5")
+    found = origin.describe(root=checkout, locks=[], fixtures={}, device="cpu", files=[target])
+    target.write_text("min = -1")
+    (sentence,) = origin.stale(found, origin.again(found))
+    assert sentence.startswith(f"file {target}: the outcome is of sha256 ")

@@ -2,6 +2,10 @@
 
 import json
 import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +21,7 @@ def test_a_new_run_is_alive_found_and_empty(tmp_path: Path) -> None:
     assert run.owner == processes.identify(os.getpid())
     assert run.path.parent == tmp_path / "runs"
     assert run.path.name.endswith(f"Z-{run.token}")
-    assert sorted(path.name for path in run.path.iterdir()) == ["logs", "pictures", "run.json", "scratch"]
+    assert sorted(path.name for path in run.path.iterdir()) == ["logs", "pictures", "run.json", "run.lock", "scratch"]
     assert run.remove_scratch() == []
     assert not run.scratch.exists()
 
@@ -65,8 +69,13 @@ def test_a_folder_is_abandoned_when_its_maker_is_gone(tmp_path: Path) -> None:
     own = processes.identify(os.getpid())
     for name in (f"a-{own.pid}-{own.started}", f"b-{own.pid}-1", "c", "d-x-y"):
         (tmp_path / "runs" / f".nascent-{name}").mkdir(parents=True)
+    # The maker of this one is in another pid namespace: it is left alone for a minute.
+    far = tmp_path / "runs" / ".nascent-e-1-1-elsewhere"
+    far.mkdir()
     found = [path.name for path in runroot.abandoned(tmp_path)]
     assert found == [f".nascent-b-{own.pid}-1", ".nascent-c", ".nascent-d-x-y"]
+    os.utime(far, (0, 0))
+    assert far in runroot.abandoned(tmp_path)
     assert runroot.abandoned(tmp_path / "absent") == []
     assert list(runroot.find(tmp_path)) == []
 
@@ -81,3 +90,117 @@ def test_the_whole_folder_of_a_run_goes(tmp_path: Path) -> None:
     assert run.remove() == []
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [other.path.name]
     assert run.remove() == []
+
+
+ROOT = Path(__file__).resolve().parents[2]
+HOLDER = """
+import sys
+from pathlib import Path
+from harness import runroot
+print(runroot.create(Path(sys.argv[1])).path, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> "Iterator[subprocess.Popen[str]]":
+    """Another process that runs a run, as long as its standard input is open."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def _begun(holder: "subprocess.Popen[str]") -> Path:
+    assert holder.stdout is not None
+    return Path(holder.stdout.readline().strip())
+
+
+def _rewrite(path: Path, **changes: object) -> runroot.RunRoot:
+    """The run with another record."""
+    record = json.loads((path / runroot.MARKER).read_text())
+    record["owner"] |= changes.pop("owner", {})
+    (path / runroot.MARKER).write_text(json.dumps(record | changes))
+    found = runroot.load(path)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("owner", [{"pid": 1, "started": "0"}, {"boot": "another"}])
+def test_a_lock_that_is_held_is_a_living_run_whatever_the_record_says(
+    holder: "subprocess.Popen[str]", owner: dict[str, object]
+) -> None:
+    # Another pid namespace sees other pids; another host sees another boot.
+    assert _rewrite(_begun(holder), owner=owner).alive
+
+
+def test_the_kernel_gives_the_lock_of_a_dead_run_back(holder: "subprocess.Popen[str]") -> None:
+    run = _rewrite(_begun(holder), owner={"pid": 1, "started": "0"})
+    before = run.alive
+    holder.kill()
+    holder.wait()
+    assert (before, run.alive, run.elsewhere) == (True, False, "")
+
+
+@pytest.mark.parametrize(
+    ("host", "machine", "elsewhere"),
+    [("far", "m", "far"), ("", "", ""), ("here", "other", "here"), ("here", "", "here")],
+)
+def test_what_cannot_be_proven_dead_is_alive_and_named(
+    host: str, machine: str, elsewhere: str, holder: "subprocess.Popen[str]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _begun(holder)
+    holder.kill()
+    holder.wait()
+    monkeypatch.setattr(platform, "node", lambda: "here")
+    monkeypatch.setattr(processes, "machine_id", lambda: "" if machine == "" else "m")
+    run = _rewrite(path, owner={"boot": "another"}, host=host, machine=machine)
+    assert (run.elsewhere, run.alive) == (elsewhere, bool(elsewhere))
+
+
+def test_after_a_reboot_of_the_same_machine_a_run_is_dead(
+    holder: "subprocess.Popen[str]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _begun(holder)
+    holder.kill()
+    holder.wait()
+    monkeypatch.setattr(processes, "machine_id", lambda: "m")
+    run = _rewrite(path, owner={"boot": "another"}, machine="m")
+    assert (run.elsewhere, run.alive) == ("", False)
+
+
+def test_runs_are_numbered_and_come_in_that_order_whatever_the_clock_says(tmp_path: Path) -> None:
+    first, second, third = (runroot.create(tmp_path) for _ in range(3))
+    ahead = first.path.with_name("29991231T235959Z-" + first.token)
+    first.path.rename(ahead)
+    assert [run.token for run in runroot.find(tmp_path)] == [first.token, second.token, third.token]
+    assert [run.number for run in runroot.find(tmp_path)] == [1, 2, 3]
+    # A lost or damaged count goes on from what is there.
+    (tmp_path / runroot.COUNT).write_text("nonsense")
+    assert runroot.create(tmp_path).number == 4
+
+
+def test_a_folder_whose_record_is_gone_is_named(tmp_path: Path) -> None:
+    run = runroot.create(tmp_path)
+    (tmp_path / "runs" / "something").mkdir()
+    assert runroot.without_record(tmp_path) == []
+    (run.path / runroot.MARKER).unlink()
+    # This process still holds its lock: it is under way.
+    assert runroot.without_record(tmp_path) == []
+    (run.path / runroot.LOCK).unlink()
+    assert runroot.without_record(tmp_path) == [run.path]
+
+
+def test_links_on_the_way_to_the_root_are_resolved(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    run = runroot.create(tmp_path / "link" / ".." / "link")
+    assert run.path.parent == tmp_path / "disk" / "runs"
+    assert [found.path for found in runroot.find(tmp_path / "link")] == [run.path]
+    assert runroot.enclosing(tmp_path / "link" / "runs" / run.path.name / "logs") == run
