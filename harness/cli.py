@@ -83,7 +83,7 @@ def command_line() -> argparse.ArgumentParser:
     subparsers: Any = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(subparsers)
     _add_install(subparsers)
-    from harness import clean, fault_table, fixture_commands, report_commands, target_commands
+    from harness import clean, fault_table, fixture_commands, report_commands, schema_commands, target_commands
     from harness.benchmark import arguments as benchmark
     from harness.ci import arguments as ci
     from harness.curve import arguments as curve
@@ -96,6 +96,7 @@ def command_line() -> argparse.ArgumentParser:
     clean.add_parser(subparsers, EPILOG)
     fixture_commands.add_parser(subparsers)
     target_commands.add_parser(subparsers)
+    schema_commands.add_parser(subparsers)
     report_commands.add_parser(subparsers)
     parity.add_parser(subparsers)
     mutation.add_parser(subparsers)

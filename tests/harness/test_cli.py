@@ -18,7 +18,10 @@ from harness import processes, runroot
 from ptycho.verdict import Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("torch", "tensorflow", "numpy", "rich", "scipy", "matplotlib", "psutil", "ptycho_torch", "ptycho_tf")
+HEAVY = (
+    *("torch", "tensorflow", "numpy", "rich", "scipy", "matplotlib", "psutil", "pydantic"),
+    *("ptycho_torch", "ptycho_tf"),
+)
 
 
 def _environment(workspace: Any) -> dict[str, str]:

@@ -37,7 +37,7 @@ def test_the_files_for_ptychopinn_load_where_its_checkout_is_named(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PTYCHOPINN", raising=False)
-    with pytest.raises(UsageError, match=r"line 7: target.root = '\$PTYCHOPINN' names a variable that is not set"):
+    with pytest.raises(UsageError, match=r"line 8: target.root = '\$PTYCHOPINN' names a variable that is not set"):
         targets.load(targets.built_in(name))
     monkeypatch.setenv("PTYCHOPINN", str(tmp_path))
     target = targets.load(targets.built_in(name))
@@ -106,7 +106,7 @@ python = "$SOMEWHERE/bin/python"
     )
     assert target.checks == targets.Checks(
         seed_flag=("--seed", "{seed}"),
-        options=(
+        option=(
             targets.OptionProbe(argv=("--flag", "False"), changes="files", command="train"),
             targets.OptionProbe(argv=("-v",), changes="output", command="infer"),
         ),
@@ -150,7 +150,7 @@ def test_placeholders_are_filled() -> None:
         (
             "timeout_s = 60",
             "timeout_s = 60\nphase_timeout_s = { data = 0 }",
-            ["line 11: train.phase_timeout_s = {'data': 0}; allowed: seconds above 0 by phase"],
+            ["line 11: train.phase_timeout_s.data = 0; allowed: seconds above 0 by phase"],
         ),
         ('root = "."', 'root = "gone"', ["line 5: target.root is ", "gone, which is no folder"]),
         ('root = "."', 'root = "$NO_SUCH_VARIABLE"', ["line 5: target.root = '$NO_SUCH_VARIABLE' names a variable"]),

@@ -1,0 +1,64 @@
+"""The published schemas are those of the models, and every file that ships keeps to them."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from harness import json_schemas
+from harness.schema_commands import NAMES
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = {"target": [*(ROOT / "harness" / "targets").glob("*.toml"), ROOT / "harness" / "endings" / "stand_in.toml"]}
+EVERY = [(name, path) for name, paths in SHIPPED.items() for path in sorted(paths)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_committed_schema_is_up_to_date(name: str) -> None:
+    assert json_schemas.path(name).read_text(encoding="utf-8") == json_schemas.text(name), (
+        "run: python -m harness schema --write docs/schemas"
+    )
+
+
+def test_every_schema_is_committed_and_nothing_else() -> None:
+    assert sorted(NAMES) == sorted(json_schemas.MODELS)
+    assert sorted(f"{name}.schema.json" for name in NAMES) == sorted(
+        path.name for path in json_schemas.FOLDER.iterdir()
+    )
+
+
+@pytest.mark.parametrize(("name", "path"), EVERY, ids=[path.name for _, path in EVERY])
+def test_a_shipped_file_keeps_to_its_schema(name: str, path: Path) -> None:
+    _validate(name, tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(("name", "path"), EVERY, ids=[path.name for _, path in EVERY])
+def test_a_shipped_file_names_its_schema_in_the_first_line(name: str, path: Path) -> None:
+    first, _, place = path.read_text(encoding="utf-8").splitlines()[0].partition(" ")
+    assert (first, (path.parent / place).resolve()) == ("#:schema", json_schemas.path(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("target", {"trian": {}}),
+        ("target", {"schema": 0}),
+        ("target", {"job": {"fixtures": [], "n_images": 1, "nepochs": 1}}),
+        ("target", {"job": {"fixtures": ["a"], "n_images": "1", "nepochs": 1}}),
+        ("target", {"checks": {"legacy_layout": "maybe"}}),
+        ("target", {"suite": {}}),
+    ],
+)
+def test_a_schema_refuses_a_fault(name: str, change: dict[str, Any]) -> None:
+    document = tomllib.loads(min(SHIPPED[name]).read_text(encoding="utf-8")) | change
+    with pytest.raises(jsonschema.ValidationError):
+        _validate(name, document)
+
+
+def _validate(name: str, document: Any) -> None:
+    schema = json.loads(json_schemas.path(name).read_text(encoding="utf-8"))
+    jsonschema.Draft7Validator.check_schema(schema)
+    jsonschema.Draft7Validator(schema).validate(document)
