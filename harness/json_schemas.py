@@ -13,9 +13,10 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from harness.mutation.entry import CatalogueFile
 from harness.target_parts import TargetFile
 
-MODELS: dict[str, Any] = {"target": TargetFile}
+MODELS: dict[str, Any] = {"target": TargetFile, "catalogue": CatalogueFile}
 """The table of each public file, by the name of its schema."""
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "schemas"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ptycho.verdict import Verdict
 
-NAMES = ("target",)
+NAMES = ("target", "catalogue")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

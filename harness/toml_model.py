@@ -9,7 +9,7 @@ together. It is asked whether or not the keys are right, so that a file is not m
 
 import difflib
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, get_args
 from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, core_schema
 
 from harness import target_lines
 from ptycho.errors import UsageError
@@ -31,11 +31,31 @@ _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 _ABSENT: Any = object()
 
 
-@plain_dataclass(frozen=True)
 class Words:
     """What a value may be, in words; stands beside the constraints of an annotated type."""
 
-    text: str
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("true and false are none of the options")
+    return value
+
+
+class OneOf(Words):
+    """A closed set of values that other code defines; stands in an annotated type."""
+
+    def __init__(self, options: Iterable[str | int]) -> None:
+        self.options = list(options)
+        *more, last = [f'"{option}"' if isinstance(option, str) else str(option) for option in self.options]
+        super().__init__(f"{', '.join(more)} or {last}" if more else last)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+        """Nothing but the options; `True` is not 1."""
+        options = core_schema.literal_schema(self.options)
+        return core_schema.no_info_before_validator_function(_no_truth, options)
 
 
 Text = Annotated[str, Strict(), Words("text")]
@@ -93,18 +113,15 @@ def table_of(annotation: Any) -> Any:
 
 def is_list(field: FieldInfo) -> bool:
     """Whether a table may be there several times."""
-    return get_origin(field.annotation) is tuple
+    return any(get_origin(part) is tuple for part in (field.annotation, *_parts(field.annotation)))
 
 
 def words(field: FieldInfo) -> str:
     """What the value of a field may be."""
     parts = (*field.metadata, *_parts(field.annotation))
-    named = next((part.text for part in parts if isinstance(part, Words)), "")
-    options = next((part for part in (field.annotation, *parts) if get_origin(part) is Literal), None)
-    if named or options is None:
-        return named or "another value"
-    *more, last = [f'"{value}"' if isinstance(value, str) else str(value) for value in get_args(options)]
-    return f"{', '.join(more)} or {last}" if more else last
+    options = (get_args(part) for part in (field.annotation, *parts) if get_origin(part) is Literal)
+    named = [part.text for part in parts if isinstance(part, Words)] or [OneOf(option).text for option in options]
+    return named[0] if named else "another value"
 
 
 def _parts(annotation: Any) -> Iterator[Any]:
@@ -309,6 +326,14 @@ class Source(Generic[T]):
             listed = "\n".join(f"  - {sentence}" for sentence in self.sentences())
             raise self._error(f"{self._what} {self.path} cannot be used:\n{listed}")
         return self.value
+
+
+def valid(model: type[T], given: Any) -> T | None:
+    """One table by itself; None if anything is wrong with it, which is said with its file."""
+    try:
+        return TypeAdapter(model).validate_python(given)
+    except ValidationError:
+        return None
 
 
 def load(path: Path, model: type[T], what: str, error: type[UsageError] = UsageError) -> T:

@@ -36,7 +36,7 @@ def test_an_option_that_changes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["train", "infer"])
-def test_an_option_that_changes_what_is_printed(tmp_path: Path, command: str) -> None:
+def test_an_option_that_changes_what_is_printed(tmp_path: Path, command: Step) -> None:
     # The fake prints its own arguments.
     assert [] == _found(tmp_path, Runner(folder=tmp_path, object_of=learning), "output", command)
 
