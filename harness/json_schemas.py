@@ -13,10 +13,17 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from harness.fixture_schema import InventoryFile
+from harness.known_failures import KnownFailures
 from harness.mutation.entry import CatalogueFile
 from harness.target_parts import TargetFile
 
-MODELS: dict[str, Any] = {"target": TargetFile, "catalogue": CatalogueFile}
+MODELS: dict[str, Any] = {
+    "target": TargetFile,
+    "inventory": InventoryFile,
+    "known-failures": KnownFailures,
+    "catalogue": CatalogueFile,
+}
 """The table of each public file, by the name of its schema."""
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "schemas"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ptycho.verdict import Verdict
 
-NAMES = ("target", "catalogue")
+NAMES = ("target", "inventory", "known-failures", "catalogue")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -8,6 +8,8 @@ together. It is asked whether or not the keys are right, so that a file is not m
 """
 
 import difflib
+import json
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass as plain_dataclass
@@ -163,7 +165,10 @@ class _Spot:
 
 
 def _dotted(path: target_lines.Path) -> str:
-    return ".".join(step for step in path if isinstance(step, str))
+    """A path as TOML writes it, without numbers."""
+    return ".".join(
+        step if re.fullmatch(r"[\w-]+", step) else json.dumps(step) for step in path if isinstance(step, str)
+    )
 
 
 def _header(path: target_lines.Path) -> str:

@@ -14,8 +14,10 @@ from harness.schema_commands import NAMES
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = {
     "target": [*(ROOT / "harness" / "targets").glob("*.toml"), ROOT / "harness" / "endings" / "stand_in.toml"],
+    "inventory": [ROOT / "datasets" / "inventory.toml"],
     "catalogue": [*(ROOT / "harness" / "mutation" / "catalogue").rglob("*.toml")],
 }
+KNOWN = {"id": "unseeded", "reason": "It has no seed option."}
 EVERY = [(name, path) for name, paths in SHIPPED.items() for path in sorted(paths)]
 
 
@@ -53,6 +55,12 @@ def test_a_shipped_target_names_its_schema_in_the_first_line(path: Path) -> None
         ("target", {"job": {"fixtures": ["a"], "n_images": "1", "nepochs": 1}}),
         ("target", {"checks": {"legacy_layout": "maybe"}}),
         ("target", {"suite": {}}),
+        ("inventory", {"fixture": []}),
+        ("inventory", {"fixture": [{"name": "a"}]}),
+        ("inventory", {"fixtures": []}),
+        ("known-failures", {"known": [KNOWN | {"id": "odd"}]}),
+        ("known-failures", {"known": [KNOWN | {"owner": "me"}]}),
+        ("known-failures", {"known": [{"id": "unseeded"}]}),
         ("catalogue", {"mutants": []}),
         ("catalogue", {"mutant": [{"id": "a", "dies_at": "R4", "guilty": "jax", "story": "It is."}]}),
         ("catalogue", {"mutant": [{"id": "a", "dies_at": "R4", "guilty": "tf"}]}),
@@ -60,9 +68,11 @@ def test_a_shipped_target_names_its_schema_in_the_first_line(path: Path) -> None
     ],
 )
 def test_a_schema_refuses_a_fault(name: str, change: dict[str, Any]) -> None:
-    document = tomllib.loads(min(SHIPPED[name]).read_text(encoding="utf-8")) | change
+    shipped = SHIPPED.get(name)
+    document = tomllib.loads(min(shipped).read_text(encoding="utf-8")) if shipped else {"known": [KNOWN]}
+    _validate(name, document)
     with pytest.raises(jsonschema.ValidationError):
-        _validate(name, document)
+        _validate(name, document | change)
 
 
 def _validate(name: str, document: Any) -> None:
