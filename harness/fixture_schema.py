@@ -1,14 +1,15 @@
 """What the inventory of fixtures may say, as tables. Apart from `harness.inventory`, which is imported at once."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, Strict
 from pydantic.dataclasses import dataclass
 
-from harness.toml_model import TABLE, Name, Problem, Text, Versioned, Whole, Words
+from harness.toml_model import TABLE, Name, Problem, Text, Versioned, Whole, Words, entries
 
 Kind = Literal["committed", "made", "slot", "external"]
 Layout = Literal["canonical", "legacy", "cxi", "ptychodus"]
@@ -37,7 +38,7 @@ def _digest(digits: int) -> Any:
     return (Strict(), Field(pattern=f"^[0-9a-f]{{{digits}}}$"), Words(f"{digits} lower-case hex digits"))
 
 
-def sources(make: tuple[str, ...] | list[str]) -> tuple[str, ...]:
+def sources(make: Iterable[str]) -> tuple[str, ...]:
     """Fixtures that a command reads."""
     found = (match for word in make for match in _PLACEHOLDER.findall(word))
     return tuple(name for name in found if name not in PLACEHOLDERS)
@@ -47,27 +48,32 @@ def sources(make: tuple[str, ...] | list[str]) -> tuple[str, ...]:
 class Fixture:
     """A scan that tests and targets name."""
 
-    name: FixtureName = Field(description="what tests and targets call it")
-    kind: Kind = Field(description="in git, made by `make`, dropped in by its owner, or found on the search path")
-    path: Name = Field(
-        description="where it is in the checkout; below datasets/ it may also lie under a folder of the search path"
-    )
-    layout: Layout = Field(description="of its axes and names")
-    patterns: Whole = Field(description="M")
-    side: Whole = Field(description="N, pixels")
-    gridsize: Whole = Field(description="the largest gridsize that it serves")
-    owner: Name = Field(description="whose it is")
-    licence: Name = Field(description="under what it may be used")
-    purpose: Name = Field(description="what it is for")
-    sha256: Annotated[str, *_digest(64)] | None = Field(
-        default=None, description="of the bytes; exactly one of this and git_blob is given"
-    )
-    git_blob: Annotated[str, *_digest(40)] | None = Field(default=None, description="git's object id of the bytes")
-    make: Annotated[tuple[Text, ...], Words("a list of words")] = Field(
-        default=(),
-        description="command that writes it, run in the checkout; {python}, {output} and names of earlier fixtures "
-        "stand for paths",
-    )
+    name: FixtureName
+    """what tests and targets call it"""
+    kind: Kind
+    """in git, made by `make`, dropped in by its owner, or found on the search path"""
+    path: Name
+    """where it is in the checkout; below datasets/ it may also lie under a folder of the search path"""
+    layout: Layout
+    """of its axes and names"""
+    patterns: Whole
+    """M"""
+    side: Whole
+    """N, pixels"""
+    gridsize: Whole
+    """the largest gridsize that it serves"""
+    owner: Name
+    """whose it is"""
+    licence: Name
+    """under what it may be used"""
+    purpose: Name
+    """what it is for"""
+    sha256: Annotated[str, *_digest(64)] | None = None
+    """of the bytes; exactly one of this and git_blob is given"""
+    git_blob: Annotated[str, *_digest(40)] | None = None
+    """git's object id of the bytes"""
+    make: Annotated[tuple[Text, ...], Words("a list of words")] = ()
+    """command that writes it, run in the checkout; {python}, {output} and names of earlier fixtures stand for paths"""
 
     @property
     def digest(self) -> str:
@@ -104,35 +110,22 @@ def _is_below(path: PurePosixPath, home: str) -> bool:
 class InventoryFile(Versioned):
     """The list of fixtures. See datasets/README.md."""
 
-    fixture: tuple[Fixture, ...] = Field(min_length=1, description="a scan that tests and targets name")
+    fixture: tuple[Fixture, ...] = Field(min_length=1)
+    """a scan that tests and targets name"""
 
     @staticmethod
     def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
         """What two fixtures must not share, and sources that do not come before."""
-        entries = table.get("fixture")
         seen: list[Mapping[str, Any]] = []
-        for number, entry in enumerate(entries if isinstance(entries, list) else ()):
-            if not isinstance(entry, Mapping):
-                continue
-            for other in seen:
-                yield from (
-                    Problem(
-                        path=("fixture", number, key),
-                        sentence=f"{key} {entry[key]!r} is also that of fixture {other.get('name')!r}",
-                    )
-                    for key in ("name", "path", "sha256", "git_blob")
-                    if key in entry and entry[key] == other.get(key)
-                )
-            names = [other.get("name") for other in seen]
+        for number, entry in entries(table, "fixture"):
+            place, names = ("fixture", number), [other.get("name") for other in seen]
+            for other, key in product(seen, ("name", "path", "sha256", "git_blob")):
+                if key in entry and entry[key] == other.get(key):
+                    sentence = f"{key} {entry[key]!r} is also that of fixture {other.get('name')!r}"
+                    yield Problem(path=(*place, key), sentence=sentence)
             make = entry.get("make")
-            words = [word for word in make if isinstance(word, str)] if isinstance(make, list) else []
-            yield from (
-                Problem(
-                    path=("fixture", number, "make"),
-                    sentence=f"make reads {source!r}; allowed: python, output and the fixtures above it",
-                    value=source,
-                )
-                for source in sources(words)
-                if source not in names
-            )
+            for source in sources(map(str, make) if isinstance(make, list) else ()):
+                if source not in names:
+                    sentence = f"make reads {source!r}; allowed: python, output and the fixtures above it"
+                    yield Problem(path=(*place, "make"), sentence=sentence, value=source)
             seen.append(entry)

@@ -15,21 +15,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from harness import toml_model
 from harness.findings import KINDS, Finding, Findings
-from harness.toml_model import TABLE, Name, OneOf, Problem, Text, Versioned
+from harness.toml_model import TABLE, Name, OneOf, Problem, Text, Versioned, entries
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class Known:
     """One entry."""
 
-    id: Annotated[str, OneOf(KINDS)] = Field(description="of the finding")
-    subject: Text = Field(default="", description="of the finding; without it, any")
-    reason: Name = Field(description="why it is lived with")
+    id: Annotated[str, OneOf(KINDS)]
+    """of the finding"""
+    subject: Text = ""
+    """of the finding; without it, any"""
+    reason: Name
+    """why it is lived with"""
 
     def covers(self, finding: Finding) -> bool:
         """Whether a finding is this one."""
@@ -43,21 +45,18 @@ class Known:
 class KnownFailures(Versioned):
     """A target's list of known failures. See docs/findings.md."""
 
-    known: tuple[Known, ...] = Field(default=(), description="a finding that is lived with")
+    known: tuple[Known, ...] = ()
+    """a finding that is lived with"""
 
     @staticmethod
     def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
         """Entries that are there twice."""
-        entries = table.get("known")
-        named: Counter[tuple[str, str]] = Counter()
-        for number, entry in enumerate(entries if isinstance(entries, list) else ()):
-            if isinstance(entry, Mapping) and isinstance(entry.get("id"), str):
-                name = entry["id"], str(entry.get("subject", ""))
-                named[name] += 1
-                if named[name] > 1:
-                    of = f" of {name[1]}" if name[1] else ""
-                    sentence = f"it is the {named[name]}. entry for {name[0]}{of}; keep one"
-                    yield Problem(path=("known", number), sentence=sentence)
+        named: Counter[str] = Counter()
+        for number, entry in entries(table, "known"):
+            name = f"{entry.get('id')}" + (f" of {entry['subject']}" if entry.get("subject") else "")
+            named[name] += 1
+            if named[name] > 1:
+                yield Problem(path=("known", number), sentence=f"it is entry {named[name]} for {name}; keep one")
 
 
 def load(path: Path | None) -> tuple[Known, ...]:

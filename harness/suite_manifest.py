@@ -13,10 +13,10 @@ from harness.toml_model import TABLE, Name, Problem, Whole
 class SuiteManifest:
     """The tests of a target that must report."""
 
-    tests: dict[str, dict[str, Whole]] = Field(
-        default={}, description="by module and name: how many of a test's cases there are at least"
-    )
-    may_skip: dict[str, Name] = Field(default={}, description="why a test may skip, by its node id")
+    tests: dict[str, dict[str, Whole]] = Field(default={})
+    """by module and name: how many of a test's cases there are at least"""
+    may_skip: dict[str, Name] = Field(default={})
+    """why a test may skip, by its node id"""
 
     @staticmethod
     def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:

@@ -12,8 +12,9 @@ from pathlib import Path
 from harness import child, job, runroot, target_help, target_presence, target_program, targets
 from harness.interruption import Interruption
 from harness.target_lines import Lines
+from harness.target_parts import BareCommand, Command
 from harness.target_program import Program
-from harness.targets import BareCommand, Command, Target
+from harness.targets import Target
 from ptycho.verdict import Verdict
 
 Place = tuple[str | int, ...]

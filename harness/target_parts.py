@@ -2,7 +2,7 @@
 The tables of a target file as data: they are what a file may say, and what the harness works with.
 
 Apart from `harness.targets`, which reads them from a file, so that what only looks at a part need not know the reader.
-A key is added here and nowhere else: its type, its default, and what it says.
+A key is added here and nowhere else: its type, its default, and below it what it says.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,29 +11,8 @@ from typing import Any
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from harness import target_schema as kinds
 from harness.supervision.limits import Limits
-from harness.target_schema import (
-    Arguments,
-    BareArguments,
-    Changes,
-    Extra,
-    Layout,
-    Mebibytes,
-    Name,
-    Names,
-    Number,
-    Phases,
-    Place,
-    Places,
-    Range,
-    Seconds,
-    Seed,
-    Step,
-    Text,
-    Texts,
-    TorchBuild,
-    Variable,
-)
 from harness.toml_model import TABLE, Problem, Versioned, Whole
 
 
@@ -41,24 +20,32 @@ from harness.toml_model import TABLE, Problem, Versioned, Whole
 class Header:
     """Who a target is."""
 
-    name: Name = Field(description="name of the target and of its lanes")
-    framework: Name = Field(description="what it is built on; shown, never interpreted")
-    root: Name = Field(
-        description="folder from which its packages are imported; relative to the file, or $VARIABLE",
-    )
+    name: kinds.Name
+    """name of the target and of its lanes"""
+    framework: kinds.Name
+    """what it is built on; shown, never interpreted"""
+    root: kinds.Name
+    """folder from which its packages are imported; relative to the file, or $VARIABLE"""
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class Install:
     """What a target's environment is made from; at most one of interpreter, lock and requirements."""
 
-    python: Place = Field(default=None, description="an interpreter that has everything; nothing is installed")
-    requirements: Places = Field(default=(), description="requirements files or a pyproject.toml, relative to root")
-    lock: Place = Field(default=None, description="a compiled requirements file, with hashes if it has them")
-    packages: Texts = Field(default=(), description="further requirements, written here")
-    base: Text = Field(default="", description="interpreter that the environment is made from, python3.12")
-    torch_backend: TorchBuild = Field(default="auto", description="which build of torch; cpu needs uv or a wheelhouse")
-    timeout_s: Seconds = Field(default=3600, description="wall-clock limit of the installation")
+    python: kinds.Place = None
+    """an interpreter that has everything; nothing is installed"""
+    requirements: kinds.Places = ()
+    """requirements files or a pyproject.toml, relative to root"""
+    lock: kinds.Place = None
+    """a compiled requirements file, with hashes if it has them"""
+    packages: kinds.Texts = ()
+    """further requirements, written here"""
+    base: kinds.Text = ""
+    """interpreter that the environment is made from, python3.12"""
+    torch_backend: kinds.TorchBuild = "auto"
+    """which build of torch; cpu needs uv or a wheelhouse"""
+    timeout_s: kinds.Seconds = 3600
+    """wall-clock limit of the installation"""
 
     @staticmethod
     def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
@@ -79,31 +66,34 @@ class Install:
 class BareCommand:
     """A command that is run apart from a job."""
 
-    argv: BareArguments = Field(description="command that computes on the GPU and prints which")
-    timeout_s: Seconds = Field(default=120, description="wall-clock limit")
+    argv: kinds.BareArguments
+    """command that computes on the GPU and prints which"""
+    timeout_s: kinds.Limit = 120
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class Probe(BareCommand):
     """How a target answers the parity ladder."""
 
-    argv: BareArguments = Field(description="command to which `--request NPZ --out DIR` is appended, once a request")
-    timeout_s: Seconds = Field(default=300, description="wall-clock limit")
-    quantities: Names = Field(description="rungs that it answers; the others are listed as unverified")
-    sources: Names = Field(description="packages below root whose source text identifies the answer")
+    argv: kinds.BareArguments
+    """command to which `--request NPZ --out DIR` is appended, once a request"""
+    timeout_s: kinds.Limit = 300
+    quantities: kinds.Names
+    """rungs that it answers; the others are listed as unverified"""
+    sources: kinds.Names
+    """packages below root whose source text identifies the answer"""
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class Command:
     """A command of a target that works in a job's folder."""
 
-    argv: Arguments = Field(description="the command")
-    timeout_s: Seconds = Field(default=300, description="wall-clock limit")
-    artifacts: Texts = Field(default=(), description="files that it must leave in {output}: there, fresh and not empty")
-    phase_timeout_s: Phases = Field(
-        default={}, description="limits of one stay in a phase that it says; `start`: until it says the first"
-    )
-    memory_mib: Mebibytes = Field(default=0, description="limit of the memory of all its processes together")
+    argv: kinds.Arguments
+    """the command, with its options"""
+    timeout_s: kinds.Limit = 300
+    artifacts: kinds.Artifacts = ()
+    phase_timeout_s: kinds.Phases = Field(default={})
+    memory_mib: kinds.Memory = 0
 
     @property
     def limits(self) -> Limits:
@@ -115,36 +105,43 @@ class Command:
 class Export(Command):
     """A script that makes arrays of what inference left."""
 
-    argv: Arguments = Field(description="command that writes it into {output}")
-    timeout_s: Seconds = Field(default=120, description="wall-clock limit")
+    argv: kinds.Arguments
+    """command that writes it into {output}"""
+    timeout_s: kinds.Limit = 120
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class Pictures:
     """A reconstruction that is left as two grey pictures of 8 bits, one pixel per object pixel."""
 
-    amplitude: Name = Field(description="grey picture of the amplitude below {output}, one pixel per pixel")
-    phase: Name = Field(description="grey picture of the phase below {output}")
-    amplitude_range: Range = Field(default=(0.0, 1.0), description="values of black and white")
-    phase_range: Range = Field(default=(-3.141592653589793, 3.141592653589793), description="the same, radians")
+    amplitude: kinds.Name
+    """grey picture of the amplitude below {output}, one pixel per pixel"""
+    phase: kinds.Name
+    """grey picture of the phase below {output}"""
+    amplitude_range: kinds.Range = (0.0, 1.0)
+    """values of black and white"""
+    phase_range: kinds.Range = (-3.141592653589793, 3.141592653589793)
+    """the same, radians"""
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class Reconstruction:
     """What inference leaves, and how it is read."""
 
-    path: Text = Field(default="reconstruction.npz", description="NPZ file below {output}")
-    object: Name = Field(default="object", description="its complex object")
-    overlap: Text = Field(default="overlap", description="its overlap count; empty: it has none")
-    crop: Text = Field(default="crop", description="its row0, row1, col0, col1 in the object; empty: it has none")
-    min_phase_correlation: Number = Field(description="what must be reached; a flat object has 0")
-    pictures: Pictures | None = Field(
-        default=None,
-        description="a target that leaves pictures only: 8 bits a pixel, so nothing finer than range/255 is judged",
-    )
-    export: Export | None = Field(
-        default=None, description="a script that turns what inference left into the NPZ file of `path`"
-    )
+    path: kinds.Text = "reconstruction.npz"
+    """NPZ file below {output}"""
+    object: kinds.Name = "object"
+    """its complex object"""
+    overlap: kinds.Text = "overlap"
+    """its overlap count; empty: it has none"""
+    crop: kinds.Text = "crop"
+    """its row0, row1, col0, col1 in the object; empty: it has none"""
+    min_phase_correlation: kinds.Number
+    """what must be reached; a flat object has 0"""
+    pictures: Pictures | None = None
+    """a target that leaves pictures only: 8 bits a pixel, so nothing finer than range/255 is judged"""
+    export: Export | None = None
+    """a script that turns what inference left into the NPZ file of `path`"""
 
     @staticmethod
     def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
@@ -158,50 +155,64 @@ class Reconstruction:
 class Summary:
     """Where training says the hash of what the network was given."""
 
-    path: Name = Field(default="summary.json", description="JSON file below {output} of training")
-    input_hash: Name = Field(default="input_sha256", description="its entry with the hash")
-    device: Text = Field(
-        default="", description="its entry, a.b, with the work done on a GPU; without it a GPU lane fails"
-    )
+    path: kinds.Name = "summary.json"
+    """JSON file below {output} of training"""
+    input_hash: kinds.Name = "input_sha256"
+    """its entry with the hash"""
+    device: kinds.Text = ""
+    """its entry, a.b, with the work done on a GPU; without it a GPU lane fails"""
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class Suite:
     """A target's own tests."""
 
-    path: Name = Field(description="folder of tests, relative to root")
-    timeout_s: Seconds = Field(default=900, description="wall-clock limit")
-    memory_mib: Mebibytes = Field(default=0, description="limit of the memory of all its processes together")
+    path: kinds.Name
+    """folder of tests, relative to root"""
+    timeout_s: kinds.Limit = 900
+    memory_mib: kinds.Memory = 0
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class Job:
     """What is run."""
 
-    fixtures: Names = Field(description="names of the inventory; they hold the same data, in several layouts")
-    n_images: Whole = Field(description="value of {n_images}")
-    nepochs: Whole = Field(description="value of {nepochs}")
-    gridsize: Whole = Field(default=1, description="value of {gridsize}")
-    batch_size: Whole = Field(default=16, description="value of {batch_size}")
-    seed: Seed = Field(default=42, description="value of {seed}")
+    fixtures: kinds.Names
+    """names of the inventory; they hold the same data, in several layouts"""
+    n_images: Whole
+    """value of {n_images}"""
+    nepochs: Whole
+    """value of {nepochs}"""
+    gridsize: Whole = 1
+    """value of {gridsize}"""
+    batch_size: Whole = 16
+    """value of {batch_size}"""
+    seed: kinds.Seed = 42
+    """value of {seed}"""
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class OptionProbe:
     """An option that must have an effect: the command runs with and without it."""
 
-    argv: Arguments = Field(description="the option, with its value")
-    changes: Changes = Field(description="what must differ: the names of the files left, or what it prints")
-    command: Step = Field(default="train", description="which command has the option")
+    argv: kinds.Arguments
+    """the option, with its value"""
+    changes: kinds.Changes
+    """what must differ: the names of the files left, or what it prints"""
+    command: kinds.Step = "train"
+    """which command has the option"""
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class MLflow:
     """How a target's tracking is switched."""
 
-    on: Extra = Field(default=(), description="arguments of train with tracking, in the place of off")
-    off: Extra = Field(default=(), description="arguments of train without, in the place of on")
-    store: Name = Field(default="mlruns", description="what tracking leaves below {output}, and nowhere else")
+    on: kinds.Extra = ()
+    """arguments of train with tracking, in the place of off"""
+    off: kinds.Extra = ()
+    """arguments of train without, in the place of on"""
+    store: kinds.Name = "mlruns"
+    """what tracking leaves below {output}, and nowhere else"""
 
     @staticmethod
     def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
@@ -216,25 +227,30 @@ class MLflow:
 class InputDump:
     """How the network's input is had as an array."""
 
-    argv: Extra = Field(default=(), description="arguments of train that ask for it")
-    path: Name = Field(description="NPY or NPZ file below {output} of training")
-    key: Text = Field(default="", description="its array in an NPZ file")
+    argv: kinds.Extra = ()
+    """arguments of train that ask for it"""
+    path: kinds.Name
+    """NPY or NPZ file below {output} of training"""
+    key: kinds.Text = ""
+    """its array in an NPZ file"""
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class Checks:
     """What the black-box checks may rely on; each part is None or empty where the target has no such thing."""
 
-    seed_flag: Extra = Field(default=(), description="arguments of train that set {seed}; empty: it has none")
-    legacy_layout: Layout = Field(
-        default=True, description="the legacy transposed layout is read, not tried (false), or must be refused"
-    )
-    known_failures: Place = Field(default=None, description="list of known failures, relative to the target file")
-    option: tuple[OptionProbe, ...] = Field(
-        default=(), description="an option that must have an effect: the command runs with and without it"
-    )
-    mlflow: MLflow | None = Field(default=None, description="how tracking is switched")
-    input_dump: InputDump | None = Field(default=None, description="how the network's input is had as an array")
+    seed_flag: kinds.Extra = ()
+    """arguments of train that set {seed}; empty: it has none"""
+    legacy_layout: kinds.Layout = True
+    """the legacy transposed layout is read, not tried (false), or must be refused"""
+    known_failures: kinds.Place = None
+    """list of known failures, relative to the target file"""
+    option: tuple[OptionProbe, ...] = ()
+    """an option that must have an effect: the command runs with and without it"""
+    mlflow: MLflow | None = None
+    """how tracking is switched"""
+    input_dump: InputDump | None = None
+    """how the network's input is had as an array"""
 
     @staticmethod
     def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
@@ -249,26 +265,27 @@ class Checks:
 class TargetFile(Versioned):
     """A target file: a pipeline that the harness can drive. See docs/targets.md."""
 
-    target: Header = Field(description="who it is")
-    install: Install | None = Field(
-        default=None, description="its environment; without this table the harness's own interpreter is taken"
-    )
-    train: Command = Field(description="trains")
-    infer: Command = Field(description="reconstructs from {model}, in another process")
-    device_probe: BareCommand | None = Field(
-        default=None, description="exits with 0 only if a GPU computed; without it, --device cuda is refused"
-    )
-    probe: Probe | None = Field(
-        default=None, description="answers requests of the parity ladder; see docs/probe-kit.md"
-    )
-    reconstruction: Reconstruction = Field(
-        description="what inference leaves, and how it is read: arrays, or two pictures, or arrays by an export"
-    )
-    summary: Summary | None = Field(
-        default=None,
-        description="where training says the hash of what the network was given; without this table it does not",
-    )
-    suite: Suite | None = Field(default=None, description="its own tests")
-    job: Job = Field(description="what is run")
-    checks: Checks = Field(default=Checks(), description="what the black-box checks may rely on")
-    environment: dict[str, Variable] = Field(default={}, description="variables that its commands get")
+    target: Header
+    """who it is"""
+    install: Install | None = None
+    """its environment; without this table the harness's own interpreter is taken"""
+    train: Command
+    """trains"""
+    infer: Command
+    """reconstructs from {model}, in another process"""
+    device_probe: BareCommand | None = None
+    """exits with 0 only if a GPU computed; without it, --device cuda is refused"""
+    probe: Probe | None = None
+    """answers requests of the parity ladder; see docs/probe-kit.md"""
+    reconstruction: Reconstruction
+    """what inference leaves, and how it is read: arrays, or two pictures, or arrays by an export"""
+    summary: Summary | None = None
+    """where training says the hash of what the network was given; without this table it does not"""
+    suite: Suite | None = None
+    """its own tests"""
+    job: Job
+    """what is run"""
+    checks: Checks = Checks()
+    """what the black-box checks may rely on"""
+    environment: dict[str, kinds.Variable] = Field(default={})
+    """variables that its commands get"""

@@ -10,7 +10,8 @@ import shutil
 from pathlib import Path
 
 from harness import target_program
-from harness.targets import BareCommand, Command, Target
+from harness.target_parts import BareCommand, Command
+from harness.targets import Target
 from ptycho.errors import InfrastructureError
 
 

@@ -80,8 +80,18 @@ Name = Annotated[toml_model.Name, BeforeValidator(_filled)]
 Seconds = Annotated[float, Strict(), Field(gt=0), Words("seconds above 0")]
 Number = Annotated[float, Strict(), Words("a number")]
 Seed = Annotated[int, Strict(), Field(ge=0), Words("a whole number from 0")]
-Mebibytes = Annotated[float, Strict(), Field(ge=0), Words("MiB above 0; 0: 90 % of the machine's")]
-Phases = Annotated[dict[str, Seconds], Words("seconds above 0 by phase")]
+Limit = Annotated[Seconds, Field(description="wall-clock limit")]
+Memory = Annotated[
+    float,
+    Strict(),
+    Field(ge=0, description="limit of the memory of all its processes together"),
+    Words("MiB above 0; 0: 90 % of the machine's"),
+]
+Phases = Annotated[
+    dict[str, Seconds],
+    Field(description="limits of one stay in a phase that it says; `start`: until it says the first"),
+    Words("seconds above 0 by phase"),
+]
 Texts = Annotated[tuple[Text, ...], Words("a list of texts")]
 Names = Annotated[tuple[Text, ...], Field(min_length=1), Words("a list of at least one text")]
 Place = Annotated[
@@ -94,18 +104,15 @@ Places = Annotated[
     tuple[Annotated[Path, BeforeValidator(_filled), WithJsonSchema({"type": "string"})], ...], Words("a list of texts")
 ]
 
-_Argument = Annotated[
-    str, AfterValidator(_with_placeholders(tuple(PLACEHOLDERS))), BeforeValidator(_filled), BeforeValidator(_texts_only)
-]
-_BareArgument = Annotated[
-    str, AfterValidator(_with_placeholders(BARE)), BeforeValidator(_filled), BeforeValidator(_texts_only)
-]
+Artifacts = Annotated[Texts, Field(description="files that it must leave in {output}: there, fresh and not empty")]
+
+_Plain = Annotated[str, BeforeValidator(_filled), BeforeValidator(_texts_only)]
+_Argument = Annotated[_Plain, AfterValidator(_with_placeholders(tuple(PLACEHOLDERS)))]
+_BareArgument = Annotated[_Plain, AfterValidator(_with_placeholders(BARE))]
 Arguments = Annotated[tuple[_Argument, ...], Field(min_length=1), Words("texts, with placeholders")]
 BareArguments = Annotated[tuple[_BareArgument, ...], Field(min_length=1), Words("texts, with placeholders")]
 Extra = Annotated[tuple[_Argument, ...], Words("a list of texts, with placeholders, or []")]
-Variable = Annotated[
-    str, Strict(), AfterValidator(_with_placeholders(OF_VARIABLES)), BeforeValidator(_filled), Words("text")
-]
+Variable = Annotated[Text, AfterValidator(_with_placeholders(OF_VARIABLES))]
 
 
 def _ascending(values: tuple[float, float]) -> tuple[float, float]:

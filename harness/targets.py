@@ -14,40 +14,8 @@ from pathlib import Path
 
 from harness import toml_model
 from harness.supervision.limits import Limits
-from harness.target_parts import (
-    BareCommand,
-    Checks,
-    Command,
-    InputDump,
-    Install,
-    MLflow,
-    OptionProbe,
-    Pictures,
-    Probe,
-    TargetFile,
-)
-from harness.target_schema import KIT, PLACEHOLDERS
-from harness.toml_model import Problem
+from harness.target_parts import BareCommand, Checks, Command, Export, Install, Pictures, Probe, TargetFile
 from ptycho.errors import UsageError
-
-__all__ = [
-    "BUILT_IN",
-    "KIT",
-    "PLACEHOLDERS",
-    "BareCommand",
-    "Checks",
-    "Command",
-    "InputDump",
-    "Install",
-    "MLflow",
-    "OptionProbe",
-    "Pictures",
-    "Probe",
-    "Target",
-    "built_in",
-    "fill",
-    "load",
-]
 
 BUILT_IN = Path(__file__).parent / "targets"
 
@@ -98,7 +66,7 @@ class Target:
     reconstruction: str
     reconstruction_keys: Mapping[str, str]
     pictures: Pictures | None
-    export: Command | None
+    export: Export | None
     summary: str | None
     input_hash_key: str
     device_key: str
@@ -127,7 +95,7 @@ def load(path: Path) -> Target:
     python = _expanded(source, "install", "python")
     if root is not None and not root.is_dir():
         sentence = f"target.root is {root}, which is no folder; name the folder that holds the target's packages"
-        source.problems.append(Problem(path=("target", "root"), sentence=sentence))
+        source.add(("target", "root"), sentence)
     file = source.checked()
     assert root is not None
     return _assemble(path.absolute(), root.resolve(), python, file)
@@ -142,7 +110,7 @@ def _expanded(source: toml_model.Source[TargetFile], table: str, key: str) -> Pa
     text = os.path.expandvars(given)
     if "$" in text:
         sentence = f"{table}.{key} = {given!r} names a variable that is not set; export it, or write the path"
-        source.problems.append(Problem(path=(table, key), sentence=sentence))
+        source.add((table, key), sentence)
         return None
     return source.path.parent / Path(text).expanduser()
 

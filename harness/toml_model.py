@@ -2,7 +2,7 @@
 Reads a TOML file into a pydantic model, and says everything that is wrong with the file at once.
 
 Pydantic finds the faults. Here each becomes one sentence: the line, the wrong value, the allowed ones, the next step.
-A table is a pydantic dataclass: its fields are the keys, their descriptions the documentation. A table may have a
+A table is a pydantic dataclass: its fields are the keys, the strings below them the documentation. A table may have a
 static method `contradictions`, which looks at the table as it was written: keys that are right one by one and wrong
 together. It is asked whether or not the keys are right, so that a file is not mended in two rounds.
 """
@@ -25,12 +25,10 @@ from pydantic_core import PydanticCustomError, core_schema
 from harness import target_lines
 from ptycho.errors import UsageError
 
-TABLE = ConfigDict(extra="forbid")
+TABLE = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 """Configuration of every table: an unknown key is refused."""
 
 T = TypeVar("T")
-_UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
-_ABSENT: Any = object()
 
 
 class Words:
@@ -38,12 +36,6 @@ class Words:
 
     def __init__(self, text: str) -> None:
         self.text = text
-
-
-def _no_truth(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("true and false are none of the options")
-    return value
 
 
 class OneOf(Words):
@@ -58,6 +50,12 @@ class OneOf(Words):
         """Nothing but the options; `True` is not 1."""
         options = core_schema.literal_schema(self.options)
         return core_schema.no_info_before_validator_function(_no_truth, options)
+
+
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("true and false are none of the options")
+    return value
 
 
 Text = Annotated[str, Strict(), Words("text")]
@@ -97,7 +95,7 @@ class Versioned:
     """The top of a file whose format is public."""
 
     newest: ClassVar[int] = 1
-    schema: Whole = Field(default=1, description="version of the format")
+    schema: Annotated[Whole, Field(description="version of the format")] = 1
 
 
 def fields(table: Any) -> dict[str, FieldInfo]:
@@ -106,167 +104,131 @@ def fields(table: Any) -> dict[str, FieldInfo]:
     return {str(field.validation_alias or name): field for name, field in found.items()}
 
 
-def table_of(annotation: Any) -> Any:
-    """The table in a field's type, which may be optional or a list; None if it is a plain value."""
-    if isinstance(annotation, type) and is_dataclass(annotation):
-        return annotation
-    return next((table for part in get_args(annotation) if (table := table_of(part)) is not None), None)
+def entries(table: Mapping[str, Any], key: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The entries of a list of tables as it was written, with their numbers; what is no table is left out."""
+    held = table.get(key)
+    yield from (pair for pair in enumerate(held if isinstance(held, list) else ()) if isinstance(pair[1], Mapping))
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """A type with everything that it is made of, outside first."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _parts(part)
+
+
+def table_of(field: FieldInfo) -> Any:
+    """The table of a field, which may be optional or a list; None if it is a plain value."""
+    parts = _parts(field.annotation)
+    return next((part for part in parts if isinstance(part, type) and is_dataclass(part)), None)
 
 
 def is_list(field: FieldInfo) -> bool:
     """Whether a table may be there several times."""
-    return any(get_origin(part) is tuple for part in (field.annotation, *_parts(field.annotation)))
+    return any(get_origin(part) is tuple for part in _parts(field.annotation))
 
 
 def words(field: FieldInfo) -> str:
     """What the value of a field may be."""
-    parts = (*field.metadata, *_parts(field.annotation))
-    options = (get_args(part) for part in (field.annotation, *parts) if get_origin(part) is Literal)
-    named = [part.text for part in parts if isinstance(part, Words)] or [OneOf(option).text for option in options]
-    return named[0] if named else "another value"
-
-
-def _parts(annotation: Any) -> Iterator[Any]:
-    for part in get_args(annotation):
-        yield part
-        yield from _parts(part)
-
-
-@plain_dataclass(frozen=True, kw_only=True)
-class _Spot:
-    """
-    Where in a model and in a document a fault lies.
-
-    Attributes:
-        path: as far as model and document know it.
-        table: the innermost table on the way; its class.
-        depth: how much of the path leads to that table.
-        field: the innermost field; None at the top.
-        value: what the document has there.
-        label: names the entry of a list that holds it.
-        skip: how much of the path the label stands for.
-    """
-
-    path: target_lines.Path
-    table: Any
-    depth: int
-    field: FieldInfo | None
-    value: Any
-    label: str
-    skip: int
-
-    @property
-    def key(self) -> str:
-        return _dotted(self.path[self.skip :])
-
-    @property
-    def header(self) -> str:
-        return _header(self.path[: self.depth])
+    parts = [*field.metadata, *_parts(field.annotation)]
+    named = [part.text for part in parts if isinstance(part, Words)]
+    return (named or [OneOf(get_args(part)).text for part in parts if get_origin(part) is Literal])[0]
 
 
 def _dotted(path: target_lines.Path) -> str:
     """A path as TOML writes it, without numbers."""
-    return ".".join(
-        step if re.fullmatch(r"[\w-]+", step) else json.dumps(step) for step in path if isinstance(step, str)
-    )
+    names = [step for step in path if isinstance(step, str)]
+    return ".".join(name if re.fullmatch(r"[\w-]+", name) else json.dumps(name) for name in names)
 
 
 def _header(path: target_lines.Path) -> str:
-    if not path:
-        return ""
     return f"[[{_dotted(path)}]]" if isinstance(path[-1], int) else f"[{_dotted(path)}]"
 
 
-def _spot(model: Any, document: Any, path: target_lines.Path) -> _Spot:
-    """Follow a path as far as the model and the document go."""
-    table, inner, depth, field, value, label, skip = model, model, 0, None, document, "", 0
-    known: list[str | int] = []
-    for step in path:
+def _held(value: Any, step: str | int) -> Any:
+    """What a part of a document has at one more step; None where it has nothing."""
+    if isinstance(step, int):
+        return value[step] if isinstance(value, list) else None
+    return value.get(step) if isinstance(value, Mapping) else None
+
+
+def _label(document: Any, path: target_lines.Path) -> tuple[str, int]:
+    """The name of the entry of a list that a path leads through, for its messages, and how far that is."""
+    value, found = document, ("", 0)
+    for count, step in enumerate(path, 1):
+        value = _held(value, step)
+        name = _held(value, "name") or _held(value, "id")
+        if isinstance(step, int) and isinstance(name, str):
+            found = (f"{path[count - 2]} {name!r}: ", count)
+    return found
+
+
+def _follow(model: Any, document: Any, path: target_lines.Path) -> tuple[target_lines.Path, Any, FieldInfo | None, Any]:
+    """As much of a path as model and document know, the table and the field that it leads to, and what is there."""
+    table, field, value = model, None, document
+    for count, step in enumerate(path):
         if isinstance(step, int):
-            if inner is None or not isinstance(value, list):
-                break
-            table, depth, value = inner, len(known) + 1, value[step]
-            name = next((value[key] for key in ("name", "id") if _is_text(value, key)), None)
-            if name is not None:
-                label, skip = f"{known[-1]} {name!r}: ", depth
+            is_known = table is not None and isinstance(value, list)
         else:
-            if inner is not None and step in fields(inner):
-                table, depth, field = inner, len(known), fields(inner)[step]
-                inner = table_of(field.annotation)
-            elif inner is not None or not isinstance(value, Mapping) or step not in value:
-                break
-            value = value.get(step, _ABSENT) if isinstance(value, Mapping) else _ABSENT
-        known.append(step)
-    if inner is not None and len(known) < len(path):
-        table, depth = inner, len(known)
-    return _Spot(path=tuple(known), table=table, depth=depth, field=field, value=value, label=label, skip=skip)
+            is_known = step in fields(table) if table is not None else _held(value, step) is not None
+        if not is_known:
+            return path[:count], table, field, value
+        if isinstance(step, str) and table is not None:
+            field = fields(table)[step]
+            table = table_of(field)
+        value = _held(value, step)
+    return path, table, field, value
 
 
-def _is_text(value: Any, key: str) -> bool:
-    return isinstance(value, Mapping) and isinstance(value.get(key), str)
-
-
-def _problem(model: Any, document: Any, error: Mapping[str, Any]) -> Problem:
+def _problem(model: Any, document: Any, error: Any) -> Problem:
     """One error of pydantic as a sentence with its place."""
-    kind, path = error["type"], error["loc"]
-    spot = _spot(model, document, path)
-    field, key = spot.field, spot.key
-    what = (field.description or "") if field is not None else ""
-    if kind in _UNKNOWN:
-        return _unknown(spot, path[-1], error["input"])
-    if kind == "missing":
-        assert field is not None
-        if table_of(field.annotation) is not None:
-            header = f"[[{key}]]" if is_list(field) else f"[{key}]"
-            return Problem(path=path, sentence=f"{spot.label}table {header} is missing: {what}; add it")
-        sentence = f"{_header(path[:-1])} lacks {path[-1]!r}: {what}; add {path[-1]} = …"
-        return Problem(path=path[:-1], sentence=spot.label + sentence)
-    if kind == "sentence":
-        context = error["ctx"]
-        sentence = str(context["sentence"]).replace("{key}", key).replace("{what}", what)
-        return Problem(path=spot.path, sentence=spot.label + sentence, value=str(context["value"]))
-    sentence = f"{key} = {spot.value!r}"
-    if field is not None and table_of(field.annotation) is not None and is_list(field):
-        sentence += f" is not a list of tables; write [[{key}]]"
-    elif field is not None and (table_of(field.annotation) is not None or _is_free_table(field, kind)):
-        sentence += f" is not a table; write [{key}] above its keys"
-    elif field is not None:
-        sentence += f"; allowed: {words(field)}" + (f" ({what})" if what else "")
-    return Problem(path=spot.path, sentence=spot.label + sentence)
+    kind, given = error["type"], error["loc"]
+    path, table, field, value = _follow(model, document, given)
+    label, skip = _label(document, path)
+    if kind == "unexpected_keyword_argument":
+        return Problem(path=given, sentence=label + _unknown(table, path, given[-1], error["input"], bool(label)))
+    assert field is not None
+    key, what, header = _dotted(path[skip:]), field.description or "", f"[[{_dotted(path)}]]"
+    header = header if is_list(field) else header[1:-1]
+    is_table = table is not None or (kind == "dict_type" and not any(isinstance(it, Words) for it in field.metadata))
+    looked_for = ""
+    if kind == "missing" and table is not None:
+        sentence = f"table {header} is missing: {what}; add it"
+    elif kind == "missing":
+        path = path[:-1]
+        sentence = f"{_header(path)} lacks {given[-1]!r}: {what}; add {given[-1]} = …"
+    elif kind == "sentence":
+        sentence = error["ctx"]["sentence"].replace("{key}", key).replace("{what}", what)
+        looked_for = error["ctx"]["value"]
+    elif is_table and is_list(field):
+        sentence = f"{key} = {value!r} is not a list of tables; write {header}"
+    elif is_table:
+        sentence = f"{key} = {value!r} is not a table; write {header} above its keys"
+    else:
+        sentence = f"{key} = {value!r}; allowed: {words(field)}" + (f" ({what})" if what else "")
+    return Problem(path=path, sentence=label + sentence, value=looked_for)
 
 
-def _is_free_table(field: FieldInfo, kind: str) -> bool:
-    """Whether a table of free keys was expected, and the type has no words of its own for it."""
-    return kind == "dict_type" and not any(isinstance(part, Words) for part in field.metadata)
-
-
-def _unknown(spot: _Spot, name: str, value: Any) -> Problem:
-    known = sorted(fields(spot.table), key=lambda key: key == "schema")
+def _unknown(table: Any, path: target_lines.Path, name: str, value: Any, is_labelled: bool) -> str:
+    known = sorted(fields(table), key=lambda key: key == "schema")
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     hint = f"did you mean {close[0]!r}? " if close else ""
     is_table = isinstance(value, dict) or (isinstance(value, list) and value and isinstance(value[0], dict))
-    thing = f"table [{name}]" if is_table and not spot.header else f"key {name!r}"
-    where = f" in {spot.header}" if spot.header and not spot.label else ""
-    sentence = f"{spot.label}unknown {thing}{where}; {hint}allowed: {', '.join(known)}"
-    return Problem(path=(*spot.path, name), sentence=sentence)
+    thing = f"table [{name}]" if is_table and not path else f"key {name!r}"
+    where = f" in {_header(path)}" if path and not is_labelled else ""
+    return f"unknown {thing}{where}; {hint}allowed: {', '.join(known)}"
 
 
-def _contradictions(model: Any, document: Any, table: Any, given: Any, path: target_lines.Path) -> Iterator[Problem]:
+def _contradictions(document: Any, table: Any, given: Any, path: target_lines.Path = ()) -> Iterator[Problem]:
     """What the tables of a document say against themselves, the outer ones first."""
-    if not isinstance(given, Mapping):
-        return
-    if (look := getattr(table, "contradictions", None)) is not None:
-        for found in look(given):
-            label = _spot(model, document, (*path, *found.path)).label
-            yield Problem(path=(*path, *found.path), sentence=label + found.sentence, value=found.value)
-    for key, field in fields(table).items():
-        if (inner := table_of(field.annotation)) is None:
-            continue
-        if isinstance(held := given.get(key), list):
-            for number, entry in enumerate(held):
-                yield from _contradictions(model, document, inner, entry, (*path, key, number))
-        else:
-            yield from _contradictions(model, document, inner, held, (*path, key))
+    for found in table.contradictions(given) if hasattr(table, "contradictions") else ():
+        label, _ = _label(document, (*path, *found.path))
+        yield Problem(path=(*path, *found.path), sentence=label + found.sentence, value=found.value)
+    for key, inner in ((key, table_of(field)) for key, field in fields(table).items()):
+        if inner is not None and isinstance(given.get(key), Mapping):
+            yield from _contradictions(document, inner, given[key], (*path, key))
+        for number, entry in entries(given, key) if inner is not None else ():
+            yield from _contradictions(document, inner, entry, (*path, key, number))
 
 
 class Source(Generic[T]):
@@ -283,6 +245,7 @@ class Source(Generic[T]):
         document: what the file says, unchecked.
         value: the model; None where something is wrong.
         problems: what is wrong; more may be added until `checked` is asked.
+        is_newer: whether the format is a newer one, of which nothing else can be said.
 
     Raises:
         UsageError: no such file, or not TOML.
@@ -298,22 +261,25 @@ class Source(Generic[T]):
         except ValueError as reason:
             raise error(f"{what} {path} is not TOML: {reason}") from reason
         self._lines = target_lines.Lines(text)
-        self.problems: list[Problem] = []
         self.value: T | None = None
-        newest = getattr(model, "newest", None)
-        written = self.document.get("schema")
-        if newest is not None and type(written) is int and written > newest:
+        self.problems: list[Problem] = []
+        newest, written = getattr(model, "newest", None), self.document.get("schema")
+        self.is_newer = newest is not None and type(written) is int and written > newest
+        if self.is_newer:
             sentence = (
                 f"schema = {written} is newer than this harness, which reads {what} files up to schema {newest}; "
-                "update the harness, or write the file for that schema"
             )
-            self.problems.append(Problem(path=("schema",), sentence=sentence))
+            self.add(("schema",), f"{sentence}update the harness, or write the file for that schema")
             return
         try:
             self.value = TypeAdapter(model).validate_python(self.document)
         except ValidationError as found:
-            self.problems += [_problem(model, self.document, error) for error in found.errors(include_url=False)]
-        self.problems += _contradictions(model, self.document, model, self.document, ())
+            self.problems += [_problem(model, self.document, each) for each in found.errors(include_url=False)]
+        self.problems += _contradictions(self.document, model, self.document)
+
+    def add(self, path: target_lines.Path, sentence: str) -> None:
+        """Say something more that is wrong; the entry of a list that it is about is named."""
+        self.problems.append(Problem(path=path, sentence=_label(self.document, path)[0] + sentence))
 
     def sentences(self) -> list[str]:
         """What is wrong, each with its line, from the top of the file."""

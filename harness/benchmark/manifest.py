@@ -32,13 +32,17 @@ Benchmarks = Annotated[
 class Section:
     """One form of the session."""
 
-    scans: Names = Field(description="scans of a session that names none")
-    benchmarks: Benchmarks = Field(description="benchmarks that must report")
+    scans: Names
+    """scans of a session that names none"""
+    benchmarks: Benchmarks
+    """benchmarks that must report"""
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class BenchmarkManifest:
     """What must report."""
 
-    full: Section = Field(description="the whole session")
-    quick: Section = Field(description="its short form")
+    full: Section
+    """the whole session"""
+    quick: Section
+    """its short form"""

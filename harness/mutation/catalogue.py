@@ -13,46 +13,12 @@ from pathlib import Path
 
 from harness import toml_model
 from harness.mutation import anchor, hints, overlay
-from harness.mutation.entry import (
-    ENDING,
-    GATES,
-    GRIDSIZES,
-    GUILTY,
-    KINDS,
-    LADDER,
-    LANE,
-    OWNERS,
-    PRECISIONS,
-    SELF_CHECK,
-    CatalogueFile,
-    Entry,
-    EquivalentEntry,
-    MutantEntry,
-)
+from harness.mutation.entry import ENDING, LADDER, OWNERS, SELF_CHECK, CatalogueFile, Entry
 from harness.mutation.hints import Spot
 from harness.mutation.overlay import Edit
 from ptycho.errors import UsageError
 from ptycho.fingerprint import ROOT
 from ptycho.verdict import Verdict
-
-__all__ = [
-    "EDITS",
-    "ENDING",
-    "FOLDER",
-    "GATES",
-    "GRIDSIZES",
-    "GUILTY",
-    "KINDS",
-    "LADDER",
-    "LANE",
-    "MORE",
-    "OWNERS",
-    "PRECISIONS",
-    "SELF_CHECK",
-    "Mutant",
-    "load",
-    "matching",
-]
 
 FOLDER = Path(__file__).parent / "catalogue"
 MORE = "more"
@@ -141,10 +107,8 @@ def load(folder: Path = FOLDER, root: Path = ROOT) -> tuple[Mutant, ...]:
         for kind, number, entry in _entries(source):
             mutant, wrong = _mutant(entry, root)
             found.append(mutant)
-            label = f"{kind} {entry.id!r}: "
-            source.problems += [
-                toml_model.Problem(path=(kind, number), sentence=label + sentence) for sentence in wrong
-            ]
+            for sentence in wrong:
+                source.add((kind, number), sentence)
         problems += [f"{path.name}, {sentence}" for sentence in source.sentences()]
     counted = Counter(mutant.id for mutant in found)
     problems += [f"id {name!r} is taken {count} times; ids are unique" for name, count in counted.items() if count > 1]
@@ -157,11 +121,11 @@ def load(folder: Path = FOLDER, root: Path = ROOT) -> tuple[Mutant, ...]:
 
 def _entries(source: toml_model.Source[CatalogueFile]) -> Iterable[tuple[str, int, Entry]]:
     """Entries that are right by themselves, although others of the file may not be, in the order of the file."""
-    for kind, model in (("mutant", MutantEntry), ("equivalent", EquivalentEntry)):
-        entries = source.document.get(kind)
-        for number, given in enumerate(entries if isinstance(entries, list) else ()):
-            entry = toml_model.valid(model, given)
-            if entry is not None and not any(problem.path[:2] == (kind, number) for problem in source.problems):
+    wrong = {problem.path[:2] for problem in source.problems}
+    for kind in ("mutant", "equivalent"):
+        for number, given in () if source.is_newer else toml_model.entries(source.document, kind):
+            entry = None if (kind, number) in wrong else toml_model.valid(Entry, given)
+            if entry is not None:
                 yield kind, number, entry
 
 
@@ -175,28 +139,21 @@ def _mutant(entry: Entry, root: Path) -> tuple[Mutant, list[str]]:
     spot = None
     if entry.where is not None:
         file, function = _place(entry.where, root, problems)
-        text = (root / file).read_text(encoding="utf-8") if file else ""
-        if file and (wrong := anchor.no_function(text, anchor.module_of(file), function)):
-            problems.append(f"where: {wrong}")
         spot = Spot(file=file, function=function.rpartition(".")[2])
+        if not problems and (wrong := anchor.no_function(_text(root, file), anchor.module_of(file), function)):
+            problems.append(f"where: {wrong}")
     if not problems:
         problems += overlay.problems(edits, root, compiles=entry.compiles)
     if not problems and spot is None and entry.kind is not None:
         spot = hints.spot(edits[0], root)
-    mutant = Mutant(
-        id=entry.id,
-        edits=tuple(edits),
-        guilty=entry.guilty,
-        story=entry.story,
-        dies_at=entry.dies_at if isinstance(entry, MutantEntry) else None,
-        proof=entry.proof if isinstance(entry, EquivalentEntry) else "",
-        gridsize=entry.gridsize,
-        precision=entry.precision,
-        kind=entry.kind or "value",
-        compiles=entry.compiles,
-        spot=spot,
-    )
+    same = ("id", "guilty", "story", "dies_at", "gridsize", "precision", "compiles")
+    said = {name: getattr(entry, name) for name in same}
+    mutant = Mutant(edits=tuple(edits), spot=spot, kind=entry.kind or "value", proof=entry.proof or "", **said)
     return mutant, problems
+
+
+def _text(root: Path, file: str) -> str:
+    return (root / file).read_text(encoding="utf-8")
 
 
 def _place(text: str, root: Path, problems: list[str]) -> tuple[str, str]:

@@ -129,7 +129,7 @@ def _headings(prefix: str, table: Any) -> list[str]:
     found = []
     for key, field in toml_model.fields(table).items():
         name = f"{prefix}{key}"
-        if (inner := toml_model.table_of(field.annotation)) is not None:
+        if (inner := toml_model.table_of(field)) is not None:
             heading = f"`[[{name}]]`" if toml_model.is_list(field) else f"`[{name}]`"
             found += [heading, *_headings(f"{name}.", inner)]
         else:
@@ -144,7 +144,7 @@ def _headings(prefix: str, table: Any) -> list[str]:
         (target_schema.Seed, [0, 3], [-1, False, "0"]),
         (target_schema.Number, [0, -0.5], [True, "9"]),
         (target_schema.Seconds, [1, 0.5], [0, -2, True, "9", math.nan]),
-        (target_schema.Mebibytes, [0, 0.5, 512], [-1, True, "9"]),
+        (target_schema.Memory, [0, 0.5, 512], [-1, True, "9"]),
         (target_schema.Phases, [{}, {"data": 1.5}], [{"data": 0}, {"data": "1"}, [1], 3]),
         (target_schema.Texts, [[], ["a"]], ["a", ["a", 1]]),
         (target_schema.Names, [["a"]], [[], "a", ["a", 1]]),

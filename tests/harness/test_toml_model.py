@@ -18,10 +18,14 @@ from ptycho.errors import ConfigurationError, UsageError
 class Part:
     """Of a file."""
 
-    name: Name = Field(description="its name")
-    count: Whole = Field(default=1, description="how many")
-    sort: Literal["round", "square", "long"] = Field(default="round", description="its shape")
-    notes: dict[str, Text] = Field(default={}, description="anything")
+    name: Name
+    """its name"""
+    count: Whole = 1
+    """how many"""
+    sort: Literal["round", "square", "long"] = "round"
+    """its shape"""
+    notes: dict[str, Text] = Field(default={})
+    """anything"""
 
     @staticmethod
     def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
@@ -34,8 +38,10 @@ class Part:
 class File(Versioned):
     """A file with one part and any number of others."""
 
-    main: Part = Field(description="the main part")
-    other: tuple[Part, ...] = Field(default=(), description="the others")
+    main: Part
+    """the main part"""
+    other: tuple[Part, ...] = ()
+    """the others"""
 
 
 MAIN = '[main]\nname = "a"\n'
