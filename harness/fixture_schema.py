@@ -98,7 +98,7 @@ class Fixture:
             yield Problem(path=("make",), sentence=f"make must not be given for kind {kind!r}")
         elif not make and kind in ("committed", "made"):
             yield Problem(path=(), sentence=f"make must be given for kind {kind!r}")
-        if make and not any("{output}" in str(word) for word in make):
+        if isinstance(make, list) and make and not any("{output}" in str(word) for word in make):
             yield Problem(path=("make",), sentence="make names no {output}")
 
 

@@ -55,7 +55,7 @@ class KnownFailures(Versioned):
         for number, entry in entries(table, "known"):
             name = f"{entry.get('id')}" + (f" of {entry['subject']}" if entry.get("subject") else "")
             named[name] += 1
-            if named[name] > 1:
+            if named[name] > 1 and isinstance(entry.get("id"), str):
                 yield Problem(path=("known", number), sentence=f"it is entry {named[name]} for {name}; keep one")
 
 

@@ -205,7 +205,10 @@ def _problem(model: Any, document: Any, error: Any) -> Problem:
     elif is_table:
         sentence = f"{key} = {value!r} is not a table; write {header} above its keys"
     else:
-        sentence = f"{key} = {value!r}; allowed: {words(field)}" + (f" ({what})" if what else "")
+        held = f"{key} = {value!r}"
+        if isinstance(value, list) and len(given) > len(path):
+            held, looked_for = f"{key} holds {_held(value, given[len(path)])!r}", str(_held(value, given[len(path)]))
+        sentence = f"{held}; allowed: {words(field)}" + (f" ({what})" if what else "")
     return Problem(path=path, sentence=label + sentence, value=looked_for)
 
 

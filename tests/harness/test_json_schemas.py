@@ -1,14 +1,17 @@
 """The published schemas are those of the models, and every file that ships keeps to them."""
 
+import copy
 import json
+import random
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from harness import json_schemas
+from harness import json_schemas, toml_model
 from harness.schema_commands import NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,6 +20,25 @@ SHIPPED = {
     "inventory": [ROOT / "datasets" / "inventory.toml"],
     "catalogue": [*(ROOT / "harness" / "mutation" / "catalogue").rglob("*.toml")],
 }
+ODD: tuple[Any, ...] = (
+    0,
+    -1,
+    True,
+    3.5,
+    "",
+    "x",
+    [],
+    [1],
+    ["a", {}],
+    {},
+    {"a": 1},
+    [[]],
+    [{"a": 1}],
+    "FILL IN: x",
+    "{x}",
+)
+"""Values that are rarely what a key may hold."""
+
 KNOWN = {"id": "unseeded", "reason": "It has no seed option."}
 EVERY = [(name, path) for name, paths in SHIPPED.items() for path in sorted(paths)]
 
@@ -79,3 +101,40 @@ def _validate(name: str, document: Any) -> None:
     schema = json.loads(json_schemas.path(name).read_text(encoding="utf-8"))
     jsonschema.Draft7Validator.check_schema(schema)
     jsonschema.Draft7Validator(schema).validate(document)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_whatever_is_written_is_read_or_explained_and_the_schema_is_never_the_stricter(
+    name: str, tmp_path: Path
+) -> None:
+    document = tomllib.loads(min(SHIPPED[name]).read_text("utf-8")) if name in SHIPPED else {"known": [KNOWN, KNOWN]}
+    schema = jsonschema.Draft7Validator(json.loads(json_schemas.text(name)))
+    draw, path, refused = random.Random(name), tmp_path / "file.toml", 0  # not for secrets
+    places = list(_places(document))
+    for _ in range(150):
+        changed = copy.deepcopy(document)
+        holder: Any = changed
+        key = draw.choice(places)
+        for step in key[:-1]:
+            holder = holder[step]
+        holder[key[-1]] = copy.deepcopy(draw.choice(ODD))
+        path.write_text("".join(f"{key} = {_toml(value)}\n" for key, value in changed.items()), encoding="utf-8")
+        source = toml_model.Source(path, json_schemas.MODELS[name], name)
+        assert (source.value is None) <= bool(source.sentences())
+        assert not [sentence for sentence in source.sentences() if "typing" in sentence or "<class" in sentence]
+        assert schema.is_valid(changed) or source.problems
+        refused += bool(source.problems)
+    assert refused > 75
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a document."""
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield (*path, key)
+        yield from _places(item, (*path, key))
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items()) + "}"
+    return f"[{', '.join(map(_toml, value))}]" if isinstance(value, list) else json.dumps(value)

@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import Field
@@ -26,6 +26,8 @@ class Part:
     """its shape"""
     notes: dict[str, Text] = Field(default={})
     """anything"""
+    marks: Annotated[tuple[Text, ...], Words("a list of texts")] = ()
+    """some"""
 
     @staticmethod
     def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
@@ -68,9 +70,9 @@ def test_a_good_file_becomes_its_model(tmp_path: Path) -> None:
         ("[main]\n", ["line 1: [main] lacks 'name': its name; add name = …"]),
         (
             f"{MAIN}coutn = 1",
-            ["line 3: unknown key 'coutn' in [main]; did you mean 'count'? allowed: name, count, sort, notes"],
+            ["line 3: unknown key 'coutn' in [main]; did you mean 'count'? allowed: name, count, sort, notes, marks"],
         ),
-        (f"{MAIN}zzz = 1", ["line 3: unknown key 'zzz' in [main]; allowed: name, count, sort, notes"]),
+        (f"{MAIN}zzz = 1", ["line 3: unknown key 'zzz' in [main]; allowed: name, count, sort, notes, marks"]),
         (f"zzz = 1\n{MAIN}", ["line 1: unknown key 'zzz'; allowed: main, other, schema"]),
         (f"{MAIN}[mian]", ["line 3: unknown table [mian]; did you mean 'main'? allowed: main, other, schema"]),
         (f"{MAIN}count = 0", ["line 3: main.count = 0; allowed: a whole number from 1 (how many)"]),
@@ -78,11 +80,13 @@ def test_a_good_file_becomes_its_model(tmp_path: Path) -> None:
         (f"{MAIN}sort = 'flat'", ["""line 3: main.sort = 'flat'; allowed: "round", "square" or "long" (its shape)"""]),
         (f"{MAIN}notes = 3", ["line 3: main.notes = 3 is not a table; write [main.notes] above its keys"]),
         (f"{MAIN}[main.notes]\nx = 3", ["line 4: main.notes.x = 3; allowed: text (anything)"]),
+        (f"{MAIN}marks = 3", ["line 3: main.marks = 3; allowed: a list of texts (some)"]),
+        (f"{MAIN}marks = [\n'a',\n3,\n]", ["line 5: main.marks holds 3; allowed: a list of texts (some)"]),
         (f"{MAIN}[other]\nname = 'x'", ["line 3: other = {'name': 'x'} is not a list of tables; write [[other]]"]),
-        (f"{MAIN}[[other]]\nname = ''", ["line 4: other '': name = ''; allowed: text, not empty (its name)"]),
+        (f"{MAIN}[[other]]\nname = ''", ["line 4: other.name = ''; allowed: text, not empty (its name)"]),
         (
             f"{MAIN}[[other]]\nname = 'b'\nx = 1",
-            ["line 5: other 'b': unknown key 'x'; allowed: name, count, sort, notes"],
+            ["line 5: other 'b': unknown key 'x'; allowed: name, count, sort, notes, marks"],
         ),
         (f"{MAIN}[[other]]\ncount = 2", ["line 3: [[other]] lacks 'name': its name; add name = …"]),
         (f"{MAIN}sort = 'long'\ncount = 2", ["line 4: two are never long"]),
@@ -99,7 +103,7 @@ def test_every_fault_of_a_table_is_said_at_once_contradictions_too(tmp_path: Pat
     )
     assert _said(tmp_path, text) == [
         "line 4: two are never long",
-        "line 5: unknown key 'zzz' in [main]; allowed: name, count, sort, notes",
+        "line 5: unknown key 'zzz' in [main]; allowed: name, count, sort, notes, marks",
         "line 9: other 'b': two are never long",
         "line 11: other.name = 3; allowed: text, not empty (its name)",
     ]
