@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +51,21 @@ def _add_run(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _check_run(args: argparse.Namespace) -> int:
     """Refuse what a run would refuse, before an environment is built for it."""
-    from harness import inventory, targets
+    from harness import inventory
 
     problems = []
     for name in args.fixture:
         if name.endswith(".npz"):
             problems += [] if Path(name).is_file() else [f"--fixture {name!r} is no file"]
-        elif name not in (known := inventory.load().fixtures):
+        elif name not in (known := inventory.names()):
             problems.append(f"--fixture {name!r}; allowed: {', '.join(known)}, or the path of an NPZ file")
-    for file in args.target:
-        targets.load(file)
+    problems += [f"--target {file} is no file" for file in args.target if not file.is_file()]
+    # The interpreter of nox may have no pydantic. The run itself, in its own environment, reads the file in any case.
+    if not problems and find_spec("pydantic") is not None:
+        from harness import targets
+
+        for file in args.target:
+            targets.load(file)
     for word in args.pytest:
         path = word.partition("::")[0]
         if path.endswith(".py") and not Path(path).exists():
@@ -84,7 +90,7 @@ def command_line() -> argparse.ArgumentParser:
     subparsers: Any = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(subparsers)
     _add_install(subparsers)
-    from harness import clean, fault_table, fixture_commands, report_commands, target_commands
+    from harness import clean, fault_table, fixture_commands, report_commands, schema_commands, target_commands
     from harness.benchmark import arguments as benchmark
     from harness.ci import arguments as ci
     from harness.curve import arguments as curve
@@ -97,6 +103,7 @@ def command_line() -> argparse.ArgumentParser:
     clean.add_parser(subparsers, EPILOG)
     fixture_commands.add_parser(subparsers)
     target_commands.add_parser(subparsers)
+    schema_commands.add_parser(subparsers)
     report_commands.add_parser(subparsers)
     parity.add_parser(subparsers)
     mutation.add_parser(subparsers)

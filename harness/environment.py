@@ -17,6 +17,14 @@ ALLOWED = ("PATH", "LANG", "LANGUAGE", "TERM", "TZ", "LD_LIBRARY_PATH", "PTYCHO_
 ALLOWED_PREFIXES = ("LC_",)
 GPU_PREFIXES = ("CUDA_", "NVIDIA_", "HIP_", "ROCR_")
 HIDE_GPUS = {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": ""}
+RESERVED = (
+    *("HOME", "TMPDIR", "TMP", "TEMP", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"),
+    *("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONDONTWRITEBYTECODE", "PYTHONPLATLIBDIR", *HIDE_GPUS),
+    *("LD_PRELOAD", "LD_AUDIT"),
+)
+RESERVED_PREFIXES = ("PTYCHO_HARNESS_",)
+"""Variables that isolate a command and let it be observed; no target may set them."""
+
 OBSERVER = Path(__file__).parent / "observer"
 WRITES_VARIABLE = "PTYCHO_HARNESS_WRITES"
 """Names the log of a command's cell to each process of it, and so says whose it is."""
@@ -78,6 +86,11 @@ class Cell:
         for folder in (self.cwd, self.home, self.tmp, self.cache):
             folder.mkdir(parents=True)
         return self
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a variable is one of those that no target may set."""
+    return name.upper() in RESERVED or name.upper().startswith(RESERVED_PREFIXES)
 
 
 def home() -> Path | None:

@@ -7,14 +7,11 @@ deselected would be gone without a word. Every test that pytest collected must r
 """
 
 import json
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-
-from ptycho.errors import UsageError
 
 HEADER = """\
 # The tests of this target that must report, and how many of each there are at least. More may report.
@@ -92,30 +89,13 @@ def load(path: Path) -> Expected:
     Raises:
         UsageError: with everything that is wrong with the file.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"the manifest {path} cannot be read: {error}") from error
-    tests, may_skip = document.pop("tests", {}), document.pop("may_skip", {})
-    problems = [f"unknown key {key!r}; allowed: tests, may_skip" for key in document]
-    counts: dict[str, int] = {}
-    for module, functions in tests.items() if isinstance(tests, dict) else ():
-        for name, count in functions.items() if isinstance(functions, dict) else ():
-            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-                problems.append(f"[tests.{module!r}] {name}: {count!r} is no number of tests; allowed: 1 and more")
-            else:
-                counts[f"{module}::{name}"] = count
-    for name, why in may_skip.items() if isinstance(may_skip, dict) else ():
-        if not isinstance(why, str) or not why.strip():
-            problems.append(f"[may_skip] {name}: give the reason as text, not {why!r}")
-        elif name not in counts:
-            problems.append(f"[may_skip] {name}: there is no such test under [tests]")
-    if not counts and not problems:
-        problems.append("it lists no test: remove the file, or write it from a run that passed")
-    if problems:
-        listed = "\n".join(f"  - {problem}" for problem in problems)
-        raise UsageError(f"the manifest {path} is wrong:\n{listed}")
-    return Expected(suite=True, tests=counts, may_skip=dict(may_skip))
+    from harness import suite_manifest, toml_model
+
+    manifest = toml_model.load(path, suite_manifest.SuiteManifest, "the manifest")
+    counts = {
+        f"{module}::{name}": count for module, functions in manifest.tests.items() for name, count in functions.items()
+    }
+    return Expected(suite=True, tests=counts, may_skip=manifest.may_skip)
 
 
 def function_of(test: str) -> str:

@@ -9,11 +9,14 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import inventory
 from ptycho.errors import PtychoError
 from ptycho.verdict import Verdict
+
+if TYPE_CHECKING:
+    from harness.fixture_schema import Fixture
 
 _COLOURS = {"ok": "green", "made": "green", "there": "green", "absent": "yellow", "drift": "red", "failed": "red"}
 _GOOD = ("ok", "made", "there")
@@ -89,7 +92,7 @@ def _make(args: argparse.Namespace) -> int:
     return int(verdict)
 
 
-def _row(fixture: inventory.Fixture, status: str, detail: str) -> dict[str, Any]:
+def _row(fixture: "Fixture", status: str, detail: str) -> dict[str, Any]:
     return asdict(fixture) | {"status": status, "detail": detail}
 
 

@@ -2,87 +2,34 @@
 The one list of fixtures, `datasets/inventory.toml`: read, checked, and turned into files whose bytes are known.
 
 A test that names a fixture gets the same bytes on every machine or an error, never another file under the same name.
-Only the standard library is imported, and arrays are never read: the command line answers at once.
+Nothing heavy is imported before the list is read, and arrays are never read: the command line answers at once. What
+the list may say is `harness.fixture_schema`.
 """
 
 import hashlib
 import os
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness import environment
 from ptycho.errors import ConfigurationError, PtychoError, UsageError
 from ptycho.verdict import Verdict
+
+if TYPE_CHECKING:
+    from harness.fixture_schema import Fixture
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 INVENTORY = CHECKOUT / "datasets" / "inventory.toml"
 SEARCH_PATH = "PTYCHO_DATA"
 """Environment variable: folders, separated as in PATH, in which fixtures of `datasets/` are looked up, too."""
 
-KINDS = ("committed", "made", "slot", "external")
-LAYOUTS = ("canonical", "legacy", "cxi", "ptychodus")
-_DIGESTS = {"sha256": 64, "git_blob": 40}
-"""Ways to record a file's bytes, and their hex digits."""
-
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
-_PLACEHOLDER = re.compile(r"\{([^}]*)\}")
-
 
 class DriftError(PtychoError):
     """A fixture whose bytes are not the recorded ones, or one name for different bytes."""
 
     verdict = Verdict.FAIL
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fixture:
-    """
-    One entry of the inventory.
-
-    Attributes:
-        name: what tests and targets call it.
-        kind: `"committed"`, `"made"` (by `make`), `"slot"` (dropped in by its owner) or `"external"`.
-        path: where it is in the checkout; below `datasets/` it may also lie under a folder of the search path.
-        layout: `"canonical"`, `"legacy"`, `"cxi"` or `"ptychodus"`.
-        patterns: M.
-        side: N, pixels.
-        gridsize: the largest gridsize that it serves.
-        owner: whose it is.
-        licence: under what it may be used.
-        purpose: what it is for.
-        sha256: hex digest of the bytes; exactly one of this and `git_blob` is given.
-        git_blob: git's object id of the bytes.
-        make: argument vector that writes it, run in the checkout; `{python}`, `{output}` and names of earlier
-            fixtures stand for paths.
-    """
-
-    name: str
-    kind: str
-    path: str
-    layout: str
-    patterns: int
-    side: int
-    gridsize: int
-    owner: str
-    licence: str
-    purpose: str
-    sha256: str | None = None
-    git_blob: str | None = None
-    make: tuple[str, ...] = ()
-
-    @property
-    def digest(self) -> str:
-        """The recorded digest, with its kind: `sha256:…` or `git_blob:…`."""
-        return f"sha256:{self.sha256}" if self.sha256 is not None else f"git_blob:{self.git_blob}"
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Fixtures that making this one reads."""
-        found = (match for word in self.make for match in _PLACEHOLDER.findall(word))
-        return tuple(name for name in found if name not in ("python", "output"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,18 +43,18 @@ class Inventory:
     """
 
     checkout: Path
-    fixtures: Mapping[str, Fixture]
+    fixtures: "Mapping[str, Fixture]"
 
-    def __getitem__(self, name: str) -> Fixture:
+    def __getitem__(self, name: str) -> "Fixture":
         if name not in self.fixtures:
             raise UsageError(f"there is no fixture {name!r}; allowed: {', '.join(self.fixtures)}")
         return self.fixtures[name]
 
-    def home(self, fixture: Fixture) -> Path:
+    def home(self, fixture: "Fixture") -> Path:
         """Where a fixture lies in the checkout, or is made."""
         return self.checkout / fixture.path
 
-    def candidates(self, fixture: Fixture) -> tuple[Path, ...]:
+    def candidates(self, fixture: "Fixture") -> tuple[Path, ...]:
         """Every place where a fixture may lie, the checkout first."""
         places = [self.home(fixture)]
         inside = PurePosixPath(fixture.path)
@@ -154,32 +101,27 @@ def load(path: Path = INVENTORY) -> Inventory:
     Read and check an inventory.
 
     Raises:
-        ConfigurationError: listing everything that is wrong, each with its entry's name.
+        ConfigurationError: listing everything that is wrong, each with its line and its entry's name.
+    """
+    from harness import fixture_schema, toml_model
+
+    file = toml_model.load(path, fixture_schema.InventoryFile, "inventory", ConfigurationError)
+    return Inventory(checkout=path.resolve().parents[1], fixtures={fixture.name: fixture for fixture in file.fixture})
+
+
+def names(path: Path = INVENTORY) -> tuple[str, ...]:
+    """
+    Names of the fixtures, and nothing is checked: for a command line that is looked at before anything is installed.
+
+    Raises:
+        ConfigurationError: it cannot be read.
     """
     import tomllib
 
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read as TOML: {error}") from error
-    entries = document.get("fixture")
-    problems = [f"unknown key {key!r}; allowed: [[fixture]]" for key in document if key != "fixture"]
-    if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
-        problems.append("there must be one or more [[fixture]] tables")
-        entries = []
-    found: dict[str, Fixture] = {}
-    for number, entry in enumerate(entries, start=1):
-        label = f"fixture {entry.get('name', f'number {number}')!r}"
-        wrong = _shape_problems(entry)
-        if not wrong:
-            values = entry | ({"make": tuple(entry["make"])} if "make" in entry else {})
-            fixture = Fixture(**values)
-            wrong = _value_problems(fixture) + _clashes(fixture, found.values())
-            found.setdefault(fixture.name, fixture)
-        problems += [f"{label}: {problem}" for problem in wrong]
-    if problems:
-        raise ConfigurationError(f"{path} is not an inventory:\n" + "\n".join(f"  - {item}" for item in problems))
-    return Inventory(checkout=path.resolve().parents[1], fixtures=found)
+        return tuple(entry["name"] for entry in tomllib.loads(path.read_text(encoding="utf-8"))["fixture"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ConfigurationError(f"{path} is no inventory: {error!r}; ask: python -m harness fixtures list") from error
 
 
 def require(name: str) -> Path:
@@ -215,7 +157,7 @@ def digest_of(path: Path, kind: str) -> str:
     return digest.hexdigest()
 
 
-def mismatch(fixture: Fixture, path: Path) -> str | None:
+def mismatch(fixture: "Fixture", path: Path) -> str | None:
     """The sentence that a file deserves whose bytes are not the fixture's, or None."""
     kind, _, expected = fixture.digest.partition(":")
     actual = digest_of(path, kind)
@@ -243,67 +185,3 @@ def conflicts(uses: Iterable[tuple[str, str, str]]) -> list[str]:
         for name, by_digest in seen.items()
         if len(by_digest) > 1
     ]
-
-
-def _shape_problems(entry: Mapping[str, Any]) -> list[str]:
-    """Unknown, missing and mistyped keys."""
-    known = {item.name: item for item in fields(Fixture)}
-    problems = [f"unknown key {key!r}; allowed: {', '.join(known)}" for key in entry if key not in known]
-    for key, item in known.items():
-        if key not in entry:
-            problems += [f"{key} is missing"] if item.default is MISSING else []
-            continue
-        value, wanted = entry[key], int if item.type is int else list if key == "make" else str
-        words = isinstance(value, list) and all(isinstance(word, str) for word in value)
-        if type(value) is not wanted or (wanted is list and not words) or value in ("", []):
-            sort = {int: "a whole number", str: "text, not empty", list: "a list of words"}[wanted]
-            problems.append(f"{key} = {value!r}; allowed: {sort}")
-    return problems
-
-
-def _value_problems(fixture: Fixture) -> list[str]:
-    """Values out of range, each on its own."""
-    problems = []
-    if not _NAME.fullmatch(fixture.name) or fixture.name in ("python", "output"):
-        problems.append(f"name = {fixture.name!r}; allowed: lower-case letters, digits and _, not python or output")
-    for key, value, allowed in (("kind", fixture.kind, KINDS), ("layout", fixture.layout, LAYOUTS)):
-        if value not in allowed:
-            problems.append(f"{key} = {value!r}; allowed: {', '.join(allowed)}")
-    sizes = {"patterns": fixture.patterns, "side": fixture.side, "gridsize": fixture.gridsize}
-    problems += [f"{key} = {size}; allowed: 1 or more" for key, size in sizes.items() if size < 1]
-    path = PurePosixPath(fixture.path)
-    home = "tests/fixtures" if fixture.kind == "committed" else "datasets"
-    if path.is_absolute() or ".." in path.parts or not path.is_relative_to(home) or str(path) == home:
-        problems.append(f"path = {fixture.path!r}; allowed: a file below {home}/, without ..")
-    digests = {key: value for key in _DIGESTS if (value := getattr(fixture, key)) is not None}
-    if len(digests) != 1:
-        problems.append("exactly one of sha256 and git_blob must be given")
-    problems += [
-        f"{key} = {value!r}; allowed: {_DIGESTS[key]} lower-case hex digits"
-        for key, value in digests.items()
-        if not re.fullmatch(f"[0-9a-f]{{{_DIGESTS[key]}}}", value)
-    ]
-    makeable = fixture.kind in ("committed", "made")
-    if makeable != bool(fixture.make):
-        problems.append(f"make must {'be given' if makeable else 'not be given'} for kind {fixture.kind!r}")
-    if fixture.make and not any("{output}" in word for word in fixture.make):
-        problems.append("make names no {output}")
-    return problems
-
-
-def _clashes(fixture: Fixture, earlier: Iterable[Fixture]) -> list[str]:
-    """What two entries must not share, and sources that do not come before."""
-    others = list(earlier)
-    problems = [
-        f"{key} {getattr(fixture, key)!r} is also that of fixture {other.name!r}"
-        for other in others
-        for key in ("name", "path", "digest")
-        if getattr(fixture, key) == getattr(other, key)
-    ]
-    names = [other.name for other in others]
-    problems += [
-        f"make reads {source!r}; allowed: python, output and the fixtures above it"
-        for source in fixture.sources
-        if source not in names
-    ]
-    return problems

@@ -10,32 +10,28 @@ said as a note.
     reason = "no seed option before version 3; see the project's tracker"
 """
 
-import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic.dataclasses import dataclass
+
+from harness import toml_model
 from harness.findings import KINDS, Finding, Findings
-from ptycho.errors import UsageError
-
-_KEYS = ("id", "subject", "reason")
+from harness.toml_model import TABLE, Name, OneOf, Problem, Text, Versioned, entries
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=TABLE)
 class Known:
-    """
-    One entry.
+    """One entry."""
 
-    Attributes:
-        id: of the finding.
-        subject: of the finding; `""` for any.
-        reason: why it is lived with.
-    """
-
-    id: str
-    subject: str
-    reason: str
+    id: Annotated[str, OneOf(KINDS)]
+    """of the finding"""
+    subject: Text = ""
+    """of the finding; without it, any"""
+    reason: Name
+    """why it is lived with"""
 
     def covers(self, finding: Finding) -> bool:
         """Whether a finding is this one."""
@@ -43,6 +39,24 @@ class Known:
 
     def __str__(self) -> str:
         return self.id + (f" of {self.subject}" if self.subject else "")
+
+
+@dataclass(frozen=True, kw_only=True, config=TABLE)
+class KnownFailures(Versioned):
+    """A target's list of known failures. See docs/findings.md."""
+
+    known: tuple[Known, ...] = ()
+    """a finding that is lived with"""
+
+    @staticmethod
+    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+        """Entries that are there twice."""
+        named: Counter[str] = Counter()
+        for number, entry in entries(table, "known"):
+            name = f"{entry.get('id')}" + (f" of {entry['subject']}" if entry.get("subject") else "")
+            named[name] += 1
+            if named[name] > 1 and isinstance(entry.get("id"), str):
+                yield Problem(path=("known", number), sentence=f"it is entry {named[name]} for {name}; keep one")
 
 
 def load(path: Path | None) -> tuple[Known, ...]:
@@ -55,41 +69,7 @@ def load(path: Path | None) -> tuple[Known, ...]:
     Raises:
         UsageError: listing everything that is wrong with it.
     """
-    if path is None:
-        return ()
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"known failures {path}: {error.strerror}; write the file, or take it out") from error
-    except ValueError as error:
-        raise UsageError(f"known failures {path} is not TOML: {error}") from error
-    problems = [f"unknown table {name!r}; allowed: [[known]]" for name in document if name != "known"]
-    entries = document.get("known", [])
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        problems.append("known must be [[known]] tables")
-        entries = []
-    for number, entry in enumerate(entries, start=1):
-        problems += [f"entry {number}: {problem}" for problem in _problems(entry)]
-    found = [Known(**({"subject": ""} | entry)) for entry in entries] if not problems else []
-    named = [str(entry) for entry in found]
-    problems += [
-        f"{name} is there {named.count(name)} times; keep one" for name in sorted({*named}) if named.count(name) > 1
-    ]
-    if problems:
-        listed = "\n".join(f"  - {problem}" for problem in problems)
-        raise UsageError(f"known failures {path} cannot be used:\n{listed}")
-    return tuple(found)
-
-
-def _problems(entry: dict[str, Any]) -> list[str]:
-    problems = [f"unknown key {key!r}; allowed: {', '.join(_KEYS)}" for key in entry if key not in _KEYS]
-    for key in _KEYS:
-        value = entry.get(key, "" if key == "subject" else None)
-        if not isinstance(value, str) or (key != "subject" and not value.strip()):
-            problems.append(f"{key} = {value!r}; allowed: text, not empty")
-    if isinstance(entry.get("id"), str) and entry["id"] not in KINDS:
-        problems.append(f"id = {entry['id']!r} is no finding; allowed: {', '.join(KINDS)}")
-    return problems
+    return () if path is None else toml_model.load(path, KnownFailures, "known failures").known
 
 
 def reason_for(known: Sequence[Known], finding: Finding) -> str:

@@ -8,9 +8,10 @@ compares them.
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.inventory import Fixture
+if TYPE_CHECKING:
+    from harness.fixture_schema import Fixture
 
 
 def beside(file: Path) -> Path:
@@ -18,13 +19,13 @@ def beside(file: Path) -> Path:
     return file.with_suffix(".json")
 
 
-def content(fixture: Fixture) -> dict[str, Any]:
+def content(fixture: "Fixture") -> dict[str, Any]:
     """What the sidecar of a fixture must say."""
     said = {key: value for key, value in asdict(fixture).items() if value is not None}
     return said | {"make": list(fixture.make)}
 
 
-def write(fixture: Fixture, file: Path) -> None:
+def write(fixture: "Fixture", file: Path) -> None:
     """Write the sidecar of a file, whole or not at all."""
     target = beside(file)
     temporary = target.with_name(f".{target.name}.part")
@@ -32,7 +33,7 @@ def write(fixture: Fixture, file: Path) -> None:
     temporary.replace(target)
 
 
-def problems(fixture: Fixture, file: Path) -> list[str]:
+def problems(fixture: "Fixture", file: Path) -> list[str]:
     """What the sidecar of a file says otherwise than the inventory, one sentence per key."""
     path = beside(file)
     try:

@@ -12,8 +12,9 @@ from pathlib import Path
 from harness import child, job, runroot, target_help, target_presence, target_program, targets
 from harness.interruption import Interruption
 from harness.target_lines import Lines
+from harness.target_parts import BareCommand, Command
 from harness.target_program import Program
-from harness.targets import Command, Target
+from harness.targets import Target
 from ptycho.verdict import Verdict
 
 Place = tuple[str | int, ...]
@@ -51,7 +52,7 @@ def extra_arguments(target: Target) -> Iterator[tuple[str, Place, tuple[str, ...
         yield "train", ("checks", "mlflow", "off"), checks.mlflow.off
     if checks.input_dump is not None:
         yield "train", ("checks", "input_dump", "argv"), checks.input_dump.argv
-    for number, option in enumerate(checks.options):
+    for number, option in enumerate(checks.option):
         yield option.command, ("checks", "option", number, "argv"), option.argv
 
 
@@ -127,7 +128,12 @@ def run(target: Target, root: Path, interruption: Interruption) -> list[Checked]
 
 
 def _check(
-    target: Target, name: str, command: Command, lines: Lines, kept: runroot.RunRoot, interruption: Interruption
+    target: Target,
+    name: str,
+    command: BareCommand | Command,
+    lines: Lines,
+    kept: runroot.RunRoot,
+    interruption: Interruption,
 ) -> Checked:
     program = target_program.parse(command.argv)
     given = wanted_options(target, name, program)

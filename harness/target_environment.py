@@ -28,7 +28,8 @@ from harness import child, install, job
 from harness.interruption import Interruption
 from harness.processes import TOKEN_VARIABLE
 from harness.removal import remove_tree
-from harness.targets import Install, Target
+from harness.target_parts import Install
+from harness.targets import Target
 from ptycho.errors import InfrastructureError, UsageError
 from ptycho.verdict import Verdict
 

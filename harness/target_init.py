@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import target_help, target_program, target_source
+from harness import json_schemas, target_help, target_program, target_source
 from harness.interruption import Interruption
 from harness.runroot import RunRoot
 from harness.target_program import Option
@@ -71,6 +71,7 @@ class Draft:
         packages = sorted(path.parent.name for path in self.checkout.glob("ptycho*/__init__.py"))
         framework = self.train.framework or self.infer.framework or "unknown"
         head = (
+            f"#:schema {json_schemas.path('target').as_uri()}\n"
             f"# Written by `harness target init` from the source of {self.checkout.name}.\n"
             f"# Packages: {', '.join(packages) or 'none called ptycho*'}. "
             f"Next: python -m harness target check {self.name}.toml"

@@ -1,156 +1,300 @@
 """
-The parts of a target as data: what a command, an environment, a probe and the optional checks consist of.
+The tables of a target file as data: they are what a file may say, and what the harness works with.
 
 Apart from `harness.targets`, which reads them from a file, so that what only looks at a part need not know the reader.
+A key is added here and nowhere else: its type, its default, and below it what it says.
 """
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from harness import target_schema as kinds
+from harness.environment import is_reserved
 from harness.supervision.limits import Limits
+from harness.toml_model import TABLE, Problem, Versioned, Whole
 
 
-@dataclass(frozen=True, kw_only=True)
-class Command:
-    """
-    One command of a target.
+@dataclass(frozen=True, kw_only=True, config=TABLE)
+class Header:
+    """Who a target is."""
 
-    Attributes:
-        argv: argument vector with placeholders.
-        timeout_s: wall-clock limit in seconds.
-        artifacts: files that it must leave in its output folder.
-        limits: on its phases and its memory.
-    """
-
-    argv: tuple[str, ...]
-    timeout_s: float
-    artifacts: tuple[str, ...] = ()
-    limits: Limits = field(default_factory=Limits)
+    name: kinds.Word
+    """name of the target and of its lanes"""
+    framework: kinds.Name
+    """what it is built on; shown, never interpreted"""
+    root: kinds.Name
+    """folder from which its packages are imported; relative to the file, or $VARIABLE"""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=TABLE)
 class Install:
-    """
-    What a target's environment is made from; at most one of interpreter, lock and requirements.
+    """What a target's environment is made from; at most one of interpreter, lock and requirements."""
 
-    Attributes:
-        python: an interpreter that has everything, or None.
-        requirements: requirements files, or a `pyproject.toml` whose dependencies count.
-        lock: a compiled requirements file, or None.
-        packages: further requirements.
-        base: interpreter from which the environment is made; "" for the harness's own.
-        torch_backend: `"cpu"` for the build of torch without CUDA, else `"auto"`.
-        timeout_s: wall-clock limit of the installation in seconds.
-    """
+    python: kinds.Place = None
+    """an interpreter that has everything; nothing is installed"""
+    requirements: kinds.Places = ()
+    """requirements files or a pyproject.toml, relative to root"""
+    lock: kinds.Place = None
+    """a compiled requirements file, with hashes if it has them"""
+    packages: kinds.Texts = ()
+    """further requirements, written here"""
+    base: kinds.Text = ""
+    """interpreter that the environment is made from, python3.12"""
+    torch_backend: kinds.TorchBuild = "auto"
+    """which build of torch; cpu needs uv or a wheelhouse"""
+    timeout_s: kinds.Seconds = 3600
+    """wall-clock limit of the installation"""
 
-    python: Path | None
-    requirements: tuple[Path, ...]
-    lock: Path | None
-    packages: tuple[str, ...]
-    base: str
-    torch_backend: str
-    timeout_s: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Probe:
-    """
-    How a target answers the parity ladder.
-
-    Attributes:
-        command: reads `{request}`, fills `{out}`.
-        quantities: rungs that it answers.
-        sources: packages below the root whose source text identifies an answer.
-    """
-
-    command: Command
-    quantities: tuple[str, ...]
-    sources: tuple[str, ...]
+    @staticmethod
+    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+        """Sources that exclude each other, or none at all."""
+        given = [key for key in ("python", "lock", "requirements") if table.get(key)]
+        if len(given) > 1:
+            sentence = f"[install] has {', '.join(given)}; allowed: one of them; take the others out"
+            yield Problem(path=(given[1],), sentence=sentence)
+        if not given and not table.get("packages"):
+            sentence = "[install] names nothing to install; add python, lock, requirements or packages, or take it out"
+            yield Problem(path=(), sentence=sentence)
+        if table.get("python") and table.get("packages"):
+            sentence = "[install] packages beside python: an interpreter of yours is not changed; take one of them out"
+            yield Problem(path=("packages",), sentence=sentence)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=TABLE)
+class BareCommand:
+    """A command that is run apart from a job."""
+
+    argv: kinds.BareArguments
+    """command that computes on the GPU and prints which"""
+    timeout_s: kinds.Limit = 120
+
+
+@dataclass(frozen=True, kw_only=True, config=TABLE)
+class Probe(BareCommand):
+    """How a target answers the parity ladder."""
+
+    argv: kinds.BareArguments
+    """command to which `--request NPZ --out DIR` is appended, once a request"""
+    timeout_s: kinds.Limit = 300
+    quantities: kinds.Names
+    """rungs that it answers; the others are listed as unverified"""
+    sources: kinds.Names
+    """packages below root whose source text identifies the answer"""
+
+
+@dataclass(frozen=True, kw_only=True, config=TABLE)
+class Command:
+    """A command of a target that works in a job's folder."""
+
+    argv: kinds.Arguments
+    """the command, with its options"""
+    timeout_s: kinds.Limit = 300
+    artifacts: kinds.Artifacts = ()
+    phase_timeout_s: kinds.Phases = Field(default={})
+    memory_mib: kinds.Memory = 0
+
+    @property
+    def limits(self) -> Limits:
+        """On its phases and its memory."""
+        return Limits(phase_s=self.phase_timeout_s, memory_mib=self.memory_mib or None)
+
+
+@dataclass(frozen=True, kw_only=True, config=TABLE)
+class Export(Command):
+    """A script that makes arrays of what inference left."""
+
+    argv: kinds.Arguments
+    """command that writes it into {output}"""
+    timeout_s: kinds.Limit = 120
+
+
+@dataclass(frozen=True, kw_only=True, config=TABLE)
 class Pictures:
-    """
-    A reconstruction that is left as two grey pictures of 8 bits, one pixel per object pixel.
+    """A reconstruction that is left as two grey pictures of 8 bits, one pixel per object pixel."""
 
-    Attributes:
-        amplitude: file below the output of inference.
-        phase: file below the output of inference.
-        amplitude_range: values of black and white.
-        phase_range: the same, in radians.
-    """
-
-    amplitude: str
-    phase: str
-    amplitude_range: tuple[float, float]
-    phase_range: tuple[float, float]
+    amplitude: kinds.Below
+    """grey picture of the amplitude below {output}, one pixel per pixel"""
+    phase: kinds.Below
+    """grey picture of the phase below {output}"""
+    amplitude_range: kinds.Range = (0.0, 1.0)
+    """values of black and white"""
+    phase_range: kinds.Range = (-3.141592653589793, 3.141592653589793)
+    """the same, radians"""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=TABLE)
+class Reconstruction:
+    """What inference leaves, and how it is read."""
+
+    path: kinds.Below = "reconstruction.npz"
+    """NPZ file below {output}"""
+    object: kinds.Name = "object"
+    """its complex object"""
+    overlap: kinds.Text = "overlap"
+    """its overlap count; empty: it has none"""
+    crop: kinds.Text = "crop"
+    """its row0, row1, col0, col1 in the object; empty: it has none"""
+    min_phase_correlation: kinds.Number
+    """what must be reached; a flat object has 0"""
+    pictures: Pictures | None = None
+    """a target that leaves pictures only: 8 bits a pixel, so nothing finer than range/255 is judged"""
+    export: Export | None = None
+    """a script that turns what inference left into the NPZ file of `path`"""
+
+    @staticmethod
+    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+        """Pictures and an export."""
+        if "pictures" in table and "export" in table:
+            sentence = "[reconstruction] has pictures and export; allowed: one of them; arrays say more than pictures"
+            yield Problem(path=("pictures",), sentence=sentence)
+
+
+@dataclass(frozen=True, kw_only=True, config=TABLE)
+class Summary:
+    """Where training says the hash of what the network was given."""
+
+    path: kinds.Below = "summary.json"
+    """JSON file below {output} of training"""
+    input_hash: kinds.Name = "input_sha256"
+    """its entry with the hash"""
+    device: kinds.Text = ""
+    """its entry, a.b, with the work done on a GPU; without it a GPU lane fails"""
+
+
+@dataclass(frozen=True, kw_only=True, config=TABLE)
+class Suite:
+    """A target's own tests."""
+
+    path: kinds.Name
+    """folder of tests, relative to root"""
+    timeout_s: kinds.Limit = 900
+    memory_mib: kinds.Memory = 0
+
+
+@dataclass(frozen=True, kw_only=True, config=TABLE)
+class Job:
+    """What is run."""
+
+    fixtures: kinds.Names
+    """names of the inventory; they hold the same data, in several layouts"""
+    n_images: Whole
+    """value of {n_images}"""
+    nepochs: Whole
+    """value of {nepochs}"""
+    gridsize: Whole = 1
+    """value of {gridsize}"""
+    batch_size: Whole = 16
+    """value of {batch_size}"""
+    seed: kinds.Seed = 42
+    """value of {seed}"""
+
+
+@dataclass(frozen=True, kw_only=True, config=TABLE)
 class OptionProbe:
-    """
-    An option that must have an effect.
+    """An option that must have an effect: the command runs with and without it."""
 
-    Attributes:
-        argv: the option with its value, appended to the command's own arguments.
-        changes: what must differ: `"files"` (names of the files left) or `"output"` (what is printed).
-        command: `"train"` or `"infer"`.
-    """
-
-    argv: tuple[str, ...]
-    changes: str
-    command: str
+    argv: kinds.Arguments
+    """the option, with its value"""
+    changes: kinds.Changes
+    """what must differ: the names of the files left, or what it prints"""
+    command: kinds.Step = "train"
+    """which command has the option"""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=TABLE)
 class MLflow:
-    """
-    How a target's tracking is switched.
+    """How a target's tracking is switched."""
 
-    Attributes:
-        on: arguments of train with tracking; they come in the place of `off`.
-        off: arguments of train without; they come in the place of `on`.
-        store: what tracking leaves below the output folder.
-    """
+    on: kinds.Extra = ()
+    """arguments of train with tracking, in the place of off"""
+    off: kinds.Extra = ()
+    """arguments of train without, in the place of on"""
+    store: kinds.Below = "mlruns"
+    """what tracking leaves below {output}, and nowhere else"""
 
-    on: tuple[str, ...]
-    off: tuple[str, ...]
-    store: str
+    @staticmethod
+    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+        """A switch that switches nothing."""
+        on, off = table.get("on", []), table.get("off", [])
+        if on == off:
+            sentence = f"checks.mlflow has the same arguments on and off: {on!r}; say what differs"
+            yield Problem(path=(), sentence=sentence)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=TABLE)
 class InputDump:
-    """
-    How the network's input is had as an array.
+    """How the network's input is had as an array."""
 
-    Attributes:
-        argv: arguments of train that ask for it.
-        path: NPY or NPZ file below the output of training.
-        key: its array in an NPZ file, else "".
-    """
-
-    argv: tuple[str, ...]
-    path: str
-    key: str
+    argv: kinds.Extra = ()
+    """arguments of train that ask for it"""
+    path: kinds.Below
+    """NPY or NPZ file below {output} of training"""
+    key: kinds.Text = ""
+    """its array in an NPZ file"""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=TABLE)
 class Checks:
-    """
-    What the black-box checks may rely on; each part is None or empty where the target has no such thing.
+    """What the black-box checks may rely on; each part is None or empty where the target has no such thing."""
 
-    Attributes:
-        seed_flag: arguments of train that set the seed, with `{seed}`; appended where they do not stand already.
-        options: options that must have an effect.
-        legacy_layout: `True` it must be read, `False` it is not tried, `"refused"` it must be refused.
-        mlflow: how tracking is switched.
-        input_dump: how the network's input is had.
-        known_failures: the list of known failures.
-    """
-
-    seed_flag: tuple[str, ...] = ()
-    options: tuple[OptionProbe, ...] = ()
-    legacy_layout: bool | str = True
+    seed_flag: kinds.Extra = ()
+    """arguments of train that set {seed}; empty: it has none"""
+    legacy_layout: kinds.Layout = True
+    """the legacy transposed layout is read, not tried (false), or must be refused"""
+    known_failures: kinds.Place = None
+    """list of known failures, relative to the target file"""
+    option: tuple[OptionProbe, ...] = ()
+    """an option that must have an effect: the command runs with and without it"""
     mlflow: MLflow | None = None
+    """how tracking is switched"""
     input_dump: InputDump | None = None
-    known_failures: Path | None = None
+    """how the network's input is had as an array"""
+
+    @staticmethod
+    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+        """A seed option without the seed."""
+        flag = table.get("seed_flag")
+        if isinstance(flag, list) and flag and not any("{seed}" in str(text) for text in flag):
+            sentence = 'checks.seed_flag has no {seed}: two seeds could not be told apart; write ["--seed", "{seed}"]'
+            yield Problem(path=("seed_flag",), sentence=sentence)
+
+
+@dataclass(frozen=True, kw_only=True, config=TABLE)
+class TargetFile(Versioned):
+    """A target file: a pipeline that the harness can drive. See docs/targets.md."""
+
+    target: Header
+    """who it is"""
+    install: Install | None = None
+    """its environment; without this table the harness's own interpreter is taken"""
+    train: Command
+    """trains"""
+    infer: Command
+    """reconstructs from {model}, in another process"""
+    device_probe: BareCommand | None = None
+    """exits with 0 only if a GPU computed; without it, --device cuda is refused"""
+    probe: Probe | None = None
+    """answers requests of the parity ladder; see docs/probe-kit.md"""
+    reconstruction: Reconstruction
+    """what inference leaves, and how it is read: arrays, or two pictures, or arrays by an export"""
+    summary: Summary | None = None
+    """where training says the hash of what the network was given; without this table it does not"""
+    suite: Suite | None = None
+    """its own tests"""
+    job: Job
+    """what is run"""
+    checks: Checks = Checks()
+    """what the black-box checks may rely on"""
+    environment: dict[str, kinds.Variable] = Field(default={})
+    """variables that its commands get"""
+
+    @staticmethod
+    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+        """Variables by which the harness isolates and observes a command."""
+        given = table.get("environment")
+        for name in filter(is_reserved, given if isinstance(given, dict) else ()):
+            sentence = f"[environment] {name} is the harness's own; allowed: any other variable; take it out"
+            yield Problem(path=("environment", name), sentence=sentence)

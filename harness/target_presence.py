@@ -10,17 +10,18 @@ import shutil
 from pathlib import Path
 
 from harness import environment, target_program
-from harness.targets import Command, Target
+from harness.target_parts import BareCommand, Command
+from harness.targets import Target
 from ptycho.errors import InfrastructureError
 
 
-def commands(target: Target) -> dict[str, Command]:
+def commands(target: Target) -> dict[str, BareCommand | Command]:
     """The target's commands by the name of their table."""
     named = {
         "train": target.train,
         "infer": target.infer,
         "device_probe": target.device_probe,
-        "probe": target.probe.command if target.probe else None,
+        "probe": target.probe,
         "reconstruction.export": target.export,
     }
     return {name: command for name, command in named.items() if command is not None}
@@ -39,7 +40,7 @@ def _has_module(root: Path, module: str) -> bool:
     return place.with_name(f"{place.name}.py").is_file() or (place / "__main__.py").is_file()
 
 
-def _missing(target: Target, name: str, command: Command) -> str | None:
+def _missing(target: Target, name: str, command: BareCommand | Command) -> str | None:
     argv = [word.replace("{root}", str(target.root)) for word in command.argv]
     program = target_program.parse(argv)
     if program.module and not _has_module(target.root, program.module):

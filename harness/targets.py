@@ -3,44 +3,21 @@ A target: a pipeline that the harness can drive, described by a TOML file and by
 
 The backends of this repository are described by the same kind of file as anybody's checkout; no code here or elsewhere
 in the harness knows their names. Everything wrong with a file is collected and reported at once, with the line. What
-a file may say is `harness.target_schema`.
+a file may say is `harness.target_parts`.
 """
 
 import os
 import sys
-import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from harness import environment, target_reading
+from harness import environment, toml_model
 from harness.supervision.limits import Limits
-from harness.target_lines import Lines
-from harness.target_parts import Checks, Command, InputDump, Install, MLflow, OptionProbe, Pictures, Probe
-from harness.target_reading import Problem
-from harness.target_schema import PLACEHOLDERS
+from harness.target_parts import BareCommand, Checks, Command, Export, Install, Pictures, Probe, TargetFile
 from ptycho.errors import UsageError
 
-__all__ = [
-    "BUILT_IN",
-    "PLACEHOLDERS",
-    "Checks",
-    "Command",
-    "InputDump",
-    "Install",
-    "MLflow",
-    "OptionProbe",
-    "Pictures",
-    "Probe",
-    "Target",
-    "built_in",
-    "fill",
-    "load",
-]
-
 BUILT_IN = Path(__file__).parent / "targets"
-KIT = Path(__file__).resolve().parent / "kit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +61,12 @@ class Target:
     install: Install | None
     train: Command
     infer: Command
-    device_probe: Command | None
+    device_probe: BareCommand | None
     probe: Probe | None
     reconstruction: str
     reconstruction_keys: Mapping[str, str]
     pictures: Pictures | None
-    export: Command | None
+    export: Export | None
     summary: str | None
     input_hash_key: str
     device_key: str
@@ -113,165 +90,70 @@ def load(path: Path) -> Target:
     Raises:
         UsageError: with every problem, its line and what to do.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
-    except OSError as error:
-        raise UsageError(f"target {path}: {error.strerror}; give the path of a target's TOML file") from error
-    except ValueError as error:
-        raise UsageError(f"target {path} is not TOML: {error}") from error
-    problems: list[Problem] = []
-    tables = target_reading.read(document, problems)
-    problems += _combinations(tables)
-    root = _expanded(path.parent, tables.get("target", {}).get("root"), ("target", "root"), problems)
-    python = _expanded(path.parent, tables.get("install", {}).get("python"), ("install", "python"), problems)
+    source = toml_model.Source(path, TargetFile, "target")
+    root = _expanded(source, "target", "root")
+    python = _expanded(source, "install", "python")
     if root is not None and not root.is_dir():
         sentence = f"target.root is {root}, which is no folder; name the folder that holds the target's packages"
-        problems.append(Problem(path=("target", "root"), sentence=sentence))
-    if problems:
-        lines = Lines(text)
-        found = sorted({(lines.of(problem.path, problem.value), problem.sentence) for problem in problems})
-        listed = "\n".join(f"  - line {line}: {sentence}" for line, sentence in found)
-        raise UsageError(f"target {path} cannot be used:\n{listed}")
+        source.add(("target", "root"), sentence)
+    file = source.checked()
     assert root is not None
-    return _assemble(path.absolute(), root.resolve(), python, tables)
+    return _assemble(path.absolute(), root.resolve(), python, file)
 
 
-def _expanded(folder: Path, given: object, where: tuple[str, str], problems: list[Problem]) -> Path | None:
+def _expanded(source: toml_model.Source[TargetFile], table: str, key: str) -> Path | None:
     """A path relative to the target file, in which `$VARIABLE` may stand; None where none is given."""
+    holder = source.document.get(table)
+    given = holder.get(key) if isinstance(holder, dict) else None
     if not isinstance(given, str) or not given:
         return None
     text = os.path.expandvars(given)
     if "$" in text:
-        sentence = f"{'.'.join(where)} = {given!r} names a variable that is not set; export it, or write the path"
-        problems.append(Problem(path=where, sentence=sentence))
+        sentence = f"{table}.{key} = {given!r} names a variable that is not set; export it, or write the path"
+        source.add((table, key), sentence)
         return None
-    return folder / environment.expanded(Path(text))
+    return source.path.parent / environment.expanded(Path(text))
 
 
-def _combinations(tables: Mapping[str, Any]) -> list[Problem]:
-    """What is right key by key and contradicts itself as a whole."""
-    problems = []
-    install = tables.get("install", {})
-    given = [key for key in ("python", "lock", "requirements") if install.get(key)]
-    if len(given) > 1:
-        sentence = f"[install] has {', '.join(given)}; allowed: one of them; take the others out"
-        problems.append(Problem(path=("install", given[1]), sentence=sentence))
-    if install and not given and not install.get("packages"):
-        sentence = "[install] names nothing to install; add python, lock, requirements or packages, or take it out"
-        problems.append(Problem(path=("install",), sentence=sentence))
-    if install.get("python") and install.get("packages"):
-        sentence = "[install] packages beside python: an interpreter of yours is not changed; take one of them out"
-        problems.append(Problem(path=("install", "packages"), sentence=sentence))
-    if "reconstruction.pictures" in tables and "reconstruction.export" in tables:
-        sentence = "[reconstruction] has pictures and export; allowed: one of them; arrays say more than pictures"
-        problems.append(Problem(path=("reconstruction", "pictures"), sentence=sentence))
-    flag = tables.get("checks", {}).get("seed_flag")
-    if isinstance(flag, list) and flag and not any("{seed}" in str(text) for text in flag):
-        sentence = 'checks.seed_flag has no {seed}: two seeds could not be told apart; write ["--seed", "{seed}"]'
-        problems.append(Problem(path=("checks", "seed_flag"), sentence=sentence))
-    mlflow = tables.get("checks.mlflow")
-    if mlflow is not None and mlflow.get("on") == mlflow.get("off"):
-        sentence = f"checks.mlflow has the same arguments on and off: {mlflow.get('on')!r}; say what differs"
-        problems.append(Problem(path=("checks", "mlflow"), sentence=sentence))
-    return problems
-
-
-def _command(table: Mapping[str, Any] | None) -> Command | None:
+def _install(root: Path, python: Path | None, table: Install | None) -> Install | None:
     if table is None:
         return None
-    return Command(
-        argv=tuple(map(_with_kit, table["argv"])),
-        timeout_s=float(table["timeout_s"]),
-        artifacts=tuple(table.get("artifacts", ())),
-        limits=_limits(table),
-    )
-
-
-def _limits(table: Mapping[str, Any]) -> Limits:
-    phases = {phase: float(seconds) for phase, seconds in table.get("phase_timeout_s", {}).items()}
-    return Limits(phase_s=phases, memory_mib=table.get("memory_mib") or None)
-
-
-def _with_kit(text: str) -> str:
-    """The one placeholder that is the same for everybody; its braces are doubled, since the others are filled later."""
-    return text.replace("{kit}", str(KIT).replace("{", "{{").replace("}", "}}"))
-
-
-def _install(root: Path, python: Path | None, table: Mapping[str, Any] | None) -> Install | None:
-    if table is None:
-        return None
-    return Install(
+    return replace(
+        table,
         python=None if python is None else Path(os.path.abspath(python)),  # noqa: PTH100  # a link is the environment
-        requirements=tuple(root / name for name in table["requirements"]),
-        lock=root / table["lock"] if table["lock"] else None,
-        packages=tuple(table["packages"]),
-        base=table["base"],
-        torch_backend=table["torch_backend"],
-        timeout_s=float(table["timeout_s"]),
+        requirements=tuple(root / name for name in table.requirements),
+        lock=root / table.lock if table.lock else None,
     )
 
 
-def _pictures(table: Mapping[str, Any] | None) -> Pictures | None:
-    if table is None:
-        return None
-    (dark, bright), (low, high) = table["amplitude_range"], table["phase_range"]
-    return Pictures(
-        amplitude=table["amplitude"],
-        phase=table["phase"],
-        amplitude_range=(float(dark), float(bright)),
-        phase_range=(float(low), float(high)),
-    )
-
-
-def _checks(folder: Path, tables: Mapping[str, Any]) -> Checks:
-    plain = tables.get("checks")
-    if plain is None:
-        return Checks()
-    mlflow, dump = tables.get("checks.mlflow"), tables.get("checks.input_dump")
-    return Checks(
-        seed_flag=tuple(plain["seed_flag"]),
-        options=tuple(OptionProbe(**row | {"argv": tuple(row["argv"])}) for row in tables.get("checks.option", ())),
-        legacy_layout=plain["legacy_layout"],
-        mlflow=mlflow and MLflow(on=tuple(mlflow["on"]), off=tuple(mlflow["off"]), store=mlflow["store"]),
-        input_dump=dump and InputDump(argv=tuple(dump["argv"]), path=dump["path"], key=dump["key"]),
-        known_failures=folder / plain["known_failures"] if plain["known_failures"] else None,
-    )
-
-
-def _assemble(path: Path, root: Path, python: Path | None, tables: Mapping[str, Any]) -> Target:
-    train, infer = _command(tables["train"]), _command(tables["infer"])
-    assert train is not None
-    assert infer is not None
-    reconstruction, job, suite = tables["reconstruction"], tables["job"], tables.get("suite")
-    summary, probe, answering = tables.get("summary"), tables.get("probe"), _command(tables.get("probe"))
+def _assemble(path: Path, root: Path, python: Path | None, file: TargetFile) -> Target:
+    reconstruction, job, suite, summary = file.reconstruction, file.job, file.suite, file.summary
+    known = file.checks.known_failures
     return Target(
-        name=tables["target"]["name"],
-        framework=tables["target"]["framework"],
+        name=file.target.name,
+        framework=file.target.framework,
         file=path,
         root=root,
-        install=_install(root, python, tables.get("install")),
-        train=train,
-        infer=infer,
-        device_probe=_command(tables.get("device_probe")),
-        probe=Probe(command=answering, quantities=tuple(probe["quantities"]), sources=tuple(probe["sources"]))
-        if probe and answering
-        else None,
-        reconstruction=reconstruction["path"],
-        reconstruction_keys={name: reconstruction[name] for name in ("object", "overlap", "crop")},
-        pictures=_pictures(tables.get("reconstruction.pictures")),
-        export=_command(tables.get("reconstruction.export")),
-        summary=summary["path"] if summary else None,
-        input_hash_key=summary["input_hash"] if summary else "",
-        device_key=summary["device"] if summary else "",
-        suite=root / suite["path"] if suite else None,
-        suite_timeout_s=float(suite["timeout_s"]) if suite else 0.0,
-        suite_limits=_limits(suite or {}),
-        fixtures=tuple(job["fixtures"]),
-        settings={name: job[name] for name in ("n_images", "nepochs", "gridsize", "batch_size", "seed")},
-        min_phase_correlation=float(reconstruction["min_phase_correlation"]),
-        checks=_checks(path.parent, tables),
-        environment={name: _with_kit(text) for name, text in tables.get("environment", {}).items()},
+        install=_install(root, python, file.install),
+        train=file.train,
+        infer=file.infer,
+        device_probe=file.device_probe,
+        probe=file.probe,
+        reconstruction=reconstruction.path,
+        reconstruction_keys={name: getattr(reconstruction, name) for name in ("object", "overlap", "crop")},
+        pictures=reconstruction.pictures,
+        export=reconstruction.export,
+        summary=summary.path if summary else None,
+        input_hash_key=summary.input_hash if summary else "",
+        device_key=summary.device if summary else "",
+        suite=root / suite.path if suite else None,
+        suite_timeout_s=suite.timeout_s if suite else 0.0,
+        suite_limits=Limits(memory_mib=suite.memory_mib or None) if suite else Limits(),
+        fixtures=job.fixtures,
+        settings={name: getattr(job, name) for name in ("n_images", "nepochs", "gridsize", "batch_size", "seed")},
+        min_phase_correlation=reconstruction.min_phase_correlation,
+        checks=replace(file.checks, known_failures=path.parent / known if known else None),
+        environment=file.environment,
     )
 
 

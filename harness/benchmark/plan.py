@@ -5,13 +5,16 @@ The names come from `manifest.toml` and not from what pytest finds: a benchmark 
 """
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.benchmark.budget import BUDGET_S
 from ptycho.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.benchmark.manifest import Section
 
 VARIABLE = "PTYCHO_BENCHMARK_PLAN"
 MANIFEST = Path(__file__).with_name("manifest.toml")
@@ -59,7 +62,7 @@ def read(path: Path) -> Plan:
 
 def scans(*, quick: bool) -> list[str]:
     """Names of the scans of a session that names none."""
-    return [str(name) for name in _section(quick)["scans"]]
+    return list(_section(quick).scans)
 
 
 def names(sides: Sequence[str], scan_names: Sequence[str], *, quick: bool) -> tuple[str, ...]:
@@ -73,14 +76,17 @@ def names(sides: Sequence[str], scan_names: Sequence[str], *, quick: bool) -> tu
         raise UsageError("a benchmark needs a lane and a scan; allowed: --side torch or tf, --fixture NAME or FILE.npz")
     found = [
         name.format(side=side, scan=scan, last=scan_names[-1])
-        for name in _section(quick)["benchmarks"]
+        for name in _section(quick).benchmarks
         for side in sides
         for scan in scan_names
     ]
     return tuple(dict.fromkeys(found))
 
 
-def _section(quick: bool) -> Mapping[str, Sequence[str]]:
-    document = tomllib.loads(MANIFEST.read_text(encoding="utf-8"))
-    section: Mapping[str, Sequence[str]] = document["quick" if quick else "full"]
-    return section
+def _section(quick: bool) -> "Section":
+    # Late: a process that is measured reads its plan and no manifest.
+    from harness import toml_model
+    from harness.benchmark.manifest import BenchmarkManifest
+
+    manifest = toml_model.load(MANIFEST, BenchmarkManifest, "the manifest")
+    return manifest.quick if quick else manifest.full

@@ -30,7 +30,7 @@ def run(bench: Bench, fixture: str, path: Path, trials: Trials) -> None:
         path: its file.
         trials: the trainings without.
     """
-    for number, probe in enumerate(bench.target.checks.options, start=1):
+    for number, probe in enumerate(bench.target.checks.option, start=1):
         made, finished, folder = _with_option(bench, f"{fixture}-option-{number}", path, probe)
         subject = f"{probe.command} {' '.join(probe.argv)}"
         bench.outcome.findings.checked("option", subject)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.mutation import trial
-from harness.mutation.catalogue import GATES, Mutant
+from harness.mutation.catalogue import Mutant
+from harness.mutation.entry import GATES
 from harness.mutation.stage import Stage
 from harness.mutation.trial import Outcome, Trial
 from harness.several import several

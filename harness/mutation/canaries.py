@@ -13,7 +13,8 @@ from pathlib import Path
 from harness.events import EventLog
 from harness.interruption import Interruption
 from harness.mutation import campaign, catalogue, overlay
-from harness.mutation.catalogue import LADDER, Mutant
+from harness.mutation.catalogue import Mutant
+from harness.mutation.entry import LADDER
 from harness.mutation.stage import Stage, merged
 from harness.mutation.trial import Trial
 from harness.parity.hearing import Heard

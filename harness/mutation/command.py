@@ -25,7 +25,8 @@ from harness.mutation import (
     walk,
 )
 from harness.mutation.campaign import Score
-from harness.mutation.catalogue import FOLDER, LADDER, LANE, SELF_CHECK, Mutant
+from harness.mutation.catalogue import FOLDER, Mutant
+from harness.mutation.entry import LADDER, LANE, SELF_CHECK
 from harness.mutation.progress import Progress
 from harness.mutation.trial import Outcome, Trial
 from harness.runroot import RunRoot

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.mutation import anchor
 from harness.mutation.overlay import Edit
 
 FEW = 2
@@ -69,7 +70,8 @@ def spot(edit: Edit, root: Path) -> Spot:
     if not edit.file.endswith(".py"):
         return Spot(file=edit.file)
     same = sum(1 for length in range(1, len(edit.old) + 1) if edit.old[:length] == edit.new[:length])
-    changed = min(text.index(edit.old) + same, len(text) - 1)
+    (at,) = anchor.occurrences(text, edit.old, edit.function)
+    changed = min(at + same, len(text) - 1)
     line = text.count("\n", 0, changed) + 1
     holding = [
         node

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from harness.mutation import anchor
+
 PACKAGES = ("ptycho", "ptycho_torch", "ptycho_tf", "harness")
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
 
@@ -22,13 +24,16 @@ class Edit:
 
     Attributes:
         file: path below the root, with slashes.
-        old: text that occurs in it exactly once.
+        old: text that occurs exactly once in it, or in the function.
         new: what takes its place.
+        function: qualified name of the function or class in whose source `old` is looked for; "" for what lies in none,
+            None for the whole file.
     """
 
     file: str
     old: str
     new: str
+    function: str | None = None
 
 
 def copy(root: Path, place: Path, names: Iterable[str] = PACKAGES) -> Path:
@@ -97,10 +102,11 @@ def _edited(edits: Iterable[Edit], root: Path, found: list[str], *, compiles: bo
         text = texts.get(edit.file) or (root / path).read_text(encoding="utf-8")
         if edit.old == edit.new:
             found.append(f"{edit.file}: new is old")
-        elif (count := text.count(edit.old)) != 1:
-            found.append(f"{edit.file}: old occurs {count} times and not once: {edit.old[:60]!r}")
+        elif (sentence := _misplaced(edit, text)) is not None:
+            found.append(sentence)
         else:
-            texts[edit.file] = text.replace(edit.old, edit.new)
+            (at,) = anchor.occurrences(text, edit.old, edit.function)
+            texts[edit.file] = text[:at] + edit.new + text[at + len(edit.old) :]
     for file, text in texts.items():
         sentence = _broken(file, text)
         if compiles and sentence is not None:
@@ -108,6 +114,17 @@ def _edited(edits: Iterable[Edit], root: Path, found: list[str], *, compiles: bo
         elif not compiles and sentence is None:
             found.append(f"{file}: it compiles once it is changed, and the entry says that it does not")
     return texts
+
+
+def _misplaced(edit: Edit, text: str) -> str | None:
+    """Why an edit's text is not there exactly once."""
+    if edit.function is not None:
+        try:
+            return anchor.problem(text, edit.old, anchor.module_of(edit.file), edit.function)
+        except SyntaxError as error:
+            return f"{edit.file}: cannot be read for its functions: {error}; an edit before this one has broken it"
+    count = len(anchor.occurrences(text, edit.old, None))
+    return None if count == 1 else f"{edit.file}: old occurs {count} times and not once: {edit.old[:60]!r}"
 
 
 def _broken(file: str, text: str) -> str | None:

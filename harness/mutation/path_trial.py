@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from harness.mutation import accounts, copied, hints, ladder_trial, walk
 from harness.mutation.accounts import Account
-from harness.mutation.catalogue import LADDER, SELF_CHECK, Mutant
+from harness.mutation.catalogue import Mutant
+from harness.mutation.entry import LADDER, SELF_CHECK
 from harness.mutation.stage import Stage
 from harness.mutation.trial import Found, Planted
 from harness.mutation.walk import Walked

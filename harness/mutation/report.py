@@ -10,7 +10,7 @@ from typing import Any
 from harness import tables
 from harness.mutation.allclose import COMPARATORS, KEYS, KINDS, key
 from harness.mutation.campaign import Score
-from harness.mutation.catalogue import ENDING, GATES
+from harness.mutation.entry import ENDING, GATES
 from harness.mutation.trial import Outcome, Trial
 from harness.run_files import write_text
 

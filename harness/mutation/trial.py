@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.mutation import overlay
-from harness.mutation.catalogue import LADDER, LANE, SELF_CHECK, Mutant
+from harness.mutation.catalogue import Mutant
+from harness.mutation.entry import LADDER, LANE, SELF_CHECK
 from harness.mutation.stage import Stage
 from harness.removal import remove_tree
 from ptycho.probe import QUANTITIES

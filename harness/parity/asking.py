@@ -275,7 +275,7 @@ class _Asking:
     ) -> child.Finished:
         party, kept = self.party, self.kept
         values = {"python": party.python, "root": party.root, "cache": cell.cache}
-        argv = targets.fill(party.probe.command.argv, values)
+        argv = targets.fill(party.probe.argv, values)
         for _, path, out in asked:
             argv += ["--request", str(path), "--out", str(out)]
         token = f"{kept.token}-{label}"

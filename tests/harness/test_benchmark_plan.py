@@ -40,3 +40,19 @@ def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
     made.write(tmp_path / "plan.json")
     assert plan.read(tmp_path / "plan.json") == made
     assert plan.scans(quick=True) == ["small"]
+
+
+def test_everything_wrong_with_a_manifest_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "manifest.toml"
+    path.write_text(
+        '[full]\nscans = []\nbenchmarks = [\n  "a[{side}]",\n  "b[{sied}]",\n]\n[fast]\nscans = ["small"]\n'
+    )
+    monkeypatch.setattr(plan, "MANIFEST", path)
+    with pytest.raises(UsageError) as caught:
+        plan.scans(quick=False)
+    assert str(caught.value).splitlines()[1:] == [
+        "  - line 2: full.scans = []; allowed: a list of at least one text (scans of a session that names none)",
+        "  - line 5: unknown placeholder {sied} in 'b[{sied}]'; allowed: {side}, {scan}, {last}",
+        "  - line 7: unknown table [fast]; allowed: full, quick",
+        "  - line 8: table [quick] is missing: its short form; add it",
+    ]

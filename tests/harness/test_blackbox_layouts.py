@@ -12,6 +12,7 @@ from harness.blackbox.bench import Bench
 from harness.job import Attempt, attempt
 from harness.outcome import FixtureResult
 from harness.target_parts import Checks, Command
+from harness.target_schema import Layout
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def _misreading(label: str, command: Command, values: Mapping[str, object]) -> M
 
 @pytest.mark.parametrize("wanted", [True, False, "refused"])
 def test_a_layout_that_is_read_is_right_unless_it_is_declared_refused(
-    tmp_path: Path, scan: Path, wanted: bool | str
+    tmp_path: Path, scan: Path, wanted: Layout
 ) -> None:
     runner = Runner(folder=tmp_path, object_of=learning)
     where = bench(tmp_path, runner, checks=Checks(legacy_layout=wanted))
@@ -46,7 +47,7 @@ def test_a_layout_that_is_read_is_right_unless_it_is_declared_refused(
 
 @pytest.mark.parametrize(("wanted", "expected"), [(True, [("legacy-refused", "scan")]), ("refused", [])])
 def test_a_layout_that_is_refused_is_wrong_unless_it_is_declared(
-    tmp_path: Path, scan: Path, wanted: bool | str, expected: list[tuple[str, str]]
+    tmp_path: Path, scan: Path, wanted: Layout, expected: list[tuple[str, str]]
 ) -> None:
     where = bench(tmp_path, _refusing(tmp_path), checks=Checks(legacy_layout=wanted))
     assert expected == _twin(where, scan)

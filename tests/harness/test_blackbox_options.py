@@ -8,13 +8,14 @@ from fake_bench import Runner, bench, ids, learning
 from harness.blackbox import options, trials
 from harness.job import attempt
 from harness.target_parts import Checks, Command, OptionProbe
+from harness.target_schema import Changes, Step
 
 _FILE = Path("scan.npz")
 
 
-def _found(folder: Path, runner: Runner, changes: str, command: str = "train") -> list[tuple[str, str]]:
+def _found(folder: Path, runner: Runner, changes: Changes, command: Step = "train") -> list[tuple[str, str]]:
     probe = OptionProbe(argv=("--curve", "no"), changes=changes, command=command)
-    where = bench(folder, runner, checks=Checks(options=(probe,)))
+    where = bench(folder, runner, checks=Checks(option=(probe,)))
     main = attempt(where.target, "scan", _FILE, cells=where.cells, values=where.values, run=where.run)
     options.run(where, "scan", _FILE, trials.run(where, "scan", _FILE, main))
     assert where.outcome.findings.was_checked("option-ignored", f"{command} --curve no")
@@ -35,7 +36,7 @@ def test_an_option_that_changes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["train", "infer"])
-def test_an_option_that_changes_what_is_printed(tmp_path: Path, command: str) -> None:
+def test_an_option_that_changes_what_is_printed(tmp_path: Path, command: Step) -> None:
     # The fake prints its own arguments.
     assert [] == _found(tmp_path, Runner(folder=tmp_path, object_of=learning), "output", command)
 

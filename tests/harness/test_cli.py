@@ -18,7 +18,10 @@ from harness import processes, runroot
 from ptycho.verdict import Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("torch", "tensorflow", "numpy", "rich", "scipy", "matplotlib", "psutil", "ptycho_torch", "ptycho_tf")
+HEAVY = (
+    *("torch", "tensorflow", "numpy", "rich", "scipy", "matplotlib", "psutil", "pydantic"),
+    *("ptycho_torch", "ptycho_tf"),
+)
 
 
 def _environment(workspace: Any) -> dict[str, str]:
@@ -64,6 +67,32 @@ def test_help_imports_nothing_heavy() -> None:
     assert "harness.cli" in imported
     assert imported & set(HEAVY) == set()
     assert "interrupted 130" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "torch", "--fixture", "small"], ""),
+        (["run", "torch", "--fixture", "smal"], "error: --fixture 'smal'; allowed: small, "),
+        (["run", "--target", "harness/targets/torch.toml"], ""),
+        (["run", "--target", "no.toml"], "error: --target no.toml is no file"),
+    ],
+)
+def test_a_command_line_is_looked_at_without_pydantic(words: list[str], said: str) -> None:
+    # The session's interpreter asks before an environment is built, and may have nothing but nox.
+    code = "import sys; sys.modules['pydantic'] = None; from harness.cli import main; sys.exit(main(sys.argv[1:]))"
+    argv = [sys.executable, "-c", code, "check-options", *words]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr[: len(said)]) == (2 if said else 0, said)
+    assert bool(done.stderr) == bool(said)
+
+
+def test_without_pydantic_a_target_is_not_read_and_the_package_is_named() -> None:
+    code = "import sys; sys.modules['pydantic'] = None; from harness.cli import main; sys.exit(main(sys.argv[1:]))"
+    argv = [sys.executable, "-c", code, "run", "torch"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == Verdict.INFRA
+    assert done.stderr.startswith("error: the package pydantic")
 
 
 def test_json_is_the_whole_output_and_the_exit_code_is_the_verdict(workspace: Any) -> None:

@@ -130,16 +130,20 @@ def test_everything_wrong_with_a_manifest_is_said_at_once(tmp_path: Path) -> Non
     )
     with pytest.raises(UsageError) as caught:
         load(path)
+    what = "allowed: a whole number from 1 (by module and name: how many of a test's cases there are at least)"
     assert str(caught.value).splitlines()[1:] == [
-        "  - unknown key 'test'; allowed: tests, may_skip",
-        "  - [tests.'t.py'] test_a: 0 is no number of tests; allowed: 1 and more",
-        "  - [tests.'t.py'] test_b: True is no number of tests; allowed: 1 and more",
-        "  - [may_skip] t.py::test_c: give the reason as text, not ''",
-        "  - [may_skip] t.py::test_d: there is no such test under [tests]",
+        "  - line 1: unknown key 'test'; did you mean 'tests'? allowed: tests, may_skip",
+        f"""  - line 3: tests."t.py".test_a = 0; {what}""",
+        f"""  - line 4: tests."t.py".test_b = True; {what}""",
+        """  - line 7: may_skip."t.py::test_c" = ''; allowed: text, not empty (why a test may skip, by its node id)""",
+        "  - line 8: [may_skip] t.py::test_d: there is no such test under [tests]",
     ]
 
 
-@pytest.mark.parametrize(("text", "said"), [("", "it lists no test"), ("[tests", "cannot be read")])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("", "it lists no test"), ("[tests", "is not TOML"), ("tests = 3", r"tests = 3 is not a table; write \[tests\]")],
+)
 def test_an_empty_or_broken_manifest_is_refused(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "fake.toml"
     path.write_text(text)

@@ -91,13 +91,15 @@ def test_committed_fixture_keeps_the_contract_and_is_what_the_inventory_says() -
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"colour": "red"}, "fixture 'scan': unknown key 'colour'; allowed: name, kind"),
-        ({"owner": None}, "fixture 'scan': owner is missing"),
-        ({"patterns": "4"}, "fixture 'scan': patterns = '4'; allowed: a whole number"),
+        ({"colour": "red"}, "line 13: fixture 'scan': unknown key 'colour'; allowed: name, kind"),
+        ({"owner": None}, "line 1: fixture 'scan': [[fixture]] lacks 'owner': whose it is; add owner = …"),
+        ({"patterns": "4"}, "line 7: fixture 'scan': patterns = '4'; allowed: a whole number from 1 (M)"),
         ({"purpose": ""}, "fixture 'scan': purpose = ''; allowed: text, not empty"),
-        ({"kind": "lost"}, "kind = 'lost'; allowed: committed, made, slot, external"),
-        ({"layout": "round"}, "layout = 'round'; allowed: canonical, legacy, cxi, ptychodus"),
-        ({"side": 0}, "side = 0; allowed: 1 or more"),
+        ({"kind": "lost"}, 'kind = \'lost\'; allowed: "committed", "made", "slot" or "external"'),
+        ({"layout": "round"}, 'layout = \'round\'; allowed: "canonical", "legacy", "cxi" or "ptychodus"'),
+        ({"side": 0}, "side = 0; allowed: a whole number from 1"),
+        ({"owner": 3}, "owner = 3; allowed: text, not empty (whose it is)"),
+        ({"name": "python"}, "name = 'python'; allowed: lower-case letters, digits and _, not python or output"),
         ({"name": "Scan 1"}, "name = 'Scan 1'; allowed: lower-case letters"),
         ({"path": "datasets/../scan.npz"}, "allowed: a file below datasets/, without .."),
         ({"path": "/scan.npz"}, "allowed: a file below datasets/, without .."),
@@ -117,7 +119,7 @@ def test_refuses_entry(tmp_path: Path, entry: Entry, message: str) -> None:
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize(("key", "what"), [("name", "name 'scan'"), ("path", "path"), ("sha256", "digest 'sha256:")])
+@pytest.mark.parametrize(("key", "what"), [("name", "name 'scan'"), ("path", "path"), ("sha256", "sha256 '")])
 def test_refuses_two_fixtures_with_one(tmp_path: Path, key: str, what: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         _load(tmp_path, {}, OTHER | {key: ENTRY[key]})
@@ -131,6 +133,35 @@ def test_refuses_file(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(ConfigurationError, match=r"inventory\.toml"):
         inventory.load(path)
+
+
+def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        _load(tmp_path, {"kind": "lost", "path": "/scan.npz", "side": 0, "make": ["true", "{later}"]}, ENTRY)
+    assert [line.partition(": ")[2].partition(";")[0] for line in str(caught.value).splitlines()[1:]] == [
+        "fixture 'scan': kind = 'lost'",
+        "fixture 'scan': path = '/scan.npz'",
+        "fixture 'scan': side = 0",
+        "fixture 'scan': make names no {output}",
+        "fixture 'scan': make reads 'later'",
+        "fixture 'scan': name 'scan' is also that of fixture 'scan'",
+        f"fixture 'scan': sha256 {ENTRY['sha256']!r} is also that of fixture 'scan'",
+    ]
+
+
+def test_a_newer_inventory_is_refused_by_its_number(tmp_path: Path) -> None:
+    path = _write(tmp_path, {})
+    path.write_text("schema = 2\n" + path.read_text())
+    with pytest.raises(ConfigurationError, match="schema = 2 is newer than this harness, which reads inventory files"):
+        inventory.load(path)
+
+
+def test_names_are_had_without_a_check(tmp_path: Path) -> None:
+    assert inventory.names(_write(tmp_path, {"kind": "lost"})) == ("scan",)
+    assert inventory.names() == tuple(inventory.load().fixtures)
+    (tmp_path / "datasets" / "inventory.toml").write_text("fixture = 3")
+    with pytest.raises(ConfigurationError, match=r"is no inventory: .* ask: python -m harness fixtures list"):
+        inventory.names(tmp_path / "datasets" / "inventory.toml")
 
 
 def test_search_path_is_looked_at_after_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,4 +254,4 @@ def test_one_name_for_different_bytes_is_a_conflict() -> None:
 def test_import_is_light() -> None:
     code = "import harness.inventory, harness.making, harness.fixture_commands, sys; print(*sorted(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
-    assert [] == sorted({"numpy", "rich", "tomllib", "scipy"} & set(found.stdout.split()))
+    assert [] == sorted({"numpy", "rich", "tomllib", "scipy", "pydantic"} & set(found.stdout.split()))

@@ -10,7 +10,7 @@ from harness import job
 from harness.child import Finished
 from harness.outcome import FixtureResult
 from harness.supervision.limits import Stop
-from harness.targets import Command
+from harness.target_parts import Command
 from ptycho.verdict import Verdict
 
 
@@ -67,7 +67,7 @@ def test_what_a_limit_ended_is_a_finding_with_its_own_verdict_and_where_it_was(t
 
 
 def test_artifacts_must_be_there_fresh_and_not_empty(tmp_path: Path) -> None:
-    command = Command(argv=(), timeout_s=1, artifacts=("good", "absent", "empty", "stale"))
+    command = Command(argv=("x",), timeout_s=1, artifacts=("good", "absent", "empty", "stale"))
     for name, text in (("good", "x"), ("empty", ""), ("stale", "x")):
         (tmp_path / name).write_text(text)
     os.utime(tmp_path / "stale", (900, 900))

@@ -66,10 +66,11 @@ def test_a_list_that_cannot_be_used_names_everything_at_once(tmp_path: Path) -> 
         known_failures.load(_list(tmp_path, "stray = 1\n" + text))
     message = str(caught.value)
     for part in (
-        "unknown table 'stray'; allowed: [[known]]",
-        "entry 1: unknown key 'owner'; allowed: id, subject, reason",
-        "entry 1: reason = ' '; allowed: text, not empty",
-        "entry 1: id = 'mirrored' is no finding; allowed: exit-code, ",
+        "line 1: unknown key 'stray'; allowed: known, schema",
+        "line 5: known 'mirrored': unknown key 'owner'; allowed: id, subject, reason",
+        "line 4: known 'mirrored': reason = ' '; allowed: text, not empty (why it is lived with)",
+        "line 3: known 'mirrored': id = 'mirrored'; allowed: \"exit-code\", ",
+        "line 10: known 'unseeded': it is entry 2 for unseeded; keep one",
     ):
         assert part in message
 
@@ -77,8 +78,9 @@ def test_a_list_that_cannot_be_used_names_everything_at_once(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (2 * _ENTRY.format(id="unseeded", subject=""), "unseeded is there 2 times; keep one"),
-        ("known = 3", r"known must be \[\[known\]\] tables"),
+        (2 * _ENTRY.format(id="unseeded", subject="small"), "it is entry 2 for unseeded of small; keep one"),
+        ("known = 3", r"known = 3 is not a list of tables; write \[\[known\]\]"),
+        ("schema = 2", "schema = 2 is newer than this harness, which reads known failures files up to schema 1"),
         ("[[known", "is not TOML"),
     ],
 )

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from harness import making
-from harness.inventory import DriftError, Fixture, Inventory
+from harness.fixture_schema import Fixture, Kind
+from harness.inventory import DriftError, Inventory
 from ptycho.errors import PtychoError, UsageError
 
 WRITE = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])"
 COPY = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(pathlib.Path(sys.argv[2]).read_text() + '!')"
 
 
-def _fixture(name: str, content: str, *command: str, kind: str = "made", folder: str = "datasets") -> Fixture:
+def _fixture(name: str, content: str, *command: str, kind: Kind = "made", folder: str = "datasets") -> Fixture:
     return Fixture(
         name=name,
         kind=kind,

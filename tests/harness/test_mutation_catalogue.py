@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.mutation import catalogue
-from harness.mutation.catalogue import FOLDER, LADDER, LANE, SELF_CHECK, Mutant
+from harness.mutation import catalogue, entry
+from harness.mutation.catalogue import FOLDER, Mutant
+from harness.mutation.entry import LADDER, LANE, SELF_CHECK
 from ptycho.errors import UsageError
 from ptycho.fingerprint import ROOT
 
@@ -53,7 +54,7 @@ def test_the_edits_are_of_every_kind_on_both_sides() -> None:
     edits = catalogue.load(FOLDER / catalogue.EDITS)
     assert len(edits) == EDITS
     assert {(mutant.guilty, mutant.kind) for mutant in edits} == {
-        (side, kind) for side in ("torch", "tf") for kind in catalogue.KINDS
+        (side, kind) for side in ("torch", "tf") for kind in entry.KINDS
     }
     assert all(mutant.spot is not None and mutant.dies_at in LADDER for mutant in edits)
 

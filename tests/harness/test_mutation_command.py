@@ -15,7 +15,7 @@ from ptycho.errors import InfrastructureError, UsageError
 ENTRY = """
 [[mutant]]
 id = "factor-{side}"
-file = "{file}"
+in = "ptycho_{side}.fault"
 old = "FACTOR = 1.0"
 new = "FACTOR = 1.001"
 dies_at = "{dies_at}"
@@ -39,7 +39,7 @@ def options(tmp_path: Path, *, dies_at: str = "R4", line: str = planted.LINE, **
     (checkout / planted.FILES["tf"]).write_text(line)
     folder = tmp_path / "catalogue"
     folder.mkdir()
-    (folder / "a.toml").write_text(ENTRY.format(side="torch", file=planted.FILES["torch"], dies_at=dies_at))
+    (folder / "a.toml").write_text(ENTRY.format(side="torch", dies_at=dies_at))
     (checkout / "README.md").write_text(f"{readme.BEGIN}\n{readme.END}\n")
     interpreter = str(planted.python(tmp_path / "python"))
     given: dict[str, object] = {

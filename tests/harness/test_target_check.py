@@ -66,7 +66,7 @@ def test_a_command_that_cannot_say_is_no_pass(workspace: Any, line: str, verdict
     assert train.problems[0].startswith(sentence)
     # A reader who is sent to an output finds it; nothing else stays, and no run of nothing.
     left = [path for path in (workspace.root / "runs").rglob("*") if path.is_file()]
-    assert {"train-help.log", "infer-help.log", "run.json"} >= {path.name for path in left}
+    assert {"train-help.log", "infer-help.log", "run.json", "run.lock"} >= {path.name for path in left}
     assert (str(workspace.root) in train.problems[0]) is any(path.name == "train-help.log" for path in left)
     assert [] == [run for run in runroot.find(workspace.root) if run.events.exists() or run.is_empty]
 

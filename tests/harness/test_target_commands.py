@@ -84,7 +84,9 @@ def test_init_writes_what_check_accepts_and_leaves_the_checkout_alone(workspace:
 def test_init_prints_instead_where_asked(workspace: Any) -> None:
     foreign_checkout.write(workspace.path / "checkout")
     done = _harness(workspace, "init", str(workspace.path / "checkout"), "--stdout")
-    assert done.stdout.startswith("# Written by `harness target init` from the source of checkout.\n")
+    schema, written, *_ = done.stdout.splitlines()
+    assert schema == f"#:schema {(ROOT / 'docs' / 'schemas' / 'target.schema.json').as_uri()}"
+    assert written == "# Written by `harness target init` from the source of checkout."
     assert _listing(workspace.cwd) == []
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from harness import targets
 from harness.supervision.limits import Limits
+from harness.target_parts import Checks, InputDump, MLflow, OptionProbe, Pictures
+from harness.target_schema import KIT
 from ptycho.errors import UsageError
 from ptycho.probe import QUANTITIES
 
@@ -37,7 +39,7 @@ def test_the_files_for_ptychopinn_load_where_its_checkout_is_named(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PTYCHOPINN", raising=False)
-    with pytest.raises(UsageError, match=r"line 7: target.root = '\$PTYCHOPINN' names a variable that is not set"):
+    with pytest.raises(UsageError, match=r"line 8: target.root = '\$PTYCHOPINN' names a variable that is not set"):
         targets.load(targets.built_in(name))
     monkeypatch.setenv("PTYCHOPINN", str(tmp_path))
     target = targets.load(targets.built_in(name))
@@ -48,7 +50,7 @@ def test_the_files_for_ptychopinn_load_where_its_checkout_is_named(
     assert (target.install.base, target.install.torch_backend) == ("python3.11", "cpu")
     # The arrays are had from a second inference with the same options, and not from its pictures.
     assert target.export is not None
-    assert Path(target.export.argv[1]) == targets.KIT / "drawn_arrays.py"
+    assert Path(target.export.argv[1]) == KIT / "drawn_arrays.py"
     rest = [word.replace("{cache}/drawn", "{output}") for word in target.export.argv[5:]]
     assert target.infer.argv[1:] == tuple(rest)
 
@@ -67,7 +69,7 @@ def test_defaults_and_optional_tables(tmp_path: Path) -> None:
     assert optional == (None, {}, None, None, None, None)
     assert target.settings == {"n_images": 1, "nepochs": 1, "gridsize": 1, "batch_size": 16, "seed": 42}
     assert (target.root, target.file, target.interpreter) == (tmp_path, path, Path(sys.executable))
-    assert target.checks == targets.Checks()
+    assert target.checks == Checks()
 
 
 def test_every_optional_part_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,21 +100,21 @@ python = "$SOMEWHERE/bin/python"
 """
     )
     target = targets.load(path)
-    assert target.pictures == targets.Pictures(
+    assert target.pictures == Pictures(
         amplitude="a.png",
         phase="p.png",
         amplitude_range=(0.0, 2.0),
         phase_range=(-3.141592653589793, 3.141592653589793),
     )
-    assert target.checks == targets.Checks(
+    assert target.checks == Checks(
         seed_flag=("--seed", "{seed}"),
-        options=(
-            targets.OptionProbe(argv=("--flag", "False"), changes="files", command="train"),
-            targets.OptionProbe(argv=("-v",), changes="output", command="infer"),
+        option=(
+            OptionProbe(argv=("--flag", "False"), changes="files", command="train"),
+            OptionProbe(argv=("-v",), changes="output", command="infer"),
         ),
         legacy_layout="refused",
-        mlflow=targets.MLflow(on=("--track",), off=(), store="mlruns"),
-        input_dump=targets.InputDump(argv=("--dump",), path="seen.npz", key="x"),
+        mlflow=MLflow(on=("--track",), off=(), store="mlruns"),
+        input_dump=InputDump(argv=("--dump",), path="seen.npz", key="x"),
         known_failures=tmp_path / "known.toml",
     )
     assert target.install is not None
@@ -150,7 +152,7 @@ def test_placeholders_are_filled() -> None:
         (
             "timeout_s = 60",
             "timeout_s = 60\nphase_timeout_s = { data = 0 }",
-            ["line 11: train.phase_timeout_s = {'data': 0}; allowed: seconds above 0 by phase"],
+            ["line 11: train.phase_timeout_s.data = 0; allowed: seconds above 0 by phase"],
         ),
         ('root = "."', 'root = "gone"', ["line 5: target.root is ", "gone, which is no folder"]),
         ('root = "."', 'root = "$NO_SUCH_VARIABLE"', ["line 5: target.root = '$NO_SUCH_VARIABLE' names a variable"]),

@@ -65,6 +65,7 @@ def test_a_broken_package_is_called_broken() -> None:
 
 def test_every_package_of_the_core_is_known() -> None:
     text = (ROOT / "pyproject.toml").read_text()
-    for name in ("numpy", "scipy", "safetensors", "scikit-image", "matplotlib", "rich", "psutil", "jinja2", "pytest"):
+    core = ("numpy", "scipy", "safetensors", "scikit-image", "matplotlib", "rich", "psutil", "jinja2", "pydantic")
+    for name in (*core, "pytest"):
         assert f'"{name}>=' in text
         assert name in packages.DISTRIBUTIONS.values()

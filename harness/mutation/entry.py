@@ -1,0 +1,125 @@
+"""What a file of the catalogue may say, as tables: mutants, equivalents, and the changes of text that make them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, Strict
+from pydantic.dataclasses import dataclass
+
+from harness.mutation import anchor
+from harness.parity.rungs import RUNGS
+from harness.toml_model import TABLE, Name, OneOf, Problem, Text, Versioned, Words, entries
+
+LADDER = tuple(rung.name for rung in RUNGS)
+SELF_CHECK, LANE = "R10", "lane"
+GATES = (*LADDER, SELF_CHECK, LANE)
+GUILTY = ("torch", "tf", "core", "harness")
+OWNERS = {"ptycho_torch": "torch", "ptycho_tf": "tf", "ptycho": "core", "harness": "harness"}
+GRIDSIZES, PRECISIONS = (1, 2), ("f64", "f32")
+KINDS = ("value", "shape", "type", "nan", "raises", "hangs", "killed")
+ENDING = ("raises", "hangs", "killed")
+"""Kinds of faults that keep a backend from answering, and are counted apart."""
+
+_OWNED = f"^({'|'.join(OWNERS)})"
+_PLACES = rf"{_OWNED}(\.[A-Za-z_]\w*)*(:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*)?$"
+_ID = "^[a-z0-9]+(-[a-z0-9]+)*$"
+Id = Annotated[str, Strict(), Field(pattern=_ID), Words("words of a-z and 0-9 with - between them")]
+Anchor = Annotated[str, Strict(), Field(pattern=_PLACES), Words(f"{anchor.WORDS}, in {', '.join(OWNERS)}")]
+DataFile = Annotated[str, Strict(), Field(pattern=f"{_OWNED}/.*$"), Words(f"a path in {', '.join(OWNERS)}")]
+
+
+@dataclass(frozen=True, kw_only=True, config=TABLE)
+class Change:
+    """One change of text."""
+
+    within: Anchor | None = Field(default=None, validation_alias="in")
+    """the function in whose source old occurs exactly once"""
+    file: DataFile | None = None
+    """a file that is not Python, in which old occurs exactly once"""
+    old: Text
+    """the text as it is"""
+    new: Text
+    """the text that takes its place"""
+
+    @staticmethod
+    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+        """No place, or two, or a place of the wrong sort."""
+        file = table.get("file")
+        if ("in" in table) == ("file" in table):
+            yield Problem(path=(), sentence='a change needs one of in and file; write in = "MODULE:FUNCTION"')
+        if isinstance(file, str) and file.endswith(".py"):
+            sentence = f'file = {file!r} is Python; write in = "{anchor.module_of(file)}:FUNCTION"'
+            yield Problem(path=("file",), sentence=sentence)
+
+
+@dataclass(frozen=True, kw_only=True, config=TABLE)
+class Entry:
+    """A planted fault: one change of text, or several."""
+
+    id: Id
+    """its name"""
+    within: Anchor | None = Field(default=None, validation_alias="in")
+    """the function in whose source old occurs exactly once"""
+    file: DataFile | None = None
+    """a file that is not Python, in which old occurs exactly once"""
+    old: Text | None = None
+    """the text as it is"""
+    new: Text | None = None
+    """the text that takes its place"""
+    edits: Annotated[tuple[Change, ...], Field(min_length=1)] | None = None
+    """a fault that needs several changes; in the place of in, old and new"""
+    guilty: Annotated[str, OneOf(GUILTY)]
+    """whose code is changed, and whom a verdict must name"""
+    story: Name
+    """what it does to users, and how it shows"""
+    dies_at: Annotated[str, OneOf(GATES)] | None = None
+    """of a mutant: the gate at or before which it must be found"""
+    proof: Name | None = None
+    """of an equivalent: why no input tells it from the original"""
+    gridsize: Annotated[int, OneOf(GRIDSIZES)] | None = None
+    """the only one at which it can show"""
+    precision: Annotated[str, OneOf(PRECISIONS)] = "f64"
+    """of the backends while it is tried"""
+    kind: Annotated[str, OneOf(KINDS)] | None = None
+    """of fault; whoever gives one is also asked for the place"""
+    where: Anchor | None = None
+    """where a failure must send its reader; by default to the first change"""
+    compiles: Annotated[bool, Strict(), Words("true or false")] = True
+    """false: the change is a syntax error"""
+
+    @staticmethod
+    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+        """A change by itself beside a list of changes, or neither."""
+        own = [key for key in ("in", "file", "old", "new") if key in table]
+        if "edits" not in table:
+            yield from Change.contradictions(table)
+            lacking = [key for key in ("old", "new") if key not in table]
+            yield from (Problem(path=(), sentence=f"{key} is missing; write a text") for key in lacking)
+        elif own:
+            yield Problem(path=(own[0],), sentence=f"edits beside {', '.join(own)}; give one or the other")
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Its changes of text, one after the other."""
+        place = {"in": self.within} if self.within else {"file": self.file}
+        return self.edits or (Change(**place, old=self.old or "", new=self.new or ""),)
+
+
+@dataclass(frozen=True, kw_only=True, config=TABLE)
+class CatalogueFile(Versioned):
+    """A file of the mutation catalogue. See docs/mutation.md."""
+
+    mutant: tuple[Entry, ...] = ()
+    """faults that must be found"""
+    equivalent: tuple[Entry, ...] = ()
+    """changes that no input tells from the original, and that must not be found"""
+
+    @staticmethod
+    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+        """A mutant that dies nowhere, an equivalent that dies somewhere."""
+        for kind, needed, other in (("mutant", "dies_at", "proof"), ("equivalent", "proof", "dies_at")):
+            for number, entry in entries(table, kind):
+                if needed not in entry:
+                    yield Problem(path=(kind, number), sentence=f"{needed} is missing; needed for every {kind}")
+                if other in entry:
+                    yield Problem(path=(kind, number, other), sentence=f"{other} belongs to no {kind}; take it out")

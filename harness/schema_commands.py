@@ -1,0 +1,40 @@
+"""
+`python -m harness schema`: the JSON Schemas of the files that users write.
+
+Registered without importing what the command needs: a command line must start at once.
+"""
+
+import argparse
+from pathlib import Path
+
+from ptycho.verdict import Verdict
+
+NAMES = ("target", "inventory", "known-failures", "catalogue")
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `schema` to the harness's parser."""
+    parser = subparsers.add_parser(
+        "schema",
+        help="print the JSON Schema of a target file, the inventory, known failures or the mutation catalogue",
+        description="JSON Schemas of the files that users write, made from the models that read them. An editor that "
+        "knows TOML completes a file whose first line is `#:schema` and the schema's place.",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("name", nargs="?", choices=NAMES, help="the file to describe")
+    what.add_argument("--write", type=Path, metavar="DIR", help="write all of them into a folder")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from harness import json_schemas
+
+    if args.write is None:
+        print(json_schemas.text(args.name), end="")
+        return int(Verdict.PASS)
+    args.write.mkdir(parents=True, exist_ok=True)
+    for name in json_schemas.MODELS:
+        place = args.write / json_schemas.path(name).name
+        place.write_text(json_schemas.text(name), encoding="utf-8")
+        print(place)
+    return int(Verdict.PASS)
