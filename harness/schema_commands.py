@@ -28,6 +28,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _run(args: argparse.Namespace) -> int:
     from harness import json_schemas
+    from ptycho.output import replacing
 
     if args.write is None:
         print(json_schemas.text(args.name), end="")
@@ -35,6 +36,7 @@ def _run(args: argparse.Namespace) -> int:
     args.write.mkdir(parents=True, exist_ok=True)
     for name in json_schemas.MODELS:
         place = args.write / json_schemas.path(name).name
-        place.write_text(json_schemas.text(name), encoding="utf-8")
+        with replacing(place) as file:
+            file.write(json_schemas.text(name).encode())
         print(place)
     return int(Verdict.PASS)

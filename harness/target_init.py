@@ -70,8 +70,10 @@ class Draft:
         """The file."""
         packages = sorted(path.parent.name for path in self.checkout.glob("ptycho*/__init__.py"))
         framework = self.train.framework or self.infer.framework or "unknown"
-        head = (
-            f"#:schema {json_schemas.path('target').as_uri()}\n"
+        schema = json_schemas.path("target")
+        # Editors read it; an installed harness comes without it.
+        head = f"#:schema {schema.as_uri()}\n" if schema.is_file() else ""
+        head += (
             f"# Written by `harness target init` from the source of {self.checkout.name}.\n"
             f"# Packages: {', '.join(packages) or 'none called ptycho*'}. "
             f"Next: python -m harness target check {self.name}.toml"
