@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from injected import bites
 
 from harness import origin
 
@@ -82,21 +83,24 @@ def test_a_folder_that_is_no_checkout_has_no_commit(tmp_path: Path) -> None:
     assert origin.stale(found, origin.again(found)) == []
 
 
+@pytest.mark.fault("code-unknown")
 def test_code_outside_git_is_known_by_its_files(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("one\n")
     found = origin.describe(root=tmp_path, locks=[], fixtures={}, device="cpu")
     assert (found["commit"], origin.stale(found, origin.again(found)), origin.unknown(found)) == (None, [], [])
     (tmp_path / "train.py").write_text("two\n")
+    bites(origin.describe(root=tmp_path, locks=[], fixtures={}, device="cpu")["commit"] is None, "git says nothing")
     (sentence,) = origin.stale(found, origin.again(found))
     assert sentence.startswith(f"code below {tmp_path}: the outcome is of sha256 ")
 
 
 @pytest.mark.parametrize("hide", ["skip-worktree", "assume-unchanged"])
+@pytest.mark.fault("code-unknown")
 def test_a_change_that_the_index_hides_is_seen(checkout: Path, hide: str) -> None:
     found = _describe(checkout)
     _git(checkout, "update-index", f"--{hide}", "code.py")
     (checkout / "code.py").write_text("x = 2\n")
-    assert found["commit"] == _describe(checkout)["commit"]
+    bites(found["commit"] == _describe(checkout)["commit"], "git does not see the change")
     (sentence,) = origin.stale(found, origin.again(found))
     assert sentence.startswith("code below ")
 
@@ -112,6 +116,7 @@ def test_a_package_that_git_ignores_is_seen(checkout: Path) -> None:
     assert len(origin.stale(found, origin.again(found))) == 1
 
 
+@pytest.mark.fault("code-unknown")
 def test_another_repository_of_the_environment_is_not_asked(
     checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,6 +127,9 @@ def test_another_repository_of_the_environment_is_not_asked(
     _git(other, "commit", "-q", "--allow-empty", "-m", "other")
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
     monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
+    argv = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
+    asked = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
+    bites(asked != found["commit"], "git is pointed at another repository")
     assert found == origin.again(found)
 
 

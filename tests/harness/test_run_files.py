@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from injected import bites
 
 from harness import run_files
 from ptycho.errors import InfrastructureError
@@ -50,8 +51,10 @@ def test_a_file_is_written_and_written_again(write: Callable[[Path], None], run:
 
 
 @pytest.mark.parametrize("write", WRITERS)
+@pytest.mark.fault("planted-reports")
 def test_a_planted_link_is_replaced_and_named(write: Callable[[Path], None], run: Path, precious: Path) -> None:
     (run / "logs" / "x").symlink_to(precious / "file")
+    bites((run / "logs" / "x").read_text() == "precious", "the name leads outside")
     write(run / "logs" / "x")
     assert (precious / "file").read_text() == "precious"
     assert not (run / "logs" / "x").is_symlink()

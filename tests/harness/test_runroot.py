@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from injected import bites
 
 from harness import processes, runroot
 
@@ -133,11 +134,14 @@ def _rewrite(path: Path, **changes: object) -> runroot.RunRoot:
 
 
 @pytest.mark.parametrize("owner", [{"pid": 1, "started": "0"}, {"boot": "another"}])
+@pytest.mark.fault("elsewhere")
 def test_a_lock_that_is_held_is_a_living_run_whatever_the_record_says(
     holder: "subprocess.Popen[str]", owner: dict[str, object]
 ) -> None:
     # Another pid namespace sees other pids; another host sees another boot.
-    assert _rewrite(_begun(holder), owner=owner).alive
+    run = _rewrite(_begun(holder), owner=owner)
+    bites(not processes.is_alive(run.owner), "by its record alone the run is dead")
+    assert run.alive
 
 
 def test_the_kernel_gives_the_lock_of_a_dead_run_back(holder: "subprocess.Popen[str]") -> None:
@@ -152,6 +156,7 @@ def test_the_kernel_gives_the_lock_of_a_dead_run_back(holder: "subprocess.Popen[
     ("host", "machine", "elsewhere"),
     [("far", "m", "far"), ("", "", ""), ("here", "other", "here"), ("here", "", "here")],
 )
+@pytest.mark.fault("elsewhere")
 def test_what_cannot_be_proven_dead_is_alive_and_named(
     host: str, machine: str, elsewhere: str, holder: "subprocess.Popen[str]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +166,7 @@ def test_what_cannot_be_proven_dead_is_alive_and_named(
     monkeypatch.setattr(platform, "node", lambda: "here")
     monkeypatch.setattr(processes, "machine_id", lambda: "" if machine == "" else "m")
     run = _rewrite(path, owner={"boot": "another"}, host=host, machine=machine)
+    bites(not processes.is_alive(run.owner), "its process is not seen from here")
     assert (run.elsewhere, run.alive) == (elsewhere, bool(elsewhere))
 
 
@@ -175,10 +181,12 @@ def test_after_a_reboot_of_the_same_machine_a_run_is_dead(
     assert (run.elsewhere, run.alive) == ("", False)
 
 
+@pytest.mark.fault("clock-ahead")
 def test_runs_are_numbered_and_come_in_that_order_whatever_the_clock_says(tmp_path: Path) -> None:
     first, second, third = (runroot.create(tmp_path) for _ in range(3))
     ahead = first.path.with_name("29991231T235959Z-" + first.token)
     first.path.rename(ahead)
+    bites(max(path.name for path in (tmp_path / "runs").iterdir()) == ahead.name, "by its name the first is the newest")
     assert [run.token for run in runroot.find(tmp_path)] == [first.token, second.token, third.token]
     assert [run.number for run in runroot.find(tmp_path)] == [1, 2, 3]
     # A lost or damaged count goes on from what is there.
@@ -186,6 +194,7 @@ def test_runs_are_numbered_and_come_in_that_order_whatever_the_clock_says(tmp_pa
     assert runroot.create(tmp_path).number == 4
 
 
+@pytest.mark.fault("record-removed")
 def test_a_folder_whose_record_is_gone_is_named(tmp_path: Path) -> None:
     run = runroot.create(tmp_path)
     (tmp_path / "runs" / "something").mkdir()
@@ -194,6 +203,7 @@ def test_a_folder_whose_record_is_gone_is_named(tmp_path: Path) -> None:
     # This process still holds its lock: it is under way.
     assert runroot.without_record(tmp_path) == []
     (run.path / runroot.LOCK).unlink()
+    bites(runroot.load(run.path) is None, "nothing says that it is a run")
     assert runroot.without_record(tmp_path) == [run.path]
 
 

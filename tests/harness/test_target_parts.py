@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from injected import bites
 from pydantic import TypeAdapter, ValidationError
 
 from harness import environment, target_schema, toml_model
@@ -173,9 +174,11 @@ def _accepts(kind: Any, value: object) -> bool:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text(st.sampled_from("abZ1._-/*?[] ~$'ä"), max_size=8))
+@pytest.mark.fault("reserved-names")
 def test_a_name_is_a_plain_word_or_refused(name: str, tmp_path: Path) -> None:
     source = _read(tmp_path, {**GOOD, "target": GOOD["target"] | {"name": name}})
     path = Path(name)
+    bites(str(Path("logs", "../../x")) == "logs/../../x", "a name is a part of a path as it is")
     plain = len(path.parts) == 1 and path.parts[0] not in (".", "..") and name.isascii() and not set(name) & set("*?[]")
     if source.problems:
         assert [problem.path for problem in source.problems] == [("target", "name")]
@@ -199,7 +202,9 @@ def test_what_a_command_leaves_lies_below_its_output(table: dict[str, str], path
     "name",
     ["HOME", "home", "TMPDIR", "PYTHONPATH", "PTYCHO_HARNESS_TOKEN", "PTYCHO_HARNESS_NEW", "CUDA_VISIBLE_DEVICES"],
 )
+@pytest.mark.fault("reserved-names")
 def test_a_variable_of_the_harness_is_reserved(name: str, tmp_path: Path) -> None:
+    bites(environment.is_reserved(name), "the harness sets it")
     (problem,) = _read(tmp_path, {**GOOD, "environment": {name: "x", "OMP_NUM_THREADS": "1"}}).problems
     assert (problem.path, name in problem.sentence) == (("environment", name), True)
 

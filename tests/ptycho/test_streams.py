@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from injected import bites
 
 from ptycho.streams import Stream
 
@@ -41,8 +42,10 @@ def start(code: int, stdout: str, *words: str) -> "subprocess.CompletedProcess[s
 
 @pytest.mark.parametrize("stdout", ["full", "closed", "broken", "good"])
 @pytest.mark.parametrize("code", [0, 1])
+@pytest.mark.fault("no-output")
 def test_a_command_goes_on_and_ends_with_its_own_code(code: int, stdout: str) -> None:
     done = start(code, stdout)
+    bites(stdout == "good" or start(0, stdout, "asked").returncode == 13, "not everything could be written")
     assert (done.returncode, done.stderr) == (code, "done\n")
 
 
