@@ -2,8 +2,8 @@
 Signals as a flag that is asked at safe points, and not as an exception at any byte.
 
 An exception out of a signal handler can land between starting a child and remembering it, or inside the clean-up that
-it should have caused. Here the first SIGINT or SIGTERM sets a flag that the waiting loops ask several times a second;
-they raise `KeyboardInterrupt`, everything is unwound once, and a second signal only shortens the grace that children
+it should have caused. Here the first SIGINT, SIGTERM or SIGQUIT sets a flag that the waiting loops ask several times a
+second; they raise `KeyboardInterrupt`, everything is unwound once, and a second signal only shortens the grace that children
 get. Handlers are installed even where SIGINT was inherited as ignored (a job started with `&` by a shell). A terminal
 that is closed (SIGHUP) ends the run the same way, unless that signal was inherited as ignored: then it was asked for
 (`nohup`).
@@ -60,9 +60,10 @@ class Interruption:
 
     @contextmanager
     def installed(self) -> Iterator["Interruption"]:
-        """Take SIGINT, SIGTERM and SIGHUP for the time of a block; the handlers of before come back afterwards."""
+        """Take the signals that ask for an end for the time of a block; the handlers of before come back afterwards."""
         hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
-        numbers = (signal.SIGINT, signal.SIGTERM, *hangup)
+        # SIGQUIT (Ctrl-\) would end the process at once, and leave its children.
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, *hangup)
         before: dict[signal.Signals, Handler] = {number: signal.signal(number, self._note) for number in numbers}
         try:
             yield self

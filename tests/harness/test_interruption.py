@@ -21,7 +21,7 @@ from ptycho.verdict import Verdict
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
 def test_a_signal_is_noted_and_raised_only_where_asked(number: signal.Signals) -> None:
     with Interruption().installed() as interruption:
         interruption.check()
@@ -66,7 +66,7 @@ def test_a_closed_terminal_ends_the_run_unless_that_was_to_be_ignored() -> None:
 
 STUBBORN = """
 import os, signal, sys, time
-for number in (signal.SIGINT, signal.SIGTERM):
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
     signal.signal(number, lambda *_: print("no", flush=True))
 print("hanging", flush=True)
 until = time.monotonic() + 120
@@ -104,7 +104,7 @@ def _said(run: runroot.RunRoot) -> str:
 
 @pytest.mark.fault("signals")
 @pytest.mark.parametrize("group", [False, True])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
 def test_one_signal_asks_and_then_kills_and_a_second_one_kills_at_once(
     stubborn: tuple[subprocess.Popen[bytes], runroot.RunRoot], number: signal.Signals, group: bool
 ) -> None:
