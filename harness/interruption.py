@@ -3,10 +3,10 @@ Signals as a flag that is asked at safe points, and not as an exception at any b
 
 An exception out of a signal handler can land between starting a child and remembering it, or inside the clean-up that
 it should have caused. Here the first SIGINT, SIGTERM or SIGQUIT sets a flag that the waiting loops ask several times a
-second; they raise `KeyboardInterrupt`, everything is unwound once, and a second signal only shortens the grace that children
-get. Handlers are installed even where SIGINT was inherited as ignored (a job started with `&` by a shell). A terminal
-that is closed (SIGHUP) ends the run the same way, unless that signal was inherited as ignored: then it was asked for
-(`nohup`).
+second; they raise `KeyboardInterrupt`, everything is unwound once, and a second signal only shortens the grace that
+children get. Handlers are installed even where SIGINT was inherited as ignored (a job started with `&` by a shell). A
+terminal that is closed (SIGHUP) ends the run the same way, unless that signal was inherited as ignored: then it was
+asked for (`nohup`).
 """
 
 import os
