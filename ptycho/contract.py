@@ -18,12 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycho import npz_reader, preflight, reading, resident, values
+from ptycho.data import masks
 from ptycho.dataset import Dataset, Source
 from ptycho.errors import ContractError, InfrastructureError
 from ptycho.npy_header import UNREADABLE, Member, why_unreadable
 from ptycho.npz_writer import save
 from ptycho.preflight import Limits, Members
 from ptycho.reading import Reading
+
+_ROWS = 256
 
 __all__ = ["Attempt", "attempt", "load", "save"]
 
@@ -108,6 +111,8 @@ def attempt(
                 dataset = _read(archive, members, found, metadata, violations)
     except OSError as error:
         raise InfrastructureError(f"{path} cannot be read: {error.strerror or error}") from error
+    if dataset is None and not violations:  # a refusal says why, whatever a stage forgot
+        violations.append("it cannot be read as a scan; compare its arrays with the data contract: inspect shows them")
     if dataset is not None and found is not None:
         violations += values.violations(dataset, declared=found.declared)
     return Attempt(members=members, metadata=metadata, reading=found, dataset=dataset, violations=tuple(violations))
@@ -138,6 +143,10 @@ def _read(
             violations.append(f"{member.filename}: {why_unreadable(archive.getinfo(member.filename), error)}")
     if violations:
         return None
+    bad = arrays.get("bad_pixels")
+    if bad is not None:
+        violations += masks.violations(arrays["diff3d"], bad, arrays["probeGuess"])
+        arrays["diff3d"] = _masked(arrays["diff3d"], bad)
     with members.path.open("rb") as handle:
         sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
     return Dataset(
@@ -150,11 +159,28 @@ def _read(
         ycoords_start=arrays.get("ycoords_start", arrays["ycoords"]),
         scan_index=arrays.get("scan_index", np.zeros(found.n_patterns, dtype=np.int64)),
         patches=arrays.get("Y"),
+        bad_pixels=bad,
         metadata=metadata,
         source=Source(
             path=members.path, sha256=sha256, layout=found.layout, measurement_domain=found.measurement_domain
         ),
     )
+
+
+def _masked(frames: NDArray[np.float32], bad: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The frames with bad pixels 0; those that lie in the file are copied only where they are not."""
+    if frames.flags.writeable:
+        masks.apply(frames, bad)
+    elif not masks.is_applied(frames, bad):
+        copied = resident.empty(frames.shape, np.float32)
+        for start in range(0, len(frames), _ROWS):
+            part = slice(start, start + _ROWS)
+            copied[part] = frames[part]
+            resident.release(frames)
+            resident.release(copied)
+        masks.apply(copied, bad)
+        return copied
+    return frames
 
 
 def _canonical(archive: zipfile.ZipFile, member: Member, found: Reading, path: Path) -> NDArray[Any]:
@@ -171,6 +197,9 @@ def _canonical(archive: zipfile.ZipFile, member: Member, found: Reading, path: P
         convert = values.amplitude_of_counts if found.measurement_domain == "counts" else None
         npz_reader.fill(archive, member, view, convert)
         return frames
+    if member.key == "bad_pixels":
+        there = npz_reader.in_place(archive, member, path) if _is_plain_mask(member, found) else None
+        return _bad_pixels(archive, member, found) if there is None else there
     if member.key == "probeGuess":
         probe = npz_reader.read(archive, member, np.complex64)
         return probe.reshape(1, n, n) if n * n == probe.size else probe
@@ -180,3 +209,27 @@ def _canonical(archive: zipfile.ZipFile, member: Member, found: Reading, path: P
         patches = npz_reader.read(archive, member, np.complex64)
         return patches[..., 0] if patches.ndim == 4 else patches
     return npz_reader.read(archive, member, np.int64 if member.key == "scan_index" else np.float64)
+
+
+def _is_plain_mask(member: Member, found: Reading) -> bool:
+    return member.dtype == np.bool_ and not member.fortran_order and found.layout == "canonical"
+
+
+def _bad_pixels(archive: zipfile.ZipFile, member: Member, found: Reading) -> NDArray[np.bool_]:
+    """
+    A mask as bool, in canonical order.
+
+    Raises:
+        ValueError: it holds other numbers than 0 and 1: levels or quality flags have no polarity.
+    """
+    n = found.side
+
+    def binary(block: NDArray[Any]) -> NDArray[Any]:
+        if block.dtype != np.bool_ and block.size and not 0 <= block.min() <= block.max() <= 1:
+            raise ValueError(f"it holds {block.min()} to {block.max()}; allowed: 0, and 1 where a pixel is bad")
+        return np.asarray(block != 0)
+
+    bad = resident.empty((n, n) if len(member.shape) == 2 else (found.n_patterns, n, n), np.bool_)
+    legacy = found.layout == "legacy" and bad.ndim == 3
+    npz_reader.fill(archive, member, bad.transpose(1, 2, 0) if legacy else bad, binary)
+    return bad

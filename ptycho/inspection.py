@@ -92,6 +92,9 @@ def as_dict(inspection: Inspection) -> dict[str, Any]:
             }
             for key, member in attempt.members.table.items()
         },
+        "bad_pixels": None
+        if dataset is None or dataset.bad_pixels is None
+        else {"shape": list(dataset.bad_pixels.shape), "share": dataset.bad_share},
         "metadata": dict(attempt.metadata),
         "reading": None if attempt.reading is None else asdict(attempt.reading),
         "diagnosis": None if inspection.diagnosis is None else asdict(inspection.diagnosis),

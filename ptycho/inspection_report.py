@@ -88,6 +88,10 @@ def _facts(inspection: Inspection) -> Iterator[tuple[str, str]]:
         yield "domain", reading.measurement_domain + ("" if reading.declared else " (not declared, assumed)")
     if diagnosis is not None:
         yield "values", diagnosis.text
+    dataset = inspection.attempt.dataset
+    if dataset is not None and dataset.bad_pixels is not None:
+        each = "one mask for all patterns" if dataset.bad_pixels.ndim == 2 else "a mask for each pattern"
+        yield "bad_pixels", f"{dataset.bad_share:.2%} of the pixels are bad and count nowhere; {each}"
     yield from _where(inspection)
     explained = inspection.explanation
     if explained is not None:

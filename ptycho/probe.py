@@ -163,7 +163,7 @@ class Request:
                 **listed,
                 model=model,
                 scan=Scan(**scan | {"path": Path(scan["path"])}),
-                batch=Batch(**below(arrays, "batch/")),
+                batch=_batch(arrays),
                 probe=arrays["probe"],
                 weights=below(arrays, "weights/"),
                 inputs=below(arrays, "inputs/"),
@@ -178,6 +178,11 @@ class Request:
 def below(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
     """The arrays whose names begin with a prefix, without it."""
     return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+
+
+def _batch(arrays: Mapping[str, Array]) -> Batch:
+    given: dict[str, Any] = {name: arrays[f"batch/{name}"] for name in BATCH_FIELDS}
+    return Batch(**given)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Array]) -> str:

@@ -19,7 +19,7 @@ from ptycho.engine import Batch, Losses, Share
 from ptycho.errors import DeviceError, InfrastructureError
 from ptycho.ranks import Ranks
 from ptycho_tf.dset_loader_tf_mmap import batches_to
-from ptycho_tf.engine import TensorFlowEngine
+from ptycho_tf.engine import TensorFlowEngine, masked
 from ptycho_tf.runtime import configure, tf
 
 
@@ -118,6 +118,12 @@ class DistributedEngine(TensorFlowEngine):
             input_signature=(frames, coords, number, number),
             autograph=False,
         )
+        mask = (tf.TensorSpec(frames.shape, tf.bool), number)
+        self._step_masked = tf.function(
+            lambda *arguments: group.strategy.run(self._share_step, args=arguments),
+            input_signature=(frames, coords, number, number, *mask),
+            autograph=False,
+        )
 
     def train_epoch(self, batches: Iterable[Batch], learning_rates: Iterable[float]) -> Losses:
         """One optimiser step a global batch; losses are added up over the ranks at the epoch's end."""
@@ -138,11 +144,20 @@ class DistributedEngine(TensorFlowEngine):
             share = cast(Share, batch)
             (tensors,) = batches_to([share])
             if rates is None:
-                scores = self._score(tensors.diffraction, tensors.coords_relative)
+                scores = (
+                    self._score(tensors.diffraction, tensors.coords_relative)
+                    if share.good is None
+                    else (self._score_masked(*masked(tensors)))
+                )
             else:
                 weight, rate = (tf.constant(value, tf.float64) for value in (share.weight, next(rates)))
                 with contact():
-                    scores = self._step(tensors.diffraction, tensors.coords_relative, weight, rate)
+                    if share.good is None:
+                        scores = self._step(tensors.diffraction, tensors.coords_relative, weight, rate)
+                    else:
+                        scores = self._step_masked(
+                            tensors.diffraction, tensors.coords_relative, weight, rate, tensors.good, tensors.good_share
+                        )
             reported.append((*scores, share.weight))
             sizes.append(share.whole)
         with contact():  # a step that failed is heard of when its result is fetched
@@ -150,9 +165,17 @@ class DistributedEngine(TensorFlowEngine):
         total, deviance = self.group.total(np.array(parts).T)
         return Losses(total=total, deviance=deviance, sizes=np.array(sizes, dtype=np.int64))
 
-    def _share_step(self, diffraction: Any, coords_relative: Any, weight: Any, learning_rate: Any) -> tuple[Any, Any]:
+    def _share_step(
+        self,
+        diffraction: Any,
+        coords_relative: Any,
+        weight: Any,
+        learning_rate: Any,
+        good: Any = None,
+        good_share: Any = None,
+    ) -> tuple[Any, Any]:
         with tf.GradientTape() as tape:
-            result = self.losses(diffraction, coords_relative)
+            result = self.losses(diffraction, coords_relative, good, good_share)
         gradients = tape.gradient(result.total, self.optimizer.targets)
         flat = tf.concat([tf.reshape(item, [-1]) for item in gradients], axis=0)
         whole = added(flat * tf.cast(weight, flat.dtype))

@@ -50,11 +50,15 @@ class TensorBatch:
         diffraction: `(B, C, N, N)` float32 X.
         coords_relative: `(B, 1, 2, C)` float64, pixels.
         size: B.
+        good: `(B, C, N, N)` bool, or None where all pixels count.
+        good_share: share of good pixels in the scan, float64.
     """
 
     diffraction: Any
     coords_relative: Any
     size: int
+    good: Any = None
+    good_share: Any = None
 
 
 def batches_to(batches: Iterable[Batch]) -> Iterator[TensorBatch]:
@@ -68,4 +72,6 @@ def batches_to(batches: Iterable[Batch]) -> Iterator[TensorBatch]:
             diffraction=tf.constant(batch.diffraction, tf.float32),
             coords_relative=tf.constant(batch.coords_relative, tf.float64),
             size=len(batch.diffraction),
+            good=None if batch.good is None else tf.constant(batch.good),
+            good_share=None if batch.good is None else tf.constant(batch.good_share, tf.float64),
         )

@@ -71,12 +71,16 @@ class TensorFlowEngine:
         self._predict = _compiled(self.patches, frames, coords)
         self._consistent = _compiled(self._agree, patches, coords)
         self._gradients = _compiled(self._differentiate, frames, coords)
+        mask = (tf.TensorSpec(frames.shape, tf.bool), rate)
+        self._train_masked = _compiled(self._masked_step, frames, coords, *mask, rate)
+        self._score_masked = _compiled(self._masked_scores, frames, coords, *mask)
+        self._gradients_masked = _compiled(self._masked_gradients, frames, coords, *mask)
 
     def patches(self, diffraction: Any, coords_relative: Any) -> Any:
         """`(B, C, N, N)` complex object patches, assembled for gridsize > 1."""
         return self._agree(self.network.forward(diffraction), coords_relative)
 
-    def losses(self, diffraction: Any, coords_relative: Any) -> loss.Terms:
+    def losses(self, diffraction: Any, coords_relative: Any, good: Any = None, good_share: Any = None) -> loss.Terms:
         """Forward pass and every loss term of one batch."""
         patches = self.patches(diffraction, coords_relative)
         return loss.terms(
@@ -87,11 +91,13 @@ class TensorFlowEngine:
             scale=self.scale,
             mae_weight=self.mae_weight,
             tv_weight=self.tv_weight,
+            good=good,
+            good_share=good_share,
         )
 
-    def trace(self) -> None:
+    def trace(self, *, masked: bool = False) -> None:
         """Trace the training step and the evaluation, so that neither's time holds it."""
-        for compiled in (self._train, self._score):
+        for compiled in (self._train_masked, self._score_masked) if masked else (self._train, self._score):
             compiled.get_concrete_function()
 
     def train_epoch(self, batches: Iterable[Batch], learning_rates: Iterable[float]) -> Losses:
@@ -99,13 +105,21 @@ class TensorFlowEngine:
         rates = iter(learning_rates)
 
         def step(batch: TensorBatch) -> tuple[Any, Any]:
+            if batch.good is not None:
+                return self._train_masked(*masked(batch), tf.convert_to_tensor(next(rates), tf.float64))
             return self._train(batch.diffraction, batch.coords_relative, tf.constant(next(rates), tf.float64))
 
         return _collect(batches, step)
 
     def evaluate(self, batches: Iterable[Batch]) -> Losses:
         """Losses without a step."""
-        return _collect(batches, lambda batch: self._score(batch.diffraction, batch.coords_relative))
+
+        def score(batch: TensorBatch) -> tuple[Any, Any]:
+            if batch.good is not None:
+                return self._score_masked(*masked(batch))
+            return self._score(batch.diffraction, batch.coords_relative)
+
+        return _collect(batches, score)
 
     def predict(self, batches: Iterable[Batch]) -> Iterator[NDArray[np.complexfloating[Any, Any]]]:
         """Object patches of each batch, `(B, C, N, N)`."""
@@ -122,7 +136,10 @@ class TensorFlowEngine:
     def gradients(self, batch: Batch) -> dict[str, NDArray[Any]]:
         """Gradient of the objective to each trained weight, canonical names and layout, without a step."""
         (tensors,) = batches_to([batch])
-        values = self._gradients(tensors.diffraction, tensors.coords_relative)
+        if tensors.good is not None:
+            values = self._gradients_masked(*masked(tensors))
+        else:
+            values = self._gradients(tensors.diffraction, tensors.coords_relative)
         return {name: to_canonical(as_array(item)) for name, item in zip(self.optimizer.names, values, strict=True)}
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -157,6 +174,24 @@ class TensorFlowEngine:
         self.optimizer.step(tape.gradient(result.total, self.optimizer.targets), learning_rate)
         return result.total, result.deviance
 
+    def _masked_scores(self, diffraction: Any, coords_relative: Any, good: Any, good_share: Any) -> tuple[Any, Any]:
+        result = self.losses(diffraction, coords_relative, good, good_share)
+        return result.total, result.deviance
+
+    def _masked_gradients(self, diffraction: Any, coords_relative: Any, good: Any, good_share: Any) -> list[Any]:
+        with tf.GradientTape() as tape:
+            result = self.losses(diffraction, coords_relative, good, good_share)
+        return [*tape.gradient(result.total, self.optimizer.targets)]
+
+    def _masked_step(
+        self, diffraction: Any, coords_relative: Any, good: Any, good_share: Any, learning_rate: Any
+    ) -> tuple[Any, Any]:
+        with tf.GradientTape() as tape:
+            result = self.losses(diffraction, coords_relative, good, good_share)
+        gradients = tape.gradient(result.total, self.optimizer.targets)
+        self.optimizer.step(gradients, learning_rate)
+        return result.total, result.deviance
+
 
 create_engine = TensorFlowEngine
 """The name under which the core's workflow finds the engine of either backend."""
@@ -165,6 +200,11 @@ create_engine = TensorFlowEngine
 def _compiled(function: Callable[..., Any], *signature: Any) -> Any:
     # Without autograph: nothing here branches on a tensor, so there is no source to rewrite.
     return tf.function(function, input_signature=signature, autograph=False)
+
+
+def masked(batch: TensorBatch) -> tuple[Any, ...]:
+    """Arguments of the functions for batches with bad pixels."""
+    return batch.diffraction, batch.coords_relative, batch.good, batch.good_share
 
 
 def _collect(batches: Iterable[Batch], score: Callable[[TensorBatch], tuple[Any, Any]]) -> Losses:

@@ -62,11 +62,15 @@ class TensorBatch:
         diffraction: `(B, C, N, N)` float32 X.
         coords_relative: `(B, 1, 2, C)` float64, pixels.
         size: B.
+        good: `(B, C, N, N)` bool, or None where all pixels count.
+        good_share: share of good pixels in the scan.
     """
 
     diffraction: Tensor
     coords_relative: Tensor
     size: int
+    good: Tensor | None = None
+    good_share: float = 1.0
 
 
 def batches_to(batches: Iterable[Batch], device: str = "cpu") -> Iterator[TensorBatch]:
@@ -80,9 +84,11 @@ def batches_to(batches: Iterable[Batch], device: str = "cpu") -> Iterator[Tensor
             diffraction=_to(batch.diffraction, device),
             coords_relative=_to(batch.coords_relative, device),
             size=len(batch.diffraction),
+            good=None if batch.good is None else _to(batch.good, device),
+            good_share=batch.good_share,
         )
 
 
-def _to(array: NDArray[np.floating], device: str) -> Tensor:
+def _to(array: NDArray[np.floating] | NDArray[np.bool_], device: str) -> Tensor:
     tensor = torch.from_numpy(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor

@@ -17,7 +17,18 @@ from ptycho.config import RuntimeConfig
 
 SUITES = tuple(
     f"{name}_suite"
-    for name in ("network", "physics", "assembly", "loss", "optimizer", "engine", "device_work", "loader", "probe")
+    for name in (
+        "network",
+        "physics",
+        "assembly",
+        "loss",
+        "optimizer",
+        "engine",
+        "device_work",
+        "loader",
+        "probe",
+        "mask",
+    )
 )
 """Modules whose assertions pytest must rewrite: it does so by itself only for test modules."""
 
