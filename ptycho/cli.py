@@ -26,6 +26,7 @@ from ptycho.config import (
     RuntimeConfig,
     TrainingConfig,
 )
+from ptycho.data.formats import recognise
 from ptycho.dataset import PATCH_SIDES
 
 if TYPE_CHECKING:
@@ -227,6 +228,11 @@ def _side_of(path: Path) -> int:
 
     A side that no network is defined for is left to the contract, which refuses the file with all that is wrong.
     """
-    shape = preflight.examine(path).table["probeGuess"].shape
+    if recognise.is_foreign(path):
+        with recognise.opened(path) as opened:
+            probe = opened.arrays.members().get("probeGuess")
+        shape: tuple[int, ...] = () if probe is None else probe.shape
+    else:
+        shape = preflight.examine(path).table["probeGuess"].shape
     side = shape[1] if len(shape) > 1 else 0
     return side if side in PATCH_SIDES else int(_default(ModelConfig, "side"))

@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 
 from ptycho import npz_reader, preflight, reading, resident, values
 from ptycho.data import masks
+from ptycho.data.formats import preview, ptychodus, recognise
+from ptycho.data.formats.opened import Arrays
+from ptycho.data.formats.preview import Preview
 from ptycho.dataset import Dataset, Source
 from ptycho.errors import ContractError, InfrastructureError
 from ptycho.npy_header import UNREADABLE, Member, why_unreadable
@@ -42,6 +45,8 @@ class Attempt:
         reading: layout, domain and sizes, or None where they could not be decided.
         dataset: the arrays, or None where they could not be read. With violations it is for showing only.
         violations: everything that was found wrong.
+        notes: what was decided on the way, for people; of other formats only.
+        preview: what can be shown of a file of another format.
     """
 
     members: Members
@@ -49,6 +54,8 @@ class Attempt:
     reading: Reading | None = None
     dataset: Dataset | None = None
     violations: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    preview: Preview | None = None
 
 
 def load(
@@ -58,6 +65,7 @@ def load(
     measurement_domain: str | None = None,
     expect_side: int | None = None,
     limits: Limits | None = None,
+    **others: Any,
 ) -> Dataset:
     """
     Read a file that keeps the data contract, in either layout, into canonical order, dtype and domain.
@@ -71,12 +79,14 @@ def load(
         measurement_domain: `"amplitude"` or `"counts"`; needed for counts whose metadata do not say.
         expect_side: refuse any other patch side N.
         limits: how large the file may claim to be.
+        others: of files of another format, as `ptycho.data.formats.recognise.opened` takes them.
 
     Raises:
         ContractError: listing every violation found.
         InfrastructureError: the file is there but may not be read.
     """
-    result = attempt(path, layout=layout, measurement_domain=measurement_domain, expect_side=expect_side, limits=limits)
+    options: dict[str, Any] = {"layout": layout, "measurement_domain": measurement_domain, **others}
+    result = attempt(path, expect_side=expect_side, limits=limits, **options)
     if result.dataset is None or result.violations:
         raise ContractError(path, result.violations)
     return result.dataset
@@ -89,15 +99,20 @@ def attempt(
     measurement_domain: str | None = None,
     expect_side: int | None = None,
     limits: Limits | None = None,
+    **others: Any,
 ) -> Attempt:
     """As `load`, but hand back the violations with whatever could be read instead of raising."""
+    if recognise.is_foreign(Path(path)):
+        return _foreign(
+            Path(path), layout=layout, measurement_domain=measurement_domain, expect_side=expect_side, **others
+        )
     members = preflight.survey(path, limits=limits)
     if not members.table:
         return Attempt(members=members, violations=members.violations)
     violations = list(members.violations)
     try:
         with zipfile.ZipFile(members.path) as archive:
-            metadata = _metadata(archive, members, violations)
+            metadata = ptychodus.of_npz(members.table, _metadata(archive, members, violations))
             found, problems = reading.decide(
                 members.table,
                 metadata,
@@ -118,6 +133,39 @@ def attempt(
     return Attempt(members=members, metadata=metadata, reading=found, dataset=dataset, violations=tuple(violations))
 
 
+def _foreign(path: Path, *, mapping: Any = None, patterns: Any = None, product: Any = None, **options: Any) -> Attempt:
+    """A file of another format: the same stages, on arrays under the same keys."""
+    try:
+        with recognise.opened(path, mapping=mapping, patterns=patterns, product=product) as opened:
+            table = MappingProxyType(opened.arrays.members())
+            members = Members(path=path, table=table, violations=opened.violations)
+            violations = [*opened.violations]
+            if table:
+                violations += preflight.missing(list(table))
+            found, problems = reading.decide(table, opened.metadata, **options)
+            violations += problems
+            dataset, shown = None, preview.of(opened)
+            if found is not None and not violations:
+                dataset = _read(opened.arrays, members, found, opened.metadata, violations)
+            notes = opened.notes
+            metadata = MappingProxyType(dict(opened.metadata))
+    except ContractError as error:
+        return Attempt(members=Members(path=path, violations=error.violations), violations=error.violations)
+    except (OSError, KeyError) as error:
+        raise InfrastructureError(f"{path} cannot be read: {error}") from error
+    if dataset is not None and found is not None:
+        violations += values.violations(dataset, declared=found.declared)
+    return Attempt(
+        members=members,
+        metadata=metadata,
+        reading=found,
+        dataset=dataset,
+        violations=tuple(violations),
+        notes=notes,
+        preview=shown,
+    )
+
+
 def _metadata(archive: zipfile.ZipFile, members: Members, violations: list[str]) -> Mapping[str, Any]:
     member = members.table.get("_metadata")
     if member is None or member.dtype.hasobject:  # the preflight has reported the pickle
@@ -130,7 +178,11 @@ def _metadata(archive: zipfile.ZipFile, members: Members, violations: list[str])
 
 
 def _read(
-    archive: zipfile.ZipFile, members: Members, found: Reading, metadata: Mapping[str, Any], violations: list[str]
+    archive: zipfile.ZipFile | Arrays,
+    members: Members,
+    found: Reading,
+    metadata: Mapping[str, Any],
+    violations: list[str],
 ) -> Dataset | None:
     """Every array in canonical form, or None with the damaged members among the violations."""
     arrays: dict[str, NDArray[Any]] = {}
@@ -140,7 +192,9 @@ def _read(
         try:
             arrays[key] = _canonical(archive, member, found, members.path)
         except UNREADABLE as error:
-            violations.append(f"{member.filename}: {why_unreadable(archive.getinfo(member.filename), error)}")
+            entry = None if isinstance(archive, Arrays) else archive.getinfo(member.filename)
+            why = str(error) if entry is None else why_unreadable(entry, error)
+            violations.append(f"{member.filename}: {why}")
     if violations:
         return None
     bad = arrays.get("bad_pixels")
@@ -183,7 +237,7 @@ def _masked(frames: NDArray[np.float32], bad: NDArray[np.bool_]) -> NDArray[np.f
     return frames
 
 
-def _canonical(archive: zipfile.ZipFile, member: Member, found: Reading, path: Path) -> NDArray[Any]:
+def _canonical(archive: zipfile.ZipFile | Arrays, member: Member, found: Reading, path: Path) -> NDArray[Any]:
     """One member as the canonical array of its key."""
     m, n = found.n_patterns, found.side
     if member.key == "diff3d":
@@ -215,7 +269,7 @@ def _is_plain_mask(member: Member, found: Reading) -> bool:
     return member.dtype == np.bool_ and not member.fortran_order and found.layout == "canonical"
 
 
-def _bad_pixels(archive: zipfile.ZipFile, member: Member, found: Reading) -> NDArray[np.bool_]:
+def _bad_pixels(archive: zipfile.ZipFile | Arrays, member: Member, found: Reading) -> NDArray[np.bool_]:
     """
     A mask as bool, in canonical order.
 

@@ -82,6 +82,9 @@ def _members(inspection: Inspection, table: "Table") -> "Table":
 
 def _facts(inspection: Inspection) -> Iterator[tuple[str, str]]:
     reading, diagnosis = inspection.attempt.reading, inspection.diagnosis
+    if inspection.attempt.preview is not None:
+        yield "format", str(inspection.attempt.metadata.get("format", "unknown"))
+    yield from (("", note) for note in inspection.attempt.notes)
     if reading is not None:
         axes = "(M, N, N)" if reading.layout == "canonical" else "(N, N, M)"
         yield "layout", f"{reading.layout} {axes}, M = {reading.n_patterns} patterns, N = {reading.side}"

@@ -127,7 +127,7 @@ def _survey(path: Path, archive: zipfile.ZipFile, limits: Limits) -> Members:
             violations += lies
             false |= {key} if lies else set()
     violations += _bombs(table, false, limits)
-    violations += _missing([_key(info.filename) for info in entries])
+    violations += missing([_key(info.filename) for info in entries])
     return Members(path=path, table=MappingProxyType(table), violations=tuple(violations))
 
 
@@ -152,7 +152,8 @@ def _bombs(table: Mapping[str, Member], false: Collection[str], limits: Limits) 
             )
 
 
-def _missing(named: list[str]) -> Iterator[str]:
+def missing(named: list[str]) -> Iterator[str]:
+    """What is said of keys that must be there and are not."""
     present = ", ".join(key for key in KEYS if key in named)
     for key in REQUIRED:
         if key not in named:

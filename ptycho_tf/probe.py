@@ -133,7 +133,7 @@ class Bench:
         engine.mae_weight, engine.tv_weight = mae_weight, tv_weight
         try:
             (tensors,) = _batches([batch])
-            made = engine.losses(tensors.diffraction, tensors.coords_relative)
+            made = engine.losses(tensors.diffraction, tensors.coords_relative, tensors.good, tensors.good_share)
         finally:
             engine.mae_weight, engine.tv_weight = before
         return {name: _array(getattr(made, name)) for name in ("nll", "mae", "variation", "total", "deviance")}
@@ -177,6 +177,8 @@ class Bench:
                 diffraction=tensors.diffraction,
                 log_scale=engine.network.log_scale,
                 scale=engine.scale,
+                good=tensors.good,
+                good_share=tensors.good_share,
             ).total
         to_object, to_probe = tape.gradient(total, [patches, engine.probe])
         return {"object": _array(to_object), "probe": _array(to_probe)}
