@@ -202,7 +202,7 @@ def _dtype_violations(table: Mapping[str, Member], side: int | None) -> Iterator
 
 
 def _shape_violations(table: Mapping[str, Member], m: int, n: int, expect_side: int | None) -> Iterator[str]:
-    if expect_side is not None and n != expect_side:
+    if expect_side is not None and n != expect_side and n in PATCH_SIDES:
         yield (
             f"N = {n}, but the network takes N = {expect_side}; train with --N {n}, or give a file with that patch side"
         )

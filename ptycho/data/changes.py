@@ -100,7 +100,8 @@ def in_pixels(scan: Scan, unit: str, pixel_m: float | None) -> Told:
     if pixel is None:
         raise UsageError(f"--position-unit {unit} needs the object's pixel size: --pixel-size METRES")
     factor = units.METRES[unit] / pixel
-    vectors = {key: value * factor if key in POSITIONS else value for key, value in scan.vectors.items()}
+    # To a billionth of a pixel: a position at the rim must not leave the object by a rounding error.
+    vectors = {key: np.round(value * factor, 9) if key in POSITIONS else value for key, value in scan.vectors.items()}
     moved = replace(scan, vectors=vectors, metadata=MappingProxyType(stated))
     return moved, f"positions: {units.NAMES[unit]} divided by object pixels of {pixel:.6g} m"
 

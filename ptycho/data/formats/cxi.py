@@ -46,13 +46,15 @@ def read(path: Path, file: Any) -> Opened:
     )
     if moved is not None:
         x_m, y_m = _probe_positions(file, moved.whole())
-        shadow = near_field.find(_some(frames), x_m[_chosen(len(x_m))], y_m[_chosen(len(y_m))])
+        window = side * (pixel_x or 0.0)
+        shadow = near_field.find(_some(frames), x_m[_chosen(len(x_m))], y_m[_chosen(len(y_m))], window)
         if shadow is not None:
             violations.append(
                 f"near field: neighbouring patterns are shifted by {shadow.shift_px:.1f} detector pixels, "
                 f"{shadow.per_unit * 1e-6:.3g} for each µm of the stage, which explains {shadow.explained:.0%} of it: "
-                "a magnified shadow of the sample. The model is far field (one Fourier transform); allowed: far-field "
-                "scans"
+                f"a magnified shadow of the sample under a beam of {shadow.beam * 1e6:.3g} µm, where a far-field "
+                f"window holds {window * 1e6:.3g} µm. The model is far field (one Fourier transform); allowed: "
+                "far-field scans"
             )
         if pixel_x is None or pixel_y is None:
             violations.append(

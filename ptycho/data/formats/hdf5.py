@@ -40,7 +40,9 @@ def opened(path: Path) -> Iterator[Any]:
     except PermissionError as error:
         raise InfrastructureError(f"{path} cannot be read: {error.strerror or error}") from error
     except OSError as error:
-        raise ContractError(path, [f"it begins as an HDF5 file does and cannot be read as one ({error}); copy it again"]) from error
+        raise ContractError(
+            path, [f"it begins as an HDF5 file does and cannot be read as one ({error}); copy it again"]
+        ) from error
     with file:
         yield file
 
@@ -79,8 +81,8 @@ def number(file: Any, *names: str) -> float | None:
     return None
 
 
-def tree(file: Any) -> list[str]:
-    """Paths of all datasets, shortest first, with shapes: what may be named in a mapping."""
+def tree(file: Any, *, reverse: bool = False) -> list[str]:
+    """Paths of all datasets, shortest first, with shapes, reversed on demand: what may be named in a mapping."""
     found: list[str] = []
 
     def visit(group: Any, prefix: str, depth: int) -> None:
@@ -92,7 +94,8 @@ def tree(file: Any) -> list[str]:
             if item is None or name.startswith("#"):
                 continue
             if hasattr(item, "shape"):
-                found.append(f"{prefix}{name} {item.shape}")
+                shape = item.shape[::-1] if reverse and item.shape else item.shape
+                found.append(f"{prefix}{name} {shape}")
             elif depth < 6:
                 visit(item, f"{prefix}{name}/", depth + 1)
 

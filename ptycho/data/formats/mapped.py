@@ -75,7 +75,7 @@ def read_hdf5(path: Path, file: Any, mapping: Mapping[str, str] | None) -> Opene
     """An HDF5 file of any kind."""
     matlab = is_matlab(file)
     kind = "MATLAB 7.3" if matlab else "HDF5"
-    names = hdf5.tree(file)
+    names = hdf5.tree(file, reverse=matlab)
     if mapping is None:
         return _unmapped(path, kind, names)
 

@@ -3,6 +3,9 @@ Is a scan near field? In the far field a pattern stays where it is when the samp
 
 There the detector sees a magnified shadow of the sample, and neighbouring patterns are shifted copies of each other.
 The shift is measured by correlation, and must be proportional to the motion of the stage, the same along both axes.
+
+A far field under a defocused probe does that, too, a little. What tells them apart is the size of the beam, by the
+scale of its shadow: a far-field window of N object pixels, λz / p, must hold it.
 """
 
 from dataclasses import dataclass
@@ -18,6 +21,8 @@ _EXPLAINED = 0.9
 _SMALLEST_SHIFT_PX = 2.0
 _LIT = 0.05
 _ALIKE = 0.3
+_WIDER = 2.0
+"""Times the far-field window that the beam must be: its diameter is measured to some tens of per cent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,21 +34,24 @@ class Shadow:
         shift_px: median shift between neighbours, detector pixels.
         per_unit: detector pixels per unit of motion.
         explained: share of the shifts that the motion explains.
+        beam: diameter of the beam on the sample, in units of motion.
     """
 
     shift_px: float
     per_unit: float
     explained: float
+    beam: float
 
 
-def find(frames: NDArray[Any], x: Real, y: Real) -> Shadow | None:
+def find(frames: NDArray[Any], x: Real, y: Real, window: float) -> Shadow | None:
     """
-    The shadow that patterns show, or None where they do not follow the stage.
+    The shadow that patterns show, or None where they do not follow the stage, or the far-field window holds the beam.
 
     Args:
         frames: `(M, H, W)` amplitudes or intensities.
         x: `(M,)` positions, in any unit.
         y: `(M,)` positions.
+        window: N object pixels of the far field, in that unit; 0 where it is not known.
     """
     if len(frames) < 8:
         return None
@@ -69,7 +77,10 @@ def find(frames: NDArray[Any], x: Real, y: Real) -> Shadow | None:
     scale = np.linalg.svd(gain, compute_uv=False)
     if explained < _EXPLAINED or scale[1] < (1 - _ALIKE) * scale[0]:
         return None
-    return Shadow(shift_px=size, per_unit=float(scale.mean()), explained=explained)
+    beam = 2 * float(np.sqrt(lit.sum() / np.pi)) / float(scale.mean())
+    if beam <= _WIDER * window:
+        return None
+    return Shadow(shift_px=size, per_unit=float(scale.mean()), explained=explained, beam=beam)
 
 
 def _shifts(one: Real, other: Real) -> Real:

@@ -97,6 +97,10 @@ def _joined(
             columns[key] = in_memory(columns[key].name, columns[key].whole()[rows])
         if len(frames) != len(of_patterns) or (np.diff(frames) != 1).any():
             columns["diff3d"] = Column(name=columns["diff3d"].name, values=_Rows(columns["diff3d"], frames))
+    obj = columns.get("objectGuess")
+    if obj is not None and not _holds_windows(columns, obj.shape):
+        notes.append(f"the object {obj.shape} does not hold the windows of all positions: left out")
+        del columns["objectGuess"]
     missing = ("has no patterns", "has patterns alone", "has no probe")
     left = [text for part in (patterns, product) for text in part.violations if not any(m in text for m in missing)]
     return replace(
@@ -106,6 +110,19 @@ def _joined(
         violations=tuple(left),
         notes=tuple(notes),
     )
+
+
+def _holds_windows(columns: Mapping[str, Column], shape: tuple[int, ...]) -> bool:
+    """Whether windows about all positions lie in an object: a product's may be a first guess of any size."""
+    if len(shape) != 2 or "diff3d" not in columns or len(columns["diff3d"].shape) != 3:
+        return True
+    side = columns["diff3d"].shape[-1]
+    for key, length in (("xcoords", shape[1]), ("ycoords", shape[0])):
+        if key in columns:
+            places = columns[key].whole()
+            if places.size and not side // 2 <= places.min() <= places.max() <= length - side + side // 2:
+                return False
+    return True
 
 
 class _Rows:
