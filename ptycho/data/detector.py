@@ -148,9 +148,7 @@ def _some(total: int) -> Indices:
 
 def _sample(dataset: Dataset) -> NDArray[np.float32]:
     some = _some(dataset.n_patterns)
-    frames = dataset.diffraction[some]
-    resident.release(dataset.diffraction)
-    return frames
+    return np.asarray(resident.rows(dataset.diffraction, some))
 
 
 def _stuck(dataset: Dataset, value: float) -> Mask:

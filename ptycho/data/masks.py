@@ -113,9 +113,8 @@ def _other_polarity(every: NDArray[np.float32], bad: Mask, probe: NDArray[np.com
     if share < FEWEST_GOOD:
         return f"leaves {share:.2%}, less than {FEWEST_GOOD:.0%}"
     some = np.unique(np.linspace(0, len(every) - 1, min(_SAMPLE, len(every))).astype(np.intp))
-    frames = every[some].astype(np.float64)
-    resident.release(every)
-    good = np.broadcast_to(good_pixels(bad, some), frames.shape)
+    frames = resident.rows(every, some).astype(np.float64)
+    good = np.broadcast_to(~bad if bad.ndim == 2 else ~resident.rows(bad, some), frames.shape)
     frames = np.where(np.isfinite(frames) & (frames > 0), frames, 0)
     if share < 0.5 and len(some) > 1:
         moving = np.ptp(frames, axis=0) > 0

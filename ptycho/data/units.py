@@ -144,11 +144,12 @@ def canvas_excess(x: Real, y: Real, side: int) -> str | None:
 def nearest_step(x: Real, y: Real) -> float | None:
     """Median distance of some positions to their nearest neighbour elsewhere, or None where all are one place."""
     some = np.unique(np.linspace(0, len(x) - 1, min(_NEIGHBOURS, len(x))).astype(np.intp))
-    distance = np.hypot(x[some, None] - x, y[some, None] - y)
-    distance[distance == 0] = np.inf
-    nearest = distance.min(axis=1)
-    nearest = nearest[np.isfinite(nearest)]
-    return float(np.median(nearest)) if nearest.size else None
+    nearest = []
+    for k in some:  # one row of distances at a time: a scan has more positions than a table of them should
+        distance = np.hypot(x[k] - x, y[k] - y)
+        elsewhere = distance[distance > 0]
+        nearest += [float(elsewhere.min())] if elsewhere.size else []
+    return float(np.median(nearest)) if nearest else None
 
 
 def root_area(x: Real, y: Real) -> float:
