@@ -178,7 +178,8 @@ def load(path: Path = INVENTORY) -> Inventory:
         problems += [f"{label}: {problem}" for problem in wrong]
     if problems:
         raise ConfigurationError(f"{path} is not an inventory:\n" + "\n".join(f"  - {item}" for item in problems))
-    return Inventory(checkout=path.resolve().parents[1], fixtures=found)
+    # Not resolved: `datasets` may be a link to another disk, and the checkout is where the link is.
+    return Inventory(checkout=path.absolute().parents[1], fixtures=found)
 
 
 def require(name: str) -> Path:
