@@ -43,7 +43,7 @@ class Program:
         if spec is not None and spec.origin is not None:
             site = next(folder.glob("lib/python*/site-packages"))
             (site / "borrowed.pth").write_text(f"{Path(spec.origin).parents[1]}\n")
-        install = [self.python, "-m", "pip", "install", "--quiet", requirement]
+        install = [str(self.python), "-m", "pip", "install", "--quiet", requirement]
         subprocess.run(install, check=True, capture_output=True, timeout=1800)
 
     def run(self, *words: str | Path) -> None:
@@ -98,12 +98,9 @@ def read(path: Path) -> dict[str, Any]:
 def test_what_ptychodus_writes_is_read_bit_for_bit(ptychodus: Program, given: dict[str, Any], tmp_path: Path) -> None:
     ptychodus.run("ptychodus-write", tmp_path / "given.npz", tmp_path)
     pixels = read(tmp_path / "pixels.npz")
-    for name, others in (
-        ("training.npz", {}),
-        ("training.h5", {}),
-        ("product.h5", {"patterns": tmp_path / "patterns.h5"}),
-    ):
-        found = contract.load(tmp_path / name, **others)
+    for name, patterns in (("training.npz", None), ("training.h5", None), ("product.h5", tmp_path / "patterns.h5")):
+        joined: dict[str, Any] = {} if patterns is None else {"patterns": patterns}
+        found = contract.load(tmp_path / name, **joined)
         np.testing.assert_array_equal(amplitudes(given), found.diffraction)
         np.testing.assert_array_equal(given["bad_pixels"], found.bad_pixels)
         np.testing.assert_array_equal(pixels["x"], found.xcoords)
