@@ -106,7 +106,8 @@ def load(path: Path = INVENTORY) -> Inventory:
     from harness import fixture_schema, toml_model
 
     file = toml_model.load(path, fixture_schema.InventoryFile, "inventory", ConfigurationError)
-    return Inventory(checkout=path.resolve().parents[1], fixtures={fixture.name: fixture for fixture in file.fixture})
+    # Not resolved: `datasets` may be a link to another disk, and the checkout is where the link is.
+    return Inventory(checkout=path.absolute().parents[1], fixtures={fixture.name: fixture for fixture in file.fixture})
 
 
 def names(path: Path = INVENTORY) -> tuple[str, ...]:

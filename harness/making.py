@@ -53,7 +53,11 @@ def make(inventory: Inventory, name: str) -> Path:
             if not home.is_file() or inventory.drift(name):
                 _write(inventory, name, home, sources)
     except OSError as error:
-        raise InfrastructureError(f"fixture {name!r} cannot be made in {home.parent}: {error.strerror}") from error
+        gone = next(
+            (place for place in (home.parent, *home.parents) if place.is_symlink() and not place.exists()), None
+        )
+        why = error.strerror if gone is None else f"{gone} is a link to {gone.readlink()}, which is not there; mount it"
+        raise InfrastructureError(f"fixture {name!r} cannot be made in {home.parent}: {why}") from error
     return home
 
 

@@ -8,15 +8,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ptycho import streams
 from ptycho.command_line import Parser
-from ptycho.errors import UsageError, exit_on_error
+from ptycho.errors import exit_on_error
 from ptycho.verdict import Verdict
 
 if TYPE_CHECKING:
-    from ptycho.dataset import Dataset
+    from ptycho.inspection import Inspection
 
 LAYOUTS = ("canonical", "legacy")
 DOMAINS = ("amplitude", "counts")
@@ -28,6 +28,9 @@ _EXAMPLES = """examples:
   python -m ptycho inspect scan.npz --strict              and exit with 1 if anything is suspicious
   python -m ptycho convert old.npz new.npz                legacy (N, N, M) to canonical (M, N, N)
   python -m ptycho convert counts.npz new.npz --measurement_domain counts
+  python -m ptycho convert raw.npz new.npz --mask auto --drop-frames auto --side 0
+  python -m ptycho convert product.h5 new.npz --patterns diffraction.h5
+  python -m ptycho convert old.mat new.npz --map diffraction=I,probe=P,x=pos[:,0],y=pos[:,1] --position-unit um
 
 exit codes: 0 the file keeps the contract · 1 it does, but is suspicious, with --strict · 2 it does not, or a wrong
 option · 13 not readable or not writable
@@ -64,7 +67,11 @@ def parser() -> argparse.ArgumentParser:
             "everything suspicious, such as swapped axes (exit code 1 with --strict)."
         ),
     )
-    look.add_argument("file", type=Path, metavar="FILE", help="the NPZ file")
+    look.add_argument("file", type=Path, metavar="FILE", help="an NPZ, CXI, Ptychodus or MATLAB file")
+    look.add_argument("--map", metavar="NAME=PATH,…", help="which array is which, of an HDF5 or MATLAB file")
+    look.add_argument(
+        "--orientation", action="store_true", help="try sixteen conventions of axes, and name the command that mends"
+    )
     look.add_argument("--picture", type=Path, metavar="OUT.png", help="draw object, scan, probe and diffraction")
     look.add_argument("--json", action="store_true", help="print everything as JSON instead of tables")
     look.add_argument("--strict", action="store_true", help="exit code 1 where anything is suspicious")
@@ -74,17 +81,22 @@ def parser() -> argparse.ArgumentParser:
         "convert",
         help="write a file in another layout, canonical by default",
         description=(
-            "Read a file that keeps the data contract and write it in canonical order, dtype and domain (amplitude). "
-            "The same input gives the same bytes. Where IN came from is recorded in _metadata."
+            "Read a scan and write it in canonical order, dtype and domain (amplitude), or as a Ptychodus product "
+            "where OUT ends in .h5. IN: NPZ, CXI, Ptychodus (training data, product with --patterns), MATLAB 5 and "
+            "7.3. What was done is printed and recorded in _metadata; what comes out keeps the data contract. The "
+            "same input gives the same bytes."
         ),
     )
-    change.add_argument("source", type=Path, metavar="IN", help="the NPZ file to read")
-    change.add_argument("target", type=Path, metavar="OUT", help="the NPZ file to write")
+    change.add_argument("source", type=Path, metavar="IN", help="the file to read")
+    change.add_argument("target", type=Path, metavar="OUT", help="the NPZ or .h5 file to write")
     change.add_argument("--layout", choices=LAYOUTS, default="canonical", help="layout of OUT (default: canonical)")
     change.add_argument("--input_layout", choices=LAYOUTS, help="layout of IN when M = N and the file does not say")
     _domain_option(change)
     change.add_argument("--compressed", action="store_true", help="deflate the members of OUT")
     change.add_argument("--force", action="store_true", help="replace OUT if it is there")
+    from ptycho.data import convert_options
+
+    convert_options.add(change)
     return top
 
 
@@ -98,7 +110,14 @@ def _inspect(options: argparse.Namespace) -> Verdict:
     streams.require_output()
     from ptycho import inspection
 
-    found = inspection.inspect(options.file, layout=options.layout, measurement_domain=options.measurement_domain)
+    others: dict[str, Any] = {}
+    if options.map is not None:
+        from ptycho.data import convert
+
+        others = convert.others_of(options)
+    found = inspection.inspect(
+        options.file, layout=options.layout, measurement_domain=options.measurement_domain, **others
+    )
     if options.json:
         import json
 
@@ -107,7 +126,12 @@ def _inspect(options: argparse.Namespace) -> Verdict:
         from ptycho import inspection_report
 
         inspection_report.show(found)
-    if options.picture is not None and found.attempt.dataset is not None:
+    if options.orientation:
+        _show_orientation(found)
+    drawn = found.attempt.dataset is not None or (
+        found.attempt.preview is not None and not found.attempt.preview.is_empty
+    )
+    if options.picture is not None and drawn:
         from ptycho import inspection_picture
 
         inspection_picture.save(found, options.picture)
@@ -119,30 +143,25 @@ def _inspect(options: argparse.Namespace) -> Verdict:
     return Verdict.FAIL if options.strict and found.suspicions else Verdict.PASS
 
 
+def _show_orientation(found: "Inspection") -> None:
+    """Print how well each of the sixteen conventions explains a file, and which command mends it."""
+    from ptycho.data import orientation
+
+    dataset = found.attempt.dataset
+    if dataset is None or found.violations:
+        print("orientation: not tried, since the file breaks the contract", file=sys.stderr)
+        return
+    ranked = orientation.rank(dataset)
+    for one in ranked:
+        print(f"orientation: error {one.error:.4f}  {one.options or 'as the file has it'}", file=sys.stderr)
+    print(f"orientation: {orientation.named(ranked)}")
+
+
 def _convert(options: argparse.Namespace) -> Verdict:
-    if options.target.exists() and not options.force:
-        raise UsageError(f"{options.target} is already there; allowed: a new name; give another, or --force")
-    from ptycho import contract
+    from ptycho.data import convert
 
-    dataset = contract.load(options.source, layout=options.input_layout, measurement_domain=options.measurement_domain)
-    contract.save(options.target, _with_origin(dataset), layout=options.layout, compressed=options.compressed)
-    print(f"{options.target}: {dataset.n_patterns} patterns of {dataset.side}×{dataset.side}, {options.layout} layout")
+    convert.run(options)
     return Verdict.PASS
-
-
-def _with_origin(dataset: "Dataset") -> "Dataset":
-    """The dataset with the file that it came from in its metadata: name and checksum, no folder."""
-    from dataclasses import replace
-    from types import MappingProxyType
-
-    source = dataset.source
-    origin = {
-        "file": source.path.name,
-        "sha256": source.sha256,
-        "layout": source.layout,
-        "measurement_domain": source.measurement_domain,
-    }
-    return replace(dataset, metadata=MappingProxyType({**dataset.metadata, "converted_from": origin}))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 
 from ptycho import resident
+from ptycho.data import masks
 from ptycho.engine import Batch, Share
 from ptycho.errors import ConfigurationError
 from ptycho.grouping import Indices, group_coordinates
@@ -81,8 +82,21 @@ def gather(store: Store, chosen: Indices, rows: resident.Rows | None = None) -> 
     indices = np.asarray(store.groups)[chosen]
     # A view as a plain array: indexing through the memmap class builds a memmap for every result.
     diffraction = np.take(np.asarray(store.diffraction), indices, axis=0) if rows is None else rows.take(indices)
+    bad = store.bad_pixels
+    good = (
+        None
+        if bad is None
+        else np.array(np.broadcast_to(masks.good_pixels(np.asarray(bad), indices), diffraction.shape))
+    )
     offsets, relative = group_coordinates(np.asarray(store.xcoords), np.asarray(store.ycoords), indices)
-    return Batch(diffraction=diffraction, coords_offsets=offsets, coords_relative=relative, indices=indices)
+    return Batch(
+        diffraction=diffraction,
+        coords_offsets=offsets,
+        coords_relative=relative,
+        indices=indices,
+        good=good,
+        good_share=store.good_share,
+    )
 
 
 def _share(ranks: Ranks, store: Store, chosen: Indices, rows: resident.Rows | None = None) -> Share:

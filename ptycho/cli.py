@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ptycho import preflight
 from ptycho.command_line import Parser
@@ -26,7 +26,12 @@ from ptycho.config import (
     RuntimeConfig,
     TrainingConfig,
 )
+from ptycho.data.formats import recognise
 from ptycho.dataset import PATCH_SIDES
+
+if TYPE_CHECKING:
+    from ptycho.dataset import Dataset
+    from ptycho.raw_data import Prepared
 
 
 def _default(owner: type, name: str) -> Any:
@@ -57,6 +62,12 @@ def _parser(prog: str, description: str, batch_size: int) -> argparse.ArgumentPa
     parser.add_argument("--layout", choices=LAYOUTS, help="order of the file's axes, where it cannot be told (M = N)")
     parser.add_argument("--measurement_domain", choices=DOMAINS, help="what the file holds, where it does not say")
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no table; warnings stay")
+    parser.add_argument(
+        "--dry-run",
+        "--dry_run",
+        action="store_true",
+        help="read and check everything that is read before the first step, say what it is, and stop; writes nothing",
+    )
     parser.add_argument(
         "--strict",
         action="store_true",
@@ -159,6 +170,21 @@ def inference_config(arguments: Sequence[str] | None, prog: str) -> InferenceCon
     )
 
 
+def is_dry_run(arguments: Sequence[str] | None, parser: argparse.ArgumentParser) -> bool:
+    """Whether a command line, which its parser accepts, only wants to be checked."""
+    return bool(parser.parse_args(arguments).dry_run)
+
+
+def show_dry_run(dataset: "Dataset", prepared: "Prepared") -> None:
+    """Print what a run would begin with."""
+    masked = "" if dataset.bad_pixels is None else f", {dataset.bad_share:.2%} of the pixels masked"
+    print(
+        f"{dataset.source.path}: {dataset.n_patterns} patterns of {dataset.side}×{dataset.side}{masked}; "
+        f"{prepared.n_groups} groups, {prepared.nphotons:g} photons a pattern, "
+        f"input sha256 {prepared.stages.normalised}"
+    )
+
+
 def show_reconstruction(summary: dict[str, Any], output_dir: Path) -> None:
     """Print where the reconstruction is and, where the file knows the truth, its scores beside the flat object's."""
     from rich.console import Console
@@ -202,5 +228,11 @@ def _side_of(path: Path) -> int:
 
     A side that no network is defined for is left to the contract, which refuses the file with all that is wrong.
     """
-    side = preflight.examine(path).table["probeGuess"].shape[1]
+    if recognise.is_foreign(path):
+        with recognise.opened(path) as opened:
+            probe = opened.arrays.members().get("probeGuess")
+        shape: tuple[int, ...] = () if probe is None else probe.shape
+    else:
+        shape = preflight.examine(path).table["probeGuess"].shape
+    side = shape[1] if len(shape) > 1 else 0
     return side if side in PATCH_SIDES else int(_default(ModelConfig, "side"))

@@ -18,12 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycho import npz_reader, preflight, reading, resident, values
+from ptycho.data import masks
+from ptycho.data.formats import preview, ptychodus, recognise
+from ptycho.data.formats.opened import Arrays
+from ptycho.data.formats.preview import Preview
 from ptycho.dataset import Dataset, Source
 from ptycho.errors import ContractError, InfrastructureError
 from ptycho.npy_header import UNREADABLE, Member, why_unreadable
 from ptycho.npz_writer import save
 from ptycho.preflight import Limits, Members
 from ptycho.reading import Reading
+
+_ROWS = 256
 
 __all__ = ["Attempt", "attempt", "load", "save"]
 
@@ -39,6 +45,8 @@ class Attempt:
         reading: layout, domain and sizes, or None where they could not be decided.
         dataset: the arrays, or None where they could not be read. With violations it is for showing only.
         violations: everything that was found wrong.
+        notes: what was decided on the way, for people; of other formats only.
+        preview: what can be shown of a file of another format.
     """
 
     members: Members
@@ -46,6 +54,8 @@ class Attempt:
     reading: Reading | None = None
     dataset: Dataset | None = None
     violations: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    preview: Preview | None = None
 
 
 def load(
@@ -55,6 +65,7 @@ def load(
     measurement_domain: str | None = None,
     expect_side: int | None = None,
     limits: Limits | None = None,
+    **others: Any,
 ) -> Dataset:
     """
     Read a file that keeps the data contract, in either layout, into canonical order, dtype and domain.
@@ -68,12 +79,14 @@ def load(
         measurement_domain: `"amplitude"` or `"counts"`; needed for counts whose metadata do not say.
         expect_side: refuse any other patch side N.
         limits: how large the file may claim to be.
+        others: of files of another format, as `ptycho.data.formats.recognise.opened` takes them.
 
     Raises:
         ContractError: listing every violation found.
         InfrastructureError: the file is there but may not be read.
     """
-    result = attempt(path, layout=layout, measurement_domain=measurement_domain, expect_side=expect_side, limits=limits)
+    options: dict[str, Any] = {"layout": layout, "measurement_domain": measurement_domain, **others}
+    result = attempt(path, expect_side=expect_side, limits=limits, **options)
     if result.dataset is None or result.violations:
         raise ContractError(path, result.violations)
     return result.dataset
@@ -86,15 +99,20 @@ def attempt(
     measurement_domain: str | None = None,
     expect_side: int | None = None,
     limits: Limits | None = None,
+    **others: Any,
 ) -> Attempt:
     """As `load`, but hand back the violations with whatever could be read instead of raising."""
+    if recognise.is_foreign(Path(path)):
+        return _foreign(
+            Path(path), layout=layout, measurement_domain=measurement_domain, expect_side=expect_side, **others
+        )
     members = preflight.survey(path, limits=limits)
     if not members.table:
         return Attempt(members=members, violations=members.violations)
     violations = list(members.violations)
     try:
         with zipfile.ZipFile(members.path) as archive:
-            metadata = _metadata(archive, members, violations)
+            metadata = ptychodus.of_npz(members.table, _metadata(archive, members, violations))
             found, problems = reading.decide(
                 members.table,
                 metadata,
@@ -108,9 +126,44 @@ def attempt(
                 dataset = _read(archive, members, found, metadata, violations)
     except OSError as error:
         raise InfrastructureError(f"{path} cannot be read: {error.strerror or error}") from error
+    if dataset is None and not violations:  # a refusal says why, whatever a stage forgot
+        violations.append("it cannot be read as a scan; compare its arrays with the data contract: inspect shows them")
     if dataset is not None and found is not None:
         violations += values.violations(dataset, declared=found.declared)
     return Attempt(members=members, metadata=metadata, reading=found, dataset=dataset, violations=tuple(violations))
+
+
+def _foreign(path: Path, *, mapping: Any = None, patterns: Any = None, product: Any = None, **options: Any) -> Attempt:
+    """A file of another format: the same stages, on arrays under the same keys."""
+    try:
+        with recognise.opened(path, mapping=mapping, patterns=patterns, product=product) as opened:
+            table = MappingProxyType(opened.arrays.members())
+            members = Members(path=path, table=table, violations=opened.violations)
+            violations = [*opened.violations]
+            if table:
+                violations += preflight.missing(list(table))
+            found, problems = reading.decide(table, opened.metadata, **options)
+            violations += problems
+            dataset, shown = None, preview.of(opened)
+            if found is not None and not violations:
+                dataset = _read(opened.arrays, members, found, opened.metadata, violations)
+            notes = opened.notes
+            metadata = MappingProxyType(dict(opened.metadata))
+    except ContractError as error:
+        return Attempt(members=Members(path=path, violations=error.violations), violations=error.violations)
+    except (OSError, KeyError) as error:
+        raise InfrastructureError(f"{path} cannot be read: {error}") from error
+    if dataset is not None and found is not None:
+        violations += values.violations(dataset, declared=found.declared)
+    return Attempt(
+        members=members,
+        metadata=metadata,
+        reading=found,
+        dataset=dataset,
+        violations=tuple(violations),
+        notes=notes,
+        preview=shown,
+    )
 
 
 def _metadata(archive: zipfile.ZipFile, members: Members, violations: list[str]) -> Mapping[str, Any]:
@@ -125,7 +178,11 @@ def _metadata(archive: zipfile.ZipFile, members: Members, violations: list[str])
 
 
 def _read(
-    archive: zipfile.ZipFile, members: Members, found: Reading, metadata: Mapping[str, Any], violations: list[str]
+    archive: zipfile.ZipFile | Arrays,
+    members: Members,
+    found: Reading,
+    metadata: Mapping[str, Any],
+    violations: list[str],
 ) -> Dataset | None:
     """Every array in canonical form, or None with the damaged members among the violations."""
     arrays: dict[str, NDArray[Any]] = {}
@@ -135,9 +192,15 @@ def _read(
         try:
             arrays[key] = _canonical(archive, member, found, members.path)
         except UNREADABLE as error:
-            violations.append(f"{member.filename}: {why_unreadable(archive.getinfo(member.filename), error)}")
+            entry = None if isinstance(archive, Arrays) else archive.getinfo(member.filename)
+            why = str(error) if entry is None else why_unreadable(entry, error)
+            violations.append(f"{member.filename}: {why}")
     if violations:
         return None
+    bad = arrays.get("bad_pixels")
+    if bad is not None:
+        violations += masks.violations(arrays["diff3d"], bad, arrays["probeGuess"])
+        arrays["diff3d"] = _masked(arrays["diff3d"], bad)
     with members.path.open("rb") as handle:
         sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
     return Dataset(
@@ -150,6 +213,7 @@ def _read(
         ycoords_start=arrays.get("ycoords_start", arrays["ycoords"]),
         scan_index=arrays.get("scan_index", np.zeros(found.n_patterns, dtype=np.int64)),
         patches=arrays.get("Y"),
+        bad_pixels=bad,
         metadata=metadata,
         source=Source(
             path=members.path, sha256=sha256, layout=found.layout, measurement_domain=found.measurement_domain
@@ -157,7 +221,23 @@ def _read(
     )
 
 
-def _canonical(archive: zipfile.ZipFile, member: Member, found: Reading, path: Path) -> NDArray[Any]:
+def _masked(frames: NDArray[np.float32], bad: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The frames with bad pixels 0; those that lie in the file are copied only where they are not."""
+    if frames.flags.writeable:
+        masks.apply(frames, bad)
+    elif not masks.is_applied(frames, bad):
+        copied = resident.empty(frames.shape, np.float32)
+        for start in range(0, len(frames), _ROWS):
+            part = slice(start, start + _ROWS)
+            copied[part] = frames[part]
+            resident.release(frames)
+            resident.release(copied)
+        masks.apply(copied, bad)
+        return copied
+    return frames
+
+
+def _canonical(archive: zipfile.ZipFile | Arrays, member: Member, found: Reading, path: Path) -> NDArray[Any]:
     """One member as the canonical array of its key."""
     m, n = found.n_patterns, found.side
     if member.key == "diff3d":
@@ -171,6 +251,9 @@ def _canonical(archive: zipfile.ZipFile, member: Member, found: Reading, path: P
         convert = values.amplitude_of_counts if found.measurement_domain == "counts" else None
         npz_reader.fill(archive, member, view, convert)
         return frames
+    if member.key == "bad_pixels":
+        there = npz_reader.in_place(archive, member, path) if _is_plain_mask(member, found) else None
+        return _bad_pixels(archive, member, found) if there is None else there
     if member.key == "probeGuess":
         probe = npz_reader.read(archive, member, np.complex64)
         return probe.reshape(1, n, n) if n * n == probe.size else probe
@@ -180,3 +263,27 @@ def _canonical(archive: zipfile.ZipFile, member: Member, found: Reading, path: P
         patches = npz_reader.read(archive, member, np.complex64)
         return patches[..., 0] if patches.ndim == 4 else patches
     return npz_reader.read(archive, member, np.int64 if member.key == "scan_index" else np.float64)
+
+
+def _is_plain_mask(member: Member, found: Reading) -> bool:
+    return member.dtype == np.bool_ and not member.fortran_order and found.layout == "canonical"
+
+
+def _bad_pixels(archive: zipfile.ZipFile | Arrays, member: Member, found: Reading) -> NDArray[np.bool_]:
+    """
+    A mask as bool, in canonical order.
+
+    Raises:
+        ValueError: it holds other numbers than 0 and 1: levels or quality flags have no polarity.
+    """
+    n = found.side
+
+    def binary(block: NDArray[Any]) -> NDArray[Any]:
+        if block.dtype != np.bool_ and block.size and not 0 <= block.min() <= block.max() <= 1:
+            raise ValueError(f"it holds {block.min()} to {block.max()}; allowed: 0, and 1 where a pixel is bad")
+        return np.asarray(block != 0)
+
+    bad = resident.empty((n, n) if len(member.shape) == 2 else (found.n_patterns, n, n), np.bool_)
+    legacy = found.layout == "legacy" and bad.ndim == 3
+    npz_reader.fill(archive, member, bad.transpose(1, 2, 0) if legacy else bad, binary)
+    return bad

@@ -53,6 +53,8 @@ class Dataset:
         ycoords_start: `(M,)` float64, as above.
         scan_index: `(M,)` int64.
         patches: `(M, N, N)` complex64 true object patches (`Y`), or None.
+        bad_pixels: `(N, N)`, or `(M, N, N)` for each pattern its own, bool, True where a pixel is bad: it is 0 in
+            `diffraction` and counts nowhere. None where all pixels are good.
         metadata: the file's own `_metadata`, empty where it has none.
         source: the file this came from.
     """
@@ -66,6 +68,7 @@ class Dataset:
     ycoords_start: NDArray[np.float64]
     scan_index: NDArray[np.int64]
     patches: NDArray[np.complex64] | None = None
+    bad_pixels: NDArray[np.bool_] | None = None
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     source: Source
 
@@ -84,8 +87,29 @@ class Dataset:
         """Patch side N in pixels."""
         return int(self.diffraction.shape[-1])
 
+    def good(self, part: slice | NDArray[np.intp]) -> NDArray[np.bool_] | None:
+        """`(K, N, N)`, or `(1, N, N)` for one mask of all, where pixels of some patterns count; None where all do."""
+        if self.bad_pixels is None:
+            return None
+        return ~(self.bad_pixels[None] if self.bad_pixels.ndim == 2 else self.bad_pixels[part])
+
+    @property
+    def bad_share(self) -> float:
+        """Share of bad pixels."""
+        return 0.0 if self.bad_pixels is None else float(self.bad_pixels.mean())
+
     @property
     def nphotons(self) -> float | None:
         """Mean photons per pattern from the metadata, or None."""
-        value = self.metadata.get("nphotons")
+        value = stated_photons(self.metadata)
         return None if value is None else float(value)
+
+
+def stated_photons(metadata: Mapping[str, Any]) -> Any:
+    """
+    What metadata say of the photons, unchecked, or None.
+
+    PtychoPINN writes it under `physics_parameters`; at the top level it is this project's own.
+    """
+    nested = metadata.get("physics_parameters")
+    return metadata.get("nphotons", nested.get("nphotons") if isinstance(nested, Mapping) else None)

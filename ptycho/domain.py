@@ -19,7 +19,10 @@ _LARGEST_MINIMUM = 64
 """Largest count that the smallest value may stand for."""
 
 _FEWEST_VALUES = 8
-"""Different values needed for a verdict: zeros and ones are their own squares."""
+"""Different values needed for a verdict at that tolerance: zeros and ones are their own squares."""
+
+_FEW_VALUES, _FEW_TOLERANCE = 3, 1e-3
+"""Counted electrons are 0, 1, 2, 3: of so few values each must be a multiple of the smallest to a thousandth."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,10 @@ def diagnose(frames: NDArray[np.float32]) -> Diagnosis:
             )
             text = f"{what} are integers{factor}: {meaning}; {photons:.4g} counts per pattern"
             return Diagnosis(kind=kind, unit=unit, photons=photons, text=text)
+    different = len(np.unique(sample[sample > 0]))
+    if different < _FEWEST_VALUES:
+        text = f"{different} different values above 0: too few to tell counts from amplitudes"
+        return Diagnosis(kind="unknown", unit=None, photons=None, text=text)
     text = "neither values nor squared values are integers up to a factor: noise-free, binned or rescaled per frame"
     return Diagnosis(kind="unknown", unit=None, photons=None, text=text)
 
@@ -71,7 +78,7 @@ def counting_unit(values: NDArray[np.float64]) -> float | None:
     """The unit of which all values are whole multiples, to the precision of float32, or None."""
     positive = np.unique(values[values > 0])
     if len(positive) < _FEWEST_VALUES:
-        return None
+        return _unit_of_few(positive)
     for smallest_count in range(1, _LARGEST_MINIMUM + 1):
         unit = float(positive[0]) / smallest_count
         counts = positive[positive <= _LARGEST_COUNT * unit] / unit
@@ -80,3 +87,15 @@ def counting_unit(values: NDArray[np.float64]) -> float | None:
         if len(np.unique(whole)) >= _FEWEST_VALUES and (np.abs(counts - whole) <= _TOLERANCE).all():
             return float(np.vdot(whole, counts * unit) / np.vdot(whole, whole))
     return None
+
+
+def _unit_of_few(positive: NDArray[np.float64]) -> float | None:
+    """The smallest of a few values where all others are multiples of it, and not all of them square ones."""
+    if len(positive) < _FEW_VALUES:
+        return None
+    counts = positive / positive[0]
+    whole = np.rint(counts)
+    squares = np.rint(np.sqrt(whole)) ** 2 == whole  # 1, 4, 9 may be counts, or the squares of counts
+    if squares.all() or (np.abs(counts - whole) > _FEW_TOLERANCE * whole).any():
+        return None
+    return float(positive[0])

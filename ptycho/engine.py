@@ -19,16 +19,21 @@ class Batch:
     What a network sees at once. B groups of C = gridsize² patterns; channel c ↔ (row, col) = (c // g, c % g).
 
     Attributes:
-        diffraction: `(B, C, N, N)` float32 normalised amplitude X.
+        diffraction: `(B, C, N, N)` float32 normalised amplitude X, 0 at bad pixels.
         coords_offsets: `(B, 1, 2, 1)` float64 mean (x, y) of each group, object pixels.
         coords_relative: `(B, 1, 2, C)` float64, −(coords − mean) as (x, y), object pixels.
         indices: `(B, C)` int64 pattern indices in the file.
+        good: `(B, C, N, N)` bool, False at bad pixels; None where all pixels count.
+        good_share: share of good pixels in the whole scan, by which means over all pixels become means over good ones:
+            one number for all batches, so that a batch of several processes is the sum of its parts.
     """
 
     diffraction: NDArray[np.float32]
     coords_offsets: NDArray[np.float64]
     coords_relative: NDArray[np.float64]
     indices: NDArray[np.int64]
+    good: NDArray[np.bool_] | None = None
+    good_share: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,5 +119,10 @@ class Engine(Protocol):
 class Traces(Protocol):
     """An engine that builds its training once, before the first step, where another computes as it goes."""
 
-    def trace(self) -> None:
-        """Build what `train_epoch` and `evaluate` run, without running it; weights and moments stay as they are."""
+    def trace(self, *, masked: bool = False) -> None:
+        """
+        Build what `train_epoch` and `evaluate` run, without running it; weights and moments stay as they are.
+
+        Args:
+            masked: whether batches will have bad pixels.
+        """

@@ -84,7 +84,7 @@ def fit(
     # Several ranks trace their common step in it: it waits for the others.
     if isinstance(engine, Traces) and ranks.world == 1 and done < config.nepochs:
         with clock.phase("trace"):
-            engine.trace()
+            engine.trace(masked=store.bad_pixels is not None)
     cosine = config.schedule == "cosine"
     ramp = Ramp(total_steps=config.nepochs * steps, warmup_steps=config.warmup_steps, cosine=cosine)
     with Progress(config.nepochs, steps, config.runtime.quiet or not ranks.leads) as progress:

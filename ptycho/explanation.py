@@ -93,12 +93,12 @@ def explain(dataset: Dataset, *, max_patterns: int = MAX_PATTERNS) -> Explanatio
         "bilinear": lambda part: physics.amplitude(windows(part, "bilinear"), probe),
         "shifted probe": shifted,
     }
-    errors = {name: _error(dataset.diffraction, chosen, way) for name, way in ways.items()}
+    errors = {name: _error(dataset, chosen, way) for name, way in ways.items()}
     sampling = min(errors, key=lambda name: errors[name])
     empty = physics.amplitude(np.ones((1, side, side)), probe)
     return Explanation(
         given=errors[sampling],
-        flat=_error(dataset.diffraction, chosen, lambda part: np.repeat(empty, len(part), axis=0)),
+        flat=_error(dataset, chosen, lambda part: np.repeat(empty, len(part), axis=0)),
         sampling=sampling,
         by_sampling=MappingProxyType(errors),
         patterns=len(chosen),
@@ -106,11 +106,12 @@ def explain(dataset: Dataset, *, max_patterns: int = MAX_PATTERNS) -> Explanatio
     )
 
 
-def _error(diffraction: NDArray[np.float32], chosen: NDArray[np.intp], predict: Predict) -> float:
+def _error(dataset: Dataset, chosen: NDArray[np.intp], predict: Predict) -> float:
     def pairs() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float64]]]:
         for part in _chunks(chosen):
-            yield diffraction[part], predict(part)
-            resident.release(diffraction)
+            good = dataset.good(part)
+            yield dataset.diffraction[part], predict(part) if good is None else predict(part) * good
+            resident.release(dataset.diffraction)
 
     return residual(pairs())
 

@@ -23,6 +23,11 @@ def why_no_file(path: Path) -> str | None:
     """Why a path is no regular file, or None where it is one."""
     if path.is_file():
         return None
+    if path.is_symlink():
+        return (
+            f"a link to {path.readlink()}, where there is no file; fetch the content (git annex get, datalad get, "
+            "git lfs pull), or mount the disk that holds it"
+        )
     if path.exists():
         return "not a regular file; give the path of an .npz file"
     parent = path.parent

@@ -99,12 +99,14 @@ def compare(reconstruction: Reconstruction, dataset: Dataset, used: NDArray[np.i
     """
     stitched = np.unique(used)
     some = stitched[scan_sample.evenly(len(stitched), scan_sample.patterns_for(dataset.side))]
+    bad = dataset.bad_pixels
     part = replace(
         dataset,
         obj=None,
         diffraction=scan_sample.frames_of(dataset, some),
         xcoords=dataset.xcoords[some],
         ycoords=dataset.ycoords[some],
+        bad_pixels=bad if bad is None or bad.ndim == 2 else bad[some],
     )
     alike = None if dataset.obj is None else _correlation(reconstruction, dataset.obj)
     if not part.diffraction.any():  # nothing explains darkness

@@ -52,7 +52,9 @@ class FourierErrors:
         return (self.flat - self.reconstructed) / (self.flat - self.given)
 
 
-def fourier_error(amplitudes: NDArray[Any], objects: NDArray[Any], probe: NDArray[Any]) -> float:
+def fourier_error(
+    amplitudes: NDArray[Any], objects: NDArray[Any], probe: NDArray[Any], good: NDArray[np.bool_] | None = None
+) -> float:
     """
     Σ(α|F| − A)² / ΣA² over all patterns and pixels, with the one scalar α that makes it smallest.
 
@@ -60,6 +62,7 @@ def fourier_error(amplitudes: NDArray[Any], objects: NDArray[Any], probe: NDArra
         amplitudes: `(M, N, N)` measured amplitudes A, DC in the centre.
         objects: `(M, N, N)` complex object windows, or `(1, N, N)` for one object under all patterns.
         probe: `(P, N, N)` or `(N, N)` complex probe modes; modes add as intensities. Its scale drops out.
+        good: `(M, N, N)`, or `(1, N, N)` for all patterns, where pixels count; None where all do.
 
     Returns:
         the error: 0 for a perfect match, 1 for no light at all.
@@ -89,9 +92,14 @@ def fourier_error(amplitudes: NDArray[Any], objects: NDArray[Any], probe: NDArra
             part = slice(start, start + _CHUNK)
             observed = amplitudes[part]
             if constant is None:
-                yield observed, physics.amplitude(objects[part], modes)
+                predicted = physics.amplitude(objects[part], modes)
             else:
-                yield observed, np.broadcast_to(constant, observed.shape)
+                predicted = np.broadcast_to(constant, observed.shape)
+            if good is None:
+                yield observed, predicted
+            else:
+                counted = good if len(good) == 1 else good[part]
+                yield np.where(counted, observed, 0), predicted * counted
 
     return residual(pairs())
 
@@ -149,15 +157,16 @@ def object_fourier_error(reconstruction: Reconstruction, dataset: Dataset) -> Fo
     bottom = max(row1, int(np.ceil(dataset.ycoords.max())) + reach)
     right = max(col1, int(np.ceil(dataset.xcoords.max())) + reach)
     x, y = dataset.xcoords - left, dataset.ycoords - top
+    good = dataset.good(slice(None))
 
     def error(values: NDArray[Any]) -> float:
         canvas = np.full((bottom - top, right - left), values[covered].mean(), np.complex128)
         canvas[row0 - top : row1 - top, col0 - left : col1 - left][covered] = values[covered]
-        return fourier_error(dataset.diffraction, patches.extract(canvas, x, y, side), dataset.probe)
+        return fourier_error(dataset.diffraction, patches.extract(canvas, x, y, side), dataset.probe, good)
 
     return FourierErrors(
         reconstructed=error(reconstruction.obj),
-        flat=fourier_error(dataset.diffraction, np.ones((1, side, side), np.complex128), dataset.probe),
+        flat=fourier_error(dataset.diffraction, np.ones((1, side, side), np.complex128), dataset.probe, good),
         given=None if given is None else error(given[row0:row1, col0:col1]),
         patterns=dataset.n_patterns,
     )

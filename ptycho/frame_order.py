@@ -35,12 +35,14 @@ def other_positions_fit(sample: Sample) -> tuple[float, float] | None:
     places = np.union1d(evenly(dataset.n_patterns, count), sample.chosen[evenly(len(sample.chosen), _FRAMES)])
     some = sample.chosen[evenly(len(sample.chosen), _FRAMES)]
     frames = frames_of(dataset, some)
+    good = dataset.good(some)
+    counted = 1.0 if good is None else good
     table = np.empty((len(some), len(places)))
     for column, place in enumerate(places):
         window = patches.extract(
             sample.obj, dataset.xcoords[[place]], dataset.ycoords[[place]], side, sampling="bilinear"
         )
-        table[:, column] = errors(frames, physics.amplitude(window, sample.probe))[1]
-    flat = errors(frames, physics.amplitude(np.ones((1, side, side)), sample.probe))[1]
+        table[:, column] = errors(frames, physics.amplitude(window, sample.probe) * counted)[1]
+    flat = errors(frames, physics.amplitude(np.ones((1, side, side)), sample.probe) * counted)[1]
     own, best = table[np.arange(len(some)), np.searchsorted(places, some)], table.min(axis=1)
     return (float(own.mean()), float(best.mean())) if best.mean() <= _OF_FLAT * flat.mean() else None

@@ -44,7 +44,9 @@ class Inspection:
         return self.attempt.violations
 
 
-def inspect(path: Path | str, *, layout: str | None = None, measurement_domain: str | None = None) -> Inspection:
+def inspect(
+    path: Path | str, *, layout: str | None = None, measurement_domain: str | None = None, **others: Any
+) -> Inspection:
     """
     Look at a file.
 
@@ -52,11 +54,12 @@ def inspect(path: Path | str, *, layout: str | None = None, measurement_domain: 
         path: the NPZ file.
         layout: as in `contract.load`.
         measurement_domain: as in `contract.load`.
+        others: as in `contract.load`.
 
     Raises:
         InfrastructureError: the file is there but may not be read.
     """
-    attempt = contract.attempt(path, layout=layout, measurement_domain=measurement_domain)
+    attempt = contract.attempt(path, layout=layout, measurement_domain=measurement_domain, **others)
     dataset = attempt.dataset
     if dataset is None:
         return Inspection(attempt=attempt)
@@ -92,6 +95,9 @@ def as_dict(inspection: Inspection) -> dict[str, Any]:
             }
             for key, member in attempt.members.table.items()
         },
+        "bad_pixels": None
+        if dataset is None or dataset.bad_pixels is None
+        else {"shape": list(dataset.bad_pixels.shape), "share": dataset.bad_share},
         "metadata": dict(attempt.metadata),
         "reading": None if attempt.reading is None else asdict(attempt.reading),
         "diagnosis": None if inspection.diagnosis is None else asdict(inspection.diagnosis),
@@ -107,6 +113,7 @@ def as_dict(inspection: Inspection) -> dict[str, Any]:
             "patterns": explained.patterns,
             "total": explained.total,
         },
+        "notes": list(attempt.notes),
         "suspicions": [item.text for item in inspection.suspicions],
         "violations": list(inspection.violations),
     }

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from ptycho.data.formats.preview import Preview
+
 _DPI = 150
 
 
@@ -37,10 +39,13 @@ def save(inspection: Inspection, path: Path) -> None:
         UsageError: there are no arrays to draw.
         InfrastructureError: the folder is missing or not writable.
     """
-    dataset = inspection.attempt.dataset
-    if dataset is None:
+    dataset, shown = inspection.attempt.dataset, inspection.attempt.preview
+    if dataset is not None:
+        figure = draw(dataset)
+    elif shown is not None and not shown.is_empty:
+        figure = draw_parts(shown)
+    else:
         raise UsageError(f"{inspection.attempt.members.path}: no picture, since the arrays could not be read")
-    figure = draw(dataset)
     with replacing(path) as handle:
         figure.savefig(handle, format="png", dpi=_DPI)
 
@@ -61,6 +66,33 @@ def draw(dataset: Dataset) -> "Figure":
     mean = dataset.diffraction.mean(axis=0, dtype=np.float64)
     _diffraction(axes[0, -1], mean, "mean diffraction amplitude, log scale")
     _diffraction(axes[1, -1], dataset.diffraction[middle], f"frame {middle}, nearest the scan's centre, log scale")
+    return figure
+
+
+def draw_parts(shown: "Preview") -> "Figure":
+    """A figure of whatever a file has that is no scan: one panel for each part."""
+    parts: list[Any] = []
+    if shown.obj is not None:
+        parts += [
+            ("object amplitude", np.abs(shown.obj), "gray"),
+            ("object phase (rad)", np.angle(shown.obj), "viridis"),
+        ]
+    if shown.probe is not None:
+        parts += [("probe amplitude", np.sqrt((np.abs(shown.probe) ** 2).sum(axis=0)), "magma")]
+    panels = len(parts) + (shown.x is not None) + 2 * (shown.mean is not None)
+    figure = new_figure((4.6 * panels, 4.4))
+    axes = list(np.atleast_1d(figure.subplots(1, panels)))
+    figure.suptitle(shown.title, fontsize=12)
+    for title, values, colours in parts:
+        _image(axes.pop(0), values, title, colours, vmin=values.min(), vmax=max(values.max(), values.min() + 1e-12))
+    if shown.x is not None and shown.y is not None:
+        place = axes.pop(0)
+        place.plot(shown.x, shown.y, ".-", color="tab:orange", markersize=3, linewidth=0.4)
+        place.set(title="positions (object pixels)", aspect="equal", xlabel="x", ylabel="y")
+        place.invert_yaxis()
+    if shown.mean is not None and shown.frame is not None:
+        _diffraction(axes.pop(0), shown.mean, "mean diffraction amplitude, log scale")
+        _diffraction(axes.pop(0), shown.frame, "first frame, log scale")
     return figure
 
 

@@ -82,12 +82,19 @@ def _members(inspection: Inspection, table: "Table") -> "Table":
 
 def _facts(inspection: Inspection) -> Iterator[tuple[str, str]]:
     reading, diagnosis = inspection.attempt.reading, inspection.diagnosis
+    if inspection.attempt.preview is not None:
+        yield "format", str(inspection.attempt.metadata.get("format", "unknown"))
+    yield from (("", note) for note in inspection.attempt.notes)
     if reading is not None:
         axes = "(M, N, N)" if reading.layout == "canonical" else "(N, N, M)"
         yield "layout", f"{reading.layout} {axes}, M = {reading.n_patterns} patterns, N = {reading.side}"
         yield "domain", reading.measurement_domain + ("" if reading.declared else " (not declared, assumed)")
     if diagnosis is not None:
         yield "values", diagnosis.text
+    dataset = inspection.attempt.dataset
+    if dataset is not None and dataset.bad_pixels is not None:
+        each = "one mask for all patterns" if dataset.bad_pixels.ndim == 2 else "a mask for each pattern"
+        yield "bad_pixels", f"{dataset.bad_share:.2%} of the pixels are bad and count nowhere; {each}"
     yield from _where(inspection)
     explained = inspection.explanation
     if explained is not None:

@@ -143,7 +143,8 @@ class Manifest:
 
 
 def small_arrays(dataset: Dataset, prepared: Prepared) -> dict[str, NDArray[Any]]:
-    """Every array of a store but the diffraction, by its file's stem: what fits in memory many times over."""
+    """Every array of a store but the diffraction, by its file's stem; all but a mask of each pattern fit in memory."""
+    bad = {} if dataset.bad_pixels is None else {"bad_pixels": dataset.bad_pixels}
     return {
         "groups": prepared.groups,
         "xcoords": dataset.xcoords,
@@ -151,6 +152,7 @@ def small_arrays(dataset: Dataset, prepared: Prepared) -> dict[str, NDArray[Any]
         "probe": prepared.probe,
         "train": prepared.split.train,
         "validation": prepared.split.validation,
+        **bad,
     }
 
 

@@ -16,6 +16,7 @@ pattern of ten.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +102,7 @@ def _ways(mistake: Mistake, sample: Sample) -> Iterator[Sample]:
 
 def _errors(undone: Sample, sample: Sample) -> tuple[float, Real]:
     """Errors of a sample with a mistake undone; what the object predicts is taken over where only frames differ."""
-    same_waves = all(getattr(undone, name) is getattr(sample, name) for name in ("obj", "probe", "x", "y"))
+    same_waves = all(getattr(undone, name) is getattr(sample, name) for name in ("obj", "probe", "x", "y", "good"))
     return errors(undone.frames, sample.predicted if same_waves else undone.predicted)
 
 
@@ -142,14 +143,19 @@ def _from_corners(sample: Sample) -> Iterator[Sample]:
     yield sample.at(sample.x + half, sample.y + half)
 
 
-def _frames(change: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Callable[[Sample], Iterator[Sample]]:
+def _frames(
+    change: Callable[[NDArray[Any]], NDArray[Any]], *, moves: bool = True
+) -> Callable[[Sample], Iterator[Sample]]:
+    """Frames changed; where pixels move, the mask moves with them."""
+
     def undo(sample: Sample) -> Iterator[Sample]:
-        yield replace(sample, frames=change(sample.frames))
+        good = change(sample.good) if moves and sample.good is not None else sample.good
+        yield replace(sample, frames=change(sample.frames), good=good)
 
     return undo
 
 
-def _flipped(frames: NDArray[np.float32], *axes: int) -> NDArray[np.float32]:
+def _flipped(frames: NDArray[Any], *axes: int) -> NDArray[Any]:
     """Mirrored about DC, which lies at N // 2."""
     return np.roll(np.flip(frames, axes), 1, axes)
 
@@ -250,12 +256,12 @@ MISTAKES = (
     Mistake(
         text="frames were intensities (counts) and not amplitudes",
         step="store their square root, or declare measurement_domain = counts",
-        undo=_frames(np.sqrt),
+        undo=_frames(np.sqrt, moves=False),
     ),
     Mistake(
         text="the square root of the amplitudes was taken once more",
         step="store the square root of the counts, taken once",
-        undo=_frames(np.square),
+        undo=_frames(np.square, moves=False),
     ),
     Mistake(
         text="frames were in the reverse order of the positions",

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ptycho import resident
+from ptycho.data.formats.opened import Arrays
 from ptycho.npy_header import Member
 
 BLOCK_BYTES = 8 * 2**20
@@ -28,12 +29,12 @@ _LENGTHS_AT = 26
 Convert = Callable[[NDArray[Any]], NDArray[Any]]
 
 
-def fill(archive: zipfile.ZipFile, member: Member, out: NDArray[Any], convert: Convert | None = None) -> None:
+def fill(archive: zipfile.ZipFile | Arrays, member: Member, out: NDArray[Any], convert: Convert | None = None) -> None:
     """
     Stream one member into an array.
 
     Args:
-        archive: the open archive.
+        archive: the open archive, or the arrays of another format.
         member: what to read, with the header that the preflight parsed.
         out: array, or transposed view, of the member's shape; it decides the dtype.
         convert: applied to each block before it is written; blocks run along the slowest axis of the file.
@@ -42,6 +43,9 @@ def fill(archive: zipfile.ZipFile, member: Member, out: NDArray[Any], convert: C
         EOFError: the member ends before its data does, or goes on after it.
         zipfile.BadZipFile: its checksum is wrong.
     """
+    if isinstance(archive, Arrays):
+        archive.fill(member, out, convert)
+        return
     # Fortran order is C order of the reversed axes: the stream always runs along the first axis of this view.
     view = out.T if member.fortran_order else out
     with archive.open(member.filename) as stream:
@@ -55,14 +59,14 @@ def fill(archive: zipfile.ZipFile, member: Member, out: NDArray[Any], convert: C
             raise EOFError("data after the end of the array")
 
 
-def read(archive: zipfile.ZipFile, member: Member, dtype: DTypeLike | None = None) -> NDArray[Any]:
+def read(archive: zipfile.ZipFile | Arrays, member: Member, dtype: DTypeLike | None = None) -> NDArray[Any]:
     """One member in its own shape, C order, as `dtype` or its own."""
     out = resident.empty(member.shape, member.dtype if dtype is None else dtype)
     fill(archive, member, out)
     return out
 
 
-def in_place(archive: zipfile.ZipFile, member: Member, path: Path) -> NDArray[Any] | None:
+def in_place(archive: zipfile.ZipFile | Arrays, member: Member, path: Path) -> NDArray[Any] | None:
     """
     A large uncompressed member where it lies in the file, or None where it must be read out of it.
 
@@ -76,6 +80,8 @@ def in_place(archive: zipfile.ZipFile, member: Member, path: Path) -> NDArray[An
     Raises:
         zipfile.BadZipFile: its checksum is wrong.
     """
+    if isinstance(archive, Arrays):
+        return None
     info = archive.getinfo(member.filename)
     if info.compress_type != zipfile.ZIP_STORED or member.nbytes < resident.MAPPED_FROM_BYTES:
         return None

@@ -89,6 +89,8 @@ def _members(dataset: Dataset, layout: str) -> Mapping[str, tuple[NDArray[Any], 
     arrays["scan_index"] = (dataset.scan_index, np.int64)
     if dataset.patches is not None:
         arrays["Y"] = (dataset.patches, np.complex64)
+    if (bad := dataset.bad_pixels) is not None:
+        arrays["bad_pixels"] = (bad.transpose(1, 2, 0) if legacy and bad.ndim == 3 else bad, np.bool_)
     arrays["_metadata"] = (np.array(text), f"<U{len(text)}")
     return arrays
 

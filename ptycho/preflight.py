@@ -6,9 +6,10 @@ reserved for it. Everything that is wrong is collected; what could be understood
 show it.
 """
 
+import math
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -22,10 +23,16 @@ ALIASES = MappingProxyType({"diffraction": "diff3d"})
 """Accepted names and the canonical key that each stands for."""
 
 REQUIRED = ("diff3d", "probeGuess", "xcoords", "ycoords")
-OPTIONAL = ("objectGuess", "xcoords_start", "ycoords_start", "scan_index", "Y", "_metadata")
+OPTIONAL = ("objectGuess", "xcoords_start", "ycoords_start", "scan_index", "Y", "bad_pixels", "_metadata")
 KEYS = (*REQUIRED, *OPTIONAL)
 
 _SUFFIX = ".npy"
+_DEFLATE_LIMIT = 1100
+"""No deflated stream expands more than 1032 times."""
+
+_GUESSES_PER_FRAMES = 16
+"""Bytes of probe or object over those of the frames: no scan needs more."""
+
 _MAX_LISTED = 12
 
 
@@ -36,15 +43,12 @@ class Limits:
 
     Attributes:
         max_bytes: bytes of all members together once expanded.
-        max_ratio: expanded over stored bytes of one member. Sparse diffraction compresses 100 to 200 times; a
-            member of zeros, which is what a zip bomb is made of, 1000 times.
-        ratio_free_bytes: members that expand to less than this are exempt from `max_ratio`: the zeros of a
-            `scan_index` are harmless.
+        free_bytes: a member that expands to less than this is never called a zip bomb. A larger one must have the size
+            that the scan's own shapes give it: a ratio would refuse counted electrons, which compress like zeros.
     """
 
     max_bytes: int = 32 * 2**30
-    max_ratio: float = 400.0
-    ratio_free_bytes: int = 16 * 2**20
+    free_bytes: int = 16 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +110,7 @@ def _survey(path: Path, archive: zipfile.ZipFile, limits: Limits) -> Members:
         return Members(path=path, violations=("the zip directory is empty; write the arrays with numpy.savez",))
     violations = [*_name_violations(entries), *_size_violations(entries, path.stat().st_size, limits)]
     table: dict[str, Member] = {}
+    false: set[str] = set()
     for info in {info.filename: info for info in entries}.values():
         key = _key(info.filename)
         if key not in KEYS:
@@ -118,12 +123,37 @@ def _survey(path: Path, archive: zipfile.ZipFile, limits: Limits) -> Members:
         except UNREADABLE as error:
             violations.append(f"{info.filename}: {npy_header.why_unreadable(info, error)}")
         else:
-            violations += npy_header.violations(table[key], info)
-    violations += _missing([_key(info.filename) for info in entries])
+            lies = [*npy_header.violations(table[key], info)]
+            violations += lies
+            false |= {key} if lies else set()
+    violations += _bombs(table, false, limits)
+    violations += missing([_key(info.filename) for info in entries])
     return Members(path=path, table=MappingProxyType(table), violations=tuple(violations))
 
 
-def _missing(named: list[str]) -> Iterator[str]:
+def _bombs(table: Mapping[str, Member], false: Collection[str], limits: Limits) -> Iterator[str]:
+    """Large members with a true header whose size is none that the scan's shapes give them: M values, or M frames."""
+    frames = table.get("diff3d")
+    coordinates = table.get("xcoords") or table.get("ycoords")
+    if frames is None or coordinates is None:
+        return
+    patterns = math.prod(coordinates.shape)
+    for key, member in table.items():
+        if member.nbytes <= limits.free_bytes or key in false:
+            continue
+        if key in ("probeGuess", "objectGuess"):
+            belongs = member.nbytes <= max(limits.free_bytes, _GUESSES_PER_FRAMES * frames.nbytes)
+        else:
+            belongs = key == "_metadata" or patterns in member.shape or len(member.shape) == 2
+        if not belongs:
+            yield (
+                f"{member.filename} expands from {member.stored:,} to {member.nbytes:,} bytes of shape {member.shape}, "
+                f"and the scan has {patterns} positions: a zip bomb, or arrays of different scans"
+            )
+
+
+def missing(named: list[str]) -> Iterator[str]:
+    """What is said of keys that must be there and are not."""
     present = ", ".join(key for key in KEYS if key in named)
     for key in REQUIRED:
         if key not in named:
@@ -169,10 +199,10 @@ def _size_violations(entries: list[zipfile.ZipInfo], file_size: int, limits: Lim
         yield "its members overlap: together they claim more bytes than the file has; a zip bomb is built so"
     for info in entries:
         ratio = info.file_size / max(info.compress_size, 1)
-        if ratio > limits.max_ratio and info.file_size > limits.ratio_free_bytes:
+        if info.compress_type == zipfile.ZIP_DEFLATED and ratio > _DEFLATE_LIMIT and info.file_size > 2**16:
             yield (
-                f"{info.filename} expands {ratio:,.0f} times, from {info.compress_size:,} to {info.file_size:,} bytes: "
-                f"a zip bomb; allowed: {limits.max_ratio:g} times (preflight.Limits.max_ratio)"
+                f"{info.filename} claims to expand {ratio:,.0f} times, from {info.compress_size:,} to "
+                f"{info.file_size:,} bytes; deflate cannot: the directory is forged"
             )
         if info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
             yield (

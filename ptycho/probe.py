@@ -80,6 +80,8 @@ class Request:
         replay: recorded gradients of each step of R7, by name.
         mae_weight: weight of the amplitude term in the second objective of R5.
         tv_weight: weight of the total variation there.
+        masked: whether the rungs of the loss and its gradients are asked for bad pixels, too. Targets whose adapters
+            know no masks are not.
     """
 
     nonce: str
@@ -99,6 +101,7 @@ class Request:
     replay: tuple[Mapping[str, NDArray[np.float64]], ...] = ()
     mae_weight: float = 0.3
     tv_weight: float = 0.2
+    masked: bool = True
 
     def __post_init__(self) -> None:
         problems = [
@@ -129,7 +132,7 @@ class Request:
             "schema": SCHEMA,
             **{name: getattr(self, name) for name in ("nonce", "quantities", "precision", "nphotons", "threads")},
             **{name: getattr(self, name) for name in ("steps", "learning_rates", "batch_size")},
-            **{name: getattr(self, name) for name in ("mae_weight", "tv_weight")},
+            **{name: getattr(self, name) for name in ("mae_weight", "tv_weight", "masked")},
             "model": asdict(self.model),
             "scan": asdict(self.scan) | {"path": str(self.scan.path)},
             "replay": len(self.replay),
@@ -163,7 +166,7 @@ class Request:
                 **listed,
                 model=model,
                 scan=Scan(**scan | {"path": Path(scan["path"])}),
-                batch=Batch(**below(arrays, "batch/")),
+                batch=_batch(arrays),
                 probe=arrays["probe"],
                 weights=below(arrays, "weights/"),
                 inputs=below(arrays, "inputs/"),
@@ -178,6 +181,11 @@ class Request:
 def below(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
     """The arrays whose names begin with a prefix, without it."""
     return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+
+
+def _batch(arrays: Mapping[str, Array]) -> Batch:
+    given: dict[str, Any] = {name: arrays[f"batch/{name}"] for name in BATCH_FIELDS}
+    return Batch(**given)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Array]) -> str:

@@ -41,6 +41,9 @@ AT_ONCE = 7
 """Groups per batch here: neither training nor validation groups of a scan of 64 divide by it."""
 
 FACTOR, PHOTONS = 1.75, 4321.0
+BAD = 0.2
+"""Share of bad pixels."""
+
 COUNTS = 60_000
 """Largest count of the integer file: its square does not fit its type."""
 
@@ -50,13 +53,14 @@ CANONICAL = (
 )
 
 
-def measure(scan: "Scan", model: ModelConfig) -> Exact:
+def measure(scan: "Scan", model: ModelConfig, *, masks: bool = True) -> Exact:
     """
     Everything of the above for one scan.
 
     Args:
         scan: the file in canonical layout, seed and batch size.
         model: its gridsize decides the groups.
+        masks: whether a scan with bad pixels is among them.
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -70,6 +74,8 @@ def measure(scan: "Scan", model: ModelConfig) -> Exact:
         found |= _stale(config)
         found |= dict(_scales(config, dataset))
         found |= dict(_stores(folder, config, dataset))
+        if masks:
+            found |= dict(_masked(folder, config, given))
     return found
 
 
@@ -161,6 +167,35 @@ def bad_files(given: Arrays) -> dict[str, tuple[Arrays, dict[str, Any]]]:
         "wrong_layout": (given, {"layout": "legacy"}),
         "no_photons": (given, {"nphotons": 0}),
     }
+
+
+def masked(given: Mapping[str, Array]) -> Arrays:
+    """Another mask for every pattern, with nothing under it that a frame may hold."""
+    bad = np.random.default_rng(0x4D).random(given["diff3d"].shape) < BAD
+    frames = given["diff3d"].copy()
+    frames[bad] = np.nan
+    return {**given, "diff3d": frames, "bad_pixels": bad}
+
+
+def _masked(folder: Path, config: TrainingConfig, given: Arrays) -> Iterator[tuple[str, Any]]:
+    """A scan with bad pixels through contract, preparation, store and batches; the other polarity is refused."""
+    scan = masked(given)
+    config = replace(config, batch_size=2)
+    dataset = contract.load(write(folder / "masked.npz", scan, {}))
+    yield "masked.diffraction", raw_data.digest(dataset.diffraction)
+    yield "masked.bad_pixels", raw_data.digest(*() if dataset.bad_pixels is None else (dataset.bad_pixels,))
+    prepared = raw_data.prepare(config, dataset)
+    yield "masked.normalised", prepared.stages.normalised
+    with Store.for_run(None, dataset, prepared) as store:
+        read = list(batches.iterate(store, store.split.train, batch_size=3))
+        yield "masked.batch.good", raw_data.digest(*(batch.good for batch in read if batch.good is not None))
+        yield "masked.batch.diffraction", raw_data.digest(*(batch.diffraction for batch in read))
+        yield "masked.batch.share", sorted({batch.good_share for batch in read})
+    # A few dead pixels, called the good ones: they hold light here, so that nothing else refuses them.
+    few = np.zeros((64, 64), bool)
+    few[::8, ::8] = True
+    inverted = write(folder / "inverted.npz", {**given, "bad_pixels": ~few}, {})
+    yield "masked.inverted_refused", _raises(ContractError, partial(contract.load, inverted))
 
 
 def _refused_files(folder: Path, given: Arrays) -> Iterator[tuple[str, str, Any]]:

@@ -29,6 +29,9 @@ SHIFT = (3, -5)
 
 FLUX = 7.0
 SCALE, LOG_SCALE = 31.25, 3.3
+BAD = 0.3
+"""Share of bad pixels in the questions about masks."""
+
 MEMBERS = np.array([[-3, 2, 4, -3], [1, -2, 3, -2]])
 """`(2, 4)` whole-pixel distances (x, y) of a group's patches from their mean; they add up to zero."""
 
@@ -48,6 +51,7 @@ def cases(request: "Request") -> list[Case]:
         *_far_field(rng),
         _engines_probe(request.model.side),
         *_flux(rng),
+        *(_masks(np.random.default_rng([request.scan.seed, 0x4D])) if request.masked else ()),
         *_linear(rng),
         *_assembly(rng, request.model.gridsize),
     ]
@@ -127,6 +131,41 @@ def _flux(rng: np.random.Generator) -> Iterator[Case]:
     yield Case(name="terms.brighter", operation="terms", given=brighter, settings=scale)
     perfect = {**given, "intensity": given["diffraction"].astype(np.float64) ** 2, "log_scale": np.log(SCALE)}
     yield Case(name="terms.perfect", operation="terms", given=perfect, settings=settings)
+
+
+def _masks(rng: np.random.Generator) -> Iterator[Case]:
+    """
+    The loss under a mask, twice with other predictions under it, under its complement, and the pull of it.
+
+    The weights of the terms are such that the total is the likelihood and the amplitude's error alone.
+    """
+    shape = (2, 2, 9, 8)
+    good = rng.random(shape) > BAD
+    intensity, observed = rng.gamma(2.0, size=shape), rng.gamma(2.0, size=shape).astype(np.float32)
+    rest = {"patches": waves(rng, shape, np.float64), "log_scale": np.array(LOG_SCALE)}
+    settings = {"scale": SCALE, "mae_weight": 0.3, "tv_weight": 0.0}
+    share = float(good.mean())
+
+    def asked(mask: Array, predicted: Array) -> Given:
+        return {**rest, "intensity": predicted, "diffraction": np.where(mask, observed, np.float32(0)), "good": mask}
+
+    seen = {**settings, "good_share": share}
+    yield Case(name="masked", operation="terms", given=asked(good, intensity), settings=seen)
+    other = np.where(good, intensity, 1e3 * rng.gamma(2.0, size=shape))
+    yield Case(name="masked.other", operation="terms", given=asked(good, other), settings=seen)
+    hidden = {**settings, "good_share": 1 - share}
+    yield Case(name="masked.rest", operation="terms", given=asked(~good, intensity), settings=hidden)
+    whole = {**rest, "intensity": intensity, "diffraction": observed}
+    yield Case(name="masked.whole", operation="terms", given=whole, settings=settings)
+    total = np.array([0.0, 0.0, 0.0, 1.0, 0.0])
+    yield Case(
+        name="masked.slope",
+        operation="terms",
+        given=asked(good, intensity),
+        settings=seen,
+        to="intensity",
+        upstream=total,
+    )
 
 
 def _linear(rng: np.random.Generator) -> Iterator[Case]:

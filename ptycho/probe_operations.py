@@ -25,6 +25,7 @@ LIMIT = 1e-12
 """ε of the questions about the loss alone."""
 
 _LISTED = 16
+_BAD = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +98,7 @@ def cases(request: "Request") -> list[Case]:
         *_layers(rng, real, request.model.side, request.model.channels),
         *_physics(rng, real),
         *_assembly(rng, real, request.model.gridsize),
-        *_loss(rng, real),
+        *_loss(rng, real, masks=request.masked),
     ]
 
 
@@ -171,7 +172,7 @@ def _assembly(rng: np.random.Generator, real: Any, gridsize: int) -> Iterator[Ca
         yield Case(name=f"assemble.{name}", operation="assemble", given=given, settings=settings)
 
 
-def _loss(rng: np.random.Generator, real: Any) -> Iterator[Case]:
+def _loss(rng: np.random.Generator, real: Any, *, masks: bool) -> Iterator[Case]:
     rate, counts = rng.gamma(2.0, 3e4, size=(1, 2, 32, 16)), rng.poisson(5e4, size=(1, 2, 32, 16)).astype(np.float64)
     counts[0, 0, :3], rate[0, 0, 1:5] = 0, 1e-13
     poisson = {"rate": rate, "counts": counts}
@@ -193,12 +194,23 @@ def _loss(rng: np.random.Generator, real: Any) -> Iterator[Case]:
     }
     settings = {"scale": 31.25, "mae_weight": 0.3, "tv_weight": 0.2}
     yield Case(name="terms", operation="terms", given=given, settings=settings)
+    if masks:
+        good = np.random.default_rng(0x4D).random((2, 2, 9, 8)) > _BAD
+        hidden: dict[str, Array] = {**given, "good": good}
+        hidden["diffraction"] = np.where(good, given["diffraction"], np.float32(0))
+        settings |= {"good_share": 1 - _BAD}
+        yield Case(name="terms.masked", operation="terms", given=hidden, settings=settings)
 
 
 def corners(request: "Request") -> list[Case]:
     """The questions of R2b: gradients at zero, at ties, in the tails, and where a modulus is negative."""
     real = REAL[request.precision]
-    return [*_layer_corners(real), *_joints(real, request.model.side), *_complex_corners(real), *_loss_corners(real)]
+    return [
+        *_layer_corners(real),
+        *_joints(real, request.model.side),
+        *_complex_corners(real),
+        *_loss_corners(real, masks=request.masked),
+    ]
 
 
 def _layer_corners(real: Any) -> Iterator[Case]:
@@ -246,7 +258,7 @@ def _complex_corners(real: Any) -> Iterator[Case]:
         yield Case(name=f"variation.{name}", operation="variation", given={"patches": patches}, to="patches")
 
 
-def _loss_corners(real: Any) -> Iterator[Case]:
+def _loss_corners(real: Any, *, masks: bool) -> Iterator[Case]:
     def line(*values: float) -> Array:
         return np.array(values, np.float64).reshape(1, 1, 1, -1)
 
@@ -274,3 +286,11 @@ def _loss_corners(real: Any) -> Iterator[Case]:
         wanted = total if to == "intensity" else np.array([0.0, 0.0, 1.0, 0.0, 0.0])
         weights = settings if to == "intensity" else {**settings, "tv_weight": 1.0}
         yield Case(name=f"terms.{to}", operation="terms", given=given, settings=weights, to=to, upstream=wanted)
+    if masks:
+        good = np.array([True, False, True, False]).reshape(1, 1, 2, 2)
+        hidden: dict[str, Array] = {**given, "good": good}
+        hidden["diffraction"] = np.where(good, given["diffraction"], np.float32(0))
+        weights = {**settings, "mae_weight": 0.25, "good_share": 1.0}
+        yield Case(
+            name="terms.masked", operation="terms", given=hidden, settings=weights, to="intensity", upstream=total
+        )

@@ -28,6 +28,7 @@ from ptycho import (
     raw_data,
 )
 from ptycho.engine import Batch, Engine
+from ptycho.parity.masked import masked
 from ptycho.physics import central_mask
 from ptycho.probe import BATCH_FIELDS, Request
 from ptycho.probe_operations import Case
@@ -113,7 +114,7 @@ def values(rung: str, request: Request, bench: Bench, package: str) -> Iterator[
         yield from contract(request, bench, package)
     elif rung == "R1":
         yield from data(request, bench)
-        yield from probe_files.measure(request.scan, request.model).items()
+        yield from probe_files.measure(request.scan, request.model, masks=request.masked).items()
     elif rung == "R2b":
         yield from probe_operations.classes(request, bench).items()
     else:
@@ -223,10 +224,22 @@ def _forward(request: Request, bench: Bench) -> Named:
         yield f"predicted.{index}", patches
 
 
+def asks_for_masks(request: Request) -> bool:
+    """Whether bad pixels are asked for: the arithmetic of the loss is float64 whatever the precision, so once."""
+    return request.masked and request.precision == "f64"
+
+
 def _loss(request: Request, bench: Bench) -> Named:
     for label, weights in (("plain", (0.0, 0.0)), ("weighted", (request.mae_weight, request.tv_weight))):
         for name, value in bench.terms(request.first, *weights).items():
             yield f"{label}.{name}", value
+    if asks_for_masks(request):
+        batch = masked(request.first, request.scan.seed)
+        for name, value in bench.terms(batch, request.mae_weight, request.tv_weight).items():
+            if name != "variation":  # of the patches, which no mask covers
+                yield f"masked.{name}", value
+        scored = bench.engine.evaluate([masked(part, request.scan.seed) for part in uneven(request)])
+        yield "masked.evaluated", np.stack([scored.total, scored.deviance])
     losses = bench.engine.evaluate(uneven(request))
     yield "evaluated.total", losses.total
     yield "evaluated.deviance", losses.deviance
@@ -239,6 +252,10 @@ def _gradients(request: Request, bench: Bench) -> Named:
     yield from bench.physics_gradients(request.first).items()
     for name, value in bench.weighted_gradients(request.first, request.mae_weight, request.tv_weight).items():
         yield f"weighted.{name}", value
+    if asks_for_masks(request):
+        batch = masked(request.first, request.scan.seed)
+        for name, value in {**bench.engine.gradients(batch), **bench.physics_gradients(batch)}.items():
+            yield f"masked.{name}", value
 
 
 def _optimiser(request: Request, bench: Bench) -> Named:

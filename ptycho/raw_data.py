@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import contract, grouping, physics, resident
+from ptycho import contract, grouping, physics, resident, values
 from ptycho.config import DEFAULT_NPHOTONS, Config, DataConfig, ModelConfig, TrainingConfig, require_legacy_dict
 from ptycho.dataset import Dataset
 from ptycho.errors import ConfigurationError, ContractError
@@ -153,7 +153,8 @@ def normalised_chunks(diffraction: NDArray[np.float32], normalisation: float) ->
     The network input X, a few megabytes at a time, in the order of the patterns.
 
     The factor is rounded to float32 once and every amplitude is multiplied by it once, in float32: a single rounding
-    per pixel, hence the same bytes whatever the file's layout and the size of the chunks.
+    per pixel, hence the same bytes whatever the file's layout and the size of the chunks. What is no normal number, or
+    becomes none, is 0: a framework may switch the processor to flush such numbers, and the bytes must not depend on it.
 
     Args:
         diffraction: `(M, N, N)` amplitude.
@@ -162,6 +163,14 @@ def normalised_chunks(diffraction: NDArray[np.float32], normalisation: float) ->
     Yields:
         `(m, N, N)` float32, C-contiguous.
     """
+    smallest = np.float32(values.SMALLEST)
+    negligible = max(smallest * np.float32(normalisation), np.nextafter(smallest, np.float32(0)))
+    for chunk in _scaled_chunks(diffraction, normalisation):
+        np.copyto(chunk, 0, where=chunk <= negligible)
+        yield chunk
+
+
+def _scaled_chunks(diffraction: NDArray[np.float32], normalisation: float) -> Iterator[NDArray[np.float32]]:
     factor = np.float32(normalisation)
     for rows in _chunks(*diffraction.shape[:2]):
         yield np.multiply(diffraction[rows], factor, order="C")
@@ -172,12 +181,19 @@ def digest(*arrays: NDArray[np.generic]) -> str:
     """SHA-256 hex digest of the bytes of arrays in C order, one after the other."""
     hashed = hashlib.sha256()
     for array in arrays:
-        # A large map by rows, so that it is never in memory whole; the bytes and their order are the same.
-        whole = array.nbytes < resident.MAPPED_FROM_BYTES
-        for part in (array,) if whole else (array[rows] for rows in _chunks(len(array), math.isqrt(array[0].size))):
+        for part in parts(array):
             hashed.update(np.ascontiguousarray(part).data)
-            resident.release(array)
     return hashed.hexdigest()
+
+
+def parts(array: NDArray[np.generic]) -> Iterator[NDArray[np.generic]]:
+    """An array whole, or a large map by rows, so that it is never in memory whole; the bytes are the same."""
+    if array.nbytes < resident.MAPPED_FROM_BYTES:
+        yield array
+        return
+    for rows in _chunks(len(array), math.isqrt(array[0].size)):
+        yield array[rows]
+        resident.release(array)
 
 
 def _chunks(count: int, side: int) -> Iterator[slice]:

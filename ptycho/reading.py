@@ -70,6 +70,7 @@ def decide(
         return None, violations
     found, m, n = sizes
     violations += _shape_violations(table, m, n, expect_side)
+    violations += _mask_violations(table, found, m, n)
     reading = Reading(
         layout=found,
         measurement_domain=domain or "amplitude",
@@ -98,16 +99,26 @@ def _declared(
 
 
 def _metadata_violations(metadata: Mapping[str, Any]) -> Iterator[str]:
-    nphotons = metadata.get("nphotons")
-    if nphotons is None:
-        return
-    if isinstance(nphotons, bool) or not isinstance(nphotons, int | float) or not 0 < nphotons < math.inf:
-        yield f"_metadata: nphotons = {nphotons!r}; allowed: a finite number above 0"
+    nested = metadata.get("physics_parameters", {})
+    if not isinstance(nested, Mapping):
+        yield f"_metadata: physics_parameters = {nested!r}; allowed: an object with nphotons, as PtychoPINN writes it"
+        nested = {}
+    top, inner = metadata.get("nphotons"), nested.get("nphotons")
+    for name, value in (("nphotons", top), ("physics_parameters.nphotons", inner)):
+        if value is not None and not _positive(value):
+            yield f"_metadata: {name} = {value!r}; allowed: a finite number above 0"
+    if _positive(top) and _positive(inner) and top != inner:
+        yield f"_metadata: nphotons = {top!r}, but physics_parameters.nphotons = {inner!r}; keep one of them"
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 def _sizes(table: Mapping[str, Member], layout: str | None, violations: list[str]) -> tuple[str, int, int] | None:
     """Layout, M and N, or None with the reason among the violations."""
     frames, x = table.get("diff3d"), table.get("xcoords") or table.get("ycoords")
+    violations += [_no_vector(table[key]) for key in COORDINATES if key in table and len(table[key].shape) != 1]
     if frames is None:
         return None
     shape = frames.shape
@@ -135,12 +146,19 @@ def _sizes(table: Mapping[str, Member], layout: str | None, violations: list[str
     elif layout is None and len(fitting) > 1:
         violations.append(
             f"ambiguous layout: M = N = {m}, {frames.filename} {shape} can be read both ways ({both}); "
-            "say which: --layout canonical|legacy, or `layout` in _metadata"
+            "say which: `layout` in _metadata, or --layout canonical|legacy (of convert: --input_layout)"
         )
     else:
         found = layout or fitting[0]
         return found, m, readings[found][1][0]
     return None
+
+
+def _no_vector(member: Member) -> str:
+    """What to say of coordinates of the wrong rank: MATLAB and `scipy.io` give every vector two axes."""
+    long = [length for length in member.shape if length != 1]
+    step = f"; store numpy.ravel of it, ({math.prod(member.shape)},)" if len(long) <= 1 and member.shape else ""
+    return f"{member.filename} has shape {member.shape}; allowed: (M,), one value for each frame{step}"
 
 
 def _domain_violations(frames: Member, domain: str | None) -> Iterator[str]:
@@ -167,6 +185,8 @@ def _dtype_violations(table: Mapping[str, Member], side: int | None) -> Iterator
             yield f"{name} is {member.dtype}, not complex{lost}; allowed: complex64, complex128; save it complex"
         elif key in COORDINATES and kind not in "fiu":
             yield f"{name} has dtype {member.dtype}; allowed: float64, float32; save object pixels as numbers"
+        elif key == "bad_pixels" and kind not in "biu":
+            yield f"{name} has dtype {member.dtype}; allowed: bool, or integers 0 and 1, True where a pixel is bad"
         elif key == "scan_index" and kind not in "iu":
             yield f"{name} has dtype {member.dtype}; allowed: integers; save it as int64"
     obj = table.get("objectGuess")
@@ -182,13 +202,20 @@ def _dtype_violations(table: Mapping[str, Member], side: int | None) -> Iterator
 
 
 def _shape_violations(table: Mapping[str, Member], m: int, n: int, expect_side: int | None) -> Iterator[str]:
-    if expect_side is not None and n != expect_side:
-        yield f"N = {n}, but N = {expect_side} was asked for; give --N {n}, or a file with that patch side"
+    if expect_side is not None and n != expect_side and n in PATCH_SIDES:
+        yield (
+            f"N = {n}, but the network takes N = {expect_side}; train with --N {n}, or give a file with that patch side"
+        )
     if n not in PATCH_SIDES:
-        yield f"N = {n} is not supported; allowed: {', '.join(map(str, PATCH_SIDES))}; crop or bin the frames"
+        yield (
+            f"N = {n} is not supported; allowed: {', '.join(map(str, PATCH_SIDES))}; crop, bin or pad the frames: "
+            "python -m ptycho convert IN OUT --side SIDE"
+        )
     for key in (*COORDINATES, "scan_index"):
         member = table.get(key)
-        if member is not None and member.shape != (m,):
+        if member is None or (key in COORDINATES and len(member.shape) != 1):
+            continue  # the wrong rank has been reported
+        if member.shape != (m,):
             yield f"{member.filename} has shape {member.shape}; allowed: ({m},), one value for each frame"
     nominal = [key for key in COORDINATES[2:] if key in table]
     if len(nominal) == 1:
@@ -198,6 +225,12 @@ def _shape_violations(table: Mapping[str, Member], m: int, n: int, expect_side: 
         yield f"{probe.filename} has shape {probe.shape}; allowed: ({n}, {n}), (P, {n}, {n}) or ({n}, {n}, 1)"
     if patches is not None and patches.shape not in ((m, n, n), (m, n, n, 1)):
         yield f"{patches.filename} has shape {patches.shape}; allowed: ({m}, {n}, {n}) or ({m}, {n}, {n}, 1)"
+
+
+def _mask_violations(table: Mapping[str, Member], layout: str, m: int, n: int) -> Iterator[str]:
+    mask, every = table.get("bad_pixels"), (m, n, n) if layout == "canonical" else (n, n, m)
+    if mask is not None and mask.shape not in ((n, n), every):
+        yield f"{mask.filename} has shape {mask.shape}; allowed: ({n}, {n}), or {every} as the frames have it"
 
 
 def _fits_probe(shape: tuple[int, ...], n: int) -> bool:

@@ -21,6 +21,7 @@ from ptycho.config import InferenceConfig, ModelConfig, update_legacy_dict
 from ptycho.dataset import Dataset
 from ptycho.engine import Engine
 from ptycho.errors import CheckpointError, PtychoError, SuspicionError
+from ptycho.raw_data import Prepared
 from ptycho.stitching import Reconstruction, Stitcher
 from ptycho.store import Store
 
@@ -64,9 +65,7 @@ def run(config: InferenceConfig, backend: str) -> InferenceResult:
     model, normalisation, nphotons = _training_of(meta, config.model_path)
     config = replace(config, model=model, data=replace(config.data, gridsize=model.gridsize))
     output.prepare(config.output_dir)
-    update_legacy_dict(params.cfg, config)
-    dataset = raw_data.load(config)
-    suspicions = suspicion.warn(dataset, strict=config.runtime.strict)
+    dataset, suspicions = _read(config)
     prepared = raw_data.prepare_for_inference(
         config.data,
         model,
@@ -110,6 +109,30 @@ def run(config: InferenceConfig, backend: str) -> InferenceResult:
     if config.runtime.strict and warning is not None:
         raise SuspicionError(f"{warning}\n{config.output_dir} is complete; --strict makes this an error")
     return InferenceResult(reconstruction=reconstruction, output_dir=config.output_dir, summary=summary)
+
+
+def rehearse(config: InferenceConfig) -> tuple[Dataset, Prepared]:
+    """
+    Read and check what an inference reads before its backend; nothing is written.
+
+    Returns:
+        The scan and what would be decided about it.
+
+    Raises:
+        PtychoError: whatever `run` would raise by then.
+    """
+    _, meta = checkpoint.load(checkpoint.find_model(config.model_path))
+    model, factor, photons = _training_of(meta, config.model_path)
+    config = replace(config, model=model, data=replace(config.data, gridsize=model.gridsize))
+    dataset, _ = _read(config)
+    return dataset, raw_data.prepare_for_inference(config.data, model, dataset, normalisation=factor, nphotons=photons)
+
+
+def _read(config: InferenceConfig) -> tuple[Dataset, list[str]]:
+    """The scan, checked, and what looks wrong about it."""
+    update_legacy_dict(params.cfg, config)
+    dataset = raw_data.load(config)
+    return dataset, suspicion.warn(dataset, strict=config.runtime.strict)
 
 
 def compare_with_flat(

@@ -55,6 +55,7 @@ class Sample:
         probe: `(P, N, N)` probe.
         x: `(K,)` positions along axis 1.
         y: `(K,)` positions along axis 0.
+        good: `(K, N, N)`, or `(1, N, N)` for all patterns, where pixels count; None where all do.
     """
 
     dataset: Dataset
@@ -64,6 +65,7 @@ class Sample:
     probe: NDArray[np.complex64]
     x: Real
     y: Real
+    good: NDArray[np.bool_] | None = None
 
     @classmethod
     def of(cls, dataset: Dataset, obj: NDArray[np.complex64]) -> "Sample":
@@ -77,6 +79,7 @@ class Sample:
             probe=dataset.probe,
             x=dataset.xcoords[chosen],
             y=dataset.ycoords[chosen],
+            good=dataset.good(chosen),
         )
 
     @property
@@ -92,28 +95,35 @@ class Sample:
     def predicted(self) -> Real:
         """`(K, N, N)` amplitudes that the object predicts, positions between pixels blended bilinearly."""
         side = self.frames.shape[-1]
-        return physics.amplitude(patches.extract(self.obj, self.x, self.y, side, sampling="bilinear"), self.probe)
+        windows = patches.extract(self.obj, self.x, self.y, side, sampling="bilinear")
+        return self._counted(physics.amplitude(windows, self.probe))
 
     @cached_property
     def flat(self) -> Real:
-        """`(1, N, N)` amplitude that an object which is 1 everywhere predicts."""
+        """`(1, N, N)` amplitude that an object which is 1 everywhere predicts; `(K, N, N)` with a mask of each."""
         side = self.frames.shape[-1]
-        return physics.amplitude(np.ones((1, side, side)), self.probe)
+        return self._counted(physics.amplitude(np.ones((1, side, side)), self.probe))
 
     @cached_property
     def flat_errors(self) -> tuple[float, Real]:
         """Errors of a flat object: of all patterns, and `(K,)` of each."""
         return errors(self.frames, self.flat)
 
+    def _counted(self, predicted: Real) -> Real:
+        return predicted if self.good is None else predicted * self.good
+
     def part(self, some: NDArray[np.intp]) -> "Sample":
         """Some of the patterns; the sample itself where these are all."""
         if len(some) == len(self.chosen):
             return self
-        return replace(self, chosen=self.chosen[some], frames=self.frames[some], x=self.x[some], y=self.y[some])
+        good = self.good if self.good is None or len(self.good) == 1 else self.good[some]
+        return replace(
+            self, chosen=self.chosen[some], frames=self.frames[some], x=self.x[some], y=self.y[some], good=good
+        )
 
     def of_frames(self, indices: NDArray[np.intp]) -> "Sample":
         """The same positions with other frames of the scan."""
-        return replace(self, frames=frames_of(self.dataset, indices))
+        return replace(self, frames=frames_of(self.dataset, indices), good=self.dataset.good(indices))
 
     def at_centre(self) -> "Sample":
         """The same frames, all at the middle of the object: where a flat object stands in, positions say nothing."""

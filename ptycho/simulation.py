@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ptycho import patches, physics, synthetic
 from ptycho.config import GRIDSIZES
+from ptycho.data import masks
 from ptycho.dataset import PATCH_SIDES, Dataset, Source
 from ptycho.errors import UsageError
 from ptycho.grouping import NEIGHBOURS, nearest
@@ -74,6 +75,7 @@ def simulate(
     gridsize: int = 1,
     step_px: float = STEP_PX,
     with_patches: bool = False,
+    bad_pixels: NDArray[np.bool_] | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """
@@ -95,6 +97,8 @@ def simulate(
         gridsize: g that the scan is meant for; at 2 each group of neighbours must fit its canvas.
         step_px: root of the area per pattern, pixels.
         with_patches: whether the true windows are kept (`Y`).
+        bad_pixels: `(N, N)` or `(M, N, N)`, True where the detector is bad: these pixels are 0. The photons of a frame
+            are those that fall on all pixels.
         provenance: further entries of the metadata, JSON values only.
 
     Returns:
@@ -130,6 +134,8 @@ def simulate(
             f"the object is {target.shape[0]}×{target.shape[1]}; N = {n} and buffer = {buffer} need {least}×{least} "
             "or more; pass a smaller --buffer or a larger object"
         )
+    if bad_pixels is not None and bad_pixels.shape not in ((n, n), (n_images, n, n)):
+        problems.append(f"bad_pixels is {bad_pixels.shape}; allowed: ({n}, {n}) or ({n_images}, {n}, {n})")
     _refuse(problems)
     # The steps at which the field fills the object's height or width.
     unit_height, unit_width = synthetic.field_px(n_images, 1.0)
@@ -141,6 +147,8 @@ def simulate(
     centre_y, centre_x = target.shape[0] / 2, target.shape[1] / 2
     x, y = scan.x + centre_x, scan.y + centre_y
     diffraction = _frames(modes, target, x, y, n, nphotons, seed)
+    if bad_pixels is not None:
+        masks.apply(diffraction, bad_pixels)
     return Dataset(
         diffraction=diffraction,
         probe=modes,
@@ -151,6 +159,7 @@ def simulate(
         ycoords_start=scan.nominal_y + centre_y,
         scan_index=np.zeros(n_images, dtype=np.int64),
         patches=patches.extract(target, x, y, n) if with_patches else None,
+        bad_pixels=None if bad_pixels is None else bad_pixels.copy(),
         metadata=MappingProxyType(
             {
                 **(provenance or {}),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycho.data import units
 from ptycho.errors import PtychoError, UsageError
 
 CROP = 20
@@ -61,7 +62,8 @@ class Stitcher:
         crop: side of the central square that is kept; even, at most N.
 
     Raises:
-        UsageError: no coordinates, coordinates that are not finite or not of one shape, or an impossible crop.
+        UsageError: no coordinates, coordinates that are not finite or not of one shape, an impossible crop, or a canvas
+            out of all proportion to the patches.
     """
 
     def __init__(
@@ -79,6 +81,8 @@ class Stitcher:
             raise UsageError("coordinates hold NaN or infinite values; allowed: finite object pixels")
         if crop % 2 or not 2 <= crop <= side:
             raise UsageError(f"crop = {crop}; allowed: even numbers from 2 to the patch side {side}")
+        if (excess := units.canvas_excess(x, y, side)) is not None:
+            raise UsageError(f"the coordinates are no object pixels: {excess}; check their unit")
         self.side, self.crop = side, crop
         self.origin = (int(np.floor(y.min())) - crop // 2, int(np.floor(x.min())) - crop // 2)
         # The last row of a splatted patch is one beyond its crop; at whole pixels it carries weight 0 and is cut.

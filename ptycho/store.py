@@ -12,12 +12,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ptycho import raw_data, store_files
+from ptycho.data import masks
 from ptycho.dataset import Dataset
 from ptycho.errors import InfrastructureError, StoreError
 from ptycho.grouping import Indices, Split
@@ -39,6 +41,7 @@ class Store:
         ycoords: `(M,)` float64 along axis 0, object pixels.
         probe: `(P, N, N)` complex128, normalised.
         split: training and validation groups, none in either at inference.
+        bad_pixels: `(N, N)` or `(M, N, N)` bool, True where bad; None where there is no mask.
 
     Example:
         >>> dataset = raw_data.load(config)  # doctest: +SKIP
@@ -54,6 +57,12 @@ class Store:
     ycoords: NDArray[np.float64]
     probe: NDArray[np.complex128]
     split: Split
+    bad_pixels: NDArray[np.bool_] | None = None
+
+    @cached_property
+    def good_share(self) -> float:
+        """Share of good pixels in the scan."""
+        return 1.0 if self.bad_pixels is None else masks.good_share(self.bad_pixels)
 
     @classmethod
     def create(cls, directory: Path, dataset: Dataset, prepared: Prepared) -> "Store":
@@ -77,7 +86,7 @@ class Store:
             chunks = raw_data.normalised_chunks(dataset.diffraction, prepared.normalisation)
             store_files.write_array(partial, "diffraction", manifest.arrays["diffraction"], chunks)
             for name, array in small_arrays(dataset, prepared).items():
-                store_files.write_array(partial, name, manifest.arrays[name], [array])
+                store_files.write_array(partial, name, manifest.arrays[name], raw_data.parts(array))
             store_files.write_manifest(partial, manifest)
         return cls.open(directory, expected=manifest)
 

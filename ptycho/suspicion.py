@@ -5,11 +5,13 @@ Looking costs a tenth of a second or so, whatever the size of the scan, and chan
 """
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from ptycho import domain, explanation, footprint, frame_order, mistakes, output
+from ptycho.data import detector
 from ptycho.dataset import Dataset
 from ptycho.errors import SuspicionError
 from ptycho.scan_sample import Sample, evenly, frames_of, patterns_for
@@ -51,7 +53,7 @@ def find(dataset: Dataset) -> tuple[Suspicion, ...]:
     Args:
         dataset: the scan.
     """
-    return (*_of_frames(dataset), *_of_positions(dataset), *_of_values(dataset))
+    return (*_of_detector(dataset), *_of_frames(dataset), *_of_positions(dataset), *_of_values(dataset))
 
 
 def warn(dataset: Dataset, *, strict: bool, log: logging.Logger | None = None) -> list[str]:
@@ -79,6 +81,33 @@ def warn(dataset: Dataset, *, strict: bool, log: logging.Logger | None = None) -
     for sentence in sentences:
         output.warn(f"{path.name}: {sentence}", log)
     return sentences
+
+
+def _of_detector(dataset: Dataset) -> Iterator[Suspicion]:
+    """Marks of dead pixels, hot pixels, and frames that are no part of the scan."""
+    flaws, mend = detector.find(dataset), "python -m ptycho convert IN OUT"
+    if flaws.marked.any():
+        yield Suspicion(
+            what="pixels hold a detector's mark and no signal",
+            evidence=f"{'; '.join(flaws.marks)} in {detector.pixels(flaws.marked)}",
+            step=f"leave them out: {mend} --mask auto",
+        )
+    if flaws.hot.any():
+        yield Suspicion(
+            what="pixels are hot",
+            evidence=f"far above all neighbours in most frames: {detector.pixels(flaws.hot)}",
+            step=f"leave them out: {mend} --mask auto",
+        )
+    for indices, what, evidence in (
+        (flaws.dead, "frames are dead", "without light"),
+        (flaws.bright, "frames are far brighter than the others", f"over {detector.TOO_BRIGHT:g} times the median"),
+    ):
+        if indices.size:
+            yield Suspicion(
+                what=what,
+                evidence=f"{evidence}: {len(indices)} of {dataset.n_patterns}, index {detector.listed(indices)}",
+                step=f"leave them out: {mend} --drop-frames auto",
+            )
 
 
 def _of_frames(dataset: Dataset) -> tuple[Suspicion, ...]:

@@ -111,6 +111,22 @@ def run(config: TrainingConfig, backend: str, ranks: Ranks = ALONE) -> TrainingR
             return result
 
 
+def rehearse(config: TrainingConfig) -> tuple[Dataset, Prepared]:
+    """
+    Read and check what a training reads before its first step; nothing is written, no backend is imported.
+
+    Returns:
+        The training scan and what would be decided about it.
+
+    Raises:
+        PtychoError: whatever `run` would raise by then.
+    """
+    update_legacy_dict(params.cfg, config)
+    dataset, prepared, test, _ = _read(config, config.output_dir.absolute(), None)
+    _suspicions(config, dataset, test, log=None)
+    return dataset, prepared
+
+
 def _lead(config: TrainingConfig, backend: str, ranks: Ranks, others: Group | None) -> TrainingResult:
     """A whole training, with everything that it leaves."""
     clock = Clock()
@@ -282,7 +298,9 @@ def _evaluate(
     return {"loss": losses.mean_total, "deviance": losses.mean_deviance}
 
 
-def _suspicions(config: TrainingConfig, dataset: Dataset, test: Dataset | None) -> dict[str, list[str]]:
+def _suspicions(
+    config: TrainingConfig, dataset: Dataset, test: Dataset | None, log: logging.Logger | None = log
+) -> dict[str, list[str]]:
     """What looks wrong about the files, said on stderr and in the log; the test file counts where it is another one."""
     strict = config.runtime.strict
     found = {"suspicions": suspicion.warn(dataset, strict=strict, log=log)}

@@ -11,10 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycho import resident
+from ptycho.data import detector, units
 from ptycho.dataset import Dataset
 
 _FRAMES_AT_ONCE = 256
 _MAX_LISTED = 5
+
+SMALLEST = float(np.finfo(np.float32).tiny)
+"""Amplitudes below the smallest normal float32 are 0 for every network: processors that flush them to zero, and those
+that do not, must see the same scan."""
 
 
 def amplitude_of_counts(block: NDArray[Any]) -> NDArray[np.float64]:
@@ -37,6 +42,8 @@ def violations(dataset: Dataset, *, declared: bool) -> list[str]:
             they are far more often counts than the roots of square counts.
     """
     found = [*_frame_violations(dataset.diffraction)]
+    if found and (marks := _marks(dataset)):
+        found[-1] += f"; {marks}"
     if not found and not declared:
         found += _domain_violations(dataset.diffraction)
     for name, array in (
@@ -54,6 +61,7 @@ def violations(dataset: Dataset, *, declared: bool) -> list[str]:
             found.append(f"{name}: {bad} of {array.size} values are NaN or infinite; allowed: finite values")
     if not dataset.probe.any():
         found.append("probeGuess is zero everywhere; allowed: a probe with some intensity")
+    found += units.violations(dataset.xcoords, dataset.ycoords, dataset.side, dataset.metadata)
     found += _outside(dataset)
     return found
 
@@ -74,8 +82,21 @@ def _frame_violations(frames: NDArray[np.float32]) -> Iterator[str]:
                 f"diff3d has {what} values in {int(bad.sum())} of {len(frames)} frames ({_first(bad)}); "
                 "allowed: finite, 0 or more; mend or leave out these frames"
             )
-    if not damaged.any() and not high.any():
+    if not damaged.any() and not (high >= SMALLEST).any():
         yield "diff3d is zero everywhere; allowed: frames with some intensity"
+
+
+def _marks(dataset: Dataset) -> str | None:
+    """Where values that no frame may hold are a detector's mark for bad pixels, and how to leave them out."""
+    flaws = detector.find(dataset)
+    if not flaws.marks:
+        return None
+    where = [detector.pixels(flaws.marked)] if flaws.marked.any() else []
+    where += [f"whole frames, index {detector.listed(flaws.broken)}"] if flaws.broken.size else []
+    return (
+        f"{', '.join(flaws.marks)} in {' and '.join(where)}: marks of a detector, if they are no mistake; leave them "
+        "out: python -m ptycho convert IN OUT --mask auto --drop-frames auto"
+    )
 
 
 def _domain_violations(frames: NDArray[np.float32]) -> Iterator[str]:
@@ -113,10 +134,9 @@ def _outside(dataset: Dataset) -> Iterator[str]:
         low, high = n // 2, length - n + n // 2
         outside = (centres < low) | (centres > high)
         if outside.any():
-            hint = " (they look like metres)" if 0 < np.ptp(centres) < 1e-2 else ""
             yield (
                 f"{name}: {int(outside.sum())} of {len(centres)} positions, from {centres.min():.6g} to "
-                f"{centres.max():.6g}{hint}, leave no half patch to spare inside the object of {length} pixels along "
+                f"{centres.max():.6g}, leave no half patch to spare inside the object of {length} pixels along "
                 f"axis {axis} ({_first(outside)}); allowed: {low} to {high}, object pixels of the patch centre, "
                 "x along axis 1"
             )

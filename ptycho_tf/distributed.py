@@ -20,7 +20,7 @@ from ptycho.errors import DeviceError
 from ptycho.group import collect_losses, unreachable
 from ptycho.ranks import Ranks
 from ptycho_tf.dset_loader_tf_mmap import batches_to
-from ptycho_tf.engine import TensorFlowEngine
+from ptycho_tf.engine import TensorFlowEngine, masked
 from ptycho_tf.runtime import Tensor, configure, tf
 
 
@@ -116,6 +116,12 @@ class DistributedEngine(TensorFlowEngine):
             input_signature=(frames, coords, number, number),
             autograph=False,
         )
+        mask = (tf.TensorSpec(frames.shape, tf.bool), number)
+        self._step_masked = tf.function(
+            lambda *arguments: group.strategy.run(self._share_step, args=arguments),
+            input_signature=(frames, coords, number, number, *mask),
+            autograph=False,
+        )
 
     def train_epoch(self, batches: Iterable[Batch], learning_rates: Iterable[float]) -> Losses:
         """One optimiser step a global batch; losses are added up over the ranks at the epoch's end."""
@@ -133,18 +139,30 @@ class DistributedEngine(TensorFlowEngine):
         def score(share: Share) -> tuple[Tensor, Tensor]:
             (tensors,) = batches_to([share])
             if rates is None:
-                return self._score(tensors.diffraction, tensors.coords_relative)
+                return (
+                    self._score(*masked(tensors)[:2]) if tensors.good is None else self._score_masked(*masked(tensors))
+                )
             weight, rate = (tf.constant(value, tf.float64) for value in (share.weight, next(rates)))
             with contact():
-                return self._step(tensors.diffraction, tensors.coords_relative, weight, rate)
+                if tensors.good is None:
+                    return self._step(tensors.diffraction, tensors.coords_relative, weight, rate)
+                return self._step_masked(
+                    tensors.diffraction, tensors.coords_relative, weight, rate, tensors.good, tensors.good_share
+                )
 
         return collect_losses(self.group, batches, score, _fetch)
 
     def _share_step(
-        self, diffraction: Tensor, coords_relative: Tensor, weight: Tensor, learning_rate: Tensor
+        self,
+        diffraction: Tensor,
+        coords_relative: Tensor,
+        weight: Tensor,
+        learning_rate: Tensor,
+        good: Tensor | None = None,
+        good_share: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         with tf.GradientTape() as tape:
-            result = self._losses(diffraction, coords_relative)
+            result = self._losses(diffraction, coords_relative, good, good_share)
         gradients = tape.gradient(result.total, self.optimizer.targets)
         flat = tf.concat([tf.reshape(item, [-1]) for item in gradients], axis=0)
         whole = added(flat * tf.cast(weight, flat.dtype))

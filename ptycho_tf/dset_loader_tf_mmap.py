@@ -48,10 +48,14 @@ class TensorBatch:
     Attributes:
         diffraction: `(B, C, N, N)` float32 X.
         coords_relative: `(B, 1, 2, C)` float64, pixels.
+        good: `(B, C, N, N)` bool, or None where all pixels count.
+        good_share: share of good pixels in the scan, float64.
     """
 
     diffraction: Tensor
     coords_relative: Tensor
+    good: Tensor | None = None
+    good_share: Tensor | None = None
 
     @property
     def size(self) -> int:
@@ -69,4 +73,6 @@ def batches_to(batches: Iterable[Batch]) -> Iterator[TensorBatch]:
         yield TensorBatch(
             diffraction=tf.constant(batch.diffraction, tf.float32),
             coords_relative=tf.constant(batch.coords_relative, tf.float64),
+            good=None if batch.good is None else tf.constant(batch.good),
+            good_share=None if batch.good is None else tf.constant(batch.good_share, tf.float64),
         )

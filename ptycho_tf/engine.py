@@ -71,6 +71,10 @@ class TensorFlowEngine:
         self._predict = _compiled(self._patches, frames, coords)
         self._consistent = _compiled(self._agree, patches, coords)
         self._gradients = _compiled(self._differentiate, frames, coords)
+        mask = (tf.TensorSpec(frames.shape, tf.bool), rate)
+        self._train_masked = _compiled(self._masked_step, frames, coords, *mask, rate)
+        self._score_masked = _compiled(self._masked_scores, frames, coords, *mask)
+        self._gradients_masked = _compiled(self._masked_gradients, frames, coords, *mask)
 
     def patches(self, batch: TensorBatch) -> Tensor:
         """`(B, C, N, N)` complex object patches, assembled for gridsize > 1."""
@@ -87,11 +91,13 @@ class TensorFlowEngine:
             scale=self.scale,
             mae_weight=self.mae_weight,
             tv_weight=self.tv_weight,
+            good=batch.good,
+            good_share=batch.good_share,
         )
 
-    def trace(self) -> None:
+    def trace(self, *, masked: bool = False) -> None:
         """Trace the training step and the evaluation, so that neither's time holds it."""
-        for compiled in (self._train, self._score):
+        for compiled in (self._train_masked, self._score_masked) if masked else (self._train, self._score):
             compiled.get_concrete_function()
 
     def train_epoch(self, batches: Iterable[Batch], learning_rates: Iterable[float]) -> Losses:
@@ -99,13 +105,21 @@ class TensorFlowEngine:
         rates = iter(learning_rates)
 
         def step(batch: TensorBatch) -> tuple[Tensor, Tensor]:
+            if batch.good is not None:
+                return self._train_masked(*masked(batch), tf.convert_to_tensor(next(rates), tf.float64))
             return self._train(batch.diffraction, batch.coords_relative, tf.constant(next(rates), tf.float64))
 
         return _collect(batches, step)
 
     def evaluate(self, batches: Iterable[Batch]) -> Losses:
         """Losses without a step."""
-        return _collect(batches, lambda batch: self._score(batch.diffraction, batch.coords_relative))
+
+        def score(batch: TensorBatch) -> tuple[Tensor, Tensor]:
+            if batch.good is not None:
+                return self._score_masked(*masked(batch))
+            return self._score(batch.diffraction, batch.coords_relative)
+
+        return _collect(batches, score)
 
     def predict(self, batches: Iterable[Batch]) -> Iterator[NDArray[np.complexfloating[Any, Any]]]:
         """Object patches of each batch, `(B, C, N, N)`."""
@@ -122,7 +136,10 @@ class TensorFlowEngine:
     def gradients(self, batch: Batch) -> dict[str, NDArray[Any]]:
         """Gradient of the objective to each trained weight, canonical names and layout, without a step."""
         (tensors,) = batches_to([batch])
-        values = self._gradients(tensors.diffraction, tensors.coords_relative)
+        if tensors.good is not None:
+            values = self._gradients_masked(*masked(tensors))
+        else:
+            values = self._gradients(tensors.diffraction, tensors.coords_relative)
         return {name: to_canonical(as_array(item)) for name, item in zip(self.optimizer.names, values, strict=True)}
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -144,8 +161,15 @@ class TensorFlowEngine:
     def _patches(self, diffraction: Tensor, coords_relative: Tensor) -> Tensor:
         return self.patches(TensorBatch(diffraction=diffraction, coords_relative=coords_relative))
 
-    def _losses(self, diffraction: Tensor, coords_relative: Tensor) -> loss.Terms:
-        return self.losses(TensorBatch(diffraction=diffraction, coords_relative=coords_relative))
+    def _losses(
+        self,
+        diffraction: Tensor,
+        coords_relative: Tensor,
+        good: Tensor | None = None,
+        good_share: Tensor | None = None,
+    ) -> loss.Terms:
+        batch = TensorBatch(diffraction=diffraction, coords_relative=coords_relative, good=good, good_share=good_share)
+        return self.losses(batch)
 
     def _agree(self, patches: Tensor, coords_relative: Tensor) -> Tensor:
         return assembly.consistent(patches, coords_relative, self.model.gridsize)
@@ -165,6 +189,28 @@ class TensorFlowEngine:
         self.optimizer.step(tape.gradient(result.total, self.optimizer.targets), learning_rate)
         return result.total, result.deviance
 
+    def _masked_scores(
+        self, diffraction: Tensor, coords_relative: Tensor, good: Tensor, good_share: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        result = self._losses(diffraction, coords_relative, good, good_share)
+        return result.total, result.deviance
+
+    def _masked_gradients(
+        self, diffraction: Tensor, coords_relative: Tensor, good: Tensor, good_share: Tensor
+    ) -> list[Tensor]:
+        with tf.GradientTape() as tape:
+            result = self._losses(diffraction, coords_relative, good, good_share)
+        return [*tape.gradient(result.total, self.optimizer.targets)]
+
+    def _masked_step(
+        self, diffraction: Tensor, coords_relative: Tensor, good: Tensor, good_share: Tensor, learning_rate: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        with tf.GradientTape() as tape:
+            result = self._losses(diffraction, coords_relative, good, good_share)
+        gradients = tape.gradient(result.total, self.optimizer.targets)
+        self.optimizer.step(gradients, learning_rate)
+        return result.total, result.deviance
+
 
 create_engine = TensorFlowEngine
 """The name under which the core's workflow finds the engine of either backend."""
@@ -173,6 +219,11 @@ create_engine = TensorFlowEngine
 def _compiled(function: Callable[..., Any], *signature: Any) -> Any:
     # Without autograph: nothing here branches on a tensor, so there is no source to rewrite.
     return tf.function(function, input_signature=signature, autograph=False)
+
+
+def masked(batch: TensorBatch) -> tuple[Any, ...]:
+    """Arguments of the functions for batches with bad pixels."""
+    return batch.diffraction, batch.coords_relative, batch.good, batch.good_share
 
 
 def _collect(batches: Iterable[Batch], score: Callable[[TensorBatch], tuple[Tensor, Tensor]]) -> Losses:

@@ -6,6 +6,7 @@ difference has no digits left for the gain of an epoch.
 """
 
 from dataclasses import dataclass
+from math import sqrt
 
 from ptycho.physics import EPSILON_F32, EPSILON_F64
 from ptycho_tf.runtime import Tensor, tf
@@ -71,6 +72,8 @@ def terms(
     scale: float,
     mae_weight: float = 0.0,
     tv_weight: float = 0.0,
+    good: Tensor | None = None,
+    good_share: Tensor | float = 1.0,
 ) -> Terms:
     """
     All terms of one batch.
@@ -83,19 +86,28 @@ def terms(
         scale: S.
         mae_weight: weight of the amplitude term.
         tv_weight: weight of the total variation.
+        good: `(B, C, N, N)` bool; elsewhere prediction and data are left out of every term but the variation.
+        good_share: share of good pixels by which sums over them become means.
     """
     epsilon = EPSILON_F64 if intensity.dtype == tf.float64 else EPSILON_F32
     observed = tf.cast(diffraction, tf.float64)
     rate = tf.cast(intensity, tf.float64) * tf.exp(2 * tf.cast(log_scale, tf.float64))
     counts = tf.square(observed * scale)
     zero = tf.constant(0.0, tf.float64)
+    if good is not None:
+        # Where both are 0 every term is exactly 0, and so is its gradient.
+        rate, counts = (tf.where(good, values, zero) for values in (rate, counts))
+        observed = tf.where(good, observed, tf.constant(sqrt(EPSILON_F64) / scale, tf.float64))
     nll = poisson_nll(rate, counts, epsilon)
     mae = amplitude_mae(rate, observed, scale) if mae_weight else zero
+    deviance = poisson_deviance(tf.stop_gradient(rate), counts, epsilon)
+    if good is not None:
+        nll, mae, deviance = nll / good_share, mae / good_share, deviance / good_share
     variation = total_variation(patches) if tv_weight else zero
     return Terms(
         nll=nll,
         mae=mae,
         variation=variation,
         total=nll + mae_weight * mae + tv_weight * variation,
-        deviance=poisson_deviance(tf.stop_gradient(rate), counts, epsilon),
+        deviance=deviance,
     )

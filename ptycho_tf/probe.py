@@ -177,6 +177,8 @@ class Bench:
                 diffraction=tensors.diffraction,
                 log_scale=engine.network.log_scale,
                 scale=engine.scale,
+                good=tensors.good,
+                good_share=tensors.good_share,
             ).total
         to_object, to_probe = tape.gradient(total, [patches, engine.probe])
         return {"object": _array(to_object), "probe": _array(to_probe)}

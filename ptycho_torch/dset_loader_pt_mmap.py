@@ -61,10 +61,14 @@ class TensorBatch:
     Attributes:
         diffraction: `(B, C, N, N)` float32 X.
         coords_relative: `(B, 1, 2, C)` float64, pixels.
+        good: `(B, C, N, N)` bool, or None where all pixels count.
+        good_share: share of good pixels in the scan.
     """
 
     diffraction: Tensor
     coords_relative: Tensor
+    good: Tensor | None = None
+    good_share: float = 1.0
 
     @property
     def size(self) -> int:
@@ -82,9 +86,11 @@ def batches_to(batches: Iterable[Batch], device: str = "cpu") -> Iterator[Tensor
         yield TensorBatch(
             diffraction=_to(batch.diffraction, device),
             coords_relative=_to(batch.coords_relative, device),
+            good=None if batch.good is None else _to(batch.good, device),
+            good_share=batch.good_share,
         )
 
 
-def _to(array: NDArray[np.floating], device: str) -> Tensor:
+def _to(array: NDArray[np.floating] | NDArray[np.bool_], device: str) -> Tensor:
     tensor = torch.from_numpy(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor

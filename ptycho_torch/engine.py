@@ -70,6 +70,8 @@ class TorchEngine:
             scale=self.scale,
             mae_weight=self.mae_weight,
             tv_weight=self.tv_weight,
+            good=batch.good,
+            good_share=batch.good_share,
         )
 
     def train_epoch(self, batches: Iterable[Batch], learning_rates: Iterable[float]) -> Losses:

@@ -6,6 +6,7 @@ in steps of hundreds.
 """
 
 from dataclasses import dataclass
+from math import sqrt
 
 import torch
 from torch import Tensor
@@ -69,6 +70,8 @@ def terms(
     scale: float,
     mae_weight: float = 0.0,
     tv_weight: float = 0.0,
+    good: Tensor | None = None,
+    good_share: float = 1.0,
 ) -> Terms:
     """
     All terms of one batch.
@@ -81,19 +84,28 @@ def terms(
         scale: S.
         mae_weight: weight of the amplitude term.
         tv_weight: weight of the total variation.
+        good: `(B, C, N, N)` bool; elsewhere prediction and data are left out of every term but the variation.
+        good_share: share of good pixels by which sums over them become means.
     """
     epsilon = EPSILON_F64 if intensity.dtype == torch.float64 else EPSILON_F32
     observed = diffraction.double()
     rate = intensity.double() * torch.exp(2 * log_scale.double())
     counts = (observed * scale).square()
+    if good is not None:
+        # Where both are 0 every term is exactly 0, and so is its gradient.
+        rate, counts = torch.where(good, rate, 0.0), torch.where(good, counts, 0.0)
+        observed = torch.where(good, observed, sqrt(EPSILON_F64) / scale)
     nll = poisson_nll(rate, counts, epsilon)
     zero = torch.zeros_like(nll)
     mae = amplitude_mae(rate, observed, scale) if mae_weight else zero
+    deviance = poisson_deviance(rate.detach(), counts, epsilon)
+    if good is not None:
+        nll, mae, deviance = nll / good_share, mae / good_share, deviance / good_share
     variation = total_variation(patches) if tv_weight else zero
     return Terms(
         nll=nll,
         mae=mae,
         variation=variation,
         total=nll + mae_weight * mae + tv_weight * variation,
-        deviance=poisson_deviance(rate.detach(), counts, epsilon),
+        deviance=deviance,
     )

@@ -159,6 +159,8 @@ class Bench:
             diffraction=tensors.diffraction,
             log_scale=engine.network.log_intensity_scale,
             scale=engine.scale,
+            good=tensors.good,
+            good_share=tensors.good_share,
         ).total
         to_object, to_probe = torch.autograd.grad(total, (patches, illumination))
         return {"object": _array(to_object), "probe": _array(to_probe)}

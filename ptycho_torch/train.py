@@ -9,10 +9,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Parse a command line and train."""
     with exit_on_error():
         # Here, so that a package that is missing is one sentence.
-        from ptycho import cli
+        from ptycho import cli, training
+
+        config = cli.training_config(arguments, prog="ptycho_torch.train")
+        if cli.is_dry_run(arguments, cli.training_parser("ptycho_torch.train")):
+            cli.show_dry_run(*training.rehearse(config))
+            return
         from ptycho_torch import workflows
 
-        workflows.train(cli.training_config(arguments, prog="ptycho_torch.train"))
+        workflows.train(config)
 
 
 if __name__ == "__main__":

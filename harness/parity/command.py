@@ -265,6 +265,8 @@ def _plan(options: Options, wanted: Sequence[int], kept: RunRoot) -> list[questi
         steps=options.steps,
         folder=kept.path,
         answered=options.answered,
+        # An adapter of another checkout may know no masks.
+        masked=all(party.target is None for party in options.parties),
     )
 
 

@@ -60,4 +60,13 @@ def expected(request: Request) -> dict[str, list[str]]:
     }
     # The counts are 4: 1 − 4/λ above the ε of the precision, for λ = 0, 5e-9, 2e-8, 1.
     below = f"{1 - 4 / 5e-9:.2e}" if request.precision == "f64" else "one"
-    return {**_EVERYWHERE, **joints, "terms.intensity": ["one", below, f"{1 - 4 / 2e-8:.2e}", f"{-3:.2e}"]}
+    # Under the mask no slope at all; elsewhere the amplitude's slope is lost beside the likelihood's, or not.
+    masks = {"terms.masked": _masked_slopes()} if request.masked else {}
+    return {**_EVERYWHERE, **joints, **masks, "terms.intensity": ["one", below, f"{1 - 4 / 2e-8:.2e}", f"{-3:.2e}"]}
+
+
+def _masked_slopes() -> list[str]:
+    """Of 1 − 4/λ and a quarter of the amplitude's ±1/(2√λ), with the second and the last pixel bad; λ = 0 and 2e-8."""
+    dark = 1 - 0.25 / (2 * math.sqrt(1e-12))
+    dim = 1 - 4 / 2e-8 - 0.25 / (2 * math.sqrt(2e-8 + 1e-12))
+    return [f"{dark:.2e}", "zero", f"{dim:.2e}", "zero"]

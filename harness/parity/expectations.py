@@ -236,9 +236,9 @@ def _likelihood(case: Case, _unit: float) -> Expectation:
     return _summed(np.mean(formulas.nll(rate, counts, epsilon)), size, counts.size, DOUBLE, np.float64)
 
 
-def _deviance_size(rate: Wide, counts: Wide, epsilon: float) -> Wide:
+def _deviance_size(rate: Wide, counts: Wide, epsilon: float, mean: Callable[[Wide], Wide] = np.mean) -> Wide:
     logarithms = (np.abs(np.log(np.maximum(values, wide(epsilon)))) for values in (rate, counts))
-    return np.asarray(2 * np.mean(rate + counts + counts * sum(logarithms)))
+    return np.asarray(2 * mean(rate + counts + counts * sum(logarithms)))
 
 
 def _deviance(case: Case, _unit: float) -> Expectation:
@@ -273,22 +273,32 @@ def _variation_size(value: Wide, patches: Wide, unit: float) -> Wide:
 
 
 def _terms(case: Case, unit: float) -> Expectation:
-    given, settings = {name: wide(value) for name, value in case.given.items()}, case.settings
+    given, settings = {name: wide(value) for name, value in case.given.items() if name != "good"}, case.settings
+    mean = _mean_of_good(case)
     epsilon = 1e-12 if case.given["intensity"].dtype == np.float64 else 1e-8
     rate, scale = given["intensity"] * np.exp(2 * given["log_scale"]), wide(settings["scale"])
     observed, patches = given["diffraction"], given["patches"]
     counts = (observed * scale) ** 2
     root = np.sqrt(rate + wide(formulas.ROOT_FLOOR)) / scale
     variation = _variation_of(patches)
-    values = [np.mean(formulas.nll(rate, counts, epsilon)), np.mean(np.abs(root - observed)), variation]
+    values = [mean(formulas.nll(rate, counts, epsilon)), mean(np.abs(root - observed)), variation]
     logarithm = np.abs(np.log(np.maximum(rate, wide(epsilon))))
-    sizes = [np.mean(rate + counts * logarithm), np.mean(root + observed), _variation_size(variation, patches, unit)]
+    sizes = [mean(rate + counts * logarithm), mean(root + observed), _variation_size(variation, patches, unit)]
     weights = [wide(settings[name]) for name in ("mae_weight", "tv_weight")]
     for items in (values, sizes):
         items.append(items[0] + weights[0] * items[1] + weights[1] * items[2])
-    values.append(np.mean(formulas.deviance(rate, counts, epsilon)))
-    sizes.append(_deviance_size(rate, counts, epsilon))
+    values.append(mean(formulas.deviance(rate, counts, epsilon)))
+    sizes.append(_deviance_size(rate, counts, epsilon, mean))
     return _summed(np.stack(values), np.stack(sizes), patches.size, DOUBLE, np.float64)
+
+
+def _mean_of_good(case: Case) -> Callable[[Wide], Wide]:
+    """A mean over all pixels; under a mask, the sum over good ones by how many the share says there are."""
+    good = case.given.get("good")
+    if good is None:
+        return lambda values: np.asarray(np.mean(values))
+    counted = wide(case.settings["good_share"]) * good.size
+    return lambda values: np.asarray(np.sum(values[good]) / counted)
 
 
 _RULES: Mapping[str, Callable[[Case, float], Expectation]] = {

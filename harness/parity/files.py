@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.parity import drawn
 from ptycho.probe import Request
-from ptycho.probe_files import AT_ONCE, CANONICAL, FACTOR, FEW, PHOTONS, counted, cut, modes
+from ptycho.probe_files import AT_ONCE, CANONICAL, FACTOR, FEW, PHOTONS, counted, cut, masked, modes
 from ptycho.raw_data import digest
 
 Array = Any
@@ -38,6 +38,8 @@ def data(request: Request) -> dict[str, Any]:
     found |= {"store.reused": True, "store.damage_found": True, "config.stale_refused": True}
     unset = {"n_groups": None, "nphotons": None, "gridsize": request.model.gridsize, "left_over": None}
     found |= {"config.after_another": unset}
+    if request.masked:
+        found |= dict(_masked(request, cut(given)))
     found |= {"nphotons.flag": PHOTONS, "nphotons.file": nphotons or 1e9, "nphotons.default": 1e9}
     return found | dict(_draws(request, given))
 
@@ -72,6 +74,23 @@ def _variants(given: Mapping[str, Array]) -> Iterator[tuple[str, Any]]:
         yield f"file.{name}.dtypes", DTYPES
         yield f"file.{name}.nphotons", photons
         yield f"file.{name}.source", source
+
+
+def _masked(request: Request, given: Mapping[str, Array]) -> Iterator[tuple[str, Any]]:
+    """Bad pixels are 0 before anything is computed, and a batch says which they are."""
+    scan, gridsize = request.scan, request.model.gridsize
+    bad = masked(given)["bad_pixels"]
+    frames = np.where(bad, np.float32(0), given["diff3d"])
+    groups = drawn.groups(given["xcoords"], given["ycoords"], gridsize=gridsize, wanted=None, seed=scan.seed)
+    train, _ = drawn.split(len(groups), 2, scan.seed)
+    seen = frames * np.float32(drawn.factor(frames[np.unique(groups[train])]))
+    yield "masked.diffraction", digest(frames)
+    yield "masked.bad_pixels", digest(bad)
+    yield "masked.normalised", digest(seen)
+    yield "masked.batch.good", digest(~bad[groups[train]])
+    yield "masked.batch.diffraction", digest(seen[groups[train]])
+    yield "masked.batch.share", [1 - int(bad.sum()) / bad.size]
+    yield "masked.inverted_refused", True
 
 
 def _draws(request: Request, given: Mapping[str, Array]) -> Iterator[tuple[str, Any]]:

@@ -19,7 +19,7 @@ from harness.parity.comparison import Array, Judgement, Result
 from harness.parity.elements import Element, apart, gap, listed
 from harness.parity.figures import readable
 from harness.parity.formulas import wide
-from harness.parity.law import Given, Law, agree, law_of
+from harness.parity.law import Given, Law, agree, counted, law_of
 from harness.parity.operations import stray
 from ptycho.probe import Request, below
 from ptycho.probe_laws import FLUX, SCALE, SHIFT, SIDE, cases, landscape
@@ -35,6 +35,7 @@ def laws(request: Request) -> list[Law]:
     return [
         *_far_field(asked),
         *_flux(asked),
+        *(_masks(asked) if request.masked else ()),
         *_adjoints(asked),
         *_assembly(asked, request),
         *_probe(asked, request),
@@ -246,6 +247,32 @@ def _flux(asked: Mapping[str, Case]) -> Iterator[Law]:
     )
 
 
+def _masks(asked: Mapping[str, Case]) -> Iterator[Law]:
+    """What is under a mask counts nowhere, and the parts on both sides of it add up to the whole."""
+    share = asked["masked"].settings["good_share"]
+    good = asked["masked"].given["good"]
+    yield agree(
+        "masked.other",
+        "another prediction under the mask changes no bit of any term",
+        ("masked", "masked.other"),
+        lambda a: (a["masked.other"], a["masked"]),
+        0.0,
+    )
+    yield agree(
+        "masked.sum",
+        "the mean over all pixels is that over good ones and that over the rest, each by its share",
+        ("masked", "masked.rest", "masked.whole"),
+        lambda a: (share * a["masked"] + (1 - share) * a["masked.rest"], a["masked.whole"]),
+        LIMIT,
+    )
+    yield counted(
+        "masked.slope",
+        "the gradient to a prediction under the mask is exactly 0, to any other it is not",
+        ("masked.slope",),
+        lambda a: float(np.count_nonzero((a["masked.slope"] != 0) != good)),
+    )
+
+
 def _adjoints(asked: Mapping[str, Case]) -> Iterator[Law]:
     """Re⟨A·x, y⟩ = Re⟨x, A*·y⟩, A* being what the framework differentiates backwards."""
     for to in ("objects", "probe"):
@@ -261,7 +288,7 @@ def _adjoints(asked: Mapping[str, Case]) -> Iterator[Law]:
             f"light.{to}.pull",
         )
     for name, case in asked.items():
-        if case.to is None or name.startswith("light."):
+        if case.to is None or name.startswith(("light.", "masked.")):
             continue
         value = name.removesuffix(".pull") if name.removesuffix(".pull") in asked else case.operation
         assert case.upstream is not None

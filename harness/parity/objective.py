@@ -37,6 +37,8 @@ class Evaluation:
         rate: λ, photons.
         counts: k, photons.
         epsilon: smallest rate whose logarithm is taken.
+        good: `(B, C, N, N)` pixels that count, or None where all do.
+        good_share: of the scan, by which a sum over good pixels becomes a mean.
     """
 
     passed: Pass
@@ -46,15 +48,26 @@ class Evaluation:
     rate: Real
     counts: Real
     epsilon: float
+    good: NDArray[np.bool_] | None = None
+    good_share: float = 1.0
 
     @property
     def nll(self) -> float:
         """The plain objective."""
+        if self.good is not None:
+            return self.share * physics.poisson_nll(self.rate[self.good], self.counts[self.good], self.epsilon)
         return physics.poisson_nll(self.rate, self.counts, self.epsilon)
+
+    @property
+    def share(self) -> float:
+        """Good pixels here over what the scan's share says there should be."""
+        return 1.0 if self.good is None else float(self.good.mean()) / self.good_share
 
     @property
     def deviance(self) -> float:
         """What is reported beside it."""
+        if self.good is not None:
+            return self.share * physics.poisson_deviance(self.rate[self.good], self.counts[self.good], self.epsilon)
         return physics.poisson_deviance(self.rate, self.counts, self.epsilon)
 
 
@@ -76,6 +89,8 @@ def evaluate(request: Request, batch: Batch, weights: Weights, rounded: Rounding
         rate=intensity * np.exp(2 * weights[LOG_SCALE]),
         counts=(batch.diffraction.astype(np.float64) * scale) ** 2,
         epsilon=smallest_rate(request),
+        good=batch.good,
+        good_share=batch.good_share,
     )
 
 
@@ -87,7 +102,8 @@ def smallest_rate(request: Request) -> float:
 def terms(request: Request, batch: Batch, found: Evaluation, mae_weight: float, tv_weight: float) -> dict[str, float]:
     """Every loss term; the optional ones are 0 unless they are weighted."""
     scale = intensity_scale(request.nphotons, request.model.side)
-    mae = np.mean(np.abs(np.sqrt(found.rate + ROOT_FLOOR) / scale - batch.diffraction)) if mae_weight else 0.0
+    errors = np.abs(np.sqrt(found.rate + ROOT_FLOOR) / scale - batch.diffraction) if mae_weight else np.zeros(1)
+    mae = np.mean(errors) if found.good is None or not mae_weight else found.share * np.mean(errors[found.good])
     variation = sum(_mean_length(np.diff(found.patches, axis=axis)) for axis in (-1, -2)) if tv_weight else 0.0
     return {
         "nll": found.nll,
@@ -117,6 +133,8 @@ def gradients(
     slope = (1 - np.where(rate > smallest_rate(request), counts / rate, 0)) / rate.size
     if mae_weight:
         slope = slope + mae_weight * _amplitude_slope(request, batch, rate)
+    if found.good is not None:
+        slope = np.where(found.good, slope, 0) / found.good_share
     to_intensity = rounded(np.fft.ifftshift(slope * np.exp(2 * weights[LOG_SCALE]), axes=(-2, -1))[:, :, None])
     waves = rounded(found.patches[:, :, None] * request.probe)
     spectrum = rounded(np.fft.fft2(waves, axes=(-2, -1), norm="ortho"))

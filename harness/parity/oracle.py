@@ -31,8 +31,9 @@ from harness.parity.ladder import Expected, Judge
 from ptycho import oracle_network, physics
 from ptycho.errors import UsageError
 from ptycho.oracle_network import Rounding, exactly
+from ptycho.parity.masked import masked
 from ptycho.probe import Request
-from ptycho.probe_rungs import ALL_WEIGHTS, LOUD, Exact, conventions, together, uneven
+from ptycho.probe_rungs import ALL_WEIGHTS, LOUD, Exact, asks_for_masks, conventions, together, uneven
 from ptycho.raw_data import digest
 from ptycho.weights import LOG_SCALE
 
@@ -171,6 +172,15 @@ def _loss(request: Request, rounded: Rounding) -> Iterator[tuple[str, Array]]:
     for label, weights in (("plain", (0.0, 0.0)), ("weighted", (request.mae_weight, request.tv_weight))):
         for name, value in objective.terms(request, request.first, found, *weights).items():
             yield f"{label}.{name}", np.array(value)
+    if asks_for_masks(request):
+        batch = masked(request.first, request.scan.seed)
+        hidden = objective.evaluate(request, batch, request.weights, rounded)
+        for name, value in objective.terms(request, batch, hidden, request.mae_weight, request.tv_weight).items():
+            if name != "variation":  # of the patches, which no mask covers
+                yield f"masked.{name}", np.array(value)
+        batches = [masked(part, request.scan.seed) for part in uneven(request)]
+        scored = [objective.evaluate(request, batch, request.weights, rounded) for batch in batches]
+        yield "masked.evaluated", np.array([[part.nll for part in scored], [part.deviance for part in scored]])
     parts = [objective.evaluate(request, batch, request.weights, rounded) for batch in uneven(request)]
     groups = [len(part.rate) for part in parts]
     for name, values in (("total", [p.nll for p in parts]), ("deviance", [p.deviance for p in parts])):
@@ -189,6 +199,12 @@ def _gradients(request: Request, rounded: Rounding) -> Iterator[tuple[str, Array
     for name in request.weights:
         if trained or name != LOG_SCALE:
             yield f"weighted.{name}", weighted[name]
+    if asks_for_masks(request):
+        batch = masked(request.first, request.scan.seed)
+        hidden = objective.evaluate(request, batch, request.weights, rounded)
+        for name, value in objective.gradients(request, batch, request.weights, hidden, rounded).items():
+            if trained or name != LOG_SCALE:
+                yield f"masked.{name}", value
 
 
 def _optimiser(request: Request, rounded: Rounding) -> Iterator[tuple[str, Array]]:

@@ -73,6 +73,7 @@ def plan(
     steps: int,
     folder: Path,
     answered: Sequence[str] = QUANTITIES,
+    masked: bool = True,
 ) -> list[Question]:
     """
     Write every request of a run.
@@ -85,6 +86,7 @@ def plan(
         steps: length of the float64 trajectory.
         folder: for the files.
         answered: rungs that every party answers; the others are not asked for.
+        masked: whether bad pixels are asked for.
     """
     made: list[Question] = []
     for seed in seeds:
@@ -101,6 +103,7 @@ def plan(
                         steps=min(steps, SINGLE_STEPS) if precision == "f32" else steps,
                         precision=precision,
                         quantities=wanted,
+                        masked=masked,
                     )
                     path = folder / f"request-{len(made):03d}.npz"
                     request.save(path)

@@ -9,6 +9,11 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # The script runs from a checkout that is not installed. Appended, so that an installed package is found first.
 sys.path.append(str(Path(__file__).resolve().parents[2]))
@@ -45,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     add("--N", type=int, choices=(64, 128, 256), help="patch side (default: the input probe's, else 64)")
     add("--layout", choices=("canonical", "legacy"), default="canonical", help="(M, N, N) or (N, N, M)")
     add("--patches", action="store_true", help="also write the true object patches, Y")
+    add("--bad-pixels", type=Path, metavar="NPY", help="a mask, true where the detector is bad: these pixels are 0")
     add("--visualize", action="store_true", help="also write a picture, NPZ name with .png")
     add("--force", action="store_true", help="replace files that are there")
     return options
@@ -120,6 +126,7 @@ def _write(args: argparse.Namespace, picture: Path | None) -> None:
         gridsize=args.gridsize,
         step_px=args.step,
         with_patches=args.patches,
+        bad_pixels=None if args.bad_pixels is None else _mask(args.bad_pixels),
         provenance={"provenance": "scripts/simulation/simulate_and_save.py", "probe_and_object": origin},
     )
     contract.save(args.output_file, dataset, layout=args.layout)
@@ -129,6 +136,20 @@ def _write(args: argparse.Namespace, picture: Path | None) -> None:
 
         inspection_picture.save(inspection.inspect(args.output_file), picture)
         print(f"{picture}: object and scan, probe, diffraction")
+
+
+def _mask(path: Path) -> "NDArray[np.bool_]":
+    import numpy as np
+
+    from ptycho.errors import UsageError
+
+    try:
+        held = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UsageError(f"--bad-pixels {path}: {error}; allowed: an .npy file of true and false") from error
+    if not isinstance(held, np.ndarray) or held.dtype != np.bool_:
+        raise UsageError(f"--bad-pixels {path}: allowed: one boolean array, true where a pixel is bad")
+    return held
 
 
 if __name__ == "__main__":

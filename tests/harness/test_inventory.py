@@ -255,3 +255,14 @@ def test_import_is_light() -> None:
     code = "import harness.inventory, harness.making, harness.fixture_commands, sys; print(*sorted(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     assert [] == sorted({"numpy", "rich", "tomllib", "scipy", "pydantic"} & set(found.stdout.split()))
+
+
+def test_a_folder_of_fixtures_may_be_a_link_to_another_disk(tmp_path: Path) -> None:
+    checkout, disk = tmp_path / "checkout", tmp_path / "disk"
+    checkout.mkdir()
+    (disk / "elsewhere").mkdir(parents=True)
+    (checkout / "datasets").symlink_to(disk / "elsewhere")
+    known = inventory.load(_write(checkout, {}))
+    (checkout / "datasets" / "scan.npz").write_bytes(b"scan")
+    assert known.checkout == checkout
+    assert known.resolve("scan") == checkout / "datasets" / "scan.npz"

@@ -11,7 +11,7 @@ import pytest
 from harness import making
 from harness.fixture_schema import Fixture, Kind
 from harness.inventory import DriftError, Inventory
-from ptycho.errors import PtychoError, UsageError
+from ptycho.errors import InfrastructureError, PtychoError, UsageError
 
 WRITE = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])"
 COPY = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(pathlib.Path(sys.argv[2]).read_text() + '!')"
@@ -131,3 +131,9 @@ def test_recorded_command_gives_the_recorded_bytes(tmp_path: Path, name: str) ->
     words = {"python": sys.executable, "output": str(copy), "small": str(known.resolve("small"))}
     subprocess.run([word.format_map(words) for word in known[name].make], cwd=known.checkout, check=True)
     assert known[name].sha256 == inventory.digest_of(copy, "sha256")
+
+
+def test_a_disk_that_is_not_mounted_is_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "datasets").symlink_to("/mnt/not/there")
+    with pytest.raises(InfrastructureError, match="is a link to /mnt/not/there, which is not there; mount it"):
+        making.make(_known(tmp_path, _scan()), "scan")

@@ -14,7 +14,7 @@ from ptycho.fingerprint import ROOT
 MORE = FOLDER / catalogue.MORE
 CLASSES = (
     *("configuration-and-artifacts", "coordinates-and-stitching", "data-and-store", "equivalent"),
-    *("framework-pitfalls", "harness", "intensity-and-loss", "optimiser-and-schedule", "physics", "raises"),
+    *("framework-pitfalls", "harness", "intensity-and-loss", "masks", "optimiser-and-schedule", "physics", "raises"),
 )
 LEAST = 80
 """Mutants that a score must rest on."""

@@ -106,8 +106,21 @@ def test_an_option_of_inference_reaches_its_field_and_no_other(option: str) -> N
 
 
 def test_no_option_is_missing_from_the_tables_above() -> None:
-    assert {option.split()[0] for option in OF_TRAINING} == options(cli.training_parser("prog"))
-    assert {option.split()[0] for option in OF_INFERENCE} == options(cli.inference_parser("prog"))
+    no_field = {"--dry-run", "--dry_run"}
+    assert {option.split()[0] for option in OF_TRAINING} | no_field == options(cli.training_parser("prog"))
+    assert {option.split()[0] for option in OF_INFERENCE} | no_field == options(cli.inference_parser("prog"))
+
+
+def test_a_dry_run_says_what_it_would_begin_with_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scan, out = crafted_npz.write(tmp_path / "scan.npz", crafted_npz.scan(12)), tmp_path / "out"
+    for module in (ptycho_torch.train, ptycho_tf.train):
+        module.main(["--train_data_file", str(scan), "--output_dir", str(out), "--dry-run"])
+        shown = capsys.readouterr().out
+        assert shown.startswith(f"{scan}: 12 patterns of 64×64; 12 groups, 1e+09 photons a pattern, input sha256 ")
+        assert not out.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scan.npz"]
 
 
 DOCUMENTED: dict[Callable[[str], ArgumentParser], str] = {

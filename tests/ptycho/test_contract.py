@@ -230,7 +230,7 @@ def test_positions_at_the_rim_are_inside(tmp_path: Path) -> None:
 def test_expected_side(tmp_path: Path) -> None:
     path = write(tmp_path / "scan.npz", scan())
     assert contract.load(path, expect_side=64).side == 64
-    with pytest.raises(ContractError, match="N = 64, but N = 128 was asked for"):
+    with pytest.raises(ContractError, match="N = 64, but the network takes N = 128; train with --N 64"):
         contract.load(path, expect_side=128)
 
 

@@ -117,7 +117,8 @@ class TracingEngine(FakeEngine):
 
     traced_after: list[int]
 
-    def trace(self) -> None:
+    def trace(self, *, masked: bool = False) -> None:
+        assert not masked
         self.traced_after = [*getattr(self, "traced_after", []), len(self.trained)]
 
 

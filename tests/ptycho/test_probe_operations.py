@@ -27,7 +27,7 @@ def test_the_questions_follow_from_the_request() -> None:
 
 def test_names_differ_and_nothing_is_symmetric() -> None:
     asked = cases(ask())
-    assert len({case.name for case in asked}) == len(asked) == 48
+    assert len({case.name for case in asked}) == len(asked) == 49
     given = [v for case in asked for v in case.given.values() if v.ndim >= 2 and v.shape[-1] == v.shape[-2] and v.any()]
     assert all(not np.allclose(value, value.swapaxes(-1, -2)) for value in given if np.count_nonzero(value) > 1)
     sides = {case.given["x"].shape[-2] % 2 for case in asked if case.operation == "convolve"}

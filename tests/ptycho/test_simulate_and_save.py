@@ -121,3 +121,16 @@ def test_help_names_every_option(tmp_path: Path) -> None:
     text = _run(tmp_path, "--help").stdout
     options = ("input-file", "output-file", "n-images", "n-photons", "gridsize", "seed", "buffer", "N", "layout")
     assert [] == [option for option in (*options, "visualize", "force") if f"--{option}" not in text]
+
+
+def test_bad_pixels_are_dark_and_said_to_be_bad(tmp_path: Path) -> None:
+    bad = np.zeros((64, 64), bool)
+    bad[3] = True
+    np.save(tmp_path / "bad.npy", bad)
+    plain = contract.load(_written(tmp_path, "plain.npz"))
+    masked = contract.load(_written(tmp_path, "masked.npz", "--bad-pixels", "bad.npy"))
+    np.testing.assert_array_equal(np.where(bad, 0, plain.diffraction), masked.diffraction)
+    np.testing.assert_array_equal(bad, masked.bad_pixels)
+    np.save(tmp_path / "bad.npy", bad.astype(int))
+    done = _run(tmp_path, "--output-file", "none.npz", *SMALL, "--bad-pixels", "bad.npy")
+    assert (done.returncode, "one boolean array" in done.stderr) == (Verdict.USAGE, True)

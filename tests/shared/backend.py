@@ -28,6 +28,7 @@ SUITES = tuple(
         "loader",
         "data_pipeline",
         "probe",
+        "mask",
     )
 )
 """Modules whose assertions pytest must rewrite: it does so by itself only for test modules."""

@@ -94,6 +94,18 @@ class DistributedSuite(ABC):
         )
         assert pipeline.leavings() == []
 
+    def test_bad_pixels_are_left_out_by_two_as_by_one(self, pipeline: Pipeline, tmp_path: Path) -> None:
+        """With another mask for every pattern: shares of good pixels differ between the ranks' parts of a batch."""
+        bad = np.random.default_rng(0).random((12, 64, 64)) < np.linspace(0, 0.3, 12)[:, None, None]
+        arrays = {**crafted_npz.scan(m=12), "bad_pixels": bad}
+        scan = crafted_npz.write(tmp_path / "scan.npz", arrays)
+        done = self.both(pipeline, scan, tmp_path / "two", nepochs=1)
+        assert [item.returncode for item in done] == [0, 0], done[0].stderr + done[1].stderr
+        pipeline.train(scan, tmp_path / "one", **(F64 | {"nepochs": 1}))
+        (one,), (two,) = (history.read(tmp_path / name / history.FILE_NAME) for name in ("one", "two"))
+        for name in ("train_loss", "validation_loss", "train_deviance", "validation_deviance"):
+            assert spread(getattr(two, name), getattr(one, name)) < 1e-12, name
+
     def test_a_resumed_pair_joins_the_whole_training(self, pipeline: Pipeline, scan: Path, tmp_path: Path) -> None:
         small: dict[str, object] = {"store_dir": tmp_path / "store"}
         for options in ({"nepochs": 1}, {"nepochs": 2, "resume": True}):

@@ -124,8 +124,23 @@ class HonestBench:
     def terms(self, given: Given) -> Any:
         rate = given["intensity"] * np.exp(2 * given["log_scale"])
         counts = (given["diffraction"] * given["scale"]) ** 2
-        nll = np.mean(formulas.nll(rate, counts, 1e-12))
-        mae = np.mean(np.abs(np.sqrt(rate + formulas.ROOT_FLOOR) / given["scale"] - given["diffraction"]))
+        counted = given.get("good", np.ones_like(rate))
+
+        def mean(values: Any) -> Any:
+            return np.sum(np.where(counted != 0, values, 0)) / (values.size * given.get("good_share", 1.0))
+
+        nll = mean(formulas.nll(rate, counts, 1e-12))
+        mae = mean(np.abs(np.sqrt(rate + formulas.ROOT_FLOOR) / given["scale"] - given["diffraction"]))
         variation = sum(np.mean(part) for part in formulas.lengths(given["patches"]))
         total = nll + given["mae_weight"] * mae + given["tv_weight"] * variation
-        return np.stack([nll, mae, variation, total, np.mean(formulas.deviance(rate, counts, 1e-12))])
+        return np.stack([nll, mae, variation, total, mean(formulas.deviance(rate, counts, 1e-12))])
+
+    def terms_pull(self, given: Given, upstream: Any, _to: str) -> Any:
+        """Of the likelihood and the amplitude's error to the intensity."""
+        rate = given["intensity"] * np.exp(2 * given["log_scale"])
+        counts = (given["diffraction"] * given["scale"]) ** 2
+        root = np.sqrt(rate + formulas.ROOT_FLOOR)
+        sign = np.sign(root / given["scale"] - given["diffraction"])
+        slope = 1 - counts / rate + given["mae_weight"] * sign / (2 * given["scale"] * root)
+        shared = upstream[3] * np.exp(2 * given["log_scale"]) / (rate.size * given["good_share"])
+        return np.where(given["good"] != 0, slope * shared, 0)
