@@ -19,7 +19,7 @@ from ptycho import __main__ as command
 from ptycho import contract
 from ptycho.data.formats import recognise
 
-PROGRAMS = Path(__file__).parents[3] / "shared" / "real_programs.py"
+PROGRAMS = Path(__file__).with_name("real_programs.py")
 PTYCHODUS, CDTOOLS = "ptychodus==1.7.0", "cdtools-py==0.3.2"
 M = 12
 
