@@ -41,7 +41,9 @@ def install(session: nox.Session, lane: str) -> None:
 
 def install_into(session: nox.Session, lane: str, python: str) -> None:
     """Install a lane's lock into the environment of an interpreter."""
-    session.run_install(sys.executable, "harness/install.py", lane, "--python", python, external=True, silent=False)
+    session.run_install(
+        sys.executable, "harness/targets/install.py", lane, "--python", python, external=True, silent=False
+    )
 
 
 def value_of(option: str, words: list[str], default: str) -> str:
@@ -186,7 +188,7 @@ def typecheck(session: nox.Session) -> None:
 def lock(session: nox.Session) -> None:
     """Compile every dependency group into requirements/; `-- --upgrade` forgets the pins of before."""
     allow(session, "--upgrade")
-    session.run(sys.executable, "-m", "harness.locks", *session.posargs, external=True)
+    session.run(sys.executable, "-m", "harness.targets.locks", *session.posargs, external=True)
 
 
 @nox.session(default=False)

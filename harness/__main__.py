@@ -7,16 +7,16 @@ if sys.version_info < (3, 11):  # noqa: UP036 - this file alone must run there
     print("error: this is Python %s (%s); 3.11 to 3.13 are needed" % (version, sys.executable), file=sys.stderr)  # noqa: UP031
     raise SystemExit(13)
 
-from harness import isolation
+from harness.isolation import import_guard
 
-isolation.leave_working_directory()
-if (sentence := isolation.stranger()) is not None:
+import_guard.leave_working_directory()
+if (sentence := import_guard.stranger()) is not None:
     print(f"error: {sentence}", file=sys.stderr)
     raise SystemExit(2)
 
 from ptycho.errors import exit_on_error  # noqa: E402 - only after a stranger of that name was refused
 
 with exit_on_error():
-    from harness.cli import main
+    from harness.cli.main import main
 
     raise SystemExit(main())

@@ -16,7 +16,7 @@ from ptycho.errors import exit_on_error
 from ptycho.verdict import Verdict
 
 if TYPE_CHECKING:
-    from ptycho.inspection import Inspection
+    from ptycho.inspect.inspection import Inspection
 
 LAYOUTS = ("canonical", "legacy")
 DOMAINS = ("amplitude", "counts")
@@ -108,7 +108,7 @@ def _domain_option(command: argparse.ArgumentParser) -> None:
 
 def _inspect(options: argparse.Namespace) -> Verdict:
     streams.require_output()
-    from ptycho import inspection
+    from ptycho.inspect import inspection
 
     others: dict[str, Any] = {}
     if options.map is not None:
@@ -123,18 +123,18 @@ def _inspect(options: argparse.Namespace) -> Verdict:
 
         print(json.dumps(inspection.as_dict(found), indent=2))
     else:
-        from ptycho import inspection_report
+        from ptycho.inspect import report
 
-        inspection_report.show(found)
+        report.show(found)
     if options.orientation:
         _show_orientation(found)
     drawn = found.attempt.dataset is not None or (
         found.attempt.preview is not None and not found.attempt.preview.is_empty
     )
     if options.picture is not None and drawn:
-        from ptycho import inspection_picture
+        from ptycho.inspect import figure
 
-        inspection_picture.save(found, options.picture)
+        figure.save(found, options.picture)
         print(f"picture: {options.picture}", file=sys.stderr)
     elif options.picture is not None:
         print("no picture: the arrays could not be read", file=sys.stderr)

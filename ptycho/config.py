@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ptycho import params
-from ptycho.dataset import PATCH_SIDES
+from ptycho.data.dataset import PATCH_SIDES
 from ptycho.errors import ConfigurationError
 
 GRIDSIZES = (1, 2)

@@ -1,4 +1,4 @@
-"""`python -m ptycho_tf.probe`: answer a request of the parity ladder with TensorFlow's figures."""
+"""`python -m ptycho_tf.adapter`: answer a request of the parity ladder with TensorFlow's figures."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -9,24 +9,25 @@ with exit_when_started(__name__):
     import numpy as np
     from numpy.typing import NDArray
 
-    from ptycho import probe, probe_serve
-    from ptycho.architecture import DECODERS
     from ptycho.config import RuntimeConfig
-    from ptycho.engine import Batch
-    from ptycho.probe_operations import Case
+    from ptycho.parity import request as ladder_request
+    from ptycho.parity import serve
+    from ptycho.parity.operations import Case
+    from ptycho.physics.architecture import DECODERS
+    from ptycho.training.engine import Batch
 
 Array = NDArray[Any]
 
 
 class Bench:
     """
-    The backend opened up; see `ptycho.probe_rungs.Bench`.
+    The backend opened up; see `ptycho.parity.measure.Bench`.
 
     Args:
         request: model, weights, probe and precision.
     """
 
-    def __init__(self, request: probe.Request) -> None:
+    def __init__(self, request: ladder_request.Request) -> None:
         from ptycho_tf.engine import create_engine
 
         self.engine = create_engine(
@@ -227,7 +228,7 @@ def _first(tensor: Any) -> Array:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Answer a request."""
-    probe_serve.serve(arguments, package="ptycho_tf", bench=Bench)
+    serve.serve(arguments, package="ptycho_tf", bench=Bench)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ is the transpose of placement: the same two matrices serve both.
 
 from typing import Any
 
-from ptycho.physics import MASK_FLOOR, canvas_side, central_mask
+from ptycho.physics.forward import MASK_FLOOR, canvas_side, central_mask
 from ptycho_tf.runtime import Tensor, tf
 
 

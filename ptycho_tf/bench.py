@@ -1,4 +1,4 @@
-"""`python -m ptycho_tf.bench`: time the TensorFlow backend; what the blocks are is said in `ptycho.bench`."""
+"""`python -m ptycho_tf.bench`: time the TensorFlow backend in the blocks of `ptycho.training.microbench`."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ with exit_when_started(__name__):
     import numpy as np
     from numpy.typing import NDArray
 
-    from ptycho import bench
+    from ptycho.training import microbench
 
 
 def bare(engine: Any, frames: NDArray[np.float32]) -> Callable[[int], float]:
@@ -31,7 +31,7 @@ def bare(engine: Any, frames: NDArray[np.float32]) -> Callable[[int], float]:
     trained = [value for value in network.parameters.values() if value.trainable]
     moments = [[tf.Variable(tf.zeros_like(value)) for value in trained] for _ in range(2)]
     powers = [tf.Variable(beta, dtype=trained[0].dtype) for beta in (0.9, 0.999)]
-    given, wanted = tf.constant(frames), tf.constant(bench.wanted(frames))
+    given, wanted = tf.constant(frames), tf.constant(microbench.wanted(frames))
 
     @tf.function(autograph=False)
     def step() -> Any:
@@ -65,7 +65,7 @@ def bare(engine: Any, frames: NDArray[np.float32]) -> Callable[[int], float]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse a command line and measure."""
-    bench.main(arguments, package="ptycho_tf", bare=bare)
+    microbench.main(arguments, package="ptycho_tf", bare=bare)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What TensorFlow says of the work that it did on a device; see `ptycho.device_work`."""
+"""What TensorFlow says of the work that it did on a device; see `ptycho.training.device_work`."""
 
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ptycho.device_work import DeviceWork, blank_batch
+from ptycho.training.device_work import DeviceWork, blank_batch
 from ptycho_tf.dset_loader_tf_mmap import batches_to
 from ptycho_tf.runtime import tf
 

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycho.config import RuntimeConfig
-from ptycho.engine import Batch, Losses, Share
 from ptycho.errors import DeviceError
-from ptycho.group import collect_losses, unreachable
-from ptycho.ranks import Ranks
+from ptycho.training.collective import collect_losses, unreachable
+from ptycho.training.engine import Batch, Losses, Share
+from ptycho.training.ranks import Ranks
 from ptycho_tf.dset_loader_tf_mmap import batches_to
 from ptycho_tf.engine import TensorFlowEngine, masked
 from ptycho_tf.runtime import Tensor, configure, tf
@@ -26,7 +26,7 @@ from ptycho_tf.runtime import Tensor, configure, tf
 
 class Group:
     """
-    The connection to the other ranks; see `ptycho.group.Group`.
+    The connection to the other ranks; see `ptycho.training.collective.Group`.
 
     Args:
         ranks: who this process is.

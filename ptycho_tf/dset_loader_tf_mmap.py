@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ptycho.engine import Batch
-from ptycho.store import Store
+from ptycho.store.store import Store
+from ptycho.training.engine import Batch
 from ptycho_tf.runtime import Tensor, tf
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ptycho.config import ModelConfig, RuntimeConfig
-from ptycho.engine import Batch, Losses
-from ptycho.weights import intensity_scale
+from ptycho.physics.weights import intensity_scale
+from ptycho.training.engine import Batch, Losses
 from ptycho_tf import assembly, device_work, loss, physics
 from ptycho_tf.dset_loader_tf_mmap import TensorBatch, batches_to
 from ptycho_tf.network import REAL, Network, to_canonical
@@ -23,7 +23,7 @@ from ptycho_tf.runtime import Tensor, as_array, configure, fingerprint, tf
 
 class TensorFlowEngine:
     """
-    A network with its physics and optimiser on one device; see `ptycho.engine.Engine`.
+    A network with its physics and optimiser on one device; see `ptycho.training.engine.Engine`.
 
     Args:
         model: the network and its physics.

@@ -9,11 +9,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Parse a command line, reconstruct, and show the scores where the file knows the truth."""
     with exit_on_error():
         # Here, so that a package that is missing is one sentence.
-        from ptycho import cli, reconstruction
+        from ptycho.training import cli, inference
 
         config = cli.inference_config(arguments, prog="ptycho_tf.inference")
         if cli.is_dry_run(arguments, cli.inference_parser("ptycho_tf.inference")):
-            cli.show_dry_run(*reconstruction.rehearse(config))
+            cli.show_dry_run(*inference.rehearse(config))
             return
         from ptycho_tf import workflows
 

@@ -8,7 +8,7 @@ difference has no digits left for the gain of an epoch.
 from dataclasses import dataclass
 from math import sqrt
 
-from ptycho.physics import EPSILON_F32, EPSILON_F64
+from ptycho.physics.forward import EPSILON_F32, EPSILON_F64
 from ptycho_tf.runtime import Tensor, tf
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho.architecture import BORDER_CHANNELS, Architecture, upsampling_taps
 from ptycho.config import ModelConfig
-from ptycho.physics import central_mask
-from ptycho.weights import LOG_SCALE, Weights, check, shapes
+from ptycho.physics.architecture import BORDER_CHANNELS, Architecture, upsampling_taps
+from ptycho.physics.forward import central_mask
+from ptycho.physics.weights import LOG_SCALE, Weights, check, shapes
 from ptycho_tf.runtime import Tensor, tf
 
 REAL = {"f32": tf.float32, "bf16": tf.float32, "f64": tf.float64}
@@ -38,7 +38,7 @@ def from_canonical(value: NDArray[Any]) -> NDArray[Any]:
 
 def fold_upsampling(kernel: Tensor) -> Tensor:
     """
-    The kernel that does on an image what `kernel` does on its up-sampling; see `ptycho.architecture.upsampling_taps`.
+    The kernel that does on an image what `kernel` does on its up-sampling; see `architecture.upsampling_taps`.
 
     Its four groups of outputs are the four pixels into which each pixel is split. The up-sampled image, whose copying
     and gradient cost as much as a fifth of a step, is never formed.
@@ -152,7 +152,7 @@ class Network(tf.Module):
         Take over canonical weights.
 
         Raises:
-            CheckpointError: from `ptycho.weights.check`.
+            CheckpointError: from `ptycho.physics.weights.check`.
         """
         check(weights, self.model)
         for name, variable in self.parameters.items():

@@ -1,5 +1,5 @@
 """
-Single operations of this backend under the names of `ptycho.probe_operations`, each as its own code applies it.
+Single operations of this backend under the names of `ptycho.parity.operations`, each as its own code applies it.
 
 Activations, pooling, padding and the complex product are lines inside methods of the network. To ask for one of them
 alone, its method runs here on a stand-in whose other parts pass everything through: the line itself is not copied,
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho.probe_operations import Case
+from ptycho.parity.operations import Case
 from ptycho_tf import assembly, loss, physics
 from ptycho_tf.engine import TensorFlowEngine
 from ptycho_tf.network import Network, spread

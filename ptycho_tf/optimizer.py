@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho.checkpoint import STEP, require_moments
+from ptycho.training.checkpoint import STEP, require_moments
 from ptycho_tf.network import from_canonical, to_canonical
 from ptycho_tf.runtime import Tensor, tf
 

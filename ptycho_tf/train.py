@@ -9,11 +9,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Parse a command line and train."""
     with exit_on_error():
         # Here, so that a package that is missing is one sentence.
-        from ptycho import cli, training
+        from ptycho.training import cli, train
 
         config = cli.training_config(arguments, prog="ptycho_tf.train")
         if cli.is_dry_run(arguments, cli.training_parser("ptycho_tf.train")):
-            cli.show_dry_run(*training.rehearse(config))
+            cli.show_dry_run(*train.rehearse(config))
             return
         from ptycho_tf import workflows
 

@@ -1,4 +1,4 @@
-"""`python -m ptycho_torch.probe`: answer a request of the parity ladder with PyTorch's figures."""
+"""`python -m ptycho_torch.adapter`: answer a request of the parity ladder with PyTorch's figures."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -10,11 +10,12 @@ with exit_when_started(__name__):
     import numpy as np
     from numpy.typing import NDArray
 
-    from ptycho import probe, probe_serve
-    from ptycho.architecture import DECODERS
     from ptycho.config import RuntimeConfig
-    from ptycho.engine import Batch
-    from ptycho.probe_operations import Case
+    from ptycho.parity import request as ladder_request
+    from ptycho.parity import serve
+    from ptycho.parity.operations import Case
+    from ptycho.physics.architecture import DECODERS
+    from ptycho.training.engine import Batch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,13 +25,13 @@ Array = NDArray[Any]
 
 class Bench:
     """
-    The backend opened up; see `ptycho.probe_rungs.Bench`.
+    The backend opened up; see `ptycho.parity.measure.Bench`.
 
     Args:
         request: model, weights, probe and precision.
     """
 
-    def __init__(self, request: probe.Request) -> None:
+    def __init__(self, request: ladder_request.Request) -> None:
         from ptycho_torch.engine import create_engine
 
         self.engine = create_engine(
@@ -200,7 +201,7 @@ def _array(tensor: "Tensor") -> Array:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Answer a request."""
-    probe_serve.serve(arguments, package="ptycho_torch", bench=Bench)
+    serve.serve(arguments, package="ptycho_torch", bench=Bench)
 
 
 if __name__ == "__main__":

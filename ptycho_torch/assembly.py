@@ -9,7 +9,7 @@ placement: the same two matrices serve both. The derivation of the signs is `pty
 import torch
 from torch import Tensor
 
-from ptycho.physics import MASK_FLOOR, canvas_side, central_mask
+from ptycho.physics.forward import MASK_FLOOR, canvas_side, central_mask
 from ptycho_torch.runtime import constant
 
 

@@ -1,4 +1,4 @@
-"""`python -m ptycho_torch.bench`: time the PyTorch backend; what the blocks are is said in `ptycho.bench`."""
+"""`python -m ptycho_torch.bench`: time the PyTorch backend in the blocks of `ptycho.training.microbench`."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ with exit_when_started(__name__):
     import numpy as np
     from numpy.typing import NDArray
 
-    from ptycho import bench
+    from ptycho.training import microbench
 
 
 def bare(engine: Any, frames: NDArray[np.float32]) -> Callable[[int], float]:
@@ -31,7 +31,7 @@ def bare(engine: Any, frames: NDArray[np.float32]) -> Callable[[int], float]:
     network.load(engine.network.export())
     trained = [value for value in network.parameters() if value.requires_grad]
     adam = torch.optim.Adam(trained, lr=1e-3, fused=True)
-    given, wanted = (torch.from_numpy(array).to(engine.device) for array in (frames, bench.wanted(frames)))
+    given, wanted = (torch.from_numpy(array).to(engine.device) for array in (frames, microbench.wanted(frames)))
 
     def run(steps: int) -> float:
         for _ in range(steps):
@@ -46,7 +46,7 @@ def bare(engine: Any, frames: NDArray[np.float32]) -> Callable[[int], float]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse a command line and measure."""
-    bench.main(arguments, package="ptycho_torch", bare=bare)
+    microbench.main(arguments, package="ptycho_torch", bare=bare)
 
 
 if __name__ == "__main__":

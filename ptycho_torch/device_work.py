@@ -1,11 +1,11 @@
-"""What PyTorch says of the work that it did on a device; see `ptycho.device_work`."""
+"""What PyTorch says of the work that it did on a device; see `ptycho.training.device_work`."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ptycho.device_work import DeviceWork, blank_batch
+from ptycho.training.device_work import DeviceWork, blank_batch
 from ptycho_torch.dset_loader_pt_mmap import batches_to
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from ptycho.config import RuntimeConfig
-from ptycho.engine import Batch, Losses, Share
 from ptycho.errors import DeviceError
-from ptycho.group import collect_losses, unreachable
-from ptycho.ranks import Ranks
+from ptycho.training.collective import collect_losses, unreachable
+from ptycho.training.engine import Batch, Losses, Share
+from ptycho.training.ranks import Ranks
 from ptycho_torch import assembly
 from ptycho_torch.dset_loader_pt_mmap import TensorBatch, batches_to
 from ptycho_torch.engine import TorchEngine
@@ -32,7 +32,7 @@ from ptycho_torch.runtime import configure
 
 class Group:
     """
-    The connection to the other ranks; see `ptycho.group.Group`.
+    The connection to the other ranks; see `ptycho.training.collective.Group`.
 
     The wrapper that adds gradients up imports the compiler, which makes a cache folder in TMPDIR before it has anything
     to keep: it gets a place here that goes when the connection does.

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ptycho.engine import Batch
-from ptycho.store import Store
+from ptycho.store.store import Store
+from ptycho.training.engine import Batch
 
 
 class MemoryMapDataset(Dataset[Tensor]):

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from ptycho.config import ModelConfig, RuntimeConfig
-from ptycho.engine import Batch, Losses
-from ptycho.weights import intensity_scale
+from ptycho.physics.weights import intensity_scale
+from ptycho.training.engine import Batch, Losses
 from ptycho_torch import assembly, device_work, loss, physics
 from ptycho_torch.dset_loader_pt_mmap import TensorBatch, batches_to
 from ptycho_torch.network import Network
@@ -20,7 +20,7 @@ from ptycho_torch.runtime import COMPLEX, REAL, as_array, configure, fingerprint
 
 class TorchEngine:
     """
-    A network with its physics and optimiser on one device; see `ptycho.engine.Engine`.
+    A network with its physics and optimiser on one device; see `ptycho.training.engine.Engine`.
 
     Args:
         model: the network and its physics.

@@ -11,7 +11,7 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from ptycho.physics import EPSILON_F32, EPSILON_F64
+from ptycho.physics.forward import EPSILON_F32, EPSILON_F64
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ptycho import weights as canonical
-from ptycho.architecture import BORDER_CHANNELS, KERNEL, Architecture, upsampling_taps
 from ptycho.config import ModelConfig
-from ptycho.physics import central_mask
+from ptycho.physics import weights as canonical
+from ptycho.physics.architecture import BORDER_CHANNELS, KERNEL, Architecture, upsampling_taps
+from ptycho.physics.forward import central_mask
 from ptycho_torch.runtime import REAL, constant
 
 
@@ -37,7 +37,7 @@ class Convolution(nn.Conv2d):
 
 def fold_upsampling(kernel: Tensor) -> Tensor:
     """
-    The kernel that does on an image what `kernel` does on its up-sampling; see `ptycho.architecture.upsampling_taps`.
+    The kernel that does on an image what `kernel` does on its up-sampling; see `architecture.upsampling_taps`.
 
     Args:
         kernel: `(out, in, 3, 3)`.
@@ -175,7 +175,7 @@ class Network(nn.Module):
         Take over canonical weights, cast to this network's type.
 
         Raises:
-            CheckpointError: from `ptycho.weights.check`.
+            CheckpointError: from `ptycho.physics.weights.check`.
         """
         canonical.check(weights, self.model)
         self.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})

@@ -1,5 +1,5 @@
 """
-Single operations of this backend under the names of `ptycho.probe_operations`, each as its own code applies it.
+Single operations of this backend under the names of `ptycho.parity.operations`, each as its own code applies it.
 
 Activations, pooling, padding and the complex product are lines inside methods of the network. To ask for one of them
 alone, its method runs here on a stand-in whose other parts pass everything through: the line itself is not copied,
@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ptycho.probe_operations import Case
+from ptycho.parity.operations import Case
 from ptycho_torch import assembly, loss, physics
 from ptycho_torch.engine import TorchEngine
 from ptycho_torch.network import Convolution, Decoder, Encoder, Network, Pair

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ptycho.checkpoint import STEP, require_moments
+from ptycho.training.checkpoint import STEP, require_moments
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 

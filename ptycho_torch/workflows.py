@@ -7,17 +7,18 @@ and the files have been found good.
 
 import os
 
-from ptycho import ranks, reconstruction, training
 from ptycho.config import InferenceConfig, TrainingConfig
-from ptycho.reconstruction import InferenceResult
-from ptycho.training import TrainingResult
+from ptycho.training import inference, ranks
+from ptycho.training import train as core_training
+from ptycho.training.inference import InferenceResult
+from ptycho.training.train import TrainingResult
 
 BACKEND = "ptycho_torch"
 
 
 def train(config: TrainingConfig) -> TrainingResult:
     """
-    Train the reference network; see `ptycho.training.run`. Alone, or as the rank that `torchrun` says.
+    Train the reference network; see `ptycho.training.train.run`. Alone, or as the rank that `torchrun` says.
 
     Example:
         >>> from pathlib import Path
@@ -26,9 +27,9 @@ def train(config: TrainingConfig) -> TrainingResult:
         >>> train(config).model_path  # doctest: +SKIP
         PosixPath('out/model.safetensors')
     """
-    return training.run(config, BACKEND, ranks.of_torchrun(os.environ))
+    return core_training.run(config, BACKEND, ranks.of_torchrun(os.environ))
 
 
 def infer(config: InferenceConfig) -> InferenceResult:
-    """Reconstruct a scan with trained weights; see `ptycho.reconstruction.run`."""
-    return reconstruction.run(config, BACKEND)
+    """Reconstruct a scan with trained weights; see `ptycho.training.inference.run`."""
+    return inference.run(config, BACKEND)

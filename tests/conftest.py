@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-# Before anything imports NumPy: see tests/shared/blas_threads.py.
+# One thread for NumPy's own matrix products, before anything imports it: OpenBLAS' threads spin while they wait for
+# each other, which beside a framework with threads of its own took half of a suite's processor time.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-SHARED = Path(__file__).with_name("shared")
+SUPPORT = Path(__file__).with_name("support")
 
-pytest.register_assert_rewrite(*sorted(path.stem for path in SHARED.glob("*.py")))
+pytest.register_assert_rewrite("tests.support")

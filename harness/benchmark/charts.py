@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmark.history import History
-from harness.run_files import replacing
+from harness.files.run_files import replacing
 
 _DPI = 110
 _COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#222255", "#994455")

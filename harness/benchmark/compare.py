@@ -8,13 +8,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import job, report_commands, run_files, runroot, tables
-from harness.benchmark import gate, logged, machine, plugin_options, revision
+from harness.benchmark import gate, machine, plugin_options, revision, session
 from harness.benchmark.gate import Block, Ruling, Side
+from harness.benchmark.measure import Lane
 from harness.benchmark.plan import Plan
-from harness.benchmark.trial import Lane
-from harness.interruption import Interruption
-from harness.tables import Table
+from harness.cli import report
+from harness.files import run_files
+from harness.lanes.checks import attempt
+from harness.record import directory
+from harness.system import tables
+from harness.system.signals import Interruption
+from harness.system.tables import Table
 from ptycho.errors import InfrastructureError
 from ptycho.fingerprint import ROOT
 from ptycho.verdict import Verdict
@@ -107,9 +111,9 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         KeyboardInterrupt: the run was asked to end.
     """
     commit = revision.resolve(options.base, options.checkout)
-    kept = runroot.create(options.root)
+    kept = directory.create(options.root)
     names = {side: f"against[{side}]" for side in options.pythons}
-    with logged.logged(
+    with session.logged(
         kept,
         name="against",
         benchmarks=list(names.values()),
@@ -146,13 +150,13 @@ def _measure(lane: Lane, trees: Mapping[Side, Path], options: Options) -> gate.M
 
 def _block(lane: Lane, tree: Path, options: Options) -> Block:
     arguments = [
-        *("harness.benchmark.training_sample", f"ptycho_{lane.side}", "--tree", str(tree), "--out", "{output}"),
+        *("harness.benchmark.step_block", f"ptycho_{lane.side}", "--tree", str(tree), "--out", "{output}"),
         *("--scan", str(options.scan), "--slices", str(options.slices)),
     ]
     extra = {"PYTHONPATH": os.pathsep.join((str(tree), str(ROOT))), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     trial = lane.run(f"block-{tree.name}", arguments, timeout_s=BLOCK_TIMEOUT_S, output="block.json", extra=extra)
     if not trial.well:
-        error = job.error_of(f"a block of {tree.name}, {lane.side}", trial.finished, BLOCK_TIMEOUT_S)
+        error = attempt.error_of(f"a block of {tree.name}, {lane.side}", trial.finished, BLOCK_TIMEOUT_S)
         # A base that does not run is nothing to compare with, and no fault of the working tree.
         raise InfrastructureError(str(error)) if tree.name == "base" else error
     found = json.loads((trial.output / "block.json").read_text(encoding="utf-8"))
@@ -164,9 +168,9 @@ def _block(lane: Lane, tree: Path, options: Options) -> Block:
 
 def main(options: Options, *, follow: int | None, as_json: bool) -> int:
     """Run, print, and return the exit code."""
-    from harness import processes
+    from harness.system import identity
 
-    processes.adopt_orphans()
+    identity.adopt_orphans()
     sys.dont_write_bytecode = True
     with Interruption(follow=follow).installed() as interruption:
         made, path = run(options, interruption)
@@ -175,5 +179,5 @@ def main(options: Options, *, follow: int | None, as_json: bool) -> int:
         return int(made.verdict)
     tables.show(made.table(), title=f"against {made.base[:12]}: {made.verdict.label} (exit {int(made.verdict)})")
     print(f"report: {path}", flush=True)
-    print(report_commands.how_to_see(path.parent), flush=True)
+    print(report.how_to_see(path.parent), flush=True)
     return int(made.verdict)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness import origin
+from harness.record import provenance
 from ptycho import fingerprint
 
 _NVIDIA = Path("/proc/driver/nvidia")
@@ -31,7 +31,7 @@ def describe(locks: Iterable[Path], *, device: str, nvidia: Path = _NVIDIA) -> d
         "gpu": [_field(path, "Model") for path in models] or None,
         "driver": _first_line(nvidia / "version"),
         "device": device,
-        "locks": {path.name: origin.digest(path) for path in sorted(locks)},
+        "locks": {path.name: provenance.digest(path) for path in sorted(locks)},
     }
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
-from harness.toml_model import TABLE, Name, Words, fault
+from harness.files.toml_model import TABLE, Name, Words, fault
 
 PLACEHOLDERS = ("side", "scan", "last")
 """What stands in the name of a benchmark for a lane, a scan, and the last scan."""

@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import child, environment, targets
-from harness import events as event_log
 from harness.benchmark.budget import Attempt
 from harness.benchmark.plan import Plan
-from harness.child import Finished
-from harness.environment import Cell
-from harness.events import EventLog
-from harness.interruption import Interruption
-from harness.supervision import contention
+from harness.isolation import sandbox
+from harness.isolation.sandbox import Cell
+from harness.process import contention, supervise
+from harness.process.supervise import Finished
+from harness.record import log as event_log
+from harness.record.log import EventLog
+from harness.system.signals import Interruption
+from harness.targets import loader
 from ptycho.fingerprint import ROOT
 
 START, TEARDOWN, BETWEEN = "start", "teardown", "between"
@@ -95,7 +96,7 @@ class Lane:
         log, gpu = run / "logs" / f"{label}.log", self.plan.device == "cuda"
         self.events.write("command.start", label=label, argv=argv, timeout_s=timeout_s, gpu=gpu, log=str(log))
         before, since = contention.read(), time.monotonic()
-        finished = child.run(
+        finished = supervise.run(
             argv,
             env=self._environment(cell, label, scratch, run, gpu) | dict(extra or {}),
             cwd=cell.cwd,
@@ -128,13 +129,13 @@ class Lane:
 
     def _environment(self, cell: Cell, label: str, scratch: Path, run: Path, gpu: bool) -> dict[str, str]:
         values = {"python": self.plan.pythons[self.side], "root": str(ROOT), "cache": cell.cache}
-        described = targets.load(targets.built_in(self.side)).environment
+        described = loader.load(loader.built_in(self.side)).environment
         own = {name: text.format(**values) for name, text in described.items()}
         # The threads are the session's own affair: its option decides, and not what the quick lane needs.
         own.pop("OMP_NUM_THREADS", None)
         # Bytecode of the packages is kept in the scratch, as it would be beside them on a user's machine.
         cached = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(scratch / PYCACHE)}
-        return environment.build(
+        return sandbox.build(
             cell,
             token=f"{self.plan.token}:{self.plan.token}-{label}",
             scratch=scratch,

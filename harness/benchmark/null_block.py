@@ -1,5 +1,5 @@
 """
-`python -m harness.benchmark.sample`: one block of the gate's measurement of itself, in a process of its own.
+`python -m harness.benchmark.null_block`: one block of the gate's measurement of itself, in a process of its own.
 
 The work is the calibration kernel's own mix, and what is planted is real: further units of it in every slice, and
 memory that is written to. The variable that orders it is read here and nowhere else.
@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.benchmark import slices
+from harness.benchmark import calibrated_timer
 
 PLANT = "PTYCHO_BENCHMARK_PLANT"
 """`cpu=0.1,memory=0.1`: a tenth more work, and a tenth more memory than the process has without it."""
 
-WORK = 2 * slices.UNITS
+WORK = 2 * calibrated_timer.UNITS
 """Units in a slice of work, so that 5 % is a whole one."""
 
 
@@ -50,12 +50,12 @@ def main(count: int) -> dict[str, object]:
         count: slices.
 
     Returns:
-        `rows` of `slices.measure`, and `peak_mib`.
+        `rows` of `calibrated_timer.measure`, and `peak_mib`.
     """
     more_work, more_memory = planted(os.environ.get(PLANT, ""))
-    kernel = slices.Kernel(1)
+    kernel = calibrated_timer.Kernel(1)
     units = WORK + round(more_work * WORK)
-    rows = slices.measure(lambda _: kernel.run(units), count)
+    rows = calibrated_timer.measure(lambda _: kernel.run(units), count)
     held = np.ones(round(more_memory * peak_mib() * 2**20), dtype=np.uint8) if more_memory else None
     return {"rows": rows, "peak_mib": peak_mib(), "held": 0 if held is None else held.nbytes}
 

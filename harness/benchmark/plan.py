@@ -85,8 +85,8 @@ def names(sides: Sequence[str], scan_names: Sequence[str], *, quick: bool) -> tu
 
 def _section(quick: bool) -> "Section":
     # Late: a process that is measured reads its plan and no manifest.
-    from harness import toml_model
     from harness.benchmark.manifest import BenchmarkManifest
+    from harness.files import toml_model
 
     manifest = toml_model.load(MANIFEST, BenchmarkManifest, "the manifest")
     return manifest.quick if quick else manifest.full

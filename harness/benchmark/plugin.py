@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from harness import processes
 from harness.benchmark import machine, plan, plugin_options
+from harness.benchmark.measure import Lane, Trial
 from harness.benchmark.plan import Plan
-from harness.benchmark.trial import Lane, Trial
-from harness.events import EventLog
-from harness.interruption import Interruption
+from harness.record.log import EventLog
+from harness.system import identity
+from harness.system.signals import Interruption
 from ptycho.verdict import Verdict
 
 WARM_UP_FLAGS = ("--nepochs", "1", "--batch_size", "16", "--disable_mlflow", "--quiet")
@@ -63,7 +63,7 @@ class Session:
     @pytest.hookimpl
     def pytest_sessionstart(self) -> None:
         """Become the parent of what the lanes leave behind, and end on a signal as the harness does."""
-        processes.adopt_orphans()
+        identity.adopt_orphans()
         self.stack.enter_context(self.interruption.installed())
 
     @pytest.hookimpl

@@ -20,7 +20,7 @@ def arguments(bench: Path, scratch: Path) -> list[str]:
         str(CASES),
         *("-c", str(CASES / "pytest.ini"), "--rootdir", str(CASES), "--no-header", "-q", "--tb=short"),
         *("-p", "pytest_benchmark.plugin", "-p", "harness.benchmark.plugin"),
-        *("--benchmark-timer=harness.benchmark.told.now", f"--benchmark-json={bench}"),
+        *("--benchmark-timer=harness.benchmark.external_clock.now", f"--benchmark-json={bench}"),
         *(f"--benchmark-storage=file://{scratch / 'benchmarks'}", "--benchmark-disable-gc", "--benchmark-time-unit=s"),
     ]
 

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import environment
-from harness.benchmark import gate, sample
+from harness.benchmark import gate, null_block
 from harness.benchmark.gate import CHANNELS, Block, Result, Side
-from harness.interruption import Interruption
-from harness.supervision import contention
-from harness.tables import Table
+from harness.isolation import sandbox
+from harness.process import contention
+from harness.system.signals import Interruption
+from harness.system.tables import Table
 from ptycho.errors import InfrastructureError
 from ptycho.fingerprint import ROOT
 from ptycho.verdict import Verdict
@@ -134,16 +134,16 @@ class SelfTest:
 
 def process_block(folder: Path) -> RunBlock:
     """
-    A runner of blocks: `python -m harness.benchmark.sample` in an environment of its own.
+    A runner of blocks: `python -m harness.benchmark.null_block` in an environment of its own.
 
     Args:
         folder: working directory of the processes.
     """
-    base = environment.inherited(os.environ, gpu=False) | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
-    argv = [sys.executable, "-P", "-m", "harness.benchmark.sample", str(SLICES)]
+    base = sandbox.inherited(os.environ, gpu=False) | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+    argv = [sys.executable, "-P", "-m", "harness.benchmark.null_block", str(SLICES)]
 
     def run(share: float) -> Block:
-        planted = {sample.PLANT: f"cpu={share},memory={share}"} if share else {}
+        planted = {null_block.PLANT: f"cpu={share},memory={share}"} if share else {}
         try:
             done = subprocess.run(
                 argv,

@@ -10,7 +10,7 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from harness.mutation import overlay
+from harness.isolation import source_overlay
 from ptycho import git
 from ptycho.errors import InfrastructureError, UsageError
 
@@ -81,4 +81,4 @@ def materialise(commit: str, root: Path, place: Path) -> tuple[Path, Path]:
             archive.extractall(base, filter="data")
     except (OSError, tarfile.TarError) as error:
         raise InfrastructureError(f"commit {commit[:12]} cannot be unpacked into {base}: {error}") from error
-    return base, overlay.copy(root, place / "head", PACKAGES)
+    return base, source_overlay.copy(root, place / "head", PACKAGES)

@@ -14,17 +14,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import child, environment, report_commands, run_files, runroot, tables
-from harness import events as event_log
-from harness.benchmark import charts, history, logged, machine, plan, plugin_options
+from harness.benchmark import charts, history, machine, plan, plugin_options, session
 from harness.benchmark.history import Entry
 from harness.benchmark.plan import Plan
-from harness.environment import Cell
-from harness.events import EventLog
-from harness.expectations import Expected, silent
-from harness.interruption import Interruption
-from harness.runroot import RunRoot
-from harness.tables import Table
+from harness.cli import report
+from harness.files import run_files
+from harness.isolation import sandbox
+from harness.isolation.sandbox import Cell
+from harness.process import supervise
+from harness.record import directory
+from harness.record import log as event_log
+from harness.record.directory import RunRoot
+from harness.record.log import EventLog
+from harness.record.required import Expected, silent
+from harness.system import tables
+from harness.system.signals import Interruption
+from harness.system.tables import Table
 from ptycho import fingerprint
 from ptycho.errors import InfrastructureError
 from ptycho.verdict import Verdict
@@ -119,7 +124,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         InfrastructureError: pytest did not come to its end.
         KeyboardInterrupt: the run was asked to end.
     """
-    kept = runroot.create(options.root)
+    kept = directory.create(options.root)
     given = Plan(
         run=str(kept.path),
         token=kept.token,
@@ -130,7 +135,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         budget_s=options.budget_s,
         quick=options.quick,
     )
-    with logged.logged(
+    with session.logged(
         kept,
         name="benchmark",
         benchmarks=given.names,
@@ -151,9 +156,9 @@ def _pytest(given: Plan, kept: RunRoot, events: EventLog, interruption: Interrup
     given.write(written)
     token = f"{kept.token}-session"
     argv = [sys.executable, "-P", "-m", "pytest", *plugin_options.arguments(kept.path / BENCH, kept.scratch)]
-    finished = child.run(
+    finished = supervise.run(
         argv,
-        env=environment.build(
+        env=sandbox.build(
             cell,
             token=f"{kept.token}:{token}",
             scratch=kept.scratch,
@@ -244,9 +249,9 @@ def _remember(found: Mapping[str, Mapping[str, Any]], described: Mapping[str, An
 
 def main(options: Options, *, follow: int | None, as_json: bool) -> int:
     """Run, print, and return the exit code."""
-    from harness import processes
+    from harness.system import identity
 
-    processes.adopt_orphans()
+    identity.adopt_orphans()
     sys.dont_write_bytecode = True
     os.environ.pop("PYTEST_ADDOPTS", None)
     with Interruption(follow=follow).installed() as interruption:
@@ -259,5 +264,5 @@ def main(options: Options, *, follow: int | None, as_json: bool) -> int:
         if row["verdict"] != "pass":
             print(f"{name}: {row['verdict']}: {row.get('sentence') or 'it did not report'}")
     print(f"report: {path}", flush=True)
-    print(report_commands.how_to_see(path.parent), flush=True)
+    print(report.how_to_see(path.parent), flush=True)
     return int(made.verdict)

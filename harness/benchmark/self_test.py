@@ -5,10 +5,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness import run_files, runroot, tables
-from harness.benchmark import gate, logged, machine, power
+from harness.benchmark import gate, machine, power, session
 from harness.benchmark.power import SelfTest
-from harness.interruption import Interruption
+from harness.files import run_files
+from harness.record import directory
+from harness.system import tables
+from harness.system.signals import Interruption
 
 REPORT = "gate.json"
 SCHEMA = "ptycho-gate/1"
@@ -37,14 +39,14 @@ def run(
         InfrastructureError: a block failed.
         KeyboardInterrupt: the run was asked to end.
     """
-    kept = runroot.create(root)
+    kept = directory.create(root)
 
     def told(share: float, rulings: Sequence[gate.Ruling]) -> None:
         if not quiet:
             said = "; ".join(f"{one.channel} {one.result} {one.second or one.first}" for one in rulings)
             print(f"{'A/A' if share == 0 else f'{share:+.0%}'}: {said}", flush=True)
 
-    with logged.logged(kept, name="gate", benchmarks=[NAME]) as (events, ended):
+    with session.logged(kept, name="gate", benchmarks=[NAME]) as (events, ended):
         made = power.measure(trials, power.process_block(kept.scratch), interruption, told)
         found = {"schema": SCHEMA, "machine": machine.describe([], device="cpu"), **made.as_dict()}
         run_files.write_text(kept.path / REPORT, json.dumps(found, indent=1) + "\n")

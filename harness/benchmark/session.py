@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from harness import origin, run_log
-from harness.events import EventLog
-from harness.expectations import Expected
-from harness.runroot import RunRoot
+from harness.record import provenance
+from harness.record.directory import RunRoot
+from harness.record.log import EventLog
+from harness.record.required import Expected
+from harness.runs import session
 from ptycho.fingerprint import ROOT
 
 
@@ -19,9 +20,9 @@ def logged(
     sides: Sequence[str] = (),
     scans: Mapping[str, Path] | None = None,
     device: str = "cpu",
-) -> AbstractContextManager[tuple[EventLog, run_log.Ended]]:
+) -> AbstractContextManager[tuple[EventLog, session.Ended]]:
     """
-    The log of a benchmark run; the block tells the verdict (`harness.run_log.logged`).
+    The log of a benchmark run; the block tells the verdict (`harness.runs.session.logged`).
 
     Args:
         kept: the run.
@@ -31,11 +32,11 @@ def logged(
         scans: files that it belongs to.
         device: the device that was asked for.
     """
-    return run_log.logged(
+    return session.logged(
         kept,
         kind="benchmark",
         name=name,
-        origin=origin.describe(
+        origin=provenance.describe(
             root=ROOT,
             locks=[ROOT / "requirements" / f"{side}-cpu.txt" for side in sides],
             fixtures=scans or {},

@@ -1,5 +1,5 @@
 """
-`python -m harness.benchmark.training_sample`: one block of a comparison of two revisions, in a process of its own.
+`python -m harness.benchmark.step_block`: one block of a comparison of two revisions, in a process of its own.
 
 The packages come from the revision's tree, the calibration kernel and this file from the present one, the same for both
 sides. A slice is one optimiser step as a training takes it, from the batch in the store to the loss as a number.
@@ -13,7 +13,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from harness.benchmark import sample, slices
+from harness.benchmark import calibrated_timer, null_block
 from ptycho.command_line import Parser
 
 BATCH, WARM_UP = 2, 12
@@ -23,7 +23,7 @@ UNITS = 250
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse a command line, measure, and write the file."""
-    parser = Parser(prog="python -m harness.benchmark.training_sample")
+    parser = Parser(prog="python -m harness.benchmark.step_block")
     parser.add_argument("package", help="the backend")
     parser.add_argument("--tree", type=Path, required=True, help="where core and backend must come from")
     parser.add_argument("--scan", type=Path, required=True, help="NPZ scan")
@@ -35,13 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if args.tree.resolve() not in found.parents:
             sys.exit(f"{name} comes from {found}, not from {args.tree}: this would measure something else")
     rows = _rows(args.package, args.scan, args.slices)
-    args.out.write_text(json.dumps({"rows": rows, "peak_mib": sample.peak_mib()}), encoding="utf-8")
+    args.out.write_text(json.dumps({"rows": rows, "peak_mib": null_block.peak_mib()}), encoding="utf-8")
 
 
-def _rows(package: str, scan: Path, count: int) -> list[slices.Row]:
-    from ptycho import batches, grouping, params, raw_data, weights
+def _rows(package: str, scan: Path, count: int) -> list[calibrated_timer.Row]:
+    from ptycho import params
     from ptycho.config import DataConfig, ModelConfig, RuntimeConfig, TrainingConfig, update_legacy_dict
-    from ptycho.store import Store
+    from ptycho.data import grouping, prepare
+    from ptycho.physics import weights
+    from ptycho.store.store import Store
+    from ptycho.training import batches
 
     config = TrainingConfig(
         data=DataConfig(path=scan),
@@ -51,8 +54,8 @@ def _rows(package: str, scan: Path, count: int) -> list[slices.Row]:
         batch_size=BATCH,
     )
     update_legacy_dict(params.cfg, config)
-    dataset = raw_data.load(config)
-    prepared = raw_data.prepare(config, dataset)
+    dataset = prepare.load(config)
+    prepared = prepare.prepare(config, dataset)
     engine: Any = import_module(f"{package}.engine").create_engine(
         model=config.model,
         runtime=config.runtime,
@@ -68,7 +71,7 @@ def _rows(package: str, scan: Path, count: int) -> list[slices.Row]:
             read = batches.iterate(store, order[first : first + BATCH], batch_size=BATCH)
             engine.train_epoch(read, repeat(config.learning_rate))
 
-        return slices.measure(step, count, units=UNITS, warm_up=WARM_UP)
+        return calibrated_timer.measure(step, count, units=UNITS, warm_up=WARM_UP)
 
 
 if __name__ == "__main__":

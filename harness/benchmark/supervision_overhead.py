@@ -52,7 +52,7 @@ def main(args: argparse.Namespace) -> int:
     Raises:
         UsageError: the folder holds no run with supervised commands.
     """
-    from harness import tables
+    from harness.system import tables
 
     figures = of_run(args.folder) if args.folder is not None else trial(args.seconds)
     verdict = judge(figures)
@@ -73,13 +73,13 @@ def of_run(folder: Path) -> dict[str, float]:
     Raises:
         UsageError: the folder holds no run with supervised commands.
     """
-    from harness import events
+    from harness.record import log as event_log
     from ptycho.errors import UsageError
 
     log = folder / "events.ndjson"
     if not log.is_file():
         raise UsageError(f"{folder} has no events.ndjson; name a folder below .harness/runs")
-    return of_events(events.parse(log.read_bytes()).rows, folder)
+    return of_events(event_log.parse(log.read_bytes()).rows, folder)
 
 
 def of_events(rows: Iterable[Mapping[str, Any]], folder: Path) -> dict[str, float]:
@@ -104,16 +104,17 @@ def trial(seconds: float) -> dict[str, float]:
     import subprocess
     import tempfile
 
-    from harness import child, processes
-    from harness.interruption import Interruption
+    from harness.process import supervise
+    from harness.system import identity
+    from harness.system.signals import Interruption
 
     token = f"overhead-{os.getpid()}"
-    env = {"PATH": os.environ.get("PATH", os.defpath), processes.TOKEN_VARIABLE: token}
+    env = {"PATH": os.environ.get("PATH", os.defpath), identity.TOKEN_VARIABLE: token}
     with tempfile.TemporaryDirectory() as name, Interruption().installed() as interruption:
         folder = Path(name)
 
-        def supervised(code: str) -> child.Finished:
-            return child.run(
+        def supervised(code: str) -> supervise.Finished:
+            return supervise.run(
                 [sys.executable, "-c", code],
                 env=env,
                 cwd=folder,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ptycho.errors import UsageError
-from ptycho.output import write_text
+from ptycho.files import write_text
 
 
 def of_junit(paths: Iterable[Path], root: Path) -> dict[str, float]:

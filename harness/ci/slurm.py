@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import rebuild, runroot
+from harness.record import directory
+from harness.runs import artifacts
 from ptycho.errors import InfrastructureError, UsageError
 from ptycho.verdict import Verdict
 
@@ -123,7 +124,7 @@ def work(given: Task) -> Returned:
     done = subprocess.run(
         given.argv, cwd=given.cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, text=True
     )
-    logs = {run.path.name: run.events.read_bytes() for run in runroot.find(given.root) if run.events.is_file()}
+    logs = {run.path.name: run.events.read_bytes() for run in directory.find(given.root) if run.events.is_file()}
     return Returned(
         session=given.session,
         returncode=done.returncode,
@@ -183,8 +184,8 @@ def keep(returned: Returned, folder: Path) -> Verdict:
     for name, log in returned.logs.items():
         place = folder / name
         place.mkdir(parents=True, exist_ok=True)
-        (place / rebuild.LOG).write_bytes(log)
-        verdicts.append(rebuild.write(place).verdict)
+        (place / artifacts.LOG).write_bytes(log)
+        verdicts.append(artifacts.write(place).verdict)
     if not verdicts:
         verdicts.append(Verdict.FAIL)
     if returned.returncode != 0 and all(verdict is Verdict.PASS for verdict in verdicts):
@@ -195,7 +196,7 @@ def keep(returned: Returned, folder: Path) -> Verdict:
 
 def main(wanted: Wanted, *, root: Path, as_json: bool) -> int:
     """Submit, wait, write the reports below the folder, print; returns the exit code."""
-    from harness import tables
+    from harness.system import tables
 
     returned = submit([task(session, wanted, root) for session in wanted.sessions], wanted)
     verdicts = {item.session: keep(item, wanted.folder / "returned" / item.session) for item in returned}

@@ -4,8 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
-from harness.interpreters import SIDES, add_option, pythons
-from harness.runroot import DEFAULT_ROOT
+from harness.record.directory import DEFAULT_ROOT
+from harness.targets.interpreters import SIDES, add_option, pythons
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -55,19 +55,20 @@ def run(args: argparse.Namespace) -> int:
         return self_test.main(trials, args.root, follow=args.follow, as_json=args.json)
     wanted = args.side or list(SIDES)
     chosen = {side: python for side, python in pythons(args.python).items() if side in wanted}
-    from harness import fixtures
+    from harness.fixtures import locate
 
     if args.against is not None:
-        from harness.benchmark import against
+        from harness.benchmark import compare
 
-        (scan,) = fixtures.locate((args.fixture or ["small"])[:1]).values()
-        compared = against.Options(pythons=chosen, scan=scan, root=args.root, base=args.against, quiet=args.json)
-        return against.main(compared, follow=args.follow, as_json=args.json)
-    from harness.benchmark import command, plan
+        (scan,) = locate.locate((args.fixture or ["small"])[:1]).values()
+        compared = compare.Options(pythons=chosen, scan=scan, root=args.root, base=args.against, quiet=args.json)
+        return compare.main(compared, follow=args.follow, as_json=args.json)
+    from harness.benchmark import plan
+    from harness.benchmark import run as benchmark_run
 
-    options = command.Options(
+    options = benchmark_run.Options(
         pythons=chosen,
-        scans=fixtures.locate(args.fixture or plan.scans(quick=args.quick)),
+        scans=locate.locate(args.fixture or plan.scans(quick=args.quick)),
         root=args.root,
         device=args.device,
         threads=args.threads,
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         quick=args.quick,
         quiet=args.json,
     )
-    return command.main(options, follow=args.follow, as_json=args.json)
+    return benchmark_run.main(options, follow=args.follow, as_json=args.json)
 
 
 def _refuse(args: argparse.Namespace) -> None:

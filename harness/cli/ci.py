@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from harness.runroot import DEFAULT_ROOT
+from harness.record.directory import DEFAULT_ROOT
 from ptycho.verdict import Verdict
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -102,8 +102,8 @@ def _matrix(args: argparse.Namespace) -> int:
 
 
 def _plan(args: argparse.Namespace) -> int:
-    from harness import tables
     from harness.ci import shards
+    from harness.system import tables
 
     durations = shards.load(args.durations or _ROOT / shards.DURATIONS)
     made = shards.plan(durations, args.shards)
@@ -158,9 +158,9 @@ def _annotate(args: argparse.Namespace) -> int:
 
 
 def _summary(args: argparse.Namespace) -> int:
-    from harness.ci import digest
+    from harness.ci import combined_summary
 
-    text = digest.joined(digest.of_runs(args.root))
+    text = combined_summary.joined(combined_summary.of_runs(args.root))
     sys.stdout.write(json.dumps({"markdown": text}) + "\n" if args.json else text)
     return int(Verdict.PASS)
 

@@ -11,12 +11,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import inventory
+from harness.fixtures import inventory
 from ptycho.errors import PtychoError
 from ptycho.verdict import Verdict
 
 if TYPE_CHECKING:
-    from harness.fixture_schema import Fixture
+    from harness.fixtures.schema import Fixture
 
 _COLOURS = {"ok": "green", "made": "green", "there": "green", "absent": "yellow", "drift": "red", "failed": "red"}
 _GOOD = ("ok", "made", "there")
@@ -76,13 +76,13 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _make(args: argparse.Namespace) -> int:
-    from harness import making
+    from harness.fixtures import build
 
     known = inventory.load(args.inventory)
     rows, verdict = [], Verdict.PASS
     for name in args.names or [name for name, fixture in known.fixtures.items() if fixture.make]:
         try:
-            rows.append(_row(known[name], "made", str(making.make(known, name))))
+            rows.append(_row(known[name], "made", str(build.make(known, name))))
         except PtychoError as error:
             if name not in known.fixtures:
                 raise

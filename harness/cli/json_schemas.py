@@ -13,10 +13,10 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from harness.fixture_schema import InventoryFile
-from harness.known_failures import KnownFailures
-from harness.mutation.entry import CatalogueFile
-from harness.target_parts import TargetFile
+from harness.faults.mutation.entry import CatalogueFile
+from harness.fixtures.schema import InventoryFile
+from harness.record.known_failures import KnownFailures
+from harness.targets.model import TargetFile
 
 MODELS: dict[str, Any] = {
     "target": TargetFile,
@@ -26,7 +26,7 @@ MODELS: dict[str, Any] = {
 }
 """The table of each public file, by the name of its schema."""
 
-FOLDER = Path(__file__).resolve().parents[1] / "docs" / "schemas"
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 _ABSENT = object()
 

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from harness import interpreters
-from harness.runroot import DEFAULT_ROOT
+from harness.record.directory import DEFAULT_ROOT
+from harness.targets import interpreters
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -53,12 +53,12 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("\n".join(found))
     named = {text.partition("=")[0] for text in args.python}
     pythons = {side: path for side, path in interpreters.pythons(args.python).items() if side in named}
-    from harness import fixtures
-    from harness.endings import command
-    from harness.endings.strike import Victim
+    from harness.faults.kill import run as kill_run
+    from harness.faults.kill.kill import Victim
+    from harness.fixtures import locate
 
-    (scan,) = fixtures.locate([args.fixture]).values()
-    options = command.Options(
+    (scan,) = locate.locate([args.fixture]).values()
+    options = kill_run.Options(
         count=args.count,
         seed=args.seed,
         victims=tuple(Victim(name) for name in args.victim or VICTIMS),
@@ -68,4 +68,4 @@ def run(args: argparse.Namespace) -> int:
         root=args.root,
         json=args.json,
     )
-    return command.main(options, follow=args.follow)
+    return kill_run.main(options, follow=args.follow)

@@ -13,8 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from harness.devices import CHOICES
-from harness.runroot import DEFAULT_ROOT
+from harness.lanes.device.choose import CHOICES
+from harness.record.directory import DEFAULT_ROOT
 from ptycho import streams
 from ptycho.command_line import StrictParser
 from ptycho.errors import UsageError, exit_on_error
@@ -51,7 +51,7 @@ def _add_run(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _check_run(args: argparse.Namespace) -> int:
     """Refuse what a run would refuse, before an environment is built for it."""
-    from harness import inventory
+    from harness.fixtures import inventory
 
     problems = []
     for name in args.fixture:
@@ -62,10 +62,10 @@ def _check_run(args: argparse.Namespace) -> int:
     problems += [f"--target {file} is no file" for file in args.target if not file.is_file()]
     # The interpreter of nox may have no pydantic. The run itself, in its own environment, reads the file in any case.
     if not problems and find_spec("pydantic") is not None:
-        from harness import targets
+        from harness.targets import loader
 
         for file in args.target:
-            targets.load(file)
+            loader.load(file)
     for word in args.pytest:
         path = word.partition("::")[0]
         if path.endswith(".py") and not Path(path).exists():
@@ -90,58 +90,51 @@ def command_line() -> argparse.ArgumentParser:
     subparsers: Any = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(subparsers)
     _add_install(subparsers)
-    from harness import clean, fault_table, fixture_commands, report_commands, schema_commands, target_commands
-    from harness.benchmark import arguments as benchmark
-    from harness.ci import arguments as ci
-    from harness.curve import arguments as curve
-    from harness.endings import arguments as endings
-    from harness.mutation import arguments as mutation
-    from harness.parity import arguments as parity
-    from harness.scale import arguments as scale
-    from harness.supervision import overhead
+    from harness.benchmark import supervision_overhead
+    from harness.cli import benchmark, ci, fixtures, mutation, parity, report, scale, schema, targets
+    from harness.cli import kill_test as endings
+    from harness.cli import quality_curve as curve
+    from harness.faults import table
+    from harness.runs import clean
 
     clean.add_parser(subparsers, EPILOG)
-    fixture_commands.add_parser(subparsers)
-    target_commands.add_parser(subparsers)
-    schema_commands.add_parser(subparsers)
-    report_commands.add_parser(subparsers)
+    fixtures.add_parser(subparsers)
+    targets.add_parser(subparsers)
+    schema.add_parser(subparsers)
+    report.add_parser(subparsers)
     parity.add_parser(subparsers)
     mutation.add_parser(subparsers)
     scale.add_parser(subparsers)
     benchmark.add_parser(subparsers)
-    overhead.add_parser(subparsers)
+    supervision_overhead.add_parser(subparsers)
     endings.add_parser(subparsers)
-    fault_table.add_parser(subparsers)
+    table.add_parser(subparsers)
     ci.add_parser(subparsers)
     curve.add_parser(subparsers)
     return parser
 
 
 def _run(args: argparse.Namespace) -> int:
-    from harness import (
-        fixtures,
-        lane,
-        outcome,
-        processes,
-        report_commands,
-        target_environment,
-        target_presence,
-        targets,
-    )
-    from harness.interruption import Interruption
+    from harness.cli import report
+    from harness.fixtures import locate
+    from harness.lanes import lane
+    from harness.record import outcome
+    from harness.system import identity
+    from harness.system.signals import Interruption
+    from harness.targets import environment, loader, preflight
 
-    files = [*args.target, *([targets.built_in(args.lane)] if args.lane else [])]
+    files = [*args.target, *([loader.built_in(args.lane)] if args.lane else [])]
     if not files:
         raise UsageError("nothing to run; name a lane (torch, tf) or give --target FILE")
-    loaded = [targets.load(file) for file in files]
+    loaded = [loader.load(file) for file in files]
     for target in loaded:
-        target_presence.require(target)
-    found = [fixtures.locate(args.fixture or target.fixtures) for target in loaded]
-    processes.adopt_orphans()
+        preflight.require(target)
+    found = [locate.locate(args.fixture or target.fixtures) for target in loaded]
+    identity.adopt_orphans()
     sys.dont_write_bytecode = True
     outcomes: list[outcome.Outcome] = []
     with Interruption(follow=args.follow).installed() as interruption:
-        settled = [target_environment.prepare(target, args.root, interruption)[0] for target in loaded]
+        settled = [environment.prepare(target, args.root, interruption)[0] for target in loaded]
         for target, paths in zip(settled, found, strict=True):
             options = lane.Options(
                 device=args.device,
@@ -158,7 +151,7 @@ def _run(args: argparse.Namespace) -> int:
             outcomes.append(lane.run(target, options, interruption, earlier=tuple(outcomes)))
             if not args.json:
                 outcome.show(outcomes[-1])
-                print(report_commands.how_to_see(outcomes[-1].run_root), flush=True)
+                print(report.how_to_see(outcomes[-1].run_root), flush=True)
             if interruption.reason is not None:
                 break
     if args.json:
@@ -167,7 +160,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _install(args: argparse.Namespace) -> int:
-    from harness import install
+    from harness.targets import install
 
     return install.main([args.lane, "--python", os.fspath(args.python), *(["--json"] if args.json else [])])
 

@@ -4,8 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
-from harness.interpreters import add_option, pythons
-from harness.runroot import DEFAULT_ROOT
+from harness.record.directory import DEFAULT_ROOT
+from harness.targets.interpreters import add_option, pythons
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -66,15 +66,15 @@ def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if found := problems(args):
         raise UsageError("\n".join(found))
-    from harness.mutation import command
+    from harness.faults.mutation import run as mutation_run
 
     if args.list:
-        return command.listing(args.id, more=args.more, edits=args.edits)
+        return mutation_run.listing(args.id, more=args.more, edits=args.edits)
     chosen = pythons(args.python)
-    from harness import fixtures
+    from harness.fixtures import locate
 
-    (scan,) = fixtures.locate([args.fixture]).values()
-    options = command.Options(
+    (scan,) = locate.locate([args.fixture]).values()
+    options = mutation_run.Options(
         ids=tuple(args.id),
         more=args.more,
         sample=args.sample,
@@ -89,4 +89,4 @@ def run(args: argparse.Namespace) -> int:
         plain=not args.no_plain,
         resume=None if args.resume is None else args.resume.absolute(),
     )
-    return command.main(options, follow=args.follow)
+    return mutation_run.main(options, follow=args.follow)

@@ -4,8 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
-from harness.interpreters import SIDES, add_option, pythons
-from harness.runroot import DEFAULT_ROOT
+from harness.record.directory import DEFAULT_ROOT
+from harness.targets.interpreters import SIDES, add_option, pythons
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -29,7 +29,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="append",
         default=[],
         metavar="SIDE=FILE",
-        help="another checkout's target file, whose probe takes a side's place (docs/probe-kit.md)",
+        help="another checkout's target file, whose probe takes a side's place (docs/adapter-kit.md)",
     )
     parser.add_argument("--gridsize", type=int, action="append", choices=GRIDSIZES, help="default: both")
     parser.add_argument(
@@ -92,21 +92,21 @@ def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _refuse(args)
     if args.recalibrate:
-        from harness.parity import recalibration
+        from harness.parity import recalibrate
 
-        return recalibration.main(write=args.write, reason=args.reason, quiet=args.quiet, as_json=args.json)
-    from harness.parity import command
+        return recalibrate.main(write=args.write, reason=args.reason, quiet=args.quiet, as_json=args.json)
+    from harness.parity import run as parity_run
 
     if args.replay is not None:
-        return command.again(args.replay, as_json=args.json)
+        return parity_run.again(args.replay, as_json=args.json)
     chosen, files = pythons(args.python), target_files(args.target)
-    from harness import fixtures
+    from harness.fixtures import locate
 
-    (scan,) = fixtures.locate([args.fixture]).values()
+    (scan,) = locate.locate([args.fixture]).values()
     if args.quality:
         return _quality(args, chosen, scan)
-    options = command.Options(
-        parties=command.parties(chosen, files),
+    options = parity_run.Options(
+        parties=parity_run.parties(chosen, files),
         scan=scan,
         gridsizes=tuple(sorted(set(args.gridsize or GRIDSIZES))),
         precisions=tuple(sorted(set(args.precision or PRECISIONS), key=PRECISIONS.index)),
@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
         json=args.json,
     )
     wanted = range(args.seed, args.seed + args.seeds) if args.seeds else ()
-    return command.main(options, follow=args.follow, wanted=wanted)
+    return parity_run.main(options, follow=args.follow, wanted=wanted)
 
 
 def _refuse(args: argparse.Namespace) -> None:
@@ -150,17 +150,18 @@ def _refuse(args: argparse.Namespace) -> None:
 
 
 def _quality(args: argparse.Namespace, chosen: dict[str, str], scan: Path) -> int:
-    from harness.parity import quality, quality_sides
+    from harness.parity.quality import run as quality_run
+    from harness.parity.quality import sides
 
-    options = quality.Options(
+    options = quality_run.Options(
         pythons=chosen,
         scan=scan,
         root=args.root,
-        seeds=tuple(range(1, (args.seeds or quality.SEEDS) + 1)),
-        epochs=args.epochs or quality.EPOCHS,
-        contest=quality_sides.precisions(args.bf16) if args.bf16 else quality_sides.BACKENDS,
+        seeds=tuple(range(1, (args.seeds or quality_run.SEEDS) + 1)),
+        epochs=args.epochs or quality_run.EPOCHS,
+        contest=sides.precisions(args.bf16) if args.bf16 else sides.BACKENDS,
         resume=args.resume,
         quiet=args.quiet or args.json,
         json=args.json,
     )
-    return quality.main(options, follow=args.follow)
+    return quality_run.main(options, follow=args.follow)

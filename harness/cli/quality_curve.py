@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from harness.runroot import DEFAULT_ROOT
+from harness.record.directory import DEFAULT_ROOT
 from ptycho.verdict import Verdict
 
 EPOCHS, BATCH_SIZE, WARMUP_STEPS, SEED = (1, 2, 3, 4, 6), 8, 50, 42
@@ -13,7 +13,7 @@ WITHIN_S = 120.0
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register `quality-curve`."""
-    from harness import interpreters
+    from harness.targets import interpreters
 
     parser = subparsers.add_parser(
         "quality-curve",
@@ -45,8 +45,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Check what was asked for, then do it."""
-    from harness import fixtures, interpreters
-    from harness.curve import command
+    from harness.benchmark.quality_curve import run as quality_curve_run
+    from harness.fixtures import locate
+    from harness.targets import interpreters
     from ptycho.errors import UsageError
 
     counts = [*(("--epochs", epochs) for epochs in args.epochs), ("--batch-size", args.batch_size)]
@@ -57,9 +58,9 @@ def run(args: argparse.Namespace) -> int:
     problems += [] if args.within > 0 else [f"--within {args.within:g}; allowed: more than 0 seconds"]
     if problems:
         raise UsageError("\n".join(problems))
-    options = command.Options(
+    options = quality_curve_run.Options(
         pythons=interpreters.pythons(args.python),
-        scan=next(iter(fixtures.locate([args.fixture]).values())),
+        scan=next(iter(locate.locate([args.fixture]).values())),
         epochs=tuple(sorted(set(args.epochs))),
         batch_size=args.batch_size,
         learning_rate=args.learning_rate,
@@ -71,4 +72,4 @@ def run(args: argparse.Namespace) -> int:
         measured=args.measured,
         json=args.json,
     )
-    return command.main(options, follow=args.follow)
+    return quality_curve_run.main(options, follow=args.follow)

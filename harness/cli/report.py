@@ -9,7 +9,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from harness.runroot import DEFAULT_ROOT
+from harness.record.directory import DEFAULT_ROOT
 
 
 def how_to_see(run: Path) -> str:
@@ -57,18 +57,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _report(args: argparse.Namespace) -> int:
-    from harness.report import command
+    from harness.report import write
 
-    return command.main(args.folders, root=args.root, out=args.out, show=args.open, as_json=args.json)
+    return write.main(args.folders, root=args.root, out=args.out, show=args.open, as_json=args.json)
 
 
 def _rebuild(args: argparse.Namespace) -> int:
-    from harness import rebuild
+    from harness.runs import artifacts
 
-    return rebuild.main(args.folder, manifest=args.expect, as_json=args.json)
+    return artifacts.main(args.folder, manifest=args.expect, as_json=args.json)
 
 
 def _verdict(args: argparse.Namespace) -> int:
-    from harness import lanes
+    from harness.runs import freshness
 
-    return lanes.main(args.root, args.lanes, as_json=args.json)
+    return freshness.main(args.root, args.lanes, as_json=args.json)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from harness.runroot import DEFAULT_ROOT
+from harness.record.directory import DEFAULT_ROOT
 from ptycho.verdict import Verdict
 
 PATTERNS, SIDES, GRIDSIZES = (1_000, 10_000, 100_000), (64, 128, 256), (1, 2)
@@ -38,8 +38,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Check what was asked for, then do it."""
-    from harness import interpreters
-    from harness.scale import command
+    from harness.benchmark.scaling import run as scaling_run
+    from harness.targets import interpreters
     from ptycho.errors import UsageError
 
     problems = [f"--patterns {m}; allowed: 100 or more" for m in args.patterns if m < 100]
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if problems:
         raise UsageError("\n".join(problems))
     asked = {text.partition("=")[0] for text in args.python}
-    options = command.Options(
+    options = scaling_run.Options(
         patterns=tuple(sorted(set(args.patterns))),
         sides=tuple(sorted(set(args.side))),
         gridsizes=tuple(sorted(set(args.gridsize))),
@@ -58,4 +58,4 @@ def run(args: argparse.Namespace) -> int:
         root=args.root,
         json=args.json,
     )
-    return command.main(options, follow=args.follow)
+    return scaling_run.main(options, follow=args.follow)

@@ -27,8 +27,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _run(args: argparse.Namespace) -> int:
-    from harness import json_schemas
-    from ptycho.output import replacing
+    from harness.cli import json_schemas
+    from ptycho.files import replacing
 
     if args.write is None:
         print(json_schemas.text(args.name), end="")

@@ -11,12 +11,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.runroot import DEFAULT_ROOT
+from harness.record.directory import DEFAULT_ROOT
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
 if TYPE_CHECKING:
-    from harness.target_check import Checked
+    from harness.targets.check_options import Checked
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -54,17 +54,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _check(args: argparse.Namespace) -> int:
-    from harness import processes, target_check, target_environment, target_presence, targets
-    from harness.interruption import Interruption
+    from harness.system import identity
+    from harness.system.signals import Interruption
+    from harness.targets import check_options, environment, loader, preflight
 
-    file = args.file if args.file.exists() or args.file.suffix else targets.built_in(str(args.file))
-    target = targets.load(file)
-    processes.adopt_orphans()
+    file = args.file if args.file.exists() or args.file.suffix else loader.built_in(str(args.file))
+    target = loader.load(file)
+    identity.adopt_orphans()
     sys.dont_write_bytecode = True
     with Interruption().installed() as interruption:
-        target_presence.require(target)
-        target, said = target_environment.prepare(target, args.root, interruption)
-        checked = target_check.run(target, args.root, interruption)
+        preflight.require(target)
+        target, said = environment.prepare(target, args.root, interruption)
+        checked = check_options.run(target, args.root, interruption)
     if args.json:
         rows = [asdict(row) | {"verdict": row.verdict.label} for row in checked]
         print(json.dumps({"target": target.name, "environment": said, "commands": rows}, indent=1))
@@ -95,14 +96,15 @@ def _show(name: str, said: str, checked: "list[Checked]") -> None:
 
 
 def _init(args: argparse.Namespace) -> int:
-    from harness import processes, target_help, target_init
-    from harness.interruption import Interruption
+    from harness.system import identity
+    from harness.system.signals import Interruption
+    from harness.targets import help_text, scaffold
 
-    made = target_init.describe(args.checkout, python=args.python)
+    made = scaffold.describe(args.checkout, python=args.python)
     if args.python is not None and any(not draft.is_read for draft in made):
-        processes.adopt_orphans()
-        with Interruption().installed() as interruption, target_help.answers(args.root) as (kept, _):
-            made = [target_init.asked(draft, kept, interruption) for draft in made]
+        identity.adopt_orphans()
+        with Interruption().installed() as interruption, help_text.answers(args.root) as (kept, _):
+            made = [scaffold.asked(draft, kept, interruption) for draft in made]
     places = {args.output / f"{draft.name}.toml": draft.text for draft in made}
     told = {"targets": [{"name": path.stem, "path": str(path), "text": text} for path, text in places.items()]}
     if args.stdout:

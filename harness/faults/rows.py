@@ -1,8 +1,8 @@
 """
 The table of faults: what must be survived, how it is injected, and what is right.
 
-Rows and nothing else. Which tests inject and judge each of them is read from the tests (`harness.fault_table`), so that
-the table cannot promise a test that there is not.
+Rows and nothing else. Which tests inject and judge each of them is read from the tests (`harness.faults.table`), so
+that the table cannot promise a test that there is not.
 """
 
 from dataclasses import dataclass

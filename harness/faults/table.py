@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import tables
-from harness.fault_rows import ROWS
-from harness.tables import Table
+from harness.faults.rows import ROWS
+from harness.system import tables
+from harness.system.tables import Table
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
 MARKER, PROOF = "fault", "bites"
 PAGE = Path("docs") / "faults.md"
 BEGIN, END = "<!-- fault-table -->", "<!-- /fault-table -->"
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = "ptycho-faults/1"
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -210,7 +210,7 @@ def main(*, as_json: bool = False, write: bool = False, root: Path = ROOT) -> in
         for sentence in wrong:
             print(f"  {sentence}")
     if write:
-        from ptycho.output import write_text
+        from ptycho.files import write_text
 
         write_text(root / PAGE, page((root / PAGE).read_text(encoding="utf-8"), marked))
     return int(Verdict.FAIL if wrong else Verdict.PASS)

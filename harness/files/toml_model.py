@@ -22,7 +22,7 @@ from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, core_schema
 
-from harness import target_lines
+from harness.files import toml_lines
 from ptycho.errors import UsageError
 
 TABLE = ConfigDict(extra="forbid", use_attribute_docstrings=True)
@@ -74,7 +74,7 @@ class Problem:
         value: text to look for below that key.
     """
 
-    path: target_lines.Path
+    path: toml_lines.Path
     sentence: str
     value: str = ""
 
@@ -135,13 +135,13 @@ def words(field: FieldInfo) -> str:
     return (named or [OneOf(get_args(part)).text for part in parts if get_origin(part) is Literal])[0]
 
 
-def _dotted(path: target_lines.Path) -> str:
+def _dotted(path: toml_lines.Path) -> str:
     """A path as TOML writes it, without numbers."""
     names = [step for step in path if isinstance(step, str)]
     return ".".join(name if re.fullmatch(r"[\w-]+", name) else json.dumps(name) for name in names)
 
 
-def _header(path: target_lines.Path) -> str:
+def _header(path: toml_lines.Path) -> str:
     return f"[[{_dotted(path)}]]" if isinstance(path[-1], int) else f"[{_dotted(path)}]"
 
 
@@ -152,7 +152,7 @@ def _held(value: Any, step: str | int) -> Any:
     return value.get(step) if isinstance(value, Mapping) else None
 
 
-def _label(document: Any, path: target_lines.Path) -> tuple[str, int]:
+def _label(document: Any, path: toml_lines.Path) -> tuple[str, int]:
     """The name of the entry of a list that a path leads through, for its messages, and how far that is."""
     value, found = document, ("", 0)
     for count, step in enumerate(path, 1):
@@ -163,7 +163,7 @@ def _label(document: Any, path: target_lines.Path) -> tuple[str, int]:
     return found
 
 
-def _follow(model: Any, document: Any, path: target_lines.Path) -> tuple[target_lines.Path, Any, FieldInfo | None, Any]:
+def _follow(model: Any, document: Any, path: toml_lines.Path) -> tuple[toml_lines.Path, Any, FieldInfo | None, Any]:
     """As much of a path as model and document know, the table and the field that it leads to, and what is there."""
     table, field, value = model, None, document
     for count, step in enumerate(path):
@@ -212,7 +212,7 @@ def _problem(model: Any, document: Any, error: Any) -> Problem:
     return Problem(path=path, sentence=label + sentence, value=looked_for)
 
 
-def _unknown(table: Any, path: target_lines.Path, name: str, value: Any, is_labelled: bool) -> str:
+def _unknown(table: Any, path: toml_lines.Path, name: str, value: Any, is_labelled: bool) -> str:
     known = sorted(fields(table), key=lambda key: key == "schema")
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     hint = f"did you mean {close[0]!r}? " if close else ""
@@ -222,7 +222,7 @@ def _unknown(table: Any, path: target_lines.Path, name: str, value: Any, is_labe
     return f"unknown {thing}{where}; {hint}allowed: {', '.join(known)}"
 
 
-def _contradictions(document: Any, table: Any, given: Any, path: target_lines.Path = ()) -> Iterator[Problem]:
+def _contradictions(document: Any, table: Any, given: Any, path: toml_lines.Path = ()) -> Iterator[Problem]:
     """What the tables of a document say against themselves, the outer ones first."""
     for found in table.contradictions(given) if hasattr(table, "contradictions") else ():
         label, _ = _label(document, (*path, *found.path))
@@ -263,7 +263,7 @@ class Source(Generic[T]):
             raise error(f"{what} {path}: {reason.strerror}; give the path of a TOML file that is there") from reason
         except ValueError as reason:
             raise error(f"{what} {path} is not TOML: {reason}") from reason
-        self._lines = target_lines.Lines(text)
+        self._lines = toml_lines.Lines(text)
         self.value: T | None = None
         self.problems: list[Problem] = []
         newest, written = getattr(model, "newest", None), self.document.get("schema")
@@ -280,7 +280,7 @@ class Source(Generic[T]):
             self.problems += [_problem(model, self.document, each) for each in found.errors(include_url=False)]
         self.problems += _contradictions(self.document, model, self.document)
 
-    def add(self, path: target_lines.Path, sentence: str) -> None:
+    def add(self, path: toml_lines.Path, sentence: str) -> None:
         """Say something more that is wrong; the entry of a list that it is about is named."""
         self.problems.append(Problem(path=path, sentence=_label(self.document, path)[0] + sentence))
 

@@ -109,7 +109,7 @@ def read_arrays(path: Path, names: Collection[str] | None = None) -> "dict[str, 
     Raises:
         PtychoError: it cannot be read, lacks one of them, holds objects, or more than `MAX_ARRAYS` bytes of them.
     """
-    from ptycho import npy_header, npz_reader
+    from ptycho.data import npy_header, npz_reader
 
     with opened(path) as file:
         try:
@@ -140,7 +140,7 @@ def read_array(path: Path, name: str = "") -> "NDArray[Any]":
     import numpy as np
     from numpy.lib import format as npy
 
-    from ptycho import npy_header
+    from ptycho.data import npy_header
 
     with opened(path) as file:
         magic = file.read(len(npy.MAGIC_PREFIX))

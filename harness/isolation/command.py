@@ -7,11 +7,14 @@ process that fails is no measurement at all.
 
 from collections.abc import Sequence
 
-from harness import child, environment, job, lane_log
-from harness.environment import Cell
-from harness.events import EventLog
-from harness.interruption import Interruption
-from harness.runroot import RunRoot
+from harness.isolation import sandbox
+from harness.isolation.sandbox import Cell
+from harness.lanes import log as lane_log
+from harness.lanes.checks import attempt
+from harness.process import supervise
+from harness.record.directory import RunRoot
+from harness.record.log import EventLog
+from harness.system.signals import Interruption
 from ptycho.fingerprint import ROOT
 from ptycho.verdict import Verdict
 
@@ -25,7 +28,7 @@ def run(
     events: EventLog,
     interruption: Interruption,
     timeout_s: float,
-) -> child.Finished:
+) -> supervise.Finished:
     """
     Run a command to its end.
 
@@ -43,7 +46,7 @@ def run(
         KeyboardInterrupt: the run was asked to end.
     """
     token = f"{kept.token}-{label}"
-    env = environment.build(
+    env = sandbox.build(
         cell,
         token=f"{kept.token}:{token}",
         scratch=kept.scratch,
@@ -54,8 +57,10 @@ def run(
     )
     log = kept.logs / f"{label}.log"
     events.write("command.start", label=label, argv=list(argv), timeout_s=timeout_s, gpu=False, log=str(log))
-    ended = child.run(argv, env=env, cwd=cell.cwd, log=log, timeout_s=timeout_s, token=token, interruption=interruption)
+    ended = supervise.run(
+        argv, env=env, cwd=cell.cwd, log=log, timeout_s=timeout_s, token=token, interruption=interruption
+    )
     lane_log.command_end(events, label, ended)
-    if job.verdict_of(ended) is not Verdict.PASS:
-        raise job.error_of(label, ended, timeout_s)
+    if attempt.verdict_of(ended) is not Verdict.PASS:
+        raise attempt.error_of(label, ended, timeout_s)
     return ended

@@ -14,11 +14,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import child, environment
-from harness.environment import HIDE_GPUS, Cell
-from harness.findings import Finding
-from harness.interruption import Interruption
-from harness.proof.untouched import PROVABLE, Watch, last_words
+from harness.isolation import sandbox
+from harness.isolation.gpu_untouched import PROVABLE, Watch, last_words
+from harness.isolation.sandbox import HIDE_GPUS, Cell
+from harness.process import supervise
+from harness.record.findings import Finding
+from harness.system.signals import Interruption
 
 LIMIT_S = 20.0
 PLANT = """
@@ -108,7 +109,7 @@ def run(
         return Control(provable=False)
     # Without pauses: the child waits to be seen.
     watch, release = watching(cell, walk_s=0.0), cell.path / "release"
-    env = environment.build(
+    env = sandbox.build(
         cell,
         token=token,
         scratch=scratch,
@@ -123,7 +124,7 @@ def run(
         if all(any(sign in sentence for sentence in watch.found) for sign in SIGNS.values()):
             release.touch()
 
-    finished = child.run(
+    finished = supervise.run(
         [str(python), "-c", PLANT, str(cell.cache), str(release), str(LIMIT_S / 2)],
         env=env,
         cwd=cell.cwd,

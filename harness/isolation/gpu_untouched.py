@@ -2,8 +2,8 @@
 Whether a command touched a GPU: looks at its processes from outside while it runs, and their own last words.
 
 Both are needed. A look from outside sees every process, also one that clears its environment or is no Python, but only
-now and then; the report from inside (`harness/observer`) is exact and misses whatever is killed. A process belongs to a
-command if its environment names the command's cell, or if its parent belongs to it.
+now and then; the report from inside (`harness/system/injected`) is exact and misses whatever is killed. A process
+belongs to a command if its environment names the command's cell, or if its parent belongs to it.
 
 Looks at a process grow rarer with its age (at 0, 0.25, 0.5 s … 5 s): a driver library, once mapped, stays.
 """
@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.child import Finished
-from harness.environment import WRITES_VARIABLE, Cell
-from harness.findings import Finding
-from harness.observer import ptycho_harness_device as instrument
+from harness.isolation.sandbox import WRITES_VARIABLE, Cell
+from harness.process.supervise import Finished
+from harness.record.findings import Finding
+from harness.system.injected import ptycho_harness_gpu as instrument
 
 WALK_S = 0.25
 RAREST_S = 5.0

@@ -9,7 +9,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-OWN = Path(__file__).resolve().parent.parent
+OWN = Path(__file__).resolve().parents[2]
 """The folder that holds `harness`, and must hold the `ptycho` that it imports."""
 
 

@@ -9,11 +9,11 @@ writes there, so whatever is left is a leak of that command.
 *Shared* places existed before: the checkout and its parent, the real TMPDIR and HOME, /dev/shm. They are listed
 before and after (path, size, time, inode; links are not followed) and compared. Others may write to them at the same
 time, so a change there is a leak of the run only if it can be laid at its door: a child was seen to write it
-(`harness/observer`), its name carries the run's token or the pid of one of its processes, or the place is *strict*.
-Strict are the checkout, where nothing but the run is expected to write, and /dev/shm, where only natively created
-memory turns up, unless a living stranger holds the path open, or another run of the workspace went on at the same
-time. What that one was seen to write is its own affair. What is left over is reported as unattributed and fails only
-where the caller asks for it (`--strict`).
+(`harness/system/injected`), its name carries the run's token or the pid of one of its processes, or the place is
+*strict*. Strict are the checkout, where nothing but the run is expected to write, and /dev/shm, where only natively
+created memory turns up, unless a living stranger holds the path open, or another run of the workspace went on at the
+same time. What that one was seen to write is its own affair. What is left over is reported as unattributed and fails
+only where the caller asks for it (`--strict`).
 """
 
 import contextlib
@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from harness.observed import Held, Observed, claimed, neighbours
-from harness.observed import observed_writes as observed_writes
+from harness.isolation.observed import Held, Observed, claimed, neighbours
+from harness.isolation.observed import observed_writes as observed_writes
 
 IGNORED_IN_CHECKOUT = (
     ".git",  # an editor's or prompt's `git status` rewrites the index

@@ -1,8 +1,8 @@
 """
 What children were seen to do: what they wrote outside their scratch, and what they still held at their end.
 
-Both come from the observer inside of them (`harness/observer`). Runs that go on at the same time in one workspace have
-observers, too: what theirs saw is theirs, and must not be laid at the door of another run.
+Both come from the observer inside of them (`harness/system/injected`). Runs that go on at the same time in one
+workspace have observers, too: what theirs saw is theirs, and must not be laid at the door of another run.
 """
 
 import contextlib
@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import events, runroot
-from harness.runroot import RunRoot
+from harness.record import directory
+from harness.record import log as event_log
+from harness.record.directory import RunRoot
 
 HELD = "process.held"
 WRITES = "writes.log"
@@ -62,9 +63,9 @@ def _written(log: Path) -> Iterator[tuple[str, int]]:
             yield os.fsdecode(path), int(pid)
 
 
-def _rows(run: RunRoot) -> tuple[events.Row, ...]:
+def _rows(run: RunRoot) -> tuple[event_log.Row, ...]:
     try:
-        return events.parse(run.events.read_bytes()).rows
+        return event_log.parse(run.events.read_bytes()).rows
     except OSError:
         return ()  # a run of another kind, or not yet begun
 
@@ -78,7 +79,7 @@ def observed_writes(logs: Iterable[Path]) -> Observed:
     """
     found = Observed()
     for log in logs:
-        found.run = found.run or runroot.enclosing(log)
+        found.run = found.run or directory.enclosing(log)
         found.update(_written(log))
     if found.run is not None:
         found.held = tuple(
@@ -91,8 +92,8 @@ def observed_writes(logs: Iterable[Path]) -> Observed:
 
 def neighbours(run: RunRoot) -> list[RunRoot]:
     """Other runs of the workspace that went on while this one did: still alive, or whose log is younger than it."""
-    began = (run.path / runroot.MARKER).stat().st_mtime_ns
-    return [other for other in runroot.find(run.path.parents[1]) if other.token != run.token and _after(other, began)]
+    began = (run.path / directory.MARKER).stat().st_mtime_ns
+    return [other for other in directory.find(run.path.parents[1]) if other.token != run.token and _after(other, began)]
 
 
 def _after(run: RunRoot, began: int) -> bool:

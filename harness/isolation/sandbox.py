@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.processes import TOKEN_VARIABLE
+from harness.system.identity import TOKEN_VARIABLE
 from ptycho.errors import InfrastructureError, UsageError
 
 ALLOWED = ("PATH", "LANG", "LANGUAGE", "TERM", "TZ", "LD_LIBRARY_PATH", "PTYCHO_DATA")
@@ -25,7 +25,7 @@ RESERVED = (
 RESERVED_PREFIXES = ("PTYCHO_HARNESS_",)
 """Variables that isolate a command and let it be observed; no target may set them."""
 
-OBSERVER = Path(__file__).parent / "observer"
+OBSERVER = Path(__file__).parents[1] / "system" / "injected"
 WRITES_VARIABLE = "PTYCHO_HARNESS_WRITES"
 """Names the log of a command's cell to each process of it, and so says whose it is."""
 
@@ -73,12 +73,12 @@ class Cell:
 
     @property
     def writes(self) -> Path:
-        """Log of the paths outside the cell that the command wrote to (`harness/observer`)."""
+        """Log of the paths outside the cell that the command wrote to (`harness/system/injected`)."""
         return self.path / "writes.log"
 
     @property
     def devices(self) -> Path:
-        """Log of what the command's processes touched of a GPU (`harness/observer`)."""
+        """Log of what the command's processes touched of a GPU (`harness/system/injected`)."""
         return self.path / "devices.log"
 
     def make(self) -> "Cell":

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from harness.mutation import anchor
+from harness.isolation import source_anchor
 
 PACKAGES = ("ptycho", "ptycho_torch", "ptycho_tf", "harness")
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
@@ -105,7 +105,7 @@ def _edited(edits: Iterable[Edit], root: Path, found: list[str], *, compiles: bo
         elif (sentence := _misplaced(edit, text)) is not None:
             found.append(sentence)
         else:
-            (at,) = anchor.occurrences(text, edit.old, edit.function)
+            (at,) = source_anchor.occurrences(text, edit.old, edit.function)
             texts[edit.file] = text[:at] + edit.new + text[at + len(edit.old) :]
     for file, text in texts.items():
         sentence = _broken(file, text)
@@ -120,10 +120,10 @@ def _misplaced(edit: Edit, text: str) -> str | None:
     """Why an edit's text is not there exactly once."""
     if edit.function is not None:
         try:
-            return anchor.problem(text, edit.old, anchor.module_of(edit.file), edit.function)
+            return source_anchor.problem(text, edit.old, source_anchor.module_of(edit.file), edit.function)
         except SyntaxError as error:
             return f"{edit.file}: cannot be read for its functions: {error}; an edit before this one has broken it"
-    count = len(anchor.occurrences(text, edit.old, None))
+    count = len(source_anchor.occurrences(text, edit.old, None))
     return None if count == 1 else f"{edit.file}: old occurs {count} times and not once: {edit.old[:60]!r}"
 
 

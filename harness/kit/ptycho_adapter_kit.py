@@ -18,7 +18,7 @@ the commit tie an answer to its question: an old one, or another code base's, is
     if __name__ == "__main__":
         serve(bench, backend="my_package", sources=["ptycho", "my_package"])
 
-What each rung's names mean is in docs/probe-kit.md of the harness. Record while your own code runs: a copy of it here
+What each rung's names mean is in docs/adapter-kit.md of the harness. Record while your own code runs: a copy of it here
 would be compared in its place.
 """
 

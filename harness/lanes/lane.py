@@ -1,8 +1,8 @@
 """
 A lane from beginning to end: sweep, ledger, device, job, checks, suite, clean-up, ledger again, verdict.
 
-Whatever happens in the middle, the end happens: children are gone when `child.run` returns, scratch is removed, leaks
-are named, the outcome is written. Only SIGKILL prevents that, and then the next run or `clean` makes up for it.
+Whatever happens in the middle, the end happens: children are gone when `supervise.run` returns, scratch is removed,
+leaks are named, the outcome is written. Only SIGKILL prevents that, and then the next run or `clean` makes up for it.
 """
 
 import shlex
@@ -11,20 +11,30 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from harness import child, clean, devices, environment, job, known_failures, lane_log, ledger, runroot, suite, targets
-from harness.blackbox import arguments, checks, leaks
-from harness.blackbox.bench import Bench
-from harness.environment import Cell
-from harness.events import EventLog
-from harness.findings import Finding
-from harness.interruption import Interruption
-from harness.live import LiveView
-from harness.outcome import Outcome
-from harness.proof import lane as device_proof
-from harness.proof.untouched import Proof, Watch
-from harness.supervision.limits import Limits
-from harness.target_parts import Command
-from harness.targets import Target
+from harness.isolation import leaks, sandbox
+from harness.isolation.gpu_untouched import Proof, Watch
+from harness.isolation.sandbox import Cell
+from harness.lanes import log as lane_log
+from harness.lanes import suite
+from harness.lanes.checks import argv as check_argv
+from harness.lanes.checks import attempt
+from harness.lanes.checks import leaks as checks_leaks
+from harness.lanes.checks import run as checks_run
+from harness.lanes.checks.context import Bench
+from harness.lanes.device import choose
+from harness.lanes.device import proof as device_proof
+from harness.lanes.live import LiveView
+from harness.process import supervise
+from harness.process.limits import Limits
+from harness.record import directory, known_failures
+from harness.record.findings import Finding
+from harness.record.log import EventLog
+from harness.record.outcome import Outcome
+from harness.runs import clean
+from harness.system.signals import Interruption
+from harness.targets import loader
+from harness.targets.loader import Target
+from harness.targets.model import Command
 from ptycho.errors import PtychoError
 from ptycho.verdict import Verdict
 
@@ -37,7 +47,7 @@ class Options:
     What the user asked a lane for.
 
     Attributes:
-        device: one of `devices.CHOICES`.
+        device: one of `choose.CHOICES`.
         fixtures: name and file of each fixture.
         root: the workspace's folder for runs.
         keep: leave the scratch in place, to look into it.
@@ -79,11 +89,11 @@ class Lane:
 
     target: Target
     options: Options
-    run: runroot.RunRoot
+    run: directory.RunRoot
     events: EventLog
     interruption: Interruption
     outcome: Outcome
-    device: devices.Device = devices.CPU
+    device: choose.Device = choose.CPU
     cells: dict[str, Cell] = field(default_factory=dict)
     pids: list[int] = field(default_factory=list)
     proofs: dict[str, Proof] = field(default_factory=dict)
@@ -99,11 +109,11 @@ class Lane:
         echo: bool = False,
         private_tmp: bool = True,
         limits: Limits = _NO_LIMITS,
-    ) -> child.Finished:
+    ) -> supervise.Finished:
         """Run a command in its cell, log it, and blame it for what it leaves in places of its own."""
         target, run = self.target, self.run
         values = {"cache": cell.cache, "root": target.root, "python": target.interpreter}
-        env = environment.build(
+        env = sandbox.build(
             cell,
             token=run.token,
             scratch=run.scratch,
@@ -116,7 +126,7 @@ class Lane:
         log = run.logs / f"{label}.log"
         self.events.write("command.start", label=label, argv=argv, timeout_s=timeout_s, gpu=gpu, log=str(log))
         watch = Watch(cell)
-        finished = child.run(
+        finished = supervise.run(
             argv,
             env=env,
             cwd=cell.cwd,
@@ -134,10 +144,10 @@ class Lane:
             label, watch, finished, gpu=gpu, events=self.events, outcome=self.outcome
         )
         for survivor in finished.survivors:
-            self.outcome.find(leaks.of_process(label, survivor))
+            self.outcome.find(checks_leaks.of_process(label, survivor))
         for leak in private_leaks(cell, tmp=private_tmp and finished.stop is None):
             self.events.write("leak", label=label, path=leak.path, place=leak.place)
-            self.outcome.find(leaks.of_command(label, leak))
+            self.outcome.find(checks_leaks.of_command(label, leak))
         return finished
 
     def say(self, text: str) -> None:
@@ -145,10 +155,12 @@ class Lane:
         if not self.options.quiet:
             print(text, flush=True)
 
-    def target_command(self, label: str, command: Command, cell: Cell, values: Mapping[str, object]) -> child.Finished:
-        """Run a command of the target: a `job.Runner`."""
+    def target_command(
+        self, label: str, command: Command, cell: Cell, values: Mapping[str, object]
+    ) -> supervise.Finished:
+        """Run a command of the target: a `attempt.Runner`."""
         self.say(f"{label} …")
-        argv = targets.fill(command.argv, values)
+        argv = loader.fill(command.argv, values)
         finished = self.command(
             label, argv, cell, timeout_s=command.timeout_s, gpu=self.device.gpu, limits=command.limits
         )
@@ -174,15 +186,15 @@ class Lane:
     def choose_device(self) -> None:
         """Settle the device; the lane's name follows from it."""
 
-        def probe() -> child.Finished:
+        def probe() -> supervise.Finished:
             assert self.target.device_probe is not None
             cell = Cell(path=self.run.scratch / "device-probe").make()
-            argv = targets.fill(
+            argv = loader.fill(
                 self.target.device_probe.argv, {"python": self.target.interpreter, "root": self.target.root}
             )
             return self.command("device-probe", argv, cell, timeout_s=self.target.device_probe.timeout_s, gpu=True)
 
-        self.device = devices.choose(self.target, self.options.device, probe)
+        self.device = choose.choose(self.target, self.options.device, probe)
         self.outcome.device = self.device.words
         self.outcome.lane = f"{self.target.name}-{'gpu' if self.device.gpu else 'cpu'}"
         lane = self.outcome.lane
@@ -204,7 +216,7 @@ class Lane:
         }
         cells = self.run.scratch
         attempts = {
-            name: job.attempt(target, name, path, cells=cells, values=values, run=self.target_command)
+            name: attempt.attempt(target, name, path, cells=cells, values=values, run=self.target_command)
             for name, path in fixtures.items()
         }
         bench = Bench(
@@ -215,7 +227,7 @@ class Lane:
             outcome=outcome,
             reproduce=self.reproduce(),
         )
-        for result in checks.run(bench, fixtures, attempts, brief=self.options.brief):
+        for result in checks_run.run(bench, fixtures, attempts, brief=self.options.brief):
             known = {step: outcome.commands.get(f"{result.fixture}-{step}", {}) for step in ("train", "infer")}
             peaks = {f"{step}_peak_mib": figures.get("peak_mib") for step, figures in known.items()}
             outcome.fixtures.append(replace(result, **peaks))  # type: ignore[arg-type]
@@ -251,7 +263,7 @@ class Lane:
         self.outcome.suite = suite.read(junit, finished)
         self.outcome.findings.checked("suite")
         command = shlex.join(finished.argv)
-        if (ended := job.stopped("suite", "the test suite", finished, target.suite_timeout_s)) is not None:
+        if (ended := attempt.stopped("suite", "the test suite", finished, target.suite_timeout_s)) is not None:
             self.outcome.find(ended)
         elif (problem := suite.problem(self.outcome.suite, finished)) is not None:
             self.outcome.find(Finding(id="suite-failed", sentence=problem, command=command))
@@ -261,7 +273,7 @@ _OF_PLUGINS = (".benchmarks",)
 """What a plugin of pytest makes in the working directory at every start, used or not: pytest-benchmark its storage."""
 
 
-def private_leaks(cell: Cell, *, tmp: bool) -> list[ledger.Leak]:
+def private_leaks(cell: Cell, *, tmp: bool) -> list[leaks.Leak]:
     """
     What a command left in the places that are its own.
 
@@ -271,10 +283,10 @@ def private_leaks(cell: Cell, *, tmp: bool) -> list[ledger.Leak]:
             what that process held.
     """
     return [
-        *ledger.left_behind("the working directory", cell.cwd, expected=() if tmp else _OF_PLUGINS),
-        *ledger.left_behind("the parent of the working directory", cell.parent, expected=[cell.cwd.name]),
-        *ledger.left_behind("HOME", cell.home),
-        *(ledger.left_behind("TMPDIR", cell.tmp) if tmp else []),
+        *leaks.left_behind("the working directory", cell.cwd, expected=() if tmp else _OF_PLUGINS),
+        *leaks.left_behind("the parent of the working directory", cell.parent, expected=[cell.cwd.name]),
+        *leaks.left_behind("HOME", cell.home),
+        *(leaks.left_behind("TMPDIR", cell.tmp) if tmp else []),
     ]
 
 
@@ -308,11 +320,11 @@ def run(target: Target, options: Options, interruption: Interruption, *, earlier
         UsageError: a list of known failures that cannot be used.
     """
     known = known_failures.load(target.checks.known_failures)
-    target = arguments.prepared(target)
+    target = check_argv.prepared(target)
     swept, refused = clean.sweep(options.root, hurry=lambda: interruption.hurry)
-    places = ledger.shared_places(Path.cwd(), home=environment.home(), tmp=Path(tempfile.gettempdir()))
-    run_root = runroot.create(options.root)
-    before = ledger.listing(places)
+    places = leaks.shared_places(Path.cwd(), home=sandbox.home(), tmp=Path(tempfile.gettempdir()))
+    run_root = directory.create(options.root)
+    before = leaks.listing(places)
     events = run_root.open_events()
     outcome = Outcome(lane=target.name, device="not yet known", run_root=run_root.path, known=known, events=events)
     outcome.notes += [f"swept the dead run {remains.run.path.name}" for remains in swept]
@@ -320,10 +332,10 @@ def run(target: Target, options: Options, interruption: Interruption, *, earlier
     lane = Lane(target=target, options=options, run=run_root, events=events, interruption=interruption, outcome=outcome)
 
     def compare() -> None:
-        from harness.blackbox import pairs
+        from harness.lanes.checks import cross_target
 
         for other in earlier:
-            pairs.compare(other, outcome)
+            cross_target.compare(other, outcome)
 
     try:
         with LiveView(events.path, quiet=options.quiet):
@@ -337,17 +349,17 @@ def run(target: Target, options: Options, interruption: Interruption, *, earlier
     return outcome
 
 
-def _finish(lane: Lane, places: tuple[ledger.Place, ...], before: Mapping[str, ledger.Listing]) -> None:
+def _finish(lane: Lane, places: tuple[leaks.Place, ...], before: Mapping[str, leaks.Listing]) -> None:
     """Compare the ledger, remove the scratch, write the outcome."""
     outcome, options, run_root = lane.outcome, lane.options, lane.run
-    writes = ledger.observed_writes(cell.writes for cell in lane.cells.values())
-    after = ledger.listing(places)
-    for leak in ledger.compare(
+    writes = leaks.observed_writes(cell.writes for cell in lane.cells.values())
+    after = leaks.listing(places)
+    for leak in leaks.compare(
         places, before, after, token=run_root.token, writes=writes, pids=lane.pids, foreign=options.foreign
     ):
         lane.events.write("leak" if leak.blame else "change", path=leak.path, place=leak.place, blame=leak.blame)
         if leak.blame or options.strict:
-            outcome.find(leaks.of_run(leak))
+            outcome.find(checks_leaks.of_run(leak))
         else:
             outcome.notes.append(f"unattributed, by another program unless --strict says otherwise: {leak}")
     if options.keep:

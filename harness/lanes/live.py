@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from harness import events
-from harness.events import Row
+from harness.record import log as event_log
+from harness.record.log import Row
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -172,7 +172,7 @@ class LiveView:
             return ()
         self._read += len(content)
         whole, feed, self._rest = (self._rest + content).rpartition(b"\n")
-        return events.parse(whole + feed).rows
+        return event_log.parse(whole + feed).rows
 
 
 def _number(value: object) -> float | None:

@@ -1,7 +1,7 @@
 """
 What a lane's log says at its beginning and its end: its target's locks, fixtures and tests; its outcome's problems.
 
-The frame that every run's log has is `harness.run_log`; this fills it from a target and an outcome.
+The frame that every run's log has is `harness.runs.session`; this fills it from a target and an outcome.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness import expectations, origin, run_log
-from harness.child import Finished
-from harness.events import EventLog
-from harness.expectations import Expected
-from harness.outcome import Outcome
-from harness.targets import Target
+from harness.process.supervise import Finished
+from harness.record import provenance, required
+from harness.record.log import EventLog
+from harness.record.outcome import Outcome
+from harness.record.required import Expected
+from harness.runs import session
+from harness.targets.loader import Target
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -49,20 +50,20 @@ def begin(
     expected = Expected(fixtures=tuple(fixtures), suite=suite, device_proof=True, left_out=left_out)
     manifest = None
     wrong: UsageError | None = None
-    if expected.suite and (path := expectations.manifest_of(target.file)).is_file():
+    if expected.suite and (path := required.manifest_of(target.file)).is_file():
         try:
-            manifest = expectations.load(path)
+            manifest = required.load(path)
         except UsageError as error:
             wrong = error
         else:
             chosen, every = ({}, manifest.tests) if pytest else (manifest.tests, {})
             expected = replace(expected, may_skip=manifest.may_skip, tests=chosen, whole=every)
-    run_log.begin(
+    session.begin(
         events,
         kind="lane",
         name=target.name,
         token=token,
-        origin=origin.describe(
+        origin=provenance.describe(
             root=target.root, locks=locks(target), fixtures=fixtures, device=device, files=files(target)
         ),
         expected=expected,
@@ -109,7 +110,7 @@ def _left_out(target: Target, fixtures: Mapping[str, Path], *, brief: bool) -> I
 
 def files(target: Target) -> list[Path]:
     """Files that decide what is run and judged: the target file, the manifest of its tests, its known failures."""
-    found = [target.file, expectations.manifest_of(target.file), target.checks.known_failures]
+    found = [target.file, required.manifest_of(target.file), target.checks.known_failures]
     return [path for path in found if path is not None and path.is_file()]
 
 
@@ -131,5 +132,5 @@ def end(events: EventLog, outcome: Outcome) -> None:
             outcome.events = None
         outcome.blame(verdict, message)
 
-    run_log.end(events, outcome.verdict, blame)
+    session.end(events, outcome.verdict, blame)
     outcome.events = None

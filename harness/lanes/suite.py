@@ -10,15 +10,15 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness import untrusted
-from harness.child import Finished
-from harness.environment import HIDE_GPUS, Cell
-from harness.outcome import SuiteResult
+from harness.files import untrusted
+from harness.isolation.sandbox import HIDE_GPUS, Cell
+from harness.process.supervise import Finished
+from harness.record.outcome import SuiteResult
 from ptycho.errors import PtychoError
 
 _NO_TESTS = 5
-REPORTER = "ptycho_harness_suite"
-"""The plugin that writes one event a test; it lies in `harness/observer`, which is on the suite's path."""
+REPORTER = "ptycho_harness_pytest"
+"""The plugin that writes one event a test; it lies in `harness/system/injected`, which is on the suite's path."""
 
 
 def command(

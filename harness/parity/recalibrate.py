@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from harness import tables
-from harness.parity import calibration, floors
-from harness.parity.calibration import OnProgress
-from harness.parity.floors import Floors, Raised
+from harness.parity.compare import floors
+from harness.parity.compare.floors import Floors, Raised
+from harness.parity.judge import calibrate
+from harness.parity.judge.calibrate import OnProgress
+from harness.system import tables
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -155,7 +156,7 @@ def main(
     if reason is not None and not write:
         raise UsageError("--reason without --write; allowed: --recalibrate --write --reason TEXT")
     old = Floors.load(path)
-    new = calibration.measure(on_progress=_silent if quiet or as_json else _progress())
+    new = calibrate.measure(on_progress=_silent if quiet or as_json else _progress())
     moved = changes(old, new)
     if not as_json:
         show(moved)  # also where writing is then refused

@@ -17,25 +17,33 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness import origin, report_commands, run_log, runroot, target_environment, target_presence, targets
-from harness.events import EventLog
-from harness.expectations import Expected
-from harness.interruption import Interruption
-from harness.parity import evidence, failure, incomplete, ladder, questions, replay, report, seeds
-from harness.parity.asking import Party
-from harness.parity.comparison import Result
-from harness.parity.display import Display
-from harness.parity.hearing import CORE, ORACLE, Heard, hear
-from harness.parity.ladder import Climbed
-from harness.parity.proof import Proof, prove
-from harness.parity.report import Report
-from harness.parity.rungs import PRECISIONS, RUNGS
-from harness.parity.seeds import Survey
-from harness.runroot import RunRoot
-from ptycho import probe_serve
+from harness.cli import report
+from harness.parity import survey as parity_survey
+from harness.parity.compare import failure
+from harness.parity.compare.comparison import Result
+from harness.parity.compare.rungs import PRECISIONS, RUNGS
+from harness.parity.exchange import plan
+from harness.parity.exchange.backend_client import Party
+from harness.parity.exchange.collect import CORE, ORACLE, Heard, hear
+from harness.parity.judge import ladder, unanswered
+from harness.parity.judge.ladder import Climbed
+from harness.parity.output import artifacts, replay
+from harness.parity.output import report as ladder_report
+from harness.parity.output.progress import Display
+from harness.parity.output.report import Report
+from harness.parity.selfcheck.gate import Proof, prove
+from harness.parity.survey import Survey
+from harness.record import directory, provenance
+from harness.record.directory import RunRoot
+from harness.record.log import EventLog
+from harness.record.required import Expected
+from harness.runs import session
+from harness.system.signals import Interruption
+from harness.targets import environment, loader, preflight
 from ptycho.errors import PtychoError
 from ptycho.fingerprint import ROOT
-from ptycho.probe import QUANTITIES
+from ptycho.parity import serve
+from ptycho.parity.request import QUANTITIES
 from ptycho.verdict import Verdict
 
 
@@ -110,7 +118,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         KeyboardInterrupt: the run was asked to end.
     """
     clock = time.monotonic()
-    kept = runroot.create(options.root)
+    kept = directory.create(options.root)
     with _logged(options, (options.seed,), kept) as (events, ended):
         made, heard = _climb(options, kept, events, interruption)
         proof = Proof()
@@ -121,7 +129,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         told = Report(
             climbed=ladder.in_order(made.climbed),
             refused=made.refused,
-            evidence=evidence.keep(made.climbed, heard, kept),
+            evidence=artifacts.keep(made.climbed, heard, kept),
             parties=_parties(heard),
             proof=proof,
             unanswered=tuple(name for name in QUANTITIES if name not in options.answered),
@@ -137,21 +145,21 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
 
 def _logged(
     options: Options, wanted: Sequence[int], kept: RunRoot
-) -> AbstractContextManager[tuple[EventLog, run_log.Ended]]:
+) -> AbstractContextManager[tuple[EventLog, session.Ended]]:
     """The log of a run of the ladder. What must report is every rung of every question."""
     # A foreign target's environment has no lock of ours.
     locks = [ROOT / "requirements" / f"{p.side}-cpu.txt" for p in options.parties if p.target is None]
-    return run_log.logged(
+    return session.logged(
         kept,
         kind="parity",
-        origin=origin.describe(root=ROOT, locks=locks, fixtures={options.scan.stem: options.scan}, device="cpu"),
+        origin=provenance.describe(root=ROOT, locks=locks, fixtures={options.scan.stem: options.scan}, device="cpu"),
         expected=Expected(
             rungs=tuple(
-                questions.label(rung, precision, gridsize, seed)
+                plan.label(rung, precision, gridsize, seed)
                 for seed in wanted
                 for precision in options.precisions
                 for gridsize in options.gridsizes
-                for rung in questions.rungs(precision, options.answered)
+                for rung in plan.rungs(precision, options.answered)
             )
         ),
     )
@@ -182,20 +190,20 @@ def _climb(
             if heard.number + 1 == low:
                 early = ladder.verdict(made.climbed, made.refused)
                 events.write("parity.low", verdict=early.name)
-                display.say(f"{questions.LOW[0]} to {questions.LOW[-1]}: {early.label}")
+                display.say(f"{plan.LOW[0]} to {plan.LOW[-1]}: {early.label}")
     return made, found
 
 
 def _unasked(options: Options, error: Exception) -> Climbed:
     """The lowest rung of a run whose questions could not even be made."""
-    record = probe_serve.describe(error, ROOT)
+    record = serve.describe(error, ROOT)
     why = failure.of_error(record, ROOT, CORE)
     sides = [party.side for party in options.parties]
     return Climbed(
         rung=RUNGS[0],
         gridsize=options.gridsizes[0],
         precision=options.precisions[0],
-        judgements=(incomplete.without_oracle(RUNGS[0].name, why, sides),),
+        judgements=(unanswered.without_oracle(RUNGS[0].name, why, sides),),
     )
 
 
@@ -208,7 +216,7 @@ def survey(options: Options, wanted: Sequence[int], interruption: Interruption) 
         wanted: the seeds.
         interruption: asked while waiting.
     """
-    kept = runroot.create(options.root)
+    kept = directory.create(options.root)
     made = {seed: _Ladder() for seed in wanted}
     with _logged(options, wanted, kept) as (events, ended):
         asked = _plan(options, wanted, kept)
@@ -227,7 +235,7 @@ def survey(options: Options, wanted: Sequence[int], interruption: Interruption) 
                 _tell(events, heard, judged)
                 display.judged(judged)
                 heard.question.path.unlink()
-        found = seeds.collect(
+        found = parity_survey.collect(
             {seed: item.climbed for seed, item in made.items()},
             {f"seed {seed}, {key}": why for seed, item in made.items() for key, why in item.refused.items()},
         )
@@ -240,7 +248,7 @@ def survey(options: Options, wanted: Sequence[int], interruption: Interruption) 
 def _tell(events: EventLog, heard: Heard, judged: Sequence[Climbed]) -> None:
     question = heard.question
     for item in judged:
-        label = questions.label(item.rung.name, item.precision, item.gridsize, question.seed)
+        label = plan.label(item.rung.name, item.precision, item.gridsize, question.seed)
         worst = item.worst if item.result != Result.PASS else None
         fields: dict[str, Any] = {}
         if worst is not None:
@@ -256,8 +264,8 @@ SURVEY_TIMEOUT_S = 6 * 3600.0
 """A bound for the sake of having one: a survey takes minutes a seed."""
 
 
-def _plan(options: Options, wanted: Sequence[int], kept: RunRoot) -> list[questions.Question]:
-    return questions.plan(
+def _plan(options: Options, wanted: Sequence[int], kept: RunRoot) -> list[plan.Question]:
+    return plan.plan(
         gridsizes=options.gridsizes,
         precisions=options.precisions,
         seeds=wanted,
@@ -284,9 +292,9 @@ def parties(pythons: Mapping[str, str], files: Mapping[str, Path]) -> list[Party
     """
     found = []
     for side, python in pythons.items():
-        target = targets.load(files[side]) if side in files else None
+        target = loader.load(files[side]) if side in files else None
         if target is not None:
-            target_presence.require(target)
+            preflight.require(target)
         found.append(Party(side=side, python=python, target=target))
         # Asked for now, so that a target without a probe is refused before anything runs.
         _ = found[-1].probe
@@ -297,31 +305,31 @@ def _settled(party: Party, root: Path, interruption: Interruption) -> Party:
     """A party with its own environment, if its target has one."""
     if party.target is None:
         return party
-    target, _ = target_environment.prepare(party.target, root, interruption)
+    target, _ = environment.prepare(party.target, root, interruption)
     return replace(party, target=target, python=str(target.interpreter) if target.install else party.python)
 
 
 def main(options: Options, *, follow: int | None, wanted: Sequence[int] = ()) -> int:
     """Run, at one seed or at many, print, and return the exit code."""
-    from harness import processes
+    from harness.system import identity
 
-    processes.adopt_orphans()
+    identity.adopt_orphans()
     sys.dont_write_bytecode = True
     with Interruption(follow=follow).installed() as interruption:
         settled = [_settled(party, options.root, interruption) for party in options.parties]
         options = replace(options, parties=settled)
         if wanted:
             surveyed, path = survey(options, wanted, interruption)
-            verdict, show = surveyed.verdict, partial(seeds.show, surveyed)
+            verdict, show = surveyed.verdict, partial(parity_survey.show, surveyed)
         else:
             made, path = run(options, interruption)
-            verdict, show = made.verdict, partial(report.show, made)
+            verdict, show = made.verdict, partial(ladder_report.show, made)
     if options.json:
         print(path.read_text(encoding="utf-8"), end="", flush=True)
     else:
         show()
         print(f"report: {path}", flush=True)
-        print(report_commands.how_to_see(path.parent), flush=True)
+        print(report.how_to_see(path.parent), flush=True)
     return int(verdict)
 
 
@@ -329,7 +337,7 @@ def again(path: Path, *, as_json: bool = False) -> int:
     """Judge one kept comparison again; returns the exit code."""
     judged = replay.again(path)
     if as_json:
-        print(json.dumps(report.judgement(judged), indent=1, ensure_ascii=False, allow_nan=False), flush=True)
+        print(json.dumps(ladder_report.judgement(judged), indent=1, ensure_ascii=False, allow_nan=False), flush=True)
     else:
         replay.show(judged)
     return int(Verdict.PASS if judged.result == "pass" else Verdict.FAIL)

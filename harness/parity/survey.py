@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import tables
-from harness.parity.comparison import Result, in_units
-from harness.parity.ladder import Climbed
-from harness.parity.report import finite_or_text
-from harness.parity.rungs import PRECISIONS, RUNGS
-from harness.run_files import write_text
+from harness.files.run_files import write_text
+from harness.parity.compare.comparison import Result, in_units
+from harness.parity.compare.rungs import PRECISIONS, RUNGS
+from harness.parity.judge.ladder import Climbed
+from harness.parity.output.report import finite_or_text
+from harness.system import tables
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 

@@ -6,7 +6,7 @@ either (SIGSTOP of the whole tree, a virtual machine that was paused), is counte
 monotonic clocks are read: setting the clock of the machine changes nothing.
 """
 
-from harness.supervision.tree import Sample
+from harness.process.tree import Sample
 
 GAP_S = 2.0
 """A turn of the supervisor's loop that is longer by this is no matter of a busy machine."""

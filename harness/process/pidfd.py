@@ -2,7 +2,7 @@
 Waiting for the end of a process without asking again and again whether it has come.
 
 Linux has a descriptor that becomes readable at that moment; elsewhere a short sleep serves. A turn is never longer
-than a tenth of a second: signals are flags (`harness.interruption`), and a sleeping loop does not see a flag.
+than a tenth of a second: signals are flags (`harness.system.signals`), and a sleeping loop does not see a flag.
 """
 
 import os

@@ -1,8 +1,8 @@
 """
 Where a command hangs: the stacks of its Python processes, taken from outside just before they are ended.
 
-Each Python child registers `faulthandler` for a signal (`harness/observer/sitecustomize.py`). Its handler is C code
-that needs no interpreter lock, so it answers, too, where a native call holds that lock for ever and no Python code
+Each Python child registers `faulthandler` for a signal (`harness/system/injected/sitecustomize.py`). Its handler is C
+code that needs no interpreter lock, so it answers, too, where a native call holds that lock for ever and no Python code
 will run again. The signal's default action ends a process; it is sent only to one that catches it and holds the dump
 file open, and both are asked of the kernel and not of a record: a program that replaced itself (`exec`) is a stranger.
 """
@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness import processes
+from harness.system import identity
 
 VARIABLE = "PTYCHO_HARNESS_STACKS"
 """Names the dump file to a child."""
@@ -65,12 +65,12 @@ def take(pids: Iterable[int], dump: Path) -> int:
     """
     answered, until = 0, time.monotonic() + _ALL_S
     for pid in pids:
-        process = processes.handle(pid)
+        process = identity.handle(pid)
         if process is None or time.monotonic() > until or not registered(pid, dump):
             continue
         silent = dump.stat().st_size
         with dump.open("ab") as file:
-            file.write(f"=== process {processes.describe(process)}\n".encode(errors="replace"))
+            file.write(f"=== process {identity.describe(process)}\n".encode(errors="replace"))
         before = dump.stat().st_size
         os.kill(pid, SIGNAL)
         if _wait(dump, before):

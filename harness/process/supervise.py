@@ -2,7 +2,7 @@
 One command as a child process: own session, no input, limits, and nobody left alive afterwards.
 
 Its output goes to a file and not through a pipe: a grandchild that keeps a pipe open would hang the harness. What is
-watched while it runs is `harness.supervision`; here it is started and ended.
+watched while it runs is `harness.process`; here it is started and ended.
 """
 
 import contextlib
@@ -17,13 +17,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from harness import processes, run_files, untrusted
-from harness.interruption import Interruption
-from harness.supervision import stacks
-from harness.supervision.disk import Disk
-from harness.supervision.limits import TIME, Limits, Stop
-from harness.supervision.waiting import Waiter
-from harness.supervision.watch import Usage, Watch
+from harness.files import run_files, untrusted
+from harness.process import stacks
+from harness.process.disk import Disk
+from harness.process.limits import TIME, Limits, Stop
+from harness.process.pidfd import Waiter
+from harness.process.watcher import Usage, Watch
+from harness.system import identity
+from harness.system.signals import Interruption
 
 if TYPE_CHECKING:
     import psutil
@@ -104,20 +105,20 @@ _registering = threading.Lock()
 
 def _alive(process: subprocess.Popen[bytes], token: str, before: frozenset[int]) -> "list[psutil.Process]":
     """Living processes of a command: by token, by parentage, and orphans that this process adopted since."""
-    found = {known.pid: known for known in processes.with_token(token)}
+    found = {known.pid: known for known in identity.with_token(token)}
     with _registering:
-        adopted = {known.pid: known for known in processes.descendants(os.getpid()) if known.pid not in before}
+        adopted = {known.pid: known for known in identity.descendants(os.getpid()) if known.pid not in before}
         running = dict(_running)
     for pid, other in running.items():
         if pid != process.pid:
             # The last of several commands to end answers for an orphan that shows no token.
-            theirs = {pid, *(known.pid for known in (*processes.descendants(pid), *processes.with_token(other)))}
+            theirs = {pid, *(known.pid for known in (*identity.descendants(pid), *identity.with_token(other)))}
             adopted = {known: handle for known, handle in adopted.items() if known not in theirs}
     found |= {pid: handle for pid, handle in adopted.items() if pid != process.pid}
-    found |= {known.pid: known for known in processes.descendants(process.pid)}
-    if process.poll() is None and (known := processes.handle(process.pid)) is not None:
+    found |= {known.pid: known for known in identity.descendants(process.pid)}
+    if process.poll() is None and (known := identity.handle(process.pid)) is not None:
         found[process.pid] = known
-    return [known for known in found.values() if processes.start_time(known.pid) is not None]
+    return [known for known in found.values() if identity.start_time(known.pid) is not None]
 
 
 def _hoppers(pid: int, before: Collection[int]) -> tuple[str, ...]:
@@ -125,7 +126,7 @@ def _hoppers(pid: int, before: Collection[int]) -> tuple[str, ...]:
     with _registering:
         if any(other != pid for other in _running):
             return ()  # the last of several commands to end answers for what shows no token
-    count, gone = processes.end_adopted({*before, pid})
+    count, gone = identity.end_adopted({*before, pid})
     if not count:
         return ()
     how = "ended" if gone else "could not be ended"
@@ -194,7 +195,7 @@ def run(
     meter, disk = _Meter(), Disk((log.parent, cwd))
     if (sentence := disk.complaint()) is not None:
         raise InfrastructureError(f"{argv[0]} is not started: {sentence}")
-    before = {child.pid for child in processes.descendants(os.getpid())}
+    before = {child.pid for child in identity.descendants(os.getpid())}
     dump = stacks.path_for(log)
     # The file is new and empty: what an earlier command with this label left there is not this one's.
     run_files.create(dump).close()
@@ -243,12 +244,12 @@ def run(
             watch.look()
             if stop is None:
                 process.wait()
-                survivors = tuple(processes.describe(found) for found in _outlived(alive))
+                survivors = tuple(identity.describe(found) for found in _outlived(alive))
             elif stop.kind == TIME:
                 stacks.take((member.pid for member in watch.tree.look().alive), dump)
         finally:
             grace_s = GRACE_S if process.poll() is None else 0.0
-            processes.end(alive, grace_s=grace_s, hurry=lambda: interruption.hurry)
+            identity.end(alive, grace_s=grace_s, hurry=lambda: interruption.hurry)
             process.wait()
             survivors += _hoppers(process.pid, before)
             _running.pop(process.pid, None)

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.supervision import contention, memory
-from harness.supervision.disk import Disk
-from harness.supervision.heartbeat import SILENT_S, Heartbeat
-from harness.supervision.limits import MEMORY, TIME, Limits, Stop
-from harness.supervision.phases import Phases, Stay
-from harness.supervision.tree import Sample, Tree
+from harness.process import contention, memory
+from harness.process.disk import Disk
+from harness.process.heartbeat import SILENT_S, Heartbeat
+from harness.process.limits import MEMORY, TIME, Limits, Stop
+from harness.process.phases import Phases, Stay
+from harness.process.tree import Sample, Tree
 from ptycho.verdict import Verdict
 
 FIRST_S = 0.02

@@ -8,7 +8,7 @@ proof of one of its commands, it does not pass, whoever forgot to write it.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.story import Story
+    from harness.record.state import Story
 
 
 def sentences(told: "Story") -> list[str]:

@@ -19,8 +19,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import exclusive, processes, removal, run_files
-from harness.events import EventLog
+from harness.files import run_files
+from harness.record.log import EventLog
+from harness.system import filelock, identity, rmtree
 from ptycho.errors import InfrastructureError
 
 MARKER = "run.json"
@@ -52,7 +53,7 @@ class RunRoot:
 
     path: Path
     token: str
-    owner: processes.Identity
+    owner: identity.Identity
     number: int = 0
     host: str = ""
     machine: str = ""
@@ -85,7 +86,7 @@ class RunRoot:
         The lock decides: it is the kernel's, so containers that share the folder see it, whatever pids they have. On
         a file system that does not hand locks on to other hosts a free lock proves nothing about a run of another.
         """
-        if processes.is_alive(self.owner):
+        if identity.is_alive(self.owner):
             return True
         if self.token in _held or (lock := _lock_state(self.path / LOCK)) == "absent":
             return False
@@ -99,9 +100,9 @@ class RunRoot:
     @property
     def elsewhere(self) -> str:
         """The host of a run of which nobody here can tell whether it lives; `""` for any other."""
-        if self.owner.boot == processes.boot_id() or not self.host:
+        if self.owner.boot == identity.boot_id() or not self.host:
             return ""
-        rebooted = self.host == platform.node() and self.machine == processes.machine_id() != ""
+        rebooted = self.host == platform.node() and self.machine == identity.machine_id() != ""
         return "" if rebooted or _lock_state(self.path / LOCK) == "held" else self.host
 
     @property
@@ -137,10 +138,10 @@ class RunRoot:
 
     def _remove(self, what: Path) -> list[str]:
         try:
-            with removal.opened(self.path.parent) as runs, removal.opened(self.path.name, inside=runs) as own:
+            with rmtree.opened(self.path.parent) as runs, rmtree.opened(self.path.name, inside=runs) as own:
                 if _token(own) != self.token:
                     return [f"{self.path}: its record is gone or another run's: not touched"]
-                return removal.remove_entry(own if what != self.path else runs, what.name, what)
+                return rmtree.remove_entry(own if what != self.path else runs, what.name, what)
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -169,17 +170,17 @@ def create(root: Path) -> RunRoot:
         InfrastructureError: it cannot be made there.
     """
     token = secrets.token_hex(6)
-    host, machine = platform.node(), processes.machine_id()
+    host, machine = platform.node(), identity.machine_id()
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{token}"
     runs = _runs(root)
-    owner = processes.identify(os.getpid())
+    owner = identity.identify(os.getpid())
     try:
         runs.mkdir(parents=True, exist_ok=True)
         number = _next_number(root.resolve())
         run = RunRoot(path=runs / name, token=token, owner=owner, number=number, host=host, machine=machine)
         about = {"number": number, "host": host, "machine": machine}
         record = {"schema": SCHEMA, "token": token, "owner": asdict(owner), **about}
-        nascent = runs / f"{NASCENT}{token}-{run.owner.pid}-{run.owner.started}-{processes.pid_space()}"
+        nascent = runs / f"{NASCENT}{token}-{run.owner.pid}-{run.owner.started}-{identity.pid_space()}"
         nascent.mkdir()
         _held[token] = _lock(nascent / LOCK)
         (nascent / MARKER).write_text(json.dumps(record, indent=1) + "\n")
@@ -229,7 +230,7 @@ def _lock_state(path: Path) -> str:
 
 def _next_number(root: Path) -> int:
     """One more than that of any run so far; whoever counts at the same time waits."""
-    with exclusive.held(root / f"{COUNT}.lock", "number a run"):
+    with filelock.held(root / f"{COUNT}.lock", "number a run"):
         try:
             last = int((root / COUNT).read_text())
         except (OSError, ValueError):
@@ -251,8 +252,8 @@ def abandoned(root: Path) -> list[Path]:
     for path in sorted(runs.glob(f"{NASCENT}*")) if runs.is_dir() else []:
         _, pid, started, space = (*path.name.removeprefix(NASCENT).split("-", 3), "", "", "")[:4]
         lock = _lock_state(path / LOCK)
-        gone = not pid.isdecimal() or processes.start_time(int(pid)) != started
-        seen = space in ("", processes.pid_space())
+        gone = not pid.isdecimal() or identity.start_time(int(pid)) != started
+        seen = space in ("", identity.pid_space())
         if lock == "free" or (lock == "absent" and gone and (seen or _is_old(path))):
             found.append(path)
     return found
@@ -270,7 +271,7 @@ def load(path: Path) -> RunRoot | None:
         if path.is_symlink() or record["schema"] != SCHEMA:
             return None
         number, about = int(record.get("number", 0)), {name: str(record.get(name, "")) for name in ("host", "machine")}
-        owner = processes.Identity(**record["owner"])
+        owner = identity.Identity(**record["owner"])
         return RunRoot(path=path, token=str(record["token"]), owner=owner, number=number, **about)
     except (OSError, ValueError, KeyError, TypeError):
         return None

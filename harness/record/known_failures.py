@@ -17,9 +17,9 @@ from typing import Annotated, Any
 
 from pydantic.dataclasses import dataclass
 
-from harness import toml_model
-from harness.findings import KINDS, Finding, Findings
-from harness.toml_model import TABLE, Name, OneOf, Problem, Text, Versioned, entries
+from harness.files import toml_model
+from harness.files.toml_model import TABLE, Name, OneOf, Problem, Text, Versioned, entries
+from harness.record.findings import KINDS, Finding, Findings
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)

@@ -1,8 +1,9 @@
 """
 The event log of a run: one JSON object a line, appended in one write, so that a kill at any byte costs one line.
 
-Every report is derived from it (`harness.rebuild`), so reading never gives up: damage is data, kept and named. Parent
-and children append to the same file. What the events mean is in `docs/events.md` and checked by `harness.grammar`.
+Every report is derived from it (`harness.runs.artifacts`), so reading never gives up: damage is data, kept and named.
+Parent and children append to the same file. What the events mean is in `docs/events.md` and checked by
+`harness.record.schema`.
 """
 
 import json
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.observer import ptycho_harness_line
+from harness.system.injected import ptycho_harness_jsonl
 from ptycho.errors import InfrastructureError
 
 Row = dict[str, Any]
@@ -32,7 +33,7 @@ class EventLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._descriptor = ptycho_harness_line.open_log(str(path))
+        self._descriptor = ptycho_harness_jsonl.open_log(str(path))
 
     @property
     def open(self) -> bool:
@@ -51,7 +52,7 @@ class EventLog:
             InfrastructureError: the log cannot be written: what cannot be recorded cannot be judged.
         """
         try:
-            ptycho_harness_line.append(self._descriptor, event, **fields)
+            ptycho_harness_jsonl.append(self._descriptor, event, **fields)
         except OSError as error:
             raise InfrastructureError(f"the event log {self.path} cannot be written: {error}") from error
 

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness import tables
-from harness.events import EventLog
-from harness.findings import Finding, Findings
-from harness.known_failures import Known, reason_for, settle
-from harness.run_files import write_text
+from harness.files.run_files import write_text
+from harness.record.findings import Finding, Findings
+from harness.record.known_failures import Known, reason_for, settle
+from harness.record.log import EventLog
+from harness.system import tables
 from ptycho.verdict import Verdict
 
 

@@ -89,7 +89,8 @@ def load(path: Path) -> Expected:
     Raises:
         UsageError: with everything that is wrong with the file.
     """
-    from harness import suite_manifest, toml_model
+    from harness.files import toml_model
+    from harness.record import suite_manifest
 
     manifest = toml_model.load(path, suite_manifest.SuiteManifest, "the manifest")
     counts = {

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.events import Row
+from harness.record.log import Row
 
 SCHEMA = "ptycho-harness-events/1"
 

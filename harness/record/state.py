@@ -2,19 +2,19 @@
 What a log tells, as data: the one reading of the events that every report is made from.
 
 It takes any log, whole or cut at any byte, and never gives up: a field that is missing or of a wrong type is empty
-here and a violation in `harness.grammar`.
+here and a violation in `harness.record.schema`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness import expectations, grammar, rung_results
-from harness.events import Damage, Log, Row
-from harness.expectations import Expected
-from harness.grammar import Checked
-from harness.outcome import Problem
-from harness.rung_results import ORDER, RungResult, Tally
+from harness.record import required, rung_results, schema
+from harness.record.log import Damage, Log, Row
+from harness.record.outcome import Problem
+from harness.record.required import Expected
+from harness.record.rung_results import ORDER, RungResult, Tally
+from harness.record.schema import Checked
 from ptycho.verdict import Verdict
 
 UNBEGUN, NAMELESS = "run that was killed before its first event", "run without a beginning"
@@ -128,7 +128,7 @@ class Story:
     started: str = ""
     seconds: float = 0.0
     last: str = ""
-    checked: Checked = field(default_factory=lambda: grammar.check([]))
+    checked: Checked = field(default_factory=lambda: schema.check([]))
     damage: tuple[Damage, ...] = ()
 
     @property
@@ -177,7 +177,7 @@ class Story:
 
 def tell(log: Log) -> Story:
     """Read the events of a log in their order."""
-    story = Story(checked=grammar.check(log.rows), damage=log.damage)
+    story = Story(checked=schema.check(log.rows), damage=log.damage)
     for row in log.rows:
         _take(story, row)
     if log.rows:
@@ -210,7 +210,7 @@ def _start(story: Story, row: Row) -> None:
 
 
 def _expect(story: Story, row: Row) -> None:
-    story.expected = expectations.of_fields(row)
+    story.expected = required.of_fields(row)
 
 
 def _device(story: Story, row: Row) -> None:

@@ -1,4 +1,4 @@
-"""What a manifest of tests may say, as a table; `harness.expectations` says what it is for."""
+"""What a manifest of tests may say, as a table; `harness.record.required` says what it is for."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from harness.toml_model import TABLE, Name, Problem, Whole
+from harness.files.toml_model import TABLE, Name, Problem, Whole
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import events, expectations, rung_results, story
-from harness.events import Log
-from harness.expectations import Silent
-from harness.outcome import Problem
-from harness.proof import told as proven
-from harness.rung_results import STANDING
-from harness.story import GREEN, Story
+from harness.record import device_evidence as proven
+from harness.record import log as event_log
+from harness.record import required, rung_results, state
+from harness.record.log import Log
+from harness.record.outcome import Problem
+from harness.record.required import Silent
+from harness.record.rung_results import STANDING
+from harness.record.state import GREEN, Story
 from ptycho.verdict import Verdict
 
 _LISTED = 5
@@ -64,7 +65,7 @@ def gravest(verdicts: Iterable[Verdict], *, failed: bool) -> Verdict:
 
 def judge(told: Story) -> Judgement:
     """Judge a log as it is; the first problem is the lowest rung that failed, if one did."""
-    quiet = expectations.silent(
+    quiet = required.silent(
         told.expected,
         fixtures=told.fixtures,
         collected=told.collected,
@@ -100,10 +101,10 @@ def closing(path: Path, verdict: Verdict) -> tuple[list[Problem], Judgement]:
     Returns:
         The problems that judging adds, and what the log then amounts to.
     """
-    log = events.parse(path.read_bytes())
+    log = event_log.parse(path.read_bytes())
     pid = log.rows[-1].get("pid") if log.rows else None
     end = {"event": "run.end", "pid": pid, "verdict": verdict.name}
-    told = story.tell(Log(rows=(*log.rows, end), damage=log.damage))
+    told = state.tell(Log(rows=(*log.rows, end), damage=log.damage))
     judged = judge(told)
     return [problem for problem in judged.problems if problem not in told.problems], judged
 

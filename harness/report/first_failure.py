@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.report import png
-from harness.report.gather import Run
+from harness.report.load_runs import Run
 from harness.report.model import Cell, Cells, Picture, Table, toned
 from harness.report.values import figure, mapping, objects, text, texts
 
@@ -104,7 +104,7 @@ def _where(found: Mapping[str, Any]) -> list[str]:
 
 
 def _elements(found: Mapping[str, Any]) -> Table:
-    from harness.parity import element_table
+    from harness.parity.output import element_table
 
     headings, *rows = element_table.table(objects(found.get("worst_elements")), texts(found.get("guilty"))) or [()]
     return Table(

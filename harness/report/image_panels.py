@@ -1,8 +1,8 @@
 """
 Reconstructions beside the truth and the difference, of all lanes that reconstructed the same fixture, on one scale.
 
-What is shown is what was scored: the metric's own comparison (`ptycho.metrics.compare`), after its registration, within
-its mask. A reconstruction or a truth that is not there any more is said and not drawn around.
+What is shown is what was scored: the metric's own comparison (`ptycho.metrics.metrics.compare`), after its
+registration, within its mask. A reconstruction or a truth that is not there any more is said and not drawn around.
 """
 
 import hashlib
@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import untrusted
+from harness.files import untrusted
 from harness.report import png
-from harness.report.gather import Run
+from harness.report.load_runs import Run
 from harness.report.model import Picture, Scale, Strip
 from harness.report.values import mapping, text
 from ptycho.errors import PtychoError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ptycho.metrics import Comparison
+    from ptycho.metrics.metrics import Comparison
 
 LARGEST_PX = 512
 """Longest side of a picture: larger reconstructions are thinned out, and the page stays small."""
@@ -95,8 +95,8 @@ def _compared(run: Run, fixture: str) -> "Comparison":
     """
     import numpy as np
 
-    from ptycho import metrics
-    from ptycho.stitching import Reconstruction
+    from ptycho.metrics import metrics
+    from ptycho.physics.stitching import Reconstruction
 
     given = run.told.fixtures[fixture].get("reconstruction")
     path = run.inside(text(given), "reconstructions")
@@ -119,7 +119,7 @@ def _truth(run: Run, fixture: str) -> "NDArray[Any]":
     """The object of the very file that the run had; the sha256 decides whether it is that file."""
     import numpy as np
 
-    from ptycho import npz_reader, preflight
+    from ptycho.data import npz_reader, preflight
 
     entry = mapping(mapping(run.told.origin.get("fixtures")).get(fixture))
     file, wanted = Path(text(entry.get("path"))), entry.get("sha256")

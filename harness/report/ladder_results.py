@@ -9,10 +9,10 @@ form.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness import rung_results
+from harness.record import rung_results
+from harness.record.rung_results import NOT_REACHED, RungResult, Tally
+from harness.record.state import Story
 from harness.report.values import mapping, objects, text
-from harness.rung_results import NOT_REACHED, RungResult, Tally
-from harness.story import Story
 
 LOGGED = "logged"
 """Key of a row that was taken from the log: it has a result and no figures."""
@@ -92,6 +92,6 @@ def _first_failure(told: Story) -> dict[str, Any] | None:
 
 
 def _catches(name: str) -> Iterator[str]:
-    from harness.parity.rungs import RUNGS
+    from harness.parity.compare.rungs import RUNGS
 
     return (rung.catches for rung in RUNGS if rung.name == name)

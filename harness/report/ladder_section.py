@@ -11,13 +11,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness import rung_results
-from harness.report import climbed, first_failure, ladder_picture
+from harness.record import rung_results
+from harness.record.rung_results import NOT_REACHED, STANDING
+from harness.report import first_failure, ladder_picture, ladder_results
 from harness.report.first_failure import Failure
-from harness.report.gather import Run
+from harness.report.load_runs import Run
 from harness.report.model import Cell, Cells, Table, toned
 from harness.report.values import NONE, figure, finite, mapping, number, objects, text, texts, times
-from harness.rung_results import NOT_REACHED, STANDING
 
 ROWS = 100
 """Rows of the table; a ladder has about forty, a survey over seeds as many for each."""
@@ -126,7 +126,7 @@ def of(run: Run) -> Ladder | None:
         for name, why in unverified
         if name not in {step.name for step in steps}
     ]
-    unreached = climbed.not_reached(run.told)
+    unreached = ladder_results.not_reached(run.told)
     # A rung that stands where it was judged stands only if it was judged everywhere.
     steps = [
         replace(step, result=NOT_REACHED, margin=f"{step.margin}; not reached everywhere")
@@ -149,7 +149,7 @@ def of(run: Run) -> Ladder | None:
         ),
         proof=_proof(mapping(told.get("proof"))),
         unverified=tuple(unverified),
-        summary=climbed.tally(told, run.told).sentence,
+        summary=ladder_results.tally(told, run.told).sentence,
         unreached=unreached,
     )
 
@@ -159,7 +159,7 @@ def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _step(name: str, rows: Sequence[Mapping[str, Any]]) -> Step:
-    from harness.parity.rungs import RUNGS
+    from harness.parity.compare.rungs import RUNGS
 
     marks = tuple(_mark(row) for row in rows)
     what = next((rung.what for rung in RUNGS if rung.name == name), "")
@@ -176,7 +176,7 @@ def _step(name: str, rows: Sequence[Mapping[str, Any]]) -> Step:
 def _mark(row: Mapping[str, Any]) -> Mark:
     worst, allowed = number(row.get("worst")), finite(row.get("tolerance"))
     where = f"{text(row.get('precision'))}, gridsize {text(row.get('gridsize'))}"
-    logged = bool(row.get(climbed.LOGGED))
+    logged = bool(row.get(ladder_results.LOGGED))
     found = f"{figure(worst, '{:.2g}')} of {figure(allowed, '{:.2g}')} allowed"
     units = number(row.get("noise_units"))
     parts = [
@@ -225,7 +225,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
         result, worst = text(row.get("result")), number(row.get("worst"))
         shown = figure(worst, "{:.1e}") if worst is not None else "equal" if result == "pass" else "not equal"
         allowed = "equal" if row.get("tolerance") is None else figure(row.get("tolerance"), "{:.0e}")
-        if row.get(climbed.LOGGED):
+        if row.get(ladder_results.LOGGED):
             shown = allowed = NONE
         at = text(row.get("tensor")) if worst or result != "pass" else ""
         made.append(

@@ -12,14 +12,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness import events, judgement, runroot, story
-from harness.events import Row
-from harness.judgement import Judgement
-from harness.outcome import Problem
-from harness.rebuild import LOG
-from harness.report import climbed
+from harness.record import directory, state
+from harness.record import log as event_log
+from harness.record import verdict as log_verdict
+from harness.record.log import Row
+from harness.record.outcome import Problem
+from harness.record.state import Story
+from harness.record.verdict import Judgement
+from harness.report import ladder_results
 from harness.report.values import mapping, text
-from harness.story import Story
+from harness.runs.artifacts import LOG
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -78,7 +80,7 @@ class Run:
         """The rungs of the ladder in the form of `parity.json`, after any ending; empty where none was climbed."""
         if "parity-seeds.json" in self.documents:
             return {}  # many ladders, of which this document says what there is to say
-        return climbed.document(self.document("parity.json"), self.told)
+        return ladder_results.document(self.document("parity.json"), self.told)
 
     @property
     def stated(self) -> Verdict | None:
@@ -117,7 +119,7 @@ class Run:
             verdicts.append(self.stated)
         if not (self._unlogged and self.stated is not None):
             verdicts.append(self.judged.verdict)
-        return judgement.gravest(verdicts, failed=self.judged.failed)
+        return log_verdict.gravest(verdicts, failed=self.judged.failed)
 
     def inside(self, name: str, *folders: str) -> Path | None:
         """
@@ -140,16 +142,16 @@ def load(path: Path) -> Run:
         UsageError: there is no event log.
     """
     try:
-        log = events.parse((path / LOG).read_bytes())
+        log = event_log.parse((path / LOG).read_bytes())
     except OSError as error:
         raise UsageError(f"{path / LOG} cannot be read: {error.strerror}; give the folder of a run") from error
     documents, unreadable = _documents(path)
-    told = story.tell(log)
+    told = state.tell(log)
     return Run(
         path=path,
         name=_name(path, log.rows),
         told=told,
-        judged=judgement.judge(told),
+        judged=log_verdict.judge(told),
         rows=log.rows,
         documents=documents,
         unreadable=unreadable,
@@ -187,13 +189,13 @@ def _name(path: Path, rows: Sequence[Row]) -> str:
         if row["event"] == "run.start":
             kind, name = text(row.get("kind")), text(row.get("name"))
             device = text(mapping(row.get("origin")).get("device"))
-        if row["event"] == "run.expect" and kind == "parity" and climbed.seeds(row.get("rungs")) > 1:
+        if row["event"] == "run.expect" and kind == "parity" and ladder_results.seeds(row.get("rungs")) > 1:
             return DOCUMENTS["parity-seeds.json"]
         if row["event"] == "device.chosen":
             return text(row.get("lane"))
     if kind == "lane":
         return f"{name}-{'gpu' if device == 'cuda' else 'cpu'}"
-    return (name if kind == "benchmark" else kind) or (story.NAMELESS if rows else story.UNBEGUN)
+    return (name if kind == "benchmark" else kind) or (state.NAMELESS if rows else state.UNBEGUN)
 
 
 def newest(root: Path) -> list[Run]:
@@ -203,7 +205,7 @@ def newest(root: Path) -> list[Run]:
     What runs at this moment is left out, and so is what was killed before its first event: nothing is known of it.
     """
     found: dict[str, Path] = {}
-    for run in runroot.find(root):
+    for run in directory.find(root):
         if run.has_begun and not (run.alive and not _ended(run.events)):
             found[_name(run.path, _head(run.events))] = run.path  # oldest first: the last one stays
     return [load(path) for path in found.values()]
@@ -211,21 +213,21 @@ def newest(root: Path) -> list[Run]:
 
 def under_way(root: Path) -> Iterator[Path]:
     """Runs below a workspace's folder that run at this moment."""
-    for run in runroot.find(root):
+    for run in directory.find(root):
         if run.events.is_file() and run.alive and not _ended(run.events):
             yield run.path
 
 
 def unbegun(root: Path) -> Iterator[Path]:
     """Dead runs below a workspace's folder that were killed before their first event."""
-    for run in runroot.find(root):
+    for run in directory.find(root):
         if not run.alive and not run.has_begun and run.is_empty:
             yield run.path
 
 
 def _head(path: Path) -> tuple[Row, ...]:
     with path.open("rb") as file:
-        return events.parse(file.read(_HEAD)).rows
+        return event_log.parse(file.read(_HEAD)).rows
 
 
 def _ended(path: Path) -> bool:

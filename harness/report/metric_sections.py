@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.record.rung_results import ORDER
 from harness.report import charts
 from harness.report.charts import Bar, Series
-from harness.report.gather import Run
+from harness.report.load_runs import Run
 from harness.report.model import Cell, Cells, Chart, Table, toned
 from harness.report.timeline import Training
 from harness.report.values import NONE, count, figure, finite, mapping, number, objects, seconds, text, texts
-from harness.rung_results import ORDER
 from ptycho.errors import UsageError
 
 ROWS = 60
@@ -193,14 +193,14 @@ def own_table(run: Run, file: str, caption: str) -> Table | None:
 
 def faults(root: Path | None = None) -> Table | None:
     """The faults that tests inject, with the number of tests; None without a checkout to read the tests of."""
-    from harness import fault_table
-    from harness.fault_rows import ROWS
+    from harness.faults import table
+    from harness.faults.rows import ROWS
 
     try:
-        marked = fault_table.gather() if root is None else fault_table.gather(root)
+        marked = table.gather() if root is None else table.gather(root)
     except UsageError:
         return None
-    headings, *rows = fault_table.table(marked)
+    headings, *rows = table.table(marked)
     injecting = sum(bool(item.rows) for item in marked)
     bare = sum(row[-1] == "0" for row in rows)
     caption = f"Faults that tests inject and judge: {len(ROWS)} kinds, {injecting} tests"

@@ -9,9 +9,10 @@ run, and one that failed there still fails. What is run on demand counts if it i
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from harness import expectations, lanes
-from harness.report.gather import Run
+from harness.record import required
+from harness.report.load_runs import Run
 from harness.report.values import count, figure, first_line, mapping, text
+from harness.runs import freshness
 from ptycho.verdict import Verdict
 
 Match = Callable[[str], bool]
@@ -169,9 +170,9 @@ def _place(name: str) -> int:
 
 
 def _entry(run: Run, *, chosen: bool) -> Entry:
-    old: list[str] = [] if chosen or not run.told.origin else lanes.stale(run.told)
+    old: list[str] = [] if chosen or not run.told.origin else freshness.stale(run.told)
     if not chosen:
-        old += expectations.parts(run.told.expected, run.told.tests, run.told.deselected)
+        old += required.parts(run.told.expected, run.told.tests, run.told.deselected)
     return Entry(run=run, verdict=run.verdict, stale=tuple(old), counts=not old, sentence=sentence(run))
 
 

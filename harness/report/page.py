@@ -15,13 +15,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.report import ladder, measures, panels, regressions, sections, timeline
-from harness.report.gather import Run
-from harness.report.ladder import Ladder
+from harness.report import image_panels, ladder_section, metric_sections, regressions, sections, timeline
+from harness.report.image_panels import Shown
+from harness.report.ladder_section import Ladder
+from harness.report.load_runs import Run
 from harness.report.model import Chart, Table, toned
-from harness.report.panels import Shown
+from harness.report.overall_status import Kind, Standing
 from harness.report.sections import RunView
-from harness.report.standing import Kind, Standing
 from harness.report.timeline import Training
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -87,22 +87,22 @@ def make(
     trained = _trainings(lanes)
     flat = [(fixture, training) for fixture, found in trained.items() for training in found]
     costs = [
-        measures.budget(flat, runs),
-        measures.phases(flat),
-        *(measures.benchmark_phases(run) for run in runs),
-        None if root is None else measures.history(root),
-        *(chart for run in runs for chart in measures.scale(run)),
+        metric_sections.budget(flat, runs),
+        metric_sections.phases(flat),
+        *(metric_sections.benchmark_phases(run) for run in runs),
+        None if root is None else metric_sections.history(root),
+        *(chart for run in runs for chart in metric_sections.scale(run)),
     ]
     return Page(
         standing=standing,
         runs=views,
-        ladder=None if climbed is None else ladder.of(climbed),
+        ladder=None if climbed is None else ladder_section.of(climbed),
         ladder_run=next((view for view in views if view.entry.run is climbed), None),
-        shown=panels.of_runs(lanes),
+        shown=image_panels.of_runs(lanes),
         scores=sections.scores(lanes),
-        losses=[chart for fixture, found in trained.items() if (chart := measures.losses(fixture, found))],
+        losses=[chart for fixture, found in trained.items() if (chart := metric_sections.losses(fixture, found))],
         costs=[chart for chart in costs if chart is not None],
-        benchmarks=[made for run in runs if (made := measures.benchmarks(run)).rows],
+        benchmarks=[made for run in runs if (made := metric_sections.benchmarks(run)).rows],
         regressions=[
             made for run in runs for made in (regressions.against(run), regressions.self_test(run)) if made.rows
         ],
@@ -110,14 +110,17 @@ def make(
         endings=[
             table
             for run in runs
-            for table in (measures.own_table(run, "endings.json", KILLED), measures.stopped(run, "endings"))
+            for table in (
+                metric_sections.own_table(run, "endings.json", KILLED),
+                metric_sections.stopped(run, "endings"),
+            )
             if table is not None
         ],
-        faults=measures.faults(),
+        faults=metric_sections.faults(),
         mutation=[
             made
             for run in runs
-            for made in (measures.mutation(run), measures.stopped(run, "mutation"))
+            for made in (metric_sections.mutation(run), metric_sections.stopped(run, "mutation"))
             if made is not None and made.rows
         ],
         known=sections.known(runs),

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from harness.report.gather import Run
+from harness.report.load_runs import Run
 from harness.report.model import Cell, Cells, Table
 from harness.report.values import NONE, figure, finite, mapping, objects, text
 

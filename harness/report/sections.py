@@ -1,20 +1,20 @@
 """
 What each run has to show, as tables: scores, tests, problems, cleanliness, origin, commands to repeat.
 
-The tables of fixtures and tests are those of `harness.summary`, so that a page says the same as a terminal.
+The tables of fixtures and tests are those of `harness.runs.summary`, so that a page says the same as a terminal.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness import judgement
-from harness.outcome import COLUMNS
-from harness.report.gather import Run
+from harness.record import verdict as log_verdict
+from harness.record.outcome import COLUMNS
+from harness.record.state import GREEN
+from harness.report.load_runs import Run
 from harness.report.model import Cell, Cells, Table, toned
-from harness.report.standing import Entry
+from harness.report.overall_status import Entry
 from harness.report.values import NONE, count, figure, first_line, mapping, objects, seconds, text
-from harness.story import GREEN
 
 ROWS = 60
 """Rows of a table; `verdict.json` has them all."""
@@ -201,7 +201,7 @@ def known(runs: Sequence[Run]) -> Table:
         expected = (item for item in run.told.tests.values() if item.outcome == "xfailed")
         rows += [(run.name, _code(item.test), first_line(item.message) or "expected") for item in expected]
         lived = (rung for rung, outcome in run.told.rungs.items() if outcome == "known failure")
-        rows += [(run.name, _code(rung), "listed in harness/parity/rungs.py") for rung in lived]
+        rows += [(run.name, _code(rung), "listed in harness/parity/compare/rungs.py") for rung in lived]
     return _bounded("Failures that are known and lived with", ("run", "what", "why"), rows)
 
 
@@ -212,7 +212,7 @@ def silent(entries: Sequence[Entry]) -> Table:
         run = entry.run
         rows += [
             (run.name, _code(item.name or item.kind), Cell(text=item.why, tone="fail"))
-            for item in judgement.grouped(run.told, run.judged.silent)
+            for item in log_verdict.grouped(run.told, run.judged.silent)
         ]
         skipped = (item for item in run.told.tests.values() if item.outcome == "skipped")
         rows += [(run.name, _code(item.test), first_line(item.message) or "skipped") for item in skipped]

@@ -8,8 +8,8 @@ command. That holds for a run that was killed, too, whose `history.csv` is gone 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.events import Row
-from harness.report.gather import Run
+from harness.record.log import Row
+from harness.report.load_runs import Run
 from harness.report.values import finite, text
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.report import gather, standing
-from harness.report.standing import Standing
+from harness.report import load_runs, overall_status
+from harness.report.overall_status import Standing
 from ptycho import packages
 from ptycho.errors import InfrastructureError, UsageError
-from ptycho.output import write_text
+from ptycho.files import write_text
 
 FOLDER, FILE = "report", "index.html"
 SWEEP = "`python -m harness clean` removes what is left"
@@ -82,12 +82,12 @@ def write(folders: Sequence[Path], *, root: Path, out: Path | None = None) -> Ma
         from harness.report import page
     except ImportError as error:  # of a bare runner: only the page needs Jinja
         raise InfrastructureError(f"the page cannot be drawn: {packages.explain(error) or error}") from error
-    runs = [gather.load(folder) for folder in folders] if folders else gather.newest(root)
+    runs = [load_runs.load(folder) for folder in folders] if folders else load_runs.newest(root)
     if not runs:
         raise UsageError(f"no run in {root}/runs; make one, for example with: nox -s torch_integration")
-    running = [] if folders else [path.name for path in gather.under_way(root)]
-    unbegun = [] if folders else [path.name for path in gather.unbegun(root)]
-    judged = standing.judge(runs, chosen=bool(folders))
+    running = [] if folders else [path.name for path in load_runs.under_way(root)]
+    unbegun = [] if folders else [path.name for path in load_runs.unbegun(root)]
+    judged = overall_status.judge(runs, chosen=bool(folders))
     # Figures of other runs have no place in the report of one.
     shown = page.make(judged, root=None if folders else root, running=running, unbegun=unbegun)
     path = out or (folders[0] if len(folders) == 1 else root) / FOLDER / FILE

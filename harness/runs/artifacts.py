@@ -11,10 +11,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness import events, expectations, judgement, junit, story, summary
-from harness.judgement import Judgement
-from harness.run_files import replacing
-from harness.story import Story
+from harness.files.run_files import replacing
+from harness.record import log, required, state
+from harness.record import verdict as log_verdict
+from harness.record.state import Story
+from harness.record.verdict import Judgement
+from harness.runs import junit, summary
 from ptycho.errors import InfrastructureError, UsageError
 
 LOG = "events.ndjson"
@@ -31,8 +33,8 @@ def reports(content: bytes) -> tuple[dict[str, bytes], Story, Judgement]:
     Returns:
         File name to bytes, what the log tells, and what it amounts to.
     """
-    told = story.tell(events.parse(content))
-    judged = judgement.judge(told)
+    told = state.tell(log.parse(content))
+    judged = log_verdict.judge(told)
     made = {
         "junit.xml": junit.document(told, judged),
         "verdict.json": _bytes(json.dumps(verdict(told, judged), indent=1) + "\n"),
@@ -80,7 +82,7 @@ def verdict(told: Story, judged: Judgement) -> dict[str, Any]:
     }
 
 
-def _own(row: events.Row) -> dict[str, Any]:
+def _own(row: log.Row) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key not in ("event", "utc", "monotonic_s", "pid", "fixture")}
 
 
@@ -122,7 +124,7 @@ def main(folder: Path, *, manifest: Path | None = None, as_json: bool = False) -
         UsageError: there is no log, or a manifest was asked of a run that did not pass.
     """
     judged = write(folder)
-    told = story.tell(events.parse((folder / LOG).read_bytes()))
+    told = state.tell(log.parse((folder / LOG).read_bytes()))
     print(json.dumps(verdict(told, judged), indent=1) if as_json else summary.text(told, judged).rstrip("\n"))
     _write_page(folder)
     if manifest is not None:
@@ -133,10 +135,10 @@ def main(folder: Path, *, manifest: Path | None = None, as_json: bool = False) -
 
 def _write_page(folder: Path) -> None:
     """The HTML report; without its packages, which the reports of a log do not need, it is said and not made."""
-    from harness.report import command
+    from harness.report import write as report_writer
 
     try:
-        command.write([folder], root=folder)
+        report_writer.write([folder], root=folder)
     except InfrastructureError as error:
         print(f"report/index.html was not made: {error}", file=sys.stderr)
 
@@ -153,4 +155,4 @@ def _write_manifest(told: Story, judged: Judgement, manifest: Path) -> None:
     reasons = {name: result.message for name, result in told.tests.items() if result.outcome == "skipped"}
     manifest.parent.mkdir(parents=True, exist_ok=True)
     with replacing(manifest) as file:
-        file.write(expectations.dump(told.reported, reasons).encode())
+        file.write(required.dump(told.reported, reasons).encode())

@@ -16,16 +16,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import exclusive, processes, retention, runroot
-from harness.removal import remove_tree
-from harness.retention import Policy
+from harness.record import directory
+from harness.runs import retention
+from harness.runs.retention import Policy
+from harness.system import filelock, identity
+from harness.system.rmtree import remove_tree
 from ptycho.errors import PtychoError, UsageError
 from ptycho.verdict import Verdict
 
 GRACE_S = 3.0
 LOCK = "clean.lock"
 ENVIRONMENTS = "environments"
-"""Where targets' own environments lie in a workspace's folder (`harness.target_environment`)."""
+"""Where targets' own environments lie in a workspace's folder (`harness.targets.environment`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class Remains:
         empty: whether it was killed before its first event and keeps nothing.
     """
 
-    run: runroot.RunRoot
+    run: directory.RunRoot
     processes: tuple[str, ...] = ()
     scratch: bool = False
     unreported: bool = False
@@ -62,7 +64,7 @@ class Remains:
 def survey(root: Path) -> list[Remains]:
     """Dead runs that left scratch, processes, a log without reports, or nothing at all, oldest first."""
     found = []
-    dead = [run for run in runroot.find(root) if not run.alive]
+    dead = [run for run in directory.find(root) if not run.alive]
     alive = _living() if dead else {}
     for run in dead:
         remains = Remains(
@@ -84,9 +86,9 @@ def _living() -> Mapping[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            for token in process.environ().get(processes.TOKEN_VARIABLE, "").split(":"):
+            for token in process.environ().get(identity.TOKEN_VARIABLE, "").split(":"):
                 if token and process.pid != os.getpid():
-                    found[token] = (*found.get(token, ()), processes.describe(process))
+                    found[token] = (*found.get(token, ()), identity.describe(process))
     return found
 
 
@@ -108,29 +110,29 @@ def sweep(
         InfrastructureError: another sweep does not come to its end.
         KeyboardInterrupt: `hurry` said so while another sweep was at work.
     """
-    if not survey(root) and not runroot.abandoned(root):
+    if not survey(root) and not directory.abandoned(root):
         return [], []
-    with exclusive.held(root.absolute() / LOCK, "sweep up after dead runs", hurry=hurry):
+    with filelock.held(root.absolute() / LOCK, "sweep up after dead runs", hurry=hurry):
         swept = survey(root)
         refused: list[str] = []
         for remains in swept:
             token = remains.run.token
-            processes.end(lambda token=token: processes.with_token(token), grace_s=GRACE_S, hurry=hurry)  # type: ignore[misc]
+            identity.end(lambda token=token: identity.with_token(token), grace_s=GRACE_S, hurry=hurry)  # type: ignore[misc]
             if remains.unreported:
                 _report(remains.run, say or _say_aside, refused)
             # Nothing is known of an empty run and nothing can be reported: it goes as a whole.
             refused += remains.run.remove() if remains.empty else remains.run.remove_scratch()
-        for path in runroot.abandoned(root):
+        for path in directory.abandoned(root):
             refused += remove_tree(path)
     return swept, refused
 
 
-def _report(run: runroot.RunRoot, say: Callable[[str], None], refused: list[str]) -> None:
+def _report(run: directory.RunRoot, say: Callable[[str], None], refused: list[str]) -> None:
     """What the dead run's log amounts to. Nobody writes to it any more: its processes are gone."""
-    from harness import rebuild
+    from harness.runs import artifacts
 
     try:
-        judged = rebuild.write(run.path)
+        judged = artifacts.write(run.path)
     except PtychoError as error:
         refused.append(f"{run.path}: no reports: {error}")
     else:
@@ -179,8 +181,8 @@ def main(
         The exit code.
     """
     say = _Speaker(as_json=as_json)
-    found, abandoned, nameless = survey(root), runroot.abandoned(root), runroot.without_record(root)
-    for run in runroot.find(root):
+    found, abandoned, nameless = survey(root), directory.abandoned(root), directory.without_record(root)
+    for run in directory.find(root):
         if run.elsewhere:
             sentence = f"a run of the host {run.elsewhere}, and whether it is alive cannot be seen from here"
             say("elsewhere", f"{run.path}: {sentence}: not touched; run `clean` there")
@@ -218,7 +220,7 @@ def main(
 def _announce(root: Path, say: _Speaker, *, everything: bool, policy: Policy) -> None:
     """Say what finished runs and environments would be removed."""
     if everything:
-        for run in retention.removable(runroot.find(root)):
+        for run in retention.removable(directory.find(root)):
             say("removable", run.path, "{}: finished run")
         for path in _environments(root):
             say("removable", path, "{}: environment of a target")
@@ -235,11 +237,11 @@ def _environments(root: Path) -> list[Path]:
 def _remove_everything(root: Path, refused: list[str]) -> list[str]:
     """Remove every run that has ended and, where no run is alive that may use one, the environments of targets."""
     removed = []
-    for run in retention.removable(runroot.find(root)):
+    for run in retention.removable(directory.find(root)):
         said = run.remove()
         refused += said
         removed += [] if said else [f"run {run.path.name}"]
-    used = any(run.alive for run in runroot.find(root))
+    used = any(run.alive for run in directory.find(root))
     for path in _environments(root):
         if used:
             refused.append(f"{path}: a living run may use it")
@@ -248,7 +250,7 @@ def _remove_everything(root: Path, refused: list[str]) -> list[str]:
         else:
             try:
                 # The maker of an environment holds this lock. The file stays: others may be waiting for it.
-                with exclusive.held(path.with_name(f"{path.name}.lock"), f"remove {path.name}", timeout_s=0):
+                with filelock.held(path.with_name(f"{path.name}.lock"), f"remove {path.name}", timeout_s=0):
                     said = remove_tree(path)
             except PtychoError as error:
                 said = [f"{path}: {error}"]
@@ -265,7 +267,7 @@ def _say_aside(text: str) -> None:
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", epilog: str) -> None:
     """Declare the command."""
     parser = subparsers.add_parser("clean", help="sweep up after runs that were killed", epilog=epilog)
-    parser.add_argument("--root", type=Path, default=runroot.DEFAULT_ROOT, help="folder for runs (default: .harness)")
+    parser.add_argument("--root", type=Path, default=directory.DEFAULT_ROOT, help="folder for runs (default: .harness)")
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if there is something to sweep")
     parser.add_argument("--dry-run", action="store_true", help="change nothing; say what would be done")
     parser.add_argument("--all", action="store_true", help="also remove what finished runs keep, and environments")

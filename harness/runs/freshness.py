@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import events, expectations, judgement, origin, runroot, story
-from harness.story import Story
+from harness.record import directory, log, provenance, required, state
+from harness.record import verdict as log_verdict
+from harness.record.state import Story
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -64,10 +65,10 @@ class LaneVerdict:
 def stale(told: Story) -> list[str]:
     """How a run's origin differs from the present state of the same checkout, locks and files."""
     found = dict(told.origin)
-    missing = [key for key in origin.KEYS if key not in found]
+    missing = [key for key in provenance.KEYS if key not in found]
     if missing:
         return [f"the outcome does not say what it belongs to: its origin lacks {', '.join(missing)}"]
-    return origin.stale(found, origin.again(found))
+    return provenance.stale(found, provenance.again(found))
 
 
 def judge(root: Path, lanes: Sequence[str]) -> list[LaneVerdict]:
@@ -83,9 +84,9 @@ def judge(root: Path, lanes: Sequence[str]) -> list[LaneVerdict]:
     """
     newest: dict[str, tuple[Path, Story]] = {}
     unasked = [kind for kind in UNASKED if kind not in lanes]
-    for run in runroot.find(root):
+    for run in directory.find(root):
         if run.has_begun:
-            told = story.tell(events.parse(run.events.read_bytes()))
+            told = state.tell(log.parse(run.events.read_bytes()))
             for lane in (*lanes, *unasked):
                 # Runs come in the order in which they were begun, whatever the clock said then.
                 if _is_of(told, lane):
@@ -107,14 +108,14 @@ def _absent(lane: str, root: Path) -> LaneVerdict:
 
 
 def _judged(lane: str, run: Path, told: Story, *, asked: bool = True) -> LaneVerdict:
-    judged = judgement.judge(told)
+    judged = log_verdict.judge(told)
     reasons = [f"{problem.verdict.label}: {problem.message}" for problem in judged.problems]
     verdict = judged.verdict
     gaps = [f"stale outcome: {sentence}" for sentence in stale(told)]
-    gaps += expectations.parts(told.expected, told.tests, told.deselected)
+    gaps += required.parts(told.expected, told.tests, told.deselected)
     if gaps:
         verdict = Verdict.worst([verdict, Verdict.FAIL])
-    elif doubts := origin.unknown(dict(told.origin)):
+    elif doubts := provenance.unknown(dict(told.origin)):
         verdict, gaps = Verdict.worst([verdict, Verdict.INFRA]), doubts
     return LaneVerdict(lane=lane, verdict=verdict, run=run, reasons=(*reasons, *gaps), asked=asked)
 

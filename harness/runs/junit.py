@@ -9,10 +9,10 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 
-from harness import rung_results
-from harness.judgement import Judgement
-from harness.rung_results import NOT_REACHED, STANDING
-from harness.story import Story, TestResult
+from harness.record import rung_results
+from harness.record.rung_results import NOT_REACHED, STANDING
+from harness.record.state import Story, TestResult
+from harness.record.verdict import Judgement
 from ptycho.verdict import Verdict
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

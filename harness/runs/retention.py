@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import runroot
-from harness.runroot import RunRoot
+from harness.record import directory
+from harness.record.directory import RunRoot
 
 REPORT = "verdict.json"
 
@@ -79,7 +79,7 @@ def size(folder: Path | str) -> int:
 def removable(runs: Iterable[RunRoot]) -> Iterator[RunRoot]:
     """The runs that have ended, and did so before any living run began."""
     every = [(run, run.alive) for run in runs]
-    since = min((_changed(run.path / runroot.MARKER) for run, alive in every if alive), default=None)
+    since = min((_changed(run.path / directory.MARKER) for run, alive in every if alive), default=None)
     for run, alive in every:
         if not alive and (since is None or _changed(run.events) < since):
             yield run
@@ -106,7 +106,7 @@ def surplus(root: Path, policy: Policy) -> list[Weighed]:
     First those that passed and are not among the last; then, as long as the rest is too large, the oldest that
     passed, and after all of those the oldest of the others. Living runs count among the last and are never listed.
     """
-    every = list(runroot.find(root))
+    every = list(directory.find(root))
     last = {run.path for run in every[-max(policy.runs, 1) :]}
     weighed = list(weigh(every))
     going = [item for item in weighed if not item.failed and item.run.path not in last]
@@ -148,7 +148,7 @@ def tidy(own: Path, policy: Policy | None = None) -> list[str]:
     Returns:
         What was removed and what could not be, a sentence each.
     """
-    if runroot.load(own) is None:
+    if directory.load(own) is None:
         return []  # a log that lies elsewhere: there is no workspace to keep within limits
     removed, refused = apply(own.absolute().parents[1], policy or Policy())
     return [f"removed the run {item}" for item in removed] + [f"could not remove {sentence}" for sentence in refused]

@@ -10,12 +10,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from harness import judgement, rebuild, report_commands, retention, run_files
-from harness.events import EventLog
-from harness.expectations import Expected
-from harness.grammar import SCHEMA
-from harness.origin import Origin
-from harness.runroot import RunRoot
+from harness.cli import report
+from harness.files import run_files
+from harness.record import verdict as log_verdict
+from harness.record.directory import RunRoot
+from harness.record.log import EventLog
+from harness.record.provenance import Origin
+from harness.record.required import Expected
+from harness.record.schema import SCHEMA
+from harness.runs import artifacts, retention
 from ptycho.errors import InfrastructureError, PtychoError
 from ptycho.verdict import Verdict
 
@@ -97,7 +100,7 @@ def logged(
         if raised is not None:
             # The exit code is what the log amounts to: a rung that had failed is not excused by what died after it.
             raised.verdict = amounts_to
-            print(report_commands.how_to_see(kept.path), file=sys.stderr, flush=True)
+            print(report.how_to_see(kept.path), file=sys.stderr, flush=True)
     if amounts_to is not ended.verdict:
         told, found = ended.verdict.label, amounts_to.label
         refusal = PtychoError(f"the figures say {told}, but the log amounts to {found}: {kept.path / 'verdict.json'}")
@@ -120,7 +123,7 @@ def end(events: EventLog, verdict: Verdict, blame: Blame | None = None) -> Verdi
         stopped.
     """
     tell = blame or (lambda grave, message: events.write("problem", verdict=grave.label, message=message))
-    added, judged = judgement.closing(events.path, verdict)
+    added, judged = log_verdict.closing(events.path, verdict)
     for found in added:
         tell(found.verdict, found.message)
     verdict = judged.verdict
@@ -132,11 +135,11 @@ def end(events: EventLog, verdict: Verdict, blame: Blame | None = None) -> Verdi
     events.write("run.end", verdict=verdict.label)
     events.close()
     try:
-        amounts_to = rebuild.write(events.path.parent).verdict
+        amounts_to = artifacts.write(events.path.parent).verdict
         message = f"the event log amounts to {amounts_to.label}: see verdict.json"
     except InfrastructureError as error:
         # The log has everything: they can be made again where there is space.
         amounts_to, message = error.verdict, f"the reports could not be written: {error}"
     if amounts_to is not verdict and blame is not None:
         blame(amounts_to, message)
-    return judgement.gravest([verdict, amounts_to], failed=judged.failed)
+    return log_verdict.gravest([verdict, amounts_to], failed=judged.failed)

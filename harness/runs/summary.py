@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness import judgement, rung_results, tables
-from harness.judgement import Judgement
-from harness.outcome import COLUMNS
-from harness.rung_results import STANDING
-from harness.story import GREEN, Story
+from harness.record import rung_results, verdict
+from harness.record.outcome import COLUMNS
+from harness.record.rung_results import STANDING
+from harness.record.state import GREEN, Story
+from harness.record.verdict import Judgement
+from harness.system import tables
 
 LARGEST = 1_000_000
 """Bytes of a summary, below the 1 MiB that job pages take."""
@@ -53,7 +54,7 @@ def sections(told: Story, judged: Judgement) -> list[Section]:
     unknown = [f"{name} ({count}), kept in the log" for name, count in told.checked.unknown.items()]
     made = [
         _list("Problems", problems),
-        _list("Did not report", [str(found) for found in judgement.grouped(told, judged.silent)]),
+        _list("Did not report", [str(found) for found in verdict.grouped(told, judged.silent)]),
         _list("Under way when the log ends", under_way),
         _table("Fixtures", _fixtures(told)),
         _list("Tests", _tests(told)),
@@ -127,7 +128,7 @@ def _tests(told: Story) -> list[str]:
 
 
 def _function(test: str) -> str:
-    from harness.expectations import function_of
+    from harness.record.required import function_of
 
     return function_of(test)
 

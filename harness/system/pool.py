@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from harness.interruption import Interruption
+from harness.system.signals import Interruption
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")

@@ -9,12 +9,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import child, job, runroot, target_help, target_presence, target_program, targets
-from harness.interruption import Interruption
-from harness.target_lines import Lines
-from harness.target_parts import BareCommand, Command
-from harness.target_program import Program
-from harness.targets import Target
+from harness.files.toml_lines import Lines
+from harness.lanes.checks import attempt
+from harness.process import supervise
+from harness.record import directory
+from harness.system.signals import Interruption
+from harness.targets import argv as target_argv
+from harness.targets import help_text, loader, preflight
+from harness.targets.argv import Program
+from harness.targets.loader import Target
+from harness.targets.model import BareCommand, Command
 from ptycho.verdict import Verdict
 
 Place = tuple[str | int, ...]
@@ -61,7 +65,7 @@ def wanted_options(target: Target, name: str, program: Program) -> dict[str, Pla
     found: dict[str, Place] = {option: (*name.split("."), "argv") for option in program.options}
     for command, place, arguments in extra_arguments(target):
         if command == name:
-            found |= {option: place for option in target_program.option_names(arguments) if option not in found}
+            found |= {option: place for option in target_argv.option_names(arguments) if option not in found}
     return found
 
 
@@ -77,7 +81,7 @@ def compare(text: str, given: Mapping[str, Place], lines: Lines) -> list[str]:
     Returns:
         One sentence a problem, with its line.
     """
-    known = target_program.offered(text)
+    known = target_argv.offered(text)
     problems = []
     for option, place in given.items():
         if option not in known:
@@ -87,17 +91,17 @@ def compare(text: str, given: Mapping[str, Place], lines: Lines) -> list[str]:
     first: Place = next(iter(given.values()), ())
     problems += [
         f"line {lines.of(first)}: the command requires {max(names, key=len)}, which argv lacks; add it with its value"
-        for names in (target_program.aliases(text, option) for option in target_program.needed(text))
+        for names in (target_argv.aliases(text, option) for option in target_argv.needed(text))
         if not names & given.keys()
     ]
     return problems
 
 
-def _judge(name: str, asked: str, finished: child.Finished, given: Mapping[str, Place], lines: Lines) -> Checked:
+def _judge(name: str, asked: str, finished: supervise.Finished, given: Mapping[str, Place], lines: Lines) -> Checked:
     text = finished.log.read_text(encoding="utf-8", errors="replace")
     verdict, problems = Verdict.PASS, list[str]()
     if finished.stop is not None or finished.timed_out:
-        verdict, problems = job.verdict_of(finished), [job.complaint("--help", finished, target_help.HELP_S)]
+        verdict, problems = attempt.verdict_of(finished), [attempt.complaint("--help", finished, help_text.HELP_S)]
     elif finished.returncode != 0 and "No module named" in text:
         verdict, problems = Verdict.INFRA, [f"a module is missing in the environment: {finished.tail(1)}"]
     elif finished.returncode != 0:
@@ -113,15 +117,15 @@ def run(target: Target, root: Path, interruption: Interruption) -> list[Checked]
     Ask every command of a target for its help.
 
     Args:
-        target: with its interpreter settled; what it names is there (`target_presence.require`).
+        target: with its interpreter settled; what it names is there (`preflight.require`).
         root: the workspace's folder for runs; an answer is kept in a folder there only if a problem names it.
         interruption: asked while waiting.
     """
     text = target.file.read_text(encoding="utf-8")
     lines = Lines(text)
     found = []
-    with target_help.answers(root) as (kept, keep):
-        for name, command in target_presence.commands(target).items():
+    with help_text.answers(root) as (kept, keep):
+        for name, command in preflight.commands(target).items():
             found.append(_check(target, name, command, lines, kept, interruption))
         keep(any(str(kept.logs) in sentence for row in found for sentence in row.problems))
     return found
@@ -132,18 +136,18 @@ def _check(
     name: str,
     command: BareCommand | Command,
     lines: Lines,
-    kept: runroot.RunRoot,
+    kept: directory.RunRoot,
     interruption: Interruption,
 ) -> Checked:
-    program = target_program.parse(command.argv)
+    program = target_argv.parse(command.argv)
     given = wanted_options(target, name, program)
     if program.inline or name in _WITHOUT_HELP:
         return Checked(command=name, asked="not run: it is a text of its own", options=0, verdict=Verdict.PASS)
     if not given:
         return Checked(command=name, asked="not run: it is given no options", options=0, verdict=Verdict.PASS)
     values = {"python": target.interpreter, "root": target.root, "cache": "{cache}"}
-    finished = target_help.ask(
-        argv := targets.fill(program.argv, values),
+    finished = help_text.ask(
+        argv := loader.fill(program.argv, values),
         name,
         import_root=target.root,
         variables={key: text.format(**values) for key, text in target.environment.items()},

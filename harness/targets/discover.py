@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.target_program import Option
+from harness.targets.argv import Option
 
 SKIPPED = frozenset(
     {"build", "dist", "node_modules", "archive", "notebooks", "tests", "test", "docs", "examples", "site-packages"}

@@ -24,12 +24,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from harness import child, install, job
-from harness.interruption import Interruption
-from harness.processes import TOKEN_VARIABLE
-from harness.removal import remove_tree
-from harness.target_parts import Install
-from harness.targets import Target
+from harness.lanes.checks import attempt
+from harness.process import supervise
+from harness.system.identity import TOKEN_VARIABLE
+from harness.system.rmtree import remove_tree
+from harness.system.signals import Interruption
+from harness.targets import install
+from harness.targets.loader import Target
+from harness.targets.model import Install
 from ptycho.errors import InfrastructureError, UsageError
 from ptycho.verdict import Verdict
 
@@ -181,7 +183,7 @@ def _make(target: Target, given: Install, folder: Path, base: str, interruption:
     env = install.surroundings() | {TOKEN_VARIABLE: token}
     single, files = requirements(target, given)
     for number, argv in enumerate(steps(folder, base, given, single, files, uv)):
-        finished = child.run(
+        finished = supervise.run(
             argv,
             env=env,
             cwd=folder.parent,
@@ -190,9 +192,9 @@ def _make(target: Target, given: Install, folder: Path, base: str, interruption:
             token=token,
             interruption=interruption,
         )
-        if job.verdict_of(finished) is not Verdict.PASS:
+        if attempt.verdict_of(finished) is not Verdict.PASS:
             what = f"target {target.file}: {' '.join(argv[:3])} …"
-            raise InfrastructureError(job.complaint(what, finished, given.timeout_s))
+            raise InfrastructureError(attempt.complaint(what, finished, given.timeout_s))
     return "uv" if uv else "pip"
 
 

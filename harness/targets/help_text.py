@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness import child, environment, runroot
-from harness.environment import Cell
-from harness.interruption import Interruption
-from harness.runroot import RunRoot
+from harness.isolation import sandbox
+from harness.isolation.sandbox import Cell
+from harness.process import supervise
+from harness.record import directory
+from harness.record.directory import RunRoot
+from harness.system.signals import Interruption
 
 HELP_S = 180.0
 """A framework may take a minute to import on a busy machine."""
@@ -22,7 +24,7 @@ def answers(root: Path) -> Iterator[tuple[RunRoot, Callable[[bool], None]]]:
     Yields:
         The folder, and what is told whether to keep the answers, because a reader is sent there.
     """
-    kept, wanted = runroot.create(root), [False]
+    kept, wanted = directory.create(root), [False]
     try:
         yield kept, wanted.append
     finally:
@@ -38,7 +40,7 @@ def ask(
     variables: Mapping[str, str],
     kept: RunRoot,
     interruption: Interruption,
-) -> child.Finished:
+) -> supervise.Finished:
     """
     Run a program with `--help`.
 
@@ -53,9 +55,9 @@ def ask(
     cell = Cell(path=kept.scratch / label).make()
     # Wide, so that no help text is cut off in the middle of a name.
     extra = {"COLUMNS": "200"} | {name: text.replace("{cache}", str(cell.cache)) for name, text in variables.items()}
-    return child.run(
+    return supervise.run(
         [*(word.replace("{cache}", str(cell.cache)) for word in program), "--help"],
-        env=environment.build(
+        env=sandbox.build(
             cell,
             token=kept.token,
             scratch=kept.scratch,

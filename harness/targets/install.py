@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PASS, INFRA, USAGE = 0, 13, 2  # of ptycho.verdict, which a script run by path cannot import
-REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
+REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements"
 STAMP = ".ptycho-lock"
 CPU_BUILD_LANES = ("torch-cpu",)
 """Lanes whose torch must be the build without CUDA."""

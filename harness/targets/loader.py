@@ -3,7 +3,7 @@ A target: a pipeline that the harness can drive, described by a TOML file and by
 
 The backends of this repository are described by the same kind of file as anybody's checkout; no code here or elsewhere
 in the harness knows their names. Everything wrong with a file is collected and reported at once, with the line. What
-a file may say is `harness.target_parts`.
+a file may say is `harness.targets.model`.
 """
 
 import os
@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness import environment, toml_model
-from harness.supervision.limits import Limits
-from harness.target_parts import BareCommand, Checks, Command, Export, Install, Pictures, Probe, TargetFile
+from harness.files import toml_model
+from harness.isolation import sandbox
+from harness.process.limits import Limits
+from harness.targets.model import BareCommand, Checks, Command, Export, Install, Pictures, Probe, TargetFile
 from ptycho.errors import UsageError
 
-BUILT_IN = Path(__file__).parent / "targets"
+BUILT_IN = Path(__file__).parent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class Target:
         framework: what its environment is built for; shown, never interpreted.
         file: the file that describes it.
         root: folder from which its packages are imported, and against which its paths are read.
-        interpreter: what `{python}` stands for, and what runs its suite; `target_environment.prepare` settles it.
+        interpreter: what `{python}` stands for, and what runs its suite; `environment.prepare` settles it.
         install: what its environment is made from, or None for the harness's own interpreter.
         train: trains; `{output}` gets weights and `summary`.
         infer: reconstructs from `{model}`.
@@ -112,7 +113,7 @@ def _expanded(source: toml_model.Source[TargetFile], table: str, key: str) -> Pa
         sentence = f"{table}.{key} = {given!r} names a variable that is not set; export it, or write the path"
         source.add((table, key), sentence)
         return None
-    return source.path.parent / environment.expanded(Path(text))
+    return source.path.parent / sandbox.expanded(Path(text))
 
 
 def _install(root: Path, python: Path | None, table: Install | None) -> Install | None:

@@ -12,10 +12,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.install import INFRA, PASS, find_uv
+from harness.targets.install import INFRA, PASS, find_uv
 from ptycho.command_line import Parser
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / "requirements"
 GROUPS = ("tests", "lint", "typecheck", "torch-cpu", "tf-cpu", "torch-gpu", "tf-gpu")
 """Dependency groups of `pyproject.toml` that have a lock of the same name."""

@@ -1,7 +1,7 @@
 """
 The tables of a target file as data: they are what a file may say, and what the harness works with.
 
-Apart from `harness.targets`, which reads them from a file, so that what only looks at a part need not know the reader.
+Apart from `loader`, which reads them from a file, so that what only looks at a part need not know the reader.
 A key is added here and nowhere else: its type, its default, and below it what it says.
 """
 
@@ -11,10 +11,10 @@ from typing import Any
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from harness import target_schema as kinds
-from harness.environment import is_reserved
-from harness.supervision.limits import Limits
-from harness.toml_model import TABLE, Problem, Versioned, Whole
+from harness.files.toml_model import TABLE, Problem, Versioned, Whole
+from harness.isolation.sandbox import is_reserved
+from harness.process.limits import Limits
+from harness.targets import schema as kinds
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
@@ -277,7 +277,7 @@ class TargetFile(Versioned):
     device_probe: BareCommand | None = None
     """exits with 0 only if a GPU computed; without it, --device cuda is refused"""
     probe: Probe | None = None
-    """answers requests of the parity ladder; see docs/probe-kit.md"""
+    """answers requests of the parity ladder; see docs/adapter-kit.md"""
     reconstruction: Reconstruction
     """what inference leaves, and how it is read: arrays, or two pictures, or arrays by an export"""
     summary: Summary | None = None

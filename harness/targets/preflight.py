@@ -9,9 +9,10 @@ import os
 import shutil
 from pathlib import Path
 
-from harness import environment, target_program
-from harness.target_parts import BareCommand, Command
-from harness.targets import Target
+from harness.isolation import sandbox
+from harness.targets import argv as target_argv
+from harness.targets.loader import Target
+from harness.targets.model import BareCommand, Command
 from ptycho.errors import InfrastructureError
 
 
@@ -42,7 +43,7 @@ def _has_module(root: Path, module: str) -> bool:
 
 def _missing(target: Target, name: str, command: BareCommand | Command) -> str | None:
     argv = [word.replace("{root}", str(target.root)) for word in command.argv]
-    program = target_program.parse(argv)
+    program = target_argv.parse(argv)
     if program.module and not _has_module(target.root, program.module):
         return f"{name}: there is no module {program.module} below {target.root}; mend argv or root"
     first = argv[0]
@@ -63,7 +64,7 @@ def problems(target: Target) -> list[str]:
     """Everything that a target names and that is not there."""
     found = []
     try:
-        environment.check_path(environment.OBSERVER, target.root)
+        sandbox.check_path(sandbox.OBSERVER, target.root)
     except InfrastructureError as error:
         found.append(str(error))
     python = target.install.python if target.install else None

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import json_schemas, target_help, target_program, target_source
-from harness.interruption import Interruption
-from harness.runroot import RunRoot
-from harness.target_program import Option
-from harness.target_schema import BLANK
-from harness.target_source import Script
+from harness.cli import json_schemas
+from harness.record.directory import RunRoot
+from harness.system.signals import Interruption
+from harness.targets import argv as target_argv
+from harness.targets import discover, help_text
+from harness.targets.argv import Option
+from harness.targets.discover import Script
+from harness.targets.schema import BLANK
 from ptycho.errors import UsageError
 
 MEANINGS = {
@@ -231,14 +233,14 @@ def describe(checkout: Path, *, python: str | None) -> list[Draft]:
     if not checkout.is_dir():
         raise UsageError(f"{checkout} is no folder; give the checkout that the target file is for")
     place = checkout.resolve()
-    found = target_source.scripts(place)
+    found = discover.scripts(place)
     pairs = _pairs(found)
     if not pairs:
         seen = ", ".join(script.path.as_posix() for script in found) or "none"
-        stems = ", ".join(f"{stem}.py" for stems in target_source.STEMS.values() for stem in stems)
+        stems = ", ".join(f"{stem}.py" for stems in discover.STEMS.values() for stem in stems)
         raise UsageError(
             f"{checkout} holds no training and inference that belong together; looked for {stems} with a "
-            f"__main__ guard, found: {seen}; copy a file of {Path(__file__).parent / 'targets'} and change it"
+            f"__main__ guard, found: {seen}; copy a file of {Path(__file__).parent} and change it"
         )
     return [Draft(checkout=place, train=train, infer=infer, python=python) for train, infer in pairs]
 
@@ -256,7 +258,7 @@ def asked(draft: Draft, kept: RunRoot, interruption: Interruption) -> Draft:
     for script in (draft.train, draft.infer):
         if not script.options:
             values = {"python": draft.python, "root": draft.checkout}
-            finished = target_help.ask(
+            finished = help_text.ask(
                 [word.format(**values) for word in _program(script)],
                 f"{draft.name}-{script.step}",
                 import_root=draft.checkout,
@@ -266,7 +268,7 @@ def asked(draft: Draft, kept: RunRoot, interruption: Interruption) -> Draft:
             )
             if finished.returncode == 0:
                 text = finished.log.read_text(encoding="utf-8", errors="replace")
-                script = replace(script, options=target_program.described(text))
+                script = replace(script, options=target_argv.described(text))
         scripts.append(script)
     train, infer = scripts
     return replace(draft, train=train, infer=infer)

@@ -1,7 +1,7 @@
 """
 What a value of a target file may be: types with their constraints, and the placeholders of arguments.
 
-The tables that are made of them are in `harness.target_parts`.
+The tables that are made of them are in `harness.targets.model`.
 """
 
 import string
@@ -11,13 +11,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, WithJsonSchema
 
-from harness import toml_model
-from harness.toml_model import Words, fault
+from harness.files import toml_model
+from harness.files.toml_model import Words, fault
 
 BLANK = "FILL IN"
 """What `target init` writes where it could not find out; a file that still holds it is refused."""
 
-KIT = Path(__file__).resolve().parent / "kit"
+KIT = Path(__file__).resolve().parents[1] / "kit"
 
 PLACEHOLDERS: Mapping[str, str] = {
     "python": "the target's interpreter",

@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import resident
-from ptycho.data import detector, masks, units
+from ptycho.data import detector, mapped_arrays, masks, units
+from ptycho.data.dataset import PATCH_SIDES
 from ptycho.data.scan import Scan
-from ptycho.dataset import PATCH_SIDES
 from ptycho.errors import UsageError
 
 Told = tuple[Scan, str]
@@ -63,11 +62,11 @@ def without_frames(scan: Scan, dropped: NDArray[np.intp], origin: str) -> Told:
 
 def taken(scan: Scan, order: NDArray[np.intp]) -> Scan:
     """Some frames, in some order, with everything that belongs to them."""
-    frames = resident.empty((len(order), *scan.frames.shape[1:]), np.float32)
+    frames = mapped_arrays.empty((len(order), *scan.frames.shape[1:]), np.float32)
     for start in range(0, len(order), _FRAMES_AT_ONCE):
         part = slice(start, start + _FRAMES_AT_ONCE)
         frames[part] = scan.frames[order[part]]
-        resident.release(frames)
+        mapped_arrays.release(frames)
     bad = scan.bad_pixels
     return replace(
         scan,
@@ -149,7 +148,7 @@ def binned(scan: Scan, factor: int) -> Told:
             f"--bin {factor}: frames are {height}×{width}; allowed: a factor of both, or crop or pad first"
         )
     low, wide = height // factor, width // factor
-    frames = resident.empty((m, low, wide), np.float32)
+    frames = mapped_arrays.empty((m, low, wide), np.float32)
     bad = scan.bad_pixels
     for start in range(0, m, _FRAMES_AT_ONCE):
         part = slice(start, start + _FRAMES_AT_ONCE)
@@ -158,7 +157,7 @@ def binned(scan: Scan, factor: int) -> Told:
             block = np.where(bad if bad.ndim == 2 else bad[part], 0, block)
         power = np.copysign(block**2, block).reshape(len(block), low, factor, wide, factor).sum(axis=(2, 4))
         frames[part] = np.copysign(np.sqrt(np.abs(power)), power)
-        resident.release(frames)
+        mapped_arrays.release(frames)
     if bad is not None:
         bad = np.asarray(bad.reshape(*bad.shape[:-2], low, factor, wide, factor).any(axis=(-3, -1)))
     # DC lies at the edge of its bin and not in its middle: a ramp on the probe moves the far field by as much.
@@ -188,11 +187,11 @@ def fitted(scan: Scan, side: int | None) -> Told:
         raise UsageError(f"--side {wanted}; allowed: {', '.join(map(str, PATCH_SIDES))}")
     if (height, width) == (wanted, wanted):
         return scan, f"frames are {wanted}×{wanted} already"
-    frames = resident.empty((m, wanted, wanted), np.float32)
+    frames = mapped_arrays.empty((m, wanted, wanted), np.float32)
     for start in range(0, m, _FRAMES_AT_ONCE):
         part = slice(start, start + _FRAMES_AT_ONCE)
         frames[part] = _middle(scan.frames[part], wanted, wanted)
-        resident.release(frames)
+        mapped_arrays.release(frames)
     bad = scan.bad_pixels
     if bad is not None:
         bad = _middle(bad, wanted, wanted)

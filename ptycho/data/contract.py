@@ -2,7 +2,7 @@
 DATA-001: from an NPZ file to a frozen, canonical `Dataset`, or to one error that lists every violation.
 
 Three stages, each only reached when the one before found nothing: zip directory and headers (`preflight`), what the
-headers mean together (`reading`), and the values (here). The first two read no array, so that a wrong file is
+headers mean together (`layout`), and the values (here). The first two read no array, so that a wrong file is
 refused in milliseconds however large it is. Files are written by `npz_writer`, which `save` comes from.
 """
 
@@ -17,17 +17,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import npz_reader, preflight, reading, resident, values
-from ptycho.data import masks
+from ptycho.data import layout as file_layout
+from ptycho.data import mapped_arrays, masks, npz_reader, preflight, values
+from ptycho.data.dataset import Dataset, Source
 from ptycho.data.formats import preview, ptychodus, recognise
 from ptycho.data.formats.opened import Arrays
 from ptycho.data.formats.preview import Preview
-from ptycho.dataset import Dataset, Source
+from ptycho.data.layout import Reading
+from ptycho.data.npy_header import UNREADABLE, Member, why_unreadable
+from ptycho.data.npz_writer import save
+from ptycho.data.preflight import Limits, Members
 from ptycho.errors import ContractError, InfrastructureError
-from ptycho.npy_header import UNREADABLE, Member, why_unreadable
-from ptycho.npz_writer import save
-from ptycho.preflight import Limits, Members
-from ptycho.reading import Reading
 
 _ROWS = 256
 
@@ -113,7 +113,7 @@ def attempt(
     try:
         with zipfile.ZipFile(members.path) as archive:
             metadata = ptychodus.of_npz(members.table, _metadata(archive, members, violations))
-            found, problems = reading.decide(
+            found, problems = file_layout.decide(
                 members.table,
                 metadata,
                 layout=layout,
@@ -142,7 +142,7 @@ def _foreign(path: Path, *, mapping: Any = None, patterns: Any = None, product: 
             violations = [*opened.violations]
             if table:
                 violations += preflight.missing(list(table))
-            found, problems = reading.decide(table, opened.metadata, **options)
+            found, problems = file_layout.decide(table, opened.metadata, **options)
             violations += problems
             dataset, shown = None, preview.of(opened)
             if found is not None and not violations:
@@ -226,12 +226,12 @@ def _masked(frames: NDArray[np.float32], bad: NDArray[np.bool_]) -> NDArray[np.f
     if frames.flags.writeable:
         masks.apply(frames, bad)
     elif not masks.is_applied(frames, bad):
-        copied = resident.empty(frames.shape, np.float32)
+        copied = mapped_arrays.empty(frames.shape, np.float32)
         for start in range(0, len(frames), _ROWS):
             part = slice(start, start + _ROWS)
             copied[part] = frames[part]
-            resident.release(frames)
-            resident.release(copied)
+            mapped_arrays.release(frames)
+            mapped_arrays.release(copied)
         masks.apply(copied, bad)
         return copied
     return frames
@@ -246,7 +246,7 @@ def _canonical(archive: zipfile.ZipFile | Arrays, member: Member, found: Reading
             there = npz_reader.in_place(archive, member, path)
             if there is not None:
                 return there
-        frames = resident.empty((m, n, n), np.float32)
+        frames = mapped_arrays.empty((m, n, n), np.float32)
         view = frames if found.layout == "canonical" else frames.transpose(1, 2, 0)
         convert = values.amplitude_of_counts if found.measurement_domain == "counts" else None
         npz_reader.fill(archive, member, view, convert)
@@ -283,7 +283,7 @@ def _bad_pixels(archive: zipfile.ZipFile | Arrays, member: Member, found: Readin
             raise ValueError(f"it holds {block.min()} to {block.max()}; allowed: 0, and 1 where a pixel is bad")
         return np.asarray(block != 0)
 
-    bad = resident.empty((n, n) if len(member.shape) == 2 else (found.n_patterns, n, n), np.bool_)
+    bad = mapped_arrays.empty((n, n) if len(member.shape) == 2 else (found.n_patterns, n, n), np.bool_)
     legacy = found.layout == "legacy" and bad.ndim == 3
     npz_reader.fill(archive, member, bad.transpose(1, 2, 0) if legacy else bad, binary)
     return bad

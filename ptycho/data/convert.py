@@ -16,11 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import contract, values
-from ptycho.data import changes, detector, masks, scan
+from ptycho.data import changes, contract, detector, masks, scan, values
+from ptycho.data.dataset import PATCH_SIDES, Dataset
 from ptycho.data.formats import mapped, ptychodus, recognise
 from ptycho.data.scan import Scan
-from ptycho.dataset import PATCH_SIDES, Dataset
 from ptycho.errors import ContractError, UsageError
 
 CHANGES = (

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import physics, resident
-from ptycho.dataset import Dataset
+from ptycho.data import mapped_arrays
+from ptycho.data.dataset import Dataset
+from ptycho.physics import forward
 
 MARKS = {
     f"the largest {name}": float(np.float32(np.sqrt(float(np.iinfo(name).max))))
@@ -94,7 +95,7 @@ def find(dataset: Dataset) -> Flaws:
             suspects.append((part, bad))
             block = np.where(bad, 0, block)
         high[part] = block.max(axis=(1, 2))
-        resident.release(frames)
+        mapped_arrays.release(frames)
     broken = np.flatnonzero(damaged > side * side / 2)
     for part, bad in suspects:
         sound = damaged[part] <= side * side / 2
@@ -148,7 +149,7 @@ def _some(total: int) -> Indices:
 
 def _sample(dataset: Dataset) -> NDArray[np.float32]:
     some = _some(dataset.n_patterns)
-    return np.asarray(resident.rows(dataset.diffraction, some))
+    return np.asarray(mapped_arrays.rows(dataset.diffraction, some))
 
 
 def _stuck(dataset: Dataset, value: float) -> Mask:
@@ -169,7 +170,7 @@ def _hot(dataset: Dataset, marked: Mask) -> Mask:
         around = np.where(marked, 0, np.mean(np.maximum(sample, 0), axis=0, dtype=np.float64))
     empty = np.ones((1, dataset.side, dataset.side))
     probe = np.nan_to_num(dataset.probe)
-    expected = physics.amplitude(empty, probe)[0]
+    expected = forward.amplitude(empty, probe)[0]
     peaked = expected > _HOT / 2 * _brightest_neighbour(expected)
     total = float(np.sum(usual**2))
     if total == 0:
@@ -194,5 +195,5 @@ def _energies(dataset: Dataset, bad: Mask, broken: Indices) -> NDArray[np.float6
         if bad.any() or broken.size:
             block = np.where(bad | ~(block >= 0) | (block == np.inf), 0, block)
         energy[part] = np.einsum("mij,mij->m", block, block)
-        resident.release(dataset.diffraction)
+        mapped_arrays.release(dataset.diffraction)
     return energy

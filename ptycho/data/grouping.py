@@ -19,7 +19,7 @@ NEIGHBOURS = 4
 VALIDATION_FRACTION = 0.05
 
 _SUBSAMPLE, _MEMBERS, _SPLIT, _EPOCH = 0x47, 0x4D, 0x53, 0x45
-"""Tags that keep the generators apart; `ptycho.weights` has another."""
+"""Tags that keep the generators apart; `ptycho.physics.weights` has another."""
 
 Indices = NDArray[np.int64]
 

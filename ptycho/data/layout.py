@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ptycho.config import DOMAINS, LAYOUTS
-from ptycho.dataset import PATCH_SIDES
-from ptycho.npy_header import Member
+from ptycho.data.dataset import PATCH_SIDES
+from ptycho.data.npy_header import Member
 
 COORDINATES = ("xcoords", "ycoords", "xcoords_start", "ycoords_start")
 

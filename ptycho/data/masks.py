@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import physics, resident
+from ptycho.data import mapped_arrays
+from ptycho.physics import forward
 
 FEWEST_GOOD = 0.05
 """Share of good pixels below which a mask is taken for the other polarity."""
@@ -38,8 +39,8 @@ def apply(frames: NDArray[np.float32], bad: Mask) -> None:
             frames[part][:, bad] = 0
         else:
             np.copyto(frames[part], 0, where=bad[part])
-        resident.release(frames)
-        resident.release(bad)
+        mapped_arrays.release(frames)
+        mapped_arrays.release(bad)
 
 
 def is_applied(frames: NDArray[np.float32], bad: Mask) -> bool:
@@ -50,8 +51,8 @@ def is_applied(frames: NDArray[np.float32], bad: Mask) -> bool:
         # Comparing bytes would let −0 through; a NaN is not 0 either.
         if held.size and not (held == 0).all():
             return False
-        resident.release(frames)
-        resident.release(bad)
+        mapped_arrays.release(frames)
+        mapped_arrays.release(bad)
     return True
 
 
@@ -60,7 +61,7 @@ def good_pixels(bad: Mask, indices: NDArray[np.integer[Any]] | slice) -> Mask:
     if bad.ndim == 2:
         return ~bad
     good = ~bad[indices]
-    resident.release(bad)
+    mapped_arrays.release(bad)
     return np.asarray(good)
 
 
@@ -69,7 +70,7 @@ def good_share(bad: Mask) -> float:
     counted = 0
     for part in _parts(len(bad)):
         counted += int(np.count_nonzero(bad[part]))
-        resident.release(bad)
+        mapped_arrays.release(bad)
     return 1 - counted / bad.size
 
 
@@ -104,7 +105,7 @@ def _wholly_bad(bad: Mask) -> NDArray[np.intp]:
     whole = np.zeros(len(bad), bool)
     for part in _parts(len(bad)):
         whole[part] = bad[part].all(axis=(1, 2))
-        resident.release(bad)
+        mapped_arrays.release(bad)
     return np.flatnonzero(whole)
 
 
@@ -113,8 +114,8 @@ def _other_polarity(every: NDArray[np.float32], bad: Mask, probe: NDArray[np.com
     if share < FEWEST_GOOD:
         return f"leaves {share:.2%}, less than {FEWEST_GOOD:.0%}"
     some = np.unique(np.linspace(0, len(every) - 1, min(_SAMPLE, len(every))).astype(np.intp))
-    frames = resident.rows(every, some).astype(np.float64)
-    good = np.broadcast_to(~bad if bad.ndim == 2 else ~resident.rows(bad, some), frames.shape)
+    frames = mapped_arrays.rows(every, some).astype(np.float64)
+    good = np.broadcast_to(~bad if bad.ndim == 2 else ~mapped_arrays.rows(bad, some), frames.shape)
     frames = np.where(np.isfinite(frames) & (frames > 0), frames, 0)
     if share < 0.5 and len(some) > 1:
         moving = np.ptp(frames, axis=0) > 0
@@ -132,7 +133,7 @@ def _signal_taken_out(probe: NDArray[np.complex64], frames: NDArray[np.float64],
     """Where the probe alone sends most of its light to bad pixels, and they hold it as it sends it."""
     if not probe.any():
         return None
-    expected = physics.amplitude(np.ones((1, *frames.shape[1:])), probe)[0]
+    expected = forward.amplitude(np.ones((1, *frames.shape[1:])), probe)[0]
     taken = ~good.any(axis=0)
     energy = expected**2
     share = float(energy[taken].sum() / energy.sum())

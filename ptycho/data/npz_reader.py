@@ -16,9 +16,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ptycho import resident
+from ptycho.data import mapped_arrays
 from ptycho.data.formats.opened import Arrays
-from ptycho.npy_header import Member
+from ptycho.data.npy_header import Member
 
 BLOCK_BYTES = 8 * 2**20
 MAX_METADATA_BYTES = 4 * 2**20
@@ -54,14 +54,14 @@ def fill(archive: zipfile.ZipFile | Arrays, member: Member, out: NDArray[Any], c
         with np.errstate(over="ignore"):
             for part, block in _blocks(stream, view.shape, member.dtype):
                 view[part] = block if convert is None else convert(block)
-                resident.release(out)
+                mapped_arrays.release(out)
         if stream.read(1):  # reading past the end is also what makes zipfile compare the checksum
             raise EOFError("data after the end of the array")
 
 
 def read(archive: zipfile.ZipFile | Arrays, member: Member, dtype: DTypeLike | None = None) -> NDArray[Any]:
     """One member in its own shape, C order, as `dtype` or its own."""
-    out = resident.empty(member.shape, member.dtype if dtype is None else dtype)
+    out = mapped_arrays.empty(member.shape, member.dtype if dtype is None else dtype)
     fill(archive, member, out)
     return out
 
@@ -83,7 +83,7 @@ def in_place(archive: zipfile.ZipFile | Arrays, member: Member, path: Path) -> N
     if isinstance(archive, Arrays):
         return None
     info = archive.getinfo(member.filename)
-    if info.compress_type != zipfile.ZIP_STORED or member.nbytes < resident.MAPPED_FROM_BYTES:
+    if info.compress_type != zipfile.ZIP_STORED or member.nbytes < mapped_arrays.MAPPED_FROM_BYTES:
         return None
     with archive.open(info) as stream:
         while stream.read(BLOCK_BYTES):
@@ -92,7 +92,7 @@ def in_place(archive: zipfile.ZipFile | Arrays, member: Member, path: Path) -> N
         file.seek(info.header_offset + _LENGTHS_AT)
         lengths = struct.unpack("<HH", file.read(4))
     start = info.header_offset + _LENGTHS_AT + 4 + sum(lengths) + member.offset
-    return resident.in_file(path, start, member.shape, member.dtype)
+    return mapped_arrays.in_file(path, start, member.shape, member.dtype)
 
 
 def read_metadata(archive: zipfile.ZipFile, member: Member) -> Mapping[str, Any]:

@@ -18,9 +18,9 @@ from numpy.lib import format as npy
 from numpy.typing import DTypeLike, NDArray
 
 from ptycho.config import LAYOUTS
-from ptycho.dataset import CONTRACT_VERSION, Dataset
+from ptycho.data.dataset import CONTRACT_VERSION, Dataset
 from ptycho.errors import UsageError
-from ptycho.output import replacing
+from ptycho.files import replacing
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip directory can hold."""

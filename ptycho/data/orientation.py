@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho.dataset import Dataset
-from ptycho.scan_sample import frames_of
+from ptycho.data.dataset import Dataset
+from ptycho.metrics.scan_sample import frames_of
 
 _PATTERNS = 64
 _ITERATIONS = 16

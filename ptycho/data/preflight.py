@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from ptycho import npy_header
+from ptycho.data import npy_header
+from ptycho.data.diagnose_file import why_no_file, why_no_zip
+from ptycho.data.npy_header import UNREADABLE, Member
 from ptycho.errors import ContractError, InfrastructureError
-from ptycho.file_kind import why_no_file, why_no_zip
-from ptycho.npy_header import UNREADABLE, Member
 
 ALIASES = MappingProxyType({"diffraction": "diff3d"})
 """Accepted names and the canonical key that each stands for."""

@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import contract, grouping, physics, resident, values
 from ptycho.config import DEFAULT_NPHOTONS, Config, DataConfig, ModelConfig, TrainingConfig, require_legacy_dict
-from ptycho.dataset import Dataset
+from ptycho.data import contract, grouping, mapped_arrays, values
+from ptycho.data.dataset import Dataset
+from ptycho.data.grouping import Indices, Split
 from ptycho.errors import ConfigurationError, ContractError
-from ptycho.grouping import Indices, Split
+from ptycho.physics import forward
 
 CHUNK_BYTES = 1 << 22
 """Diffraction in hand at once; past the size of a cache, larger is no faster."""
@@ -174,7 +175,7 @@ def _scaled_chunks(diffraction: NDArray[np.float32], normalisation: float) -> It
     factor = np.float32(normalisation)
     for rows in _chunks(*diffraction.shape[:2]):
         yield np.multiply(diffraction[rows], factor, order="C")
-        resident.release(diffraction)
+        mapped_arrays.release(diffraction)
 
 
 def digest(*arrays: NDArray[np.generic]) -> str:
@@ -188,12 +189,12 @@ def digest(*arrays: NDArray[np.generic]) -> str:
 
 def parts(array: NDArray[np.generic]) -> Iterator[NDArray[np.generic]]:
     """An array whole, or a large map by rows, so that it is never in memory whole; the bytes are the same."""
-    if array.nbytes < resident.MAPPED_FROM_BYTES:
+    if array.nbytes < mapped_arrays.MAPPED_FROM_BYTES:
         yield array
         return
     for rows in _chunks(len(array), math.isqrt(array[0].size)):
         yield array[rows]
-        resident.release(array)
+        mapped_arrays.release(array)
 
 
 def _chunks(count: int, side: int) -> Iterator[slice]:
@@ -222,8 +223,8 @@ def _normalisation(dataset: Dataset, patterns: Indices) -> float:
     with np.errstate(divide="ignore"):  # a chunk of dark frames has an infinite factor, and adds the zero it should
         for rows in _chunks(len(patterns), dataset.side):
             chunk = np.take(dataset.diffraction, patterns[rows], axis=0)
-            inverse_square += len(chunk) / physics.normalisation(chunk) ** 2
-            resident.release(dataset.diffraction)
+            inverse_square += len(chunk) / forward.normalisation(chunk) ** 2
+            mapped_arrays.release(dataset.diffraction)
     if not inverse_square > 0:
         raise ContractError(
             dataset.source.path,
@@ -252,6 +253,6 @@ def _prepared(
         split=split,
         normalisation=normalisation,
         nphotons=float(nphotons),
-        probe=physics.normalise_probe(dataset.probe, probe_scale=model.probe_scale, masked=model.probe_mask),
+        probe=forward.normalise_probe(dataset.probe, probe_scale=model.probe_scale, masked=model.probe_mask),
         stages=Stages(raw=digest(dataset.diffraction), normalised=normalised.hexdigest(), groups=digest(groups)),
     )

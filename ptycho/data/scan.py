@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import npz_reader, preflight, reading, resident, values
+from ptycho.data import layout as file_layout
+from ptycho.data import mapped_arrays, npz_reader, preflight, values
+from ptycho.data.dataset import Dataset, Source
 from ptycho.data.formats import ptychodus, recognise
 from ptycho.data.formats.opened import Arrays
-from ptycho.dataset import Dataset, Source
+from ptycho.data.npy_header import UNREADABLE, Member
 from ptycho.errors import ContractError, InfrastructureError, UsageError
-from ptycho.npy_header import UNREADABLE, Member
 
 VECTORS = ("xcoords", "ycoords", "xcoords_start", "ycoords_start", "scan_index")
 
@@ -122,7 +123,7 @@ def _scan(
     domain: str | None,
 ) -> Scan:
     # What the changes are there to mend: sides, ranks of vectors, domain and shapes are looked at here.
-    _, found = reading.decide(table, metadata, layout=layout, measurement_domain=domain)
+    _, found = file_layout.decide(table, metadata, layout=layout, measurement_domain=domain)
     problems += [text for text in found if not _mended(text)]
     order, count = (layout or metadata.get("layout")), _length(table)
     if problems or count is None or "diff3d" not in table or len(table["diff3d"].shape) != 3:
@@ -133,7 +134,7 @@ def _scan(
         raise ContractError(path, found or [f"diff3d {shape} does not fit the {count} coordinates"])
     kind = order or fitting[0]
     measured = domain or metadata.get("measurement_domain")
-    frames = resident.empty(shape if kind == "canonical" else (shape[2], *shape[:2]), np.float32)
+    frames = mapped_arrays.empty(shape if kind == "canonical" else (shape[2], *shape[:2]), np.float32)
     convert = values.amplitude_of_counts if measured == "counts" else None
     view = frames if kind == "canonical" else frames.transpose(1, 2, 0)
     npz_reader.fill(archive, table["diff3d"], view, convert)

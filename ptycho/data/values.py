@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import resident
-from ptycho.data import detector, units
-from ptycho.dataset import Dataset
+from ptycho.data import detector, mapped_arrays, units
+from ptycho.data.dataset import Dataset
 
 _FRAMES_AT_ONCE = 256
 _MAX_LISTED = 5
@@ -73,7 +72,7 @@ def _frame_violations(frames: NDArray[np.float32]) -> Iterator[str]:
         flat = frames[part].reshape(len(frames[part]), -1)
         # A NaN in a frame is its minimum and its maximum.
         low[part], high[part] = flat.min(axis=1), flat.max(axis=1)
-        resident.release(frames)
+        mapped_arrays.release(frames)
     damaged = ~(np.isfinite(low) & np.isfinite(high))
     negative = low < 0
     for bad, what in ((damaged, "NaN or infinite (in float32)"), (negative, "negative")):
@@ -105,7 +104,7 @@ def _domain_violations(frames: NDArray[np.float32]) -> Iterator[str]:
         block = frames[start : start + _FRAMES_AT_ONCE]
         if (block[0] != np.rint(block[0])).any() or (block != np.rint(block)).any():
             return
-        resident.release(frames)
+        mapped_arrays.release(frames)
     high = float(frames.max())
     if high >= 2 and high != frames.min():
         yield (
@@ -120,7 +119,7 @@ def _finite(array: NDArray[Any]) -> int:
     count = 0
     for start in range(0, len(array), _FRAMES_AT_ONCE):
         count += int(np.isfinite(array[start : start + _FRAMES_AT_ONCE]).sum())
-        resident.release(array)
+        mapped_arrays.release(array)
     return count
 
 

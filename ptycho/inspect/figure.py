@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import footprint
-from ptycho.dataset import Dataset
+from ptycho.data.dataset import Dataset
 from ptycho.errors import UsageError
-from ptycho.inspection import Inspection
-from ptycho.output import replacing
-from ptycho.pictures import new_figure
+from ptycho.files import replacing
+from ptycho.inspect.inspection import Inspection
+from ptycho.metrics import scan_coverage
+from ptycho.metrics.figures import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,7 +106,7 @@ def _object(top: "Axes", bottom: "Axes", dataset: Dataset, obj: NDArray[np.compl
         low, high = np.nanpercentile(values[seen] if seen.any() else values, (0.5, 99.5))
         _image(axes, values, title, colours, vmin=low, vmax=high)
     top.plot(dataset.xcoords, dataset.ycoords, ".", color="tab:orange", markersize=1.5, alpha=0.6)
-    reached = footprint.coverage(dataset)
+    reached = scan_coverage.coverage(dataset)
     for axes in (top, bottom):
         if reached is not None and 0 < (reached > 0).mean() < 1:
             axes.contour(reached > 0, levels=[0.5], colors="tab:orange", linewidths=1)

@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from ptycho import contract, domain, explanation, footprint, suspicion
-from ptycho.contract import Attempt
-from ptycho.dataset import Dataset
-from ptycho.domain import Diagnosis
-from ptycho.explanation import Explanation
-from ptycho.footprint import Footprint
-from ptycho.suspicion import Suspicion
+from ptycho.data import contract
+from ptycho.data import measurement_domain as frame_domain
+from ptycho.data.contract import Attempt
+from ptycho.data.dataset import Dataset
+from ptycho.data.measurement_domain import Diagnosis
+from ptycho.metrics import data_fit, scan_coverage
+from ptycho.metrics import suspicions as suspicion_checks
+from ptycho.metrics.data_fit import Explanation
+from ptycho.metrics.scan_coverage import Footprint
+from ptycho.metrics.suspicions import Suspicion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +69,10 @@ def inspect(
     positions_finite = bool(np.isfinite(dataset.xcoords).all() and np.isfinite(dataset.ycoords).all())
     return Inspection(
         attempt=attempt,
-        diagnosis=domain.diagnose(dataset.diffraction) if _displayable(dataset) else None,
-        footprint=footprint.measure(dataset) if positions_finite and np.isfinite(dataset.probe).all() else None,
-        explanation=None if attempt.violations else explanation.explain(dataset),
-        suspicions=() if attempt.violations else suspicion.find(dataset),
+        diagnosis=frame_domain.diagnose(dataset.diffraction) if _displayable(dataset) else None,
+        footprint=scan_coverage.measure(dataset) if positions_finite and np.isfinite(dataset.probe).all() else None,
+        explanation=None if attempt.violations else data_fit.explain(dataset),
+        suspicions=() if attempt.violations else suspicion_checks.find(dataset),
     )
 
 

@@ -7,8 +7,8 @@ Rich is imported inside the function: `--help` and `--json` do not pay for it.
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ptycho.inspection import Inspection
-from ptycho.suspicion import Suspicion
+from ptycho.inspect.inspection import Inspection
+from ptycho.metrics.suspicions import Suspicion
 
 if TYPE_CHECKING:
     from rich.console import Console

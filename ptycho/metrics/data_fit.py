@@ -4,7 +4,7 @@ Does the given object explain the given diffraction, better than no object at al
 The one question that catches most wrong conventions (swapped axes, corner read as centre, transposed frames, counts
 read as amplitude), because each of them makes the given object explain the data worse than a flat one. Only the
 comparison counts: absolute errors carry over from no data set to another. A strongly scattering object beats a flat
-one even when it is read wrongly: which mistake was made is `ptycho.mistakes`' question.
+one even when it is read wrongly: which mistake was made is `ptycho.metrics.file_mistakes`' question.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,10 +14,11 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import patches, physics, resident
-from ptycho.dataset import Dataset
+from ptycho.data import mapped_arrays
+from ptycho.data.dataset import Dataset
 from ptycho.errors import UsageError
-from ptycho.fourier_error import residual
+from ptycho.metrics.fourier_error import residual
+from ptycho.physics import forward, patches
 
 MAX_PATTERNS = 1280
 """Patterns that are looked at; of a larger scan, this many evenly spaced ones."""
@@ -86,16 +87,16 @@ def explain(dataset: Dataset, *, max_patterns: int = MAX_PATTERNS) -> Explanatio
     def shifted(part: NDArray[np.intp]) -> NDArray[np.float64]:
         x, y = dataset.xcoords[part], dataset.ycoords[part]
         probes = _moved(probe, x - np.rint(x), y - np.rint(y))
-        return physics.amplitude(windows(part, "nearest"), probes)
+        return forward.amplitude(windows(part, "nearest"), probes)
 
     ways: dict[str, Predict] = {
-        "whole pixel": lambda part: physics.amplitude(windows(part, "nearest"), probe),
-        "bilinear": lambda part: physics.amplitude(windows(part, "bilinear"), probe),
+        "whole pixel": lambda part: forward.amplitude(windows(part, "nearest"), probe),
+        "bilinear": lambda part: forward.amplitude(windows(part, "bilinear"), probe),
         "shifted probe": shifted,
     }
     errors = {name: _error(dataset, chosen, way) for name, way in ways.items()}
     sampling = min(errors, key=lambda name: errors[name])
-    empty = physics.amplitude(np.ones((1, side, side)), probe)
+    empty = forward.amplitude(np.ones((1, side, side)), probe)
     return Explanation(
         given=errors[sampling],
         flat=_error(dataset, chosen, lambda part: np.repeat(empty, len(part), axis=0)),
@@ -111,7 +112,7 @@ def _error(dataset: Dataset, chosen: NDArray[np.intp], predict: Predict) -> floa
         for part in _chunks(chosen):
             good = dataset.good(part)
             yield dataset.diffraction[part], predict(part) if good is None else predict(part) * good
-            resident.release(dataset.diffraction)
+            mapped_arrays.release(dataset.diffraction)
 
     return residual(pairs())
 

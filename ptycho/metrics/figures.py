@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycho.errors import UsageError
-from ptycho.metrics import Comparison, Scores, compare, flat_row
-from ptycho.output import replacing
-from ptycho.stitching import Reconstruction
+from ptycho.files import replacing
+from ptycho.metrics.metrics import Comparison, Scores, compare, flat_row
+from ptycho.physics.stitching import Reconstruction
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho.scan_sample import Real, Sample, errors, evenly
+from ptycho.metrics.scan_sample import Real, Sample, errors, evenly
 
 _CLEARLY, _MOST = 0.97, 0.8
 _CLEARLY_WITHOUT_OBJECT, _MOST_WITHOUT_OBJECT = 0.8, 0.9

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import scan_sample
-from ptycho.dataset import Dataset
-from ptycho.fourier_error import object_fourier_error
-from ptycho.registration import LIMIT_PX, correlation
-from ptycho.stitching import Reconstruction
+from ptycho.data.dataset import Dataset
+from ptycho.metrics import scan_sample
+from ptycho.metrics.fourier_error import object_fourier_error
+from ptycho.metrics.registration import LIMIT_PX, correlation
+from ptycho.physics.stitching import Reconstruction
 
 UNLIKE, ALIKE = 0.15, 0.35
 """Correlations with the given object below which a reconstruction does not show it, and from which on it does. Between

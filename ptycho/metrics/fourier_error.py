@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import patches, physics
-from ptycho.dataset import Dataset
+from ptycho.data.dataset import Dataset
 from ptycho.errors import UsageError
-from ptycho.stitching import Reconstruction
+from ptycho.physics import forward, patches
+from ptycho.physics.stitching import Reconstruction
 
 _CHUNK = 128
 
@@ -85,14 +85,14 @@ def fourier_error(
         )
     if not shared and len(objects) != len(amplitudes):
         raise UsageError(f"{len(objects)} objects for {len(amplitudes)} patterns; allowed: as many, or one")
-    constant = physics.amplitude(objects, modes) if shared else None
+    constant = forward.amplitude(objects, modes) if shared else None
 
     def pairs() -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         for start in range(0, len(amplitudes), _CHUNK):
             part = slice(start, start + _CHUNK)
             observed = amplitudes[part]
             if constant is None:
-                predicted = physics.amplitude(objects[part], modes)
+                predicted = forward.amplitude(objects[part], modes)
             else:
                 predicted = np.broadcast_to(constant, observed.shape)
             if good is None:

@@ -7,8 +7,8 @@ frames, which position of the scan explains each best.
 
 import numpy as np
 
-from ptycho import patches, physics
-from ptycho.scan_sample import Sample, errors, evenly, frames_of
+from ptycho.metrics.scan_sample import Sample, errors, evenly, frames_of
+from ptycho.physics import forward, patches
 
 _FRAMES = 16
 _CANDIDATES = 512
@@ -42,7 +42,7 @@ def other_positions_fit(sample: Sample) -> tuple[float, float] | None:
         window = patches.extract(
             sample.obj, dataset.xcoords[[place]], dataset.ycoords[[place]], side, sampling="bilinear"
         )
-        table[:, column] = errors(frames, physics.amplitude(window, sample.probe) * counted)[1]
-    flat = errors(frames, physics.amplitude(np.ones((1, side, side)), sample.probe) * counted)[1]
+        table[:, column] = errors(frames, forward.amplitude(window, sample.probe) * counted)[1]
+    flat = errors(frames, forward.amplitude(np.ones((1, side, side)), sample.probe) * counted)[1]
     own, best = table[np.arange(len(some)), np.searchsorted(places, some)], table.min(axis=1)
     return (float(own.mean()), float(best.mean())) if best.mean() <= _OF_FLAT * flat.mean() else None

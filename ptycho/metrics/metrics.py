@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import frc
 from ptycho.errors import UsageError
-from ptycho.registration import Truth, correlation, fill_uncovered, find_shift, plane, scored_area
-from ptycho.stitching import Reconstruction
+from ptycho.metrics import frc
+from ptycho.metrics.registration import Truth, correlation, fill_uncovered, find_shift, plane, scored_area
+from ptycho.physics.stitching import Reconstruction
 
 MARGIN_PX = 10
 """Pixels taken off the rim of the scanned area: there a crop of 20 px has only one side of its neighbours."""

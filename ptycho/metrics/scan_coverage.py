@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho.dataset import Dataset
+from ptycho.data.dataset import Dataset
 
 _ENERGY = 0.9
 _BACKGROUND_FRACTION = 0.05

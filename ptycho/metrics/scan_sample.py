@@ -10,8 +10,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import patches, physics, resident
-from ptycho.dataset import Dataset
+from ptycho.data import mapped_arrays
+from ptycho.data.dataset import Dataset
+from ptycho.physics import forward, patches
 
 _PIXELS = 64 * 64**2
 _FEWEST_PATTERNS = 16
@@ -38,7 +39,7 @@ def frames_of(dataset: Dataset, indices: NDArray[np.intp]) -> NDArray[np.float32
     for start in range(0, len(indices), _FRAMES_AT_ONCE):
         part = slice(start, start + _FRAMES_AT_ONCE)
         frames[part] = dataset.diffraction[indices[part]]
-        resident.release(dataset.diffraction)
+        mapped_arrays.release(dataset.diffraction)
     return frames
 
 
@@ -96,13 +97,13 @@ class Sample:
         """`(K, N, N)` amplitudes that the object predicts, positions between pixels blended bilinearly."""
         side = self.frames.shape[-1]
         windows = patches.extract(self.obj, self.x, self.y, side, sampling="bilinear")
-        return self._counted(physics.amplitude(windows, self.probe))
+        return self._counted(forward.amplitude(windows, self.probe))
 
     @cached_property
     def flat(self) -> Real:
         """`(1, N, N)` amplitude that an object which is 1 everywhere predicts; `(K, N, N)` with a mask of each."""
         side = self.frames.shape[-1]
-        return self._counted(physics.amplitude(np.ones((1, side, side)), self.probe))
+        return self._counted(forward.amplitude(np.ones((1, side, side)), self.probe))
 
     @cached_property
     def flat_errors(self) -> tuple[float, Real]:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ptycho import domain, explanation, footprint, frame_order, mistakes, output
-from ptycho.data import detector
-from ptycho.dataset import Dataset
+from ptycho import files
+from ptycho.data import detector, measurement_domain
+from ptycho.data.dataset import Dataset
 from ptycho.errors import SuspicionError
-from ptycho.scan_sample import Sample, evenly, frames_of, patterns_for
+from ptycho.metrics import data_fit, file_mistakes, frame_order, scan_coverage
+from ptycho.metrics.scan_sample import Sample, evenly, frames_of, patterns_for
 
 _SAYS_NOTHING = 0.002
 """An object whose error is this near to the flat one's, relatively, is as good as flat: a first guess, mostly."""
@@ -79,7 +80,7 @@ def warn(dataset: Dataset, *, strict: bool, log: logging.Logger | None = None) -
             "mend the file, or run without --strict"
         )
     for sentence in sentences:
-        output.warn(f"{path.name}: {sentence}", log)
+        files.warn(f"{path.name}: {sentence}", log)
     return sentences
 
 
@@ -112,14 +113,14 @@ def _of_detector(dataset: Dataset) -> Iterator[Suspicion]:
 
 def _of_frames(dataset: Dataset) -> tuple[Suspicion, ...]:
     obj = dataset.obj
-    found = None if obj is None else explanation.explain(dataset, max_patterns=patterns_for(dataset.side))
+    found = None if obj is None else data_fit.explain(dataset, max_patterns=patterns_for(dataset.side))
     if obj is None or found is None or abs(found.given - found.flat) <= _SAYS_NOTHING * found.flat:
         # A canvas that holds every window: a flat object has no edge.
         flat = np.ones((2 * dataset.side,) * 2, np.complex64)
         blind = Sample.of(dataset, flat).at_centre()
-        return _named(mistakes.find(blind, has_object=False))
+        return _named(file_mistakes.find(blind, has_object=False))
     sample = Sample.of(dataset, obj)
-    named = _named(mistakes.find(sample, has_object=True))
+    named = _named(file_mistakes.find(sample, has_object=True))
     if named or found.better_than_flat:
         return named
     order = frame_order.other_positions_fit(sample)
@@ -148,7 +149,7 @@ def _of_frames(dataset: Dataset) -> tuple[Suspicion, ...]:
     )
 
 
-def _named(finding: mistakes.Finding | None) -> tuple[Suspicion, ...]:
+def _named(finding: file_mistakes.Finding | None) -> tuple[Suspicion, ...]:
     if finding is None:
         return ()
     return (
@@ -178,7 +179,7 @@ def _of_positions(dataset: Dataset) -> tuple[Suspicion, ...]:
     some = evenly(dataset.n_patterns, _NEIGHBOURS)
     distance = np.hypot(x[some, None] - x, y[some, None] - y)
     distance[np.arange(len(some)), some] = np.inf
-    step, width = float(np.median(distance.min(axis=1))), footprint.probe_diameter(dataset.probe)
+    step, width = float(np.median(distance.min(axis=1))), scan_coverage.probe_diameter(dataset.probe)
     if step <= width:
         return ()
     return (
@@ -191,7 +192,9 @@ def _of_positions(dataset: Dataset) -> tuple[Suspicion, ...]:
 
 
 def _of_values(dataset: Dataset) -> tuple[Suspicion, ...]:
-    diagnosis = domain.diagnose(frames_of(dataset, evenly(dataset.n_patterns, domain.MAX_FRAMES)))
+    diagnosis = measurement_domain.diagnose(
+        frames_of(dataset, evenly(dataset.n_patterns, measurement_domain.MAX_FRAMES))
+    )
     if diagnosis.kind != "counts":
         return ()
     return (

@@ -2,7 +2,8 @@
 What the core is set to, read off from a running process: constants, widths, defaults, and whether each option arrives.
 
 A drifted default changes both backends alike, so that comparing them shows nothing: all of this is judged against a
-table that was written from the description of the network (`harness.parity.reference`), and not against this code.
+table that was written from the description of the network (`harness.parity.reference.contract`), and not against this
+code.
 """
 
 from collections.abc import Mapping
@@ -11,12 +12,14 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from ptycho import cli, grouping, physics, stitching
-from ptycho.architecture import Architecture
 from ptycho.config import DEFAULT_NPHOTONS, Config, ModelConfig, flatten
-from ptycho.dataset import PATCH_SIDES
-from ptycho.schedule import Plateau
-from ptycho.weights import intensity_scale, shapes
+from ptycho.data import grouping
+from ptycho.data.dataset import PATCH_SIDES
+from ptycho.physics import forward, stitching
+from ptycho.physics.architecture import Architecture
+from ptycho.physics.weights import intensity_scale, shapes
+from ptycho.training import cli
+from ptycho.training.schedule import Plateau
 
 Exact = dict[str, Any]
 
@@ -60,14 +63,14 @@ _ALWAYS = ("train_data_file", "output_dir")
 
 def constants() -> Exact:
     """Constants of the description, and what is derived from them."""
-    mask = physics.central_mask(64)
+    mask = forward.central_mask(64)
     plateau = asdict(Plateau(learning_rate=1e-3))
     found: Exact = {
-        "canvas_side": [physics.canvas_side(64, gridsize) for gridsize in (1, 2)],
-        "mask_floor": physics.MASK_FLOOR,
-        "epsilon": {"f64": physics.EPSILON_F64, "f32": physics.EPSILON_F32},
+        "canvas_side": [forward.canvas_side(64, gridsize) for gridsize in (1, 2)],
+        "mask_floor": forward.MASK_FLOOR,
+        "epsilon": {"f64": forward.EPSILON_F64, "f32": forward.EPSILON_F32},
         "central_mask": [int(mask.sum()), [int(axis.min()) for axis in mask.nonzero()]],
-        "disk": int(physics.disk(64).sum()),
+        "disk": int(forward.disk(64).sum()),
         "plateau": {name: plateau[name] for name in ("factor", "patience", "minimum", "threshold")},
         "validation_fraction": grouping.VALIDATION_FRACTION,
         "neighbours": grouping.NEIGHBOURS,

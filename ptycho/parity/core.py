@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import grouping, patches, physics, raw_data, reconstruction, stitching, values, weights
 from ptycho.config import DataConfig, ModelConfig, TrainingConfig
-from ptycho.dataset import Dataset, Source
-from ptycho.engine import Batch
-from ptycho.schedule import Plateau, Ramp
-from ptycho.store import Store
+from ptycho.data import grouping, prepare, values
+from ptycho.data.dataset import Dataset, Source
+from ptycho.physics import forward, patches, stitching, weights
+from ptycho.store.store import Store
+from ptycho.training import inference
+from ptycho.training.engine import Batch
+from ptycho.training.schedule import Plateau, Ramp
 
 if TYPE_CHECKING:
-    from ptycho.probe import Request
+    from ptycho.parity.request import Request
 
 Array = NDArray[Any]
 Named = Iterator[tuple[str, Array]]
@@ -105,12 +107,12 @@ def schedules(seed: int) -> Named:
 
 def _probe() -> Named:
     for side in (64, 33):
-        yield f"probe.{side}", physics.normalise_probe(modes(side))
-    yield "probe.masked", physics.normalise_probe(modes(64), masked=True, probe_scale=1.5)
-    yield "probe.single", physics.normalise_probe(modes(64)[0])
-    yield "probe.brighter", physics.normalise_probe(physics.normalise_probe(modes(64)) * 17)
-    yield "nll", np.array([physics.poisson_nll(*poisson(k)) for k in range(4)])
-    yield "deviance", np.array([physics.poisson_deviance(*poisson(k)) for k in range(4)])
+        yield f"probe.{side}", forward.normalise_probe(modes(side))
+    yield "probe.masked", forward.normalise_probe(modes(64), masked=True, probe_scale=1.5)
+    yield "probe.single", forward.normalise_probe(modes(64)[0])
+    yield "probe.brighter", forward.normalise_probe(forward.normalise_probe(modes(64)) * 17)
+    yield "nll", np.array([forward.poisson_nll(*poisson(k)) for k in range(4)])
+    yield "deviance", np.array([forward.poisson_deviance(*poisson(k)) for k in range(4)])
 
 
 def poisson(number: int) -> tuple[Array, Array, float]:
@@ -128,22 +130,22 @@ def poisson(number: int) -> tuple[Array, Array, float]:
 
 
 def _scales() -> Named:
-    yield "normalisation", np.array([physics.normalisation(given) for given in (frames(1), counts())])
-    yield "normalised", np.concatenate(list(raw_data.normalised_chunks(frames(1), 0.3)))
+    yield "normalisation", np.array([forward.normalisation(given) for given in (frames(1), counts())])
+    yield "normalised", np.concatenate(list(prepare.normalised_chunks(frames(1), 0.3)))
     yield "roots", values.amplitude_of_counts(counts())
     yield "intensity_scale", np.array([weights.intensity_scale(n, side) for n, side in ((1e9, 64), (NPHOTONS, 128))])
 
 
 def _physics(request: "Request") -> Named:
     """The oracle's own physics, on what the backends are asked as well."""
-    from ptycho.probe_laws import cases
+    from ptycho.parity.invariants import cases
 
     asked = {case.name: case for case in cases(request)}
     functions: dict[str, Any] = {
-        "light": physics.intensity,
-        "root": physics.amplitude,
-        "assemble.any": physics.assemble,
-        "extract.any": physics.extract,
+        "light": forward.intensity,
+        "root": forward.amplitude,
+        "assemble.any": forward.assemble,
+        "extract.any": forward.extract,
     }
     for name, function in functions.items():
         case = asked[name]
@@ -219,8 +221,8 @@ def _loaded(request: "Request") -> Named:
     data = DataConfig(path=scan.source.path, gridsize=gridsize, seed=seed)
     model = ModelConfig(gridsize=gridsize, filter_scale=1)
     config = TrainingConfig(data=data, model=model, output_dir=Path("unused"), batch_size=BATCH_SIZE)
-    trained = raw_data.prepare(config, scan)
-    inferred = raw_data.prepare_for_inference(data, model, scan, normalisation=0.5, nphotons=NPHOTONS)
+    trained = prepare.prepare(config, scan)
+    inferred = prepare.prepare_for_inference(data, model, scan, normalisation=0.5, nphotons=NPHOTONS)
     yield "loaded.probe", trained.probe
     yield "loaded.inference_probe", inferred.probe
     yield "loaded.normalisation", np.array([trained.normalisation, inferred.normalisation])
@@ -230,7 +232,7 @@ def _loaded(request: "Request") -> Named:
     with Store.for_run(None, scan, inferred) as store:
         seen = np.zeros_like(scan.diffraction)
         engine: Any = _Knowing(x, y, seen)
-        made = reconstruction.reconstruct(engine, store, batch_size=BATCH_SIZE)
+        made = inference.reconstruct(engine, store, batch_size=BATCH_SIZE)
     yield "stitched.groups", np.array(inferred.groups)
     yield "stitched.seen", seen
     yield "stitched.object", made.obj
@@ -253,7 +255,7 @@ class _Knowing:
 
     def predict(self, batches: Iterable[Batch]) -> Iterator[Array]:
         """True patches."""
-        from ptycho.probe_laws import landscape
+        from ptycho.parity.invariants import landscape
 
         for batch in batches:
             self.seen[batch.indices] = batch.diffraction

@@ -3,8 +3,8 @@ What a probe is asked for the laws of the physics (R2c): the questions only, alw
 
 A law ties answers together that no table of values could: energy in is energy out, a ramp is a shift, twice the flux is
 twice the counts, a gradient is the adjoint of its operation. The backend computes the sides of each law with its own
-operations (`ptycho.probe_operations.Case`); whether they agree is decided elsewhere. The core's part is in
-`ptycho.probe_core`.
+operations (`ptycho.parity.operations.Case`); whether they agree is decided elsewhere. The core's part is in
+`ptycho.parity.core`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import probe_core
-from ptycho.probe_operations import Case, offsets, waves
+from ptycho.parity import core
+from ptycho.parity.operations import Case, offsets, waves
 
 if TYPE_CHECKING:
-    from ptycho.probe import Request
-    from ptycho.probe_rungs import Bench
+    from ptycho.parity.measure import Bench
+    from ptycho.parity.request import Request
 
 Array = NDArray[Any]
 Given = Mapping[str, Array]
@@ -40,7 +40,7 @@ def measure(request: "Request", bench: "Bench") -> Iterator[tuple[str, Array]]:
     """R2c: every side of every law."""
     for case in cases(request):
         yield case.name, bench.operate(case)
-    for name, value in probe_core.measure(request):
+    for name, value in core.measure(request):
         yield f"core.{name}", value
 
 

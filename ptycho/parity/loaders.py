@@ -3,7 +3,7 @@ The second half of R1: what the first batches of a good canonical file do not sh
 
 The same scan in other layouts and domains, the batches of a later epoch and of the validation set, a store that is
 another run's, files and configurations that must be refused. Everything becomes a digest or a plain value; what they
-must be is said in `harness.parity.files`.
+must be is said in `harness.parity.reference.loaders`.
 """
 
 import json
@@ -18,16 +18,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import batches, contract, grouping, params, raw_data
+from ptycho import params
 from ptycho.config import DataConfig, ModelConfig, TrainingConfig, update_legacy_dict
-from ptycho.dataset import Dataset
+from ptycho.data import contract, grouping, prepare
+from ptycho.data.dataset import Dataset
+from ptycho.data.prepare import Prepared
 from ptycho.errors import ConfigurationError, ContractError, StoreError
-from ptycho.manifest import Entry, Manifest
-from ptycho.raw_data import Prepared
-from ptycho.store import Store
+from ptycho.store.manifest import Entry, Manifest
+from ptycho.store.store import Store
+from ptycho.training import batches
 
 if TYPE_CHECKING:
-    from ptycho.probe import Scan
+    from ptycho.parity.request import Scan
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
@@ -88,7 +90,7 @@ def load(scan: "Scan", model: ModelConfig) -> tuple[TrainingConfig, Dataset]:
         batch_size=scan.batch_size,
     )
     update_legacy_dict(params.cfg, config)
-    return config, raw_data.load(config)
+    return config, prepare.load(config)
 
 
 def cut(given: Mapping[str, Array]) -> Arrays:
@@ -131,7 +133,7 @@ def _variants(folder: Path, given: Arrays) -> Iterator[tuple[str, str, Any]]:
     for name, (arrays, metadata) in files.items():
         dataset = contract.load(write(folder / f"{name}.npz", arrays, metadata))
         for key in CANONICAL:
-            yield name, key, raw_data.digest(getattr(dataset, key))
+            yield name, key, prepare.digest(getattr(dataset, key))
         yield name, "dtypes", [str(getattr(dataset, key).dtype) for key in CANONICAL]
         yield name, "nphotons", dataset.nphotons
         yield name, "source", [dataset.source.layout, dataset.source.measurement_domain]
@@ -182,14 +184,14 @@ def _masked(folder: Path, config: TrainingConfig, given: Arrays) -> Iterator[tup
     scan = masked(given)
     config = replace(config, batch_size=2)
     dataset = contract.load(write(folder / "masked.npz", scan, {}))
-    yield "masked.diffraction", raw_data.digest(dataset.diffraction)
-    yield "masked.bad_pixels", raw_data.digest(*() if dataset.bad_pixels is None else (dataset.bad_pixels,))
-    prepared = raw_data.prepare(config, dataset)
+    yield "masked.diffraction", prepare.digest(dataset.diffraction)
+    yield "masked.bad_pixels", prepare.digest(*() if dataset.bad_pixels is None else (dataset.bad_pixels,))
+    prepared = prepare.prepare(config, dataset)
     yield "masked.normalised", prepared.stages.normalised
     with Store.for_run(None, dataset, prepared) as store:
         read = list(batches.iterate(store, store.split.train, batch_size=3))
-        yield "masked.batch.good", raw_data.digest(*(batch.good for batch in read if batch.good is not None))
-        yield "masked.batch.diffraction", raw_data.digest(*(batch.diffraction for batch in read))
+        yield "masked.batch.good", prepare.digest(*(batch.good for batch in read if batch.good is not None))
+        yield "masked.batch.diffraction", prepare.digest(*(batch.diffraction for batch in read))
         yield "masked.batch.share", sorted({batch.good_share for batch in read})
     # A few dead pixels, called the good ones: they hold light here, so that nothing else refuses them.
     few = np.zeros((64, 64), bool)
@@ -221,7 +223,7 @@ def _raises(error: type[Exception], action: Callable[[], object]) -> bool:
 def _stale(config: TrainingConfig) -> Exact:
     """CONFIG-001: a dictionary of another configuration is refused, and a new one leaves nothing of the old."""
     few = replace(config, data=replace(config.data, n_groups=FEW), nphotons=PHOTONS)
-    refused = _raises(ConfigurationError, lambda: raw_data.load(few))
+    refused = _raises(ConfigurationError, lambda: prepare.load(few))
     update_legacy_dict(params.cfg, few)
     params.cfg["left_over"] = True
     update_legacy_dict(params.cfg, config)
@@ -237,30 +239,28 @@ def _scales(config: TrainingConfig, dataset: Dataset) -> Iterator[tuple[str, Any
         ("file", config, dataset),
         ("default", config, nameless),
     ):
-        yield f"nphotons.{name}", raw_data.prepare(settings, scan).nphotons
+        yield f"nphotons.{name}", prepare.prepare(settings, scan).nphotons
     few = replace(config, data=replace(config.data, n_groups=FEW + config.batch_size))
-    prepared = raw_data.prepare(few, dataset)
-    yield "few.groups", raw_data.digest(prepared.groups)
-    yield "few.validation", raw_data.digest(prepared.split.validation)
+    prepared = prepare.prepare(few, dataset)
+    yield "few.groups", prepare.digest(prepared.groups)
+    yield "few.validation", prepare.digest(prepared.split.validation)
     yield "few.normalised", prepared.stages.normalised
-    inferred = raw_data.prepare_for_inference(
-        config.data, config.model, dataset, normalisation=FACTOR, nphotons=PHOTONS
-    )
+    inferred = prepare.prepare_for_inference(config.data, config.model, dataset, normalisation=FACTOR, nphotons=PHOTONS)
     yield "inference.normalised", inferred.stages.normalised
-    yield "inference.groups", raw_data.digest(inferred.groups)
+    yield "inference.groups", prepare.digest(inferred.groups)
     yield "inference.nphotons", inferred.nphotons
     yield "inference.split", [len(inferred.split.train), len(inferred.split.validation)]
     wider = replace(config.data, gridsize=3 - config.data.gridsize)
 
     def other_groups() -> Prepared:
-        return raw_data.prepare_for_inference(wider, config.model, dataset, normalisation=FACTOR, nphotons=PHOTONS)
+        return prepare.prepare_for_inference(wider, config.model, dataset, normalisation=FACTOR, nphotons=PHOTONS)
 
     yield "inference.other_gridsize_refused", _raises(ConfigurationError, other_groups)
 
 
 def _stores(folder: Path, config: TrainingConfig, dataset: Dataset) -> Iterator[tuple[str, Any]]:
     """A kept store: reused for the same run alone, and the batches that come out of it."""
-    prepared = raw_data.prepare(config, dataset)
+    prepared = prepare.prepare(config, dataset)
     place = folder / "store"
     store = Store.open_or_create(place, dataset, prepared)
     yield "store.reused", Store.open_or_create(place, dataset, prepared).manifest == store.manifest
@@ -274,7 +274,7 @@ def _stores(folder: Path, config: TrainingConfig, dataset: Dataset) -> Iterator[
         read = list(batches.iterate(store, chosen, batch_size=AT_ONCE, num_workers=workers))
         yield f"{name}.sizes", [len(batch.indices) for batch in read]
         for field in ("diffraction", "coords_offsets", "coords_relative", "indices"):
-            yield f"{name}.{field}", raw_data.digest(*(getattr(batch, field) for batch in read))
+            yield f"{name}.{field}", prepare.digest(*(getattr(batch, field) for batch in read))
     damaged = place / "groups.npy"
     content = bytearray(damaged.read_bytes())
     content[-1] ^= 1

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ptycho.engine import Batch
+from ptycho.training.engine import Batch
 
 _BAD = 0.15
 

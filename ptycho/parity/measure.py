@@ -16,23 +16,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import (
-    batches,
-    grouping,
-    probe_contract,
-    probe_core,
-    probe_files,
-    probe_laws,
-    probe_operations,
-    probe_workflow,
-    raw_data,
-)
-from ptycho.engine import Batch, Engine
+from ptycho.data import grouping, prepare
+from ptycho.parity import contract as parity_contract
+from ptycho.parity import core, invariants, loaders, operations, workflow
 from ptycho.parity.masked import masked
-from ptycho.physics import central_mask
-from ptycho.probe import BATCH_FIELDS, Request
-from ptycho.probe_operations import Case
-from ptycho.store import Store
+from ptycho.parity.operations import Case
+from ptycho.parity.request import BATCH_FIELDS, Request
+from ptycho.physics.forward import central_mask
+from ptycho.store.store import Store
+from ptycho.training import batches
+from ptycho.training.engine import Batch, Engine
 
 Array = NDArray[Any]
 Exact = dict[str, Any]
@@ -61,7 +54,7 @@ class Bench(Protocol):
         """Diffraction and relative coordinates of batches as they lie on the device."""
 
     def layer(self, name: str, x: Array) -> Array:
-        """One layer of `ptycho.oracle_network.stages` on a given input."""
+        """One layer of `ptycho.physics.network.stages` on a given input."""
 
     def forward(self, batch: Batch) -> dict[str, Array]:
         """Every checkpoint of one forward pass, recorded while the engine's own code runs."""
@@ -114,9 +107,9 @@ def values(rung: str, request: Request, bench: Bench, package: str) -> Iterator[
         yield from contract(request, bench, package)
     elif rung == "R1":
         yield from data(request, bench)
-        yield from probe_files.measure(request.scan, request.model, masks=request.masked).items()
+        yield from loaders.measure(request.scan, request.model, masks=request.masked).items()
     elif rung == "R2b":
-        yield from probe_operations.classes(request, bench).items()
+        yield from operations.classes(request, bench).items()
     else:
         for name, value in _ARRAYS[rung](request, bench):
             yield name, np.asarray(value)
@@ -132,12 +125,12 @@ def contract(request: Request, bench: Bench, package: str) -> Iterator[tuple[str
         if parameter.default is not inspect.Parameter.empty:
             yield f"engine.{name}", parameter.default
     path = request.scan.path
-    yield from probe_contract.constants().items()
-    for name, value in probe_contract.training_defaults(path, f"{package}.train").items():
+    yield from parity_contract.constants().items()
+    for name, value in parity_contract.training_defaults(path, f"{package}.train").items():
         yield f"option.{name}", value
-    for name, value in probe_contract.inference_defaults(path, f"{package}.inference").items():
+    for name, value in parity_contract.inference_defaults(path, f"{package}.inference").items():
         yield f"inference.{name}", value
-    for name, changed in probe_contract.responses(path, package).items():
+    for name, changed in parity_contract.responses(path, package).items():
         yield f"response.{name}", changed
     yield from conventions(request.model.side, bench.intensity, bench.canvas).items()
 
@@ -171,26 +164,26 @@ def conventions(
 def data(request: Request, bench: Bench) -> Iterator[tuple[str, Any]]:
     """R1: SHA-256 of each stage from the file to the tensors of the first batches."""
     scan, model = request.scan, request.model
-    config, dataset = probe_files.load(scan, model)
-    prepared = raw_data.prepare(config, dataset)
+    config, dataset = loaders.load(scan, model)
+    prepared = prepare.prepare(config, dataset)
     stages = prepared.stages
     yield from (("raw", stages.raw), ("normalised", stages.normalised), ("groups", stages.groups))
     for name in ("train", "validation"):
-        yield name, raw_data.digest(getattr(prepared.split, name))
-    yield from (("probe", raw_data.digest(prepared.probe)), ("nphotons", prepared.nphotons))
+        yield name, prepare.digest(getattr(prepared.split, name))
+    yield from (("probe", prepare.digest(prepared.probe)), ("nphotons", prepared.nphotons))
     order = grouping.epoch_order(prepared.split.train, seed=scan.seed, epoch=0)
     with tempfile.TemporaryDirectory() as scratch:
         store = Store.create(Path(scratch) / "store", dataset, prepared)
         read = islice(batches.iterate(store, order, batch_size=scan.batch_size), scan.batches)
         given = list(read)
     for index, (batch, (diffraction, relative)) in enumerate(zip(given, bench.delivered(given), strict=True)):
-        yield f"batch.{index}.indices", raw_data.digest(batch.indices)
-        yield f"batch.{index}.diffraction", raw_data.digest(diffraction)
-        yield f"batch.{index}.coords_relative", raw_data.digest(relative)
+        yield f"batch.{index}.indices", prepare.digest(batch.indices)
+        yield f"batch.{index}.diffraction", prepare.digest(diffraction)
+        yield f"batch.{index}.coords_relative", prepare.digest(relative)
     # Positions of a scan may be round numbers, which a cast to single precision leaves as they are.
     for diffraction, relative in bench.delivered([request.first]):
-        yield "delivered.diffraction", raw_data.digest(diffraction)
-        yield "delivered.coords_relative", raw_data.digest(relative)
+        yield "delivered.diffraction", prepare.digest(diffraction)
+        yield "delivered.coords_relative", prepare.digest(relative)
 
 
 Named = Iterator[tuple[str, Array]]
@@ -264,7 +257,7 @@ def _optimiser(request: Request, bench: Bench) -> Named:
             yield f"{step}.{name}", value
     # Plain arithmetic in float64 whatever the precision: nothing new in float32, and no floor to judge it by.
     if request.precision == "f64":
-        for name, value in probe_core.schedules(request.scan.seed):
+        for name, value in core.schedules(request.scan.seed):
             yield f"schedule.{name}", value
 
 
@@ -301,13 +294,13 @@ def _trajectory(request: Request, bench: Bench) -> Named:
     # In float32 the two trainings part by rounding alone; what is asked here is whether files and options arrive.
     if request.precision == "f64":
         package = type(bench.engine).__module__.partition(".")[0]
-        for name, value in probe_workflow.measure(request, package):
+        for name, value in workflow.measure(request, package):
             yield f"workflow.{name}", value
 
 
 _ARRAYS: Mapping[str, Callable[[Request, Bench], Named]] = {
-    "R2": probe_operations.measure,
-    "R2c": probe_laws.measure,
+    "R2": operations.measure,
+    "R2c": invariants.measure,
     "R3": _layers,
     "R4": _forward,
     "R5": _loss,

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from ptycho.probe import Request
-    from ptycho.probe_rungs import Bench
+    from ptycho.parity.measure import Bench
+    from ptycho.parity.request import Request
 
 Array = NDArray[Any]
 

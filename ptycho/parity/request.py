@@ -3,8 +3,8 @@ What a backend is asked and what it answers when its figures are compared: files
 
 A request is an NPZ file (inputs, canonical weights, the rungs wanted, a nonce); the answer is a folder of one NPZ file
 a rung and `manifest.json`. The nonce, the request's digest and the digest of the source text tie an answer to its
-question: an old answer, or another backend's, is recognised. What is measured for each rung is `ptycho.probe_rungs`;
-`ptycho.probe_serve` writes the answer.
+question: an old answer, or another backend's, is recognised. What is measured for each rung is `ptycho.parity.measure`;
+`ptycho.parity.serve` writes the answer.
 """
 
 import hashlib
@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from ptycho import fingerprint
 from ptycho.config import ModelConfig
-from ptycho.engine import Batch
 from ptycho.errors import UsageError
-from ptycho.output import replacing
+from ptycho.files import replacing
+from ptycho.training.engine import Batch
 
 Array = NDArray[Any]
 

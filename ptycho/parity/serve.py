@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import fingerprint, probe_trace
-from ptycho.clock import Clock
+from ptycho import fingerprint
 from ptycho.command_line import Parser
 from ptycho.errors import UsageError, exit_on_error
-from ptycho.output import prepare, write_text
-from ptycho.probe import ANSWER_SCHEMA, MANIFEST, Request, digest, source_digest, write_arrays
+from ptycho.files import prepare, write_text
+from ptycho.parity import trace
+from ptycho.parity.request import ANSWER_SCHEMA, MANIFEST, Request, digest, source_digest, write_arrays
+from ptycho.phase_timer import Clock
 
 MESSAGE = 4000
 """Characters of an error's message that are kept: a framework appends the stack of its graph."""
@@ -75,8 +76,8 @@ def serve(arguments: Sequence[str] | None, *, package: str, bench: Callable[[Req
     with exit_on_error():
         if len(args.request) != len(args.out):
             raise UsageError(f"{len(args.request)} --request and {len(args.out)} --out; give one --out a --request")
-        if (record := os.environ.get(probe_trace.VARIABLE)) is not None:
-            probe_trace.follow(Path(record), fingerprint.ROOT / package)
+        if (record := os.environ.get(trace.VARIABLE)) is not None:
+            trace.follow(Path(record), fingerprint.ROOT / package)
         for path, out in zip(args.request, args.out, strict=True):
             answer(path, out, package, bench)
 
@@ -94,7 +95,7 @@ def answer(path: Path, out: Path, package: str, bench: Callable[[Request], Any])
     Raises:
         UsageError: the request cannot be read.
     """
-    from ptycho import probe_rungs
+    from ptycho.parity import measure as parity_measure
 
     sha256 = digest(path) if path.is_file() else ""
     request = Request.load(path)
@@ -112,7 +113,7 @@ def answer(path: Path, out: Path, package: str, bench: Callable[[Request], Any])
         for rung in request.quantities:
             with Clock().phase(rung):
                 adapter.last_call = None
-                writer.measure(rung, probe_rungs.values(rung, request, adapter, package), adapter)
+                writer.measure(rung, parity_measure.values(rung, request, adapter, package), adapter)
     writer.manifest["complete"] = True
     writer.write()
 

@@ -16,15 +16,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import checkpoint, epochs, history, params, raw_data, reconstruction, training
-from ptycho.clock import Clock
+from ptycho import params
 from ptycho.config import DataConfig, InferenceConfig, RuntimeConfig, TrainingConfig, update_legacy_dict
-from ptycho.engine import Batch, Losses
-from ptycho.store import Store
-from ptycho.tracking import NullTracker
+from ptycho.data import prepare
+from ptycho.phase_timer import Clock
+from ptycho.store.store import Store
+from ptycho.training import checkpoint, epochs, history, train
+from ptycho.training import inference as core_inference
+from ptycho.training.engine import Batch, Losses
+from ptycho.training.tracking import NullTracker
 
 if TYPE_CHECKING:
-    from ptycho.probe import Request
+    from ptycho.parity.request import Request
 
 Array = NDArray[Any]
 Named = Iterator[tuple[str, Array]]
@@ -92,9 +95,9 @@ def measure(request: "Request", package: str) -> Named:
 
 def _trained(config: TrainingConfig, package: str) -> Named:
     if config.schedule == "plateau":
-        training.run(replace(config, nepochs=1), package)
+        train.run(replace(config, nepochs=1), package)
         config = replace(config, resume=True)
-    result = training.run(config, package)
+    result = train.run(config, package)
     rows = history.read(config.output_dir / history.FILE_NAME)
     for name in ("train_loss", "validation_loss", "train_deviance", "validation_deviance", "learning_rate"):
         yield name, np.array([getattr(row, name) for row in rows])
@@ -119,11 +122,11 @@ def _reconstructed(config: TrainingConfig, output_dir: Path, package: str) -> Na
         runtime=config.runtime,
         batch_size=PREDICTED_AT_ONCE,
     )
-    found = reconstruction.run(inference, package).reconstruction
+    found = core_inference.run(inference, package).reconstruction
     yield "object", found.obj
     yield "overlap", found.overlap
     yield "crop", np.array(found.crop)
-    with np.load(output_dir / reconstruction.RECONSTRUCTION, allow_pickle=False) as archive:
+    with np.load(output_dir / core_inference.RECONSTRUCTION, allow_pickle=False) as archive:
         # Rounded on its way to the file: how many pixels differ from the rounded ones, and not by how much.
         yield "written_otherwise", np.array(np.sum(archive["object"] != found.obj.astype(np.complex64)))
         yield "written_crop", archive["crop"]
@@ -192,8 +195,8 @@ def _losses(seen: list[Batch], value: float) -> Losses:
 def scripted(config: TrainingConfig) -> Named:
     """What the training whose losses are scripted hands to its engine and writes into its history."""
     update_legacy_dict(params.cfg, config)
-    dataset = raw_data.load(config)
-    prepared = raw_data.prepare(config, dataset)
+    dataset = prepare.load(config)
+    prepared = prepare.prepare(config, dataset)
     config.output_dir.mkdir()
     first, second = Recorder(), Recorder()
     with Store.for_run(None, dataset, prepared) as store:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho.architecture import BORDER_CHANNELS, DECODERS, Architecture
 from ptycho.config import ModelConfig
-from ptycho.weights import LOG_SCALE, Weights
+from ptycho.physics.architecture import BORDER_CHANNELS, DECODERS, Architecture
+from ptycho.physics.weights import LOG_SCALE, Weights
 
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]

@@ -52,8 +52,8 @@ class Stitcher:
     Adds patches to a canvas that all of them fit, batch by batch.
 
     Pixel `(j, k)` of a patch centred at `(y, x)` lies at `(y - N // 2 + j, x - N // 2 + k)` of the object, as in
-    `ptycho.patches.extract`. Between pixels it is shared out bilinearly among its four neighbours, and so is its
-    count in the overlap.
+    `ptycho.physics.patches.extract`. Between pixels it is shared out bilinearly among its four neighbours, and so is
+    its count in the overlap.
 
     Args:
         xcoords: all corrected positions that will be added, any shape, in object pixels along axis 1.

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho.architecture import KERNEL, Architecture
 from ptycho.config import ModelConfig
 from ptycho.errors import CheckpointError
+from ptycho.physics.architecture import KERNEL, Architecture
 
 LOG_SCALE = "log_intensity_scale"
 """Canonical name of the scalar w; e^w is the intensity scale S."""

@@ -2,8 +2,9 @@
 Simulated scans: an object, a probe and positions in, photon counts out, in float64 and from seeded generators only.
 
 The forward model is `ptycho.physics`, the oracle that judges both backends, and the windows are cut by
-`ptycho.patches`, of which the stitcher is the inverse: nothing of the physics is written a second time here. Probe,
-object and scan come from the caller or from `ptycho.synthetic`; files are read and written at the edge, not here.
+`ptycho.physics.patches`, of which the stitcher is the inverse: nothing of the physics is written a second time here.
+Probe, object and scan come from the caller or from `ptycho.simulation.synthetic`; files are read and written at the
+edge, not here.
 """
 
 import hashlib
@@ -16,12 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import patches, physics, synthetic
 from ptycho.config import GRIDSIZES
 from ptycho.data import masks
-from ptycho.dataset import PATCH_SIDES, Dataset, Source
+from ptycho.data.dataset import PATCH_SIDES, Dataset, Source
+from ptycho.data.grouping import NEIGHBOURS, nearest
 from ptycho.errors import UsageError
-from ptycho.grouping import NEIGHBOURS, nearest
+from ptycho.physics import forward, patches
+from ptycho.simulation import synthetic
 
 STEP_PX = 2.62
 """Root of the area per pattern, in pixels; the median distance to the nearest pattern is then about 1.2 px."""
@@ -32,7 +34,7 @@ FEWEST_PHOTONS, MOST_PHOTONS = 1.0, 1e12
 """Beyond the upper limit float32 amplitudes no longer tell one photon from none."""
 
 _NOISE = 0x4E
-"""Tag of the noise generator; `ptycho.synthetic` has others."""
+"""Tag of the noise generator; `ptycho.simulation.synthetic` has others."""
 
 _CHUNK = 64
 """Patterns computed at a time: at N = 64 the temporaries stay near 20 MB."""
@@ -202,7 +204,7 @@ def _frames(
     frames = np.empty((len(x), side, side), dtype=np.float32)
     start = 0
     for part in _windows(obj, x, y, side):
-        counts = rng.poisson(scale * physics.intensity(part, probe))
+        counts = rng.poisson(scale * forward.intensity(part, probe))
         frames[start : start + len(part)] = np.sqrt(counts)
         start += len(part)
     return frames
@@ -234,7 +236,7 @@ def _refuse_wide_groups(scan: synthetic.Scan, side: int, gridsize: int, step_px:
     reach = np.abs(points[neighbours] - points[:, np.newaxis]).max()
     # At worst all other members lie at the reach on one side: their mean is (C − 1)/C of it away from the seed.
     worst = float(reach) * (gridsize**2 - 1) / gridsize**2
-    allowed = (physics.canvas_side(side, gridsize) - side) / 2
+    allowed = (forward.canvas_side(side, gridsize) - side) / 2
     if worst > allowed:
         raise UsageError(
             f"step = {step_px:.2f} px puts patterns of a group up to {worst:.1f} px from its mean, gridsize {gridsize} "

@@ -22,7 +22,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from ptycho.errors import InfrastructureError, StoreError
-from ptycho.manifest import MANIFEST, Entry, Manifest
+from ptycho.store.manifest import MANIFEST, Entry, Manifest
 
 ABANDONED_AFTER_S = 60.0
 """A build without a lock is an abandoned one only if it is older than the moment between its mkdir and its lock."""

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho.dataset import CONTRACT_VERSION, Dataset
+from ptycho.data.dataset import CONTRACT_VERSION, Dataset
+from ptycho.data.prepare import Prepared, digest
 from ptycho.errors import StoreError
-from ptycho.raw_data import Prepared, digest
 
 STORE_VERSION = 1
 """Changes with the files of a store or the meaning of its manifest."""
@@ -58,7 +58,7 @@ class Manifest:
 
     Attributes:
         store_version: `STORE_VERSION`.
-        contract_version: `ptycho.dataset.CONTRACT_VERSION`.
+        contract_version: `ptycho.data.dataset.CONTRACT_VERSION`.
         source_sha256: digest of the file that was read.
         layout: as found in that file.
         measurement_domain: as found in that file.

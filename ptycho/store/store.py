@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import raw_data, store_files
-from ptycho.data import masks
-from ptycho.dataset import Dataset
+from ptycho.data import masks, prepare
+from ptycho.data.dataset import Dataset
+from ptycho.data.grouping import Indices, Split
+from ptycho.data.prepare import Prepared
 from ptycho.errors import InfrastructureError, StoreError
-from ptycho.grouping import Indices, Split
-from ptycho.manifest import Manifest, refusal, small_arrays
-from ptycho.raw_data import Prepared
+from ptycho.store import files
+from ptycho.store.manifest import Manifest, refusal, small_arrays
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +81,13 @@ class Store:
         if _occupied(directory):
             raise StoreError(f"{directory} exists already; remove it, or give the directory of another store")
         manifest = Manifest.of(dataset, prepared)
-        with store_files.under_construction(directory) as partial:
-            store_files.reserve(partial, manifest)
-            chunks = raw_data.normalised_chunks(dataset.diffraction, prepared.normalisation)
-            store_files.write_array(partial, "diffraction", manifest.arrays["diffraction"], chunks)
+        with files.under_construction(directory) as partial:
+            files.reserve(partial, manifest)
+            chunks = prepare.normalised_chunks(dataset.diffraction, prepared.normalisation)
+            files.write_array(partial, "diffraction", manifest.arrays["diffraction"], chunks)
             for name, array in small_arrays(dataset, prepared).items():
-                store_files.write_array(partial, name, manifest.arrays[name], raw_data.parts(array))
-            store_files.write_manifest(partial, manifest)
+                files.write_array(partial, name, manifest.arrays[name], prepare.parts(array))
+            files.write_manifest(partial, manifest)
         return cls.open(directory, expected=manifest)
 
     @classmethod
@@ -104,10 +104,10 @@ class Store:
         manifest = Manifest.read(directory)
         problems = [] if expected is None else expected.mismatches(manifest)
         for name, entry in manifest.arrays.items():
-            problems += store_files.damage(directory, name, entry)
+            problems += files.damage(directory, name, entry)
         if problems:
             raise refusal(directory, problems)
-        maps = {name: np.load(store_files.array_path(directory, name), mmap_mode="r") for name in manifest.arrays}
+        maps = {name: np.load(files.array_path(directory, name), mmap_mode="r") for name in manifest.arrays}
         return cls(
             directory=directory,
             manifest=manifest,
@@ -152,7 +152,7 @@ class Store:
             StoreError: listing each array whose bytes have changed.
         """
         digests = {
-            name: raw_data.digest(np.load(store_files.array_path(self.directory, name), mmap_mode="r"))
+            name: prepare.digest(np.load(files.array_path(self.directory, name), mmap_mode="r"))
             for name in self.manifest.arrays
         }
         changed = [

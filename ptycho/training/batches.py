@@ -13,14 +13,13 @@ from functools import partial
 
 import numpy as np
 
-from ptycho import resident
-from ptycho.data import masks
-from ptycho.engine import Batch, Share
+from ptycho.data import mapped_arrays, masks
+from ptycho.data.grouping import Indices, group_coordinates
 from ptycho.errors import ConfigurationError
-from ptycho.grouping import Indices, group_coordinates
-from ptycho.ranks import ALONE, Ranks
-from ptycho.store import Store
-from ptycho.store_files import array_path
+from ptycho.store.files import array_path
+from ptycho.store.store import Store
+from ptycho.training.engine import Batch, Share
+from ptycho.training.ranks import ALONE, Ranks
 
 AHEAD = 2
 """Batches in flight for each worker: one being read, one waiting. More would only hold memory."""
@@ -34,7 +33,7 @@ def iterate(
 
     Args:
         store: where the patterns are.
-        order: `(n,)` indices of groups, such as `ptycho.grouping.epoch_order` draws.
+        order: `(n,)` indices of groups, such as `ptycho.data.grouping.epoch_order` draws.
         batch_size: groups per batch.
         num_workers: threads that read ahead; 0 reads each batch when it is asked for.
         ranks: who reads; one of several gets its `Share` of every batch, and reads no more than that.
@@ -60,14 +59,14 @@ def iterate(
     if problems:
         raise ConfigurationError("\n".join(problems))
     chosen = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    if store.diffraction.nbytes >= resident.MAPPED_FROM_BYTES:
+    if store.diffraction.nbytes >= mapped_arrays.MAPPED_FROM_BYTES:
         return _from_file(store, chosen, num_workers, ranks)
     read = gather if ranks.world == 1 else partial(_share, ranks)
     reads = [partial(read, store, groups) for groups in chosen]
     return _read_ahead(reads, num_workers) if num_workers else (one() for one in reads)
 
 
-def gather(store: Store, chosen: Indices, rows: resident.Rows | None = None) -> Batch:
+def gather(store: Store, chosen: Indices, rows: mapped_arrays.Rows | None = None) -> Batch:
     """
     Copy some groups out of the map.
 
@@ -99,7 +98,7 @@ def gather(store: Store, chosen: Indices, rows: resident.Rows | None = None) -> 
     )
 
 
-def _share(ranks: Ranks, store: Store, chosen: Indices, rows: resident.Rows | None = None) -> Share:
+def _share(ranks: Ranks, store: Store, chosen: Indices, rows: mapped_arrays.Rows | None = None) -> Share:
     """One rank's part of a batch."""
     part, counted = ranks.part(chosen)
     return Share(**vars(gather(store, part, rows)), counted=counted, whole=len(chosen))
@@ -109,8 +108,8 @@ def _from_file(store: Store, chosen: Sequence[Indices], num_workers: int, ranks:
     """The same batches out of a store that is too large to be mapped whole; each read announces a later one."""
     groups = np.asarray(store.groups)
     wanted = sum(map(len, chosen)) * groups.shape[1] // ranks.world
-    ahead = max(1, resident.AHEAD_ROWS // max(1, len(chosen[0]) * groups.shape[1])) if chosen else 1
-    with resident.Rows(array_path(store.directory, "diffraction"), store.diffraction, wanted=wanted) as rows:
+    ahead = max(1, mapped_arrays.AHEAD_ROWS // max(1, len(chosen[0]) * groups.shape[1])) if chosen else 1
+    with mapped_arrays.Rows(array_path(store.directory, "diffraction"), store.diffraction, wanted=wanted) as rows:
 
         def read(number: int) -> Batch:
             for later in chosen[number + ahead : number + ahead + 1] if number else chosen[1 : ahead + 1]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import output
+from ptycho import files
 from ptycho.errors import CheckpointError
 
 FORMAT = "ptycho-checkpoint/1"
@@ -95,7 +95,7 @@ def save(path: Path, tensors: Tensors, meta: Meta) -> None:
     # safetensors wants contiguous arrays; the sort makes the bytes independent of the mapping's order.
     plain = {name: _plain(tensors[name]) for name in sorted(tensors)}
     content = serialise(plain, metadata={_KEY: json.dumps(header, sort_keys=True)})
-    with output.replacing(path) as handle:
+    with files.replacing(path) as handle:
         handle.write(content)
 
 

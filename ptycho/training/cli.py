@@ -11,7 +11,6 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ptycho import preflight
 from ptycho.command_line import Parser
 from ptycho.config import (
     DEVICES,
@@ -26,12 +25,13 @@ from ptycho.config import (
     RuntimeConfig,
     TrainingConfig,
 )
+from ptycho.data import preflight
+from ptycho.data.dataset import PATCH_SIDES
 from ptycho.data.formats import recognise
-from ptycho.dataset import PATCH_SIDES
 
 if TYPE_CHECKING:
-    from ptycho.dataset import Dataset
-    from ptycho.raw_data import Prepared
+    from ptycho.data.dataset import Dataset
+    from ptycho.data.prepare import Prepared
 
 
 def _default(owner: type, name: str) -> Any:

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycho.config import RuntimeConfig
-from ptycho.engine import Batch, Losses, Share
 from ptycho.errors import InfrastructureError, PtychoError, UsageError
-from ptycho.ranks import Ranks
+from ptycho.training.engine import Batch, Losses, Share
+from ptycho.training.ranks import Ranks
 from ptycho.verdict import Verdict
 
 Scores = TypeVar("Scores")

@@ -10,7 +10,7 @@ from typing import TypedDict
 import numpy as np
 
 from ptycho.config import ModelConfig
-from ptycho.engine import Batch
+from ptycho.training.engine import Batch
 
 
 class DeviceWork(TypedDict):

@@ -17,17 +17,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import batches, checkpoint, grouping, history
-from ptycho.clock import Clock
 from ptycho.config import TrainingConfig
-from ptycho.engine import Engine, Losses, Traces
+from ptycho.data import grouping
+from ptycho.data.prepare import Prepared
 from ptycho.errors import CheckpointError, PtychoError
-from ptycho.progress import Progress
-from ptycho.ranks import ALONE, Ranks
-from ptycho.raw_data import Prepared
-from ptycho.schedule import Plateau, Ramp
-from ptycho.store import Store
-from ptycho.tracking import Tracker
+from ptycho.phase_timer import Clock
+from ptycho.store.store import Store
+from ptycho.training import batches, checkpoint, history
+from ptycho.training.engine import Engine, Losses, Traces
+from ptycho.training.progress import Progress
+from ptycho.training.ranks import ALONE, Ranks
+from ptycho.training.schedule import Plateau, Ramp
+from ptycho.training.tracking import Tracker
 
 Resumed = tuple[dict[str, NDArray[np.generic]], checkpoint.Meta]
 

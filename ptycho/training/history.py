@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from ptycho import output
+from ptycho import files
 from ptycho.errors import CheckpointError, InfrastructureError
 
 FILE_NAME = "history.csv"
@@ -94,7 +94,7 @@ def truncate(path: Path, epoch: int) -> tuple[Row, ...]:
         return ()
     rows = [_row(path, number, line) for number, line in enumerate(_lines(path, whole=True)[1:], start=2)]
     kept = tuple(row for row in rows if row.epoch <= epoch)
-    output.write_text(path, _text(kept, header=True))
+    files.write_text(path, _text(kept, header=True))
     return kept
 
 

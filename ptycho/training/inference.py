@@ -16,14 +16,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import batches, checkpoint, flat_comparison, output, params, raw_data, suspicion
+from ptycho import files, params
 from ptycho.config import InferenceConfig, ModelConfig, update_legacy_dict
-from ptycho.dataset import Dataset
-from ptycho.engine import Engine
+from ptycho.data import prepare
+from ptycho.data.dataset import Dataset
+from ptycho.data.prepare import Prepared
 from ptycho.errors import CheckpointError, PtychoError, SuspicionError
-from ptycho.raw_data import Prepared
-from ptycho.stitching import Reconstruction, Stitcher
-from ptycho.store import Store
+from ptycho.metrics import flat_comparison
+from ptycho.metrics import suspicions as suspicion_checks
+from ptycho.physics.stitching import Reconstruction, Stitcher
+from ptycho.store.store import Store
+from ptycho.training import batches, checkpoint
+from ptycho.training.engine import Engine
 
 RECONSTRUCTION = "reconstruction.npz"
 PICTURES = ("reconstructed_amplitude.png", "reconstructed_phase.png")
@@ -64,9 +68,9 @@ def run(config: InferenceConfig, backend: str) -> InferenceResult:
     tensors, meta = checkpoint.load(checkpoint.find_model(config.model_path))
     model, normalisation, nphotons = _training_of(meta, config.model_path)
     config = replace(config, model=model, data=replace(config.data, gridsize=model.gridsize))
-    output.prepare(config.output_dir)
+    files.prepare(config.output_dir)
     dataset, suspicions = _read(config)
-    prepared = raw_data.prepare_for_inference(
+    prepared = prepare.prepare_for_inference(
         config.data,
         model,
         dataset,
@@ -105,7 +109,7 @@ def run(config: InferenceConfig, backend: str) -> InferenceResult:
             "judge": perf_counter() - saved,
         },
     }
-    output.write_text(config.output_dir / "inference.json", json.dumps(summary, indent=2) + "\n")
+    files.write_text(config.output_dir / "inference.json", json.dumps(summary, indent=2) + "\n")
     if config.runtime.strict and warning is not None:
         raise SuspicionError(f"{warning}\n{config.output_dir} is complete; --strict makes this an error")
     return InferenceResult(reconstruction=reconstruction, output_dir=config.output_dir, summary=summary)
@@ -125,14 +129,14 @@ def rehearse(config: InferenceConfig) -> tuple[Dataset, Prepared]:
     model, factor, photons = _training_of(meta, config.model_path)
     config = replace(config, model=model, data=replace(config.data, gridsize=model.gridsize))
     dataset, _ = _read(config)
-    return dataset, raw_data.prepare_for_inference(config.data, model, dataset, normalisation=factor, nphotons=photons)
+    return dataset, prepare.prepare_for_inference(config.data, model, dataset, normalisation=factor, nphotons=photons)
 
 
 def _read(config: InferenceConfig) -> tuple[Dataset, list[str]]:
     """The scan, checked, and what looks wrong about it."""
     update_legacy_dict(params.cfg, config)
-    dataset = raw_data.load(config)
-    return dataset, suspicion.warn(dataset, strict=config.runtime.strict)
+    dataset = prepare.load(config)
+    return dataset, suspicion_checks.warn(dataset, strict=config.runtime.strict)
 
 
 def compare_with_flat(
@@ -161,7 +165,7 @@ def compare_with_flat(
     found = flat_comparison.compare(reconstruction, dataset, groups)
     warning = found.warning(epochs=epochs, suspicious=suspicious)
     if warning is not None:
-        output.warn(warning, log)
+        files.warn(warning, log)
     return {**found.as_dict(), "warning": warning}, warning
 
 
@@ -195,16 +199,16 @@ def save(output_dir: Path, reconstruction: Reconstruction) -> None:
     The archive holds `object` `(h, w)` complex64, `overlap` `(h, w)` float32 and `crop` `(4,)` int64, the object's
     place as row0, row1, col0, col1 in object pixels.
     """
-    from ptycho import pictures
+    from ptycho.metrics import figures
 
-    with output.replacing(output_dir / RECONSTRUCTION) as temporary:
+    with files.replacing(output_dir / RECONSTRUCTION) as temporary:
         np.savez(
             temporary,
             object=reconstruction.obj.astype(np.complex64),
             overlap=reconstruction.overlap.astype(np.float32),
             crop=np.array(reconstruction.crop, dtype=np.int64),
         )
-    pictures.save_reconstruction(output_dir, reconstruction)
+    figures.save_reconstruction(output_dir, reconstruction)
 
 
 def _training_of(meta: checkpoint.Meta, path: Path) -> tuple[ModelConfig, float, float]:
@@ -223,7 +227,7 @@ def _scores(reconstruction: Reconstruction, dataset: Dataset) -> dict[str, Any] 
     """Scores against the file's own object and the flat object's beside them, where the file has one."""
     if dataset.obj is None:
         return None
-    from ptycho import metrics
+    from ptycho.metrics import metrics
 
     return {
         "reconstruction": metrics.score(reconstruction, dataset.obj).as_dict(),

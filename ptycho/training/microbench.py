@@ -29,23 +29,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import (
-    batches,
-    fingerprint,
-    grouping,
-    output,
-    raw_data,
-    simulation,
-    stitching,
-    synthetic,
-    training,
-    weights,
-)
+from ptycho import files, fingerprint
 from ptycho.command_line import Parser
 from ptycho.config import DEVICES, GRIDSIZES, PRECISIONS, DataConfig, ModelConfig, RuntimeConfig, TrainingConfig
-from ptycho.dataset import PATCH_SIDES
+from ptycho.data import grouping, prepare
+from ptycho.data.dataset import PATCH_SIDES
 from ptycho.errors import UsageError, exit_on_error
-from ptycho.store import Store
+from ptycho.physics import stitching, weights
+from ptycho.simulation import simulate, synthetic
+from ptycho.store.store import Store
+from ptycho.training import batches, train
 
 SCHEMA = "ptycho-bench/1"
 
@@ -125,7 +118,7 @@ def main(arguments: Sequence[str] | None, *, package: str, bare: Bare) -> None:
                 work, device = _works(config, engine, store, steps, bare), engine.device
                 said = engine.fingerprint()
             blocks = measure({name: work[name] for name in KINDS[args.kind].names}, args.blocks, steps, config)
-        found = fingerprint.collect(packages=training.FRAMEWORKS.get(package, ()), device=device, seed=args.seed)
+        found = fingerprint.collect(packages=train.FRAMEWORKS.get(package, ()), device=device, seed=args.seed)
         written = {
             "schema": SCHEMA,
             "kind": args.kind,
@@ -141,7 +134,7 @@ def main(arguments: Sequence[str] | None, *, package: str, bare: Bare) -> None:
             "blocks": [asdict(block) for block in blocks],
             "fingerprint": found | {"engine": said},
         }
-        output.write_text(args.out, json.dumps(written, indent=2) + "\n")
+        files.write_text(args.out, json.dumps(written, indent=2) + "\n")
         for line in summary(blocks):
             print(line)
 
@@ -229,7 +222,7 @@ def _stitching(config: TrainingConfig, steps: int) -> dict[str, Work]:
     shape = (config.batch_size, config.model.channels, config.model.side, config.model.side)
     patches = (rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(np.complex64)
     count = steps * config.batch_size * config.model.channels
-    scan = synthetic.make_scan(count, step_px=simulation.STEP_PX, seed=config.data.seed)
+    scan = synthetic.make_scan(count, step_px=simulate.STEP_PX, seed=config.data.seed)
     x, y = (axis.reshape(steps, *shape[:2]) for axis in (scan.x, scan.y))
 
     def stitch() -> None:
@@ -246,19 +239,19 @@ def _store(config: TrainingConfig, steps: int) -> Any:
     # Room for the validation groups: a twentieth, or one batch.
     count = max(-(-steps * config.batch_size * 20 // 19), (steps + 1) * config.batch_size) + grouping.NEIGHBOURS
     side, seed = config.model.side, config.data.seed
-    probe, obj = simulation.own_probe_and_object(n_images=count, side=side, seed=seed)
-    dataset = simulation.simulate(probe=probe, obj=obj, n_images=count, seed=seed)
-    return Store.for_run(None, dataset, raw_data.prepare(config, dataset))
+    probe, obj = simulate.own_probe_and_object(n_images=count, side=side, seed=seed)
+    dataset = simulate.simulate(probe=probe, obj=obj, n_images=count, seed=seed)
+    return Store.for_run(None, dataset, prepare.prepare(config, dataset))
 
 
 def _engine_arguments(config: TrainingConfig, store: Store) -> dict[str, Any]:
-    drawn = weights.initial(config.model, nphotons=simulation.NPHOTONS, seed=config.data.seed)
+    drawn = weights.initial(config.model, nphotons=simulate.NPHOTONS, seed=config.data.seed)
     return {
         "model": config.model,
         "runtime": config.runtime,
         "probe": store.probe,
         "weights": drawn,
-        "nphotons": simulation.NPHOTONS,
+        "nphotons": simulate.NPHOTONS,
     }
 
 

@@ -2,7 +2,7 @@
 What a training shows while it runs: a bar on a terminal, one line an epoch elsewhere, nothing when quiet.
 
 rich costs a tenth of a second to import and is imported only when there is something to draw. The line of an epoch
-goes to the log in every case; whether it also reaches the screen is the log's business (`ptycho.output`).
+goes to the log in every case; whether it also reaches the screen is the log's business (`ptycho.files`).
 """
 
 import logging
@@ -12,8 +12,8 @@ from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ptycho.engine import Batch
-from ptycho.history import Row
+from ptycho.training.engine import Batch
+from ptycho.training.history import Row
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

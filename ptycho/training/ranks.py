@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ptycho.data.grouping import Indices
 from ptycho.errors import UsageError
-from ptycho.grouping import Indices
 
 TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 """What `torchrun` sets for each process; the first two say that there are others."""

@@ -1,8 +1,8 @@
 """
 Tracking with MLflow, always into `mlflow/` under the output folder, and never able to fail a training.
 
-The training speaks to a process of its own (`ptycho.mlflow_writer`, which says why) through a pipe, and never waits
-for it before the end. What goes wrong there is a warning in the log and is named in the training's summary.
+The training speaks to a process of its own (`ptycho.training.mlflow_writer`, which says why) through a pipe, and never
+waits for it before the end. What goes wrong there is a warning in the log and is named in the training's summary.
 """
 
 import json
@@ -16,7 +16,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from ptycho import mlflow_writer
+from ptycho.training import mlflow_writer
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def open_tracker(output_dir: Path, *, enabled: bool = True, resume: bool = False
     The tracker of a training.
 
     Args:
-        output_dir: the training's output folder, as `ptycho.output.prepare` returned it.
+        output_dir: the training's output folder, as `ptycho.files.prepare` returned it.
         enabled: without it nothing is started and MLflow is imported nowhere.
         resume: continue the run that the folder already holds.
     """

@@ -17,30 +17,20 @@ from typing import Any, cast
 
 import numpy as np
 
-from ptycho import (
-    batches,
-    checkpoint,
-    epochs,
-    fingerprint,
-    group,
-    history,
-    output,
-    params,
-    raw_data,
-    reconstruction,
-    suspicion,
-    tracking,
-    weights,
-)
-from ptycho.clock import Clock
+from ptycho import files, fingerprint, params
 from ptycho.config import TrainingConfig, flatten, update_legacy_dict
-from ptycho.dataset import Dataset
-from ptycho.engine import Engine
+from ptycho.data import prepare
+from ptycho.data.dataset import Dataset
+from ptycho.data.prepare import Prepared
 from ptycho.errors import SuspicionError
-from ptycho.group import Group
-from ptycho.ranks import ALONE, Ranks
-from ptycho.raw_data import Prepared
-from ptycho.store import Store
+from ptycho.metrics import suspicions as suspicion_checks
+from ptycho.phase_timer import Clock
+from ptycho.physics import weights
+from ptycho.store.store import Store
+from ptycho.training import batches, checkpoint, collective, epochs, history, inference, tracking
+from ptycho.training.collective import Group
+from ptycho.training.engine import Engine
+from ptycho.training.ranks import ALONE, Ranks
 
 log = logging.getLogger(__name__)
 
@@ -91,8 +81,8 @@ def run(config: TrainingConfig, backend: str, ranks: Ranks = ALONE) -> TrainingR
     Args:
         config: the training, complete.
         backend: package of the backend, imported late: `"ptycho_torch"` or `"ptycho_tf"`.
-        ranks: who this process is, where several train together (`ptycho.group`). All of them compute; the one that
-            leads writes.
+        ranks: who this process is, where several train together (`ptycho.training.collective`). All of them compute;
+            the one that leads writes.
 
     Raises:
         ContractError, ConfigurationError, UsageError: as the data path does, before the backend is imported.
@@ -102,9 +92,9 @@ def run(config: TrainingConfig, backend: str, ranks: Ranks = ALONE) -> TrainingR
             is written, for a stitched object that is no better than a flat one.
     """
     ranks.admit(config.batch_size)
-    with group.joined(ranks, backend, config.runtime) as others:
+    with collective.joined(ranks, backend, config.runtime) as others:
         result = (_lead if ranks.leads else _follow)(config, backend, ranks, others)
-        with group.together(others):  # nobody ends well before the one that leads has written everything
+        with collective.together(others):  # nobody ends well before the one that leads has written everything
             warning = result.summary.get("against_flat", {}).get("warning")
             if config.runtime.strict and warning is not None:
                 raise SuspicionError(f"{warning}\n{result.output_dir} is complete; --strict makes this an error")
@@ -130,14 +120,14 @@ def rehearse(config: TrainingConfig) -> tuple[Dataset, Prepared]:
 def _lead(config: TrainingConfig, backend: str, ranks: Ranks, others: Group | None) -> TrainingResult:
     """A whole training, with everything that it leaves."""
     clock = Clock()
-    folder = output.prepare(config.output_dir)
+    folder = files.prepare(config.output_dir)
     update_legacy_dict(params.cfg, config)
-    with output.logging_to(folder, quiet=config.runtime.quiet):
+    with files.logging_to(folder, quiet=config.runtime.quiet):
         with clock.phase("data"):
             dataset, prepared, test, resumed = _read(config, folder, others)
-            with group.together(others):
+            with collective.together(others):
                 suspicions = _suspicions(config, dataset, test)
-        output.write_text(folder / CONFIG, json.dumps(flatten(config), indent=2) + "\n")
+        files.write_text(folder / CONFIG, json.dumps(flatten(config), indent=2) + "\n")
         log.info("seed %d, %d groups, input sha256 %s", prepared.seed, prepared.n_groups, prepared.stages.normalised)
         with tracking.open_tracker(folder, enabled=config.mlflow, resume=config.resume) as tracker:
             tracker.params(flatten(config))
@@ -167,10 +157,10 @@ def _lead(config: TrainingConfig, backend: str, ranks: Ranks, others: Group | No
                     summary["against_flat"] = _stitch(
                         config, folder, engine, test or dataset, prepared, suspicious=any(suspicions.values())
                     )
-                for picture in reconstruction.PICTURES:
+                for picture in inference.PICTURES:
                     tracker.artifact(folder / picture, "pictures")
         summary |= {"tracking": tracker.summary, "seconds": clock.seconds}
-        output.write_text(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
+        files.write_text(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
     return TrainingResult(output_dir=folder, model_path=model_path, history=rows, summary=summary)
 
 
@@ -180,7 +170,7 @@ def _follow(config: TrainingConfig, backend: str, ranks: Ranks, others: Group | 
     folder = config.output_dir.absolute()
     update_legacy_dict(params.cfg, config)
     dataset, prepared, test, resumed = _read(config, folder, others)
-    with group.together(others):
+    with collective.together(others):
         pass  # the one that leads looks for suspicions, and may refuse the data
     engine = _build(_creator(backend, others), config, prepared)
     _share_store(config, dataset, prepared, others)
@@ -197,16 +187,16 @@ def _read(
 ) -> tuple[Dataset, Prepared, Dataset | None, epochs.Resumed | None]:
     """Everything that is read before the first step, on all ranks or on none, and the same on all."""
     claims: dict[str, Any] = {}
-    with group.together(others, claims):
-        dataset = raw_data.load(config)
-        prepared = raw_data.prepare(config, dataset)
+    with collective.together(others, claims):
+        dataset = prepare.load(config)
+        prepared = prepare.prepare(config, dataset)
         test = _load_test(config, dataset)
         resumed = epochs.load(folder, config, prepared) if config.resume else None
         if others is not None:
             claims |= {name: value for name, value in flatten(config).items() if name not in OF_A_RANK}
             claims |= asdict(prepared.stages)
             claims["test file"] = None if test is None else test.source.sha256
-            claims["checkpoint"] = None if resumed is None else raw_data.digest(*resumed[0].values())
+            claims["checkpoint"] = None if resumed is None else prepare.digest(*resumed[0].values())
     return dataset, prepared, test, resumed
 
 
@@ -234,7 +224,7 @@ def _share_store(config: TrainingConfig, dataset: Dataset, prepared: Prepared, o
     if others is None or config.store_dir is None:
         return
     for turn in range(others.ranks.world):
-        with group.together(others):
+        with collective.together(others):
             if turn == others.ranks.rank:
                 Store.open_or_create(config.store_dir, dataset, prepared)
 
@@ -242,7 +232,7 @@ def _share_store(config: TrainingConfig, dataset: Dataset, prepared: Prepared, o
 def _compare_weights(engine: Engine, others: Group | None) -> None:
     """Every rank must have the same bits: sums that differ would let the ranks train apart without a word."""
     if others is not None:
-        with group.together(others, {"weights": raw_data.digest(*engine.state().values())}):
+        with collective.together(others, {"weights": prepare.digest(*engine.state().values())}):
             pass
 
 
@@ -252,19 +242,19 @@ def _load_test(config: TrainingConfig, dataset: Dataset) -> Dataset | None:
         return None
     if config.test_path.exists() and config.test_path.samefile(config.data.path):
         return dataset
-    return raw_data.load(config, path=config.test_path)
+    return prepare.load(config, path=config.test_path)
 
 
 def _save(
     config: TrainingConfig, folder: Path, engine: Engine, prepared: Prepared, rows: tuple[history.Row, ...]
 ) -> Path:
     """The weights that inference reads, and the loss curve beside them."""
-    from ptycho import pictures
+    from ptycho.metrics import figures
 
     path = folder / checkpoint.MODEL
     meta = epochs.meta(config, prepared, epoch=rows[-1].epoch)
     checkpoint.save(path, checkpoint.weights_only(engine.state()), meta)
-    pictures.save_loss_curve(
+    figures.save_loss_curve(
         folder / LOSS_CURVE,
         [row.epoch for row in rows],
         [row.train_loss for row in rows],
@@ -303,9 +293,9 @@ def _suspicions(
 ) -> dict[str, list[str]]:
     """What looks wrong about the files, said on stderr and in the log; the test file counts where it is another one."""
     strict = config.runtime.strict
-    found = {"suspicions": suspicion.warn(dataset, strict=strict, log=log)}
+    found = {"suspicions": suspicion_checks.warn(dataset, strict=strict, log=log)}
     if test is not None and test is not dataset:
-        found["test_suspicions"] = suspicion.warn(test, strict=strict, log=log)
+        found["test_suspicions"] = suspicion_checks.warn(test, strict=strict, log=log)
     return found
 
 
@@ -314,9 +304,9 @@ def _stitch(
 ) -> dict[str, Any]:
     """Reconstruct a scan with the network as it is now, into the training's own folder; how it stands beside flat."""
     with _store_of(config, dataset, prepared) as store:
-        made = reconstruction.reconstruct(engine, store, batch_size=INFERENCE_BATCH)
-        reconstruction.save(folder, made)
-        found, _ = reconstruction.compare_with_flat(
+        made = inference.reconstruct(engine, store, batch_size=INFERENCE_BATCH)
+        inference.save(folder, made)
+        found, _ = inference.compare_with_flat(
             made, dataset, store.groups, epochs=config.nepochs, suspicious=suspicious, log=log
         )
     return found
@@ -325,7 +315,7 @@ def _stitch(
 def _store_of(config: TrainingConfig, dataset: Dataset, prepared: Prepared) -> AbstractContextManager[Store]:
     """The store of a scan that does not train; one with fewer patterns than `--n_images` is taken whole."""
     wanted = config.data.n_groups
-    other = raw_data.prepare_for_inference(
+    other = prepare.prepare_for_inference(
         replace(config.data, n_groups=None if wanted is None else min(wanted, dataset.n_patterns)),
         config.model,
         dataset,

@@ -99,8 +99,9 @@ def _check_paths(output: Path, given: Path | None, picture: Path | None, *, forc
 
 
 def _write(args: argparse.Namespace, picture: Path | None) -> None:
-    from ptycho import contract, simulation
+    from ptycho.data import contract
     from ptycho.errors import UsageError
+    from ptycho.simulation import simulate
 
     if args.input_file is not None:
         given = contract.load(args.input_file)
@@ -111,11 +112,11 @@ def _write(args: argparse.Namespace, picture: Path | None) -> None:
         side = args.N
     else:
         side = args.N or 64
-        probe, obj = simulation.own_probe_and_object(
+        probe, obj = simulate.own_probe_and_object(
             n_images=args.n_images, side=side, seed=args.seed, step_px=args.step, buffer=args.buffer
         )
-        origin = "ptycho.synthetic"
-    dataset = simulation.simulate(
+        origin = "ptycho.synthetic"  # what the recorded digests of the fixtures were made with
+    dataset = simulate.simulate(
         probe=probe,
         obj=obj,
         n_images=args.n_images,
@@ -132,9 +133,9 @@ def _write(args: argparse.Namespace, picture: Path | None) -> None:
     contract.save(args.output_file, dataset, layout=args.layout)
     print(f"{args.output_file}: {dataset.n_patterns} patterns of {dataset.side}×{dataset.side}, {args.layout} layout")
     if picture is not None:
-        from ptycho import inspection, inspection_picture
+        from ptycho.inspect import figure, inspection
 
-        inspection_picture.save(inspection.inspect(args.output_file), picture)
+        figure.save(inspection.inspect(args.output_file), picture)
         print(f"{picture}: object and scan, probe, diffraction")
 
 

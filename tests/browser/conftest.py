@@ -5,12 +5,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import fake_target
 import pytest
-import sample_runs
 from playwright.sync_api import Browser, sync_playwright
 
-from harness.report import command
+from harness.report import write
+from tests.support import sample_runs
+from tests.support.fakes import fake_target
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -45,4 +45,4 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scan = fake_target.scan(folder / "scan.npz")
     sample_runs.everything(folder, scan, spoilt=0.1)
     sample_runs.killed(folder, "other")
-    return command.write([], root=folder).path
+    return write.write([], root=folder).path

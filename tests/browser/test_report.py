@@ -5,13 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import contrast
 import pytest
-import sample_log
-import sample_runs
 from playwright.sync_api import Browser, Page
 
-from harness.report import command
+from harness.report import write
+from tests.support import contrast, sample_log, sample_runs
 
 VIEWS = [(width, scheme) for width in (390, 1280) for scheme in ("light", "dark")]
 
@@ -142,7 +140,7 @@ def test_without_scripts_only_the_copy_buttons_are_missing(browser: Browser, rep
 def test_what_a_log_smuggles_in_does_not_run(browser: Browser, tmp_path: Path) -> None:
     bad = sample_runs.HOSTILE
     rows = [*sample_log.whole()[:-1], sample_log.parent("problem", verdict="fail", message=bad), sample_log.end("fail")]
-    made = command.write([sample_log.write(tmp_path / "run", rows)], root=tmp_path)
+    made = write.write([sample_log.write(tmp_path / "run", rows)], root=tmp_path)
     with opened(browser, made.path) as (page, said):
         page.wait_for_load_state("networkidle")
         assert (True, []) == (page.title().startswith("fail (exit 1)"), said)

@@ -3,13 +3,14 @@
 import tempfile
 from pathlib import Path
 
-import fake_target
 import pytest
 
-from harness import environment, targets
-from harness.interruption import Interruption
-from harness.lane import Options, run
-from harness.outcome import Outcome
+from harness.isolation import sandbox
+from harness.lanes.lane import Options, run
+from harness.record.outcome import Outcome
+from harness.system.signals import Interruption
+from harness.targets import loader
+from tests.support.fakes import fake_target
 
 
 @pytest.fixture(scope="session")
@@ -28,9 +29,9 @@ class Workspace:
             folder.mkdir(parents=True)
         self.root = self.cwd / ".harness"
 
-    def target(self, **settings: object) -> targets.Target:
+    def target(self, **settings: object) -> loader.Target:
         """The fake target with a fault to order."""
-        return targets.load(fake_target.write(self.path / "target", **settings))  # type: ignore[arg-type]
+        return loader.load(fake_target.write(self.path / "target", **settings))  # type: ignore[arg-type]
 
     def run(
         self, *, device: str = "cpu", strict: bool = False, keep: bool = False, brief: bool = True, **settings: object
@@ -60,6 +61,6 @@ def workspace(tmp_path: Path, scan: Path, monkeypatch: pytest.MonkeyPatch) -> Wo
 
 
 @pytest.fixture
-def cell(tmp_path: Path) -> environment.Cell:
+def cell(tmp_path: Path) -> sandbox.Cell:
     """The folders of one command."""
-    return environment.Cell(path=tmp_path / "cell").make()
+    return sandbox.Cell(path=tmp_path / "cell").make()

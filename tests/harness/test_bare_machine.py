@@ -9,25 +9,25 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import fake_target
 import pytest
-from injected import bites
 
-from harness import runroot
-from harness.environment import Cell
-from harness.events import parse
+from harness.isolation.sandbox import Cell
+from harness.record import directory
+from harness.record.log import parse
+from tests.support.fakes import fake_target
+from tests.support.injected import bites
 
 ROOT = Path(__file__).resolve().parents[2]
 SUITE = "def test_one() -> None:\n    assert 4 == 2 + 2\n\n\ndef test_two() -> None:\n    assert 9 == 3 * 3\n"
 CODE = """
 import atexit, importlib.metadata, json, pathlib, sys
-import harness.cli
+from harness.cli import main
 def tell():
     owners = importlib.metadata.packages_distributions()
     names = {name.partition(".")[0] for name in sys.modules} & owners.keys()
     pathlib.Path(sys.argv[1]).write_text(json.dumps(sorted({owner for name in names for owner in owners[name]})))
 atexit.register(tell)
-raise SystemExit(harness.cli.main(sys.argv[2:]))
+raise SystemExit(main.main(sys.argv[2:]))
 """
 
 
@@ -73,7 +73,7 @@ def test_without_nox_uv_and_git_a_lane_passes_and_leaves_only_its_run_root(bare:
     found = bare.outcome(bare.run())
     assert (found["code"], found["verdict"], found["problems"]) == (0, "pass", [])
     assert found["suite"] == {"passed": 2, "failed": 0, "skipped": 0}
-    (run,) = runroot.find(bare.cwd / ".harness")
+    (run,) = directory.find(bare.cwd / ".harness")
     assert (run.path / "scratch").exists() is False
     assert [path.name for path in bare.cwd.iterdir()] == [".harness"]
     assert list(bare.home.iterdir()) == []
@@ -120,7 +120,7 @@ def test_what_the_caller_has_set_changes_nothing(bare: Bare, tmp_path: Path, nam
     bites(value and bare.env.get(name) != value, "the variable has another value than by itself")
     found = bare.outcome(bare.run(**{name: value}))
     assert found == _undisturbed(found)
-    (run,) = runroot.find(bare.cwd / ".harness")
+    (run,) = directory.find(bare.cwd / ".harness")
     rows = parse((run.path / "events.ndjson").read_bytes()).rows
     assert [row["returncode"] for row in rows if row["event"] == "command.end"] == [0, 0, 0]
 

@@ -14,24 +14,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import fake_target
 import pytest
-from injected import bites
 
-from harness import clean, processes, runroot
-from harness.environment import OBSERVER
-from harness.retention import Policy
+from harness.isolation.sandbox import OBSERVER
+from harness.record import directory
+from harness.runs import clean
+from harness.runs.retention import Policy
+from harness.system import identity
 from ptycho.verdict import Verdict
+from tests.support.fakes import fake_target
+from tests.support.injected import bites
 
-OWN = OBSERVER.parents[1]
+OWN = OBSERVER.parents[2]
 
 
-def _dead(root: Path) -> runroot.RunRoot:
-    run = runroot.create(root)
-    record = json.loads((run.path / runroot.MARKER).read_text())
+def _dead(root: Path) -> directory.RunRoot:
+    run = directory.create(root)
+    record = json.loads((run.path / directory.MARKER).read_text())
     record["owner"]["started"] = "1"
-    (run.path / runroot.MARKER).write_text(json.dumps(record))
-    runroot.release(run)
+    (run.path / directory.MARKER).write_text(json.dumps(record))
+    directory.release(run)
     return run
 
 
@@ -65,7 +67,7 @@ def test_each_of_eight_ends_as_it_would_alone(workspace: Any, capsys: pytest.Cap
             codes.append(
                 clean.main(workspace.root, check=False, dry_run=False, everything=False, policy=Policy(runs=1, mib=0))
             )
-            most[0] = max(most[0], sum(run.alive for run in runroot.find(workspace.root)))
+            most[0] = max(most[0], sum(run.alive for run in directory.find(workspace.root)))
             stop.wait(0.1)
 
     sweeper = threading.Thread(target=sweep)
@@ -90,6 +92,6 @@ def test_each_of_eight_ends_as_it_would_alone(workspace: Any, capsys: pytest.Cap
     assert {note.rpartition(" ")[2] for note in notes} <= {run.path.name for run in dead}
     assert set(codes) == {Verdict.PASS}
     assert len({outcome["run_root"] for outcome in outcomes.values()}) == len(faults)
-    for run in runroot.find(workspace.root):
+    for run in directory.find(workspace.root):
         assert not run.scratch.exists()
-        assert processes.with_token(run.token) == []
+        assert identity.with_token(run.token) == []

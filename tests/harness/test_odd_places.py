@@ -7,19 +7,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import fake_target
 import pytest
-from injected import bites
 
-from harness import runroot, targets
-from harness.environment import OBSERVER
-from harness.interruption import Interruption
-from harness.lane import Options, run
-from harness.outcome import Outcome
+from harness.isolation.sandbox import OBSERVER
+from harness.lanes.lane import Options, run
+from harness.record import directory
+from harness.record.outcome import Outcome
+from harness.system.signals import Interruption
+from harness.targets import loader
 from ptycho.errors import InfrastructureError
 from ptycho.verdict import Verdict
+from tests.support.fakes import fake_target
+from tests.support.injected import bites
 
-OWN = OBSERVER.parents[1]
+OWN = OBSERVER.parents[2]
 NAMES = {
     "spaces": " with  spaces ",
     "unicode": "größe \u2028 \U0001f52c",
@@ -40,7 +41,7 @@ def _lane(workspace: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, **setti
     monkeypatch.chdir(folder / "cwd")
     monkeypatch.setenv("HOME", str(folder / "home"))
     monkeypatch.setattr("tempfile.tempdir", str(folder / "tmp"))
-    target = targets.load(fake_target.write(folder / "target", **{"suite": None, **settings}))
+    target = loader.load(fake_target.write(folder / "target", **{"suite": None, **settings}))
     options = Options(device="cpu", fixtures={"scan": workspace.scan}, root=Path(".harness"), quiet=True, brief=True)
     return run(target, options, Interruption())
 
@@ -109,7 +110,7 @@ def test_a_root_that_cannot_be_written_is_named_before_anything_runs(
 
         monkeypatch.setattr(Path, "mkdir", refuse)
         with pytest.raises(InfrastructureError, match="Read-only file system"):
-            runroot.create(root)
+            directory.create(root)
         return
     bites(done.stdout == "bites: Read-only file system\n", "nobody can write there")
     assert done.returncode == Verdict.INFRA
@@ -121,5 +122,5 @@ def test_a_folder_for_runs_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for root in (tmp_path / "file", tmp_path / ("n" * 256)):
         with pytest.raises(InfrastructureError, match=r"the folder for runs '.*' cannot be used: .*--root") as found:
-            runroot.create(root)
+            directory.create(root)
         assert repr(str(root / "runs")) in str(found.value)

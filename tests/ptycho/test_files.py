@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from injected import bites
 
-from ptycho import output
+from ptycho import files
 from ptycho.errors import InfrastructureError
+from tests.support.injected import bites
 
 AWKWARD = ["a b", "Прибор é", "line\nbreak", "100%41", "-x", "n" * 250, "q?u#o'te\""]
 
@@ -22,7 +22,7 @@ class Terminal(io.StringIO):
 @pytest.mark.fault("odd-paths")
 @pytest.mark.parametrize("name", AWKWARD)
 def test_prepare_makes_and_tries_awkward_folders_and_leaves_them_empty(tmp_path: Path, name: str) -> None:
-    assert tmp_path / "parent" / name == output.prepare(tmp_path / "parent" / name)
+    assert tmp_path / "parent" / name == files.prepare(tmp_path / "parent" / name)
     bites(name in os.listdir(tmp_path / "parent"), "the folder has the awkward name")  # noqa: PTH208
     assert list((tmp_path / "parent" / name).iterdir()) == []
 
@@ -30,7 +30,7 @@ def test_prepare_makes_and_tries_awkward_folders_and_leaves_them_empty(tmp_path:
 def test_prepare_returns_an_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
-    assert tmp_path / "-out" == output.prepare(Path("-out"))
+    assert tmp_path / "-out" == files.prepare(Path("-out"))
 
 
 @pytest.mark.parametrize("below", ["", "deeper"])
@@ -38,7 +38,7 @@ def test_prepare_refuses_a_file_in_the_folders_place(tmp_path: Path, below: str)
     (tmp_path / "out").write_text("mine")
 
     with pytest.raises(InfrastructureError, match="there is a file where the folder should be") as caught:
-        output.prepare(tmp_path / "out" / below)
+        files.prepare(tmp_path / "out" / below)
 
     assert caught.value.verdict == 13
     assert str(tmp_path / "out" / below) in str(caught.value)
@@ -58,7 +58,7 @@ def test_prepare_finds_out_by_writing(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(os, "fsync", refuse)
 
     with pytest.raises(InfrastructureError, match=reason):
-        output.prepare(tmp_path / "out")
+        files.prepare(tmp_path / "out")
 
     bites(len(refused) == 1, "the file system refused to write")
 
@@ -67,28 +67,28 @@ def test_prepare_finds_out_by_writing(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_prepare_refuses_what_the_system_lets_nobody_write() -> None:
     with pytest.raises(InfrastructureError, match="'/proc/here' cannot be used"):
-        output.prepare(Path("/proc/here"))
+        files.prepare(Path("/proc/here"))
 
 
 def test_prepare_refuses_a_null_byte() -> None:
     with pytest.raises(InfrastructureError, match="null"):
-        output.prepare(Path("a\0b"))
+        files.prepare(Path("a\0b"))
 
 
 @pytest.mark.parametrize("name", ["n" * 255, "a b%41\n"])
 def test_replacing_writes_whole_files_under_any_name(tmp_path: Path, name: str) -> None:
-    output.write_text(tmp_path / name, "first")
-    output.write_text(tmp_path / name, "second")
+    files.write_text(tmp_path / name, "first")
+    files.write_text(tmp_path / name, "second")
 
     assert {name: "second"} == {path.name: path.read_text() for path in tmp_path.iterdir()}
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
 def test_replacing_keeps_the_old_file_when_the_block_fails(tmp_path: Path, error: BaseException) -> None:
-    output.write_text(tmp_path / "file", "old")
+    files.write_text(tmp_path / "file", "old")
 
     def interrupted() -> None:
-        with output.replacing(tmp_path / "file") as file:
+        with files.replacing(tmp_path / "file") as file:
             file.write(b"half of the n")
             raise error
 
@@ -102,7 +102,7 @@ def test_replacing_keeps_the_old_file_when_the_block_fails(tmp_path: Path, error
 
 def test_replacing_names_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError, match=r"there is no folder .*; no file was left"):
-        output.write_text(tmp_path / "no" / "file", "text")
+        files.write_text(tmp_path / "no" / "file", "text")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_the_log_holds_everything_and_the_screen_what_it_should(
     screen = Terminal() if terminal else io.StringIO()
     monkeypatch.setattr(sys, "stderr", screen)
 
-    with output.logging_to(tmp_path, quiet=quiet) as path:
+    with files.logging_to(tmp_path, quiet=quiet) as path:
         logging.getLogger("ptycho.training").info("an epoch")
         logging.getLogger("ptycho_torch.engine").warning("careful")
         logging.getLogger("ptycho_tf.engine").error("broken")
@@ -140,15 +140,13 @@ def test_the_log_holds_everything_and_the_screen_what_it_should(
 
 
 def test_the_log_is_continued_and_the_loggers_are_left_as_they_were(tmp_path: Path) -> None:
-    before = [
-        (logging.getLogger(name).level, list(logging.getLogger(name).handlers)) for name in output.LOGGED_PACKAGES
-    ]
+    before = [(logging.getLogger(name).level, list(logging.getLogger(name).handlers)) for name in files.LOGGED_PACKAGES]
     for text in ("first", "resumed"):
-        with output.logging_to(tmp_path, quiet=True):
+        with files.logging_to(tmp_path, quiet=True):
             logging.getLogger("ptycho").info(text)
 
     assert before == [
-        (logging.getLogger(name).level, list(logging.getLogger(name).handlers)) for name in output.LOGGED_PACKAGES
+        (logging.getLogger(name).level, list(logging.getLogger(name).handlers)) for name in files.LOGGED_PACKAGES
     ]
     assert [line.rsplit(" ", 1)[1] for line in (tmp_path / "train.log").read_text().splitlines()] == [
         "first",
@@ -159,7 +157,7 @@ def test_the_log_is_continued_and_the_loggers_are_left_as_they_were(tmp_path: Pa
 def test_a_log_that_cannot_be_opened_is_an_error_of_the_machine(tmp_path: Path) -> None:
     (tmp_path / "train.log").mkdir()
 
-    with pytest.raises(InfrastructureError, match=r"train.log' cannot be opened"), output.logging_to(tmp_path):
+    with pytest.raises(InfrastructureError, match=r"train.log' cannot be opened"), files.logging_to(tmp_path):
         pytest.fail("the block must not run")
 
 
@@ -168,9 +166,9 @@ def test_a_warning_is_seen_once_however_quiet_and_is_in_the_log(
     tmp_path: Path, quiet: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = logging.getLogger("ptycho.anything")
-    with output.logging_to(tmp_path, quiet=quiet) as path:
-        output.warn("look here", log)
+    with files.logging_to(tmp_path, quiet=quiet) as path:
+        files.warn("look here", log)
     assert tuple(capsys.readouterr()) == ("", "warning: look here\n")
     assert path.read_text().endswith("WARNING ptycho.anything: look here\n")
-    output.warn("no log")
+    files.warn("no log")
     assert capsys.readouterr().err == "warning: no log\n"

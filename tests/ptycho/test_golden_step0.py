@@ -2,8 +2,9 @@
 
 import hashlib
 
-import golden_step0
 import pytest
+
+from tests.support import golden_step0
 
 ROUNDING = 1e-13
 """Another order of additions in another BLAS: a fifth of what the backends are allowed."""

@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from crafted_npz import legacy, replaced, scan, write
 
 from ptycho import __main__ as command
-from ptycho import config, contract
+from ptycho import config
+from ptycho.data import contract
+from tests.support.crafted_npz import legacy, replaced, scan, write
 
 _ROOT = Path(command.__file__).parents[1]
 

@@ -2,15 +2,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from ptycho import clock
-from ptycho.clock import Clock
+from ptycho import phase_timer
+from ptycho.phase_timer import Clock
 
 
 @pytest.fixture
 def ticks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What the monotonic clock shows next."""
     shown: list[float] = []
-    monkeypatch.setattr(clock, "perf_counter", lambda: shown.pop(0))
+    monkeypatch.setattr(phase_timer, "perf_counter", lambda: shown.pop(0))
     return shown
 
 

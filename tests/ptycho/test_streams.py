@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from injected import bites
 
 from ptycho.streams import Stream
+from tests.support.injected import bites
 
 ROOT = Path(__file__).resolve().parents[2]
 

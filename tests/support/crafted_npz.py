@@ -18,7 +18,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from ptycho import physics
+from ptycho.physics import forward
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -39,7 +39,7 @@ def scan(m: int = 5, n: int = 64, seed: int = 0, photons: float = 1e5) -> Arrays
     x, y = rng.integers(n // 2, w - n // 2, m), rng.integers(n // 2, h - n // 2, m)
     half = n // 2
     windows = np.stack([obj[j - half : j - half + n, i - half : i - half + n] for i, j in zip(x, y, strict=True)])
-    rate = physics.intensity(windows, probe)
+    rate = forward.intensity(windows, probe)
     counts = rng.poisson(rate * (photons / rate.sum(axis=(1, 2)).mean()))
     return {
         "diff3d": np.sqrt(counts).astype(np.float32),

@@ -3,7 +3,7 @@ The loss of step 0 on the committed fixture, by NumPy alone: the number that bot
 
 Each backend is compared with this file, so the two agree to 1e-12 without ever meeting in one process. The problem is
 the real one: the default network, the fixture's own split and order, the batch that a training sees first.
-`PYTHONPATH=. python tests/shared/golden_step0.py` writes the file again.
+`PYTHONPATH=. python tests/support/golden_step0.py` writes the file again.
 """
 
 import hashlib
@@ -15,18 +15,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pipeline import ROOT
 
-from ptycho import batches, contract, grouping, oracle_network, physics, raw_data, weights
 from ptycho.config import DataConfig, ModelConfig, TrainingConfig
-from ptycho.dataset import Dataset
-from ptycho.engine import Batch
-from ptycho.store import Store
+from ptycho.data import contract, grouping, prepare
+from ptycho.data.dataset import Dataset
+from ptycho.physics import forward, network, weights
+from ptycho.store.store import Store
+from ptycho.training import batches
+from ptycho.training.engine import Batch
+from tests.support.pipeline import ROOT
 
 FIXTURES = ROOT / "tests" / "fixtures" / "pytorch_integration"
 FIXTURE = FIXTURES / "small.npz"
 GOLDEN = FIXTURES / "step0.json"
-COMMAND = "PYTHONPATH=. python tests/shared/golden_step0.py"
+COMMAND = "PYTHONPATH=. python tests/support/golden_step0.py"
 
 GRIDSIZES = (1, 2)
 SEED = 42
@@ -66,7 +68,7 @@ def problem(gridsize: int) -> Step0:
         batch_size=BATCH_SIZE,
     )
     dataset = contract.load(FIXTURE)
-    prepared = raw_data.prepare(config, dataset)
+    prepared = prepare.prepare(config, dataset)
     order = grouping.epoch_order(prepared.split.train, seed=SEED, epoch=0)
     with tempfile.TemporaryDirectory() as scratch:
         batch = batches.gather(Store.create(Path(scratch) / "store", dataset, prepared), order[:BATCH_SIZE])
@@ -103,18 +105,18 @@ def losses(
     scale = weights.intensity_scale(nphotons, model.side)
     frames = batch.diffraction.astype(np.float64)
     if patches is None:
-        patches = oracle_network.forward(frames, drawn, model, scale)
-    rate = physics.intensity(consistent(patches, batch, model), probe) * np.exp(2 * drawn[weights.LOG_SCALE])
+        patches = network.forward(frames, drawn, model, scale)
+    rate = forward.intensity(consistent(patches, batch, model), probe) * np.exp(2 * drawn[weights.LOG_SCALE])
     counts = (frames * scale) ** 2
-    return physics.poisson_nll(rate, counts), physics.poisson_deviance(rate, counts)
+    return forward.poisson_nll(rate, counts), forward.poisson_deviance(rate, counts)
 
 
 def consistent(patches: NDArray[np.complex128], batch: Batch, model: ModelConfig) -> NDArray[np.complex128]:
     """Patches as the physics sees them: through the canvas for groups."""
     if model.gridsize == 1:
         return patches
-    canvas = physics.assemble(patches, batch.coords_relative, model.gridsize)
-    return physics.extract(canvas, batch.coords_relative, model.side)
+    canvas = forward.assemble(patches, batch.coords_relative, model.gridsize)
+    return forward.extract(canvas, batch.coords_relative, model.side)
 
 
 def compute() -> dict[str, Any]:

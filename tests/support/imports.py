@@ -24,7 +24,7 @@ FORBIDDEN: Mapping[str, frozenset[str]] = {
 }
 """What the files of each package, or each single file, may not import, early or late."""
 
-MLFLOW_ALLOWED = "ptycho/mlflow_writer.py"
+MLFLOW_ALLOWED = "ptycho/training/mlflow_writer.py"
 """The one file that may import MLflow, and only inside its functions: it runs as a process of its own."""
 
 

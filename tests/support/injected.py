@@ -2,7 +2,7 @@
 The proof that an injected fault was really there: without it, a test of a fault passes where nothing happened.
 
 As root `chmod 555` stops nobody, a full volume may not be full, a signal may come too late. Every test that is marked
-with a row of the table of faults calls `bites`; `harness.fault_table` reads the sources and says which one does not.
+with a row of the table of faults calls `bites`; `harness.faults.table` reads the sources and says which one does not.
 """
 
 

@@ -148,7 +148,7 @@ def _mounted(folder: Path, outside: Path, draw: random.Random) -> list[Path]:
 
 def main(folder: Path, seed: int, count: int) -> int:
     """Remove trees with mounts in them; prints what went wrong, and how many trees were tried. 77: no mount here."""
-    from harness.removal import remove_tree
+    from harness.system.rmtree import remove_tree
 
     draw, outside = random.Random(seed), make_outside(folder / "outside")
     before = snapshot(outside)

@@ -1,7 +1,7 @@
 """
 A checkout in which faults can be planted without any framework: the real core and harness, two backends of one line.
 
-The interpreter that `python` makes answers as `fake_probe` does, from the folder that it is told to import from, and
+The interpreter that `python` makes answers as `fake_adapter` does, from the folder that it is told to import from, and
 multiplies what a backend or the core says in `FACTOR`.
 """
 
@@ -9,13 +9,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness import runroot
-from harness.events import EventLog
-from harness.interruption import Interruption
-from harness.mutation import overlay
-from harness.mutation.catalogue import Mutant
-from harness.mutation.overlay import Edit
-from harness.mutation.trial import Found, Outcome, Trial
+from harness.faults.mutation.catalogue import Mutant
+from harness.faults.mutation.trial import Found, Outcome, Trial
+from harness.isolation import source_overlay
+from harness.isolation.source_overlay import Edit
+from harness.record import directory
+from harness.record.log import EventLog
+from harness.system.signals import Interruption
 
 ROOT = Path(__file__).resolve().parents[2]
 LINE = "FACTOR = 1.0\n"
@@ -29,20 +29,20 @@ HIGH = ("R3", "R4", "R5", "R6")
 
 CODE = """#!{python}
 import os, sys
-sys.path[:0] = [os.environ["PYTHONPATH"].split(os.pathsep)[-1], {shared!r}]
+sys.path[:0] = [os.environ["PYTHONPATH"].split(os.pathsep)[-1], {support!r}]
 from importlib import import_module
 package = sys.argv[2].removesuffix(".probe")
 factors = [import_module(name + ".fault").FACTOR for name in ("ptycho", package)]
-import fake_probe
+from tests.support.fakes import fake_adapter
 fault = f"value * {{factors[0] * factors[1]!r}} if name == 'R4/phase' else value"
-fake_probe.main(sys.argv, fault, True)
+fake_adapter.main(sys.argv, fault, True)
 """
 
 
 def checkout(path: Path) -> Path:
     """Make the checkout."""
-    root = overlay.copy(ROOT, path, ("ptycho", "harness", "datasets", "tests/fixtures"))
-    questions = root / "harness" / "parity" / "questions.py"
+    root = source_overlay.copy(ROOT, path, ("ptycho", "harness", "datasets", "tests/fixtures"))
+    questions = root / "harness" / "parity" / "exchange" / "plan.py"
     lines = questions.read_text(encoding="utf-8").splitlines(keepends=True)
     kept = [line for line in lines if not line.startswith(("LOW = ", "HIGH = "))]
     kept.insert(kept.index('FIRST_HIGH = "R3"\n') + 1, RUNGS)
@@ -55,7 +55,7 @@ def checkout(path: Path) -> Path:
 
 def python(path: Path) -> Path:
     """Make the interpreter."""
-    path.write_text(CODE.format(python=sys.executable, shared=str(ROOT / "tests" / "shared")))
+    path.write_text(CODE.format(python=sys.executable, support=str(ROOT)))
     path.chmod(0o755)
     return path
 
@@ -73,7 +73,7 @@ def trial(made: Mutant, outcome: Outcome = Outcome.KILLED, **found: object) -> T
     return Trial(mutant=made, found=Found(**told), outcome=outcome, seconds=1.5)  # type: ignore[arg-type]
 
 
-def run_root(path: Path) -> tuple[runroot.RunRoot, EventLog, Interruption]:
+def run_root(path: Path) -> tuple[directory.RunRoot, EventLog, Interruption]:
     """A run to try mutants in."""
-    kept = runroot.create(path)
+    kept = directory.create(path)
     return kept, kept.open_events(), Interruption()

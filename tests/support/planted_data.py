@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import crafted_npz
 import numpy as np
-from pipeline import ROOT
 
-from ptycho import contract
-from ptycho.dataset import Dataset
+from ptycho.data import contract
+from ptycho.data.dataset import Dataset
+from tests.support import crafted_npz
+from tests.support.pipeline import ROOT
 
 FIXTURE = ROOT / "tests" / "fixtures" / "pytorch_integration" / "small.npz"
 _RIM = 40

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.parity import quality_report
-from harness.parity.quality_campaign import Campaign, Run
-from harness.parity.quality_measure import METRICS, Measured
-from harness.parity.quality_report import QualityReport
+from harness.parity.quality import report
+from harness.parity.quality.campaign import Campaign, Run
+from harness.parity.quality.measure import METRICS, Measured
+from harness.parity.quality.report import QualityReport
 
 SEEDS = tuple(range(1, 21))
 SPREAD = 1.0
@@ -35,4 +35,4 @@ def made_up(
 
 
 def judged(campaign: Campaign, asked: tuple[int, ...] = SEEDS) -> QualityReport:
-    return quality_report.judge(campaign, asked, path=Path("quality.json"), seconds=60)
+    return report.judge(campaign, asked, path=Path("quality.json"), seconds=60)

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sample_log
 from numpy.typing import NDArray
-from sample_log import Row, parent
 
-from harness import runroot
-from harness.parity import picture
-from harness.parity.comparison import judge
-from harness.parity.ladder import Climbed
-from harness.parity.report import Evidence, Report
-from harness.parity.rungs import RUNGS
+from harness.parity.compare.comparison import judge
+from harness.parity.compare.rungs import RUNGS
+from harness.parity.judge.ladder import Climbed
+from harness.parity.output import diff_image
+from harness.parity.output.report import Evidence, Report
+from harness.record import directory
+from tests.support import sample_log
+from tests.support.sample_log import Row, parent
 
 SCORES = {
     "phase_correlation": 0.94,
@@ -30,11 +30,11 @@ HOSTILE = "<script>document.title = 'taken'</script><img src=x onerror=\"documen
 
 def root(path: Path, name: str, *, living: bool = False) -> Path:
     """A run's folder below `path/runs`, of a process that is gone, or of this one."""
-    made = runroot.create(path)
-    record = json.loads((made.path / runroot.MARKER).read_text())
+    made = directory.create(path)
+    record = json.loads((made.path / directory.MARKER).read_text())
     if not living:
         record["owner"]["started"] = "0"
-    (made.path / runroot.MARKER).write_text(json.dumps(record))
+    (made.path / directory.MARKER).write_text(json.dumps(record))
     return made.path.rename(made.path.with_name(f"{name}-{made.token}"))
 
 
@@ -118,7 +118,7 @@ def ladder(path: Path, *, spoilt: float = 0.0, when: str = "20260102T040000Z") -
     climbed, bad, true = rungs(spoilt)
     evidence = Evidence()
     if spoilt:
-        drawn = picture.save(folder / "pictures" / "f64-R4.png", "R4/exit_wave", {"torch": bad, "tf": true}, true)
+        drawn = diff_image.save(folder / "pictures" / "f64-R4.png", "R4/exit_wave", {"torch": bad, "tf": true}, true)
         evidence = Evidence(picture=str(drawn), replay="kept.npz", command="python -m harness parity --replay kept.npz")
     report = Report(climbed=climbed, evidence=evidence, seed=42, seconds=3.0)
     report.write(folder / "parity.json")

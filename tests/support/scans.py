@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ptycho.dataset import Dataset, Source
+from ptycho.data.dataset import Dataset, Source
 
 
 def make_dataset(

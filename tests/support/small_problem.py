@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import oracle_network, physics
 from ptycho.config import ModelConfig
-from ptycho.engine import Batch
-from ptycho.weights import LOG_SCALE, initial
+from ptycho.physics import forward, network
+from ptycho.physics.weights import LOG_SCALE, initial
+from ptycho.training.engine import Batch
 
 NPHOTONS = 1e6
 ONE = ModelConfig(filter_scale=1)
@@ -31,7 +31,7 @@ def make_batch(model: ModelConfig, groups: int, seed: int = 3) -> Batch:
     axis = np.arange(model.side) - model.side / 2
     envelope = np.exp(-np.hypot(axis[:, None] - 3, axis + 2) / 6)
     frames = (rng.gamma(2.0, size=shape) * envelope).astype(np.float32)
-    frames *= physics.normalisation(frames.reshape(-1, *shape[2:]))
+    frames *= forward.normalisation(frames.reshape(-1, *shape[2:]))
     return Batch(
         diffraction=frames,
         coords_offsets=np.zeros((groups, 1, 2, 1)),
@@ -51,7 +51,7 @@ def make_probe() -> NDArray[np.complex128]:
     axis = np.arange(64) - 31.5
     first = np.exp(-((axis[:, None] - 4) ** 2 / 120 + (axis + 7) ** 2 / 200)) * np.exp(0.05j * axis * axis[:, None])
     second = 0.3 * np.exp(-((axis[:, None] + 9) ** 2 + axis**2) / 90) * np.exp(0.2j * axis)
-    return physics.normalise_probe(np.stack([first, second]))
+    return forward.normalise_probe(np.stack([first, second]))
 
 
 def make_patches(groups: int = 2, channels: int = 4, seed: int = 11) -> NDArray[np.complex128]:
@@ -65,6 +65,6 @@ def make_patches(groups: int = 2, channels: int = 4, seed: int = 11) -> NDArray[
 def expected_patches(model: ModelConfig, groups: int, scale: float) -> NDArray[Any]:
     """What the NumPy network makes of `make_batch` with `lively_weights`: computed once, since it is slow."""
     frames = make_batch(model, groups).diffraction.astype(np.float64)
-    answer = oracle_network.forward(frames, lively_weights(model), model, scale)
+    answer = network.forward(frames, lively_weights(model), model, scale)
     answer.setflags(write=False)
     return answer

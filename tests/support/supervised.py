@@ -5,10 +5,11 @@ import secrets
 import sys
 from pathlib import Path
 
-from harness import child, processes
-from harness.environment import OBSERVER
-from harness.interruption import Interruption
-from harness.supervision.limits import Limits
+from harness.isolation.sandbox import OBSERVER
+from harness.process import supervise
+from harness.process.limits import Limits
+from harness.system import identity
+from harness.system.signals import Interruption
 
 VARIABLE = "PTYCHO_TEST_TOKEN"
 TOKEN = os.environ.get(VARIABLE) or secrets.token_hex(6)
@@ -18,7 +19,7 @@ BUSY = f"import time\nwhile time.process_time() < {BUSY_S}: pass"
 """Python that uses the processor for `BUSY_S` by its own clock, on a slow machine and on a fast one."""
 
 
-def run(folder: Path, code: str, *, timeout_s: float = 60, limits: Limits | None = None) -> child.Finished:
+def run(folder: Path, code: str, *, timeout_s: float = 60, limits: Limits | None = None) -> supervise.Finished:
     """
     Run a piece of Python in a folder; its log is `log.txt` there.
 
@@ -33,12 +34,12 @@ def run(folder: Path, code: str, *, timeout_s: float = 60, limits: Limits | None
         "PYTHONPATH": str(OBSERVER),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
-        processes.TOKEN_VARIABLE: TOKEN,
+        identity.TOKEN_VARIABLE: TOKEN,
         "PTYCHO_HARNESS_WRITES": str(folder / "writes.log"),
         "PTYCHO_HARNESS_SCRATCH": str(folder),
         "PTYCHO_HARNESS_EVENTS": str(folder / "events.ndjson"),
     }
-    return child.run(
+    return supervise.run(
         [sys.executable, "-c", code],
         env=env,
         cwd=folder,
@@ -52,4 +53,4 @@ def run(folder: Path, code: str, *, timeout_s: float = 60, limits: Limits | None
 
 def survivors() -> list[str]:
     """Processes of such a command that still live."""
-    return [processes.describe(found) for found in processes.with_token(TOKEN)]
+    return [identity.describe(found) for found in identity.with_token(TOKEN)]

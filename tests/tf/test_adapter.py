@@ -1,6 +1,6 @@
 """The shared probe suite with the TensorFlow backend."""
 
-from probe_suite import ProbeSuite
+from tests.support.suites.adapter_suite import ProbeSuite
 
 
 class TestProbe(ProbeSuite):

@@ -1,6 +1,6 @@
 """The shared suite from file to store with TensorFlow."""
 
-from data_pipeline_suite import StoreSuite, TranspositionSuite
+from tests.support.suites.data_pipeline_suite import StoreSuite, TranspositionSuite
 
 
 class TestTransposition(TranspositionSuite):

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from device_work_suite import DeviceWorkSuite
+
+from tests.support.suites.device_work_suite import DeviceWorkSuite
 
 pytestmark = pytest.mark.usefixtures("backend")
 

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import ClassVar
 
-from distributed_suite import DistributedSuite, Done, finish
-from pipeline import Pipeline
+from tests.support.pipeline import Pipeline
+from tests.support.suites.distributed_suite import DistributedSuite, Done, finish
 
 
 def free_ports(count: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from loader_suite import LoaderSuite
+from tests.support.suites.loader_suite import LoaderSuite
 
 
 class TestLoader(LoaderSuite):

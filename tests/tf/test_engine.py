@@ -2,11 +2,10 @@
 
 from itertools import repeat
 
-from backend import BackendUnderTest
-from engine_suite import EngineSuite, engine_at_start, new_engine
-from small_problem import ONE, make_batch
-
-from ptycho.engine import Traces
+from ptycho.training.engine import Traces
+from tests.support.small_problem import ONE, make_batch
+from tests.support.suites.backend import BackendUnderTest
+from tests.support.suites.engine_suite import EngineSuite, engine_at_start, new_engine
 
 
 class TestEngine(EngineSuite):

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from integration_suite import IntegrationSuite
+from tests.support.suites.integration_suite import IntegrationSuite
 
 
 class TestTensorFlow(IntegrationSuite):

@@ -1,6 +1,6 @@
 """The shared mask suite with TensorFlow."""
 
-from mask_suite import MaskSuite
+from tests.support.suites.mask_suite import MaskSuite
 
 
 class TestMasks(MaskSuite):

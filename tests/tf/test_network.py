@@ -1,11 +1,11 @@
 """The shared network suite with TensorFlow, and the convolution that up-samples by itself."""
 
 import numpy as np
-from backend import BackendUnderTest
-from distances import distance
-from network_suite import NetworkSuite
 
-from ptycho.oracle_network import convolve, upsample
+from ptycho.physics.network import convolve, upsample
+from tests.support.distances import distance
+from tests.support.suites.backend import BackendUnderTest
+from tests.support.suites.network_suite import NetworkSuite
 
 
 class TestNetwork(NetworkSuite):

@@ -1,8 +1,9 @@
 """The shared operations suite with the TensorFlow backend, and faults that TensorFlow itself offers."""
 
 import pytest
-from backend import BackendUnderTest
-from operations_suite import OperationsSuite, broken_laws, wrong_corners, wrong_operations
+
+from tests.support.suites.backend import BackendUnderTest
+from tests.support.suites.operations_suite import OperationsSuite, broken_laws, wrong_corners, wrong_operations
 
 
 class TestOperations(OperationsSuite):

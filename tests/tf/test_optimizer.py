@@ -1,6 +1,6 @@
 """The shared optimizer suite with the TensorFlow backend."""
 
-from optimizer_suite import OptimizerSuite
+from tests.support.suites.optimizer_suite import OptimizerSuite
 
 
 class TestOptimizer(OptimizerSuite):

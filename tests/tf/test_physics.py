@@ -1,6 +1,6 @@
 """The shared physics suite with the TensorFlow backend."""
 
-from physics_suite import PhysicsSuite
+from tests.support.suites.physics_suite import PhysicsSuite
 
 
 class TestPhysics(PhysicsSuite):

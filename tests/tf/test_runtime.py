@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from backend import BackendUnderTest
 
 from ptycho.config import RuntimeConfig
 from ptycho.errors import DeviceError, InfrastructureError, UsageError
+from tests.support.suites.backend import BackendUnderTest
 
 
 def devices(*names: str) -> Callable[..., list[str]]:

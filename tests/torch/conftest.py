@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import blas_threads  # noqa: F401  # must come before NumPy
 import numpy as np
 import pytest
-from backend import SUITES, BackendUnderTest
 from numpy.typing import NDArray
+
+from tests.support.suites.backend import SUITES, BackendUnderTest
 
 pytest.register_assert_rewrite(*SUITES)
 

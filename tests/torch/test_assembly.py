@@ -1,6 +1,6 @@
 """The shared assembly suite with the PyTorch backend."""
 
-from assembly_suite import AssemblySuite
+from tests.support.suites.assembly_suite import AssemblySuite
 
 
 class TestAssembly(AssemblySuite):

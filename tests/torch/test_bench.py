@@ -1,6 +1,6 @@
 """The shared suite of the bench with PyTorch."""
 
-from bench_suite import BenchSuite
+from tests.support.suites.bench_suite import BenchSuite
 
 
 class TestBench(BenchSuite):

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from device_work_suite import DeviceWorkSuite
+
+from tests.support.suites.device_work_suite import DeviceWorkSuite
 
 pytestmark = pytest.mark.usefixtures("backend")
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from distributed_suite import DistributedSuite, Done
-from pipeline import Pipeline
+from tests.support.pipeline import Pipeline
+from tests.support.suites.distributed_suite import DistributedSuite, Done
 
 _BY_RANK = """
 import ast, os, sys

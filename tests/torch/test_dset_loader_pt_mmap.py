@@ -4,10 +4,10 @@ import pickle
 from typing import ClassVar
 
 import numpy as np
-from backend import BackendUnderTest
-from loader_suite import PATTERNS, LoaderSuite
 
-from ptycho.store import Store
+from ptycho.store.store import Store
+from tests.support.suites.backend import BackendUnderTest
+from tests.support.suites.loader_suite import PATTERNS, LoaderSuite
 
 
 class TestLoader(LoaderSuite):

@@ -13,19 +13,19 @@ from typing import Any
 
 import pytest
 import torch
-from backend import BackendUnderTest
-from engine_suite import EngineSuite, new_engine
-from pipeline import ROOT
-from small_problem import FOUR, ONE, make_batch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ptycho.config import ModelConfig
-from ptycho.engine import Batch
+from ptycho.training.engine import Batch
+from tests.support.pipeline import ROOT
+from tests.support.small_problem import FOUR, ONE, make_batch
+from tests.support.suites.backend import BackendUnderTest
+from tests.support.suites.engine_suite import EngineSuite, new_engine
 
 _FIRST_STEP = """
 import json, sys
-sys.path[:0] = ["tests/shared"]
-from engine_suite import new_engine, ONE, make_batch
+sys.path[:0] = ["."]
+from tests.support.suites.engine_suite import new_engine, ONE, make_batch
 import importlib
 class Plain:
     def module(self, name):

@@ -1,6 +1,6 @@
 """The shared loss suite with the PyTorch backend."""
 
-from loss_suite import LossSuite
+from tests.support.suites.loss_suite import LossSuite
 
 
 class TestLoss(LossSuite):

@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
-from backend import BackendUnderTest
-from network_suite import SCALE, NetworkSuite
-from small_problem import FOUR, lively_weights, make_batch
+
+from tests.support.small_problem import FOUR, lively_weights, make_batch
+from tests.support.suites.backend import BackendUnderTest
+from tests.support.suites.network_suite import SCALE, NetworkSuite
 
 
 class TestNetwork(NetworkSuite):

@@ -5,10 +5,10 @@ import subprocess
 import sys
 
 import pytest
-from backend import BackendUnderTest
 
 from ptycho.config import RuntimeConfig
 from ptycho.errors import DeviceError
+from tests.support.suites.backend import BackendUnderTest
 
 pytestmark = pytest.mark.usefixtures("backend")
 

@@ -1,5 +1,5 @@
 """
-The benchmarks. Each case runs processes of one lane and says what they took; `harness.benchmark.told` is its clock.
+The benchmarks. Each case runs processes of one lane and says what they took, on `harness.benchmark.external_clock`.
 
 A case's name is its name in `manifest.toml`, in `bench.json` and in the history.
 """
@@ -11,10 +11,10 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness import job
-from harness.benchmark import budget, gate, told
+from harness.benchmark import budget, external_clock, gate
+from harness.benchmark.measure import Lane, Trial
 from harness.benchmark.plugin import Session
-from harness.benchmark.trial import Lane, Trial
+from harness.lanes.checks import attempt as train_infer
 from ptycho.verdict import Verdict
 
 ROUNDS = {"small": 3}
@@ -35,8 +35,8 @@ class _BrokenError(Exception):
     """A process that did not end well: there is nothing to measure."""
 
     def __init__(self, trial: Trial, what: str, limit_s: float) -> None:
-        super().__init__(job.complaint(what, trial.finished, limit_s))
-        found = job.verdict_of(trial.finished)
+        super().__init__(train_infer.complaint(what, trial.finished, limit_s))
+        found = train_infer.verdict_of(trial.finished)
         self.verdict = found if found is not Verdict.PASS else Verdict.FAIL
 
 
@@ -103,7 +103,7 @@ def test_epoch(side: str, scan: str, lane: Lane, session: Session, benchmark: An
 def _tell(benchmark: Any, seconds: Sequence[float]) -> None:
     """Hand pytest-benchmark what was measured, one round each."""
     left = iter(seconds)
-    benchmark.pedantic(lambda: told.add(next(left)), rounds=len(seconds))
+    benchmark.pedantic(lambda: external_clock.add(next(left)), rounds=len(seconds))
 
 
 def _epoch_figures(trial: Trial) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from math import nan
 from pathlib import Path
 
-from harness.curve.report import LEAST_CORRELATION, LEAST_GAIN_DB, LEAST_WAY, Point, Report
-from harness.run_files import replacing
-from ptycho.pictures import new_figure
+from harness.benchmark.quality_curve.report import LEAST_CORRELATION, LEAST_GAIN_DB, LEAST_WAY, Point, Report
+from harness.files.run_files import replacing
+from ptycho.metrics.figures import new_figure
 
 
 def save(path: Path, report: Report) -> Path:

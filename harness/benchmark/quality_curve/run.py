@@ -13,18 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import logged_child, origin, processes, run_log, runroot, scoring, tables
-from harness.curve import picture
-from harness.curve.report import TRAINING, Point, Report
-from harness.environment import Cell
-from harness.events import EventLog
-from harness.expectations import Expected
-from harness.interruption import Interruption
-from harness.run_files import write_text
-from harness.runroot import RunRoot
-from ptycho import contract
+from harness.benchmark.quality_curve import figure as quality_curve_figure
+from harness.benchmark.quality_curve.report import TRAINING, Point, Report
+from harness.files.run_files import write_text
+from harness.isolation import command
+from harness.isolation.sandbox import Cell
+from harness.lanes.checks import score
+from harness.record import directory, provenance
+from harness.record.directory import RunRoot
+from harness.record.log import EventLog
+from harness.record.required import Expected
+from harness.runs import session
+from harness.system import identity, tables
+from harness.system.signals import Interruption
+from ptycho.data import contract
 from ptycho.fingerprint import ROOT
-from ptycho.fourier_error import object_fourier_error
+from ptycho.metrics.fourier_error import object_fourier_error
 
 TIMEOUT_S = 1800.0
 REPORT, CURVE = "quality-curve.json", "quality-curve.png"
@@ -77,7 +81,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         PtychoError: the scan has no object, or a reconstruction cannot be scored.
         KeyboardInterrupt: the run was asked to end.
     """
-    kept = runroot.create(options.root)
+    kept = directory.create(options.root)
     points: list[Point] = []
     report = Report(points=points, sides=tuple(options.pythons), within_s=options.within_s, measured=options.measured)
     with _logged(options, kept) as (events, ended):
@@ -86,7 +90,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
                 points.append(_point(options, side, epochs, kept, events, interruption))
                 events.write("benchmark.end", benchmark=_label(side, epochs), verdict="pass")
                 write_text(kept.path / REPORT, json.dumps(report.as_dict(), indent=1) + "\n")
-        picture.save(kept.pictures / CURVE, report)
+        quality_curve_figure.save(kept.pictures / CURVE, report)
         ended(report.verdict, list(report.complaints()))
     return report, kept.path
 
@@ -95,13 +99,13 @@ def _label(side: str, epochs: int) -> str:
     return f"quality-curve.{side}.{epochs}"
 
 
-def _logged(options: Options, kept: RunRoot) -> AbstractContextManager[tuple[EventLog, run_log.Ended]]:
+def _logged(options: Options, kept: RunRoot) -> AbstractContextManager[tuple[EventLog, session.Ended]]:
     """The run's log. What must report is every point."""
     expected = tuple(_label(side, epochs) for epochs in options.epochs for side in options.pythons)
-    return run_log.logged(
+    return session.logged(
         kept,
         kind="quality-curve",
-        origin=origin.describe(root=ROOT, locks=[], fixtures={options.scan.stem: options.scan}, device="cpu"),
+        origin=provenance.describe(root=ROOT, locks=[], fixtures={options.scan.stem: options.scan}, device="cpu"),
         expected=Expected(benchmarks=expected),
     )
 
@@ -122,7 +126,7 @@ def _point(
     ended = {}
     for step, (module, *words) in {"train": [*train, *common, "--disable_mlflow"], "infer": infer}.items():
         argv = [options.pythons[side], "-m", f"ptycho_{side}.{module}", *words]
-        ended[step] = logged_child.run(
+        ended[step] = command.run(
             argv,
             label=f"{name}-{step}",
             cell=cell,
@@ -132,7 +136,7 @@ def _point(
             timeout_s=TIMEOUT_S,
         )
     summary: dict[str, Any] = json.loads((cell.cwd / "model" / "summary.json").read_text(encoding="utf-8"))
-    judged = scoring.judge(
+    judged = score.judge(
         cell.cwd / "object" / "reconstruction.npz", KEYS, options.scan, kept.pictures / f"{name}.png", name=name
     )
     made = judged.reconstruction
@@ -150,7 +154,7 @@ def _point(
 
 def main(options: Options, *, follow: int | None) -> int:
     """Run, print, and return the exit code."""
-    processes.adopt_orphans()
+    identity.adopt_orphans()
     sys.dont_write_bytecode = True
     with Interruption(follow=follow).installed() as interruption:
         report, folder = run(options, interruption)

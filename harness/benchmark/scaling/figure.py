@@ -3,9 +3,9 @@
 from collections import defaultdict
 from pathlib import Path
 
-from harness.run_files import replacing
-from harness.scale.report import Report, Row
-from ptycho.pictures import new_figure
+from harness.benchmark.scaling.report import Report, Row
+from harness.files.run_files import replacing
+from ptycho.metrics.figures import new_figure
 
 
 def save(path: Path, report: Report) -> Path:

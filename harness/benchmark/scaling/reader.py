@@ -1,5 +1,5 @@
 """
-`python -m harness.scale.reader`: one scan from its file to the last batch of an epoch, in a process of its own.
+`python -m harness.benchmark.scaling.reader`: one scan from its file to an epoch's last batch, in its own process.
 
 It does what a training does before and between its steps, and no step: contract, groups, store, batches in the order
 of an epoch. Beside every part of the epoch the same bytes are read plainly, one after the other, so that both see the
@@ -20,12 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from ptycho import batches, grouping, params, raw_data, resident
+from ptycho import params
 from ptycho.command_line import Parser
 from ptycho.config import DataConfig, ModelConfig, TrainingConfig, update_legacy_dict
+from ptycho.data import grouping, mapped_arrays, prepare
+from ptycho.data.grouping import Indices
 from ptycho.errors import exit_on_error
-from ptycho.grouping import Indices
-from ptycho.store import Store
+from ptycho.store.store import Store
+from ptycho.training import batches
 
 PARTS, COLD_ROUNDS = 10, 5
 """In how many turns an epoch is read, and how often a whole one from the disk itself."""
@@ -122,9 +124,9 @@ def read(scan: Path, folder: Path, *, gridsize: int, side: int, batch_size: int)
     found.start.look()
     with _watched(found.peak):
         with found.phase("load"):
-            dataset = raw_data.load(config)
+            dataset = prepare.load(config)
         with found.phase("prepare"):
-            prepared = raw_data.prepare(config, dataset)
+            prepared = prepare.prepare(config, dataset)
         with found.phase("store"):
             store = Store.create(folder / "store", dataset, prepared)
     found.patterns, found.groups = dataset.n_patterns, prepared.n_groups
@@ -143,7 +145,7 @@ def read(scan: Path, folder: Path, *, gridsize: int, side: int, batch_size: int)
             found.peak.look()
             with found.phase("plain"):
                 _plain(file, size, at_once)
-        if store.diffraction.nbytes >= resident.MAPPED_FROM_BYTES and hasattr(os, "posix_fadvise"):
+        if store.diffraction.nbytes >= mapped_arrays.MAPPED_FROM_BYTES and hasattr(os, "posix_fadvise"):
             found.cold = _cold(store, order, batch_size, file, at_once)
     finally:
         os.close(file)
@@ -214,7 +216,7 @@ def _watched(peak: Memory) -> Iterator[None]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read one scan and print what it cost."""
-    parser = Parser(prog="python -m harness.scale.reader", description=__doc__.splitlines()[1])
+    parser = Parser(prog="python -m harness.benchmark.scaling.reader", description=__doc__.splitlines()[1])
     parser.add_argument("scan", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--gridsize", type=int, default=1)

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.run_files import write_text
-from harness.tables import Table
+from harness.files.run_files import write_text
+from harness.system.tables import Table
 from ptycho import fingerprint
 from ptycho.verdict import Verdict
 
@@ -32,7 +32,7 @@ class Row:
     One size.
 
     Attributes:
-        reading: what `harness.scale.reader` printed.
+        reading: what `harness.benchmark.scaling.reader` printed.
         steps: by backend, `seconds_per_pattern` of training and `peak_mb` of the process.
     """
 

@@ -12,16 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import child, logged_child, origin, processes, run_log, runroot, tables
-from harness.environment import Cell
-from harness.events import EventLog
-from harness.expectations import Expected
-from harness.interruption import Interruption
-from harness.runroot import RunRoot
-from harness.scale import picture
-from harness.scale.report import Report, Row, label, processor_time
-from ptycho import history
+from harness.benchmark.scaling import figure
+from harness.benchmark.scaling.report import Report, Row, label, processor_time
+from harness.isolation import command
+from harness.isolation.sandbox import Cell
+from harness.process import supervise
+from harness.record import directory, provenance
+from harness.record.directory import RunRoot
+from harness.record.log import EventLog
+from harness.record.required import Expected
+from harness.runs import session
+from harness.system import identity, tables
+from harness.system.signals import Interruption
 from ptycho.fingerprint import ROOT
+from ptycho.training import history
 from ptycho.verdict import Verdict
 
 TIMEOUT_S = 1800.0
@@ -85,7 +89,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         InfrastructureError: a process did not end well.
         KeyboardInterrupt: the run was asked to end.
     """
-    kept = runroot.create(options.root)
+    kept = directory.create(options.root)
     rows: list[Row] = []
     report = Report(rows=rows, left_out=options.left_out)
     with _logged(options, kept) as (events, ended):
@@ -98,17 +102,17 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
             judged = Verdict.FAIL if wrong else Verdict.PASS
             events.write("benchmark.end", benchmark=row.label, verdict=judged.label, peak_mb=row.peak_mb)
         report.write(kept.path / REPORT)
-        picture.save(kept.pictures / CURVE, report)
+        figure.save(kept.pictures / CURVE, report)
         ended(report.verdict)
     return report, kept.path
 
 
-def _logged(options: Options, kept: RunRoot) -> AbstractContextManager[tuple[EventLog, run_log.Ended]]:
+def _logged(options: Options, kept: RunRoot) -> AbstractContextManager[tuple[EventLog, session.Ended]]:
     """The run's log. What must report is every size."""
-    return run_log.logged(
+    return session.logged(
         kept,
         kind="scale",
-        origin=origin.describe(root=ROOT, locks=[], fixtures={}, device="cpu"),
+        origin=provenance.describe(root=ROOT, locks=[], fixtures={}, device="cpu"),
         expected=Expected(benchmarks=tuple(label(m, n, g) for n, m in options.sizes for g in options.gridsizes)),
     )
 
@@ -117,7 +121,7 @@ def _measured(
     options: Options, side: int, patterns: int, kept: RunRoot, events: EventLog, interruption: Interruption
 ) -> Iterator[Row]:
     """A row for each gridsize of one scan, which is removed afterwards."""
-    from harness.scale import scan
+    from harness.benchmark.scaling import scan
 
     path = scan.write(kept.scratch / "scan.npz", patterns=patterns, side=side)
     try:
@@ -149,7 +153,7 @@ def _read(
 ) -> dict[str, Any]:
     """What the reader says of a scan; its store goes at once."""
     cell = Cell(path=kept.scratch / name).make()
-    argv = [sys.executable, "-m", "harness.scale.reader", str(path), str(cell.cwd)]
+    argv = [sys.executable, "-m", "harness.benchmark.scaling.reader", str(path), str(cell.cwd)]
     argv += ["--gridsize", str(gridsize), "--side", str(side), "--batch-size", str(BATCH)]
     ended = _child(argv, name, cell, kept, events, interruption)
     reading: dict[str, Any] = json.loads(ended.log.read_text().splitlines()[-1])
@@ -183,15 +187,15 @@ def _trained(
 
 def _child(
     argv: list[str], name: str, cell: Cell, kept: RunRoot, events: EventLog, interruption: Interruption
-) -> child.Finished:
-    return logged_child.run(
+) -> supervise.Finished:
+    return command.run(
         argv, label=name, cell=cell, kept=kept, events=events, interruption=interruption, timeout_s=TIMEOUT_S
     )
 
 
 def main(options: Options, *, follow: int | None) -> int:
     """Run, print, and return the exit code."""
-    processes.adopt_orphans()
+    identity.adopt_orphans()
     sys.dont_write_bytecode = True
     with Interruption(follow=follow).installed() as interruption:
         report, folder = run(options, interruption)

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.endings import trial
-from harness.endings.plan import Planned
-from harness.endings.stage import Stage
-from harness.endings.trial import Trial
-from harness.several import several
+from harness.faults.kill import trial
+from harness.faults.kill.plan import Planned
+from harness.faults.kill.setup import Stage
+from harness.faults.kill.trial import Trial
+from harness.system.pool import several
 from ptycho.verdict import Verdict
 
 

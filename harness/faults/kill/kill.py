@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from harness import events, processes, runroot
-from harness.endings import moments
-from harness.endings.launch import Launched
-from harness.endings.moments import TRAIN, Moment
-from harness.events import Row
-from harness.interruption import Interruption
-from harness.runroot import RunRoot
+from harness.faults.kill import kill_points
+from harness.faults.kill.kill_points import TRAIN, Moment
+from harness.faults.kill.launch import Launched
+from harness.record import directory
+from harness.record import log as event_log
+from harness.record.directory import RunRoot
+from harness.record.log import Row
+from harness.system import identity
+from harness.system.signals import Interruption
 
 _POLL_S = 0.001
 
@@ -64,20 +66,20 @@ class Tail:
     def read(self) -> list[Row]:
         """All events so far."""
         if self.run is None:
-            self.run = next((run for run in runroot.find(self._root) if run.path not in self._known), None)
+            self.run = next((run for run in directory.find(self._root) if run.path not in self._known), None)
         if self.run is not None and self.run.events.is_file():
             with self.run.events.open("rb") as log:
                 log.seek(self._offset)
                 new = log.read()
             self._offset += len(new)
             whole, feed, self._rest = (self._rest + new).rpartition(b"\n")
-            self.rows += events.parse(whole + feed).rows
+            self.rows += event_log.parse(whole + feed).rows
         return self.rows
 
 
 def runs(root: Path) -> frozenset[Path]:
     """Folders of the runs of a workspace."""
-    return frozenset(run.path for run in runroot.find(root))
+    return frozenset(run.path for run in directory.find(root))
 
 
 def strike(
@@ -95,7 +97,7 @@ def strike(
         What was there when the kill was sent, or None if the run ended before.
     """
     tail, until = Tail(launched.guard.root, known), time.monotonic() + limit_s
-    while not moments.reached(moment, tail.read()):
+    while not kill_points.reached(moment, tail.read()):
         if launched.process.poll() is not None or time.monotonic() > until:
             return None
         interruption.check()
@@ -118,7 +120,7 @@ def _kill_training(launched: Launched, tail: Tail, until: float) -> bool:
         rows = tail.read()
         if _ended(rows) is not None:
             return False
-        if (found := _training(launched, rows)) is not None and processes.is_alive(found):
+        if (found := _training(launched, rows)) is not None and identity.is_alive(found):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(found.pid, signal.SIGKILL)
                 return True
@@ -141,14 +143,14 @@ def bit(victim: Victim, rows: list[Row]) -> bool:
     return ended is not None and ended.get("returncode") == -signal.SIGKILL
 
 
-def _training(launched: Launched, rows: list[Row]) -> processes.Identity | None:
+def _training(launched: Launched, rows: list[Row]) -> identity.Identity | None:
     """The process that trains: the writer of its phases, else the child that was started for it."""
     told = [int(row["pid"]) for row in rows if row["event"] == "phase.start"]
-    children = processes.descendants(launched.process.pid)
+    children = identity.descendants(launched.process.pid)
     started = [found.pid for found in children if _command_line(found.pid).find("-train/") >= 0]
     for pid in told[-1:] or started[:1]:
         with contextlib.suppress(ProcessLookupError):
-            return processes.identify(pid)
+            return identity.identify(pid)
     return None
 
 

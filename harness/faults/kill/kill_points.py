@@ -9,7 +9,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.events import Row
+from harness.record.log import Row
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,8 @@
 A run under test: a process of its own, told nothing of the campaign but a token in its environment.
 
 Its processes are found by that token, or by the folder that they work in: a child that clears its environment shows
-no token, but it is adopted by the campaign once the harness above it is gone. `harness.child` is not used: it is under
-test itself, and would take one trial's orphans for another's.
+no token, but it is adopted by the campaign once the harness above it is gone. `harness.process.supervise` is not used:
+it is under test itself, and would take one trial's orphans for another's.
 """
 
 import contextlib
@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import processes
-from harness.endings.guard import RUNS, SHARED_MEMORY, Guard
-from harness.environment import inherited
-from harness.interruption import Interruption
+from harness.faults.kill.snapshot import RUNS, SHARED_MEMORY, Guard
+from harness.isolation.sandbox import inherited
+from harness.system import identity
+from harness.system.signals import Interruption
 
 NOXFILE = """\
 import os
@@ -53,8 +53,8 @@ class Launched:
 
     def alive(self) -> list[str]:
         """Living processes of its trial, in words."""
-        shown = [found for found in processes.with_token(self.token) if processes.start_time(found.pid)]
-        return [processes.describe(found) for found in shown] + strays(self.guard.path)
+        shown = [found for found in identity.with_token(self.token) if identity.start_time(found.pid)]
+        return [identity.describe(found) for found in shown] + strays(self.guard.path)
 
     def wait(self, timeout_s: float, interruption: Interruption) -> int | None:
         """Its exit code, or None if it does not end in time."""
@@ -70,7 +70,7 @@ class Launched:
 
     def end(self) -> None:
         """Kill every process of its trial: nothing outlives it."""
-        processes.end(lambda: processes.with_token(self.token), grace_s=0.0, hurry=lambda: True)
+        identity.end(lambda: identity.with_token(self.token), grace_s=0.0, hurry=lambda: True)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -95,7 +95,7 @@ def start(argv: Sequence[str], *, guard: Guard, token: str, outer: str, output: 
         "PYTHONPATH": str(checkout),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
-        processes.TOKEN_VARIABLE: outer + token,
+        identity.TOKEN_VARIABLE: outer + token,
     }
     with output.open("wb") as stream:
         process = subprocess.Popen(
@@ -129,9 +129,9 @@ def strays(folder: Path) -> list[str]:
     import psutil
 
     found = []
-    for process in processes.descendants(os.getpid()):
+    for process in identity.descendants(os.getpid()):
         with contextlib.suppress(psutil.Error):
-            shows = processes.TOKEN_VARIABLE in process.environ()
-            if not shows and processes.start_time(process.pid) and Path(process.cwd()).is_relative_to(folder):
-                found.append(processes.describe(process))
+            shows = identity.TOKEN_VARIABLE in process.environ()
+            if not shows and identity.start_time(process.pid) and Path(process.cwd()).is_relative_to(folder):
+                found.append(identity.describe(process))
     return found

@@ -9,10 +9,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.endings import moments
-from harness.endings.jobs import STAND_IN, Job
-from harness.endings.moments import Moment
-from harness.endings.strike import Victim
+from harness.faults.kill import kill_points
+from harness.faults.kill.kill import Victim
+from harness.faults.kill.kill_points import Moment
+from harness.faults.kill.workloads import STAND_IN, Job
 
 REAL_EVERY = 10
 
@@ -39,10 +39,10 @@ class Planned:
         rng = random.Random(f"{self.seed}:{attempt}")  # noqa: S311
         first = random.Random(f"{self.seed}:0")  # noqa: S311
         trains = self.victim is Victim.TRAINING
-        drawn = moments.draw(first, real=self.job.real, trains=trains, epochs=self.job.epochs)
+        drawn = kill_points.draw(first, real=self.job.real, trains=trains, epochs=self.job.epochs)
         if attempt == 0:
             return drawn
-        return moments.again(rng, drawn.anchor, real=self.job.real, epochs=self.job.epochs)
+        return kill_points.again(rng, drawn.anchor, real=self.job.real, epochs=self.job.epochs)
 
 
 def draw(count: int, seed: int, victims: Sequence[Victim], jobs: Sequence[Job]) -> list[Planned]:

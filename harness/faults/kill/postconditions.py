@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from harness import events, rebuild, runroot, targets
-from harness.endings import stage as staging
-from harness.endings.guard import Guard
-from harness.endings.jobs import Job
-from harness.endings.stage import LIMIT_S, Stage
-from harness.events import Row
-from harness.runroot import RunRoot
+from harness.faults.kill import setup as staging
+from harness.faults.kill.setup import LIMIT_S, Stage
+from harness.faults.kill.snapshot import Guard
+from harness.faults.kill.workloads import Job
+from harness.record import directory
+from harness.record import log as event_log
+from harness.record.directory import RunRoot
+from harness.record.log import Row
+from harness.runs import artifacts
+from harness.targets import loader
 from ptycho.verdict import Verdict
 
 CHECKS = {
@@ -62,12 +65,12 @@ def log(content: bytes, folder: Path) -> list[str]:
         content: bytes of the log.
         folder: to make the reports in.
     """
-    found = events.parse(content)
+    found = event_log.parse(content)
     wrong = [f"damaged: {damage}" for damage in found.damage if not damage.torn]
     whole = any(row["event"] == "run.end" for row in found.rows)
     folder.mkdir()
-    (folder / rebuild.LOG).write_bytes(content)
-    judged = rebuild.write(folder)
+    (folder / artifacts.LOG).write_bytes(content)
+    judged = artifacts.write(folder)
     told = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
     ElementTree.parse(folder / "junit.xml")  # noqa: S314 - our own file; whether it is XML at all is the question
     if judged.partial is whole or told["partial"] is whole:
@@ -98,7 +101,7 @@ def verdict(run: RunRoot, code: int | None) -> list[str]:
 
 def save_checkpoint(run: RunRoot | None, scan: Path, folder: Path) -> Path | None:
     """Copy the last checkpoint out of a run's scratch, which the next run removes; None if there is none."""
-    from ptycho import checkpoint
+    from ptycho.training import checkpoint
 
     found = None if run is None else staging.output(run, scan) / checkpoint.CHECKPOINT
     if found is None or not found.is_file():
@@ -140,8 +143,8 @@ def resume(path: Path | None, job: Job, stage: Stage, name: str, *, least: int, 
         least: epochs that the log had announced before the copy was made: each is saved before it is announced.
         most: epochs that it may have reached, or None where the training went on.
     """
-    from ptycho import checkpoint, history
     from ptycho.errors import CheckpointError
+    from ptycho.training import checkpoint, history
 
     if path is None:
         return Resumed(wrong=(f"there is none, but the log has {least} epochs",) if least else ())
@@ -177,9 +180,9 @@ def _resuming(job: Job, scan: Path, folder: Path) -> list[str]:
     cache.mkdir(exist_ok=True)
     values = {**job.target.settings, "python": job.python, "device": "cpu", "root": job.target.root}
     data = {"train": scan, "test": scan, "output": folder, "cache": cache}
-    return [*targets.fill(job.target.train.argv, {**values, **data}), "--resume"]
+    return [*loader.fill(job.target.train.argv, {**values, **data}), "--resume"]
 
 
 def left_in(root: Path) -> list[str]:
     """Scratch that is still there, of any run."""
-    return [f"{run.scratch} is still there" for run in runroot.find(root) if run.scratch.exists()]
+    return [f"{run.scratch} is still there" for run in directory.find(root) if run.scratch.exists()]

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from harness.endings.trial import Trial
-from harness.narration import Narration
+from harness.faults.kill.trial import Trial
+from harness.system.progress import Narration
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars

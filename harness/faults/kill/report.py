@@ -5,11 +5,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from harness import tables
-from harness.endings.aftermath import CHECKS
-from harness.endings.campaign import Score
-from harness.endings.jobs import STAND_IN
-from harness.run_files import write_text
+from harness.faults.kill.campaign import Score
+from harness.faults.kill.postconditions import CHECKS
+from harness.faults.kill.workloads import STAND_IN
+from harness.files.run_files import write_text
+from harness.system import tables
 
 SCHEMA = "ptycho-endings/1"
 

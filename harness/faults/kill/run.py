@@ -9,18 +9,22 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import origin, processes, report_commands, run_log, runroot
-from harness.endings import campaign, jobs, plan, report
-from harness.endings.campaign import Score
-from harness.endings.plan import Planned
-from harness.endings.progress import Progress
-from harness.endings.stage import Stage, set_up
-from harness.endings.strike import Victim
-from harness.endings.trial import Trial
-from harness.events import EventLog
-from harness.expectations import Expected
-from harness.interruption import Interruption
-from harness.runroot import RunRoot
+from harness.cli import report
+from harness.faults.kill import campaign, plan, workloads
+from harness.faults.kill import report as kill_report
+from harness.faults.kill.campaign import Score
+from harness.faults.kill.kill import Victim
+from harness.faults.kill.plan import Planned
+from harness.faults.kill.progress import Progress
+from harness.faults.kill.setup import Stage, set_up
+from harness.faults.kill.trial import Trial
+from harness.record import directory, provenance
+from harness.record.directory import RunRoot
+from harness.record.log import EventLog
+from harness.record.required import Expected
+from harness.runs import session
+from harness.system import identity
+from harness.system.signals import Interruption
 from ptycho.fingerprint import ROOT
 
 
@@ -70,7 +74,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
         KeyboardInterrupt: the campaign was asked to end.
     """
     clock = time.monotonic()
-    kept = runroot.create(options.root)
+    kept = directory.create(options.root)
     with _logged(options, kept) as (events, ended), Progress(options.count, quiet=options.json) as shown:
 
         def tell(made: Trial) -> None:
@@ -81,7 +85,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
 
         shown.say(f"seed {options.seed}; first without a kill")
         stage = Stage(kept=kept, events=events, interruption=interruption, scan=options.scan, checkout=options.checkout)
-        stage = set_up(stage, {jobs.STAND_IN: sys.executable, **options.pythons})
+        stage = set_up(stage, {workloads.STAND_IN: sys.executable, **options.pythons})
         planned: list[Planned] = plan.draw(options.count, options.seed, options.victims, stage.jobs)
         trials = campaign.run(planned, stage, jobs=options.jobs, on_trial=tell)
         score = Score(
@@ -91,17 +95,17 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
             seconds=time.monotonic() - clock,
             strays=_strays(),
         )
-        path = report.write(score, kept.path / "endings.json")
+        path = kill_report.write(score, kept.path / "endings.json")
         ended(score.verdict, [f"a process outlived all trials: {stray}" for stray in score.strays])
     return score, path
 
 
-def _logged(options: Options, kept: RunRoot) -> AbstractContextManager[tuple[EventLog, run_log.Ended]]:
+def _logged(options: Options, kept: RunRoot) -> AbstractContextManager[tuple[EventLog, session.Ended]]:
     """The log of a campaign. What must report is every kill."""
-    return run_log.logged(
+    return session.logged(
         kept,
         kind="endings",
-        origin=origin.describe(
+        origin=provenance.describe(
             root=options.checkout, locks=[], fixtures={options.scan.stem: options.scan}, device="cpu"
         ),
         expected=Expected(rungs=tuple(label(number) for number in range(1, options.count + 1))),
@@ -110,23 +114,23 @@ def _logged(options: Options, kept: RunRoot) -> AbstractContextManager[tuple[Eve
 
 def _strays() -> tuple[str, ...]:
     """Living processes below this one after the last trial, each killed: none is ours any more."""
-    below = processes.descendants(os.getpid())
-    found = [process for process in below if processes.start_time(process.pid) is not None]
-    told = tuple(processes.describe(process) for process in found)
-    processes.end(lambda: [item for item in found if processes.start_time(item.pid)], grace_s=0.0, hurry=lambda: True)
+    below = identity.descendants(os.getpid())
+    found = [process for process in below if identity.start_time(process.pid) is not None]
+    told = tuple(identity.describe(process) for process in found)
+    identity.end(lambda: [item for item in found if identity.start_time(item.pid)], grace_s=0.0, hurry=lambda: True)
     return told
 
 
 def main(options: Options, *, follow: int | None) -> int:
     """Run, print, and return the exit code."""
-    processes.adopt_orphans()
+    identity.adopt_orphans()
     sys.dont_write_bytecode = True
     with Interruption(follow=follow).installed() as interruption:
         score, path = run(options, interruption)
     if options.json:
-        print(json.dumps(report.as_dict(score), indent=1, ensure_ascii=False))
+        print(json.dumps(kill_report.as_dict(score), indent=1, ensure_ascii=False))
     else:
-        report.show(score)
+        kill_report.show(score)
         print(f"report: {path}", flush=True)
-        print(report_commands.how_to_see(path.parent), flush=True)
+        print(report.how_to_see(path.parent), flush=True)
     return int(score.verdict)

@@ -8,16 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import runroot, targets
-from harness.endings import guard, jobs, launch
-from harness.endings.guard import Guard
-from harness.endings.jobs import STAND_IN, Job
-from harness.endings.launch import Launched
-from harness.environment import Cell
-from harness.events import EventLog
-from harness.interruption import Interruption
-from harness.removal import remove_tree
-from harness.runroot import RunRoot
+from harness.faults.kill import launch, snapshot, workloads
+from harness.faults.kill.launch import Launched
+from harness.faults.kill.snapshot import Guard
+from harness.faults.kill.workloads import STAND_IN, Job
+from harness.isolation.sandbox import Cell
+from harness.record import directory
+from harness.record.directory import RunRoot
+from harness.record.log import EventLog
+from harness.system.rmtree import remove_tree
+from harness.system.signals import Interruption
+from harness.targets import loader
 from ptycho.errors import InfrastructureError
 
 LIMIT_S = 300.0
@@ -68,14 +69,14 @@ def set_up(stage: Stage, pythons: Mapping[str, str]) -> Stage:
     folder.mkdir()
     found = []
     for name, python in pythons.items():
-        target = targets.load(jobs.write(name, folder, stage.checkout))
+        target = loader.load(workloads.write(name, folder, stage.checkout))
         found.append(_stands(Job(name=name, python=python, target=target), stage))
     return replace(stage, jobs=tuple(found))
 
 
 def model_digest(run: RunRoot, scan: Path) -> str:
     """Digest of the weights that a run's training left in its scratch."""
-    from ptycho import checkpoint
+    from ptycho.training import checkpoint
 
     tensors, _ = checkpoint.load(output(run, scan) / checkpoint.MODEL)
     return checkpoint.digest(tensors)
@@ -89,16 +90,16 @@ def output(run: RunRoot, scan: Path) -> Path:
 def _stands(job: Job, stage: Stage) -> Job:
     folder = stage.kept.scratch / f"clean-{job.name}"
     places = Guard(path=folder / "places").make()
-    before = guard.state(places)
+    before = snapshot.state(places)
     argv = launch.lane(job.python, job.target.file, stage.scan, "--keep")
     launched = stage.start(argv, places, f"clean-{job.name}", folder / "output.log")
     try:
         code = launched.wait(LIMIT_S, stage.interruption)
-        changed = guard.differences(before, guard.state(places))
+        changed = snapshot.differences(before, snapshot.state(places))
         if code != 0 or changed or (alive := launched.alive()):
             wrong = f"exit code {code}" if code != 0 else ", ".join(changed or alive)
             raise InfrastructureError(f"the job {job.name} does not stand without a kill: {wrong}\n{launched.tail(25)}")
-        (run,) = runroot.find(places.root)
+        (run,) = directory.find(places.root)
         digest = "" if job.name != STAND_IN else model_digest(run, stage.scan)
     finally:
         launched.end()

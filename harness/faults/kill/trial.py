@@ -12,16 +12,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness import events
-from harness.endings import aftermath, guard, launch, moments
-from harness.endings.aftermath import Failure, Resumed
-from harness.endings.guard import Guard
-from harness.endings.launch import NOXFILE, Launched
-from harness.endings.plan import Planned
-from harness.endings.stage import LIMIT_S, Stage
-from harness.endings.strike import Struck, Victim, bit, runs, strike
-from harness.events import Row
-from harness.removal import remove_tree
+from harness.faults.kill import kill_points, launch, postconditions, snapshot
+from harness.faults.kill.kill import Struck, Victim, bit, runs, strike
+from harness.faults.kill.launch import NOXFILE, Launched
+from harness.faults.kill.plan import Planned
+from harness.faults.kill.postconditions import Failure, Resumed
+from harness.faults.kill.setup import LIMIT_S, Stage
+from harness.faults.kill.snapshot import Guard
+from harness.record import log as event_log
+from harness.record.log import Row
+from harness.system.rmtree import remove_tree
 
 ATTEMPTS = 6
 """A kill that comes too late is drawn again this often."""
@@ -90,7 +90,7 @@ class _Scene:
         return self.stage.start(argv, self.places, self.name, self.folder / log)
 
     def fail(self, check: str, sentences: Sequence[str]) -> None:
-        self.failures += aftermath.of(check, sentences)
+        self.failures += postconditions.of(check, sentences)
 
 
 def run(planned: Planned, stage: Stage) -> Trial:
@@ -108,7 +108,7 @@ def run(planned: Planned, stage: Stage) -> Trial:
     scene = _Scene(planned=planned, stage=stage, folder=folder, places=places)
     started: list[Launched] = []
     try:
-        made = _tried(scene, guard.state(places), started)
+        made = _tried(scene, snapshot.state(places), started)
     finally:
         for launched in started:
             launched.end()
@@ -118,7 +118,7 @@ def run(planned: Planned, stage: Stage) -> Trial:
     return replace(made, seconds=time.monotonic() - clock)
 
 
-def _tried(scene: _Scene, before: guard.State, started: list[Launched]) -> Trial:
+def _tried(scene: _Scene, before: snapshot.State, started: list[Launched]) -> Trial:
     planned, stage = scene.planned, scene.stage
     for attempt in range(ATTEMPTS):
         moment = planned.moment(attempt)
@@ -139,7 +139,7 @@ def _tried(scene: _Scene, before: guard.State, started: list[Launched]) -> Trial
     return Trial(
         planned=planned,
         moment=str(moment),
-        phase=moments.phase(struck.rows),
+        phase=kill_points.phase(struck.rows),
         missed=attempt,
         failures=tuple(scene.failures),
         checkpoint=resumed,
@@ -151,26 +151,26 @@ def _aftermath(scene: _Scene, launched: Launched, struck: Struck) -> Resumed | N
     planned, stage = scene.planned, scene.stage
     saved, resumed = scene.folder / "saved", Resumed()
     if planned.victim is Victim.HARNESS:
-        copied = aftermath.save_checkpoint(struck.run, stage.scan, saved)
+        copied = postconditions.save_checkpoint(struck.run, stage.scan, saved)
         # Once its fixture has reported, a run removes the checkpoint with its scratch: it may be half way.
         reported = any(row["event"] == "fixture.end" for row in _rows(struck))
         least = 0 if reported and copied is None else _epochs(struck.rows)
-        resumed = aftermath.resume(copied, planned.job, stage, scene.name, least=least, most=None)
+        resumed = postconditions.resume(copied, planned.job, stage, scene.name, least=least, most=None)
     elif planned.victim is Victim.TRAINING:
         code = launched.wait(LIMIT_S, stage.interruption)
         rows = _rows(struck)
         if not bit(planned.victim, rows):
             return None
         assert struck.run is not None
-        scene.fail("verdict", aftermath.verdict(struck.run, code))
-        copied = aftermath.save_checkpoint(struck.run, stage.scan, saved)
+        scene.fail("verdict", postconditions.verdict(struck.run, code))
+        copied = postconditions.save_checkpoint(struck.run, stage.scan, saved)
         least = _epochs(rows)
-        resumed = aftermath.resume(copied, planned.job, stage, scene.name, least=least, most=least + 1)
+        resumed = postconditions.resume(copied, planned.job, stage, scene.name, least=least, most=least + 1)
     else:
         _ends_alone(scene, launched)
     scene.fail("checkpoint", resumed.wrong)
     if struck.run is not None and struck.run.events.is_file():
-        scene.fail("log", aftermath.log(struck.run.events.read_bytes(), scene.folder / "rebuilt"))
+        scene.fail("log", postconditions.log(struck.run.events.read_bytes(), scene.folder / "rebuilt"))
     return resumed
 
 
@@ -183,32 +183,32 @@ def _ends_alone(scene: _Scene, launched: Launched) -> None:
     scene.fail("processes", [f"alive {ALONE_S:g} s after nox was killed: {found}" for found in alive])
 
 
-def _next_run(scene: _Scene, struck: Struck, before: guard.State, started: list[Launched]) -> None:
+def _next_run(scene: _Scene, struck: Struck, before: snapshot.State, started: list[Launched]) -> None:
     """Run the same again, and look at what is left."""
     launched = scene.start(log="next.log")
     started.append(launched)
     code = launched.wait(LIMIT_S, scene.stage.interruption)
     if code != 0:
         scene.fail("next run", [f"it ended with {code}: {launched.tail()}"])
-    scene.fail("next run", aftermath.left_in(scene.places.root))
+    scene.fail("next run", postconditions.left_in(scene.places.root))
     scene.fail("processes", launched.alive())
     names = {run.rpartition("-")[2] for run in map(str, runs(scene.places.root))}
     names |= {str(row["pid"]) for row in _rows(struck)}
-    changed = guard.differences(before, guard.state(scene.places))
-    scene.fail("bytes", [*changed, *guard.shared_memory(frozenset(names))])
+    changed = snapshot.differences(before, snapshot.state(scene.places))
+    scene.fail("bytes", [*changed, *snapshot.shared_memory(frozenset(names))])
     if struck.run is not None and struck.run.events.is_file():
-        scene.fail("log", aftermath.log(struck.run.events.read_bytes(), scene.folder / "rebuilt-later"))
+        scene.fail("log", postconditions.log(struck.run.events.read_bytes(), scene.folder / "rebuilt-later"))
 
 
 def _rows(struck: Struck) -> list[Row]:
     """The whole log of the killed run by now."""
     if struck.run is None or not struck.run.events.is_file():
         return list(struck.rows)
-    return list(events.parse(struck.run.events.read_bytes()).rows)
+    return list(event_log.parse(struck.run.events.read_bytes()).rows)
 
 
 def _epochs(rows: Sequence[Row]) -> int:
-    return aftermath.epochs(rows)
+    return postconditions.epochs(rows)
 
 
 def _keep(folder: Path, places: Guard, kept: Path) -> None:

@@ -9,16 +9,16 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import targets
-from harness.mutation import lane_trial
-from harness.targets import Target
+from harness.faults.mutation import lane_trial
+from harness.targets import loader
+from harness.targets.loader import Target
 from ptycho.errors import InfrastructureError
 
 STAND_IN = "stand-in"
 EPOCHS = 3
 """Of a shipped backend: as many as a kill needs to land before, in and after one."""
 
-_FILE = Path(__file__).with_name("stand_in.toml")
+_FILE = Path(__file__).with_name("stub_backend.toml")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ def write(name: str, folder: Path, checkout: Path) -> Path:
         text = _FILE.read_text(encoding="utf-8")
         changes = {}
     else:
-        text = lane_trial.shortened(targets.built_in(name).read_text(encoding="utf-8"))
+        text = lane_trial.shortened(loader.built_in(name).read_text(encoding="utf-8"))
         # The correlation of so short a training says nothing; that there is a reconstruction is what is asked.
         changes = {"nepochs": str(EPOCHS), "min_phase_correlation": "-1.0"}
     for key, value in {"root": json.dumps(str(checkout)), **changes}.items():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity.answer import Answer
+from harness.parity.compare.response import Answer
 
 PRECISION = "f32"
 QUANTITIES = ("R4", "R5", "R6")

@@ -9,12 +9,12 @@ import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.mutation import trial
-from harness.mutation.catalogue import Mutant
-from harness.mutation.entry import GATES
-from harness.mutation.stage import Stage
-from harness.mutation.trial import Outcome, Trial
-from harness.several import several
+from harness.faults.mutation import trial
+from harness.faults.mutation.catalogue import Mutant
+from harness.faults.mutation.entry import GATES
+from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.trial import Outcome, Trial
+from harness.system.pool import several
 from ptycho.verdict import Verdict
 
 RIGHT_SIDE = 0.95

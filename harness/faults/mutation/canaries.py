@@ -10,15 +10,16 @@ import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.events import EventLog
-from harness.interruption import Interruption
-from harness.mutation import campaign, catalogue, overlay
-from harness.mutation.catalogue import Mutant
-from harness.mutation.entry import LADDER
-from harness.mutation.stage import Stage, merged
-from harness.mutation.trial import Trial
-from harness.parity.hearing import Heard
-from harness.runroot import RunRoot
+from harness.faults.mutation import campaign, catalogue
+from harness.faults.mutation.catalogue import Mutant
+from harness.faults.mutation.entry import LADDER
+from harness.faults.mutation.setup import Stage, merged
+from harness.faults.mutation.trial import Trial
+from harness.isolation import source_overlay
+from harness.parity.exchange.collect import Heard
+from harness.record.directory import RunRoot
+from harness.record.log import EventLog
+from harness.system.signals import Interruption
 from ptycho.fingerprint import ROOT
 
 COUNT, JOBS = 3, 2
@@ -80,7 +81,7 @@ def run(
     """
     gate = [item for item in heard if item.question.precision == PRECISION]
     place = Stage(
-        tree=overlay.copy(ROOT, kept.scratch / "canaries"),
+        tree=source_overlay.copy(ROOT, kept.scratch / "canaries"),
         kept=kept,
         events=events,
         interruption=interruption,

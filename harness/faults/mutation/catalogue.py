@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from harness import toml_model
-from harness.mutation import anchor, hints, overlay
-from harness.mutation.entry import ENDING, LADDER, OWNERS, SELF_CHECK, CatalogueFile, Entry
-from harness.mutation.hints import Spot
-from harness.mutation.overlay import Edit
+from harness.faults.mutation.entry import ENDING, LADDER, OWNERS, SELF_CHECK, CatalogueFile, Entry
+from harness.faults.mutation.user_path import hints
+from harness.faults.mutation.user_path.hints import Spot
+from harness.files import toml_model
+from harness.isolation import source_anchor, source_overlay
+from harness.isolation.source_overlay import Edit
 from ptycho.errors import UsageError
 from ptycho.fingerprint import ROOT
 from ptycho.verdict import Verdict
@@ -140,10 +141,12 @@ def _mutant(entry: Entry, root: Path) -> tuple[Mutant, list[str]]:
     if entry.where is not None:
         file, function = _place(entry.where, root, problems)
         spot = Spot(file=file, function=function.rpartition(".")[2])
-        if not problems and (wrong := anchor.no_function(_text(root, file), anchor.module_of(file), function)):
+        if not problems and (
+            wrong := source_anchor.no_function(_text(root, file), source_anchor.module_of(file), function)
+        ):
             problems.append(f"where: {wrong}")
     if not problems:
-        problems += overlay.problems(edits, root, compiles=entry.compiles)
+        problems += source_overlay.problems(edits, root, compiles=entry.compiles)
     if not problems and spot is None and entry.kind is not None:
         spot = hints.spot(edits[0], root)
     same = ("id", "guilty", "story", "dies_at", "gridsize", "precision", "compiles")
@@ -159,9 +162,9 @@ def _text(root: Path, file: str) -> str:
 def _place(text: str, root: Path, problems: list[str]) -> tuple[str, str]:
     """File and qualified function of an anchor."""
     module, _, function = text.partition(":")
-    file = anchor.file_of(module, root)
+    file = source_anchor.file_of(module, root)
     if file is None:
-        problems.append(anchor.no_module(module, root))
+        problems.append(source_anchor.no_module(module, root))
     return file or "", function
 
 

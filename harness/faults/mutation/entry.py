@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from pydantic import Field, Strict
 from pydantic.dataclasses import dataclass
 
-from harness.mutation import anchor
-from harness.parity.rungs import RUNGS
-from harness.toml_model import TABLE, Name, OneOf, Problem, Text, Versioned, Words, entries
+from harness.files.toml_model import TABLE, Name, OneOf, Problem, Text, Versioned, Words, entries
+from harness.isolation import source_anchor
+from harness.parity.compare.rungs import RUNGS
 
 LADDER = tuple(rung.name for rung in RUNGS)
 SELF_CHECK, LANE = "R10", "lane"
@@ -24,7 +24,7 @@ _OWNED = f"^({'|'.join(OWNERS)})"
 _PLACES = rf"{_OWNED}(\.[A-Za-z_]\w*)*(:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*)?$"
 _ID = "^[a-z0-9]+(-[a-z0-9]+)*$"
 Id = Annotated[str, Strict(), Field(pattern=_ID), Words("words of a-z and 0-9 with - between them")]
-Anchor = Annotated[str, Strict(), Field(pattern=_PLACES), Words(f"{anchor.WORDS}, in {', '.join(OWNERS)}")]
+Anchor = Annotated[str, Strict(), Field(pattern=_PLACES), Words(f"{source_anchor.WORDS}, in {', '.join(OWNERS)}")]
 DataFile = Annotated[str, Strict(), Field(pattern=f"{_OWNED}/.*$"), Words(f"a path in {', '.join(OWNERS)}")]
 
 
@@ -48,7 +48,7 @@ class Change:
         if ("in" in table) == ("file" in table):
             yield Problem(path=(), sentence='a change needs one of in and file; write in = "MODULE:FUNCTION"')
         if isinstance(file, str) and file.endswith(".py"):
-            sentence = f'file = {file!r} is Python; write in = "{anchor.module_of(file)}:FUNCTION"'
+            sentence = f'file = {file!r} is Python; write in = "{source_anchor.module_of(file)}:FUNCTION"'
             yield Problem(path=("file",), sentence=sentence)
 
 

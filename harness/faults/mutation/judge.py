@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.parity import ladder
-from harness.parity.answer import Answer
-from harness.parity.ladder import Expected
-from ptycho.probe import Request
+from harness.parity.compare.response import Answer
+from harness.parity.judge import ladder
+from harness.parity.judge.ladder import Expected
+from ptycho.parity.request import Request
 
 
 def judge(

@@ -10,12 +10,12 @@ An adapter that raises or dies fails the rung that it was at, like one that answ
 
 from collections.abc import Sequence
 
-from harness.mutation import allclose, judge
-from harness.mutation.stage import Clean, Stage
-from harness.mutation.trial import Found, Outcome, Planted, judged
-from harness.parity import asking
-from harness.parity.answer import Answer
-from harness.parity.asking import PACKAGES
+from harness.faults.mutation import allclose, judge
+from harness.faults.mutation.setup import Clean, Stage
+from harness.faults.mutation.trial import Found, Outcome, Planted, judged
+from harness.parity.compare.response import Answer
+from harness.parity.exchange import backend_client
+from harness.parity.exchange.backend_client import PACKAGES
 from ptycho.verdict import Verdict
 
 
@@ -68,7 +68,7 @@ def plainly(planted: Planted, stage: Stage) -> dict[str, bool] | None:
 
 def _ask(planted: Planted, stage: Stage, side: str, label: str, item: Clean, wanted: Sequence[str]) -> Answer:
     """One backend's answer from the changed copy to some rungs of a question."""
-    party = asking.Party(side=side, python=stage.pythons[side], import_root=planted.root)
+    party = backend_client.Party(side=side, python=stage.pythons[side], import_root=planted.root)
     request = stage.ask_for(item, wanted)
-    (reply,) = asking.ask(party, [request], label, stage.kept, stage.events, stage.interruption).answers
+    (reply,) = backend_client.ask(party, [request], label, stage.kept, stage.events, stage.interruption).answers
     return reply

@@ -11,10 +11,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from harness.environment import Cell
-from harness.mutation import copied
-from harness.mutation.stage import Stage
-from harness.mutation.trial import Found, Planted
+from harness.faults.mutation import run_in_copy
+from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.trial import Found, Planted
+from harness.isolation.sandbox import Cell
 from ptycho.errors import InfrastructureError
 from ptycho.verdict import Verdict
 
@@ -56,10 +56,10 @@ def lane(side: str, root: Path, label: str, stage: Stage) -> Found:
     target.write_text(shortened((folder / f"{side}.toml").read_text(encoding="utf-8")), encoding="utf-8")
     argv = [stage.pythons[side], "-m", "harness", "run", "--target", str(target), "--fixture", str(stage.scan)]
     argv += ["--root", str(cell.output), "--brief", "--json"]
-    ended = copied.run(argv, root, cell, label, stage)
+    ended = run_in_copy.run(argv, root, cell, label, stage)
     if ended.returncode == Verdict.PASS:
         return Found()
-    if error := copied.machine_error(ended.tail(), ended.returncode):
+    if error := run_in_copy.machine_error(ended.tail(), ended.returncode):
         return Found(error=error)
     return Found(at="lane", how="lane", detail=problem(ended.log))
 
@@ -77,4 +77,4 @@ def problem(log: Path) -> str:
         outcomes: Any = json.loads(text[text.index("[") :])
         return str(outcomes[0]["problems"][0]["message"]).splitlines()[0]
     except (ValueError, LookupError, TypeError):
-        return copied.last_line(text)
+        return run_in_copy.last_line(text)

@@ -4,9 +4,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.mutation.catalogue import Mutant
-from harness.mutation.trial import Trial
-from harness.narration import Narration
+from harness.faults.mutation.catalogue import Mutant
+from harness.faults.mutation.trial import Trial
+from harness.system.progress import Narration
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars

@@ -6,12 +6,12 @@ Both are written by the command and never typed; a README without the markers is
 
 from pathlib import Path
 
-from harness import tables
-from harness.mutation import report
-from harness.mutation.campaign import Score
+from harness.faults.mutation import report
+from harness.faults.mutation.campaign import Score
+from harness.system import tables
 from ptycho.errors import UsageError
+from ptycho.files import write_text
 from ptycho.fingerprint import ROOT
-from ptycho.output import write_text
 
 README, PAGE = Path("README.md"), Path("docs/mutation-score.md")
 BEGIN, END = "<!-- mutation-score -->", "<!-- /mutation-score -->"

@@ -11,12 +11,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.mutation.catalogue import Mutant
-from harness.mutation.overlay import PACKAGES
-from harness.mutation.trial import Found, Outcome, Trial
+from harness.faults.mutation.catalogue import Mutant
+from harness.faults.mutation.trial import Found, Outcome, Trial
+from harness.isolation.source_overlay import PACKAGES
 
 FILE = "trials.ndjson"
-_APART = ("harness/mutation/",)
+_APART = ("harness/faults/mutation/",)
 """Code that tries mutants and is not what they are planted in; the catalogue lies there, too."""
 
 

@@ -7,12 +7,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from harness import tables
-from harness.mutation.allclose import COMPARATORS, KEYS, KINDS, key
-from harness.mutation.campaign import Score
-from harness.mutation.entry import ENDING, GATES
-from harness.mutation.trial import Outcome, Trial
-from harness.run_files import write_text
+from harness.faults.mutation.allclose import COMPARATORS, KEYS, KINDS, key
+from harness.faults.mutation.campaign import Score
+from harness.faults.mutation.entry import ENDING, GATES
+from harness.faults.mutation.trial import Outcome, Trial
+from harness.files.run_files import write_text
+from harness.system import tables
 
 SCHEMA = "ptycho-mutation/1"
 HEADINGS = (

@@ -8,28 +8,23 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import origin, processes, report_commands, run_log, runroot
-from harness.events import EventLog
-from harness.expectations import Expected
-from harness.interruption import Interruption
-from harness.mutation import (
-    allclose,
-    campaign,
-    catalogue,
-    edits_report,
-    lane_trial,
-    readme,
-    records,
-    report,
-    stage,
-    walk,
-)
-from harness.mutation.campaign import Score
-from harness.mutation.catalogue import FOLDER, Mutant
-from harness.mutation.entry import LADDER, LANE, SELF_CHECK
-from harness.mutation.progress import Progress
-from harness.mutation.trial import Outcome, Trial
-from harness.runroot import RunRoot
+from harness.cli import report
+from harness.faults.mutation import allclose, campaign, catalogue, lane_trial, publish, records, setup
+from harness.faults.mutation import report as mutation_report
+from harness.faults.mutation.campaign import Score
+from harness.faults.mutation.catalogue import FOLDER, Mutant
+from harness.faults.mutation.entry import LADDER, LANE, SELF_CHECK
+from harness.faults.mutation.progress import Progress
+from harness.faults.mutation.trial import Outcome, Trial
+from harness.faults.mutation.user_path import ladder_run
+from harness.faults.mutation.user_path import report as user_path_report
+from harness.record import directory, provenance
+from harness.record.directory import RunRoot
+from harness.record.log import EventLog
+from harness.record.required import Expected
+from harness.runs import session
+from harness.system import identity
+from harness.system.signals import Interruption
 from ptycho.fingerprint import ROOT
 
 
@@ -92,7 +87,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
     chosen = catalogue.matching(mutants, options.ids)
     if options.sample is not None:
         chosen = campaign.sample(chosen, options.sample, options.seed)
-    kept = runroot.create(options.root)
+    kept = directory.create(options.root)
     code, results = records.of_code(options.checkout), options.resume or kept.path
     before, stale = records.read(results, chosen, code)
     compared = options.plain and not options.edits
@@ -103,7 +98,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
         if before or stale:
             shown.say(f"{len(before)} of {len(chosen)} results are there; {stale} are of other code or another entry")
         shown.say("the clean pair")
-        place = stage.set_up(
+        place = setup.set_up(
             kept,
             events,
             interruption,
@@ -116,7 +111,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
             asked=compared or any(mutant.gate == SELF_CHECK for mutant in chosen),
         )
         if any(mutant.gate in LADDER and mutant.id not in before for mutant in chosen):
-            walk.stands(place)
+            ladder_run.stands(place)
         for side in sorted({lane_trial.LANE_OF[m.guilty] for m in chosen if m.gate == LANE and m.id not in before}):
             shown.say(f"the clean lane {side}")
             lane_trial.stands(side, place)
@@ -141,9 +136,9 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
             catalogue=len(mutants),
             seed=None if options.sample is None else options.seed,
         )
-        path = report.write(score, kept.path / "mutation.json")
+        path = mutation_report.write(score, kept.path / "mutation.json")
         events.write("mutation.end", verdict=score.verdict.name, killed=score.killed, seconds=score.seconds)
-        ended(edits_report.verdict(score) if options.edits else score.verdict, report.wrong(score))
+        ended(user_path_report.verdict(score) if options.edits else score.verdict, mutation_report.wrong(score))
     return score, path
 
 
@@ -154,12 +149,12 @@ def label(mutant: Mutant) -> str:
 
 def _logged(
     options: Options, chosen: Sequence[Mutant], kept: RunRoot
-) -> AbstractContextManager[tuple[EventLog, run_log.Ended]]:
+) -> AbstractContextManager[tuple[EventLog, session.Ended]]:
     """The log of a campaign. What must report is every mutant that was chosen."""
-    return run_log.logged(
+    return session.logged(
         kept,
         kind="mutation",
-        origin=origin.describe(
+        origin=provenance.describe(
             root=options.checkout,
             locks=[ROOT / "requirements" / f"{side}-cpu.txt" for side in options.pythons],
             fixtures={options.scan.stem: options.scan},
@@ -171,20 +166,20 @@ def _logged(
 
 def main(options: Options, *, follow: int | None) -> int:
     """Run, print, and return the exit code."""
-    processes.adopt_orphans()
+    identity.adopt_orphans()
     sys.dont_write_bytecode = True
     with Interruption(follow=follow).installed() as interruption:
         score, path = run(options, interruption)
     if options.json:
-        print(json.dumps(report.as_dict(score), indent=1, ensure_ascii=False))
+        print(json.dumps(mutation_report.as_dict(score), indent=1, ensure_ascii=False))
     else:
-        (edits_report if options.edits else report).show(score)
+        (user_path_report if options.edits else mutation_report).show(score)
         print(f"report: {path}", flush=True)
-        print(report_commands.how_to_see(path.parent), flush=True)
+        print(report.how_to_see(path.parent), flush=True)
     if options.write:
-        for written in (edits_report if options.edits else readme).write(score, options.checkout):
+        for written in (user_path_report if options.edits else publish).write(score, options.checkout):
             print(f"written: {written}", file=sys.stderr)
-    return int(edits_report.verdict(score) if options.edits else score.verdict)
+    return int(user_path_report.verdict(score) if options.edits else score.verdict)
 
 
 def listing(patterns: Sequence[str], *, more: bool = False, edits: bool = False) -> int:

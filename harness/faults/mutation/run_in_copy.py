@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import child, environment
-from harness.environment import Cell
-from harness.mutation.stage import Stage
+from harness.faults.mutation.setup import Stage
+from harness.isolation import sandbox
+from harness.isolation.sandbox import Cell
+from harness.process import supervise
 from ptycho.verdict import Verdict
 
 LIMIT_S = 300.0
@@ -24,7 +25,7 @@ def run(
     *,
     cwd: Path | None = None,
     limit_s: float = LIMIT_S,
-) -> child.Finished:
+) -> supervise.Finished:
     """
     Run a command.
 
@@ -38,7 +39,7 @@ def run(
         limit_s: its time limit.
     """
     token = f"{stage.kept.token}-{label}"
-    env = environment.build(
+    env = sandbox.build(
         cell,
         token=f"{stage.kept.token}:{token}",
         scratch=stage.kept.scratch,
@@ -47,7 +48,7 @@ def run(
         gpu=False,
         extra={"OPENBLAS_NUM_THREADS": "1"},
     )
-    return child.run(
+    return supervise.run(
         argv,
         env=env,
         cwd=cwd or cell.cwd,

@@ -7,10 +7,11 @@ Those are the ladder's self-check for the ladder, and for everything else the te
 import sys
 from pathlib import Path
 
-from harness.environment import Cell
-from harness.mutation import copied, overlay
-from harness.mutation.stage import Stage
-from harness.mutation.trial import Found, Planted
+from harness.faults.mutation import run_in_copy
+from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.trial import Found, Planted
+from harness.isolation import source_overlay
+from harness.isolation.sandbox import Cell
 from ptycho.fingerprint import ROOT
 from ptycho.verdict import Verdict
 
@@ -30,17 +31,25 @@ def run(planted: Planted, stage: Stage) -> Found:
 
 def _self_check(planted: Planted, stage: Stage) -> Found:
     cell = Cell(path=stage.kept.scratch / planted.label).make()
-    argv = [sys.executable, "-m", "harness.parity.selfcheck", "--root", str(stage.tree), "--scratch", str(cell.tmp)]
+    argv = [
+        sys.executable,
+        "-m",
+        "harness.parity.selfcheck.selfcheck",
+        "--root",
+        str(stage.tree),
+        "--scratch",
+        str(cell.tmp),
+    ]
     # Groups have everything that single patterns have, and a canvas.
     item = max(stage.wanted(planted.mutant.gridsize, "f64"), key=lambda item: item.gridsize)
     request, answers = stage.kept_answers(item)
     argv += ["--request", str(request), "--answers", str(answers)]
-    ended = copied.run(argv, planted.root, cell, planted.label, stage)
+    ended = run_in_copy.run(argv, planted.root, cell, planted.label, stage)
     told = ended.tail(40).splitlines()
     if ended.returncode == Verdict.PASS:
         return Found()
     crashed = ended.returncode != Verdict.FAIL or any(line.startswith("Traceback") for line in told)
-    if crashed and (error := copied.machine_error(ended.tail(), ended.returncode)):
+    if crashed and (error := run_in_copy.machine_error(ended.tail(), ended.returncode)):
         return Found(error=error)
     return Found(at="R10", how="crash" if crashed else "self-check", detail=told[-1] if crashed else told[0])
 
@@ -52,21 +61,21 @@ def _tests(planted: Planted, stage: Stage, files: list[str]) -> Found:
     if missing:
         return Found(error=f"there are no tests of it: {', '.join(missing)}")
     for name in TEST_FILES:
-        overlay.add(ROOT, planted.root, name)
+        source_overlay.add(ROOT, planted.root, name)
     cell = Cell(path=stage.kept.scratch / planted.label).make()
     argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-x", "--no-header", "--tb=line"]
     argv += [f"--rootdir={planted.root}", *(str(planted.root / name) for name in modules)]
-    ended = copied.run(argv, planted.root, cell, planted.label, stage)
+    ended = run_in_copy.run(argv, planted.root, cell, planted.label, stage)
     if ended.returncode == Verdict.PASS:
         return Found()
     if ended.returncode == NO_TESTS:
         return Found(error=f"no test was collected; the output is in {ended.log}")
-    if error := copied.machine_error(ended.tail(), ended.returncode):
+    if error := run_in_copy.machine_error(ended.tail(), ended.returncode):
         return Found(error=error)
     failed = [line for line in ended.tail(40).splitlines() if line.startswith(("FAILED", "ERROR"))]
     return Found(at="R10", how="tests", detail=failed[0] if failed else ended.tail(1))
 
 
 def tests_of(file: str) -> str:
-    """The test module of a file of the harness: `harness/a/b.py` has `tests/harness/test_a_b.py`."""
-    return f"tests/harness/test_{'_'.join(Path(file).with_suffix('').parts[1:])}.py"
+    """The test module of a file of the harness: `harness/a/b.py` has `tests/harness/a/test_b.py`."""
+    return f"tests/{Path(file).parent.as_posix()}/test_{Path(file).name}"

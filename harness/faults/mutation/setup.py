@@ -9,18 +9,20 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.events import EventLog
-from harness.interruption import Interruption
-from harness.mutation import overlay
-from harness.parity import forgeries, hearing, ladder, questions
-from harness.parity.answer import Answer
-from harness.parity.asking import PACKAGES, Party
-from harness.parity.hearing import Heard
-from harness.parity.ladder import Climbed, Expected
-from harness.runroot import RunRoot
+from harness.isolation import source_overlay
+from harness.parity.compare.response import Answer
+from harness.parity.exchange import collect, plan
+from harness.parity.exchange.backend_client import PACKAGES, Party
+from harness.parity.exchange.collect import Heard
+from harness.parity.judge import ladder
+from harness.parity.judge.ladder import Climbed, Expected
+from harness.parity.selfcheck import tampered
+from harness.record.directory import RunRoot
+from harness.record.log import EventLog
+from harness.system.signals import Interruption
 from ptycho.errors import InfrastructureError
 from ptycho.fingerprint import ROOT
-from ptycho.probe import Request
+from ptycho.parity.request import Request
 
 STEPS = 4
 """Length of the trajectory: one more than there are batches, so that their order and the second moment matter."""
@@ -101,7 +103,7 @@ class Stage:
             folder = request.with_name(f"{request.stem}-answers")
             if not folder.exists():
                 for side, package in PACKAGES.items():
-                    forgeries.write(folder / side, item.answers[side], request, package, self.tree)
+                    tampered.write(folder / side, item.answers[side], request, package, self.tree)
         return request, folder
 
 
@@ -186,12 +188,12 @@ def set_up(
         InfrastructureError: the ladder does not stand: whatever a mutant did would prove nothing.
         KeyboardInterrupt: the run was asked to end.
     """
-    tree = overlay.copy(root, kept.scratch / "clean")
-    planned = questions.plan(
+    tree = source_overlay.copy(root, kept.scratch / "clean")
+    planned = plan.plan(
         gridsizes=GRIDSIZES, precisions=PRECISIONS, seeds=(SEED,), scan=scan, steps=STEPS, folder=kept.scratch
     )
     parties = [Party(side=side, python=python, import_root=tree) for side, python in pythons.items()]
-    clean = merged(hearing.hear(parties, planned, kept, events, interruption)) if asked else []
+    clean = merged(collect.hear(parties, planned, kept, events, interruption)) if asked else []
     wrong = [sentence for item in clean if item.precision in judged for sentence in standing(item)]
     if wrong:
         listed = "\n".join(f"  - {sentence}" for sentence in wrong)

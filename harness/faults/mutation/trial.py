@@ -14,12 +14,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from harness.mutation import overlay
-from harness.mutation.catalogue import Mutant
-from harness.mutation.entry import LADDER, LANE, SELF_CHECK
-from harness.mutation.stage import Stage
-from harness.removal import remove_tree
-from ptycho.probe import QUANTITIES
+from harness.faults.mutation.catalogue import Mutant
+from harness.faults.mutation.entry import LADDER, LANE, SELF_CHECK
+from harness.faults.mutation.setup import Stage
+from harness.isolation import source_overlay
+from harness.system.rmtree import remove_tree
+from ptycho.parity.request import QUANTITIES
 
 
 class Outcome(StrEnum):
@@ -154,13 +154,14 @@ def up_to(gate: str) -> tuple[str, ...]:
 
 def gate_of(mutant: Mutant, *, as_user: bool = False) -> Gate:
     """How a mutant is tried: a rung on the user's path, or on the canaries' shorter one."""
-    from harness.mutation import ladder_trial, lane_trial, path_trial, self_check_trial
+    from harness.faults.mutation import ladder_trial, lane_trial, self_check_trial
+    from harness.faults.mutation.user_path import trial
 
     if mutant.gate == LANE:
         return lane_trial.run
     if mutant.gate == SELF_CHECK:
         return self_check_trial.run
-    return path_trial.run if as_user else ladder_trial.one_side
+    return trial.run if as_user else ladder_trial.one_side
 
 
 def run(mutant: Mutant, stage: Stage) -> Trial:
@@ -172,9 +173,9 @@ def run(mutant: Mutant, stage: Stage) -> Trial:
     """
     clock = time.monotonic()
     # No id has a dot, so that what begins with this one's and a dot is this trial's alone.
-    root = overlay.copy(stage.tree, stage.kept.scratch / f"{mutant.id}.code", _names(stage.tree))
+    root = source_overlay.copy(stage.tree, stage.kept.scratch / f"{mutant.id}.code", _names(stage.tree))
     try:
-        overlay.apply(mutant.edits, root, compiles=mutant.compiles)
+        source_overlay.apply(mutant.edits, root, compiles=mutant.compiles)
         gate = gate_of(mutant, as_user=stage.as_user)
         compared = stage.compared and not mutant.ends and mutant.dies_at in LADDER
         first = Planted(

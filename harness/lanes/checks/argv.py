@@ -8,7 +8,7 @@ same seed and no tracking unless tracking is what is looked at.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.targets import Target
+from harness.targets.loader import Target
 
 
 def prepared(target: Target) -> Target:

@@ -3,7 +3,7 @@ One fixture through one target: train, then infer in another process, then look 
 
 The command runner is handed in, so that the job knows nothing of signals, environments and time limits, and the
 black-box checks run their own trainings the same way. What a reconstruction is worth is judged later
-(`harness.blackbox`), when it is known what training does to it.
+(`harness.lanes.checks`), when it is known what training does to it.
 """
 
 import json
@@ -14,13 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness import untrusted
-from harness.child import Finished
-from harness.environment import Cell
-from harness.findings import Finding
-from harness.outcome import FixtureResult
-from harness.target_parts import Command
-from harness.targets import Target
+from harness.files import untrusted
+from harness.isolation.sandbox import Cell
+from harness.process.supervise import Finished
+from harness.record.findings import Finding
+from harness.record.outcome import FixtureResult
+from harness.targets.loader import Target
+from harness.targets.model import Command
 from ptycho.errors import PtychoError
 from ptycho.verdict import Verdict
 
@@ -150,7 +150,7 @@ class Attempt:
     fault: Finding | None = None
 
     def reconstruction(self, target: Target) -> Path:
-        """What `scoring.judge` reads: a file, or the folder of the pictures."""
+        """What `score.judge` reads: a file, or the folder of the pictures."""
         return self.output if target.pictures is not None else self.output / target.reconstruction
 
 

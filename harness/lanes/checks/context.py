@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import job
-from harness.findings import Finding
-from harness.outcome import Outcome
-from harness.targets import Target
+from harness.lanes.checks import attempt as train_infer
+from harness.record.findings import Finding
+from harness.record.outcome import Outcome
+from harness.targets.loader import Target
 from ptycho.errors import PtychoError
 
 if TYPE_CHECKING:
-    from harness.blackbox.reading import Seen
+    from harness.lanes.checks.reconstruction import Seen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Bench:
     A place to try a target.
 
     Attributes:
-        target: the pipeline, prepared (`arguments.prepared`).
+        target: the pipeline, prepared (`argv.prepared`).
         values: its placeholders.
         cells: folder for the cells of its commands.
         run: runs a command.
@@ -38,7 +38,7 @@ class Bench:
     target: Target
     values: Mapping[str, object]
     cells: Path
-    run: job.Runner
+    run: train_infer.Runner
     outcome: Outcome
     reproduce: tuple[str, ...]
 
@@ -50,9 +50,9 @@ class Bench:
         target: Target | None = None,
         infer: bool = True,
         **values: object,
-    ) -> job.Attempt:
+    ) -> train_infer.Attempt:
         """One short training, and inference if wanted, with some placeholders changed."""
-        return job.attempt(
+        return train_infer.attempt(
             target or self.target,
             name,
             path,
@@ -69,21 +69,21 @@ class Bench:
         command = finding.command or shlex.join(self.reproduce)
         self.outcome.find(replace(finding, command=command))
 
-    def seen(self, attempt: job.Attempt) -> "Seen | None":
+    def seen(self, attempt: train_infer.Attempt) -> "Seen | None":
         """The reconstruction of an attempt, or None where it has none that can be read: the job has said so."""
-        from harness.blackbox import reading
+        from harness.lanes.checks import reconstruction
 
         if attempt.fault is not None or attempt.infer is None:
             return None
         place = attempt.reconstruction(self.target)
         try:
             if self.target.pictures is not None:
-                return reading.read_pictures(place, self.target.pictures)
-            return reading.read(place, self.target.reconstruction_keys)
+                return reconstruction.read_pictures(place, self.target.pictures)
+            return reconstruction.read(place, self.target.reconstruction_keys)
         except (PtychoError, OSError, ValueError):
             return None
 
-    def distance(self, one: job.Attempt, other: job.Attempt) -> float | None:
+    def distance(self, one: train_infer.Attempt, other: train_infer.Attempt) -> float | None:
         """‖a − b‖ / ‖b‖ of two reconstructions; infinite if they differ in shape or place; None if one is missing."""
         import numpy as np
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import run_files, untrusted
-from harness.findings import Finding
-from harness.outcome import FixtureResult, Outcome
-from harness.target_parts import InputDump
+from harness.files import run_files, untrusted
+from harness.record.findings import Finding
+from harness.record.outcome import FixtureResult, Outcome
+from harness.targets.model import InputDump
 from ptycho.errors import PtychoError
 
 SAME_INPUT = 1e-6
@@ -113,7 +113,7 @@ def _outputs(ours: FixtureResult, theirs: FixtureResult, subject: str, outcome: 
 
 def agreement(a: Place, b: Place) -> float:
     """Magnitude of the complex correlation of two reconstructions on the inner pixels that both cover; 0 if none."""
-    from ptycho.registration import correlation, scored_area
+    from ptycho.metrics.registration import correlation, scored_area
 
     masks = [scored_area(place.overlap, 10)[1] for place in (a, b)]
     tops, lefts = zip(a.origin, b.origin, strict=True)

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness import job
-from harness.blackbox.bench import Bench
-from harness.blackbox.trials import SAME, Trials
-from harness.findings import Finding
-from harness.outcome import FixtureResult
+from harness.lanes.checks import attempt
+from harness.lanes.checks.context import Bench
+from harness.lanes.checks.reproducibility import SAME, Trials
+from harness.record.findings import Finding
+from harness.record.outcome import FixtureResult
 
 LEGACY, CANONICAL = "legacy", "canonical"
 
@@ -24,12 +24,12 @@ def of_fixtures(paths: Mapping[str, Path]) -> dict[str, str]:
     Raises:
         ContractError: a file that breaks the contract.
     """
-    from ptycho import contract
+    from ptycho.data import contract
 
     return {name: contract.load(path).source.layout for name, path in paths.items()}
 
 
-def report_faults(bench: Bench, attempts: Mapping[str, job.Attempt], layouts: Mapping[str, str]) -> None:
+def report_faults(bench: Bench, attempts: Mapping[str, attempt.Attempt], layouts: Mapping[str, str]) -> None:
     """
     Report why attempts ended early: a layout that is refused while the other is read is called that.
 
@@ -79,7 +79,7 @@ def run(bench: Bench, fixture: str, path: Path, layouts: Sequence[str], trials: 
         layouts: those that the fixtures have.
         trials: trainings of one epoch on it.
     """
-    from ptycho import contract
+    from ptycho.data import contract
 
     wanted = bench.target.checks.legacy_layout
     missing = [layout for layout in (CANONICAL, LEGACY) if layout not in layouts]
@@ -112,7 +112,7 @@ def run(bench: Bench, fixture: str, path: Path, layouts: Sequence[str], trials: 
 def same_input(bench: Bench, results: Iterable[FixtureResult]) -> None:
     """The fixtures of a target's file are one scan: what the network was given must be the same bytes."""
     same = [result for result in results if result.fixture in bench.target.fixtures]
-    if (sentence := job.differing_inputs(same)) is not None:
+    if (sentence := attempt.differing_inputs(same)) is not None:
         bench.find(
             Finding(id="layouts-differ", subject=", ".join(result.fixture for result in same), sentence=sentence)
         )

@@ -8,8 +8,8 @@ would have a finding of its own.
 import re
 from pathlib import Path
 
-from harness.findings import Finding
-from harness.ledger import Leak
+from harness.isolation.leaks import Leak
+from harness.record.findings import Finding
 
 PLACES = {
     "the working directory": "leak-working-directory",

@@ -1,7 +1,7 @@
 """
 How well a reconstruction fits one orientation of the truth, and when a wrong orientation is named.
 
-Apart from `harness.blackbox.orientation`, which finds the matches, so that judging them needs no NumPy.
+Apart from `harness.lanes.checks.orientation`, which finds the matches, so that judging them needs no NumPy.
 """
 
 from collections.abc import Sequence

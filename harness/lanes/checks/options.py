@@ -8,13 +8,14 @@ lines that two equal runs do not share do not count either.
 import re
 from pathlib import Path
 
-from harness import job, untrusted
-from harness.blackbox import arguments
-from harness.blackbox.bench import Bench
-from harness.blackbox.trials import Trials
-from harness.child import Finished
-from harness.findings import Finding
-from harness.target_parts import OptionProbe
+from harness.files import untrusted
+from harness.lanes.checks import argv
+from harness.lanes.checks import attempt as train_infer
+from harness.lanes.checks.context import Bench
+from harness.lanes.checks.reproducibility import Trials
+from harness.process.supervise import Finished
+from harness.record.findings import Finding
+from harness.targets.model import OptionProbe
 
 MAX_LOG = 2**28
 """Bytes of an output whose lines are compared."""
@@ -52,7 +53,9 @@ def run(bench: Bench, fixture: str, path: Path, trials: Trials) -> None:
             bench.find(Finding(id="option-ignored", subject=subject, sentence=sentence))
 
 
-def _with_option(bench: Bench, name: str, path: Path, probe: OptionProbe) -> tuple[job.Attempt, Finished | None, Path]:
+def _with_option(
+    bench: Bench, name: str, path: Path, probe: OptionProbe
+) -> tuple[train_infer.Attempt, Finished | None, Path]:
     """A training, or an inference after a plain training, with an option; how it ended and what it left."""
     from dataclasses import replace
 
@@ -61,18 +64,16 @@ def _with_option(bench: Bench, name: str, path: Path, probe: OptionProbe) -> tup
         made = bench.attempt(
             name,
             path,
-            target=arguments.with_training(
-                arguments.dumping(target), (*arguments.dumping(target).train.argv, *probe.argv)
-            ),
+            target=argv.with_training(argv.dumping(target), (*argv.dumping(target).train.argv, *probe.argv)),
             infer=False,
         )
         return made, made.train, made.model
     infer = replace(target.infer, argv=(*target.infer.argv, *probe.argv))
-    made = bench.attempt(name, path, target=replace(arguments.dumping(target), infer=infer))
+    made = bench.attempt(name, path, target=replace(argv.dumping(target), infer=infer))
     return made, made.infer, made.output
 
 
-def _folder(attempt: job.Attempt, step: str) -> Path:
+def _folder(attempt: train_infer.Attempt, step: str) -> Path:
     return attempt.model if step == "train" else attempt.output
 
 

@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.blackbox.match import Match
-from harness.blackbox.reading import Seen
-from ptycho.dataset import Dataset
+from harness.lanes.checks.match import Match
+from harness.lanes.checks.reconstruction import Seen
+from ptycho.data.dataset import Dataset
 
 REACH_PX = 12
 """Largest displacement that is looked at in the right orientation, where the place is known."""
@@ -102,7 +102,7 @@ def matches(seen: Seen, dataset: Dataset) -> list[Match]:
 
 def _compared(seen: Seen) -> Mask:
     """The pixels that count: the covered ones less the rim, where that leaves half of them."""
-    from ptycho.registration import scored_area
+    from ptycho.metrics.registration import scored_area
 
     covered = seen.overlap > 0
     _, inner = scored_area(seen.overlap, _RIM_PX)
@@ -121,7 +121,7 @@ def _whole(symmetry: Symmetry, seen: Seen, compared: Mask, truth: Image) -> Iter
 
 def _placed(symmetry: Symmetry, seen: Seen, compared: Mask, truth: Image, dataset: Dataset) -> Match:
     """True patches, upright, stitched at positions turned about their mean, or about the middle of their extent."""
-    from ptycho import patches, stitching
+    from ptycho.physics import patches, stitching
 
     true = patches.extract(truth, dataset.xcoords, dataset.ycoords, dataset.side)
     x, y = symmetry.of_positions(dataset.xcoords, dataset.ycoords)

@@ -8,17 +8,17 @@ most specific explanation that the evidence supports is given, with the shortfal
 from dataclasses import dataclass
 from typing import Any
 
-from harness import scoring
-from harness.blackbox.match import CERTAIN, wrong
-from harness.findings import Finding
-from harness.scoring import Judged
+from harness.lanes.checks import score
+from harness.lanes.checks.match import CERTAIN, wrong
+from harness.lanes.checks.score import Judged
+from harness.record.findings import Finding
 
 OFFSET_PX = 1.0
 """Displacement at which a warning is given; both backends of this repository lie within 0.5 px of the truth."""
 OFFSET_GAIN = 0.02
 """By how much the correlation must gain from it."""
 REMOVED_PX = 3
-"""Largest displacement that the figures forgive (`ptycho.registration.LIMIT_PX`)."""
+"""Largest displacement that the figures forgive (`ptycho.metrics.registration.LIMIT_PX`)."""
 SCALE_FACTOR = 1.5
 """A factor of the amplitude beyond this, or below its inverse, is a wrong scale: those known are 2, 4, 16 or more."""
 
@@ -52,7 +52,7 @@ def judge(judged: Judged, fixture: str, *, min_phase_correlation: float, effect:
         min_phase_correlation: what it must reach.
         effect: what training does, where that was measured.
     """
-    short = scoring.shortfall(judged, min_phase_correlation=min_phase_correlation)
+    short = score.shortfall(judged, min_phase_correlation=min_phase_correlation)
     right = judged.matches[0]
     figures = {
         "phase_correlation": float(judged.scores["phase_correlation"]),

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import untrusted
-from harness.target_parts import Pictures
+from harness.files import untrusted
+from harness.targets.model import Pictures
 from ptycho.errors import PtychoError
-from ptycho.stitching import Reconstruction
+from ptycho.physics.stitching import Reconstruction
 
 MAX_PLACE = 10**9
 """Pixels from the object's corner; further away lies nothing."""

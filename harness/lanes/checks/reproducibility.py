@@ -8,11 +8,10 @@ tracking on. Together with the job's own training, which is longer, they also sa
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import job
-from harness.blackbox import arguments
-from harness.blackbox.bench import Bench
-from harness.blackbox.quality import Effect
-from harness.findings import Finding
+from harness.lanes.checks import argv, attempt
+from harness.lanes.checks.context import Bench
+from harness.lanes.checks.quality import Effect
+from harness.record.findings import Finding
 
 SAME = 1e-3
 """Distance up to which two results count as one: threads that add in another order move a short training by 1e-5."""
@@ -34,15 +33,15 @@ class Trials:
         start_s: seconds of a training outside its epochs, or None.
     """
 
-    once: job.Attempt
-    again: job.Attempt
+    once: attempt.Attempt
+    again: attempt.Attempt
     repeatable: bool = False
     effect: Effect | None = None
     epoch_s: float | None = None
     start_s: float | None = None
 
 
-def run(bench: Bench, fixture: str, path: Path, main: job.Attempt) -> Trials:
+def run(bench: Bench, fixture: str, path: Path, main: attempt.Attempt) -> Trials:
     """
     Train for one epoch, twice, and compare.
 
@@ -52,7 +51,7 @@ def run(bench: Bench, fixture: str, path: Path, main: job.Attempt) -> Trials:
         path: its file.
         main: the job's own attempt on it.
     """
-    dumping = arguments.dumping(bench.target)
+    dumping = argv.dumping(bench.target)
     once, again = (bench.attempt(f"{fixture}-{word}", path, target=dumping) for word in ("once", "again"))
     for made in (once, again):
         if made.fault is not None:
@@ -62,7 +61,7 @@ def run(bench: Bench, fixture: str, path: Path, main: job.Attempt) -> Trials:
         return Trials(once=once, again=again)
     bench.outcome.findings.checked("repeat", fixture)
     if not chance <= SAME:
-        takes = arguments.takes(bench.target, "seed")
+        takes = argv.takes(bench.target, "seed")
         why = (
             "it is given a seed and does not keep to it"
             if takes
@@ -73,7 +72,7 @@ def run(bench: Bench, fixture: str, path: Path, main: job.Attempt) -> Trials:
         )
         bench.find(Finding(id="unseeded", subject=fixture, sentence=sentence, figures={"distance": chance}))
     epochs = int(str(bench.values["nepochs"]))
-    trained = bench.distance(main, once) if epochs > 1 and arguments.takes(bench.target, "nepochs") else None
+    trained = bench.distance(main, once) if epochs > 1 and argv.takes(bench.target, "nepochs") else None
     if trained is None:
         bench.outcome.notes.append(f"{fixture}: the job trains no longer than one epoch; its effect was not measured")
         return Trials(once=once, again=again, repeatable=chance <= SAME)
@@ -83,7 +82,7 @@ def run(bench: Bench, fixture: str, path: Path, main: job.Attempt) -> Trials:
 
 
 def _pace(
-    bench: Bench, fixture: str, main: job.Attempt, once: job.Attempt, epochs: int
+    bench: Bench, fixture: str, main: attempt.Attempt, once: attempt.Attempt, epochs: int
 ) -> tuple[float | None, float | None]:
     """Seconds of an epoch, and of all the rest, from trainings of two lengths."""
     if main.train is None or once.train is None:
@@ -103,13 +102,11 @@ def other_seed(bench: Bench, fixture: str, path: Path, trials: Trials) -> None:
     The two are tried at once, since neither can hide the other, and a training is dear.
     """
     target = bench.target
-    seeded, mlflow = arguments.takes(target, "seed"), target.checks.mlflow
+    seeded, mlflow = argv.takes(target, "seed"), target.checks.mlflow
     if not seeded and mlflow is None:
         return
     seed = int(str(bench.values["seed"])) + 1
-    made = bench.attempt(
-        f"{fixture}-other", path, target=arguments.tracked(arguments.dumping(target)), infer=seeded, seed=seed
-    )
+    made = bench.attempt(f"{fixture}-other", path, target=argv.tracked(argv.dumping(target)), infer=seeded, seed=seed)
     if made.fault is not None:
         bench.find(made.fault)
         return
@@ -126,7 +123,7 @@ def other_seed(bench: Bench, fixture: str, path: Path, trials: Trials) -> None:
             bench.find(Finding(id="tracking-not-on", sentence=sentence))
 
 
-def tracking_off(bench: Bench, main: job.Attempt) -> None:
+def tracking_off(bench: Bench, main: attempt.Attempt) -> None:
     """The job trains without tracking: nothing of it may be there."""
     mlflow = bench.target.checks.mlflow
     if mlflow is None:

@@ -9,17 +9,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from harness import job, run_files, scoring
-from harness.blackbox import layouts, options, quality, trials
-from harness.blackbox.bench import Bench
-from harness.findings import Finding
-from harness.outcome import FixtureResult
+from harness.files import run_files
+from harness.lanes.checks import attempt, layouts, options, quality, reproducibility, score
+from harness.lanes.checks.context import Bench
+from harness.record.findings import Finding
+from harness.record.outcome import FixtureResult
 from ptycho.errors import PtychoError
 from ptycho.verdict import Verdict
 
 
 def run(
-    bench: Bench, fixtures: Mapping[str, Path], attempts: Mapping[str, job.Attempt], *, brief: bool
+    bench: Bench, fixtures: Mapping[str, Path], attempts: Mapping[str, attempt.Attempt], *, brief: bool
 ) -> list[FixtureResult]:
     """
     Judge what the job left and make the checks that need runs of their own.
@@ -40,10 +40,10 @@ def run(
     tried = None
     sound = [name for name, made in attempts.items() if made.fault is None]
     if sound:
-        trials.tracking_off(bench, attempts[sound[0]])
+        reproducibility.tracking_off(bench, attempts[sound[0]])
     if sound and not brief:
         first = sound[0]
-        tried = trials.run(bench, first, fixtures[first], attempts[first])
+        tried = reproducibility.run(bench, first, fixtures[first], attempts[first])
         results[first] = replace(
             results[first],
             epoch_s=tried.epoch_s,
@@ -55,14 +55,14 @@ def run(
     if sound and tried is not None and tried.once.fault is None and tried.again.fault is None:
         first = sound[0]
         if results[first].verdict is Verdict.PASS:
-            trials.epochs_ignored(bench, first, tried)
-        trials.other_seed(bench, first, fixtures[first], tried)
+            reproducibility.epochs_ignored(bench, first, tried)
+        reproducibility.other_seed(bench, first, fixtures[first], tried)
         layouts.run(bench, first, fixtures[first], [found[name] for name in attempts], tried)
         options.run(bench, first, fixtures[first], tried)
     return list(results.values())
 
 
-def _result(bench: Bench, name: str, made: job.Attempt) -> FixtureResult:
+def _result(bench: Bench, name: str, made: attempt.Attempt) -> FixtureResult:
     """What is known of a fixture before anything is judged."""
     target, noted = bench.target, bench.outcome.findings
     for check in ("run", "artifacts"):
@@ -72,7 +72,7 @@ def _result(bench: Bench, name: str, made: job.Attempt) -> FixtureResult:
         fixture=name,
         train_s=None if made.train is None else made.train.seconds,
         infer_s=None if made.infer is None else made.infer.seconds,
-        input_sha256=job.input_hash(target, made.model),
+        input_sha256=attempt.input_hash(target, made.model),
     )
     if made.fault is not None:
         return replace(result, verdict=made.fault.verdict or made.fault.kind.verdict)
@@ -85,7 +85,7 @@ def _result(bench: Bench, name: str, made: job.Attempt) -> FixtureResult:
 
 
 def _judge(
-    bench: Bench, result: FixtureResult, fixture: Path, made: job.Attempt, tried: trials.Trials | None
+    bench: Bench, result: FixtureResult, fixture: Path, made: attempt.Attempt, tried: reproducibility.Trials | None
 ) -> FixtureResult:
     """Score a reconstruction, name what is wrong with it, and keep it."""
     target, name = bench.target, result.fixture
@@ -96,7 +96,7 @@ def _judge(
         noted.checked(check, name)
     known = len(bench.outcome.problems)
     try:
-        judged = scoring.judge(
+        judged = score.judge(
             place,
             target.reconstruction_keys,
             fixture,
@@ -123,7 +123,7 @@ def _judge(
     )
 
 
-def _keep(bench: Bench, judged: scoring.Judged, name: str) -> str | None:
+def _keep(bench: Bench, judged: score.Judged, name: str) -> str | None:
     """Keep what was scored in the run root, in one form for all targets: others are compared with it."""
     import numpy as np
 
@@ -137,13 +137,13 @@ def _keep(bench: Bench, judged: scoring.Judged, name: str) -> str | None:
     return str(kept)
 
 
-def _kept_input(bench: Bench, name: str, tried: trials.Trials) -> str | None:
+def _kept_input(bench: Bench, name: str, tried: reproducibility.Trials) -> str | None:
     """Keep what the network was given, where the target can dump it."""
-    from harness.blackbox import pairs
+    from harness.lanes.checks import cross_target
 
     kept = bench.outcome.run_root / "reconstructions" / f"{bench.target.name}-{name}-input.npy"
     try:
-        return pairs.keep_input(bench.target.checks.input_dump, tried.once.model, kept)
+        return cross_target.keep_input(bench.target.checks.input_dump, tried.once.model, kept)
     except PtychoError as error:
         sentence = f"{bench.target.name} train on {name}: {error}"
         bench.find(Finding(id="input-hash-missing", subject=name, sentence=sentence))

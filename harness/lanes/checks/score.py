@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from ptycho.errors import PtychoError
 
 if TYPE_CHECKING:
-    from harness.blackbox.match import Match
-    from harness.target_parts import Pictures
-    from ptycho.stitching import Reconstruction
+    from harness.lanes.checks.match import Match
+    from harness.targets.model import Pictures
+    from ptycho.physics.stitching import Reconstruction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,15 +67,21 @@ def judge(
     Raises:
         PtychoError: an array is missing or not finite, or the fixture has no truth.
     """
-    from harness.blackbox import orientation, reading
-    from ptycho import contract, metrics
-    from ptycho import pictures as drawing
+    from harness.lanes.checks import orientation
+    from harness.lanes.checks import reconstruction as read_reconstruction
+    from ptycho.data import contract
+    from ptycho.metrics import figures as drawing
+    from ptycho.metrics import metrics
 
     dataset = contract.load(fixture)
     truth = dataset.obj
     if truth is None:
         raise PtychoError(f"{fixture} holds no objectGuess: there is nothing to score against; take another fixture")
-    seen = reading.read(reconstruction, keys) if pictures is None else reading.read_pictures(reconstruction, pictures)
+    seen = (
+        read_reconstruction.read(reconstruction, keys)
+        if pictures is None
+        else read_reconstruction.read_pictures(reconstruction, pictures)
+    )
     origin = seen.origin
     if origin is None:
         origin = orientation.best_place(seen.obj, seen.overlap > 0, truth.astype(complex), None).place

@@ -13,8 +13,8 @@ from ptycho.errors import DeviceError
 
 if TYPE_CHECKING:
     # The command line asks for CHOICES, and must start at once.
-    from harness.child import Finished
-    from harness.targets import Target
+    from harness.process.supervise import Finished
+    from harness.targets.loader import Target
 
 CHOICES = ("auto", "cpu", "cuda")
 

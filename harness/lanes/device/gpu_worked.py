@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import untrusted
-from harness.findings import Finding
-from harness.proof.untouched import Proof
-from harness.targets import Target
+from harness.files import untrusted
+from harness.isolation.gpu_untouched import Proof
+from harness.record.findings import Finding
+from harness.targets.loader import Target
 from ptycho.errors import PtychoError
 
 _GPU = re.compile(r"(?:.*[/:])?(?:cuda|gpu|hip|rocm)(?::\d+)?", re.IGNORECASE)

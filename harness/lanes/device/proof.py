@@ -7,15 +7,16 @@ The rules are in the modules beside this; here they meet the lane's log and its 
 import sys
 from pathlib import Path
 
-from harness.child import Finished
-from harness.environment import Cell
-from harness.events import EventLog
-from harness.interruption import Interruption
-from harness.outcome import Outcome
-from harness.proof import control, untouched, worked
-from harness.proof.untouched import Proof, Watch
-from harness.runroot import RunRoot
-from harness.targets import Target
+from harness.isolation import gpu_control, gpu_untouched
+from harness.isolation.gpu_untouched import Proof, Watch
+from harness.isolation.sandbox import Cell
+from harness.lanes.device import gpu_worked
+from harness.process.supervise import Finished
+from harness.record.directory import RunRoot
+from harness.record.log import EventLog
+from harness.record.outcome import Outcome
+from harness.system.signals import Interruption
+from harness.targets.loader import Target
 
 
 def begin(python: Path, run: RunRoot, events: EventLog, outcome: Outcome, interruption: Interruption) -> None:
@@ -29,7 +30,7 @@ def begin(python: Path, run: RunRoot, events: EventLog, outcome: Outcome, interr
         outcome: takes what is wrong.
         interruption: asked while waiting.
     """
-    found = control.run(
+    found = gpu_control.run(
         python,
         Cell(path=run.scratch / "device-control").make(),
         token=run.token,
@@ -59,7 +60,7 @@ def after(label: str, watch: Watch, finished: Finished, *, gpu: bool, events: Ev
     """
     proof = watch.proof(label, gpu=gpu)
     events.write("device.proof", **proof.as_fields())
-    for finding in untouched.judge(proof, finished):
+    for finding in gpu_untouched.judge(proof, finished):
         outcome.find(finding)
     outcome.findings.checked("device")
     return proof
@@ -82,7 +83,7 @@ def after_training(
     """
     if not proof.gpu or finished.returncode or finished.timed_out:
         return
-    work = worked.judge(target, label, cell.output, proof)
+    work = gpu_worked.judge(target, label, cell.output, proof)
     events.write("device.work", **work.as_fields())
     for finding in work.findings:
         outcome.find(finding)

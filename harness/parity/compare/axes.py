@@ -1,7 +1,7 @@
 """
 Names of axes and elements: `channel 2, row 17` or `mae` says more than `[0, 2, 17]` or `[1]`.
 
-Arrays of the ladder carry no names of their own; this is the order in which `ptycho.probe_rungs` and its neighbours
+Arrays of the ladder carry no names of their own; this is the order in which `ptycho.parity.measure` and its neighbours
 write them. An array that is not in the table gets the names that its number of axes suggests.
 """
 

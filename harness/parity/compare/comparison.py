@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity.axes import label
-from harness.parity.elements import FEW, Element, apart, gap, listed
-from harness.parity.figures import readable
-from harness.parity.location import Location
+from harness.parity.compare.axes import label
+from harness.parity.compare.elements import FEW, Element, apart, gap, listed
+from harness.parity.compare.location import Location
+from harness.parity.compare.number_format import readable
 from ptycho.verdict import Verdict
 
 Array = NDArray[Any]

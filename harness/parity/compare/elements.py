@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity.axes import axes, label
+from harness.parity.compare.axes import axes, label
 
 Array = NDArray[Any]
 

@@ -1,7 +1,7 @@
 """
 What rounding alone does to each tensor: the committed figures that float32 is judged by, and that noise units count.
 
-They are in `floors.json`, measured by `harness.parity.calibration` and never typed. In float64 a floor is that of
+They are in `floors.json`, measured by `harness.parity.judge.calibrate` and never typed. In float64 a floor is that of
 float32 times 2^-29, the ratio of the two unit roundoffs; a trajectory grows otherwise, and has floors of its own there.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ptycho.errors import UsageError
-from ptycho.output import write_text
+from ptycho.files import write_text
 
 SCHEMA = "ptycho-parity-floors/1"
 PATH = Path(__file__).with_name("floors.json")

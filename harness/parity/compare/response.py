@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity import failure
-from harness.parity.comparison import SINGLE
-from harness.parity.failure import Failure
-from harness.parity.rungs import WORKFLOW
+from harness.parity.compare import failure
+from harness.parity.compare.comparison import SINGLE
+from harness.parity.compare.failure import Failure
+from harness.parity.compare.rungs import WORKFLOW
 from ptycho import fingerprint
 from ptycho.errors import UsageError
-from ptycho.probe import (
+from ptycho.parity.request import (
     ANSWER_SCHEMA,
     ARRAYS,
     MANIFEST,

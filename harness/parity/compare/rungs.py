@@ -3,7 +3,8 @@ The rungs as a table: what is compared, how closely it must agree, why so closel
 
 Tolerances are for float64, which is the gate: there, two correct backends agree to a few hundred units in the last
 place, and a wrong constant stands eleven orders above. A float32 comparison at one fixed tolerance either rejects a
-correct pair or lets faults live; there, each tensor is allowed a multiple of its own floor (`harness.parity.floors`).
+correct pair or lets faults live; there, each tensor is allowed a multiple of its own floor
+(`harness.parity.compare.floors`).
 """
 
 from dataclasses import dataclass

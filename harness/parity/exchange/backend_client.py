@@ -12,21 +12,23 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from harness import child, environment, targets
-from harness.environment import Cell
-from harness.events import EventLog
-from harness.interruption import Interruption
-from harness.parity import answer, failure
-from harness.parity.answer import Answer
-from harness.parity.failure import Failure, Kind
-from harness.runroot import RunRoot
-from harness.supervision.limits import Limits
-from harness.supervision.phases import START
-from harness.target_parts import Probe
-from harness.targets import Target
-from ptycho import probe_trace
+from harness.isolation import sandbox
+from harness.isolation.sandbox import Cell
+from harness.parity.compare import failure, response
+from harness.parity.compare.failure import Failure, Kind
+from harness.parity.compare.response import Answer
+from harness.process import supervise
+from harness.process.limits import Limits
+from harness.process.phases import START
+from harness.record.directory import RunRoot
+from harness.record.log import EventLog
+from harness.system.signals import Interruption
+from harness.targets import loader
+from harness.targets.loader import Target
+from harness.targets.model import Probe
 from ptycho.errors import InfrastructureError, UsageError
-from ptycho.probe import MANIFEST, QUANTITIES, Request
+from ptycho.parity import trace
+from ptycho.parity.request import MANIFEST, QUANTITIES, Request
 from ptycho.verdict import Verdict
 
 PACKAGES = {"torch": "ptycho_torch", "tf": "ptycho_tf"}
@@ -47,7 +49,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_L
 
 @cache
 def _shipped(side: str) -> Target:
-    return targets.load(targets.built_in(side))
+    return loader.load(loader.built_in(side))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +91,7 @@ class Party:
         if self.described.probe is None:
             raise UsageError(
                 f"target {self.described.file} has no [probe], without which it cannot be on the ladder; "
-                "docs/probe-kit.md says how to add one"
+                "docs/adapter-kit.md says how to add one"
             )
         return self.described.probe
 
@@ -233,7 +235,7 @@ class _Asking:
         def read_next() -> None:
             nonlocal following
             # The last answer waits for the end of the process: one that ends badly has gone wrong somewhere.
-            while following < len(asked) - 1 and answer.is_complete(asked[following][2]):
+            while following < len(asked) - 1 and response.is_complete(asked[following][2]):
                 self._take(*asked[following])
                 following += 1
 
@@ -245,9 +247,9 @@ class _Asking:
         self.seconds += ended.seconds
         self.events.write("probe.end", label=label, returncode=ended.returncode, seconds=round(ended.seconds, 2))
         # An adapter that has begun an answer and ends well without finishing it has not ended well.
-        unfinished = any((out / MANIFEST).is_file() and not answer.is_complete(out) for _, _, out in asked)
+        unfinished = any((out / MANIFEST).is_file() and not response.is_complete(out) for _, _, out in asked)
         good = ended.returncode == 0 and ended.stop is None and not ended.timed_out and not unfinished
-        while following < len(asked) and (good or answer.is_complete(asked[following][2])):
+        while following < len(asked) and (good or response.is_complete(asked[following][2])):
             self._take(*asked[following], last=not good and following == len(asked) - 1)
             following += 1
         if not good:
@@ -272,17 +274,17 @@ class _Asking:
         interruption: Interruption,
         timeout_s: float,
         read_next: Callable[[], None],
-    ) -> child.Finished:
+    ) -> supervise.Finished:
         party, kept = self.party, self.kept
         values = {"python": party.python, "root": party.root, "cache": cell.cache}
-        argv = targets.fill(party.probe.argv, values)
+        argv = loader.fill(party.probe.argv, values)
         for _, path, out in asked:
             argv += ["--request", str(path), "--out", str(out)]
         token = f"{kept.token}-{label}"
         extra = {name: text.format(**values) for name, text in party.described.environment.items()}
         place = asked[0][0].number, asked[0][0].rest[0]
-        traced = {probe_trace.VARIABLE: str(self.record)} if place in self.unexplained else {}
-        env = environment.build(
+        traced = {trace.VARIABLE: str(self.record)} if place in self.unexplained else {}
+        env = sandbox.build(
             cell,
             token=f"{kept.token}:{token}",
             scratch=kept.scratch,
@@ -294,7 +296,7 @@ class _Asking:
         )
         steps = max((max(item.request.steps, default=0) for item, _, _ in asked), default=0)
         phases = dict.fromkeys(QUANTITIES, RUNG_TIMEOUT_S) | {QUANTITIES[-1]: RUNG_TIMEOUT_S + STEP_TIMEOUT_S * steps}
-        return child.run(
+        return supervise.run(
             argv,
             env=env,
             cwd=cell.cwd,
@@ -309,7 +311,7 @@ class _Asking:
     def _take(self, item: _Item, path: Path, out: Path, *, last: bool = False) -> None:
         """Read one answer; deliver it, unless it is the last one of a process that ended badly."""
         party = self.party
-        item.parts.append(answer.read(out, path, party.package, party.root, party.probe.sources))
+        item.parts.append(response.read(out, path, party.package, party.root, party.probe.sources))
         if not last:
             self._deliver(item)
 

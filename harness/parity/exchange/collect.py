@@ -11,15 +11,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from harness.events import EventLog
-from harness.interruption import Interruption
-from harness.parity import asking, failure, oracle
-from harness.parity.answer import Answer
-from harness.parity.asking import PACKAGES, Party
-from harness.parity.ladder import Expected
-from harness.parity.questions import Question
-from harness.runroot import RunRoot
-from ptycho import fingerprint, probe_serve
+from harness.parity.compare import failure
+from harness.parity.compare.response import Answer
+from harness.parity.exchange import backend_client
+from harness.parity.exchange.backend_client import PACKAGES, Party
+from harness.parity.exchange.plan import Question
+from harness.parity.judge import oracle
+from harness.parity.judge.ladder import Expected
+from harness.record.directory import RunRoot
+from harness.record.log import EventLog
+from harness.system.signals import Interruption
+from ptycho import fingerprint
+from ptycho.parity import serve
 
 _WAIT_S = 0.1
 ORACLE = "oracle"
@@ -72,7 +75,7 @@ def hear(
     interruption: Interruption,
     *,
     on_progress: OnProgress = lambda _party, _done: None,
-    timeout_s: float = asking.PROBE_TIMEOUT_S,
+    timeout_s: float = backend_client.PROBE_TIMEOUT_S,
 ) -> Iterator[Heard]:
     """
     Ask everybody everything; yields the questions in their order, each as soon as it is answered by all.
@@ -186,7 +189,9 @@ def _ask(
 
     try:
         paths = [question.path for question in questions]
-        asking.ask(party, paths, f"probe-{party.side}", kept, events, stop, on_answer=report, timeout_s=timeout_s)
+        backend_client.ask(
+            party, paths, f"probe-{party.side}", kept, events, stop, on_answer=report, timeout_s=timeout_s
+        )
         reports.put(_Message(party=party.side))
     except BaseException as error:  # carried to the thread that owns the run
         reports.put(_Message(party=party.side, error=error))
@@ -208,5 +213,5 @@ def expect(question: Question) -> Expected:
     try:
         return oracle.expected(question.request, PACKAGES)
     except Exception as error:
-        record = probe_serve.describe(error, fingerprint.ROOT)
+        record = serve.describe(error, fingerprint.ROOT)
         return Expected(exact={}, arrays={}, failure=failure.of_error(record, fingerprint.ROOT, CORE))

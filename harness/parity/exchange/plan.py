@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.parity import problem
-from ptycho.probe import QUANTITIES, Request
+from harness.parity.reference import problem
+from ptycho.parity.request import QUANTITIES, Request
 
 FIRST_HIGH = "R3"
 LOW = QUANTITIES[: QUANTITIES.index(FIRST_HIGH)]

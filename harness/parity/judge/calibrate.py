@@ -13,13 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.parity import floors, oracle, problem
-from harness.parity.comparison import Array, distance
-from harness.parity.floors import Floors
-from harness.parity.noise import UNITS, Noise, perturbed
+from harness.parity.compare import floors
+from harness.parity.compare.comparison import Array, distance
+from harness.parity.compare.floors import Floors
+from harness.parity.judge import oracle
+from harness.parity.reference import problem
+from harness.parity.reference.rounding_noise import UNITS, Noise, perturbed
 from ptycho import fingerprint
-from ptycho.oracle_network import Rounding, exactly
-from ptycho.probe import Request
+from ptycho.parity.request import Request
+from ptycho.physics.network import Rounding, exactly
 
 FIRST_SEED = 1000
 DIGITS = 4

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from harness.parity.comparison import Array, Judgement, judge
-from harness.parity.floors import Floors
-from harness.parity.ladder import limit
-from harness.parity.rungs import RUNGS
-from ptycho import oracle_network
-from ptycho.probe import Request
+from harness.parity.compare.comparison import Array, Judgement, judge
+from harness.parity.compare.floors import Floors
+from harness.parity.compare.rungs import RUNGS
+from harness.parity.judge.ladder import limit
+from ptycho.parity.request import Request
+from ptycho.physics import network
 
 PREFIX = "R3/in_situ."
 
@@ -70,4 +70,4 @@ def comparison(
     given, made = (answers[side].get(f"R4/{name}.{end}") for end in ("in", "out"))
     if given is None or made is None:
         return {}, None
-    return {side: made}, oracle_network.stage(name, request.weights)(np.asarray(given, dtype=np.float64)).output
+    return {side: made}, network.stage(name, request.weights)(np.asarray(given, dtype=np.float64)).output

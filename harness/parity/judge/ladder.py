@@ -3,19 +3,19 @@ The climb: every tensor of every rung is judged, and the lowest rung that fails 
 
 A rung passes only on evidence: one for which nothing was compared is unverified, and an unverified rung fails the run,
 in float32 as in the gate. A known failure that passes fails the run, too: its entry must go. A rung that a side could
-not answer is judged by why it could not (`harness.parity.incomplete`), and what it did answer is compared all the same.
+not answer is judged by why it could not (`harness.parity.judge.unanswered`), and what it did answer is compared all the
+same.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
-from harness.parity import incomplete
-from harness.parity.answer import Answer, is_echo
-from harness.parity.comparison import Array, Judgement, Limit, Result, in_units, judge, judge_exact
-from harness.parity.failure import Failure
-from harness.parity.floors import TRAJECTORY, Floors
-from harness.parity.rungs import (
+from harness.parity.compare.comparison import Array, Judgement, Limit, Result, in_units, judge, judge_exact
+from harness.parity.compare.failure import Failure
+from harness.parity.compare.floors import TRAJECTORY, Floors
+from harness.parity.compare.response import Answer, is_echo
+from harness.parity.compare.rungs import (
     ALONE,
     DOUBLE_IN_SINGLE,
     HORIZON,
@@ -27,9 +27,10 @@ from harness.parity.rungs import (
     Known,
     Rung,
 )
-from ptycho.probe_rungs import ALL_WEIGHTS, Exact
+from harness.parity.judge import unanswered
+from ptycho.parity.measure import ALL_WEIGHTS, Exact
+from ptycho.physics.weights import LOG_SCALE
 from ptycho.verdict import Verdict
-from ptycho.weights import LOG_SCALE
 
 Judge = Callable[[Mapping[str, Mapping[str, Array]]], list[Judgement]]
 
@@ -174,11 +175,11 @@ def climb(
             side: answer.failures[rung.name] for side, answer in answers.items() if rung.name in answer.failures
         }
         if expected.failure is not None:
-            judged = [incomplete.without_oracle(rung.name, expected.failure, sorted(answers))]
+            judged = [unanswered.without_oracle(rung.name, expected.failure, sorted(answers))]
         else:
             partial = {side for side, why in failures.items() if not why.answered}
             judge = partial_judge(rung, expected, gridsize, precision, measured, partial)
-            judged = [*incomplete.guarded(rung.name, judge, answers), *incomplete.judge(rung.name, failures)]
+            judged = [*unanswered.guarded(rung.name, judge, answers), *unanswered.judge(rung.name, failures)]
         marked = tuple(_mark(item, known, precision, gridsize) for item in judged)
         climbed.append(Climbed(rung=rung, gridsize=gridsize, precision=precision, judgements=marked))
     return climbed
@@ -245,7 +246,7 @@ def limit(rung: Rung, tensor: str, gridsize: int, precision: str, floors: Floors
 
 
 def _is_within_horizon(tensor: str, floor: float | None) -> bool:
-    """Whether a tensor of a float32 trajectory is judged: no single weight is, see `ptycho.probe_rungs.together`."""
+    """Whether a tensor of a float32 trajectory is judged: no single weight is, see `ptycho.parity.measure.together`."""
     is_whole = tensor == f"{TRAJECTORY}losses" or tensor.endswith(f".{ALL_WEIGHTS}")
     return is_whole and (floor is None or floor <= HORIZON)
 
@@ -349,6 +350,6 @@ def _mark(judgement: Judgement, known: Sequence[Known], precision: str, gridsize
             if judgement.result is Result.FAIL:
                 reasons = (f"known failure {entry.id}: {entry.reason}", *judgement.reasons)
                 return replace(judgement, result=Result.KNOWN_FAILURE, reasons=reasons)
-            reasons = (f"known failure {entry.id} passes: remove its entry from harness/parity/rungs.py",)
+            reasons = (f"known failure {entry.id} passes: remove its entry from harness/parity/compare/rungs.py",)
             return replace(judgement, result=Result.FAIL, reasons=reasons)
     return judgement

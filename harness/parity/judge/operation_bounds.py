@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity.comparison import Array, Judgement, Result
-from harness.parity.elements import Element, gap, listed
-from harness.parity.expectations import Expectation
-from harness.parity.figures import readable
-from harness.parity.formulas import wide
+from harness.parity.compare.comparison import Array, Judgement, Result
+from harness.parity.compare.elements import Element, gap, listed
+from harness.parity.compare.number_format import readable
+from harness.parity.reference.formulas import wide
+from harness.parity.reference.operations import Expectation
 
 
 def judge(expectations: Mapping[str, Expectation], answers: Mapping[str, Mapping[str, Array]]) -> list[Judgement]:

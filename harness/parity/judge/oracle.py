@@ -13,29 +13,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity import (
-    corners,
-    drawn,
-    expectations,
-    files,
-    in_situ,
-    laws,
+from harness.parity.judge import in_situ, operation_bounds
+from harness.parity.judge.ladder import Expected, Judge
+from harness.parity.reference import contract as reference_contract
+from harness.parity.reference import (
+    invariants,
+    loaders,
     objective,
     operations,
-    reference,
+    sampling,
     schedules,
+    subgradients,
     workflow,
 )
-from harness.parity.adam import BETA1, BETA2, EPSILON, Adam
-from harness.parity.ladder import Expected, Judge
-from ptycho import oracle_network, physics
+from harness.parity.reference.adam import BETA1, BETA2, EPSILON, Adam
+from ptycho.data.prepare import digest
 from ptycho.errors import UsageError
-from ptycho.oracle_network import Rounding, exactly
 from ptycho.parity.masked import masked
-from ptycho.probe import Request
-from ptycho.probe_rungs import ALL_WEIGHTS, LOUD, Exact, asks_for_masks, conventions, together, uneven
-from ptycho.raw_data import digest
-from ptycho.weights import LOG_SCALE
+from ptycho.parity.measure import ALL_WEIGHTS, LOUD, Exact, asks_for_masks, conventions, together, uneven
+from ptycho.parity.request import Request
+from ptycho.physics import forward, network
+from ptycho.physics.network import Rounding, exactly
+from ptycho.physics.weights import LOG_SCALE
 
 Array = NDArray[Any]
 
@@ -46,9 +45,9 @@ def exact(request: Request, package: str) -> dict[str, Exact]:
     if "R0" in request.quantities:
         found["R0"] = contract(request, package)
     if "R1" in request.quantities:
-        found["R1"] = data(request) | files.data(request)
+        found["R1"] = data(request) | loaders.data(request)
     if "R2b" in request.quantities:
-        found["R2b"] = dict(corners.expected(request))
+        found["R2b"] = dict(subgradients.expected(request))
     return found
 
 
@@ -71,8 +70,8 @@ def expected(request: Request, packages: Mapping[str, str]) -> Expected:
 def judges(request: Request) -> dict[str, Judge]:
     """Judges of the rungs that have limits of their own."""
     made: dict[str, Callable[[], Judge]] = {
-        "R2": lambda: partial(operations.judge, expectations.expected(request)),
-        "R2c": lambda: partial(laws.judge, laws.laws(request)),
+        "R2": lambda: partial(operation_bounds.judge, operations.expected(request)),
+        "R2c": lambda: partial(invariants.judge, invariants.laws(request)),
     }
     return {rung: judge() for rung, judge in made.items() if rung in request.quantities}
 
@@ -99,7 +98,7 @@ def arrays(request: Request, rounded: Rounding = exactly) -> dict[str, Array]:
 
 def contract(request: Request, package: str) -> Exact:
     """R0 as the description of the network has it."""
-    shapes = reference.parameters(request.model.filter_scale, request.model.channels)
+    shapes = reference_contract.parameters(request.model.filter_scale, request.model.channels)
     dtype = {"f64": "float64"}.get(request.precision, "float32")
     trainable = {LOG_SCALE: request.model.intensity_scale_trainable}
     found: Exact = {
@@ -108,9 +107,9 @@ def contract(request: Request, package: str) -> Exact:
     stepped = sorted(name for name in shapes if trainable.get(name, True))
     found |= {"optimiser.parameters": stepped}
     found |= {"optimiser.beta1": BETA1, "optimiser.beta2": BETA2, "optimiser.epsilon": EPSILON}
-    found |= conventions(request.model.side, physics.intensity, physics.assemble)
+    found |= conventions(request.model.side, forward.intensity, forward.assemble)
     found |= {"engine.module": f"{package}.engine", "engine.mae_weight": 0.0, "engine.tv_weight": 0.0}
-    return found | reference.contract()
+    return found | reference_contract.contract()
 
 
 def data(request: Request) -> Exact:
@@ -121,21 +120,23 @@ def data(request: Request) -> Exact:
             raise UsageError(f"{scan.path} has no member diff3d; the ladder reads a scan in canonical layout")
         raw, x, y, guess = (archive[name] for name in ("diff3d", "xcoords", "ycoords", "probeGuess"))
         metadata = json.loads(str(archive["_metadata"])) if "_metadata" in archive else {}
-    groups = drawn.groups(x, y, gridsize=gridsize, wanted=None, seed=scan.seed)
-    train, validation = drawn.split(len(groups), scan.batch_size, scan.seed)
-    frames = raw * np.float32(drawn.factor(raw[np.unique(groups[train])]))
+    groups = sampling.groups(x, y, gridsize=gridsize, wanted=None, seed=scan.seed)
+    train, validation = sampling.split(len(groups), scan.batch_size, scan.seed)
+    frames = raw * np.float32(sampling.factor(raw[np.unique(groups[train])]))
     found: Exact = {"raw": digest(raw), "normalised": digest(frames), "groups": digest(groups)}
     found |= {"train": digest(train), "validation": digest(validation)}
     found |= {
-        "probe": digest(drawn.illumination(guess, divisor=request.model.probe_scale, masked=request.model.probe_mask))
+        "probe": digest(
+            sampling.illumination(guess, divisor=request.model.probe_scale, masked=request.model.probe_mask)
+        )
     }
     found |= {"nphotons": float(metadata.get("nphotons", 1e9))}
-    order = drawn.order(train, scan.seed, 0)
+    order = sampling.order(train, scan.seed, 0)
     for index in range(scan.batches):
         members = groups[order[index * scan.batch_size : (index + 1) * scan.batch_size]]
         found[f"batch.{index}.indices"] = digest(members)
         found[f"batch.{index}.diffraction"] = digest(frames[members])
-        found[f"batch.{index}.coords_relative"] = digest(drawn.relative(x, y, members)[1])
+        found[f"batch.{index}.coords_relative"] = digest(sampling.relative(x, y, members)[1])
     found["delivered.diffraction"] = digest(request.first.diffraction)
     found["delivered.coords_relative"] = digest(request.first.coords_relative)
     return found
@@ -143,9 +144,9 @@ def data(request: Request) -> Exact:
 
 def _layers(request: Request, rounded: Rounding) -> Iterator[tuple[str, Array]]:
     for name, x in request.inputs.items():
-        yield name, oracle_network.stage(name, request.weights, rounded)(x).output
+        yield name, network.stage(name, request.weights, rounded)(x).output
         if request.precision == "f64":
-            yield f"{name}.loud", oracle_network.stage(name, request.weights, rounded)(LOUD * x).output
+            yield f"{name}.loud", network.stage(name, request.weights, rounded)(LOUD * x).output
 
 
 def _forward(request: Request, rounded: Rounding) -> Iterator[tuple[str, Array]]:

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from harness.parity import expectations, laws, operations
-from harness.parity.comparison import Array, Judgement
+from harness.parity.compare.comparison import Array, Judgement
+from harness.parity.judge import operation_bounds
+from harness.parity.reference import invariants, operations
 from ptycho.errors import UsageError
-from ptycho.probe import Request
+from ptycho.parity.request import Request
 
 RUNGS = ("R2", "R2c")
 
@@ -24,9 +25,9 @@ def needs(request: Request, tensor: str) -> tuple[str, ...]:
     Raises:
         UsageError: neither an operation nor a law of this request has the name.
     """
-    if tensor in expectations.expected(request):
+    if tensor in operations.expected(request):
         return (tensor,)
-    for law in laws.laws(request):
+    for law in invariants.laws(request):
         if tensor == f"R2c/{law.name}":
             return tuple(f"R2c/{name}" for name in law.needs)
     raise UsageError(f"{tensor!r} is no operation and no law of this request; allowed: names of R2 and R2c")
@@ -47,15 +48,15 @@ def judge(request: Request, tensor: str, answers: Mapping[str, Mapping[str, Arra
     wanted = needs(request, tensor)
     given = {side: {name: arrays[name] for name in wanted if name in arrays} for side, arrays in answers.items()}
     if tensor.startswith("R2/"):
-        only = {tensor: expectations.expected(request)[tensor]}
-        return operations.judge(only, given)[0]
-    (law,) = (law for law in laws.laws(request) if tensor == f"R2c/{law.name}")
-    return laws.judge([law], given)[0]
+        only = {tensor: operations.expected(request)[tensor]}
+        return operation_bounds.judge(only, given)[0]
+    (law,) = (law for law in invariants.laws(request) if tensor == f"R2c/{law.name}")
+    return invariants.judge([law], given)[0]
 
 
 def reference(request: Request, tensor: str) -> Array | None:
     """What an operation must give, in double precision, for a picture; None for a law, which is about several."""
-    found = expectations.expected(request).get(tensor)
+    found = operations.expected(request).get(tensor)
     if found is None:
         return None
     return np.asarray(found.value).astype(np.complex128 if np.iscomplexobj(found.value) else np.float64)

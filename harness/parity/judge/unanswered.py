@@ -6,9 +6,9 @@ A backend that raises where the contract asks for a figure is wrong at that rung
 
 from collections.abc import Callable, Mapping, Sequence
 
-from harness.parity.answer import Answer
-from harness.parity.comparison import Judgement, Result
-from harness.parity.failure import Failure, Kind
+from harness.parity.compare.comparison import Judgement, Result
+from harness.parity.compare.failure import Failure, Kind
+from harness.parity.compare.response import Answer
 from ptycho.verdict import Verdict
 
 Judge = Callable[[Mapping[str, Answer]], list[Judgement]]

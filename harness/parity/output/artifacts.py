@@ -5,16 +5,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity import again, diagnosis, in_situ, ladder, laws, picture, replay
-from harness.parity.axes import axes
-from harness.parity.comparison import Array, Judgement
-from harness.parity.elements import apart, extent, gap
-from harness.parity.hearing import Heard
-from harness.parity.ladder import Climbed
-from harness.parity.report import Evidence
-from harness.parity.resemblance import explain
-from harness.runroot import RunRoot
-from ptycho.probe import Request, below
+from harness.parity.compare.axes import axes
+from harness.parity.compare.comparison import Array, Judgement
+from harness.parity.compare.elements import apart, extent, gap
+from harness.parity.exchange.collect import Heard
+from harness.parity.judge import in_situ, ladder, rejudge
+from harness.parity.judge.ladder import Climbed
+from harness.parity.output import diagnosis, diff_image, replay
+from harness.parity.output.report import Evidence
+from harness.parity.output.resemblance import explain
+from harness.parity.reference import invariants
+from harness.record.directory import RunRoot
+from ptycho.parity.request import Request, below
 
 
 def keep(climbed: Sequence[Climbed], heard: Sequence[Heard], kept: RunRoot) -> Evidence:
@@ -40,9 +42,9 @@ def keep(climbed: Sequence[Climbed], heard: Sequence[Heard], kept: RunRoot) -> E
     arrays = {side: answer.arrays for side, answer in item.answers.items()}
     sides = {side: given.get(tensor) for side, given in arrays.items()}
     question = item.question
-    if failed.rung.name in again.RUNGS:
+    if failed.rung.name in rejudge.RUNGS:
         file = replay.save_with_request(kept.path / f"{stem}.npz", tensor, question.path, question.request, arrays)
-        expected = again.reference(question.request, tensor)
+        expected = rejudge.reference(question.request, tensor)
         if expected is None:
             sides, expected = _pair(question.request, chosen, arrays)
     else:
@@ -54,7 +56,7 @@ def keep(climbed: Sequence[Climbed], heard: Sequence[Heard], kept: RunRoot) -> E
     # A picture without the guilty side would show nothing but white.
     shapes = [value.shape for side, value in sides.items() if side in chosen.guilty and value is not None]
     shown = expected is not None and expected.shape in shapes
-    drawn = picture.save(kept.pictures / f"{stem}.png", tensor, sides, expected) if shown else None
+    drawn = diff_image.save(kept.pictures / f"{stem}.png", tensor, sides, expected) if shown else None
     return Evidence(
         replay=str(file),
         picture=str(drawn) if drawn else None,
@@ -69,10 +71,10 @@ def _pair(
     request: Request, chosen: Judgement, arrays: Mapping[str, Mapping[str, Array]]
 ) -> tuple[dict[str, Array | None], Array | None]:
     """Of a law, what the first guilty side made and what that must be."""
-    for law in laws.laws(request):
+    for law in invariants.laws(request):
         if chosen.tensor == f"R2c/{law.name}":
             for side in chosen.guilty:
-                found = laws.pair(law, below(arrays[side], "R2c/"))
+                found = invariants.pair(law, below(arrays[side], "R2c/"))
                 if found is not None:
                     return {side: found[0]}, found[1]
     return {}, None

@@ -1,10 +1,10 @@
 """
 Which code computes each quantity of the ladder: from the name of a comparison to a file and a function.
 
-The table is `places.txt` beside this file, read from the top: the first pattern that fits a name counts. Within a rung
-the rows follow the computation, so that of several quantities that fail the one in the highest row is nearest to the
-cause: what is below it is computed from it. A test asks the ladder for all its names and looks every file and function
-up in both backends.
+The table is `code_places.txt` beside this file, read from the top: the first pattern that fits a name counts. Within a
+rung the rows follow the computation, so that of several quantities that fail the one in the highest row is nearest to
+the cause: what is below it is computed from it. A test asks the ladder for all its names and looks every file and
+function up in both backends.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
-from harness.parity.rungs import RUNGS
+from harness.parity.compare.rungs import RUNGS
 
-_FILE = Path(__file__).with_name("places.txt")
+_FILE = Path(__file__).with_name("code_places.txt")
 
 CORE = "ptycho"
 _PACKAGES = {"torch": "ptycho_torch", "tf": "ptycho_tf"}

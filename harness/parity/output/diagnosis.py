@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import tables
-from harness.parity import element_table, places, replay, standing
-from harness.parity.comparison import Judgement, Result
-from harness.parity.figures import readable
-from harness.parity.ladder import Climbed
+from harness.parity.compare.comparison import Judgement, Result
+from harness.parity.compare.number_format import readable
+from harness.parity.judge.ladder import Climbed
+from harness.parity.output import code_places, element_table, replay, rung_context
+from harness.system import tables
 
 if TYPE_CHECKING:
-    from harness.parity.report import Evidence
+    from harness.parity.output.report import Evidence
 
 CALLS = {
     "intensity": "R4/intensity",
@@ -47,10 +47,10 @@ def decisive(failed: Climbed) -> Judgement | None:
     gravest = [item for item in failed.judgements if item.result is failed.result]
     if failed.result not in (Result.FAIL, Result.UNVERIFIED) or not gravest:
         return failed.worst
-    known = [item for item in gravest if item.location is not None or places.row(item.tensor) is not None]
+    known = [item for item in gravest if item.location is not None or code_places.row(item.tensor) is not None]
     if not known:
         return failed.worst
-    return min(known, key=lambda item: (item.location is None, places.rank(item.tensor)))
+    return min(known, key=lambda item: (item.location is None, code_places.rank(item.tensor)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,18 +92,18 @@ def diagnose(
         asked = CALLS.get(chosen.call or "", chosen.after)
         own = chosen.location.file.partition("/")[0] not in SHARED
         if asked is not None and not own and not chosen.shared:
-            found = places.look_at(asked, chosen.guilty, shared=False, foreign=foreign)
+            found = code_places.look_at(asked, chosen.guilty, shared=False, foreign=foreign)
             where = [place.sentence for place in found]
         where.append(chosen.location.sentence)
     elif chosen is not None and chosen.result is Result.FAIL:
-        found = places.look_at(chosen.tensor, chosen.guilty, shared=chosen.shared, foreign=foreign)
+        found = code_places.look_at(chosen.tensor, chosen.guilty, shared=chosen.shared, foreign=foreign)
         where = [place.sentence for place in found]
     others = [item.tensor for item in failed.judgements if item.result is Result.FAIL and item is not chosen]
     return Diagnosis(
         look_at=tuple(where),
-        hint=places.hint(chosen.tensor) if chosen is not None else "",
-        standing=tuple(standing.sentences(failed, climbed, unanswered)),
-        others=tuple(sorted(others, key=places.rank)),
+        hint=code_places.hint(chosen.tensor) if chosen is not None else "",
+        standing=tuple(rung_context.sentences(failed, climbed, unanswered)),
+        others=tuple(sorted(others, key=code_places.rank)),
         compared=len(failed.judgements),
     )
 

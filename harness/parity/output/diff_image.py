@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity.axes import axes
-from harness.parity.comparison import Array
-from harness.parity.elements import FEW, gap
-from harness.parity.figures import readable
-from harness.run_files import replacing
+from harness.files.run_files import replacing
+from harness.parity.compare.axes import axes
+from harness.parity.compare.comparison import Array
+from harness.parity.compare.elements import FEW, gap
+from harness.parity.compare.number_format import readable
 
 _DPI = 110
 _SIGNED = "RdBu_r"

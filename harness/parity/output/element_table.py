@@ -5,8 +5,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.parity.factor import spoken
-from harness.parity.figures import readable
+from harness.parity.compare.number_format import readable
+from harness.parity.output.factor import spoken
 
 NONE = "–"
 _FEWEST, _MOST = 6, 17

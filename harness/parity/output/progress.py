@@ -8,9 +8,9 @@ trajectory.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from harness.narration import Narration
-from harness.parity.ladder import Climbed
-from harness.parity.questions import Question
+from harness.parity.exchange.plan import Question
+from harness.parity.judge.ladder import Climbed
+from harness.system.progress import Narration
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import tables
-from harness.parity import again as once_more
-from harness.parity import element_table
-from harness.parity.comparison import Array, Judgement, judge
-from harness.parity.figures import readable
-from harness.parity.floors import Floors
-from harness.parity.in_situ import limited_as
-from harness.parity.ladder import limit
-from harness.parity.rungs import PRECISIONS, RUNGS
+from harness.parity.compare.comparison import Array, Judgement, judge
+from harness.parity.compare.floors import Floors
+from harness.parity.compare.number_format import readable
+from harness.parity.compare.rungs import PRECISIONS, RUNGS
+from harness.parity.judge import rejudge as once_more
+from harness.parity.judge.in_situ import limited_as
+from harness.parity.judge.ladder import limit
+from harness.parity.output import element_table
+from harness.system import tables
 from ptycho.errors import UsageError
-from ptycho.probe import Request, below, read_arrays, write_arrays
+from ptycho.parity.request import Request, below, read_arrays, write_arrays
 
 SCHEMA = "ptycho-parity-replay/2"
 

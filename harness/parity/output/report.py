@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import tables
-from harness.parity import diagnosis
-from harness.parity.comparison import Judgement, Result
-from harness.parity.ladder import Climbed, first_failure, verdict
-from harness.parity.proof import Proof
-from harness.parity.rungs import PRECISIONS, RUNGS, UNMEASURED, Unmeasured
-from harness.run_files import write_text
+from harness.files.run_files import write_text
+from harness.parity.compare.comparison import Judgement, Result
+from harness.parity.compare.rungs import PRECISIONS, RUNGS, UNMEASURED, Unmeasured
+from harness.parity.judge.ladder import Climbed, first_failure, verdict
+from harness.parity.output import diagnosis
+from harness.parity.selfcheck.gate import Proof
+from harness.system import tables
 from ptycho.verdict import Verdict
 
 SCHEMA = "ptycho-parity/2"

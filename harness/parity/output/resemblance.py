@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity.comparison import Array, distance
-from harness.parity.factor import simple, spoken
+from harness.parity.compare.comparison import Array, distance
+from harness.parity.output.factor import simple, spoken
 
 SLACK = 32.0
 """How much further than its tolerance a tensor may be from what explains it: the fault's own rounding."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from harness.parity.comparison import Result
-from harness.parity.ladder import Climbed
-from harness.parity.questions import rungs as asked_for
-from ptycho.probe import QUANTITIES
+from harness.parity.compare.comparison import Result
+from harness.parity.exchange.plan import rungs as asked_for
+from harness.parity.judge.ladder import Climbed
+from ptycho.parity.request import QUANTITIES
 
 _RESTS_ON: Mapping[str, tuple[tuple[str, ...], str]] = {
     "R0": ((), "a declared value or a convention, before any data is read"),

@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.parity.quality_measure import METRICS, Measured
-from harness.run_files import write_text
+from harness.files.run_files import write_text
+from harness.parity.quality.measure import METRICS, Measured
 from ptycho import fingerprint
 from ptycho.errors import PtychoError, UsageError
-from ptycho.probe import digest, source_digest
+from ptycho.parity.request import digest, source_digest
 
 SCHEMA = "ptycho-quality/1"
 

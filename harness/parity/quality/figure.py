@@ -8,9 +8,9 @@ is a campaign that was too small.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.parity.quality_report import Finding, QualityReport
-from harness.run_files import replacing
-from ptycho.pictures import new_figure
+from harness.files.run_files import replacing
+from harness.parity.quality.report import Finding, QualityReport
+from ptycho.metrics.figures import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

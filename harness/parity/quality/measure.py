@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import frc, history, metrics
 from ptycho.errors import PtychoError
-from ptycho.probe import read_arrays
-from ptycho.stitching import Reconstruction
+from ptycho.metrics import frc, metrics
+from ptycho.parity.request import read_arrays
+from ptycho.physics.stitching import Reconstruction
+from ptycho.training import history
 
 
 @dataclass(frozen=True, kw_only=True)

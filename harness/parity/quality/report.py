@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness import tables
-from harness.parity import equivalence
-from harness.parity.comparison import Result
-from harness.parity.equivalence import POWER, Tost
-from harness.parity.quality_campaign import Campaign, Run
-from harness.parity.quality_measure import METRICS, Metric
+from harness.parity.compare.comparison import Result
+from harness.parity.quality import tost
+from harness.parity.quality.campaign import Campaign, Run
+from harness.parity.quality.measure import METRICS, Metric
+from harness.parity.quality.tost import POWER, Tost
+from harness.system import tables
 from ptycho.verdict import Verdict
 
 
@@ -49,7 +49,7 @@ class Finding:
         """Why it does not pass; empty if it does."""
         tested = self.tested
         if tested is None:
-            return f"{len(next(iter(self.sides.values())))} seeds on both sides; {equivalence.LEAST} or more are needed"
+            return f"{len(next(iter(self.sides.values())))} seeds on both sides; {tost.LEAST} or more are needed"
         if self.result is Result.FAIL:
             first, second = self.sides
             better = first if (tested.mean > 0) is self.metric.rising else second
@@ -64,7 +64,7 @@ class Finding:
                 f"a difference of {tested.mean:+.3g} {self.metric.unit} ± {tested.interval[1] - tested.mean:.2g} is "
                 f"neither within the margin of {tested.margin.value:.3g} nor beyond it; more seeds would tell"
             )
-        would = f"{tested.needed} seeds" if tested.needed is not None else f"more than {equivalence.MOST} seeds"
+        would = f"{tested.needed} seeds" if tested.needed is not None else f"more than {tost.MOST} seeds"
         shown = "equal within the margin, but" if tested.equivalent else "not shown to be equal within the margin, and"
         return f"{shown} the power is {tested.power:.2f} with {tested.n} seeds; {would} give {POWER}"
 
@@ -168,8 +168,8 @@ def judge(campaign: Campaign, seeds: Sequence[int], *, path: Path, seconds: floa
     for metric in METRICS:
         sides = {side: [run.measured.figures[metric.name] for run in runs[side]] for side in campaign.sides}
         a, b = (sides[side] for side in campaign.sides)
-        enough = len(a) >= equivalence.LEAST
-        tested = equivalence.tost(a, b, equivalence.half_spread(a, b)) if enough else None
+        enough = len(a) >= tost.LEAST
+        tested = tost.tost(a, b, tost.half_spread(a, b)) if enough else None
         findings.append(Finding(metric=metric, sides=sides, tested=tested))
     return QualityReport(
         findings=tuple(findings),
@@ -233,7 +233,7 @@ def show(report: QualityReport) -> None:
     if report.looks:
         print(
             f"verdicts on {_listed(report.looks)} seeds of this campaign came before: each look is another chance of "
-            f"{equivalence.ALPHA:.0%} to pass a pair that differs by the margin"
+            f"{tost.ALPHA:.0%} to pass a pair that differs by the margin"
         )
     for label in ("picture", "path"):
         if (value := getattr(report, label)) is not None:

@@ -19,20 +19,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import child, environment, job, origin, run_log, runroot, targets
-from harness.child import Finished
-from harness.environment import Cell
-from harness.events import EventLog
-from harness.expectations import Expected
-from harness.interruption import Interruption
-from harness.parity import equivalence, quality_campaign, quality_measure, quality_picture, quality_report
-from harness.parity.quality_campaign import Campaign, Run
-from harness.parity.quality_report import QualityReport
-from harness.parity.quality_sides import BACKENDS, Contest, Side
-from harness.removal import remove_tree
-from harness.target_parts import Command
-from harness.targets import Target
-from ptycho import contract, fingerprint
+from harness.isolation import sandbox
+from harness.isolation.sandbox import Cell
+from harness.lanes.checks import attempt
+from harness.parity.quality import campaign as quality_campaign
+from harness.parity.quality import figure, measure, report, tost
+from harness.parity.quality.campaign import Campaign, Run
+from harness.parity.quality.report import QualityReport
+from harness.parity.quality.sides import BACKENDS, Contest, Side
+from harness.process import supervise
+from harness.process.supervise import Finished
+from harness.record import directory, provenance
+from harness.record.log import EventLog
+from harness.record.required import Expected
+from harness.runs import session
+from harness.system.rmtree import remove_tree
+from harness.system.signals import Interruption
+from harness.targets import loader
+from harness.targets.loader import Target
+from harness.targets.model import Command
+from ptycho import fingerprint
+from ptycho.data import contract
 from ptycho.errors import PtychoError, UsageError
 
 SEEDS, EPOCHS, BATCH_SIZE = 24, 7, 4
@@ -42,7 +49,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_NUM_INTRA
 
 
 def _built_in() -> dict[str, Path]:
-    return {side.backend: targets.built_in(side.backend) for side in BACKENDS.sides}
+    return {side.backend: loader.built_in(side.backend) for side in BACKENDS.sides}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +89,8 @@ class Options:
         problems = [f"--python {one}=… is missing" for one in self.contest.backends if one not in self.pythons]
         if len(set(self.seeds)) != len(self.seeds) or any(seed < 0 for seed in self.seeds):
             problems.append(f"seeds {list(self.seeds)}; allowed: different ones, from 0")
-        if len(self.seeds) < equivalence.LEAST:
-            problems.append(f"{len(self.seeds)} seeds; allowed: {equivalence.LEAST} or more, {SEEDS} by default")
+        if len(self.seeds) < tost.LEAST:
+            problems.append(f"{len(self.seeds)} seeds; allowed: {tost.LEAST} or more, {SEEDS} by default")
         counts = {name: getattr(self, name) for name in ("epochs", "batch_size", "gridsize")}
         problems += [f"{name} {value}; allowed: 1 or more" for name, value in counts.items() if value < 1]
         if problems:
@@ -97,7 +104,7 @@ class _Bench:
     options: Options
     loaded: Mapping[str, Target]
     campaign: Campaign
-    kept: runroot.RunRoot
+    kept: directory.RunRoot
     events: EventLog
     interruption: Interruption
     truth: NDArray[Any]
@@ -153,7 +160,7 @@ class _Bench:
     def train(self, side: Side, seed: int) -> Run:
         """Train, infer, score; the scratch of both processes is gone afterwards."""
         target, name = self.loaded[side.name], f"{side.name}-{seed}"
-        made = job.attempt(
+        made = attempt.attempt(
             target,
             name,
             self.options.scan,
@@ -171,7 +178,7 @@ class _Bench:
             run = Run(
                 side=side.name,
                 seed=seed,
-                measured=quality_measure.measure(
+                measured=measure.measure(
                     made.model, made.reconstruction(target), target.reconstruction_keys, self.truth
                 ),
                 input_sha256=summary[target.input_hash_key],
@@ -187,11 +194,11 @@ class _Bench:
     def command(
         self, target: Target, python: str, label: str, command: Command, cell: Cell, values: Mapping[str, object]
     ) -> Finished:
-        """Run one command of a target in its cell: a `job.Runner` once target and interpreter are given."""
+        """Run one command of a target in its cell: a `attempt.Runner` once target and interpreter are given."""
         told = {**values, "python": python, "root": target.root}
         # One side must not answer for what the other leaves alive: each command has a token of its own.
         token = f"{self.kept.token}-{label}"
-        env = environment.build(
+        env = sandbox.build(
             cell,
             token=f"{self.kept.token}:{token}",
             scratch=self.kept.scratch,
@@ -200,8 +207,8 @@ class _Bench:
             gpu=False,
             extra={name: text.format(**told) for name, text in target.environment.items()} | ONE_THREAD,
         )
-        return child.run(
-            targets.fill(command.argv, told),
+        return supervise.run(
+            loader.fill(command.argv, told),
             env=env,
             cwd=cell.cwd,
             log=self.kept.logs / f"{label}.log",
@@ -237,11 +244,11 @@ def run(options: Options, interruption: Interruption) -> QualityReport:
     campaign = Campaign(identity=identity, sides=contest.names)
     if options.resume is not None:
         campaign = quality_campaign.resume(options.resume, identity, contest.names)
-    kept = runroot.create(options.root)
-    with run_log.logged(
+    kept = directory.create(options.root)
+    with session.logged(
         kept,
         kind=contest.kind,
-        origin=origin.describe(
+        origin=provenance.describe(
             root=fingerprint.ROOT,
             locks=[fingerprint.ROOT / "requirements" / f"{backend}-cpu.txt" for backend in contest.backends],
             fixtures={options.scan.stem: options.scan},
@@ -268,8 +275,8 @@ def run(options: Options, interruption: Interruption) -> QualityReport:
             if campaign.runs and not options.quiet:
                 print(f"{len(campaign.runs)} runs are kept; go on with --resume {bench.file}", flush=True)
             raise
-        made = quality_report.judge(campaign, options.seeds, path=bench.file, seconds=time.monotonic() - clock)
-        made = made.with_picture(quality_picture.save(kept.pictures / "quality.png", made))
+        made = report.judge(campaign, options.seeds, path=bench.file, seconds=time.monotonic() - clock)
+        made = made.with_picture(figure.save(kept.pictures / "quality.png", made))
         if campaign.looks[-1:] != [made.n]:
             campaign.looks.append(made.n)
         campaign.write(bench.file, made.as_dict())
@@ -294,14 +301,14 @@ def main(options: Options, *, follow: int | None = None) -> int:
     """Run, print, and return the exit code."""
     import sys
 
-    from harness import processes
+    from harness.system import identity as process_identity
 
-    processes.adopt_orphans()
+    process_identity.adopt_orphans()
     sys.dont_write_bytecode = True
     with Interruption(follow=follow).installed() as interruption:
         made = run(options, interruption)
     if options.json:
         print(json.dumps(made.as_dict(), indent=1, ensure_ascii=False), flush=True)
     else:
-        quality_report.show(made)
+        report.show(made)
     return int(made.verdict)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import targets
-from harness.targets import Target
+from harness.targets import loader
+from harness.targets.loader import Target
 from ptycho.errors import UsageError
 
 RUN_TIMEOUT_S = 3600.0
@@ -32,7 +32,7 @@ class Side:
         Raises:
             UsageError: it leaves no summary or no arrays: that both sides had one input could not be shown.
         """
-        target = targets.load(path)
+        target = loader.load(path)
         if target.summary is None or target.pictures is not None:
             raise UsageError(
                 f"target {path}: trained quality needs its [summary] and its object as arrays, not pictures"

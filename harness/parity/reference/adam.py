@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho.oracle_network import Rounding, exactly
+from ptycho.physics.network import Rounding, exactly
 
 Array = NDArray[Any]
 

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity import formulas
-from harness.parity.comparison import Array
-from harness.parity.formulas import Wide, wide
-from harness.parity.law import Given, Law, counted, law_of
-from ptycho import probe_core
-from ptycho.probe import Request
-from ptycho.probe_laws import landscape
-from ptycho.probe_operations import Case
+from harness.parity.compare.comparison import Array
+from harness.parity.reference import formulas
+from harness.parity.reference.formulas import Wide, wide
+from harness.parity.reference.invariant import Given, Law, counted, law_of
+from ptycho.parity import core
+from ptycho.parity.invariants import landscape
+from ptycho.parity.operations import Case
+from ptycho.parity.request import Request
 
 LIMIT = 1e-13 * math.log2(64)
 NEIGHBOURS, VALIDATION, CROP = 4, 0.05, 20
@@ -35,7 +35,7 @@ def laws(request: Request, asked: Mapping[str, Case]) -> list[Law]:
 
     Args:
         request: the question.
-        asked: the cases of `ptycho.probe_laws` by name: the oracle's physics answers some of them.
+        asked: the cases of `ptycho.parity.invariants` by name: the oracle's physics answers some of them.
     """
     return [
         *_probe(),
@@ -70,8 +70,8 @@ def _count(name: str, says: str, answers: tuple[str, ...], violations: Callable[
 def _probe() -> Iterator[Law]:
     says = "P / (probe scale · mean(disk·|P|))"
     for side in (64, 33):
-        yield _is(f"probe.{side}", formulas.normalised_probe(wide(probe_core.modes(side))), says)
-    modes = wide(probe_core.modes(64))
+        yield _is(f"probe.{side}", formulas.normalised_probe(wide(core.modes(side))), says)
+    modes = wide(core.modes(64))
     yield _is("probe.masked", formulas.normalised_probe(modes, 1.5, masked=True), says)
     yield _is("probe.single", formulas.normalised_probe(modes[:1]), says)
     yield _is("probe.brighter", formulas.normalised_probe(modes), "a probe's own brightness does not matter")
@@ -79,19 +79,19 @@ def _probe() -> Iterator[Law]:
 
 def _scales() -> Iterator[Law]:
     factors = []
-    for given in (probe_core.frames(1), probe_core.counts()):
+    for given in (core.frames(1), core.counts()):
         energy = np.mean(np.sum(wide(given) ** 2, axis=(-2, -1)))
         factors.append(np.sqrt(wide(given.shape[-1]) ** 2 / 4 / energy))
     yield _is("normalisation", np.stack(factors), "√((N/2)² / mean ΣX²), of integers, too, whose squares overflow")
-    normalised = probe_core.frames(1) * np.float32(0.3)
+    normalised = core.frames(1) * np.float32(0.3)
     yield _count(
         "normalised",
         "X times the factor, rounded once to float32",
         ("normalised",),
         lambda a: a.dtype != np.float32 or not np.array_equal(a, normalised),
     )
-    yield _is("roots", np.sqrt(wide(probe_core.counts())), "amplitudes are roots of counts", 2.0**-52)
-    scales = [formulas.intensity_scale(n, side) for n, side in ((1e9, 64), (probe_core.NPHOTONS, 128))]
+    yield _is("roots", np.sqrt(wide(core.counts())), "amplitudes are roots of counts", 2.0**-52)
+    scales = [formulas.intensity_scale(n, side) for n, side in ((1e9, 64), (core.NPHOTONS, 128))]
     yield _is("intensity_scale", scales, "S = √nphotons / (N/2)")
 
 
@@ -108,7 +108,7 @@ def _physics(asked: Mapping[str, Case]) -> Iterator[Law]:
     cut = formulas.extracted(wide(given["canvas"]), wide(given["coords_relative"]), int(settings["side"]))
     yield _is("extract.any", cut, "a patch is cut from where it was put")
     for name, formula in (("nll", formulas.nll), ("deviance", formulas.deviance)):
-        questions = (probe_core.poisson(number) for number in range(4))
+        questions = (core.poisson(number) for number in range(4))
         values = [np.mean(formula(wide(rate), wide(counts), eps)) for rate, counts, eps in questions]
         yield _is(name, np.stack(values), "the Poisson likelihood and deviance, with their floor under the logarithm")
 
@@ -153,7 +153,7 @@ def neighbours(x: Array, y: Array) -> NDArray[np.int64]:
 
 def _wrong_groups(groups: Array, wanted: int, channels: int) -> int:
     """Seeds that repeat or are out of order, members that repeat, are no neighbours or not in order of distance."""
-    x, y = probe_core.raster()
+    x, y = core.raster()
     if groups.shape != (wanted, channels) or groups.dtype != np.int64:
         return int(groups.size) or 1
     near = neighbours(x, y)
@@ -167,7 +167,7 @@ def _wrong_groups(groups: Array, wanted: int, channels: int) -> int:
 
 
 def _groups(request: Request) -> Iterator[Law]:
-    x, y = probe_core.raster()
+    x, y = core.raster()
     channels = request.model.channels
     for name, wanted in (("all", len(x)), ("some", 11)):
         yield _count(
@@ -202,7 +202,7 @@ def _groups(request: Request) -> Iterator[Law]:
 
 
 def _coordinates(groups: str, part: str, arrays: Given) -> Wide:
-    x, y = (wide(values)[arrays[groups]] for values in probe_core.raster())
+    x, y = (wide(values)[arrays[groups]] for values in core.raster())
     coords = np.stack([x, y], axis=1)[:, None]
     mean = coords.sum(axis=-1, keepdims=True) / coords.shape[-1]
     return np.asarray(mean if part == "offsets" else mean - coords)
@@ -220,7 +220,7 @@ def _between(
 
 
 def _splits() -> Iterator[Law]:
-    for n_groups, batch_size in probe_core.SPLITS:
+    for n_groups, batch_size in core.SPLITS:
         held = min(max(math.ceil(VALIDATION * n_groups), batch_size), n_groups // 2)
         yield _count(
             f"split.{n_groups}.{batch_size}",
@@ -243,9 +243,7 @@ def _orders() -> Iterator[Law]:
         "orders.permuted",
         "every epoch visits every training group once",
         ("orders",),
-        lambda a: (
-            a.shape != (probe_core.EPOCHS, len(train)) or sum(sorted(row) != train.tolist() for row in a.tolist())
-        ),
+        lambda a: a.shape != (core.EPOCHS, len(train)) or sum(sorted(row) != train.tolist() for row in a.tolist()),
     )
     yield _count(
         "orders.differ",
@@ -267,7 +265,7 @@ def _initial(request: Request) -> Iterator[Law]:
     yield _count(
         "initial.strangers", "another seed is another", ("initial.strangers",), lambda a: a.size == 0 or np.any(a)
     )
-    w = math.log(formulas.intensity_scale(probe_core.NPHOTONS, request.model.side))
+    w = math.log(formulas.intensity_scale(core.NPHOTONS, request.model.side))
     yield _is("initial.scale", w, "w starts at ln S")
 
 
@@ -282,12 +280,12 @@ def _unlike_glorot(outputs: float, inputs: float, largest: float, mean: float, s
 
 
 def _loaded(request: Request) -> Iterator[Law]:
-    probe = formulas.normalised_probe(wide(probe_core.modes(64).astype(np.complex64)))
+    probe = formulas.normalised_probe(wide(core.modes(64).astype(np.complex64)))
     yield _is("loaded.probe", probe, "training gets the file's probe, normalised once")
     yield _is("loaded.inference_probe", probe, "inference gets the same")
-    nphotons = [probe_core.NPHOTONS] * 2
+    nphotons = [core.NPHOTONS] * 2
     yield _is("loaded.nphotons", nphotons, "photons are the file's, and at inference those of the training", 0.0)
-    frames = wide(probe_core.frames(request.scan.seed))
+    frames = wide(core.frames(request.scan.seed))
     energy = np.sum(frames**2, axis=(-2, -1))
 
     def factors(arrays: Given) -> Wide:
@@ -304,7 +302,7 @@ def _loaded(request: Request) -> Iterator[Law]:
 
 
 def _stitched(request: Request) -> Iterator[Law]:
-    x, y = (values.astype(int) for values in probe_core.raster())
+    x, y = (values.astype(int) for values in core.raster())
     channels = request.model.channels
     yield _count(
         "stitched.groups",
@@ -312,7 +310,7 @@ def _stitched(request: Request) -> Iterator[Law]:
         ("stitched.groups",),
         lambda a: a.shape != (len(x), channels) or sorted(a[:, 0].tolist()) != list(range(len(x))),
     )
-    halved = probe_core.frames(request.scan.seed) * np.float32(0.5)
+    halved = core.frames(request.scan.seed) * np.float32(0.5)
     yield _count(
         "stitched.seen",
         "every pattern reaches the network under its own index, at the training's scale",

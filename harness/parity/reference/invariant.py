@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.parity.comparison import Array, distance
-from harness.parity.formulas import Wide, wide
+from harness.parity.compare.comparison import Array, distance
+from harness.parity.reference.formulas import Wide, wide
 
 Given = Mapping[str, Array]
 

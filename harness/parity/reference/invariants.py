@@ -14,16 +14,16 @@ from operator import itemgetter
 
 import numpy as np
 
-from harness.parity import core_laws, formulas
-from harness.parity.comparison import Array, Judgement, Result
-from harness.parity.elements import Element, apart, gap, listed
-from harness.parity.figures import readable
-from harness.parity.formulas import wide
-from harness.parity.law import Given, Law, agree, counted, law_of
-from harness.parity.operations import stray
-from ptycho.probe import Request, below
-from ptycho.probe_laws import FLUX, SCALE, SHIFT, SIDE, cases, landscape
-from ptycho.probe_operations import Case
+from harness.parity.compare.comparison import Array, Judgement, Result
+from harness.parity.compare.elements import Element, apart, gap, listed
+from harness.parity.compare.number_format import readable
+from harness.parity.judge.operation_bounds import stray
+from harness.parity.reference import core_invariants, formulas
+from harness.parity.reference.formulas import wide
+from harness.parity.reference.invariant import Given, Law, agree, counted, law_of
+from ptycho.parity.invariants import FLUX, SCALE, SHIFT, SIDE, cases, landscape
+from ptycho.parity.operations import Case
+from ptycho.parity.request import Request, below
 
 LIMIT = 1e-13 * math.log2(SIDE)
 """Of a residual: a few hundred rounding units, and as many more as a transform has stages."""
@@ -39,7 +39,7 @@ def laws(request: Request) -> list[Law]:
         *_adjoints(asked),
         *_assembly(asked, request),
         *_probe(asked, request),
-        *core_laws.laws(request, asked),
+        *core_invariants.laws(request, asked),
     ]
 
 

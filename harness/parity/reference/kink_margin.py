@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho.architecture import DECODERS
-from ptycho.oracle_network import convolve, upsample
-from ptycho.weights import Weights
+from ptycho.physics.architecture import DECODERS
+from ptycho.physics.network import convolve, upsample
+from ptycho.physics.weights import Weights
 
 Real = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ def distances(inputs: Mapping[str, Real], weights: Weights) -> Iterator[float]:
     The smallest distance from a corner in each layer, in units of the root mean square of the layer.
 
     Args:
-        inputs: what each stage of `ptycho.oracle_network` was given.
+        inputs: what each stage of `ptycho.physics.network` was given.
         weights: canonical weights.
     """
     for name, x in inputs.items():

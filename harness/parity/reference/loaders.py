@@ -1,7 +1,7 @@
 """
 What the second half of R1 must say: written from the file's own arrays, without contract, store or loader.
 
-The files that are loaded are made by `ptycho.probe_files`; what must come of them is computed here once more.
+The files that are loaded are made by `ptycho.parity.loaders`; what must come of them is computed here once more.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.parity import drawn
-from ptycho.probe import Request
-from ptycho.probe_files import AT_ONCE, CANONICAL, FACTOR, FEW, PHOTONS, counted, cut, masked, modes
-from ptycho.raw_data import digest
+from harness.parity.reference import sampling
+from ptycho.data.prepare import digest
+from ptycho.parity.loaders import AT_ONCE, CANONICAL, FACTOR, FEW, PHOTONS, counted, cut, masked, modes
+from ptycho.parity.request import Request
 
 Array = Any
 
@@ -28,7 +28,7 @@ DTYPES = ["float32", "complex64", "complex64", "complex64", "float64", "float64"
 
 
 def data(request: Request) -> dict[str, Any]:
-    """Digests and plain values by the names of `ptycho.probe_files`."""
+    """Digests and plain values by the names of `ptycho.parity.loaders`."""
     with np.load(request.scan.path, allow_pickle=False) as archive:
         given = {name: archive[name] for name in archive.files if name != "_metadata"}
         nphotons = _photons(str(archive["_metadata"]) if "_metadata" in archive else "{}")
@@ -81,9 +81,9 @@ def _masked(request: Request, given: Mapping[str, Array]) -> Iterator[tuple[str,
     scan, gridsize = request.scan, request.model.gridsize
     bad = masked(given)["bad_pixels"]
     frames = np.where(bad, np.float32(0), given["diff3d"])
-    groups = drawn.groups(given["xcoords"], given["ycoords"], gridsize=gridsize, wanted=None, seed=scan.seed)
-    train, _ = drawn.split(len(groups), 2, scan.seed)
-    seen = frames * np.float32(drawn.factor(frames[np.unique(groups[train])]))
+    groups = sampling.groups(given["xcoords"], given["ycoords"], gridsize=gridsize, wanted=None, seed=scan.seed)
+    train, _ = sampling.split(len(groups), 2, scan.seed)
+    seen = frames * np.float32(sampling.factor(frames[np.unique(groups[train])]))
     yield "masked.diffraction", digest(frames)
     yield "masked.bad_pixels", digest(bad)
     yield "masked.normalised", digest(seen)
@@ -96,23 +96,23 @@ def _masked(request: Request, given: Mapping[str, Array]) -> Iterator[tuple[str,
 def _draws(request: Request, given: Mapping[str, Array]) -> Iterator[tuple[str, Any]]:
     scan, gridsize = request.scan, request.model.gridsize
     frames, x, y = (given[name] for name in ("diff3d", "xcoords", "ycoords"))
-    few = drawn.groups(x, y, gridsize=gridsize, wanted=FEW + scan.batch_size, seed=scan.seed)
-    train, validation = drawn.split(len(few), scan.batch_size, scan.seed)
+    few = sampling.groups(x, y, gridsize=gridsize, wanted=FEW + scan.batch_size, seed=scan.seed)
+    train, validation = sampling.split(len(few), scan.batch_size, scan.seed)
     yield "few.groups", digest(few)
     yield "few.validation", digest(validation)
-    yield "few.normalised", digest(frames * np.float32(drawn.factor(frames[np.unique(few[train])])))
-    groups = drawn.groups(x, y, gridsize=gridsize, wanted=None, seed=scan.seed)
+    yield "few.normalised", digest(frames * np.float32(sampling.factor(frames[np.unique(few[train])])))
+    groups = sampling.groups(x, y, gridsize=gridsize, wanted=None, seed=scan.seed)
     yield "inference.normalised", digest(frames * np.float32(FACTOR))
     yield "inference.groups", digest(groups)
     yield "inference.nphotons", PHOTONS
     yield "inference.split", [0, 0]
     yield "inference.other_gridsize_refused", True
-    train, validation = drawn.split(len(groups), scan.batch_size, scan.seed)
-    seen = frames * np.float32(drawn.factor(frames[np.unique(groups[train])]))
-    second = drawn.order(train, scan.seed, 1)
+    train, validation = sampling.split(len(groups), scan.batch_size, scan.seed)
+    seen = frames * np.float32(sampling.factor(frames[np.unique(groups[train])]))
+    second = sampling.order(train, scan.seed, 1)
     for name, chosen in (("epoch", second), ("read_ahead", second), ("validation", validation)):
         members = groups[chosen]
-        offsets, relative = drawn.relative(x, y, members)
+        offsets, relative = sampling.relative(x, y, members)
         full, rest = divmod(len(chosen), AT_ONCE)
         yield f"{name}.sizes", [AT_ONCE] * full + [rest] * bool(rest)
         yield f"{name}.diffraction", digest(seen[members])

@@ -1,5 +1,5 @@
 """
-The oracle's objective and its gradient: what `ptycho.physics` says about a pass of `ptycho.oracle_network`.
+The oracle's objective and its gradient: what `ptycho.physics` says about a pass of `ptycho.physics.network`.
 
 Gradients to complex quantities are ∂f/∂Re + i·∂f/∂Im, as both frameworks give them.
 """
@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import oracle_network, physics
-from ptycho.engine import Batch
-from ptycho.oracle_network import Pass, Rounding, exactly
-from ptycho.probe import Request
-from ptycho.weights import LOG_SCALE, Weights, intensity_scale
+from ptycho.parity.request import Request
+from ptycho.physics import forward, network
+from ptycho.physics.network import Pass, Rounding, exactly
+from ptycho.physics.weights import LOG_SCALE, Weights, intensity_scale
+from ptycho.training.engine import Batch
 
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -55,8 +55,8 @@ class Evaluation:
     def nll(self) -> float:
         """The plain objective."""
         if self.good is not None:
-            return self.share * physics.poisson_nll(self.rate[self.good], self.counts[self.good], self.epsilon)
-        return physics.poisson_nll(self.rate, self.counts, self.epsilon)
+            return self.share * forward.poisson_nll(self.rate[self.good], self.counts[self.good], self.epsilon)
+        return forward.poisson_nll(self.rate, self.counts, self.epsilon)
 
     @property
     def share(self) -> float:
@@ -67,20 +67,20 @@ class Evaluation:
     def deviance(self) -> float:
         """What is reported beside it."""
         if self.good is not None:
-            return self.share * physics.poisson_deviance(self.rate[self.good], self.counts[self.good], self.epsilon)
-        return physics.poisson_deviance(self.rate, self.counts, self.epsilon)
+            return self.share * forward.poisson_deviance(self.rate[self.good], self.counts[self.good], self.epsilon)
+        return forward.poisson_deviance(self.rate, self.counts, self.epsilon)
 
 
 def evaluate(request: Request, batch: Batch, weights: Weights, rounded: Rounding = exactly) -> Evaluation:
     """Everything up to the loss, under given weights; `rounded` is applied to the result of each operation."""
     model = request.model
     scale = intensity_scale(request.nphotons, model.side)
-    passed = oracle_network.run(batch.diffraction, weights, model, scale, rounded)
+    passed = network.run(batch.diffraction, weights, model, scale, rounded)
     canvas, patches = None, passed.patches
     if model.gridsize > 1:
-        canvas = rounded(physics.assemble(rounded(patches), batch.coords_relative, model.gridsize))
-        patches = rounded(physics.extract(canvas, batch.coords_relative, model.side))
-    intensity = rounded(physics.intensity(rounded(patches), rounded(request.probe)))
+        canvas = rounded(forward.assemble(rounded(patches), batch.coords_relative, model.gridsize))
+        patches = rounded(forward.extract(canvas, batch.coords_relative, model.side))
+    intensity = rounded(forward.intensity(rounded(patches), rounded(request.probe)))
     return Evaluation(
         passed=passed,
         canvas=canvas,
@@ -96,7 +96,7 @@ def evaluate(request: Request, batch: Batch, weights: Weights, rounded: Rounding
 
 def smallest_rate(request: Request) -> float:
     """ε of the run's precision, which the oracle takes over although it computes in float64."""
-    return physics.EPSILON_F64 if request.precision == "f64" else physics.EPSILON_F32
+    return forward.EPSILON_F64 if request.precision == "f64" else forward.EPSILON_F32
 
 
 def terms(request: Request, batch: Batch, found: Evaluation, mae_weight: float, tv_weight: float) -> dict[str, float]:
@@ -173,13 +173,13 @@ def _through_canvas(request: Request, batch: Batch) -> Callable[[Complex], Compl
     gridsize, side = request.model.gridsize, request.model.side
     if gridsize == 1:
         return lambda gradient: gradient
-    canvas = physics.canvas_side(side, gridsize)
-    mask = physics.central_mask(side)
+    canvas = forward.canvas_side(side, gridsize)
+    mask = forward.central_mask(side)
     x, y = -batch.coords_relative[:, 0, 0], -batch.coords_relative[:, 0, 1]
-    rows, columns = (physics.translation_matrix(canvas, side, shift) for shift in (y, x))
+    rows, columns = (forward.translation_matrix(canvas, side, shift) for shift in (y, x))
     # Extraction moves back by what the placement moved; as a matrix it is another one, with shifts of the other sign.
-    out_rows, out_columns = (physics.translation_matrix(side, canvas, -shift) for shift in (y, x))
-    count = np.sum(rows @ mask @ columns.swapaxes(-1, -2), axis=1) + physics.MASK_FLOOR
+    out_rows, out_columns = (forward.translation_matrix(side, canvas, -shift) for shift in (y, x))
+    count = np.sum(rows @ mask @ columns.swapaxes(-1, -2), axis=1) + forward.MASK_FLOOR
 
     def back(gradient: Complex) -> Complex:
         to_canvas = np.sum(out_rows.swapaxes(-1, -2) @ gradient @ out_columns, axis=1) / count

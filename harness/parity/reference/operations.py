@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.parity import formulas
-from harness.parity.formulas import Wide, wide
-from ptycho.probe import Request
-from ptycho.probe_operations import Case, cases
+from harness.parity.reference import formulas
+from harness.parity.reference.formulas import Wide, wide
+from ptycho.parity.operations import Case, cases
+from ptycho.parity.request import Request
 
 DOUBLE = 2.0**-53
 """Unit roundoff of float64, in which the loss is computed whatever the precision of the run."""

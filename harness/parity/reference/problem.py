@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity import clearance
-from ptycho import oracle_network, physics
+from harness.parity.reference import kink_margin
 from ptycho.config import ModelConfig
-from ptycho.engine import Batch
 from ptycho.errors import UsageError
-from ptycho.probe import QUANTITIES, Request, Scan
-from ptycho.weights import LOG_SCALE, initial, intensity_scale
+from ptycho.parity.request import QUANTITIES, Request, Scan
+from ptycho.physics import forward, network
+from ptycho.physics.weights import LOG_SCALE, initial, intensity_scale
+from ptycho.training.engine import Batch
 
 NPHOTONS = 1e6
 BATCH_SIZE = 2
@@ -63,7 +63,7 @@ def batch(model: ModelConfig, groups: int, seed: int, attempt: int = 0) -> Batch
     axis = np.arange(model.side) - model.side / 2
     envelope = np.exp(-np.hypot(axis[:, None] - 3, axis + 2) / 6)
     frames = (rng.gamma(2.0, size=shape) * envelope).astype(np.float32)
-    frames *= np.float32(physics.normalisation(frames.reshape(-1, *shape[2:])))
+    frames *= np.float32(forward.normalisation(frames.reshape(-1, *shape[2:])))
     spread = np.array([4.0, 2.4])[:, None]
     drawn = rng.uniform(-1, 1, size=(groups, 1, 2, model.channels)) * spread
     return Batch(
@@ -80,7 +80,7 @@ def illumination(side: int) -> NDArray[np.complex128]:
     u, v = axis[:, None] * 64 / side, axis * 64 / side
     first = np.exp(-((u - 4) ** 2 / 120 + (v + 7) ** 2 / 200)) * np.exp(0.05j * u * v)
     second = 0.3 * np.exp(-((u + 9) ** 2 + v**2) / 90) * np.exp(0.2j * v)
-    return physics.normalise_probe(np.stack([first, second]))
+    return forward.normalise_probe(np.stack([first, second]))
 
 
 def recorded_gradients(seed: int) -> tuple[dict[str, NDArray[np.float64]], ...]:
@@ -157,7 +157,7 @@ def request(
 def recorded_inputs(asked: Request) -> dict[str, NDArray[np.float64]]:
     """What each layer of the oracle's network is given by the first batch."""
     scale = intensity_scale(asked.nphotons, asked.model.side)
-    return dict(oracle_network.run(asked.first.diffraction, asked.weights, asked.model, scale).inputs)
+    return dict(network.run(asked.first.diffraction, asked.weights, asked.model, scale).inputs)
 
 
 def cleared(asked: Request, seed: int) -> Request:
@@ -170,7 +170,7 @@ def cleared(asked: Request, seed: int) -> Request:
     for attempt in range(ATTEMPTS):
         if attempt:
             asked = replace(asked, batch=batch(asked.model, len(asked.batch.diffraction), seed, attempt))
-        if clearance.is_clear(recorded_inputs(asked), asked.weights):
+        if kink_margin.is_clear(recorded_inputs(asked), asked.weights):
             return asked
     raise UsageError(f"seed {seed} gives no patterns clear of the network's corners in {ATTEMPTS} draws; take another")
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity.problem import changed
-from ptycho.probe import Request
+from harness.parity.reference.problem import changed
+from ptycho.parity.request import Request
 
 Array = NDArray[Any]
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity import reference
+from harness.parity.reference import contract
 
 Indices = NDArray[np.int64]
 Real = NDArray[np.float64]
@@ -75,7 +75,7 @@ def weights(scale: int, channels: int, nphotons: float, seed: int) -> Mapping[st
     """Glorot uniform kernels drawn in the order of the table, zero biases, w = ln S, at N = 64."""
     generator = np.random.default_rng([seed, WEIGHTS])
     found: dict[str, Real] = {}
-    for name, shape in reference.parameters(scale, channels).items():
+    for name, shape in contract.parameters(scale, channels).items():
         found[name] = np.zeros(shape)
         if len(shape) == 4:
             limit = math.sqrt(6 / (9 * (shape[0] + shape[1])))

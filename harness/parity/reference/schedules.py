@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho.probe import Request
-from ptycho.probe_core import RAMPS, losses
+from ptycho.parity.core import RAMPS, losses
+from ptycho.parity.request import Request
 
 FACTOR, PATIENCE, MINIMUM = 0.5, 2, 1e-4
 STARTS = (1e-3, 5e-5)

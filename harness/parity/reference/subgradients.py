@@ -9,7 +9,7 @@ end of a training, so the kinds are compared for equality.
 import math
 from collections.abc import Mapping
 
-from ptycho.probe import Request
+from ptycho.parity.request import Request
 
 _ZEROS = ["zero, zero"] * 4
 _BROKEN = ["nan, nan"] * 4

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity import drawn
+from harness.parity.reference import sampling
 from ptycho.config import TrainingConfig
-from ptycho.engine import Batch
-from ptycho.probe import Request
+from ptycho.parity.request import Request
+from ptycho.training.engine import Batch
 
 Real = NDArray[np.float64]
 
@@ -39,28 +39,28 @@ class Course:
 
     config: TrainingConfig
     request: Request
-    groups: drawn.Indices
-    train: drawn.Indices
-    validation: drawn.Indices
+    groups: sampling.Indices
+    train: sampling.Indices
+    validation: sampling.Indices
     frames: NDArray[np.float32]
     x: Real
     y: Real
     normalisation: float
 
-    def batches(self, chosen: drawn.Indices) -> list[Batch]:
+    def batches(self, chosen: sampling.Indices) -> list[Batch]:
         """The batches of some groups."""
         size = self.config.batch_size
         made = []
         for start in range(0, len(chosen), size):
             members = self.groups[chosen[start : start + size]]
-            offsets, relative = drawn.relative(self.x, self.y, members)
+            offsets, relative = sampling.relative(self.x, self.y, members)
             frames = self.frames[members]
             made.append(Batch(diffraction=frames, coords_offsets=offsets, coords_relative=relative, indices=members))
         return made
 
-    def orders(self) -> list[drawn.Indices]:
+    def orders(self) -> list[sampling.Indices]:
         """The order of each epoch."""
-        return [drawn.order(self.train, self.config.data.seed, epoch) for epoch in range(self.config.nepochs)]
+        return [sampling.order(self.train, self.config.data.seed, epoch) for epoch in range(self.config.nepochs)]
 
 
 def course(request: Request, config: TrainingConfig) -> Course:
@@ -69,16 +69,16 @@ def course(request: Request, config: TrainingConfig) -> Course:
     with np.load(data.path, allow_pickle=False) as archive:
         raw, x, y, probe = (archive[name] for name in ("diff3d", "xcoords", "ycoords", "probeGuess"))
         metadata = json.loads(str(archive["_metadata"])) if "_metadata" in archive else {}
-    groups = drawn.groups(x, y, gridsize=data.gridsize, wanted=data.n_groups, seed=data.seed)
-    train, validation = drawn.split(len(groups), config.batch_size, data.seed)
-    factor = drawn.factor(raw[np.unique(groups[train])])
+    groups = sampling.groups(x, y, gridsize=data.gridsize, wanted=data.n_groups, seed=data.seed)
+    train, validation = sampling.split(len(groups), config.batch_size, data.seed)
+    factor = sampling.factor(raw[np.unique(groups[train])])
     return Course(
         config=config,
         request=replace(
             request,
             model=model,
             nphotons=float(config.nphotons or metadata.get("nphotons", 1e9)),
-            probe=drawn.illumination(probe, divisor=model.probe_scale, masked=model.probe_mask),
+            probe=sampling.illumination(probe, divisor=model.probe_scale, masked=model.probe_mask),
         ),
         groups=groups,
         train=train,

@@ -1,5 +1,5 @@
 """
-What the trainings of `ptycho.probe_workflow` must leave: the oracle's own training, and its own stitched object.
+What the trainings of `ptycho.parity.workflow` must leave: the oracle's own training, and its own stitched object.
 
 Data, draws, schedule, optimiser and stitching are written here once more. Only the question, which options are set,
 is the probe's.
@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity import drawn, objective
-from harness.parity.adam import Adam
-from harness.parity.course import Course, course, rates
-from harness.parity.drawn import Indices
-from ptycho.engine import Batch
-from ptycho.probe import Request
-from ptycho.probe_workflow import INTERRUPTED_AFTER, VALIDATION_SCRIPT, plan, script
-from ptycho.weights import LOG_SCALE
+from harness.parity.reference import objective, sampling
+from harness.parity.reference.adam import Adam
+from harness.parity.reference.sampling import Indices
+from harness.parity.reference.training import Course, course, rates
+from ptycho.parity.request import Request
+from ptycho.parity.workflow import INTERRUPTED_AFTER, VALIDATION_SCRIPT, plan, script
+from ptycho.physics.weights import LOG_SCALE
+from ptycho.training.engine import Batch
 
 Array = NDArray[Any]
 Real = NDArray[np.float64]
@@ -31,7 +31,7 @@ CROP = 20
 
 
 def figures(request: Request) -> Named:
-    """All that `ptycho.probe_workflow` measures."""
+    """All that `ptycho.parity.workflow` measures."""
     followed = course(request, plan(request, Path("unused")))
     yield from _trained(followed)
     yield from _scripted(course(request, script(request, Path("unused"))))
@@ -70,7 +70,7 @@ def _means(parts: Sequence[Scored]) -> tuple[float, float]:
 
 def _trained(followed: Course) -> Named:
     config, request, model = followed.config, followed.request, followed.config.model
-    start = drawn.weights(model.filter_scale, model.channels, request.nphotons, config.data.seed)
+    start = sampling.weights(model.filter_scale, model.channels, request.nphotons, config.data.seed)
     adam = Adam({name: value for name, value in start.items() if name != LOG_SCALE or model.intensity_scale_trainable})
     fixed = {name: value for name, value in start.items() if name not in adam.values}
     training: list[tuple[float, float]] = []

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.events import EventLog
-from harness.interruption import Interruption
-from harness.parity.asking import Party
-from harness.parity.hearing import Heard
-from harness.runroot import RunRoot
+from harness.parity.exchange.backend_client import Party
+from harness.parity.exchange.collect import Heard
+from harness.record.directory import RunRoot
+from harness.record.log import EventLog
+from harness.system.signals import Interruption
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +75,14 @@ def prove(
     Raises:
         KeyboardInterrupt: the run was asked to end.
     """
-    from harness.mutation import canaries, stage
-    from harness.parity import selfcheck
+    from harness.faults.mutation import canaries, setup
+    from harness.parity.selfcheck import selfcheck
 
     clock = time.monotonic()
     gate = [item for item in heard if item.question.precision == canaries.PRECISION]
     if not gate:
         return Proof()
-    clean = stage.merged(gate)[0]
+    clean = setup.merged(gate)[0]
     complaints = [
         f"self-check: {sentence}"
         for sentence in selfcheck.run(clean.request, clean.answers, clean.expected, kept.scratch)

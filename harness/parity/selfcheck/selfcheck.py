@@ -2,8 +2,8 @@
 Rung R10: known defects are planted into a clean answer; the ladder must fall where they are, and stand without them.
 
 A comparator that has rotted passes everything, and nothing about a green run shows it. So every run plants defects
-into its own figures: NumPy alone, in about a second. `python -m harness.parity.selfcheck` does the same from kept
-files; faults planted into the ladder itself are judged by it.
+into its own figures: NumPy alone, in about a second. `python -m harness.parity.selfcheck.selfcheck` does the same from
+kept files; faults planted into the ladder itself are judged by it.
 """
 
 import math
@@ -16,17 +16,30 @@ from typing import Any
 
 import numpy as np
 
-from harness.parity import answer, forgeries, ladder, oracle, replay
-from harness.parity.answer import TELLING, Answer
-from harness.parity.asking import PACKAGES
-from harness.parity.comparison import Result
-from harness.parity.defects import ABOVE, BELOW, DEFECTS, LIMITS, Array, drifted, limit_of, moved, with_element
-from harness.parity.ladder import Expected
-from harness.parity.report import Report
-from harness.parity.rungs import Known
+from harness.parity.compare import response
+from harness.parity.compare.comparison import Result
+from harness.parity.compare.response import TELLING, Answer
+from harness.parity.compare.rungs import Known
+from harness.parity.exchange.backend_client import PACKAGES
+from harness.parity.judge import ladder, oracle
+from harness.parity.judge.ladder import Expected
+from harness.parity.output import replay
+from harness.parity.output.report import Report
+from harness.parity.selfcheck import tampered
+from harness.parity.selfcheck.defects import (
+    ABOVE,
+    BELOW,
+    DEFECTS,
+    LIMITS,
+    Array,
+    drifted,
+    limit_of,
+    moved,
+    with_element,
+)
 from ptycho.command_line import Parser
 from ptycho.errors import UsageError, exit_on_error
-from ptycho.probe import Request
+from ptycho.parity.request import Request
 from ptycho.verdict import Verdict
 
 SIDES = ("tf", "torch")
@@ -80,7 +93,7 @@ def run(request: Request, answers: Mapping[str, Answer], expected: Expected, scr
     found += _order(base, limited)
     found += _known(base, limited)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        found += forgeries.check(request, answers, Path(folder))
+        found += tampered.check(request, answers, Path(folder))
         found += _replayed(base, quantities, Path(folder))
     return found
 
@@ -358,8 +371,8 @@ def _replayed(base: Expected, quantities: Sequence[str], folder: Path) -> list[s
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Check the ladder on kept answers, each `forgeries.write` made; exit code 1 if it cannot be relied upon."""
-    parser = Parser(prog="python -m harness.parity.selfcheck", description=__doc__)
+    """Check the ladder on kept answers, each `tampered.write` made; exit code 1 if it cannot be relied upon."""
+    parser = Parser(prog="python -m harness.parity.selfcheck.selfcheck", description=__doc__)
     parser.add_argument("--request", type=Path, action="append", required=True, metavar="NPZ")
     parser.add_argument("--answers", type=Path, action="append", required=True, metavar="DIR", help="a folder a side")
     parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="what the answers were made from")
@@ -371,7 +384,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise UsageError("give one --answers a --request")
         for path, folder in zip(args.request, args.answers, strict=True):
             request = Request.load(path)
-            answers = {s: answer.read(folder / s, path, package, args.root) for s, package in PACKAGES.items()}
+            answers = {s: response.read(folder / s, path, package, args.root) for s, package in PACKAGES.items()}
             exact = {side: oracle.exact(request, package) for side, package in PACKAGES.items()}
             expected = Expected(exact=exact, arrays=oracle.arrays(request))
             at = f"gridsize {request.model.gridsize}"

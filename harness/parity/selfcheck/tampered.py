@@ -1,8 +1,8 @@
 """
 Dishonest answers for the self-check: each must be refused, and the honest one they are made of must not.
 
-They are files, since what is refused is what `answer.read` reads. Only a few arrays are kept in them: whether an answer
-counts does not depend on its size.
+They are files, since what is refused is what `response.read` reads. Only a few arrays are kept in them: whether an
+answer counts does not depend on its size.
 """
 
 import json
@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.parity import answer, ladder
-from harness.parity.answer import TELLING, Answer
-from harness.parity.asking import PACKAGES
+from harness.parity.compare import response
+from harness.parity.compare.response import TELLING, Answer
+from harness.parity.exchange.backend_client import PACKAGES
+from harness.parity.judge import ladder
 from ptycho import fingerprint
-from ptycho.probe import (
+from ptycho.parity.request import (
     ARRAYS,
     BATCH_FIELDS,
     MANIFEST,
@@ -51,7 +52,7 @@ class Desk:
         path = self.folder / MANIFEST
         path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
 
-    def substitute(self, arrays: Mapping[str, answer.Array]) -> None:
+    def substitute(self, arrays: Mapping[str, response.Array]) -> None:
         """Change its arrays, and let it vouch for them."""
         whole = {**read_arrays(self.folder / ARRAYS), **arrays}
         self.forge(arrays_sha256=write_arrays(self.folder / ARRAYS, whole))
@@ -110,7 +111,7 @@ def check(request: Request, answers: Mapping[str, Answer], folder: Path) -> list
         side = next(side for side, owner in PACKAGES.items() if owner == package)
         write(desk.folder, _few(answers[side]), desk.request, package, desk.sources)
         change(desk, small)
-        refusals = answer.read(desk.folder, desk.request, package, desk.sources).refusals
+        refusals = response.read(desk.folder, desk.request, package, desk.sources).refusals
         if bool(refusals) == (name == HONEST):
             found.append(f"an answer that is {name} is {'refused' if refusals else 'accepted'}")
     return found + _echoes(answers)

@@ -104,6 +104,6 @@ def pytest_configure(config: Any) -> None:
     path = os.environ.get("PTYCHO_HARNESS_EVENTS")
     if path and not hasattr(config, "workerinput"):
         # By name: in a child this folder is on the path by itself, and its modules have no package.
-        log = import_module("ptycho_harness_line")
+        log = import_module("ptycho_harness_jsonl")
         descriptor = log.open_log(path)
         config.pluginmanager.register(Reporter(lambda event, **fields: log.append(descriptor, event, **fields)))

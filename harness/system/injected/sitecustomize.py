@@ -9,7 +9,7 @@ The same hook hands on to the event log what a pipeline says of its own course: 
 {"phase": "train"})` becomes the event `phase.start` with that field. A pipeline that says so needs no harness, no file
 and no environment: without a listener the call does nothing.
 
-And it waits for the signal by which the supervisor asks a hanging process for its stacks: `harness.supervision.stacks`.
+And it waits for the signal by which the supervisor asks a hanging process for its stacks: `harness.process.stacks`.
 The answer comes from C code inside the signal's handler: it needs no interpreter lock, and no Python code that runs.
 
 Last it runs the `sitecustomize` of the environment itself, as Python would have done without this one.
@@ -59,7 +59,7 @@ def _teller(path: str | None) -> Callable[[str, dict[str, Any]], None]:
         from importlib import import_module
 
         if descriptor is not None:
-            import_module("ptycho_harness_line").append(descriptor, event, **fields)
+            import_module("ptycho_harness_jsonl").append(descriptor, event, **fields)
 
     return tell
 
@@ -68,7 +68,8 @@ def _watch(log: str, scratch: str, tell: Callable[[str, dict[str, Any]], None]) 
     """Look at what the process holds when it ends; a cell is known by the folder of its log."""
     from importlib import import_module
 
-    import_module("ptycho_harness_ledger").watch(os.path.dirname(scratch), os.path.basename(os.path.dirname(log)), tell)  # noqa: PTH119, PTH120
+    audit = import_module("ptycho_harness_exit_audit")
+    audit.watch(os.path.dirname(scratch), os.path.basename(os.path.dirname(log)), tell)  # noqa: PTH119, PTH120
 
 
 def _wait_for_signal(dump: str) -> None:
@@ -85,7 +86,7 @@ def _wait_for_signal(dump: str) -> None:
 if "PTYCHO_HARNESS_DEVICES" in os.environ and sys.platform == "linux":
     from importlib import import_module as _import
 
-    _import("ptycho_harness_device").report(os.environ["PTYCHO_HARNESS_DEVICES"])
+    _import("ptycho_harness_gpu").report(os.environ["PTYCHO_HARNESS_DEVICES"])
 
 if (_dump := os.environ.get("PTYCHO_HARNESS_STACKS")) and os.path.exists(_dump):  # noqa: PTH110
     _wait_for_signal(_dump)

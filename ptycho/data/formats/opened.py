@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho import resident
-from ptycho.npy_header import Member
+from ptycho.data import mapped_arrays
+from ptycho.data.npy_header import Member
 
 _BLOCK_BYTES = 8 * 2**20
 
@@ -91,7 +91,7 @@ class Arrays:
     def fill(
         self, member: Member, out: NDArray[Any], convert: Callable[[NDArray[Any]], NDArray[Any]] | None = None
     ) -> None:
-        """As `ptycho.npz_reader.fill`."""
+        """As `ptycho.data.npz_reader.fill`."""
         column = self.columns[member.key]
         view = out.T if member.fortran_order else out
         if not view.shape:
@@ -103,7 +103,7 @@ class Arrays:
                 part = slice(start, min(start + rows, view.shape[0]))
                 block = column.block(part)
                 view[part] = block if convert is None else convert(block)
-                resident.release(out)
+                mapped_arrays.release(out)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycho.data.dataset import Dataset
 from ptycho.data.formats import hdf5
 from ptycho.data.formats.opened import Arrays, Column, Opened, in_memory
-from ptycho.dataset import Dataset
 from ptycho.errors import UsageError
 
 Real = NDArray[np.float64]
@@ -162,7 +162,7 @@ def write(path: Path, dataset: Dataset, patterns: Path | None = None) -> None:
     import h5py
 
     from ptycho.data import units
-    from ptycho.output import replacing
+    from ptycho.files import replacing
 
     pixel = units.pixel_size(dataset.metadata)
     problems = []

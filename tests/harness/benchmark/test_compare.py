@@ -4,15 +4,15 @@ import json
 import subprocess
 from pathlib import Path
 
-import fake_lane
 import pytest
 
-from harness import fixtures
-from harness.benchmark import against, revision
-from harness.benchmark.against import Options
-from harness.interruption import Interruption
+from harness.benchmark import compare, revision
+from harness.benchmark.compare import Options
+from harness.fixtures import locate
+from harness.system.signals import Interruption
 from ptycho.errors import InfrastructureError
 from ptycho.verdict import Verdict
+from tests.support.fakes import fake_lane
 
 
 def options(tmp_path: Path, *, base: str, head: str, exit_code: int = 0) -> Options:
@@ -26,7 +26,7 @@ def options(tmp_path: Path, *, base: str, head: str, exit_code: int = 0) -> Opti
     for arguments in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "one")):
         subprocess.run(["git", "-C", str(root), "-c", "user.name=t", "-c", "user.email=t@t", *arguments], check=True)
     cost.write_text(head)
-    (scan,) = fixtures.locate(["small"]).values()
+    (scan,) = locate.locate(["small"]).values()
     python = fake_lane.write(tmp_path / "python", exit_code=exit_code)
     return Options(
         pythons={"torch": str(python)},
@@ -40,7 +40,7 @@ def options(tmp_path: Path, *, base: str, head: str, exit_code: int = 0) -> Opti
 
 
 def test_a_slower_working_tree_is_a_regression(tmp_path: Path) -> None:
-    made, path = against.run(options(tmp_path, base="1.0", head="1.2"), Interruption())
+    made, path = compare.run(options(tmp_path, base="1.0", head="1.2"), Interruption())
     assert made.verdict is Verdict.FAIL
     assert [row[-1] for row in made.table()] == ["result", "regression", "no regression"]
     written = json.loads(path.read_text())
@@ -52,7 +52,7 @@ def test_a_slower_working_tree_is_a_regression(tmp_path: Path) -> None:
 
 
 def test_equal_trees_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made, path = against.run(options(tmp_path, base="1.0", head="1.0"), Interruption())
+    made, path = compare.run(options(tmp_path, base="1.0", head="1.0"), Interruption())
     assert made.verdict is Verdict.PASS
     assert json.loads((path.parent / "verdict.json").read_text())["verdict"] == "pass"
     lines = capsys.readouterr().out.splitlines()
@@ -62,4 +62,4 @@ def test_equal_trees_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 def test_a_base_that_does_not_run_is_nothing_to_compare_with(tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError, match="a block of base, torch ended with exit code 3"):
-        against.run(options(tmp_path, base="1.0", head="1.0", exit_code=3), Interruption())
+        compare.run(options(tmp_path, base="1.0", head="1.0", exit_code=3), Interruption())

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.benchmark.trial import phases
+from harness.benchmark.measure import phases
 
 
 def said(event: str, phase: str, at: float, pid: int = 7) -> dict[str, Any]:

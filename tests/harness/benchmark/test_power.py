@@ -10,8 +10,8 @@ import pytest
 from harness.benchmark import power
 from harness.benchmark.gate import Block
 from harness.benchmark.power import RunBlock, SelfTest
-from harness.interruption import Interruption
-from harness.tables import plain
+from harness.system.signals import Interruption
+from harness.system.tables import plain
 from ptycho.errors import InfrastructureError
 from ptycho.verdict import Verdict
 

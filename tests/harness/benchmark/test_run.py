@@ -6,19 +6,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import fake_lane
 import pytest
 
-from harness import cli, events
-from harness.benchmark import command, plan, plugin_options
+from harness.benchmark import plan, plugin_options
+from harness.benchmark import run as benchmark_run
+from harness.cli import main
+from harness.record import log
 from ptycho.errors import InfrastructureError
+from tests.support.fakes import fake_lane
 
 
 def session(tmp_path: Path, *options: str, side: str = "torch", **ordered: Any) -> int:
     """Run the quick session of one fake lane."""
     python = fake_lane.write(tmp_path / "python", **ordered)
     root = ("--root", str(tmp_path / "harness"), "--python", f"{side}={python}", "--side", side)
-    return cli.main(["benchmark", "--quick", *root, *options])
+    return main.main(["benchmark", "--quick", *root, *options])
 
 
 def newest(tmp_path: Path) -> Path:
@@ -47,7 +49,7 @@ def test_an_honest_lane_passes_and_leaves_figures_charts_and_history(
     assert not (run / "scratch").exists()
     (kept,) = (tmp_path / "harness" / "history").iterdir()
     assert len(kept.read_text().splitlines()) == 3
-    said = [row for row in events.read(run / "events.ndjson") if row["event"] == "run.end"]
+    said = [row for row in log.read(run / "events.ndjson") if row["event"] == "run.end"]
     assert said[0]["verdict"] == "pass"
     printed = capsys.readouterr().out
     assert "benchmark: pass (exit 0)" in printed
@@ -109,7 +111,7 @@ def test_a_session_that_cannot_run_is_no_verdict(tmp_path: Path, monkeypatch: py
 
 def test_what_is_no_bench_json_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bench.json"
-    assert command.read_bench(path) == {}
+    assert benchmark_run.read_bench(path) == {}
     path.write_text('{"benchmarks": [{}]}')
     with pytest.raises(InfrastructureError, match="is not what pytest-benchmark writes"):
-        command.read_bench(path)
+        benchmark_run.read_bench(path)

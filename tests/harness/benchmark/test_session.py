@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import runroot
-from harness.benchmark import logged
-from harness.runroot import RunRoot
+from harness.benchmark import session
+from harness.record import directory
+from harness.record.directory import RunRoot
 from ptycho.errors import DeviceError, PtychoError
 from ptycho.verdict import Verdict
 
@@ -18,13 +18,13 @@ def verdict(kept: RunRoot) -> str:
 
 
 def _one_of_two(kept: RunRoot) -> None:
-    with logged.logged(kept, name="x", benchmarks=["one", "two"]) as (events, ended):
+    with session.logged(kept, name="x", benchmarks=["one", "two"]) as (events, ended):
         events.write("benchmark.end", benchmark="one", verdict="pass")
         ended(Verdict.PASS)
 
 
 def test_a_pass_needs_every_benchmark(tmp_path: Path) -> None:
-    kept = runroot.create(tmp_path)
+    kept = directory.create(tmp_path)
     with pytest.raises(PtychoError, match="the figures say pass, but the log amounts to fail"):
         _one_of_two(kept)
     assert (verdict(kept), kept.scratch.exists()) == ("fail", False)
@@ -34,8 +34,8 @@ def test_a_pass_needs_every_benchmark(tmp_path: Path) -> None:
     ("error", "expected"), [(DeviceError("no GPU"), "infra"), (KeyboardInterrupt("SIGTERM"), "interrupted")]
 )
 def test_an_error_is_in_the_log_with_its_verdict(tmp_path: Path, error: BaseException, expected: str) -> None:
-    kept = runroot.create(tmp_path)
-    with pytest.raises(type(error)), logged.logged(kept, name="x", benchmarks=["one"]):
+    kept = directory.create(tmp_path)
+    with pytest.raises(type(error)), session.logged(kept, name="x", benchmarks=["one"]):
         raise error
     assert (verdict(kept), kept.scratch.exists()) == (expected, False)
     assert str(error) in kept.events.read_text()

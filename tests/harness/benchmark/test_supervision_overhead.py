@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-import sample_log
 
-from harness.supervision import overhead
-from harness.supervision.overhead import SHARE, START_S
+from harness.benchmark import supervision_overhead
+from harness.benchmark.supervision_overhead import SHARE, START_S
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
+from tests.support import sample_log
 
 
 def _run(folder: Path, *costs: float) -> Path:
@@ -24,7 +24,7 @@ def _run(folder: Path, *costs: float) -> Path:
 
 
 def _main(folder: Path | None, **options: object) -> int:
-    return overhead.main(argparse.Namespace(**{"folder": folder, "seconds": 1.0, "json": False} | options))
+    return supervision_overhead.main(argparse.Namespace(**{"folder": folder, "seconds": 1.0, "json": False} | options))
 
 
 def test_a_run_is_judged_by_what_its_commands_say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,8 +41,8 @@ def test_a_run_is_judged_by_what_its_commands_say(tmp_path: Path, capsys: pytest
 
 
 def test_a_slow_start_fails(tmp_path: Path) -> None:
-    assert overhead.judge({"share": SHARE, "start_s": START_S}) is Verdict.PASS
-    assert overhead.judge({"share": SHARE, "start_s": START_S + 0.01}) is Verdict.FAIL
+    assert supervision_overhead.judge({"share": SHARE, "start_s": START_S}) is Verdict.PASS
+    assert supervision_overhead.judge({"share": SHARE, "start_s": START_S + 0.01}) is Verdict.FAIL
 
 
 def test_a_folder_without_figures_is_refused(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_folder_without_figures_is_refused(tmp_path: Path) -> None:
 
 def test_the_trial_on_this_machine_passes_in_a_process_of_its_own() -> None:
     argv = [sys.executable, "-m", "harness", "overhead", "--seconds", "4", "--json"]
-    done = subprocess.run(argv, cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True, check=False)
+    done = subprocess.run(argv, cwd=Path(__file__).resolve().parents[3], capture_output=True, text=True, check=False)
     found = json.loads(done.stdout)
     assert (found["share"] <= SHARE, found["seconds"] > 4, done.stderr) == (True, True, "")
     assert "start_s" in found

@@ -10,7 +10,7 @@ JUNIT = """<testsuites><testsuite>
 <testcase classname="tests.torch.test_loss.TestLoss" name="test_terms[a,b]"><failure message="assert">
 tests/torch/test_loss.py:12: in test_terms
     check()
-tests/shared/loss.py:3: AssertionError
+tests/support/loss.py:3: AssertionError
 /usr/lib/python3/unittest.py:7: in run
 </failure></testcase>
 <testcase classname="tests.x" name="test_fine"/>
@@ -20,7 +20,7 @@ tests/shared/loss.py:3: AssertionError
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    for name in ("tests/torch/test_loss.py", "tests/shared/loss.py"):
+    for name in ("tests/torch/test_loss.py", "tests/support/loss.py"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -30,21 +30,21 @@ def checkout(tmp_path: Path) -> Path:
 
 def test_a_failure_stands_at_its_last_line_in_the_checkout(checkout: Path) -> None:
     first, second = annotations.read(checkout / "junit.xml", checkout)
-    assert (first.file, first.line) == ("tests/shared/loss.py", 3)
+    assert (first.file, first.line) == ("tests/support/loss.py", 3)
     assert (second.file, second.line, second.message) == ("", 0, "100% gone\nreally")
 
 
 def test_what_has_a_meaning_for_the_service_is_escaped(checkout: Path) -> None:
     first, second = map(str, annotations.read(checkout / "junit.xml", checkout))
     assert first.startswith(
-        "::error file=tests/shared/loss.py,line=3,title=tests.torch.test_loss.TestLoss test_terms[a%2Cb]::%0A"
+        "::error file=tests/support/loss.py,line=3,title=tests.torch.test_loss.TestLoss test_terms[a%2Cb]::%0A"
     )
     assert second == "::error title=torch-cpu.run problem 1::100%25 gone%0Areally"
     assert "\n" not in first + second
 
 
 def test_a_place_outside_the_checkout_is_none(checkout: Path) -> None:
-    text = JUNIT.replace("tests/shared/loss.py", "../loss.py").replace("tests/torch/test_loss.py", "gone.py")
+    text = JUNIT.replace("tests/support/loss.py", "../loss.py").replace("tests/torch/test_loss.py", "gone.py")
     (checkout / "junit.xml").write_text(text)
     (checkout.parent / "loss.py").touch()
     assert {item.file for item in annotations.read(checkout / "junit.xml", checkout)} == {""}

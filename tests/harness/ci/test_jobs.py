@@ -6,7 +6,7 @@ import pytest
 from harness.ci import jobs
 from ptycho.errors import InfrastructureError, UsageError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from harness.ci import shard_plugin, shards
 from ptycho.errors import UsageError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

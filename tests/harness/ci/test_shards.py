@@ -14,7 +14,7 @@ from harness.ci import shards
 from harness.ci.shards import Share
 from ptycho.errors import UsageError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 seconds = st.floats(min_value=0.001, max_value=600, allow_nan=False)
 weights = st.dictionaries(st.text(min_size=1, max_size=8), seconds, min_size=1, max_size=60)
 

@@ -5,18 +5,18 @@ import sys
 from pathlib import Path
 
 import pytest
-import sample_log
 
 from harness.ci import slurm
 from harness.ci.slurm import Returned, Task, Wanted
 from ptycho.errors import InfrastructureError, UsageError
 from ptycho.verdict import Verdict
+from tests.support import sample_log
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WRITES_A_LOG = """
 import pathlib, sys
-from harness import runroot
-run = runroot.create(pathlib.Path(sys.argv[1]))
+from harness.record import directory
+run = directory.create(pathlib.Path(sys.argv[1]))
 run.events.write_bytes(pathlib.Path(sys.argv[2]).read_bytes())
 print("done")
 """

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from harness import cli
 from harness.ci import jobs
+from harness.cli import main
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 GITHUB = ROOT / ".github" / "workflows" / "ci.yml"
 GITLAB = (ROOT / ".gitlab-ci.yml", ROOT / ".gitlab" / "jobs.yml")
 OF_THE_MACHINE = ("mkdir", "test", "exit", "apt-get")
@@ -69,7 +69,7 @@ def complaint(words: list[str], sessions: list[str]) -> str | None:
             return None if session in sessions else f"no session {session}"
         case ["python", "-m", "harness", *given]:
             try:
-                cli.command_line().parse_args(given)
+                main.command_line().parse_args(given)
             except SystemExit:
                 return f"harness has no command {' '.join(given)}"
             return None

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness import fixture_commands, inventory
+from harness.cli import fixtures
+from harness.fixtures import inventory
 from ptycho.verdict import Verdict
 
 ENTRY = """[[fixture]]
@@ -46,7 +47,7 @@ def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _run(listed: Path, *words: str) -> int:
     parser = argparse.ArgumentParser()
-    fixture_commands.add_parser(parser.add_subparsers())
+    fixtures.add_parser(parser.add_subparsers())
     args = parser.parse_args(["fixtures", *words, "--inventory", str(listed)])
     return int(args.run(args))
 

@@ -5,12 +5,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import foreign_checkout
 import pytest
-import sample_runs
 
-from harness import cli
+from harness.cli import main
 from ptycho.verdict import Verdict
+from tests.support import sample_runs
+from tests.support.fakes import foreign_checkout
 
 
 def commands(parser: argparse.ArgumentParser, name: str = "") -> Iterator[tuple[str, argparse.ArgumentParser]]:
@@ -23,7 +23,7 @@ def commands(parser: argparse.ArgumentParser, name: str = "") -> Iterator[tuple[
             yield from commands(inner, f"{name} {word}".strip())
 
 
-COMMANDS = dict(commands(cli.command_line()))
+COMMANDS = dict(commands(main.command_line()))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -40,7 +40,7 @@ def test_the_walk_finds_what_there_is_and_what_lacks_the_option() -> None:
 
 
 def _told(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, dict[str, object]]:
-    code = cli.main([*map(str, arguments), "--json"])
+    code = main.main([*map(str, arguments), "--json"])
     return code, json.loads(capsys.readouterr().out)
 
 

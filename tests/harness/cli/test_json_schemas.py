@@ -11,12 +11,16 @@ from typing import Any
 import jsonschema
 import pytest
 
-from harness import json_schemas, toml_model
-from harness.schema_commands import NAMES
+from harness.cli import json_schemas
+from harness.cli.schema import NAMES
+from harness.files import toml_model
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SHIPPED = {
-    "target": [*(ROOT / "harness" / "targets").glob("*.toml"), ROOT / "harness" / "endings" / "stand_in.toml"],
+    "target": [
+        *(ROOT / "harness" / "targets").glob("*.toml"),
+        ROOT / "harness" / "faults" / "kill" / "stub_backend.toml",
+    ],
     "inventory": [ROOT / "datasets" / "inventory.toml"],
     "catalogue": [*(ROOT / "harness" / "mutation" / "catalogue").rglob("*.toml")],
 }

@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fake_target
 import pytest
-from injected import bites
 
-from harness import processes, runroot
+from harness.record import directory
+from harness.system import identity
 from ptycho.verdict import Verdict
+from tests.support.fakes import fake_target
+from tests.support.injected import bites
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HEAVY = (
     *("torch", "tensorflow", "numpy", "rich", "scipy", "matplotlib", "psutil", "pydantic"),
     *("ptycho_torch", "ptycho_tf"),
@@ -47,7 +48,7 @@ def _run_arguments(workspace: Any, **settings: Any) -> list[str]:
 
 
 def test_importing_and_asking_for_help_is_quick_and_imports_nothing_heavy() -> None:
-    code = f"import sys; import harness, harness.cli; print([name for name in {HEAVY!r} if name in sys.modules])"
+    code = f"import sys; import harness, harness.cli.main; print([name for name in {HEAVY!r} if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True) == "[]\n"
     seconds = []
     for _ in range(5):
@@ -64,7 +65,7 @@ def test_help_imports_nothing_heavy() -> None:
     argv = [sys.executable, "-X", "importtime", "-m", "harness", "run", "--help"]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "harness.cli" in imported
+    assert "harness.cli.main" in imported
     assert imported & set(HEAVY) == set()
     assert "interrupted 130" in done.stdout
 
@@ -80,7 +81,7 @@ def test_help_imports_nothing_heavy() -> None:
 )
 def test_a_command_line_is_looked_at_without_pydantic(words: list[str], said: str) -> None:
     # The session's interpreter asks before an environment is built, and may have nothing but nox.
-    code = "import sys; sys.modules['pydantic'] = None; from harness.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; sys.modules['pydantic'] = None; from harness.cli.main import main; sys.exit(main(sys.argv[1:]))"
     argv = [sys.executable, "-c", code, "check-options", *words]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr[: len(said)]) == (2 if said else 0, said)
@@ -88,7 +89,7 @@ def test_a_command_line_is_looked_at_without_pydantic(words: list[str], said: st
 
 
 def test_without_pydantic_a_target_is_not_read_and_the_package_is_named() -> None:
-    code = "import sys; sys.modules['pydantic'] = None; from harness.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; sys.modules['pydantic'] = None; from harness.cli.main import main; sys.exit(main(sys.argv[1:]))"
     argv = [sys.executable, "-c", code, "run", "torch"]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == Verdict.INFRA
@@ -142,15 +143,15 @@ def test_arguments_after_the_dashes_are_pytests(workspace: Any) -> None:
 def hanging(workspace: Any) -> Iterator[tuple[Any, list[str]]]:
     """A workspace whose pipeline hangs, and the arguments that run it."""
     yield workspace, _run_arguments(workspace, fault="hang", timeout_s=120)
-    for run in runroot.find(workspace.root):
-        processes.end(lambda token=run.token: processes.with_token(token), grace_s=0, hurry=lambda: True)  # type: ignore[misc]
+    for run in directory.find(workspace.root):
+        identity.end(lambda token=run.token: identity.with_token(token), grace_s=0, hurry=lambda: True)  # type: ignore[misc]
 
 
-def _started(workspace: Any, argv: list[str]) -> tuple["subprocess.Popen[bytes]", runroot.RunRoot]:
+def _started(workspace: Any, argv: list[str]) -> tuple["subprocess.Popen[bytes]", directory.RunRoot]:
     """Start a harness and wait until its child hangs."""
     process = subprocess.Popen(argv, env=_environment(workspace), cwd=workspace.cwd, stdout=subprocess.PIPE)
     for _ in range(600):
-        for run in runroot.find(workspace.root):
+        for run in directory.find(workspace.root):
             log = run.logs / "scan-train.log"
             if log.exists() and "hanging" in log.read_text():
                 return process, run
@@ -173,7 +174,7 @@ def test_a_signal_ends_the_run_with_130_and_leaves_nothing(
     said, _ = process.communicate(timeout=30)
     assert process.returncode == Verdict.INTERRUPTED
     assert f"interrupted: {number.name}" in said.decode()
-    assert processes.with_token(run.token) == []
+    assert identity.with_token(run.token) == []
     assert not run.scratch.exists()
     assert json.loads((run.path / "outcome.json").read_text())["verdict"] == "interrupted"
 
@@ -185,11 +186,11 @@ def test_a_killed_harness_is_swept_up_after_by_clean(hanging: tuple[Any, list[st
     assert _harness(workspace, "clean", "--check").returncode == Verdict.PASS
     process.kill()
     process.communicate(timeout=30)
-    assert len(processes.with_token(run.token)) == 1
+    assert len(identity.with_token(run.token)) == 1
     bites(process.returncode == -signal.SIGKILL and run.scratch.exists(), "the harness was killed and left its scratch")
     assert _harness(workspace, "clean", "--check").returncode == Verdict.FAIL
     assert _harness(workspace, "clean").returncode == Verdict.PASS
-    assert processes.with_token(run.token) == []
+    assert identity.with_token(run.token) == []
     assert not run.scratch.exists()
 
 
@@ -202,7 +203,7 @@ def test_the_next_run_sweeps_up_after_a_killed_one_and_passes(hanging: tuple[Any
     bites(process.returncode == -signal.SIGKILL and run.scratch.exists(), "the harness was killed and left its scratch")
     outcome = workspace.run()
     assert (outcome.verdict, outcome.notes[0]) == (Verdict.PASS, f"swept the dead run {run.path.name}")
-    assert processes.with_token(run.token) == []
+    assert identity.with_token(run.token) == []
     assert not run.scratch.exists()
 
 

@@ -4,41 +4,41 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import planted
 import pytest
 
-from harness import cli
-from harness.mutation import catalogue, command
+from harness.cli import main as command_line
+from harness.faults.mutation import catalogue, run
+from tests.support import planted
 
 
 @pytest.fixture
-def options(monkeypatch: pytest.MonkeyPatch) -> list[command.Options]:
+def options(monkeypatch: pytest.MonkeyPatch) -> list[run.Options]:
     """What the command is given; nothing is run."""
-    given: list[command.Options] = []
+    given: list[run.Options] = []
 
-    def main(options: command.Options, *, follow: int | None) -> int:
+    def main(options: run.Options, *, follow: int | None) -> int:
         given.append(options)
         return 0 if follow is None else 1
 
-    monkeypatch.setattr(command, "main", main)
+    monkeypatch.setattr(run, "main", main)
     return given
 
 
-def test_the_defaults_are_the_whole_catalogue_two_at_a_time(options: list[command.Options]) -> None:
-    assert cli.main(["mutation"]) == 0
+def test_the_defaults_are_the_whole_catalogue_two_at_a_time(options: list[run.Options]) -> None:
+    assert command_line.main(["mutation"]) == 0
     (given,) = options
     assert (given.ids, given.sample, given.jobs, given.json, given.write) == ((), None, 2, False, False)
     assert given.pythons == {"torch": sys.executable, "tf": sys.executable}
     assert given.scan.name == "small.npz"
 
 
-def test_every_option_is_passed_on(options: list[command.Options], tmp_path: Path) -> None:
+def test_every_option_is_passed_on(options: list[run.Options], tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.touch()
     chosen = ("--id", "a*", "--id", "b", "--sample", "3", "--seed", "9", "--jobs", "1", "--json")
     ending = ("--root", str(tmp_path), "--follow", "1")
     further = ("--edits", "--no-plain", "--resume", str(tmp_path / "kept"))
-    assert cli.main(["mutation", *chosen, *further, "--python", f"tf={python}", *ending]) == 1
+    assert command_line.main(["mutation", *chosen, *further, "--python", f"tf={python}", *ending]) == 1
     (given,) = options
     assert (given.ids, given.sample, given.seed, given.jobs, given.json) == (("a*", "b"), 3, 9, 1, True)
     assert (given.edits, given.plain, given.resume) == (True, False, tmp_path / "kept")
@@ -62,7 +62,7 @@ def test_every_option_is_passed_on(options: list[command.Options], tmp_path: Pat
 )
 def test_what_cannot_be_honoured_is_refused(given: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(["mutation", *given])
+        command_line.main(["mutation", *given])
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
 
@@ -70,6 +70,6 @@ def test_what_cannot_be_honoured_is_refused(given: list[str], said: str, capsys:
 def test_the_catalogue_is_listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     known: Any = (planted.mutant("torch"), planted.mutant("core", dies_at=None))
     monkeypatch.setattr(catalogue, "load", lambda: known)
-    assert cli.main(["mutation", "--list", "--id", "factor-*"]) == 0
+    assert command_line.main(["mutation", "--list", "--id", "factor-*"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [row[:3] for row in rows] == [["factor-torch", "R4", "torch"], ["factor-core", "lives", "core"]]

@@ -9,16 +9,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-import fake_target
 import pytest
-import sample_log
 
-from harness import runroot
-from harness.events import parse
-from harness.outcome import Outcome
+from harness.record import directory
+from harness.record.log import parse
+from harness.record.outcome import Outcome
 from ptycho.verdict import Verdict
+from tests.support import sample_log
+from tests.support.fakes import fake_target
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SUITE = "def test_truth() -> None:\n    assert 4 == 2 + 2\n\ndef test_more() -> None:\n    assert 'a' < 'b'\n"
 EXITS = "\nimport os\n\ndef test_exits() -> None:\n    os._exit(0)\n"
 
@@ -96,7 +96,7 @@ def test_a_harness_that_was_killed_leaves_a_log_that_says_what_was_under_way(wor
     process = subprocess.Popen(argv, env=env, cwd=workspace.cwd, stdout=subprocess.DEVNULL)
     try:
         for _ in range(600):
-            logs = [run for run in runroot.find(workspace.root) if (run.logs / "scan-train.log").is_file()]
+            logs = [run for run in directory.find(workspace.root) if (run.logs / "scan-train.log").is_file()]
             if logs and "hanging" in (logs[0].logs / "scan-train.log").read_text():
                 break
             time.sleep(0.05)

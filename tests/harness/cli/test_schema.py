@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import json_schemas
-from harness.schema_commands import NAMES
+from harness.cli import json_schemas
+from harness.cli.schema import NAMES
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def _schema(*words: str) -> subprocess.CompletedProcess[str]:

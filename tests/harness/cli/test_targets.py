@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import foreign_checkout
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.fakes import foreign_checkout
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def _harness(workspace: Any, *arguments: str) -> subprocess.CompletedProcess[str]:

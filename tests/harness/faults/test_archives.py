@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from crafted_npz import members, npy_bytes, npy_header, replaced, scan, write, zip_raw
-from injected import bites
 
-from ptycho import contract
+from ptycho.data import contract
 from ptycho.errors import ContractError
+from tests.support.crafted_npz import members, npy_bytes, npy_header, replaced, scan, write, zip_raw
+from tests.support.injected import bites
 
 
 class Mischief:

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from injected import bites
 
-from harness import environment, events, processes, run_files, runroot
-from harness.interruption import Interruption
-from harness.lane import Options, run
-from harness.outcome import Outcome
+from harness.files import run_files
+from harness.isolation import sandbox
+from harness.lanes.lane import Options, run
+from harness.record import directory
+from harness.record import log as event_log
+from harness.record.outcome import Outcome
+from harness.system import identity
+from harness.system.signals import Interruption
 from ptycho.verdict import Verdict
+from tests.support.injected import bites
 
 
 def lane(workspace: Any, *, train: str = "", infer: str = "") -> Outcome:
@@ -81,10 +85,10 @@ def test_a_reconstruction_that_cannot_be_read_is_a_finding_of_its_fixture(how: s
     target.file.write_text(text)
     script = target.file.parent / "infer.py"
     script.write_text(f"{script.read_text()}\np = output / 'reconstruction.npz'\n{BROKEN[how]}\n")
-    from harness import targets
+    from harness.targets import loader
 
     options = Options(device="cpu", fixtures={"scan": workspace.scan}, root=workspace.root, quiet=True, brief=True)
-    outcome = run(targets.load(target.file), options, Interruption())
+    outcome = run(loader.load(target.file), options, Interruption())
     assert ids(outcome) == ["reconstruction-unreadable"]
     assert outcome.verdict is Verdict.FAIL
     assert outcome.suite is not None
@@ -94,7 +98,7 @@ def test_a_reconstruction_that_cannot_be_read_is_a_finding_of_its_fixture(how: s
 
 @pytest.mark.fault("commanding-text")
 def test_output_that_is_shown_commands_nobody(workspace: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    from harness import outcome as outcomes
+    from harness.record import outcome as outcomes
 
     said = "::error file=a.py::forged", "::add-mask::e", "\x1b[2J\x1b]52;c;aGk=\x07", "##[group]x"
     made = lane(workspace, train=f"import sys\nprint(*{said!r}, sep='\\n', flush=True)\nraise SystemExit(1)")
@@ -137,7 +141,7 @@ def adopting() -> Iterator[None]:
     """This process adopts orphans, as a command line of the harness does."""
     import ctypes
 
-    processes.adopt_orphans()
+    identity.adopt_orphans()
     yield
     ctypes.CDLL(None).prctl(36, 0, 0, 0, 0)
 
@@ -159,16 +163,16 @@ def test_what_changes_its_pid_all_the_time_is_ended(workspace: Any) -> None:
 
 
 @pytest.mark.fault("hidden-startup")
-def test_the_environments_own_sitecustomize_runs_too(cell: environment.Cell, tmp_path: Path) -> None:
+def test_the_environments_own_sitecustomize_runs_too(cell: sandbox.Cell, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
     (own / "sitecustomize.py").write_text("import os; os.environ['MARK'] = 'yes'\n")
-    env = environment.build(
+    env = sandbox.build(
         cell, token="t", scratch=tmp_path, events=tmp_path / "events", import_root=own, gpu=False, extra={}
     )
     say = "import os, sys; print(os.environ.get('MARK'), sys.modules['sitecustomize'].__file__)"
     plain = subprocess.run([sys.executable, "-c", say], env=env, capture_output=True, text=True, check=True).stdout
-    bites(env["PYTHONPATH"].split(os.pathsep)[0] == str(environment.OBSERVER), "the observer's stands before it")
+    bites(env["PYTHONPATH"].split(os.pathsep)[0] == str(sandbox.OBSERVER), "the observer's stands before it")
     assert plain.split() == ["yes", str(own / "sitecustomize.py")]
     assert cell.writes.exists()
 
@@ -182,7 +186,7 @@ def test_an_odd_user_or_place_is_no_leak(odd: str, workspace: Any, monkeypatch: 
             raise RuntimeError("Could not determine home directory.")
 
         monkeypatch.setattr(Path, "home", nobody)
-        bites(environment.home() is None, "there is no home")
+        bites(sandbox.home() is None, "there is no home")
     if odd == "link":
         (workspace.path / "disk").mkdir()
         workspace.root.symlink_to(workspace.path / "disk")
@@ -191,12 +195,12 @@ def test_an_odd_user_or_place_is_no_leak(odd: str, workspace: Any, monkeypatch: 
         target = workspace.target(suite=None)
         place = workspace.path / "a:b"
         target.file.parent.rename(place)
-        from harness import target_presence, targets
+        from harness.targets import loader, preflight
         from ptycho.errors import InfrastructureError
 
         bites(os.pathsep in str(place), "the name has the separator in it")
         with pytest.raises(InfrastructureError, match="a:b"):
-            target_presence.require(targets.load(place / target.file.name))
+            preflight.require(loader.load(place / target.file.name))
         return
     assert workspace.run(fault="none").verdict is Verdict.PASS
 
@@ -204,7 +208,7 @@ def test_an_odd_user_or_place_is_no_leak(odd: str, workspace: Any, monkeypatch: 
 @pytest.mark.fault("left-out")
 @pytest.mark.parametrize("how", ["fixture", "brief", "nothing"])
 def test_a_part_is_no_verdict_of_the_whole(how: str, workspace: Any) -> None:
-    from harness import lanes
+    from harness.runs import freshness
 
     target = workspace.target(suite=None)
     names = ("scan",) if how == "fixture" else ("scan", "scan_again")
@@ -212,13 +216,13 @@ def test_a_part_is_no_verdict_of_the_whole(how: str, workspace: Any) -> None:
     options = Options(device="cpu", fixtures=fixtures, root=workspace.root, quiet=True, brief=how == "brief")
     made = run(target, options, Interruption())
     bites(made.verdict is Verdict.PASS, "the run itself passes")
-    (judged,) = lanes.judge(workspace.root, ["fake-cpu"])
+    (judged,) = freshness.judge(workspace.root, ["fake-cpu"])
     assert judged.verdict is (Verdict.PASS if how == "nothing" else Verdict.FAIL)
 
 
 def test_the_run_of_a_planted_pipe_is_judged(tmp_path: Path) -> None:
-    kept = runroot.create(tmp_path)
+    kept = directory.create(tmp_path)
     kept.open_events().close()
     os.mkfifo(kept.logs / "x")
     assert len(run_files.strange(kept.path)) == 1
-    assert list(events.read(kept.events)) == []
+    assert list(event_log.read(kept.events)) == []

@@ -8,19 +8,19 @@ import sys
 from pathlib import Path
 
 import pytest
-import sample_log
-from injected import bites
 
-from harness import rebuild, summary
+from harness.runs import artifacts, summary
 from ptycho.errors import InfrastructureError
 from ptycho.fingerprint import ROOT
+from tests.support import sample_log
+from tests.support.injected import bites
 
 ON_A_FULL_VOLUME = """
 import json, os, subprocess, sys
 from pathlib import Path
 sys.path[:0] = {paths!r}
-import sample_log
-from harness import rebuild
+from tests.support import sample_log
+from harness.runs import artifacts
 from ptycho.errors import InfrastructureError
 folder = Path({folder!r})
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], check=True)
@@ -34,13 +34,13 @@ try:
 except OSError as error:
     reason = os.strerror(error.errno)
 try:
-    rebuild.write(folder)
+    artifacts.write(folder)
 except InfrastructureError as error:
     said = str(error)
 left = sorted(path.name for path in folder.iterdir())
 whole = (folder / "events.ndjson").read_bytes() == before
 (folder / "filler").unlink()
-verdict = rebuild.write(folder).verdict.name
+verdict = artifacts.write(folder).verdict.name
 print(json.dumps([reason, said, left, whole, verdict]))
 """
 
@@ -53,7 +53,7 @@ def test_reports_on_a_full_volume_are_refused_and_the_log_is_as_it_was(
         print("NO MOUNT NAMESPACE ON THIS MACHINE: the full volume is a patched fsync", file=sys.__stderr__)
         reason, said, left, whole, verdict = _patched(tmp_path, monkeypatch)
     else:
-        script = ON_A_FULL_VOLUME.format(paths=[str(ROOT), str(ROOT / "tests" / "shared")], folder=str(tmp_path))
+        script = ON_A_FULL_VOLUME.format(paths=[str(ROOT)], folder=str(tmp_path))
         argv = ["unshare", "-rm", sys.executable, "-c", script]
         done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
         reason, said, left, whole, verdict = json.loads(done.stdout)
@@ -75,10 +75,10 @@ def _patched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str, l
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(InfrastructureError) as caught:
-            rebuild.write(folder)
+            artifacts.write(folder)
     left = sorted(path.name for path in folder.iterdir())
     whole = (folder / "events.ndjson").read_bytes() == before
-    return os.strerror(errno.ENOSPC), str(caught.value), left, whole, rebuild.write(folder).verdict.name
+    return os.strerror(errno.ENOSPC), str(caught.value), left, whole, artifacts.write(folder).verdict.name
 
 
 @pytest.mark.fault("report-volume")
@@ -88,7 +88,7 @@ def test_a_summary_of_more_than_a_mebibyte_is_cut_with_a_note_and_everything_is_
     many = [sample_log.parent("benchmark.end", benchmark=name, verdict="budget") for name in names]
     rows = sample_log.whole()
     folder = sample_log.write(tmp_path / "run", [*rows[:-1], *many, rows[-1]])
-    rebuild.write(folder)
+    artifacts.write(folder)
     for name in ("summary.md", "summary.txt"):
         content = (folder / name).read_bytes()
         assert len(content) <= summary.LARGEST < 1 << 20

@@ -7,15 +7,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import fake_target
 import pytest
-from injected import bites
 
-from harness import expectations, targets
-from harness.interruption import Interruption
-from harness.lane import Options, run
-from harness.outcome import Outcome
+from harness.lanes.lane import Options, run
+from harness.record import required
+from harness.record.outcome import Outcome
+from harness.system.signals import Interruption
+from harness.targets import loader
 from ptycho.verdict import Verdict
+from tests.support.fakes import fake_target
+from tests.support.injected import bites
 
 SKIPPED = "import pytest\n\n@pytest.mark.skip(reason='no GPU')\ndef test_truth() -> None: ...\n"
 TWO = "def test_truth() -> None: ...\ndef test_other() -> None: ...\n"
@@ -25,7 +26,7 @@ MANIFEST = '[tests."checks/test_fake.py"]\n"test_truth" = 1\n"test_other" = 1\n'
 def _lane(workspace: Any, suite: str, *, manifest: str = "", pytest_arguments: tuple[str, ...] = ()) -> Outcome:
     file = fake_target.write(workspace.path / "target", suite=suite)
     if manifest:
-        path = expectations.manifest_of(file)
+        path = required.manifest_of(file)
         path.parent.mkdir()
         path.write_text(manifest)
     options = Options(
@@ -36,7 +37,7 @@ def _lane(workspace: Any, suite: str, *, manifest: str = "", pytest_arguments: t
         brief=True,
         pytest=pytest_arguments,
     )
-    return run(targets.load(file), options, Interruption())
+    return run(loader.load(file), options, Interruption())
 
 
 def _plain_pytest(workspace: Any, *arguments: str) -> int:

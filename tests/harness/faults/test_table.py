@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import fault_table
-from harness.fault_rows import ROWS
-from harness.fault_table import ROOT, Marked
+from harness.faults import table
+from harness.faults.rows import ROWS
+from harness.faults.table import ROOT, Marked
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -46,11 +46,11 @@ def _tree(folder: Path, source: str) -> Path:
 
 
 def test_every_row_has_a_test_and_every_test_proves_its_injection() -> None:
-    assert fault_table.problems(fault_table.gather()) == []
+    assert table.problems(table.gather()) == []
 
 
 def test_every_test_of_the_table_is_one_that_pytest_collects() -> None:
-    marked = [item.test for item in fault_table.gather() if item.test.startswith(("tests/harness", "tests/ptycho"))]
+    marked = [item.test for item in table.gather() if item.test.startswith(("tests/harness", "tests/ptycho"))]
     argv = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-m", "fault", "-p", "no:cacheprovider"]
     listed = subprocess.check_output([*argv, "tests/harness", "tests/ptycho"], cwd=ROOT, text=True)
     collected = {line.partition("[")[0] for line in listed.splitlines() if "::" in line}
@@ -58,8 +58,8 @@ def test_every_test_of_the_table_is_one_that_pytest_collects() -> None:
 
 
 def test_the_page_is_what_the_tests_say() -> None:
-    text = (ROOT / fault_table.PAGE).read_text(encoding="utf-8")
-    assert fault_table.page(text, fault_table.gather()) == text, "run: python -m harness faults --write"
+    text = (ROOT / table.PAGE).read_text(encoding="utf-8")
+    assert table.page(text, table.gather()) == text, "run: python -m harness faults --write"
 
 
 def test_ids_are_unique_and_no_cell_is_empty() -> None:
@@ -102,25 +102,25 @@ def test_ids_are_unique_and_no_cell_is_empty() -> None:
     ],
 )
 def test_marks_and_proofs_are_read_from_the_sources(tmp_path: Path, source: str, found: list[Marked]) -> None:
-    assert fault_table.gather(_tree(tmp_path, source)) == found
+    assert table.gather(_tree(tmp_path, source)) == found
 
 
 def test_a_row_without_a_test_and_a_test_without_a_row_or_a_proof_are_red(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = _tree(tmp_path, FINE.replace('"hang"', '"flood"').replace("bites(1", "print(1"))
-    assert fault_table.main(root=root) == Verdict.FAIL
+    assert table.main(root=root) == Verdict.FAIL
     said = capsys.readouterr().out
     assert "  row hang: no test injects it\n" in said
     assert "  tests/test_a.py::test_one: there is no row 'flood'\n" in said
     assert "  tests/test_a.py::test_one does not assert that its injection was there: call bites()\n" in said
     full = "".join(FINE.replace('"hang"', f'"{row.id}"').replace("test_one", f"test_{n}") for n, row in enumerate(ROWS))
     (root / "tests" / "test_a.py").write_text(full)
-    assert fault_table.main(root=root) == Verdict.PASS
+    assert table.main(root=root) == Verdict.PASS
 
 
 def test_json_is_one_document_with_every_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert fault_table.main(as_json=True, root=_tree(tmp_path, FINE)) == Verdict.FAIL
+    assert table.main(as_json=True, root=_tree(tmp_path, FINE)) == Verdict.FAIL
     told = json.loads(capsys.readouterr().out)
     assert (told["verdict"], told["rows"], told["covered"], told["tests"]) == ("fail", len(ROWS), 1, 1)
     assert {row["id"]: row["tests"] for row in told["table"]}["hang"] == ["tests/test_a.py::test_one"]
@@ -128,18 +128,18 @@ def test_json_is_one_document_with_every_row(tmp_path: Path, capsys: pytest.Capt
 
 def test_the_page_is_written_between_its_marks_and_nowhere_else(tmp_path: Path) -> None:
     root = _tree(tmp_path, FINE)
-    page = root / fault_table.PAGE
+    page = root / table.PAGE
     page.parent.mkdir()
-    page.write_text(f"before\n{fault_table.BEGIN}\nOUTDATED\n{fault_table.END}\nafter\n")
-    fault_table.main(write=True, root=root)
+    page.write_text(f"before\n{table.BEGIN}\nOUTDATED\n{table.END}\nafter\n")
+    table.main(write=True, root=root)
     text = page.read_text()
     assert (text.startswith("before\n"), text.endswith("\nafter\n"), "OUTDATED" in text) == (True, True, False)
     assert "- `tests/test_a.py::test_one`" in text
     page.write_text("no place")
     with pytest.raises(UsageError, match="has no place for the table"):
-        fault_table.main(write=True, root=root)
+        table.main(write=True, root=root)
 
 
 def test_without_a_checkout_there_is_no_table(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="run this in a checkout"):
-        fault_table.gather(tmp_path)
+        table.gather(tmp_path)

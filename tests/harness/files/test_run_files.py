@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from injected import bites
 
-from harness import run_files
+from harness.files import run_files
 from ptycho.errors import InfrastructureError
+from tests.support.injected import bites
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from harness.target_lines import Lines
+from harness.files.toml_lines import Lines
 
 TEXT = """\
 # [no.table]

@@ -9,8 +9,8 @@ import pytest
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from harness import toml_model
-from harness.toml_model import TABLE, Name, Problem, Source, Text, Versioned, Whole, Words
+from harness.files import toml_model
+from harness.files.toml_model import TABLE, Name, Problem, Source, Text, Versioned, Whole, Words
 from ptycho.errors import ConfigurationError, UsageError
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import untrusted
+from harness.files import untrusted
 from ptycho.errors import PtychoError
 
 

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import environment
-from harness.environment import Cell
-from harness.interruption import Interruption
-from harness.proof import control
-from harness.proof.control import Control
-from harness.proof.untouched import Watch
+from harness.isolation import gpu_control, sandbox
+from harness.isolation.gpu_control import Control
+from harness.isolation.gpu_untouched import Watch
+from harness.isolation.sandbox import Cell
+from harness.system.signals import Interruption
 
 ALL = (
     *("variable from outside", "library from outside", "device file from outside"),
@@ -20,7 +19,7 @@ ALL = (
 
 
 def _run(path: Path, *, python: Path = Path(sys.executable), **changes: object) -> Control:
-    return control.run(
+    return gpu_control.run(
         python,
         Cell(path=path / "cell").make(),
         token=secrets.token_hex(6),
@@ -47,7 +46,7 @@ def test_a_planted_use_is_caught_from_outside_and_from_inside(tmp_path: Path) ->
 
 
 def test_a_watch_that_sees_nothing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "LIMIT_S", 1.0)
+    monkeypatch.setattr(gpu_control, "LIMIT_S", 1.0)
     found = _run(tmp_path, watching=Blind)
     assert (found.missed, found.caught) == (ALL[:3], ALL[3:])
     (finding,) = found.findings
@@ -58,7 +57,7 @@ def test_a_watch_that_sees_nothing_is_named(tmp_path: Path, monkeypatch: pytest.
 def test_an_interpreter_that_does_not_load_the_observer_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(environment, "OBSERVER", tmp_path / "no-observer")
+    monkeypatch.setattr(sandbox, "OBSERVER", tmp_path / "no-observer")
     assert _run(tmp_path).missed == ALL[3:]
 
 

@@ -6,18 +6,18 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import fake_driver
 import pytest
-from injected import bites
 
-from harness import child, environment
-from harness.child import Finished
-from harness.environment import Cell
-from harness.findings import Finding
-from harness.interruption import Interruption
-from harness.observer import ptycho_harness_device as instrument
-from harness.proof import untouched
-from harness.proof.untouched import Proof, Watch
+from harness.isolation import gpu_untouched, sandbox
+from harness.isolation.gpu_untouched import Proof, Watch
+from harness.isolation.sandbox import Cell
+from harness.process import supervise
+from harness.process.supervise import Finished
+from harness.record.findings import Finding
+from harness.system.injected import ptycho_harness_gpu as instrument
+from harness.system.signals import Interruption
+from tests.support.fakes import fake_driver
+from tests.support.injected import bites
 
 LOAD = "import ctypes; library = ctypes.CDLL(sys.argv[1])"
 OPEN = "import os, pathlib; descriptor = os.open(sys.argv[2], os.O_RDONLY)"
@@ -43,7 +43,7 @@ class Bench:
         self.number += 1
         cell = Cell(path=self.path / f"cell-{self.number}").make()
         watch = self.watching(cell, provable=provable)
-        env = environment.build(
+        env = sandbox.build(
             cell,
             token=self.token,
             scratch=self.path,
@@ -53,7 +53,7 @@ class Bench:
             extra=extra,
         )
         argv = [sys.executable, "-c", f"import sys, time; {code}", str(self.driver), str(self.node)]
-        finished = child.run(
+        finished = supervise.run(
             argv,
             env=env,
             cwd=cell.cwd,
@@ -64,7 +64,7 @@ class Bench:
             meanwhile=watch.sample,
         )
         proof = watch.proof("scan-train", gpu=gpu)
-        return proof, untouched.judge(proof, finished), finished
+        return proof, gpu_untouched.judge(proof, finished), finished
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_no_report_is_no_proof(bench: Bench, code: str) -> None:
 def test_what_cannot_be_looked_at_is_no_proof(bench: Bench) -> None:
     proof, _, finished = bench.run("pass")
     blind = replace(proof, blind=("process 7: Permission denied",))
-    assert [finding.sentence for finding in untouched.judge(blind, finished)] == [
+    assert [finding.sentence for finding in gpu_untouched.judge(blind, finished)] == [
         "device: scan-train: that no GPU was touched is not shown: process 7: Permission denied"
     ]
 

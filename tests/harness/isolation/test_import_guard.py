@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import foreign_checkout
 import pytest
 
-from harness import isolation
+from harness.isolation import import_guard
+from tests.support.fakes import foreign_checkout
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def _run(
@@ -72,5 +72,5 @@ def test_only_a_stranger_s_working_directory_is_taken_off_the_path(
 ) -> None:
     first = str(ROOT) if own else str(tmp_path)
     monkeypatch.setattr(sys, "path", [first, "rest"])
-    isolation.leave_working_directory()
+    import_guard.leave_working_directory()
     assert sys.path == ([first, "rest"] if own else ["rest"])

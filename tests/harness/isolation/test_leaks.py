@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from harness import ledger
-from harness.ledger import Leak, Place
+from harness.isolation import leaks
+from harness.isolation.leaks import Leak, Place
 
 SHARED = {"token": "t0ken", "writes": {}, "pids": (4242,)}
 
 
-def _compare(place: Place, before: dict[str, dict[str, ledger.Entry]], **changed: object) -> list[Leak]:
-    return ledger.compare([place], before, ledger.listing([place]), **{**SHARED, **changed})  # type: ignore[arg-type]
+def _compare(place: Place, before: dict[str, dict[str, leaks.Entry]], **changed: object) -> list[Leak]:
+    return leaks.compare([place], before, leaks.listing([place]), **{**SHARED, **changed})  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_nothing_changed_is_no_leak_and_every_kind_of_change_is(folder: Path) -> None:
     place = Place(name="cwd", path=folder, depth=3, strict=True, ignored=(".git",))
-    before = ledger.listing([place])
+    before = leaks.listing([place])
     assert _compare(place, before) == []
     (folder / ".git" / "index").write_text("x")
     assert _compare(place, before) == []
@@ -43,7 +43,7 @@ def test_nothing_changed_is_no_leak_and_every_kind_of_change_is(folder: Path) ->
 
 def test_a_replaced_file_of_the_same_size_and_time_has_changed(folder: Path) -> None:
     place = Place(name="cwd", path=folder, depth=1, strict=True)
-    before = ledger.listing([place])
+    before = leaks.listing([place])
     status = (folder / "old").stat()
     (folder / "fresh").write_text("y")
     (folder / "fresh").rename(folder / "old")
@@ -54,7 +54,7 @@ def test_a_replaced_file_of_the_same_size_and_time_has_changed(folder: Path) -> 
 def test_depth_limits_what_is_seen(folder: Path) -> None:
     (folder / "deep").mkdir()
     shallow, deep = (Place(name="p", path=folder, depth=depth, strict=True) for depth in (1, 2))
-    before = {depth: ledger.listing([place]) for depth, place in ((1, shallow), (2, deep))}
+    before = {depth: leaks.listing([place]) for depth, place in ((1, shallow), (2, deep))}
     (folder / "deep" / "file").write_text("x")
     assert _compare(shallow, before[1]) == []
     assert [leak.path for leak in _compare(deep, before[2])] == [str(folder / "deep" / "file")]
@@ -75,7 +75,7 @@ def test_in_a_shared_place_only_what_can_be_attributed_is_blamed(
     folder: Path, name: str, changed: dict[str, dict[str, int]], blame: str
 ) -> None:
     place = Place(name="TMPDIR", path=folder, depth=1)
-    before = ledger.listing([place])
+    before = leaks.listing([place])
     (folder / name).write_text("x")
     writes = {str(folder / written): pid for written, pid in changed.get("writes", {}).items()}
     assert [leak.blame for leak in _compare(place, before, writes=writes)] == [blame]
@@ -85,7 +85,7 @@ def test_what_a_living_stranger_holds_open_is_not_blamed_in_a_strict_place(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = Place(name="/dev/shm", path=folder, depth=1, strict=True)
-    before = ledger.listing([place])
+    before = leaks.listing([place])
     with (folder / "held").open("w"):
         assert [leak.blame for leak in _compare(place, before)] == ["nobody else is expected to write here"]
         # Seen from any other process, this one is the stranger.
@@ -95,7 +95,7 @@ def test_what_a_living_stranger_holds_open_is_not_blamed_in_a_strict_place(
 
 def test_paths_that_the_caller_declares_foreign_are_left_out(folder: Path) -> None:
     place = Place(name="cwd", path=folder, depth=1, strict=True)
-    before = ledger.listing([place])
+    before = leaks.listing([place])
     (folder / "editor.swp").write_text("x")
     (folder / "leak.npz").write_text("x")
     assert [Path(leak.path).name for leak in _compare(place, before, foreign=["*.swp"])] == ["leak.npz"]
@@ -104,7 +104,7 @@ def test_paths_that_the_caller_declares_foreign_are_left_out(folder: Path) -> No
 def test_the_shared_places_are_the_five_that_exist(tmp_path: Path) -> None:
     for name in ("home", "tmp", "parent/cwd"):
         (tmp_path / name).mkdir(parents=True)
-    places = ledger.shared_places(tmp_path / "parent" / "cwd", home=tmp_path / "home", tmp=tmp_path / "tmp")
+    places = leaks.shared_places(tmp_path / "parent" / "cwd", home=tmp_path / "home", tmp=tmp_path / "tmp")
     strict = {place.name: place.strict for place in places}
     assert strict["working directory"]
     assert not strict["HOME"]
@@ -115,16 +115,16 @@ def test_the_shared_places_are_the_five_that_exist(tmp_path: Path) -> None:
 
 def test_what_is_left_in_a_private_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "cwd").mkdir()
-    assert ledger.left_behind("p", tmp_path, expected=["cwd"]) == []
+    assert leaks.left_behind("p", tmp_path, expected=["cwd"]) == []
     (tmp_path / "mlflow.db").write_text("x")
-    assert [leak.path for leak in ledger.left_behind("p", tmp_path, expected=["cwd"])] == [str(tmp_path / "mlflow.db")]
-    assert ledger.left_behind("p", tmp_path / "absent") == []
+    assert [leak.path for leak in leaks.left_behind("p", tmp_path, expected=["cwd"])] == [str(tmp_path / "mlflow.db")]
+    assert leaks.left_behind("p", tmp_path / "absent") == []
 
 
 def test_observed_writes_are_read_back(tmp_path: Path) -> None:
     log = tmp_path / "writes.log"
     log.write_bytes(b"7\t/a b/c\nand\xff more\x008\t/d\x009\t/cut off")
-    assert ledger.observed_writes([log, tmp_path / "absent"]) == {
+    assert leaks.observed_writes([log, tmp_path / "absent"]) == {
         os.fsdecode(b"/a b/c\nand\xff more"): 7,
         "/d": 8,
     }

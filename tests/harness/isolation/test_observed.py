@@ -4,15 +4,17 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from harness import ledger, observed, runroot
-from harness.ledger import Entry, Place
-from harness.observed import Observed
-from harness.runroot import RunRoot
+from harness.isolation import leaks as leak_ledger
+from harness.isolation import observed
+from harness.isolation.leaks import Entry, Place
+from harness.isolation.observed import Observed
+from harness.record import directory
+from harness.record.directory import RunRoot
 
 
 def _runs(root: Path) -> tuple[RunRoot, RunRoot, Observed]:
     """A run of ours and another one, and what our children were seen to do: nothing."""
-    own, other = runroot.create(root), runroot.create(root)
+    own, other = directory.create(root), directory.create(root)
     (own.scratch / "train").mkdir()
     seen = observed.observed_writes([own.scratch / "train" / "writes.log"])
     seen.run = own
@@ -21,12 +23,12 @@ def _runs(root: Path) -> tuple[RunRoot, RunRoot, Observed]:
 
 def _compare(place: Place, seen: Observed) -> list[tuple[str, str]]:
     before: dict[str, dict[str, Entry]] = {place.name: {}}
-    found = ledger.compare([place], before, ledger.listing([place]), token="t0ken", writes=seen, pids=())
+    found = leak_ledger.compare([place], before, leak_ledger.listing([place]), token="t0ken", writes=seen, pids=())
     return [(Path(leak.path).name, leak.blame) for leak in found]
 
 
 def test_the_run_of_a_log_is_found(tmp_path: Path) -> None:
-    run = runroot.create(tmp_path)
+    run = directory.create(tmp_path)
     log = run.scratch / "train" / "writes.log"
     log.parent.mkdir()
     log.write_bytes(b"7\t/a\x00")
@@ -55,10 +57,10 @@ def test_what_a_run_left_that_has_ended_is_in_its_log(tmp_path: Path) -> None:
     with_log.close()
     other.remove_scratch()
     assert _compare(place, seen) == []
-    began = (own.path / runroot.MARKER).stat().st_mtime_ns
+    began = (own.path / directory.MARKER).stat().st_mtime_ns
     dead = replace(other, owner=replace(other.owner, started="1"))
-    record = (other.path / runroot.MARKER).read_text().replace(other.owner.started, "1")
-    (other.path / runroot.MARKER).write_text(record)
+    record = (other.path / directory.MARKER).read_text().replace(other.owner.started, "1")
+    (other.path / directory.MARKER).write_text(record)
     assert (dead.alive, _compare(place, seen)) == (False, [])
     os.utime(other.events, ns=(began - 1, began - 1))
     assert observed.neighbours(own) == []
@@ -66,7 +68,7 @@ def test_what_a_run_left_that_has_ended_is_in_its_log(tmp_path: Path) -> None:
 
 
 def test_what_is_held_is_read_from_the_runs_log_and_damage_is_left_out(tmp_path: Path) -> None:
-    run = runroot.create(tmp_path)
+    run = directory.create(tmp_path)
     (run.scratch / "train").mkdir()
     with_log = run.open_events()
     with_log.write("process.held", kind="thread", name="feeder", owner="at a.py:3", cell="train")
@@ -74,12 +76,12 @@ def test_what_is_held_is_read_from_the_runs_log_and_damage_is_left_out(tmp_path:
     with_log.close()
     seen = observed.observed_writes([run.scratch / "train" / "writes.log"])
     assert [str(item) for item in seen.held] == [f"process {os.getpid()} of train, at a.py:3"]
-    (leak,) = ledger.compare([], {}, {}, token="t0ken", writes=seen, pids=())
+    (leak,) = leak_ledger.compare([], {}, {}, token="t0ken", writes=seen, pids=())
     assert str(leak) == f"left in threads: feeder (process {os.getpid()} of train, at a.py:3)"
 
 
 def test_shared_memory_of_a_helper_counts_only_if_it_is_still_there(tmp_path: Path) -> None:
-    run = runroot.create(tmp_path)
+    run = directory.create(tmp_path)
     (run.scratch / "train").mkdir()
     (tmp_path / "kept").touch()
     with_log = run.open_events()
@@ -89,5 +91,5 @@ def test_shared_memory_of_a_helper_counts_only_if_it_is_still_there(tmp_path: Pa
     with_log.close()
     seen = observed.observed_writes([run.scratch / "train" / "writes.log"])
     for pids, expected in (((), ["kept"]), ((os.getpid(),), ["kept", "gone"])):
-        leaks = ledger.compare([], {}, {}, token="t0ken", writes=seen, pids=pids)
+        leaks = leak_ledger.compare([], {}, {}, token="t0ken", writes=seen, pids=pids)
         assert [Path(leak.path).name for leak in leaks] == expected

@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
-from injected import bites
 
-from harness import environment
-from harness.environment import Cell
-from harness.processes import TOKEN_VARIABLE
+from harness.isolation import sandbox
+from harness.isolation.sandbox import Cell
+from harness.system.identity import TOKEN_VARIABLE
+from tests.support.injected import bites
 
 PLANTED = {
     "PYTHONPATH": "/elsewhere",
@@ -24,7 +24,7 @@ PLANTED = {
 
 
 def _build(cell: Cell, *, gpu: bool) -> dict[str, str]:
-    return environment.build(
+    return sandbox.build(
         cell,
         token="t0ken",
         scratch=cell.path,

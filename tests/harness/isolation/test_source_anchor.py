@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.mutation import anchor, overlay
-from harness.mutation.overlay import Edit
+from harness.isolation import source_anchor, source_overlay
+from harness.isolation.source_overlay import Edit
 
 CODE = """import os
 
@@ -64,7 +64,7 @@ if os.name:
     ],
 )
 def test_a_text_is_counted_in_the_source_of_its_function(old: str, function: str | None, count: int) -> None:
-    found = anchor.occurrences(CODE, old, function)
+    found = source_anchor.occurrences(CODE, old, function)
     assert len(found) == count
     assert [CODE[at : at + len(old)] for at in found] == [old] * count
 
@@ -84,8 +84,8 @@ def test_the_same_text_in_a_neighbour_breaks_nothing(tmp_path: Path) -> None:
     edit = _edit("total = a + 1", "total = a - 1")
     for code in (CODE + neighbour, neighbour + CODE):
         root = _root(tmp_path, code)
-        assert overlay.problems([edit], root) == []
-        overlay.apply([edit], root)
+        assert source_overlay.problems([edit], root) == []
+        source_overlay.apply([edit], root)
         changed = (root / "core" / "loss.py").read_text()
         assert (changed.count("a - 1"), changed.count("total = a + 1")) == (1, 1)
         assert "def more(a):\n    total = a + 1" in changed
@@ -94,7 +94,7 @@ def test_the_same_text_in_a_neighbour_breaks_nothing(tmp_path: Path) -> None:
 def test_an_edit_of_several_finds_its_function_in_what_the_ones_before_it_left(tmp_path: Path) -> None:
     root = _root(tmp_path)
     edits = [_edit("import os\n", "import os\nimport sys\n", ""), _edit("a + 1", "a + 2"), _edit("a + 2", "a + 3")]
-    overlay.apply(edits, root)
+    source_overlay.apply(edits, root)
     assert "total = a + 3" in (root / "core" / "loss.py").read_text()
 
 
@@ -137,24 +137,28 @@ def test_an_edit_of_several_finds_its_function_in_what_the_ones_before_it_left(t
     ],
 )
 def test_what_does_not_fit_is_explained(tmp_path: Path, edit: Edit, said: str) -> None:
-    assert overlay.problems([edit], _root(tmp_path)) == [said]
+    assert source_overlay.problems([edit], _root(tmp_path)) == [said]
 
 
 def test_a_text_after_a_change_that_breaks_the_file_has_no_function(tmp_path: Path) -> None:
-    (sentence,) = overlay.problems([_edit("a + 1", "a +"), _edit("return total")], _root(tmp_path), compiles=False)
+    (sentence,) = source_overlay.problems(
+        [_edit("a + 1", "a +"), _edit("return total")], _root(tmp_path), compiles=False
+    )
     assert sentence.startswith("core/loss.py: cannot be read for its functions: invalid syntax")
 
 
 @pytest.mark.parametrize("file", ["core/loss.py", "core/loss/__init__.py"])
 def test_a_module_is_found_by_its_package_path(tmp_path: Path, file: str) -> None:
     root = _root(tmp_path, file=file)
-    assert anchor.file_of("core.loss", root) == file
-    assert anchor.module_of(file) == "core.loss"
+    assert source_anchor.file_of("core.loss", root) == file
+    assert source_anchor.module_of(file) == "core.loss"
 
 
 def test_a_module_that_has_moved_is_named_where_it_is_now(tmp_path: Path) -> None:
     root = _root(tmp_path, file="core/judge/loss.py")
-    assert anchor.file_of("core.loss", root) is None
-    assert anchor.no_module("core.loss", root) == "there is no module 'core.loss'; did you mean 'core.judge.loss'?"
-    assert anchor.no_module("core.judge.los", root).endswith("did you mean 'core.judge.loss'?")
-    assert anchor.no_module("other.x", root).endswith("write the module's full name")
+    assert source_anchor.file_of("core.loss", root) is None
+    assert (
+        source_anchor.no_module("core.loss", root) == "there is no module 'core.loss'; did you mean 'core.judge.loss'?"
+    )
+    assert source_anchor.no_module("core.judge.los", root).endswith("did you mean 'core.judge.loss'?")
+    assert source_anchor.no_module("other.x", root).endswith("write the module's full name")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.mutation import overlay
-from harness.mutation.overlay import Edit
+from harness.isolation import source_overlay
+from harness.isolation.source_overlay import Edit
 
 
 @pytest.fixture
@@ -23,18 +23,18 @@ def edit(old: str = "one = 1\n", new: str = "one = 2\n", file: str = "core/a.py"
 
 
 def test_a_copy_has_the_text_and_nothing_compiled(root: Path, tmp_path: Path) -> None:
-    copy = overlay.copy(root, tmp_path / "copy", ("core",))
+    copy = source_overlay.copy(root, tmp_path / "copy", ("core",))
     assert sorted(path.name for path in copy.rglob("*")) == ["a.py", "b.toml", "core"]
     assert not (copy / "core" / "a.py").is_symlink()
 
 
 def test_a_single_file_is_added_with_its_folders(root: Path, tmp_path: Path) -> None:
-    overlay.add(root, tmp_path / "copy", "core/b.toml")
+    source_overlay.add(root, tmp_path / "copy", "core/b.toml")
     assert (tmp_path / "copy" / "core" / "b.toml").read_text() == "key = 1\n"
 
 
 def test_edits_are_applied_one_after_the_other(root: Path) -> None:
-    overlay.apply([edit(), edit(old="one = 2\n", new="one = 3\n")], root)
+    source_overlay.apply([edit(), edit(old="one = 2\n", new="one = 3\n")], root)
     assert (root / "core" / "a.py").read_text() == "one = 3\ntwo = 1 + 1\n"
 
 
@@ -51,9 +51,9 @@ def test_edits_are_applied_one_after_the_other(root: Path) -> None:
     ],
 )
 def test_an_edit_that_does_not_fit_is_named_and_nothing_is_written(root: Path, wrong: Edit, said: str) -> None:
-    (sentence,) = overlay.problems([wrong], root)
+    (sentence,) = source_overlay.problems([wrong], root)
     assert sentence.startswith(said)
     before = (root / "core" / "a.py").read_text()
     with pytest.raises(ValueError, match=r"^(core|there is)"):
-        overlay.apply([edit(old="two", new="three"), wrong], root)
+        source_overlay.apply([edit(old="two", new="three"), wrong], root)
     assert (root / "core" / "a.py").read_text() == before

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.kit import drawn_arrays
+from harness.kit import capture_arrays
 
 PROGRAM = """
 import argparse, pathlib, sys
@@ -48,7 +48,7 @@ def _run(tmp_path: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     (tmp_path / "src" / "script.py").write_text(PROGRAM)
     (tmp_path / "src" / "beside.py").write_text(BESIDE)
     env = {"PYTHONPATH": str(tmp_path / "src"), "MPLCONFIGDIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
-    argv = [sys.executable, drawn_arrays.__file__, *arguments]
+    argv = [sys.executable, capture_arrays.__file__, *arguments]
     return subprocess.run(argv, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
 
 
@@ -79,5 +79,5 @@ def test_nothing_drawn_under_a_name_is_an_error(tmp_path: Path) -> None:
 
 
 def test_too_few_arguments_are_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert drawn_arrays.main(["out.npz", "a.png", "p.png", "-m"]) == 2
-    assert capsys.readouterr().err == f"{drawn_arrays.USAGE}\n"
+    assert capture_arrays.main(["out.npz", "a.png", "p.png", "-m"]) == 2
+    assert capsys.readouterr().err == f"{capture_arrays.USAGE}\n"

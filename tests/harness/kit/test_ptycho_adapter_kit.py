@@ -11,15 +11,19 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import foreign_probe
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 
-from harness.kit import ptycho_probe_kit as kit
-from harness.parity import answer, ladder, problem
-from harness.parity.ladder import Expected
-from ptycho import fingerprint, probe, probe_serve, raw_data
+from harness.kit import ptycho_adapter_kit as kit
+from harness.parity.compare import response
+from harness.parity.judge import ladder
+from harness.parity.judge.ladder import Expected
+from harness.parity.reference import problem
+from ptycho import fingerprint
+from ptycho.data import prepare
+from ptycho.parity import request, serve
+from tests.support.fakes import foreign_adapter
+from tests.support.golden_step0 import FIXTURE
 
 RUNGS = ("R3", "R4", "R5", "R6", "R7")
 
@@ -32,16 +36,16 @@ class Foreign:
         self.request = problem.request(gridsize=1, seed=5, scan=FIXTURE, steps=0, quantities=RUNGS)
         self.path = folder / "request.npz"
         self.request.save(self.path)
-        _, self.figures = foreign_probe.write(self.root, self.request)
-        self.script = foreign_probe.script(self.root)
+        _, self.figures = foreign_adapter.write(self.root, self.request)
+        self.script = foreign_adapter.script(self.root)
 
     def ask(self, out: Path, *more: str, path: Path | None = None) -> "subprocess.CompletedProcess[str]":
-        argv = [sys.executable, "-m", "ptycho_torch.probe", "--request", str(path or self.path), "--out", str(out)]
+        argv = [sys.executable, "-m", "ptycho_torch.adapter", "--request", str(path or self.path), "--out", str(out)]
         env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.run([*argv, *more], env=env, cwd=self.folder, capture_output=True, text=True, check=False)
 
     def climbed(self, out: Path) -> list[ladder.Climbed]:
-        read = answer.read(out, self.path, "ptycho_torch", root=self.root)
+        read = response.read(out, self.path, "ptycho_torch", root=self.root)
         assert read.refusals == ()
         expected = Expected(exact={}, arrays=self.figures)
         return ladder.climb(1, {"torch": read}, expected, self.request.quantities)
@@ -64,12 +68,12 @@ def test_the_ladder_runs_on_a_foreign_checkout_s_answer(foreign: Foreign, tmp_pa
 
 def test_a_fault_in_the_foreign_code_is_found_at_its_rung(foreign: Foreign, tmp_path: Path) -> None:
     fault = "return value.conj() if name == 'R4/exit_wave' else value"
-    foreign.script.write_text(foreign_probe.SCRIPT.replace(foreign_probe.SOUND, fault))
+    foreign.script.write_text(foreign_adapter.SCRIPT.replace(foreign_adapter.SOUND, fault))
     try:
         assert foreign.ask(tmp_path / "out").returncode == 0
         climbed = foreign.climbed(tmp_path / "out")
     finally:
-        foreign.script.write_text(foreign_probe.SCRIPT)
+        foreign.script.write_text(foreign_adapter.SCRIPT)
     fallen = ladder.first_failure(climbed)
     assert fallen is not None
     assert (fallen.rung.name, fallen.guilty) == ("R4", ("torch",))
@@ -80,7 +84,7 @@ def test_changed_sources_make_another_answer(foreign: Foreign, tmp_path: Path) -
     extra = foreign.root / "ptycho" / "later.py"
     extra.write_text("CHANGED = True\n")
     try:
-        refused = answer.read(tmp_path / "out", foreign.path, "ptycho_torch", root=foreign.root).refusals
+        refused = response.read(tmp_path / "out", foreign.path, "ptycho_torch", root=foreign.root).refusals
     finally:
         extra.unlink()
     assert [text.partition(" is ")[0] for text in refused] == ["its sources_sha256"]
@@ -91,7 +95,7 @@ def test_one_process_answers_several_requests(foreign: Foreign, tmp_path: Path) 
     replace(foreign.request, nonce="another", quantities=("R5",)).save(other)
     done = foreign.ask(tmp_path / "one", "--request", str(other), "--out", str(tmp_path / "two"))
     assert done.returncode == 0
-    assert answer.read(tmp_path / "two", other, "ptycho_torch", root=foreign.root).refusals == ()
+    assert response.read(tmp_path / "two", other, "ptycho_torch", root=foreign.root).refusals == ()
     lone = foreign.ask(tmp_path / "three", "--request", str(other))
     assert (lone.returncode, "give one --out a --request" in lone.stderr) == (2, True)
 
@@ -100,7 +104,7 @@ def test_a_rung_without_an_answer_fails_alone(foreign: Foreign, tmp_path: Path) 
     asked = tmp_path / "asked.npz"
     replace(foreign.request, quantities=("R1", "R3")).save(asked)
     assert foreign.ask(tmp_path / "out", path=asked).returncode == 0
-    read = answer.read(tmp_path / "out", asked, "ptycho_torch", root=foreign.root)
+    read = response.read(tmp_path / "out", asked, "ptycho_torch", root=foreign.root)
     assert read.refusals == ()
     assert {rung: why.sentence.partition(", answered")[0] for rung, why in read.failures.items()} == {
         "R1": "raised KitError: asked for R1"
@@ -116,7 +120,7 @@ def test_a_file_that_is_no_request_is_refused(foreign: Foreign, tmp_path: Path) 
 
 
 def test_a_rung_that_raises_is_written_down_with_its_line(foreign: Foreign, tmp_path: Path) -> None:
-    script = foreign_probe.script(foreign.root)
+    script = foreign_adapter.script(foreign.root)
     text = script.read_text()
     script.write_text(
         text.replace(
@@ -125,25 +129,25 @@ def test_a_rung_that_raises_is_written_down_with_its_line(foreign: Foreign, tmp_
     )
     try:
         done = foreign.ask(tmp_path / "out")
-        read = answer.read(tmp_path / "out", foreign.path, "ptycho_torch", root=foreign.root)
+        read = response.read(tmp_path / "out", foreign.path, "ptycho_torch", root=foreign.root)
     finally:
         script.write_text(text)
     assert done.returncode == 0
     (why,) = read.failures.values()
     assert list(read.failures) == ["R4"]
     assert why.location is not None
-    assert (why.location.file, why.location.function) == ("ptycho_torch/probe.py", "told")
+    assert (why.location.file, why.location.function) == ("ptycho_torch/adapter.py", "told")
     assert any(name.startswith("R5/") for name in read.arrays)
 
 
 def test_the_kit_reads_a_request_as_the_project_does(foreign: Foreign) -> None:
-    ours, theirs = probe.Request.load(foreign.path), kit.read(foreign.path)
+    ours, theirs = request.Request.load(foreign.path), kit.read(foreign.path)
     plain = ("nonce", "quantities", "precision", "nphotons", "threads", "steps", "learning_rates", "batch_size")
     for name in (*plain, "mae_weight", "tv_weight"):
         assert getattr(ours, name) == getattr(theirs, name)
     assert theirs.model["gridsize"] == ours.model.gridsize
     assert (theirs.scan["path"], theirs.scan["seed"]) == (str(ours.scan.path), ours.scan.seed)
-    assert theirs.sha256 == probe.digest(foreign.path)
+    assert theirs.sha256 == request.digest(foreign.path)
     np.testing.assert_array_equal(ours.probe, theirs.probe)
     for name in ("weights", "inputs"):
         assert sorted(getattr(ours, name)) == sorted(getattr(theirs, name))
@@ -155,14 +159,14 @@ def test_the_kit_reads_a_request_as_the_project_does(foreign: Foreign) -> None:
 
 def test_what_is_said_twice_is_the_same(tmp_path: Path) -> None:
     """The kit is a copy by nature; where it must agree with the project, it does."""
-    ours = (probe.SCHEMA, probe.ANSWER_SCHEMA, probe.MANIFEST, probe_serve.MESSAGE)
+    ours = (request.SCHEMA, request.ANSWER_SCHEMA, request.MANIFEST, serve.MESSAGE)
     assert ours == (kit.SCHEMA, kit.ANSWER_SCHEMA, kit.MANIFEST, kit.MESSAGE)
     root = fingerprint.ROOT
-    assert kit.sources_digest(root, ("ptycho", "ptycho_torch")) == probe.source_digest("ptycho_torch", root)
+    assert kit.sources_digest(root, ("ptycho", "ptycho_torch")) == request.source_digest("ptycho_torch", root)
     assert kit.commit(root) == fingerprint.commit(root)
     assert kit.commit(tmp_path) is None
     stepped = np.arange(12.0).reshape(3, 4)[:, ::2]
-    assert kit.array_digest(stepped, stepped[0]) == raw_data.digest(stepped, stepped[0])
+    assert kit.array_digest(stepped, stepped[0]) == prepare.digest(stepped, stepped[0])
 
 
 def test_plain_values_and_arrays_go_their_own_ways() -> None:

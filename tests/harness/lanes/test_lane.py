@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-import fake_target
 import pytest
-from injected import bites
 
-from harness import processes
-from harness.events import read
-from harness.outcome import Outcome
+from harness.record.log import read
+from harness.record.outcome import Outcome
+from harness.system import identity
 from ptycho.verdict import Verdict
+from tests.support.fakes import fake_target
+from tests.support.injected import bites
 
 
 def _messages(outcome: Outcome) -> str:
@@ -60,7 +60,7 @@ def test_a_fault_is_named_and_swept_up(workspace: Any, fault: str, verdict: Verd
     assert message in _messages(outcome)
     assert outcome.verdict is verdict
     assert not (outcome.run_root / "scratch").exists()
-    assert processes.with_token(outcome.run_root.name.rpartition("-")[2]) == []
+    assert identity.with_token(outcome.run_root.name.rpartition("-")[2]) == []
 
 
 @pytest.mark.parametrize("place", ["cwd", "parent", "home", "tmp"])
@@ -91,15 +91,15 @@ def test_a_leak_in_shared_memory_is_named(workspace: Any, tmp_path: Path) -> Non
 def test_another_programs_file_is_a_note_and_strictness_makes_it_a_failure(
     workspace: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness import job
+    from harness.lanes.checks import attempt
 
-    plain = job.attempt
+    plain = attempt.attempt
 
     def meanwhile(*args: Any, **kwargs: Any) -> Any:
         (workspace.tmp / f"neighbour-{len(list(workspace.tmp.iterdir()))}").write_text("x")
         return plain(*args, **kwargs)
 
-    monkeypatch.setattr(job, "attempt", meanwhile)
+    monkeypatch.setattr(attempt, "attempt", meanwhile)
     lenient = workspace.run()
     assert lenient.verdict is Verdict.PASS
     assert [note.rpartition(": ")[2] for note in lenient.notes[1:]] == [str(workspace.tmp / "neighbour-0")]
@@ -190,7 +190,7 @@ def test_a_hang_is_named_by_phase_and_function_in_outcome_and_log(workspace: Any
     assert (rows["command.end"]["stopped"], rows["command.end"]["verdict"]) == ("time-limit", "timeout")
     figures = json.loads((outcome.run_root / "outcome.json").read_text())["commands"]["scan-train"]
     assert (figures["timed_out"], figures["cpu_s"] < 30, "others" in figures) == (True, True, True)
-    assert processes.with_token(outcome.run_root.name.rpartition("-")[2]) == []
+    assert identity.with_token(outcome.run_root.name.rpartition("-")[2]) == []
 
 
 def _braced(text: str) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import sample_log
 from rich.console import Console
 
-from harness import live
-from harness.live import LiveView, Progress
+from harness.lanes import live
+from harness.lanes.live import LiveView, Progress
+from tests.support import sample_log
 
 
 def at(rows: list[sample_log.Row], now: float = 11.5) -> str:

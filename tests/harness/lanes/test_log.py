@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from harness import lane_log
-from harness.events import EventLog, read
-from harness.outcome import FixtureResult, Outcome
+from harness.lanes import log
+from harness.record.log import EventLog, read
+from harness.record.outcome import FixtureResult, Outcome
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -17,7 +17,7 @@ MANIFEST = '[tests."checks/test_fake.py"]\ntest_truth = 1\n'
 def _begin(workspace: Any, target: Any, pytest_arguments: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     events = EventLog(workspace.cwd / "events.ndjson")
     fixtures = {"scan": workspace.scan}
-    lane_log.begin(events, target, token="t0ken", device="cpu", fixtures=fixtures, pytest=pytest_arguments)
+    log.begin(events, target, token="t0ken", device="cpu", fixtures=fixtures, pytest=pytest_arguments)
     events.close()
     return list(read(events.path))
 
@@ -67,7 +67,7 @@ def _end(folder: Path, outcome: Outcome) -> None:
     outcome.events = events
     for problem in [*outcome.problems]:
         events.write("problem", verdict=problem.verdict.name.lower(), message=problem.message)
-    lane_log.end(events, outcome)
+    log.end(events, outcome)
     outcome.blame(Verdict.BUDGET, "said after the log was closed")
 
 

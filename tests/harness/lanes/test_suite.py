@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import suite
-from harness.child import Finished
-from harness.environment import Cell
-from harness.outcome import SuiteResult
+from harness.isolation.sandbox import Cell
+from harness.lanes import suite
+from harness.process.supervise import Finished
+from harness.record.outcome import SuiteResult
 
 
 def _finished(folder: Path, returncode: int) -> Finished:

@@ -4,31 +4,31 @@ import json
 from pathlib import Path
 from typing import Any
 
-import fake_probe
-import foreign_probe
 import pytest
-from golden_step0 import FIXTURE
 
-from harness import cli
-from harness.parity import arguments, problem
+from harness.cli import main
+from harness.cli import parity as cli_parity
+from harness.parity.reference import problem
 from ptycho.errors import UsageError
+from tests.support.fakes import fake_adapter, foreign_adapter
+from tests.support.golden_step0 import FIXTURE
 
 RUNGS = ("R3", "R4", "R5", "R6", "R7")
 SEED = 5
 
 
-def foreign(folder: Path, fault: str = foreign_probe.SOUND, probe: bool = True) -> Path:
+def foreign(folder: Path, fault: str = foreign_adapter.SOUND, probe: bool = True) -> Path:
     """A checkout whose probe knows the answers, but for a fault; returns its target file."""
     asked = problem.request(gridsize=1, seed=SEED, scan=FIXTURE, steps=1, quantities=RUNGS)
-    file, _ = foreign_probe.write(folder / "checkout", asked, fault=fault)
+    file, _ = foreign_adapter.write(folder / "checkout", asked, fault=fault)
     if probe:
-        table = f'[probe]\nargv = ["{{python}}", "-m", "ptycho_torch.probe"]\nquantities = {list(RUNGS)!r}\n'
+        table = f'[probe]\nargv = ["{{python}}", "-m", "ptycho_torch.adapter"]\nquantities = {list(RUNGS)!r}\n'
         file.write_text(f'{file.read_text()}\n{table}sources = ["ptycho", "ptycho_torch"]\n')
     return file
 
 
 def parity(folder: Path, file: Path) -> tuple[int, dict[str, Any]]:
-    python = fake_probe.write(folder / "python-tf")
+    python = fake_adapter.write(folder / "python-tf")
     small = (
         "--gridsize",
         "1",
@@ -41,7 +41,7 @@ def parity(folder: Path, file: Path) -> tuple[int, dict[str, Any]]:
         "--root",
         str(folder / "runs"),
     )
-    code = cli.main(["parity", f"--python=tf={python}", f"--target=torch={file}", *small])
+    code = main.main(["parity", f"--python=tf={python}", f"--target=torch={file}", *small])
     (path,) = folder.glob("runs/runs/*/parity.json")
     return code, json.loads(path.read_text())
 
@@ -65,7 +65,7 @@ def test_a_target_without_a_probe_is_refused_before_anything_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(["parity", f"--target=torch={foreign(tmp_path, probe=False)}", "--root", str(tmp_path / "runs")])
+        main.main(["parity", f"--target=torch={foreign(tmp_path, probe=False)}", "--root", str(tmp_path / "runs")])
     assert ended.value.code == 2
     assert "has no [probe], without which it cannot be on the ladder" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
@@ -74,4 +74,4 @@ def test_a_target_without_a_probe_is_refused_before_anything_runs(
 @pytest.mark.parametrize("given", [["mine.toml"], ["jax=/dev/null"], ["torch=/nowhere.toml"]])
 def test_what_names_no_side_and_no_file_is_refused(given: list[str]) -> None:
     with pytest.raises(UsageError, match=r"--target .*; allowed: SIDE=FILE, each side \(torch, tf\) once"):
-        arguments.target_files(given)
+        cli_parity.target_files(given)

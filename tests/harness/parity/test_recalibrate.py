@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from harness.parity import calibration, recalibration
-from harness.parity.floors import Floors, Raised
-from harness.parity.recalibration import Change
+from harness.parity import recalibrate
+from harness.parity.compare.floors import Floors, Raised
+from harness.parity.judge import calibrate
+from harness.parity.recalibrate import Change
 from ptycho.errors import UsageError
 
 OLD = {"R3/a": 1e-7, "R3/b": 1e-7, "R3/gone": 1e-7, "R3/zero": 0.0}
@@ -20,7 +21,7 @@ def held(tensors: dict[str, float], **changes: Any) -> Floors:
 
 
 def measuring(monkeypatch: pytest.MonkeyPatch, tensors: dict[str, float]) -> None:
-    monkeypatch.setattr(calibration, "measure", lambda **_options: held(tensors, measured={"commit": "new"}))
+    monkeypatch.setattr(calibrate, "measure", lambda **_options: held(tensors, measured={"commit": "new"}))
 
 
 @pytest.fixture
@@ -30,18 +31,18 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_changes_are_those_beyond_the_last_digit_the_most_raised_first() -> None:
-    found = recalibration.changes(held(OLD), held(NEW))
+    found = recalibrate.changes(held(OLD), held(NEW))
     assert [(item.tensor, item.ratio, item.is_raise) for item in found] == [
         ("R3/a", 2.0, True),
         ("R3/b", 0.5, False),
         ("R3/gone", None, False),
         ("R3/new", None, False),
     ]
-    assert recalibration.changes(held(OLD), held({**OLD, "R3/a": 1.00001e-7})) == []
+    assert recalibrate.changes(held(OLD), held({**OLD, "R3/a": 1.00001e-7})) == []
 
 
 def test_a_floor_that_was_zero_is_raised_by_anything() -> None:
-    (found,) = recalibration.changes(held({"R3/zero": 0.0}), held({"R3/zero": 1e-30}))
+    (found,) = recalibrate.changes(held({"R3/zero": 0.0}), held({"R3/zero": 1e-30}))
     assert found.is_raise
 
 
@@ -50,7 +51,7 @@ def test_nothing_is_written_unless_asked(
 ) -> None:
     measuring(monkeypatch, NEW)
     before = path.read_bytes()
-    assert recalibration.main(write=False, reason=None, path=path, quiet=True) == 0
+    assert recalibrate.main(write=False, reason=None, path=path, quiet=True) == 0
     assert path.read_bytes() == before
     text = capsys.readouterr().out
     assert "4 floors differ: 1 rise, 1 are new" in text
@@ -66,17 +67,17 @@ def test_a_floor_is_not_raised_without_a_reason(
     measuring(monkeypatch, NEW)
     before = path.read_bytes()
     with pytest.raises(UsageError, match=r"1 floor\(s\) would rise(.|\n)*R3/a at gridsize 1 in f32"):
-        recalibration.main(write=True, reason=reason, path=path, quiet=True)
+        recalibrate.main(write=True, reason=reason, path=path, quiet=True)
     assert path.read_bytes() == before
 
 
 def test_the_reason_stays_beside_what_was_raised(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measuring(monkeypatch, NEW)
-    assert recalibration.main(write=True, reason=" wider sums ", path=path, quiet=True) == 0
+    assert recalibrate.main(write=True, reason=" wider sums ", path=path, quiet=True) == 0
     first = Raised(precision="f32", gridsize=1, tensor="R3/a", old=1e-7, new=2e-7, reason="wider sums")
     assert Floors.load(path) == held(NEW, measured={"commit": "new"}, raised=(first,))
     measuring(monkeypatch, {**NEW, "R3/b": 1e-6})
-    recalibration.main(write=True, reason="deeper", path=path, quiet=True)
+    recalibrate.main(write=True, reason="deeper", path=path, quiet=True)
     assert [(item.tensor, item.reason) for item in Floors.load(path).raised] == [
         ("R3/a", "wider sums"),
         ("R3/b", "deeper"),
@@ -87,7 +88,7 @@ def test_a_machine_gets_the_changes_and_nothing_else(
     path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     measuring(monkeypatch, NEW)
-    assert recalibration.main(write=False, reason=None, path=path, as_json=True) == 0
+    assert recalibrate.main(write=False, reason=None, path=path, as_json=True) == 0
     told = json.loads(capsys.readouterr().out)
     assert not told["written"]
     assert {"precision": "f32", "gridsize": 1, "tensor": "R3/a", "old": 1e-7, "new": 2e-7} in told["changes"]
@@ -96,23 +97,23 @@ def test_a_machine_gets_the_changes_and_nothing_else(
 def test_lowering_and_adding_need_no_reason(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lower = {"R3/a": 0.5e-7, "R3/new": 1.0}
     measuring(monkeypatch, lower)
-    assert recalibration.main(write=True, reason=None, path=path, quiet=True) == 0
+    assert recalibrate.main(write=True, reason=None, path=path, quiet=True) == 0
     assert Floors.load(path).values == {"f32": {1: lower}}
 
 
 def test_a_reason_without_writing_is_refused(path: Path) -> None:
     with pytest.raises(UsageError, match="--reason without --write"):
-        recalibration.main(write=False, reason="because", path=path, quiet=True)
+        recalibrate.main(write=False, reason="because", path=path, quiet=True)
 
 
 def test_equal_floors_are_said_to_be_equal(capsys: pytest.CaptureFixture[str]) -> None:
-    recalibration.show([])
+    recalibrate.show([])
     assert capsys.readouterr().out == "every floor is what it was\n"
 
 
 def test_a_long_list_is_cut_in_the_middle(capsys: pytest.CaptureFixture[str]) -> None:
     many = [Change(precision="f32", gridsize=1, tensor=f"R3/{k:03d}", old=1.0, new=2.0) for k in range(100)]
-    recalibration.show(many)
+    recalibrate.show(many)
     text = capsys.readouterr().out
     assert ("R3/019" in text, "R3/020" in text, "R3/099" in text) == (True, False, True)
     assert "100 floors differ: 100 rise, 0 are new; 40 of them listed" in text

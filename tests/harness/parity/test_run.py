@@ -6,27 +6,29 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import fake_probe
 import numpy as np
 import pytest
 
-from harness import cli, interpreters
-from harness.parity import asking, problem
-from ptycho import physics
+from harness.cli import main
+from harness.parity.exchange import backend_client
+from harness.parity.reference import problem
+from harness.targets import interpreters
 from ptycho.errors import UsageError
-from ptycho.probe import QUANTITIES
+from ptycho.parity.request import QUANTITIES
+from ptycho.physics import forward
+from tests.support.fakes import fake_adapter
 
 
 def parity(tmp_path: Path, *options: str, torch: dict[str, Any] | None = None, tf: dict[str, Any] | None = None) -> int:
     """Run the command on gridsize 1 for one step."""
     pythons = {
-        side: fake_probe.write(tmp_path / f"python-{side}", **(given or {}))
+        side: fake_adapter.write(tmp_path / f"python-{side}", **(given or {}))
         for side, given in (("torch", torch), ("tf", tf))
     }
     given = [f"--python={side}={path}" for side, path in pythons.items()]
     small = ("--gridsize", "1", "--precision", "f64", "--steps", "1", "--root", str(tmp_path / "harness"))
     # A fake probe answers the same whatever is planted in a copy of the code.
-    return cli.main(["parity", *given, *small, "--canaries", "0", *options])
+    return main.main(["parity", *given, *small, "--canaries", "0", *options])
 
 
 def report(tmp_path: Path) -> dict[str, Any]:
@@ -60,9 +62,9 @@ def test_a_fault_is_named_kept_drawn_and_judged_again(tmp_path: Path, capsys: py
     assert Path(command[0]).samefile(sys.executable)
     assert command[1:3] == ["-m", "harness"]
     capsys.readouterr()
-    assert cli.main(command[3:]) == 1
+    assert main.main(command[3:]) == 1
     assert "R4/phase: fail" in capsys.readouterr().out
-    assert cli.main([*command[3:], "--json"]) == 1
+    assert main.main([*command[3:], "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert ("R4/phase", "fail") == (told["tensor"], told["result"])
 
@@ -99,13 +101,13 @@ def test_what_died_later_does_not_wipe_a_failure(tmp_path: Path) -> None:
 
 def run_with(tmp_path: Path, python: Path) -> int:
     """Run the command with an interpreter of PyTorch's side."""
-    given = [f"--python=torch={python}", f"--python=tf={fake_probe.write(tmp_path / 'python-tf')}"]
+    given = [f"--python=torch={python}", f"--python=tf={fake_adapter.write(tmp_path / 'python-tf')}"]
     small = ("--gridsize", "1", "--precision", "f64", "--steps", "1", "--root", str(tmp_path / "harness"))
-    return cli.main(["parity", *given, *small, "--canaries", "0"])
+    return main.main(["parity", *given, *small, "--canaries", "0"])
 
 
 def test_a_hang_alone_is_a_timeout_with_its_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "START_TIMEOUT_S", 3.0)
+    monkeypatch.setattr(backend_client, "START_TIMEOUT_S", 3.0)
     python = tmp_path / "python-torch"
     python.write_text("#!/bin/sh\nsleep 600\n")
     python.chmod(0o755)
@@ -129,11 +131,11 @@ def test_a_missing_interpreter_is_the_machines_fault_and_the_other_side_is_judge
 def test_a_core_that_cannot_make_the_questions_is_both_sides_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(problem, "request", lambda **_: physics.intensity(np.ones(3), np.ones(4)))
+    monkeypatch.setattr(problem, "request", lambda **_: forward.intensity(np.ones(3), np.ones(4)))
     assert parity(tmp_path) == 1
     first = report(tmp_path)["first_failure"]
     assert (first["rung"], first["guilty"], first["shared"]) == ("R0", ["tf", "torch"], True)
-    assert first["location"]["file"] == "ptycho/physics.py"
+    assert first["location"]["file"] == "ptycho/physics/forward.py"
 
 
 def test_a_probe_that_ends_well_and_says_nothing_fails(tmp_path: Path) -> None:
@@ -149,6 +151,6 @@ def test_what_is_no_interpreter_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("given", [["--steps", "0"], ["--seed", "-1"], ["--fixture", "absent.npz"]])
 def test_what_cannot_be_asked_is_refused(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(["parity", *given])
+        main.main(["parity", *given])
     assert ended.value.code == 2
     assert "error: " in capsys.readouterr().err

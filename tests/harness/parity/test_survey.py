@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.parity import seeds
-from harness.parity.comparison import Judgement, Result
-from harness.parity.ladder import Climbed
-from harness.parity.rungs import RUNGS
+from harness.parity import survey
+from harness.parity.compare.comparison import Judgement, Result
+from harness.parity.compare.rungs import RUNGS
+from harness.parity.judge.ladder import Climbed
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -37,7 +37,7 @@ def one(seed: int) -> list[Climbed]:
 
 
 def test_the_worst_of_each_row_is_kept_in_the_order_of_the_climb() -> None:
-    found = seeds.run([1, 5, 2], one)
+    found = survey.run([1, 5, 2], one)
     assert [(row.rung, row.precision, row.seeds) for row in found.rows] == [
         ("R0", "f64", 3),
         ("R3", "f64", 3),
@@ -55,52 +55,52 @@ def test_the_worst_of_each_row_is_kept_in_the_order_of_the_climb() -> None:
 
 
 def test_every_alarm_is_listed_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    found = seeds.run([1, 40, 50], one)
+    found = survey.run([1, 40, 50], one)
     assert [alarm.seed for row in found.rows for alarm in row.alarms] == [40, 50]
     assert (found.alarms, found.verdict) == (2, Verdict.FAIL)
-    seeds.show(found)
+    survey.show(found)
     text = capsys.readouterr().out
     assert "fail: R3 at gridsize 1 in f32, seed 40: R3/a: too far" in text
     assert "parity over 3 seeds: fail, 2 false alarm(s)" in text
 
 
 def test_silence_is_an_alarm() -> None:
-    found = seeds.run([1], lambda _seed: [climbed("R5", "f32")])
+    found = survey.run([1], lambda _seed: [climbed("R5", "f32")])
     assert (found.alarms, found.verdict) == (1, Verdict.FAIL)
     assert found.rows[0].alarms[0].reasons == ("nothing was compared",)
-    assert seeds.collect({}).verdict is Verdict.FAIL
+    assert survey.collect({}).verdict is Verdict.FAIL
 
 
 def test_a_rung_that_is_missing_at_a_seed_is_no_pass() -> None:
-    found = seeds.collect({1: one(1), 2: one(2)[:1]})
+    found = survey.collect({1: one(1), 2: one(2)[:1]})
     assert (found.alarms, found.verdict) == (0, Verdict.FAIL)
 
 
 def test_a_refused_answer_is_no_pass() -> None:
-    assert seeds.collect({1: one(1)}, {"seed 1, tf": ["its nonce is old"]}).verdict is Verdict.FAIL
+    assert survey.collect({1: one(1)}, {"seed 1, tf": ["its nonce is old"]}).verdict is Verdict.FAIL
 
 
 def test_each_seed_is_told_as_soon_as_it_is_climbed() -> None:
     told: list[int] = []
-    seeds.run([3, 4], one, on_seed=lambda seed, _climbed: told.append(seed))
+    survey.run([3, 4], one, on_seed=lambda seed, _climbed: told.append(seed))
     assert told == [3, 4]
 
 
 @pytest.mark.parametrize("given", [[], [1, 1]])
 def test_no_seed_and_one_twice_are_refused(given: list[int]) -> None:
     with pytest.raises(UsageError, match="one or more, each once"):
-        seeds.run(given, one)
+        survey.run(given, one)
 
 
 def test_it_is_written_with_what_was_infinite_as_text(tmp_path: Path) -> None:
-    zero = seeds.run([7], lambda _seed: [climbed("R3", "f32", judgement("R3/a", 0.0, 32e-7, 1e-7))])
+    zero = survey.run([7], lambda _seed: [climbed("R3", "f32", judgement("R3/a", 0.0, 32e-7, 1e-7))])
     read = json.loads(zero.write(tmp_path / "seeds.json").read_text())
-    assert (read["schema"], read["verdict"], read["seeds"], read["false_alarms"]) == (seeds.SCHEMA, "pass", [7], 0)
+    assert (read["schema"], read["verdict"], read["seeds"], read["false_alarms"]) == (survey.SCHEMA, "pass", [7], 0)
     (row,) = read["rows"]
     assert (row["margin"], row["noise_units"], row["alarms"]) == ("inf", 0.0, [])
 
 
 def test_the_table_is_a_table() -> None:
-    lines = seeds.markdown(seeds.run([1, 5], one)).splitlines()
-    assert {line.count("|") for line in lines} == {len(seeds.HEADINGS) + 1}
+    lines = survey.markdown(survey.run([1, 5], one)).splitlines()
+    assert {line.count("|") for line in lines} == {len(survey.HEADINGS) + 1}
     assert lines[-1].split("|")[1:7] == [" R3 ", " 1 ", " f32 ", " 2 ", " 5.0e-07 ", " 5 "]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.supervision import contention
-from harness.supervision.contention import Load, Reading
+from harness.process import contention
+from harness.process.contention import Load, Reading
 
 
 def test_shares_add_up() -> None:

@@ -7,18 +7,18 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import supervised
-from injected import bites
 
-from harness.supervision.disk import Disk
+from harness.process.disk import Disk
 from ptycho.errors import InfrastructureError
+from tests.support import supervised
+from tests.support.injected import bites
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 IN_A_SMALL_VOLUME = """
 import os, subprocess, sys
 from pathlib import Path
 sys.path[:0] = {paths!r}
-import supervised
+from tests.support import supervised
 from ptycho.errors import InfrastructureError
 folder = Path({folder!r})
 subprocess.run(["mount", "-t", "tmpfs", "-o", {options!r}, "tmpfs", str(folder)], check=True)
@@ -46,9 +46,7 @@ def _in_a_small_volume(folder: Path, options: str, code: str) -> list[str] | Non
     if subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode:
         print("NO MOUNT NAMESPACE ON THIS MACHINE: the full disk is a patched statvfs", file=sys.__stderr__)
         return None
-    script = IN_A_SMALL_VOLUME.format(
-        paths=[str(ROOT), str(ROOT / "tests" / "shared")], folder=str(folder), options=options, code=code
-    )
+    script = IN_A_SMALL_VOLUME.format(paths=[str(ROOT)], folder=str(folder), options=options, code=code)
     env = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
     argv = ["unshare", "-rm", sys.executable, "-c", script]
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True, timeout=60)

@@ -1,7 +1,7 @@
 """Time in which nothing could run is told from time in which nothing was done."""
 
-from harness.supervision.heartbeat import GAP_S, Heartbeat
-from harness.supervision.tree import Member, Sample
+from harness.process.heartbeat import GAP_S, Heartbeat
+from harness.process.tree import Member, Sample
 
 
 def _sample(cpu_s: float, state: str = "S") -> Sample:

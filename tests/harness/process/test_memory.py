@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.supervision import memory
+from harness.process import memory
 
 
 def test_a_limit_of_ones_own_comes_before_the_machines() -> None:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from harness.supervision.phases import START, Phases
+from harness.process.phases import START, Phases
 
 
 def _say(log: Path, pid: int, event: str, phase: str) -> None:

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from harness import processes
-from harness.supervision import waiting
-from harness.supervision.waiting import Waiter
+from harness.process import pidfd
+from harness.process.pidfd import Waiter
+from harness.system import identity
 
 
 def _ended(waiter: Waiter) -> bool:
@@ -40,7 +40,7 @@ def test_without_a_descriptor_it_asks(monkeypatch: pytest.MonkeyPatch) -> None:
         assert process.stdin is not None
         process.stdin.close()
         assert any(_ended(waiter) for _ in range(500))
-        assert processes.start_time(process.pid) is None
+        assert identity.start_time(process.pid) is None
         waiter.close()
 
 
@@ -49,7 +49,7 @@ def test_a_turn_that_was_too_long_is_said(monkeypatch: pytest.MonkeyPatch) -> No
         waiter = Waiter(process)
         clock = iter([100.0, 107.0])
         monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-        assert waiter.turn() == pytest.approx(7 - waiting.TURN_S)
+        assert waiter.turn() == pytest.approx(7 - pidfd.TURN_S)
         monkeypatch.undo()
         waiter.close()
         process.communicate(b"\n")

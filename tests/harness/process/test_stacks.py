@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-import supervised
-from injected import bites
 
-from harness.supervision import stacks
-from harness.supervision.limits import TIME
+from harness.isolation.sandbox import OBSERVER
+from harness.process import stacks
+from harness.process.limits import TIME
 from ptycho.verdict import Verdict
+from tests.support import supervised
+from tests.support.injected import bites
 
 HANG = """
 import ctypes
@@ -73,7 +74,7 @@ def test_registered_is_asked_of_the_kernel(tmp_path: Path) -> None:
     dump.touch()
     assert not stacks.registered(os.getpid(), dump)
     assert not stacks.registered(999_999_999, dump)
-    env = {"PYTHONPATH": str(Path(stacks.__file__).parents[1] / "observer"), stacks.VARIABLE: str(dump)}
+    env = {"PYTHONPATH": str(OBSERVER), stacks.VARIABLE: str(dump)}
     argv = [sys.executable, "-c", "print('up', flush=True); input()"]
     with subprocess.Popen(argv, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

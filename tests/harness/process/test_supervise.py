@@ -10,12 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
-import supervised
-from injected import bites
 
-from harness import child, processes
-from harness.interruption import Interruption
+from harness.process import supervise
+from harness.system import identity
+from harness.system.signals import Interruption
 from ptycho.errors import InfrastructureError
+from tests.support import supervised
+from tests.support.injected import bites
 
 TOKEN = secrets.token_hex(6)  # of these tests only: by a token, processes are ended
 DETACHED = """
@@ -32,10 +33,10 @@ print("done")
 
 def _run(
     tmp_path: Path, code: str, *, timeout_s: float = 30, interruption: Interruption | None = None, echo: bool = False
-) -> child.Finished:
-    return child.run(
+) -> supervise.Finished:
+    return supervise.run(
         [sys.executable, "-c", code],
-        env={"PATH": os.environ["PATH"], processes.TOKEN_VARIABLE: TOKEN},
+        env={"PATH": os.environ["PATH"], identity.TOKEN_VARIABLE: TOKEN},
         cwd=tmp_path,
         log=tmp_path / "log",
         timeout_s=timeout_s,
@@ -70,14 +71,14 @@ def test_a_double_fork_is_found_named_and_killed(tmp_path: Path) -> None:
     finished = _run(tmp_path, DETACHED)
     bites(finished.tail() == "done" and finished.survivors, "a process has outlived its command")
     assert len(finished.survivors) == 1
-    assert processes.with_token(TOKEN) == []
+    assert identity.with_token(TOKEN) == []
 
 
 def test_an_interruption_ends_the_command_and_is_raised(tmp_path: Path) -> None:
     interruption = Interruption()
     with interruption.installed(), pytest.raises(KeyboardInterrupt, match="SIGTERM"):
         _run(tmp_path, f"import os, time; os.kill({os.getpid()}, 15); time.sleep(60)", interruption=interruption)
-    assert processes.with_token(TOKEN) == []
+    assert identity.with_token(TOKEN) == []
 
 
 def test_a_second_signal_kills_without_grace(tmp_path: Path) -> None:
@@ -89,12 +90,12 @@ def test_a_second_signal_kills_without_grace(tmp_path: Path) -> None:
     started = time.monotonic()
     with interruption.installed(), pytest.raises(KeyboardInterrupt, match="SIGINT"):
         _run(tmp_path, code, interruption=interruption)
-    assert time.monotonic() - started < child.GRACE_S
+    assert time.monotonic() - started < supervise.GRACE_S
 
 
 def test_a_missing_program_is_a_matter_of_the_machine(tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError, match="cannot start '/nowhere/python': No such file"):
-        child.run(
+        supervise.run(
             ["/nowhere/python"],
             env={},
             cwd=tmp_path,
@@ -110,23 +111,23 @@ def test_an_orphan_that_clears_its_environment_is_found_by_adoption(tmp_path: Pa
     clean = "import os, time; os.write(1, b'x'); time.sleep(60)"
     code = DETACHED.replace("time.sleep(60)", f"os.execve(sys.executable, [sys.executable, '-c', {clean!r}], {{}})")
     harness = (
-        "import sys\nfrom pathlib import Path\nsys.path[:0] = sys.argv[1:3]\nimport supervised\n"
-        "from harness import processes\nprocesses.adopt_orphans()\n"
-        "print(supervised.run(Path(sys.argv[3]), sys.argv[4]).survivors)"
+        "import sys\nfrom pathlib import Path\nsys.path[:0] = sys.argv[1:2]\nfrom tests.support import supervised\n"
+        "from harness.system import identity\nidentity.adopt_orphans()\n"
+        "print(supervised.run(Path(sys.argv[2]), sys.argv[3]).survivors)"
     )
-    root = Path(__file__).resolve().parents[2]
-    argv = [sys.executable, "-c", harness, str(root), str(root / "tests" / "shared"), str(tmp_path), code]
+    root = Path(__file__).resolve().parents[3]
+    argv = [sys.executable, "-c", harness, str(root), str(tmp_path), code]
     env = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True, timeout=60)
     pid = int(re.findall(r"(\d+) \(", done.stdout)[0])
-    assert processes.start_time(pid) is None
+    assert identity.start_time(pid) is None
 
 
 def test_a_stopped_process_is_ended_too(tmp_path: Path) -> None:
     code = "import os, signal; print('up', flush=True); os.kill(os.getpid(), signal.SIGSTOP)"
     finished = _run(tmp_path, code, timeout_s=1)
     assert (finished.timed_out, finished.returncode) == (True, -signal.SIGTERM)
-    assert finished.seconds < child.GRACE_S
+    assert finished.seconds < supervise.GRACE_S
 
 
 def test_what_the_caller_does_meanwhile_is_no_cost_of_supervision(tmp_path: Path) -> None:
@@ -138,9 +139,9 @@ def test_what_the_caller_does_meanwhile_is_no_cost_of_supervision(tmp_path: Path
             pass
         worked.append(supervised.BUSY_S)
 
-    finished = child.run(
+    finished = supervise.run(
         [sys.executable, "-c", "import time; time.sleep(1)"],
-        env={"PATH": os.environ["PATH"], processes.TOKEN_VARIABLE: TOKEN},
+        env={"PATH": os.environ["PATH"], identity.TOKEN_VARIABLE: TOKEN},
         cwd=tmp_path,
         log=tmp_path / "log",
         timeout_s=30,

@@ -5,10 +5,9 @@ import subprocess
 import sys
 import time
 
-import supervised
-
-from harness.supervision import tree
-from harness.supervision.tree import Member, Sample, Tree
+from harness.process import tree
+from harness.process.tree import Member, Sample, Tree
+from tests.support import supervised
 
 
 def _member(**fields: object) -> Member:

@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import supervised
-from injected import bites
 
-from harness import processes
-from harness.child import Finished
-from harness.supervision import contention, memory, tree, watch
-from harness.supervision.contention import Load
-from harness.supervision.limits import MEMORY, TIME, Limits
+from harness.process import contention, memory, tree, watcher
+from harness.process.contention import Load
+from harness.process.limits import MEMORY, TIME, Limits
+from harness.process.supervise import Finished
+from harness.system import identity
 from ptycho.verdict import Verdict
+from tests.support import supervised
+from tests.support.injected import bites
 
 SAYS = "import sys, time; say = lambda event, phase: sys.audit(f'ptycho.phase.{event}', {'phase': phase})\n"
 
@@ -167,7 +167,7 @@ def _meanwhile(act: Callable[[int], None]) -> threading.Thread:
 
     def wait() -> None:
         for _ in range(500):
-            if found := processes.with_token(supervised.TOKEN):
+            if found := identity.with_token(supervised.TOKEN):
                 act(min(process.pid for process in found))
                 return
             time.sleep(0.02)
@@ -193,7 +193,7 @@ SLEEPS_WITH_ITS_CHILD = """
 import sys
 from pathlib import Path
 sys.path[:0] = {paths!r}
-import supervised
+from tests.support import supervised
 finished = supervised.run(Path({folder!r}), "print('up')\\nwhile True: pass", timeout_s=4)
 print(finished.stop.verdict.name, finished.stop.sentence)
 """
@@ -201,8 +201,8 @@ print(finished.stop.verdict.name, finished.stop.sentence)
 
 @pytest.mark.fault("clock")
 def test_a_suspended_supervisor_is_inconclusive_about_its_command(tmp_path: Path) -> None:
-    root = Path(__file__).resolve().parents[2]
-    code = SLEEPS_WITH_ITS_CHILD.format(paths=[str(root), str(root / "tests" / "shared")], folder=str(tmp_path))
+    root = Path(__file__).resolve().parents[3]
+    code = SLEEPS_WITH_ITS_CHILD.format(paths=[str(root)], folder=str(tmp_path))
     env = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", supervised.VARIABLE: supervised.TOKEN}
     argv = [sys.executable, "-c", code]
     with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, text=True) as supervisor:
@@ -211,7 +211,7 @@ def test_a_suspended_supervisor_is_inconclusive_about_its_command(tmp_path: Path
             if log.exists() and log.read_text() == "up\n":
                 break
             time.sleep(0.02)
-        both = [supervisor.pid, *(process.pid for process in processes.with_token(supervised.TOKEN))]
+        both = [supervisor.pid, *(process.pid for process in identity.with_token(supervised.TOKEN))]
         assert len(both) == 2
         for number in (signal.SIGSTOP, signal.SIGCONT):
             for pid in both:
@@ -265,7 +265,7 @@ def test_a_command_that_had_its_time_is_over_the_limit_on_a_busy_machine_too(
 ) -> None:
     busy = Load(idle=0.0, others=0.9, steal=0.0, pressure=0.9)
     monkeypatch.setattr(contention, "between", lambda *_: busy)
-    monkeypatch.setattr(watch, "STARVED", 0.0)
+    monkeypatch.setattr(watcher, "STARVED", 0.0)
     finished = supervised.run(tmp_path, "while True: pass", timeout_s=1)
     assert (TIME, Verdict.TIMEOUT) == _ending(finished)
 
@@ -298,15 +298,15 @@ def test_looks_are_spaced_by_time_and_by_what_they_cost(tmp_path: Path, monkeypa
     supervised.run(tmp_path, "import time; time.sleep(1.5)")
     within = looks[-1] - looks[0]
     # Five at most until pauses have grown to their full length, and the last one.
-    assert 3 <= len(looks) <= 7 + within / watch.EVERY_S
+    assert 3 <= len(looks) <= 7 + within / watcher.EVERY_S
     looks.clear()
     costs = 0.02
     supervised.run(tmp_path, "import time; time.sleep(3)")
     # Each comes when the command has lived twice as long as at the one before.
     assert 3 <= len(looks) <= 12
-    assert max(later - earlier for earlier, later in itertools.pairwise(looks)) > 2 * watch.EVERY_S
+    assert max(later - earlier for earlier, later in itertools.pairwise(looks)) > 2 * watcher.EVERY_S
 
 
 def test_every_figure_is_documented() -> None:
-    text = (Path(__file__).resolve().parents[2] / "docs" / "supervision.md").read_text()
-    assert [name for name in watch.Usage.__dataclass_fields__ if f"`{name}`" not in text] == []
+    text = (Path(__file__).resolve().parents[3] / "docs" / "supervision.md").read_text()
+    assert [name for name in watcher.Usage.__dataclass_fields__ if f"`{name}`" not in text] == []

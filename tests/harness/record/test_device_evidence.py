@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-import sample_log
 
-from harness import events, judgement, story
-from harness.proof import told as proven
-from harness.story import Story
+from harness.record import device_evidence as proven
+from harness.record import log, state, verdict
+from harness.record.state import Story
 from ptycho.verdict import Verdict
+from tests.support import sample_log
 
 Row = dict[str, Any]
 
@@ -30,12 +30,12 @@ def _whole(*, missed: tuple[str, ...] = (), proven_labels: tuple[str, ...] | Non
 
 
 def _told(rows: list[Row]) -> Story:
-    return story.tell(events.parse(sample_log.content(rows)))
+    return state.tell(log.parse(sample_log.content(rows)))
 
 
 def test_a_lane_that_proved_its_device_passes() -> None:
     told = _told(_whole())
-    assert (proven.sentences(told), judgement.judge(told).verdict) == ([], Verdict.PASS)
+    assert (proven.sentences(told), verdict.judge(told).verdict) == ([], Verdict.PASS)
 
 
 def test_a_run_that_promised_nothing_is_held_to_nothing() -> None:
@@ -58,13 +58,13 @@ def test_a_run_that_promised_nothing_is_held_to_nothing() -> None:
     ],
 )
 def test_each_gap_is_red(rows: list[Row], sentence: str) -> None:
-    judged = judgement.judge(_told(rows))
+    judged = verdict.judge(_told(rows))
     assert (judged.verdict, [problem.message for problem in judged.problems]) == (Verdict.FAIL, [sentence])
 
 
 def test_a_command_that_may_use_a_gpu_touches_it() -> None:
     told = _told(_whole(touched=["process 7 maps /lib/libcuda.so.1"], gpu=True))
-    assert judgement.judge(told).verdict is Verdict.PASS
+    assert verdict.judge(told).verdict is Verdict.PASS
 
 
 def test_what_is_lived_with_is_not_red_twice() -> None:

@@ -10,16 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from injected import bites
 
-from harness import processes, runroot
+from harness.record import directory
+from harness.system import identity
+from tests.support.injected import bites
 
 
 def test_a_new_run_is_alive_found_and_empty(tmp_path: Path) -> None:
-    run = runroot.create(tmp_path)
+    run = directory.create(tmp_path)
     assert run.alive
-    assert list(runroot.find(tmp_path)) == [run]
-    assert run.owner == processes.identify(os.getpid())
+    assert list(directory.find(tmp_path)) == [run]
+    assert run.owner == identity.identify(os.getpid())
     assert run.path.parent == tmp_path / "runs"
     assert run.path.name.endswith(f"Z-{run.token}")
     assert sorted(path.name for path in run.path.iterdir()) == ["logs", "pictures", "run.json", "run.lock", "scratch"]
@@ -28,11 +29,11 @@ def test_a_new_run_is_alive_found_and_empty(tmp_path: Path) -> None:
 
 
 def test_tokens_differ(tmp_path: Path) -> None:
-    assert len({runroot.create(tmp_path).token for _ in range(5)}) == 5
+    assert len({directory.create(tmp_path).token for _ in range(5)}) == 5
 
 
 def test_a_run_of_another_boot_or_start_is_dead(tmp_path: Path) -> None:
-    run = runroot.create(tmp_path)
+    run = directory.create(tmp_path)
     assert not replace(run, owner=replace(run.owner, boot="earlier")).alive
     assert not replace(run, owner=replace(run.owner, started="0")).alive
 
@@ -45,60 +46,60 @@ def test_a_folder_without_a_whole_record_is_not_ours(tmp_path: Path, record: str
     folder.mkdir(parents=True)
     if record is not None:
         (folder / "run.json").write_text(record)
-    assert runroot.load(folder) is None
-    assert list(runroot.find(tmp_path)) == []
+    assert directory.load(folder) is None
+    assert list(directory.find(tmp_path)) == []
 
 
 def test_a_link_to_a_run_is_not_a_run(tmp_path: Path) -> None:
-    run = runroot.create(tmp_path)
+    run = directory.create(tmp_path)
     (run.path.parent / "link").symlink_to(run.path)
-    assert [found.path.name for found in runroot.find(tmp_path)] == [run.path.name]
+    assert [found.path.name for found in directory.find(tmp_path)] == [run.path.name]
     assert json.loads((run.path / "run.json").read_text())["token"] == run.token
 
 
 def test_no_runs_where_there_is_no_folder(tmp_path: Path) -> None:
-    assert list(runroot.find(tmp_path / "absent")) == []
+    assert list(directory.find(tmp_path / "absent")) == []
 
 
 def test_the_run_that_a_path_lies_in(tmp_path: Path) -> None:
-    run = runroot.create(tmp_path)
-    assert runroot.enclosing(run.scratch / "train" / "writes.log") == run
-    assert runroot.enclosing(tmp_path / "runs" / "file") is None
+    run = directory.create(tmp_path)
+    assert directory.enclosing(run.scratch / "train" / "writes.log") == run
+    assert directory.enclosing(tmp_path / "runs" / "file") is None
 
 
 def test_a_folder_is_abandoned_when_its_maker_is_gone(tmp_path: Path) -> None:
-    own = processes.identify(os.getpid())
+    own = identity.identify(os.getpid())
     for name in (f"a-{own.pid}-{own.started}", f"b-{own.pid}-1", "c", "d-x-y"):
         (tmp_path / "runs" / f".nascent-{name}").mkdir(parents=True)
     # The maker of this one is in another pid namespace: it is left alone for a minute.
     far = tmp_path / "runs" / ".nascent-e-1-1-elsewhere"
     far.mkdir()
-    found = [path.name for path in runroot.abandoned(tmp_path)]
+    found = [path.name for path in directory.abandoned(tmp_path)]
     assert found == [f".nascent-b-{own.pid}-1", ".nascent-c", ".nascent-d-x-y"]
     os.utime(far, (0, 0))
-    assert far in runroot.abandoned(tmp_path)
-    assert runroot.abandoned(tmp_path / "absent") == []
-    assert list(runroot.find(tmp_path)) == []
+    assert far in directory.abandoned(tmp_path)
+    assert directory.abandoned(tmp_path / "absent") == []
+    assert list(directory.find(tmp_path)) == []
 
 
 def test_making_a_run_leaves_nothing_unfinished(tmp_path: Path) -> None:
-    run = runroot.create(tmp_path)
+    run = directory.create(tmp_path)
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [run.path.name]
 
 
 def test_the_whole_folder_of_a_run_goes(tmp_path: Path) -> None:
-    run, other = runroot.create(tmp_path), runroot.create(tmp_path)
+    run, other = directory.create(tmp_path), directory.create(tmp_path)
     assert run.remove() == []
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [other.path.name]
     assert run.remove() == []
 
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HOLDER = """
 import sys
 from pathlib import Path
-from harness import runroot
-print(runroot.create(Path(sys.argv[1])).path, flush=True)
+from harness.record import directory
+print(directory.create(Path(sys.argv[1])).path, flush=True)
 sys.stdin.read()
 """
 
@@ -123,12 +124,12 @@ def _begun(holder: "subprocess.Popen[str]") -> Path:
     return Path(holder.stdout.readline().strip())
 
 
-def _rewrite(path: Path, **changes: object) -> runroot.RunRoot:
+def _rewrite(path: Path, **changes: object) -> directory.RunRoot:
     """The run with another record."""
-    record = json.loads((path / runroot.MARKER).read_text())
+    record = json.loads((path / directory.MARKER).read_text())
     record["owner"] |= changes.pop("owner", {})
-    (path / runroot.MARKER).write_text(json.dumps(record | changes))
-    found = runroot.load(path)
+    (path / directory.MARKER).write_text(json.dumps(record | changes))
+    found = directory.load(path)
     assert found is not None
     return found
 
@@ -140,7 +141,7 @@ def test_a_lock_that_is_held_is_a_living_run_whatever_the_record_says(
 ) -> None:
     # Another pid namespace sees other pids; another host sees another boot.
     run = _rewrite(_begun(holder), owner=owner)
-    bites(not processes.is_alive(run.owner), "by its record alone the run is dead")
+    bites(not identity.is_alive(run.owner), "by its record alone the run is dead")
     assert run.alive
 
 
@@ -164,9 +165,9 @@ def test_what_cannot_be_proven_dead_is_alive_and_named(
     holder.kill()
     holder.wait()
     monkeypatch.setattr(platform, "node", lambda: "here")
-    monkeypatch.setattr(processes, "machine_id", lambda: "" if machine == "" else "m")
+    monkeypatch.setattr(identity, "machine_id", lambda: "" if machine == "" else "m")
     run = _rewrite(path, owner={"boot": "another"}, host=host, machine=machine)
-    bites(not processes.is_alive(run.owner), "its process is not seen from here")
+    bites(not identity.is_alive(run.owner), "its process is not seen from here")
     assert (run.elsewhere, run.alive) == (elsewhere, bool(elsewhere))
 
 
@@ -176,41 +177,41 @@ def test_after_a_reboot_of_the_same_machine_a_run_is_dead(
     path = _begun(holder)
     holder.kill()
     holder.wait()
-    monkeypatch.setattr(processes, "machine_id", lambda: "m")
+    monkeypatch.setattr(identity, "machine_id", lambda: "m")
     run = _rewrite(path, owner={"boot": "another"}, machine="m")
     assert (run.elsewhere, run.alive) == ("", False)
 
 
 @pytest.mark.fault("clock-ahead")
 def test_runs_are_numbered_and_come_in_that_order_whatever_the_clock_says(tmp_path: Path) -> None:
-    first, second, third = (runroot.create(tmp_path) for _ in range(3))
+    first, second, third = (directory.create(tmp_path) for _ in range(3))
     ahead = first.path.with_name("29991231T235959Z-" + first.token)
     first.path.rename(ahead)
     bites(max(path.name for path in (tmp_path / "runs").iterdir()) == ahead.name, "by its name the first is the newest")
-    assert [run.token for run in runroot.find(tmp_path)] == [first.token, second.token, third.token]
-    assert [run.number for run in runroot.find(tmp_path)] == [1, 2, 3]
+    assert [run.token for run in directory.find(tmp_path)] == [first.token, second.token, third.token]
+    assert [run.number for run in directory.find(tmp_path)] == [1, 2, 3]
     # A lost or damaged count goes on from what is there.
-    (tmp_path / runroot.COUNT).write_text("nonsense")
-    assert runroot.create(tmp_path).number == 4
+    (tmp_path / directory.COUNT).write_text("nonsense")
+    assert directory.create(tmp_path).number == 4
 
 
 @pytest.mark.fault("record-removed")
 def test_a_folder_whose_record_is_gone_is_named(tmp_path: Path) -> None:
-    run = runroot.create(tmp_path)
+    run = directory.create(tmp_path)
     (tmp_path / "runs" / "something").mkdir()
-    assert runroot.without_record(tmp_path) == []
-    (run.path / runroot.MARKER).unlink()
+    assert directory.without_record(tmp_path) == []
+    (run.path / directory.MARKER).unlink()
     # This process still holds its lock: it is under way.
-    assert runroot.without_record(tmp_path) == []
-    (run.path / runroot.LOCK).unlink()
-    bites(runroot.load(run.path) is None, "nothing says that it is a run")
-    assert runroot.without_record(tmp_path) == [run.path]
+    assert directory.without_record(tmp_path) == []
+    (run.path / directory.LOCK).unlink()
+    bites(directory.load(run.path) is None, "nothing says that it is a run")
+    assert directory.without_record(tmp_path) == [run.path]
 
 
 def test_links_on_the_way_to_the_root_are_resolved(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "disk")
-    run = runroot.create(tmp_path / "link" / ".." / "link")
+    run = directory.create(tmp_path / "link" / ".." / "link")
     assert run.path.parent == tmp_path / "disk" / "runs"
-    assert [found.path for found in runroot.find(tmp_path / "link")] == [run.path]
-    assert runroot.enclosing(tmp_path / "link" / "runs" / run.path.name / "logs") == run
+    assert [found.path for found in directory.find(tmp_path / "link")] == [run.path]
+    assert directory.enclosing(tmp_path / "link" / "runs" / run.path.name / "logs") == run

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.findings import KINDS, Finding, Findings, short
-from harness.outcome import Outcome
+from harness.record.findings import KINDS, Finding, Findings, short
+from harness.record.outcome import Outcome
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
-DOCS = Path(__file__).parents[2] / "docs" / "findings.md"
+DOCS = Path(__file__).parents[3] / "docs" / "findings.md"
 
 
 def _outcome(folder: Path) -> Outcome:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from harness import known_failures
-from harness.findings import Finding, Findings
-from harness.interruption import Interruption
-from harness.lane import Options, run
-from harness.outcome import Outcome
-from harness.target_parts import Checks
+from harness.lanes.lane import Options, run
+from harness.record import known_failures
+from harness.record.findings import Finding, Findings
+from harness.record.outcome import Outcome
+from harness.system.signals import Interruption
+from harness.targets.model import Checks
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.events import Damage, EventLog, parse, read
+from harness.record.log import Damage, EventLog, parse, read
 from ptycho.errors import InfrastructureError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def _log(path: Path) -> Path:
@@ -35,7 +35,8 @@ def test_events_come_back_in_order_with_their_fields(tmp_path: Path) -> None:
 def test_two_processes_that_write_at_once_do_not_tear_each_others_lines(tmp_path: Path) -> None:
     path = tmp_path / "events.ndjson"
     code = (
-        "import sys; from pathlib import Path; from harness.events import EventLog; log = EventLog(Path(sys.argv[1]))\n"
+        "import sys; from pathlib import Path; from harness.record.log import EventLog\n"
+        "log = EventLog(Path(sys.argv[1]))\n"
         "for number in range(300): log.write('tick', number=number, name=sys.argv[2], filling='x' * 5000)"
     )
     writers = [subprocess.Popen([sys.executable, "-c", code, str(path), name], cwd=ROOT) for name in "ab"]

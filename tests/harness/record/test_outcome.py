@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.outcome import COLUMNS, FixtureResult, Outcome, SuiteResult, rows, show
+from harness.record.outcome import COLUMNS, FixtureResult, Outcome, SuiteResult, rows, show
 from ptycho.verdict import Verdict
 
 FIGURES = {key: 0.5 for _, key, _ in COLUMNS}

@@ -4,9 +4,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from injected import bites
 
-from harness import origin
+from harness.record import provenance
+from tests.support.injected import bites
 
 
 @pytest.fixture
@@ -28,8 +28,10 @@ def _git(root: Path, *arguments: str) -> None:
     subprocess.run(["git", "-C", str(root), *identity, *arguments], check=True, capture_output=True)
 
 
-def _describe(root: Path, device: str = "cpu") -> origin.Origin:
-    return origin.describe(root=root, locks=[root / "lock.txt"], fixtures={"scan": root / "scan.npz"}, device=device)
+def _describe(root: Path, device: str = "cpu") -> provenance.Origin:
+    return provenance.describe(
+        root=root, locks=[root / "lock.txt"], fixtures={"scan": root / "scan.npz"}, device=device
+    )
 
 
 def test_the_same_state_is_not_stale(checkout: Path) -> None:
@@ -37,7 +39,7 @@ def test_the_same_state_is_not_stale(checkout: Path) -> None:
     assert found["commit"] is not None
     assert found["changes_sha256"] is None
     assert [len(digest) for digest in found["locks"].values()] == [64]
-    assert origin.stale(found, origin.again(found)) == []
+    assert provenance.stale(found, provenance.again(found)) == []
 
 
 @pytest.mark.parametrize(
@@ -55,42 +57,46 @@ def test_every_change_makes_an_outcome_stale(checkout: Path, change: str, said: 
         _git(checkout, "commit", "-q", "--allow-empty", "-m", "two")
     else:
         (checkout / change).write_text("y = 2\n")
-    assert said in "\n".join(origin.stale(found, origin.again(found)))
+    assert said in "\n".join(provenance.stale(found, provenance.again(found)))
 
 
 def test_two_states_of_uncommitted_changes_are_told_apart(checkout: Path) -> None:
     (checkout / "code.py").write_text("x = 2\n")
     found = _describe(checkout)
-    assert origin.stale(found, origin.again(found)) == []
+    assert provenance.stale(found, provenance.again(found)) == []
     (checkout / "code.py").write_text("x = 3\n")
-    (sentence,) = origin.stale(found, origin.again(found))
+    (sentence,) = provenance.stale(found, provenance.again(found))
     assert sentence.startswith("uncommitted changes: the outcome is of ")
 
 
 def test_a_file_that_is_gone_and_another_device_are_said(checkout: Path) -> None:
     found = _describe(checkout)
     (checkout / "scan.npz").unlink()
-    assert origin.stale(found, origin.again(found)) == [
+    assert provenance.stale(found, provenance.again(found)) == [
         "data set scan: the outcome is of sha256 3a6eb0790f39ac87…, wanted is no file"
     ]
     (checkout / "scan.npz").write_bytes(b"data")
-    assert origin.stale(found, _describe(checkout, "cuda")) == ["device: the outcome is of cpu, wanted is cuda"]
+    assert provenance.stale(found, _describe(checkout, "cuda")) == ["device: the outcome is of cpu, wanted is cuda"]
 
 
 def test_a_folder_that_is_no_checkout_has_no_commit(tmp_path: Path) -> None:
-    found = origin.describe(root=tmp_path, locks=[], fixtures={}, device="cpu")
+    found = provenance.describe(root=tmp_path, locks=[], fixtures={}, device="cpu")
     assert (found["commit"], found["changes_sha256"]) == (None, None)
-    assert origin.stale(found, origin.again(found)) == []
+    assert provenance.stale(found, provenance.again(found)) == []
 
 
 @pytest.mark.fault("code-unknown")
 def test_code_outside_git_is_known_by_its_files(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("one\n")
-    found = origin.describe(root=tmp_path, locks=[], fixtures={}, device="cpu")
-    assert (found["commit"], origin.stale(found, origin.again(found)), origin.unknown(found)) == (None, [], [])
+    found = provenance.describe(root=tmp_path, locks=[], fixtures={}, device="cpu")
+    assert (found["commit"], provenance.stale(found, provenance.again(found)), provenance.unknown(found)) == (
+        None,
+        [],
+        [],
+    )
     (tmp_path / "train.py").write_text("two\n")
-    bites(origin.describe(root=tmp_path, locks=[], fixtures={}, device="cpu")["commit"] is None, "git says nothing")
-    (sentence,) = origin.stale(found, origin.again(found))
+    bites(provenance.describe(root=tmp_path, locks=[], fixtures={}, device="cpu")["commit"] is None, "git says nothing")
+    (sentence,) = provenance.stale(found, provenance.again(found))
     assert sentence.startswith(f"code below {tmp_path}: the outcome is of sha256 ")
 
 
@@ -101,7 +107,7 @@ def test_a_change_that_the_index_hides_is_seen(checkout: Path, hide: str) -> Non
     _git(checkout, "update-index", f"--{hide}", "code.py")
     (checkout / "code.py").write_text("x = 2\n")
     bites(found["commit"] == _describe(checkout)["commit"], "git does not see the change")
-    (sentence,) = origin.stale(found, origin.again(found))
+    (sentence,) = provenance.stale(found, provenance.again(found))
     assert sentence.startswith("code below ")
 
 
@@ -113,7 +119,7 @@ def test_a_package_that_git_ignores_is_seen(checkout: Path) -> None:
     (checkout / "built" / "kernel.so").write_bytes(b"one")
     found = _describe(checkout)
     (checkout / "built" / "kernel.so").write_bytes(b"two")
-    assert len(origin.stale(found, origin.again(found))) == 1
+    assert len(provenance.stale(found, provenance.again(found))) == 1
 
 
 @pytest.mark.fault("code-unknown")
@@ -130,7 +136,7 @@ def test_another_repository_of_the_environment_is_not_asked(
     argv = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
     asked = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
     bites(asked != found["commit"], "git is pointed at another repository")
-    assert found == origin.again(found)
+    assert found == provenance.again(found)
 
 
 def test_environments_and_caches_are_no_code(checkout: Path) -> None:
@@ -143,15 +149,15 @@ def test_environments_and_caches_are_no_code(checkout: Path) -> None:
 
 
 def test_what_cannot_be_read_is_not_known(tmp_path: Path) -> None:
-    found = origin.describe(root=tmp_path / "absent", locks=[], fixtures={}, device="cpu")
+    found = provenance.describe(root=tmp_path / "absent", locks=[], fixtures={}, device="cpu")
     assert found["code_sha256"] is None
-    assert len(origin.unknown(found)) == 1
+    assert len(provenance.unknown(found)) == 1
 
 
 def test_a_file_that_decides_what_is_judged_belongs_to_the_outcome(checkout: Path, tmp_path: Path) -> None:
     target = tmp_path / "t.toml"
     target.write_text("min = 0.5")
-    found = origin.describe(root=checkout, locks=[], fixtures={}, device="cpu", files=[target])
+    found = provenance.describe(root=checkout, locks=[], fixtures={}, device="cpu", files=[target])
     target.write_text("min = -1")
-    (sentence,) = origin.stale(found, origin.again(found))
+    (sentence,) = provenance.stale(found, provenance.again(found))
     assert sentence.startswith(f"file {target}: the outcome is of sha256 ")

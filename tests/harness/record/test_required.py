@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness import expectations
-from harness.expectations import Expected, dump, function_of, load, of_fields, silent
+from harness.record import required
+from harness.record.required import Expected, dump, function_of, load, of_fields, silent
 from ptycho.errors import UsageError
 
 ALL = Expected(
@@ -152,4 +152,4 @@ def test_an_empty_or_broken_manifest_is_refused(tmp_path: Path, text: str, said:
 
 
 def test_a_manifest_lies_beside_its_target_file() -> None:
-    assert Path("/x/expected/torch.toml") == expectations.manifest_of(Path("/x/torch.toml"))
+    assert Path("/x/expected/torch.toml") == required.manifest_of(Path("/x/torch.toml"))

@@ -4,10 +4,11 @@ import json
 import xml.etree.ElementTree as ET
 
 import pytest
-import sample_runs
 
-from harness import rebuild, rung_results
-from harness.events import Row
+from harness.record import rung_results
+from harness.record.log import Row
+from harness.runs import artifacts
+from tests.support import sample_runs
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_an_event_without_the_optional_fields_is_taken() -> None:
 
 @pytest.mark.parametrize("ending", sample_runs.ENDINGS)
 def test_every_report_counts_alike_after_any_ending(ending: str) -> None:
-    made, told, _ = rebuild.reports(sample_runs.stopped_log(ending, guilty=["torch"], reason="off by 2"))
+    made, told, _ = artifacts.reports(sample_runs.stopped_log(ending, guilty=["torch"], reason="off by 2"))
     sentence = "1 of 4 rungs stand; failed: R2; not reached: R3, R4"
     assert sentence == told.tally.sentence
     assert sentence in made["summary.txt"].decode()

@@ -4,30 +4,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sample_log
 
-from harness import grammar
-from harness.grammar import RULES, Span
+from harness.record import schema
+from harness.record.schema import RULES, Span
+from tests.support import sample_log
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "events.md"
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "events.md"
 
 Row = dict[str, Any]
 
 
 def _said(rows: list[Row]) -> str:
-    return "\n".join(grammar.check(rows).violations)
+    return "\n".join(schema.check(rows).violations)
 
 
 def test_a_sound_log_breaks_no_rule_and_closes_everything() -> None:
-    checked = grammar.check(sample_log.whole())
+    checked = schema.check(sample_log.whole())
     assert (checked.violations, dict(checked.unknown), checked.open) == ((), {}, ())
 
 
 def test_a_log_may_stop_after_any_event() -> None:
     rows = sample_log.whole()
     for size in range(len(rows)):
-        assert grammar.check(rows[:size]).violations == ()
-    assert grammar.check(rows[:4]).open == (Span(name="run", key=()), Span(name="command", key=("scan-train",)))
+        assert schema.check(rows[:size]).violations == ()
+    assert schema.check(rows[:4]).open == (Span(name="run", key=()), Span(name="command", key=("scan-train",)))
 
 
 @pytest.mark.parametrize(("event", "field"), [(rule.event, name) for rule in RULES for name in rule.fields])
@@ -85,12 +85,12 @@ def test_a_run_that_passes_has_closed_everything_but_phases_of_killed_trainings(
 def test_an_unknown_event_is_counted_and_breaks_nothing() -> None:
     rows = sample_log.whole()
     rows[3:3] = [sample_log.parent("own.event"), sample_log.training("own.event")]
-    checked = grammar.check(rows)
+    checked = schema.check(rows)
     assert (checked.violations, dict(checked.unknown)) == ((), {"own.event": 2})
 
 
 def test_the_documentation_shows_the_table() -> None:
-    assert grammar.table() in DOCUMENT.read_text(encoding="utf-8")
+    assert schema.table() in DOCUMENT.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("event", "field"), [(rule.event, name) for rule in RULES for name in rule.optional])

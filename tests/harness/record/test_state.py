@@ -1,12 +1,12 @@
 """One reading of the events: what ended, what runs, and that nothing better than what was first said is believed."""
 
 import pytest
-import sample_log
 
-from harness.events import Log
-from harness.outcome import Problem
-from harness.story import CommandResult, Story, tell
+from harness.record.log import Log
+from harness.record.outcome import Problem
+from harness.record.state import CommandResult, Story, tell
 from ptycho.verdict import Verdict
+from tests.support import sample_log
 
 
 def _tell(*rows: sample_log.Row) -> Story:

@@ -4,20 +4,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sample_log
-import sample_runs
-from injected import bites
 
-from harness import events, judgement, story
-from harness.events import Log
-from harness.judgement import Judgement
+from harness.record import log, state
+from harness.record import verdict as log_verdict
+from harness.record.log import Log
+from harness.record.verdict import Judgement
 from ptycho.verdict import Verdict
+from tests.support import sample_log, sample_runs
+from tests.support.injected import bites
 
 Row = dict[str, Any]
 
 
 def _judge(rows: list[Row]) -> Judgement:
-    return judgement.judge(story.tell(Log(rows=tuple(rows), damage=())))
+    return log_verdict.judge(state.tell(Log(rows=tuple(rows), damage=())))
 
 
 def _run(
@@ -146,21 +146,21 @@ def test_many_silent_tests_are_one_sentence_and_all_are_kept() -> None:
 
 def test_what_the_end_would_lack_is_known_before_it_is_written(tmp_path: Path) -> None:
     folder = sample_log.write(tmp_path / "run", _run()[:-1])
-    assert judgement.closing(folder / "events.ndjson", Verdict.PASS)[0] == []
+    assert log_verdict.closing(folder / "events.ndjson", Verdict.PASS)[0] == []
     known = sample_log.parent("problem", verdict="fail", message="a leak")
     folder = sample_log.write(tmp_path / "silent", [*_run(job=[])[:-1], known])
-    (problem,), judged = judgement.closing(folder / "events.ndjson", Verdict.PASS)
+    (problem,), judged = log_verdict.closing(folder / "events.ndjson", Verdict.PASS)
     assert judged.verdict is Verdict.FAIL
     assert (problem.verdict, problem.message) == (Verdict.FAIL, "no evidence: fixture scan: did not report")
     folder = sample_log.write(tmp_path / "open", [row for row in _run()[:-1] if row["event"] != "suite.end"])
-    assert "these had not ended: suite" in judgement.closing(folder / "events.ndjson", Verdict.PASS)[0][0].message
-    assert judgement.closing(folder / "events.ndjson", Verdict.INTERRUPTED)[0] == []
+    assert "these had not ended: suite" in log_verdict.closing(folder / "events.ndjson", Verdict.PASS)[0][0].message
+    assert log_verdict.closing(folder / "events.ndjson", Verdict.INTERRUPTED)[0] == []
 
 
 @pytest.mark.parametrize("ending", sample_runs.ENDINGS)
 def test_a_rung_that_failed_is_red_whatever_died_later(ending: str) -> None:
     content = sample_runs.stopped_log(ending, guilty=["torch"], where="ptycho_torch/physics.py:18 exit_wave")
-    judged = judgement.judge(story.tell(events.parse(content)))
+    judged = log_verdict.judge(state.tell(log.parse(content)))
     assert judged.verdict is (Verdict.INTERRUPTED if ending == "interrupted" else Verdict.FAIL)
     assert judged.failed
     assert [
@@ -170,7 +170,7 @@ def test_a_rung_that_failed_is_red_whatever_died_later(ending: str) -> None:
 
 
 def test_a_run_that_was_stopped_before_anything_failed_is_no_red() -> None:
-    rows = [row for row in events.parse(sample_runs.stopped_log("infra")).rows if row.get("result") != "fail"]
+    rows = [row for row in log.parse(sample_runs.stopped_log("infra")).rows if row.get("result") != "fail"]
     judged = _judge(rows)
     assert (judged.verdict, judged.failed) == (Verdict.INFRA, False)
 
@@ -178,7 +178,7 @@ def test_a_run_that_was_stopped_before_anything_failed_is_no_red() -> None:
 def test_a_ladder_cut_at_any_byte_after_a_failure_is_a_fail() -> None:
     whole = sample_runs.stopped_log("infra")
     first = whole.index(b"\n", whole.index(b'"result": "fail"')) + 1
-    bites(judgement.judge(story.tell(events.parse(whole[: first - 1]))).failed is False, "the line is not whole")
+    bites(log_verdict.judge(state.tell(log.parse(whole[: first - 1]))).failed is False, "the line is not whole")
     for cut in range(first, len(whole) + 1):
-        judged = judgement.judge(story.tell(events.parse(whole[:cut])))
+        judged = log_verdict.judge(state.tell(log.parse(whole[:cut])))
         assert (judged.verdict, judged.failed) == (Verdict.FAIL, True)

@@ -3,10 +3,10 @@
 import xml.etree.ElementTree as ET
 
 import pytest
-import sample_runs
 
 from harness.report import charts, svg
 from harness.report.charts import Bar, Series
+from tests.support import sample_runs
 
 CURVES = (
     Series(name="a, train", points=[(1, -10.0), (2, -20.0), (3, -30.0)], colour=0),

@@ -7,17 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import sample_log
-import sample_runs
 
-from harness.report import gather, panels
-from harness.report.gather import Run
+from harness.report import image_panels, load_runs
+from harness.report.load_runs import Run
 from harness.report.model import Picture
+from tests.support import sample_log, sample_runs
 
 
 def lanes(path: Path, scan: Path) -> list[Run]:
     made = (sample_runs.lane(path, "torch", scan), sample_runs.lane(path, "tf", scan, noise=0.2))
-    return [gather.load(folder) for folder in made]
+    return [load_runs.load(folder) for folder in made]
 
 
 def _pixels(picture: Picture) -> Any:
@@ -27,7 +26,7 @@ def _pixels(picture: Picture) -> Any:
 
 
 def test_both_lanes_share_a_scale_and_have_their_figures_in_text(tmp_path: Path, scan: Path) -> None:
-    (shown,) = panels.of_runs(lanes(tmp_path, scan))
+    (shown,) = image_panels.of_runs(lanes(tmp_path, scan))
     assert ("scan", (), ()) == (shown.fixture, shown.missing, shown.kept)
     assert ["amplitude", "phase"] == [strip.title for strip in shown.strips]
     phase = shown.strips[1]
@@ -44,10 +43,10 @@ def test_both_lanes_share_a_scale_and_have_their_figures_in_text(tmp_path: Path,
 
 
 def test_equal_fixtures_are_shown_once_and_named(tmp_path: Path, scan: Path) -> None:
-    run = gather.load(sample_runs.lane(tmp_path, "torch", scan))
+    run = load_runs.load(sample_runs.lane(tmp_path, "torch", scan))
     fixtures, entries = run.told.fixtures, run.told.origin["fixtures"]
     fixtures["again"], entries["again"] = fixtures["scan"], entries["scan"]
-    (shown,) = panels.of_runs([run])
+    (shown,) = image_panels.of_runs([run])
     assert ("scan", ("again",)) == (shown.fixture, shown.equal)
 
 
@@ -56,14 +55,14 @@ def test_another_file_of_the_same_name_is_no_truth(tmp_path: Path, scan: Path) -
     mine.write_bytes(scan.read_bytes())
     folder = sample_runs.lane(tmp_path, "torch", mine)
     (folder / "pictures" / "torch-scan.png").write_bytes(b"\x89PNG")
-    run = gather.load(folder)
+    run = load_runs.load(folder)
     run.told.fixtures["scan"]["pictures"] = ["/elsewhere/torch-scan.png", "/etc/passwd"]
     mine.write_bytes(scan.read_bytes() + b"0")
-    (shown,) = panels.of_runs([run])
+    (shown,) = image_panels.of_runs([run])
     assert ("torch-cpu: the fixture scan is not the file that the run had",) == shown.missing
     assert [1, 0] == [len(shown.kept), len(shown.strips)]
     mine.unlink()
-    (shown,) = panels.of_runs([run])
+    (shown,) = image_panels.of_runs([run])
     assert ("torch-cpu: the fixture scan is not here any more",) == shown.missing
 
 
@@ -71,23 +70,23 @@ def test_a_reconstruction_that_is_damaged_or_gone_is_said(tmp_path: Path, scan: 
     folder = sample_runs.lane(tmp_path, "torch", scan)
     kept = folder / "reconstructions" / "torch-scan.npz"
     kept.write_bytes(kept.read_bytes()[:100])
-    (shown,) = panels.of_runs([gather.load(folder)])
+    (shown,) = image_panels.of_runs([load_runs.load(folder)])
     assert (1, 0) == (len(shown.missing), len(shown.strips))
     kept.unlink()
-    (shown,) = panels.of_runs([gather.load(folder)])
+    (shown,) = image_panels.of_runs([load_runs.load(folder)])
     assert ("torch-cpu: no reconstruction of scan was kept",) == shown.missing
 
 
 def test_a_large_reconstruction_is_thinned_out(tmp_path: Path, scan: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = gather.load(sample_runs.lane(tmp_path, "torch", scan))
-    item = panels._compared(run, "scan")
-    whole, _ = panels._images(item, "phase")
-    monkeypatch.setattr(panels, "LARGEST_PX", 20)
-    thin, _ = panels._images(item, "phase")
+    run = load_runs.load(sample_runs.lane(tmp_path, "torch", scan))
+    item = image_panels._compared(run, "scan")
+    whole, _ = image_panels._images(item, "phase")
+    monkeypatch.setattr(image_panels, "LARGEST_PX", 20)
+    thin, _ = image_panels._images(item, "phase")
     assert max(thin.shape) <= 20 < max(whole.shape)
     np.testing.assert_array_equal(thin[0, 0], whole[0, 0])
 
 
 def test_a_run_without_fixtures_shows_nothing(tmp_path: Path) -> None:
-    run = gather.load(sample_log.write(tmp_path, sample_log.beginning()))
-    assert [] == panels.of_runs([run])
+    run = load_runs.load(sample_log.write(tmp_path, sample_log.beginning()))
+    assert [] == image_panels.of_runs([run])

@@ -6,18 +6,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import fake_probe
 import pytest
-import sample_log
-import sample_runs
-from injected import bites
 
-from harness.report import command, gather, ladder, sections, standing
-from harness.report.ladder import Ladder
+from harness.report import ladder_section, load_runs, overall_status, sections, write
+from harness.report.ladder_section import Ladder
 from harness.report.model import Cell
 from ptycho.verdict import Verdict
+from tests.support import sample_log, sample_runs
+from tests.support.fakes import fake_adapter
+from tests.support.injected import bites
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 KNOWN: dict[str, Any] = {
     "guilty": ["torch"],
@@ -27,7 +26,7 @@ KNOWN: dict[str, Any] = {
 
 
 def _ladder(folder: Path) -> Ladder:
-    found = ladder.of(gather.load(folder))
+    found = ladder_section.of(load_runs.load(folder))
     assert found is not None
     return found
 
@@ -45,7 +44,7 @@ def test_a_stopped_ladder_shows_what_failed_and_what_it_did_not_reach(tmp_path: 
     assert failure is not None
     assert ("R2 at gridsize 1 in f64", "torch", "R2/exit_wave.even") == (failure.where, failure.guilty, failure.tensor)
     assert ["D is 2, allowed 1e-11", "ptycho_torch/physics.py:18 exit_wave"] == list(failure.reasons)
-    html = command.write([folder], root=tmp_path).path.read_text()
+    html = write.write([folder], root=tmp_path).path.read_text()
     assert "Nobody has compared" not in html
     assert "First failing rung: R2 at gridsize 1 in f64; guilty: torch" in html
     assert "Not reached: R3, R4" in html
@@ -74,7 +73,7 @@ def test_a_ladder_that_was_stopped_before_its_first_rung_is_there_and_says_so(tm
     for lines, said in ((1, "no rung was judged"), (2, "0 of 4 rungs stand; not reached: R0, R2, R3, R4")):
         (folder / "events.ndjson").write_bytes(b"".join(content.splitlines(keepends=True)[:lines]))
         assert said == _ladder(folder).summary
-        assert "Nobody has compared" not in command.write([folder], root=tmp_path).path.read_text()
+        assert "Nobody has compared" not in write.write([folder], root=tmp_path).path.read_text()
 
 
 def test_what_a_document_lacks_comes_from_the_log(tmp_path: Path) -> None:
@@ -94,17 +93,17 @@ def test_what_a_document_lacks_comes_from_the_log(tmp_path: Path) -> None:
 
 def test_a_probe_that_dies_after_a_rung_failed_does_not_wipe_it(tmp_path: Path) -> None:
     fault = "value * 2 if name.startswith('R2/exit_wave') else 1 / 0 if name == 'R6/object' else value"
-    sides = {"torch": fake_probe.write(tmp_path / "torch", fault=fault), "tf": fake_probe.write(tmp_path / "tf")}
+    sides = {"torch": fake_adapter.write(tmp_path / "torch", fault=fault), "tf": fake_adapter.write(tmp_path / "tf")}
     given = [f"--python={side}={path}" for side, path in sides.items()]
     small = ("--gridsize", "1", "--precision", "f64", "--steps", "1", "--canaries", "0", "--root", str(tmp_path))
     code = subprocess.run(
         [sys.executable, "-m", "harness", "parity", *given, *small], cwd=ROOT, capture_output=True, check=False
     ).returncode
-    (run,) = map(gather.load, (tmp_path / "runs").iterdir())
+    (run,) = map(load_runs.load, (tmp_path / "runs").iterdir())
     told = json.loads((run.path / "verdict.json").read_text())
     bites("R2" in told["rung_counts"]["failed"], "a low rung failed before the probe died")
     assert (Verdict.FAIL, "fail", Verdict.FAIL) == (code, told["verdict"], run.verdict)
-    html = command.write([run.path], root=tmp_path).path.read_text()
+    html = write.write([run.path], root=tmp_path).path.read_text()
     assert "First failing rung: R2 at gridsize 1 in f64" in html
     assert "Nobody has compared" not in html
 
@@ -117,7 +116,7 @@ def test_a_ladder_over_seeds_that_was_stopped_is_no_run_of_the_gate(tmp_path: Pa
     start[0] = start[0] | {"kind": "parity", "name": "parity"}
     judged = [sample_log.parent("rung.end", rung=label, result="pass") for label in rungs[:-1]]
     (folder / "events.ndjson").write_bytes(sample_log.content([*start, *judged]))
-    assert ("parity" if seeds == 1 else "parity over seeds") == gather.load(folder).name
+    assert ("parity" if seeds == 1 else "parity over seeds") == load_runs.load(folder).name
     found = _ladder(folder)
     assert "3 of 4 rungs stand; not reached: R4" == found.summary
     assert (min(len(judged), 100), max(0, len(judged) - 100)) == (len(found.table.rows), found.table.more)
@@ -125,9 +124,9 @@ def test_a_ladder_over_seeds_that_was_stopped_is_no_run_of_the_gate(tmp_path: Pa
 
 def test_what_is_silent_is_listed_once_a_rung(tmp_path: Path) -> None:
     folder = sample_runs.stopped(tmp_path, "killed")
-    (entry,) = standing.judge([gather.load(folder)], chosen=True).entries
+    (entry,) = overall_status.judge([load_runs.load(folder)], chosen=True).entries
     assert ["R3", "R4"] == [cell.text for row in sections.silent([entry]).rows if isinstance(cell := row[1], Cell)]
 
 
 def test_a_lane_climbs_no_ladder(tmp_path: Path, scan: Path) -> None:
-    assert ladder.of(gather.load(sample_runs.lane(tmp_path, "torch", scan))) is None
+    assert ladder_section.of(load_runs.load(sample_runs.lane(tmp_path, "torch", scan))) is None

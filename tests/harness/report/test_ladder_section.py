@@ -5,21 +5,21 @@ import math
 from pathlib import Path
 from typing import Any
 
-import fake_probe
 import pytest
-import sample_runs
 
-from harness import cli
-from harness.report import command, gather, ladder, ladder_picture
-from harness.report.ladder import Ladder
+from harness.cli import main
+from harness.report import ladder_picture, ladder_section, load_runs, write
+from harness.report.ladder_section import Ladder
 from ptycho.verdict import Verdict
+from tests.support import sample_runs
+from tests.support.fakes import fake_adapter
 
 
 def climbed(path: Path, *, spoilt: float = 0.0, **changes: Any) -> Ladder:
     folder = sample_runs.ladder(path, spoilt=spoilt)
     told = json.loads((folder / "parity.json").read_text())
     (folder / "parity.json").write_text(json.dumps(told | changes))
-    found = ladder.of(gather.load(folder))
+    found = ladder_section.of(load_runs.load(folder))
     assert found is not None
     return found
 
@@ -62,7 +62,7 @@ def test_a_picture_outside_the_run_is_not_shown(tmp_path: Path) -> None:
     read = json.loads((folder / "parity.json").read_text())
     read["first_failure"]["picture"] = str(outside)
     (folder / "parity.json").write_text(json.dumps(read))
-    found = ladder.of(gather.load(folder))
+    found = ladder_section.of(load_runs.load(folder))
     assert found is not None
     assert found.failure is not None
     assert found.failure.picture is None
@@ -96,8 +96,8 @@ def test_places_rise_with_the_share_and_the_limit_parts_them() -> None:
     assert [3.0, 97.0] == [min(places), max(places)]
 
 
-def _mark(result: str, worst: float | None, allowed: float | None) -> ladder.Mark:
-    return ladder.Mark(precision="f64", gridsize="1", result=result, worst=worst, allowed=allowed, tip="tip")
+def _mark(result: str, worst: float | None, allowed: float | None) -> ladder_section.Mark:
+    return ladder_section.Mark(precision="f64", gridsize="1", result=result, worst=worst, allowed=allowed, tip="tip")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def _mark(result: str, worst: float | None, allowed: float | None) -> ladder.Mar
         (_mark("fail", 1e-13, 1e-11), True),
     ],
 )
-def test_a_mark_is_right_of_the_limit_if_and_only_if_it_fails(mark: ladder.Mark, right: bool) -> None:
+def test_a_mark_is_right_of_the_limit_if_and_only_if_it_fails(mark: ladder_section.Mark, right: bool) -> None:
     drawn = ladder_picture.scale("R4", [mark])
     place = float(drawn.partition('cx="')[2].partition("%")[0])
     assert right is (place > ladder_picture.LIMIT)
@@ -120,25 +120,25 @@ def test_a_mark_is_right_of_the_limit_if_and_only_if_it_fails(mark: ladder.Mark,
 
 
 def test_a_run_that_climbed_nothing_has_no_ladder(tmp_path: Path) -> None:
-    assert ladder.of(gather.load(sample_runs.mutation(tmp_path))) is None
+    assert ladder_section.of(load_runs.load(sample_runs.mutation(tmp_path))) is None
 
 
 def test_a_fault_planted_in_a_probe_is_the_pages_first_failure(tmp_path: Path) -> None:
     fault = "value * (1 + 1e-8) if name in ('R4/phase', 'R6/object') else value"
-    sides = {"torch": fake_probe.write(tmp_path / "torch"), "tf": fake_probe.write(tmp_path / "tf", fault=fault)}
+    sides = {"torch": fake_adapter.write(tmp_path / "torch"), "tf": fake_adapter.write(tmp_path / "tf", fault=fault)}
     given = [f"--python={side}={path}" for side, path in sides.items()]
     small = ("--gridsize", "1", "--precision", "f64", "--steps", "1", "--canaries", "0", "--json")
     root = tmp_path / "harness"
-    assert Verdict.FAIL == cli.main(["parity", *given, *small, "--root", str(root)])
-    (run,) = map(gather.load, (root / "runs").iterdir())
-    made = command.write([run.path], root=root)
+    assert Verdict.FAIL == main.main(["parity", *given, *small, "--root", str(root)])
+    (run,) = map(load_runs.load, (root / "runs").iterdir())
+    made = write.write([run.path], root=root)
     html = made.path.read_text()
     assert "First failing rung: R4 at gridsize 1 in f64; guilty: tf" in html
     assert "R4/phase" in html
     assert "-m harness parity --replay" in html
     assert "look at" in html
     assert "ptycho_tf/network.py, Network.decode()" in html
-    found = ladder.of(run)
+    found = ladder_section.of(run)
     assert found is not None
     assert found.failure is not None
     assert found.failure.picture is not None

@@ -4,28 +4,27 @@ import json
 from pathlib import Path
 
 import pytest
-import sample_log
-import sample_runs
 
-from harness.report import command, gather, measures, sections, timeline
+from harness.report import load_runs, metric_sections, sections, timeline, write
 from harness.report.model import Cell
 from harness.report.timeline import Epoch, Training
 from ptycho.verdict import Verdict
+from tests.support import sample_log, sample_runs
 
 
 def test_the_longest_epoch_stands_beside_its_budget() -> None:
     epochs = [Epoch(number=1, train=0.0, validation=0.0, seconds=131.0)]
-    chart = measures.budget([("small", Training(lane="torch-cpu", label="small-train", epochs=epochs))])
+    chart = metric_sections.budget([("small", Training(lane="torch-cpu", label="small-train", epochs=epochs))])
     assert chart is not None
     assert ("torch-cpu, small", "131", "131", "120") == chart.table.rows[0]
     assert "bar bad" in chart.drawing
-    assert None is measures.budget([("small", Training(lane="torch-cpu", label="small-train"))])
+    assert None is metric_sections.budget([("small", Training(lane="torch-cpu", label="small-train"))])
 
 
 def test_losses_and_phases_of_all_lanes_share_a_chart(tmp_path: Path, scan: Path) -> None:
-    runs = [gather.load(sample_runs.lane(tmp_path, name, scan)) for name in ("torch", "tf")]
+    runs = [load_runs.load(sample_runs.lane(tmp_path, name, scan)) for name in ("torch", "tf")]
     trained = [timeline.trainings(run)["scan"] for run in runs]
-    chart = measures.losses("scan", trained)
+    chart = metric_sections.losses("scan", trained)
     assert chart is not None
     assert (
         "epoch",
@@ -35,17 +34,17 @@ def test_losses_and_phases_of_all_lanes_share_a_chart(tmp_path: Path, scan: Path
         "tf-cpu, validation",
     ) == chart.table.headings
     assert ("3", "-1230", "-1227", "-1230", "-1227") == chart.table.rows[2]
-    phases = measures.phases([("scan", item) for item in trained])
+    phases = metric_sections.phases([("scan", item) for item in trained])
     assert phases is not None
     assert ("torch-cpu, scan", "4.5", "4.5", "9") == phases.table.rows[0]
 
 
 def test_benchmarks_are_read_in_pytest_benchmarks_format(tmp_path: Path) -> None:
-    run = gather.load(sample_runs.benchmark(tmp_path))
-    table = measures.benchmarks(run)
+    run = load_runs.load(sample_runs.benchmark(tmp_path))
+    table = metric_sections.benchmarks(run)
     assert ("11.5 s", "11.0 s", "12.0 s", "3", "94", "410") == table.rows[0][1:7]
     assert Cell(text="pass", tone="pass") == table.rows[0][-1]
-    chart = measures.benchmark_phases(run)
+    chart = metric_sections.benchmark_phases(run)
     assert chart is not None
     assert ("test_epoch[torch-small]", "2", "8", "10") == chart.table.rows[0]
     assert ("machine: cpu", Cell(text="Some CPU", code=True), "benchmark") in sections.fingerprint([run]).rows
@@ -57,15 +56,15 @@ def test_the_history_is_a_line_for_each_benchmark_on_each_machine(tmp_path: Path
     content = "".join(json.dumps(row) + "\n" for row in rows) + '{"benchmark": "a", "sec'
     (tmp_path / "history" / "0123456789.ndjson").write_text(content)
     (tmp_path / "history" / "other.ndjson").write_text('{"benchmark": "a", "seconds": 9.0}\n[]\n')
-    chart = measures.history(tmp_path)
+    chart = metric_sections.history(tmp_path)
     assert chart is not None
     assert ("run", "a (01234567)", "a (other)") == chart.table.headings
     assert [("1", "1", "9"), ("2", "2", "–")] == list(chart.table.rows)
-    assert None is measures.history(tmp_path / "nowhere")
+    assert None is metric_sections.history(tmp_path / "nowhere")
 
 
 def test_planted_faults_stand_at_their_rungs_in_the_order_of_the_climb(tmp_path: Path) -> None:
-    table = measures.mutation(gather.load(sample_runs.mutation(tmp_path, survived=1)))
+    table = metric_sections.mutation(load_runs.load(sample_runs.mutation(tmp_path, survived=1)))
     assert ["R0", "R4", "lane"] == [row[0] for row in table.rows]
     assert ("1", "0", "0", Cell(text="1", tone="fail"), "–") == table.rows[2][1:]
     assert ["0 of 1", "1 of 1", "–"] == [row[-1] for row in table.rows]
@@ -76,17 +75,17 @@ def test_a_campaign_of_kills_is_shown_by_its_own_table(tmp_path: Path) -> None:
     (folder / "events.ndjson").touch()
     table = [["killed", "while", "kills"], ["harness", "train", "7"]]
     (folder / "endings.json").write_text(json.dumps({"verdict": "pass", "kills": 7, "failed": 0, "table": table}))
-    found = measures.own_table(gather.load(folder), "endings.json", "Kills")
+    found = metric_sections.own_table(load_runs.load(folder), "endings.json", "Kills")
     assert found is not None
     assert (("killed", "while", "kills"), [("harness", "train", "7")]) == (found.headings, found.rows)
-    assert None is measures.own_table(gather.load(sample_runs.mutation(tmp_path)), "endings.json", "Kills")
+    assert None is metric_sections.own_table(load_runs.load(sample_runs.mutation(tmp_path)), "endings.json", "Kills")
 
 
 def test_the_faults_of_the_tests_are_counted(tmp_path: Path) -> None:
-    found = measures.faults()
+    found = metric_sections.faults()
     assert found is not None
     assert len(found.rows) > 20
-    assert None is measures.faults(tmp_path)
+    assert None is metric_sections.faults(tmp_path)
 
 
 def test_scaling_is_drawn_by_size_and_kind_of_patch(tmp_path: Path) -> None:
@@ -97,20 +96,20 @@ def test_scaling_is_drawn_by_size_and_kind_of_patch(tmp_path: Path) -> None:
         for size, cost in ((100_000, 12.0), (1000, 10.0))
     ]
     (folder / "scale.json").write_text(json.dumps({"verdict": "pass", "rows": rows}))
-    cost, memory = measures.scale(gather.load(folder))
+    cost, memory = metric_sections.scale(load_runs.load(folder))
     assert [("1000", "10"), ("100000", "12")] == list(cost.table.rows)
     assert ("patterns", "N = 64, gridsize 1") == memory.table.headings
 
 
 def test_what_benchmarks_measure_of_an_epoch_stands_beside_its_budget(tmp_path: Path) -> None:
-    chart = measures.budget([], [gather.load(sample_runs.benchmark(tmp_path))])
+    chart = metric_sections.budget([], [load_runs.load(sample_runs.benchmark(tmp_path))])
     assert chart is not None
     assert ("test_epoch[torch-small]", "11.5", "11.5", "120") == chart.table.rows[0]
 
 
 def test_what_was_left_is_named_and_a_killed_run_has_not_compared(tmp_path: Path, scan: Path) -> None:
-    clean = gather.load(sample_runs.lane(tmp_path, "torch", scan))
-    dead = gather.load(sample_runs.killed(tmp_path, "tf"))
+    clean = load_runs.load(sample_runs.lane(tmp_path, "torch", scan))
+    dead = load_runs.load(sample_runs.killed(tmp_path, "tf"))
     assert ["nothing", "not compared"] == [
         row[1].text for row in sections.ledger([clean, dead]).rows if isinstance(row[1], Cell)
     ]
@@ -130,38 +129,38 @@ def test_documents_without_sense_are_empty_tables(file: str, tmp_path: Path) -> 
             }
         )
     )
-    run = gather.load(folder)
-    assert len(measures.benchmarks(run).rows) == (1 if file == "bench.json" else 0)
-    assert ([], None) == (measures.scale(run), measures.own_table(run, file, "x"))
-    assert len(measures.mutation(run).rows) == (1 if file == "mutation.json" else 0)
+    run = load_runs.load(folder)
+    assert len(metric_sections.benchmarks(run).rows) == (1 if file == "bench.json" else 0)
+    assert ([], None) == (metric_sections.scale(run), metric_sections.own_table(run, file, "x"))
+    assert len(metric_sections.mutation(run).rows) == (1 if file == "mutation.json" else 0)
 
 
 @pytest.mark.parametrize(("kind", "noun"), [("mutation", "mutant"), ("endings", "kill")])
 def test_a_campaign_that_was_stopped_shows_the_trials_that_failed(tmp_path: Path, kind: str, noun: str) -> None:
     folder = sample_runs.stopped_campaign(tmp_path, kind)
-    run = gather.load(folder)
+    run = load_runs.load(folder)
     assert (Verdict.FAIL, True) == (run.verdict, run.judged.failed)
-    found = measures.stopped(run, kind)
+    found = metric_sections.stopped(run, kind)
     assert found is not None
     assert f"1 of 3 {noun}s stand; failed: b; not reached: c" in found.caption
     assert [f"{noun} b", f"{noun} c", f"{noun} a"] == [row[0] for row in found.rows]
-    html = command.write([folder], root=tmp_path).path.read_text()
+    html = write.write([folder], root=tmp_path).path.read_text()
     assert "failed: b" in html
     absent = {"mutation": "No faults were planted", "endings": "No run was killed on purpose"}[kind]
     assert absent not in html
 
 
 def test_a_campaign_that_wrote_its_document_is_shown_from_it(tmp_path: Path) -> None:
-    assert measures.stopped(gather.load(sample_runs.mutation(tmp_path)), "mutation") is None
+    assert metric_sections.stopped(load_runs.load(sample_runs.mutation(tmp_path)), "mutation") is None
 
 
 def test_benchmarks_of_a_session_that_was_killed_are_shown_with_what_did_not_report(tmp_path: Path) -> None:
     folder = sample_runs.stopped_benchmark(tmp_path)
-    rows = measures.benchmarks(gather.load(folder)).rows
+    rows = metric_sections.benchmarks(load_runs.load(folder)).rows
     assert [("test_epoch[torch-small]", "fail"), ("test_epoch[tf-small]", "did not report")] == [
         (str(row[0].text), row[-1].text) for row in rows if not isinstance(row[0], str) and not isinstance(row[-1], str)
     ]
-    assert "The benchmarks did not run" not in command.write([folder], root=tmp_path).path.read_text()
+    assert "The benchmarks did not run" not in write.write([folder], root=tmp_path).path.read_text()
 
 
 @pytest.mark.parametrize("verdict", ["infra", "timeout", "interrupted"])
@@ -174,6 +173,6 @@ def test_tests_and_fixtures_that_failed_stay_visible_after_any_ending(tmp_path: 
     for content in (sample_log.content(stopped), sample_log.content(rows[:-1])):
         folder = sample_runs.root(tmp_path, "20260102T030405Z")
         (folder / "events.ndjson").write_bytes(content)
-        html = command.write([folder], root=tmp_path).path.read_text()
+        html = write.write([folder], root=tmp_path).path.read_text()
         assert "1 test failed: tests/test_a.py::test_many[2]" in html
         assert "1 fixture did not pass: scan" in html

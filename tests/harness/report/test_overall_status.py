@@ -3,23 +3,23 @@
 from pathlib import Path
 
 import pytest
-import sample_runs
 
-from harness import lanes
-from harness.report import gather, standing
+from harness.report import load_runs, overall_status
+from harness.runs import freshness
 from ptycho.verdict import Verdict
+from tests.support import sample_runs
 
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     """No run is stale but those that a test names."""
     old: dict[str, list[str]] = {}
-    monkeypatch.setattr(lanes, "stale", lambda told: old.get(told.lane, []))
+    monkeypatch.setattr(freshness, "stale", lambda told: old.get(told.lane, []))
     return old
 
 
-def judged(path: Path, *, chosen: bool = False) -> standing.Standing:
-    return standing.judge(gather.newest(path), chosen=chosen)
+def judged(path: Path, *, chosen: bool = False) -> overall_status.Standing:
+    return overall_status.judge(load_runs.newest(path), chosen=chosen)
 
 
 def test_it_passes_if_every_gate_ran_and_passed(tmp_path: Path, scan: Path) -> None:

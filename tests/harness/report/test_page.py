@@ -6,13 +6,11 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
-import contrast
 import pytest
-import sample_log
-import sample_runs
 
-from harness import lanes
-from harness.report import command, gather, page, standing
+from harness.report import load_runs, overall_status, page, write
+from harness.runs import freshness
+from tests.support import contrast, sample_log, sample_runs
 
 NO_END = ("meta", "link", "img", "br", "hr", "input")
 
@@ -49,11 +47,11 @@ class Reader(HTMLParser):
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "stale", lambda _told: [])
+    monkeypatch.setattr(freshness, "stale", lambda _told: [])
 
 
 def read(path: Path, *folders: Path) -> tuple[str, Reader]:
-    made = command.write(folders, root=path, out=path / "page.html")
+    made = write.write(folders, root=path, out=path / "page.html")
     html = made.path.read_text()
     reader = Reader()
     reader.feed(html)
@@ -108,7 +106,7 @@ def test_what_did_not_run_is_named_with_the_command_that_makes_it(tmp_path: Path
     sample_runs.lane(tmp_path, "torch", scan)
     _, reader = read(tmp_path)
     said = words(reader)
-    for kind in standing.KINDS[1:]:
+    for kind in overall_status.KINDS[1:]:
         assert f"{kind.title} {'must report' if kind.gate else kind.why} {kind.command}" in said
 
 
@@ -221,13 +219,13 @@ def test_the_measure_of_contrast_is_the_one_of_the_standard() -> None:
 def test_it_is_small_and_soon_made(tmp_path: Path, scan: Path) -> None:
     sample_runs.everything(tmp_path, scan, spoilt=0.1)
     clock = time.process_time()
-    made = command.write([], root=tmp_path)
+    made = write.write([], root=tmp_path)
     assert time.process_time() - clock < 5
-    assert made.bytes < command.LARGEST
+    assert made.bytes < write.LARGEST
     assert made.bytes == (tmp_path / "report" / "index.html").stat().st_size
 
 
 def test_the_same_runs_give_the_same_page(tmp_path: Path, scan: Path) -> None:
-    runs = [gather.load(sample_runs.lane(tmp_path, name, scan)) for name in ("torch", "tf")]
-    drawn = [page.render(page.make(standing.judge(runs, chosen=True))) for _ in range(2)]
+    runs = [load_runs.load(sample_runs.lane(tmp_path, name, scan)) for name in ("torch", "tf")]
+    drawn = [page.render(page.make(overall_status.judge(runs, chosen=True))) for _ in range(2)]
     assert drawn[0] == drawn[1]

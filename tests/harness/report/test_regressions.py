@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sample_runs
 
-from harness.report import gather, regressions
-from harness.report.gather import Run
+from harness.report import load_runs, regressions
+from harness.report.load_runs import Run
 from harness.report.model import Cell
+from tests.support import sample_runs
 
 
 def run(path: Path, file: str, told: dict[str, Any]) -> Run:
     folder = sample_runs.root(path, "20260102T000000Z")
     (folder / "events.ndjson").touch()
     (folder / file).write_text(json.dumps(told))
-    return gather.load(folder)
+    return load_runs.load(folder)
 
 
 def test_a_change_is_shown_in_per_cent_with_its_interval(tmp_path: Path) -> None:

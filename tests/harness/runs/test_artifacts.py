@@ -6,26 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sample_log
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import rebuild
+from harness.runs import artifacts
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
+from tests.support import sample_log
 
 FILES = ["junit.xml", "summary.md", "summary.txt", "verdict.json"]
 
 
 def _verdict(content: bytes) -> dict[str, Any]:
-    made, _, _ = rebuild.reports(content)
+    made, _, _ = artifacts.reports(content)
     found: dict[str, Any] = json.loads(made["verdict.json"])
     return found
 
 
 def test_a_whole_log_is_a_whole_report(tmp_path: Path) -> None:
     folder = sample_log.write(tmp_path / "run", sample_log.whole())
-    judged = rebuild.write(folder)
+    judged = artifacts.write(folder)
     assert (judged.verdict, judged.partial, judged.problems) == (Verdict.PASS, False, ())
     assert sorted(path.name for path in folder.iterdir()) == sorted(["events.ndjson", *FILES])
     found = json.loads((folder / "verdict.json").read_text())
@@ -40,7 +40,7 @@ def test_a_log_cut_at_every_byte_gives_valid_reports_that_say_so() -> None:
     whole = sample_log.content(sample_log.whole())
     reported: list[int] = []
     for size in range(len(whole)):
-        made, told, judged = rebuild.reports(whole[:size])
+        made, told, judged = artifacts.reports(whole[:size])
         assert sorted(made) == FILES
         assert (judged.partial, judged.verdict) == (True, Verdict.FAIL), size
         root = ET.fromstring(made["junit.xml"])
@@ -58,7 +58,7 @@ def test_a_log_cut_at_every_byte_gives_valid_reports_that_say_so() -> None:
         reported.append(len(told.reported))
     assert reported == sorted(reported)
     assert (reported[0], reported[-1]) == (0, 3)
-    made, _, judged = rebuild.reports(whole)
+    made, _, judged = artifacts.reports(whole)
     assert (judged.partial, judged.verdict) == (False, Verdict.PASS)
     assert b"PARTIAL" not in made["summary.txt"]
 
@@ -89,7 +89,7 @@ def test_any_interleaving_of_parent_and_suite_is_the_same_run(data: st.DataObjec
 def test_any_bytes_at_any_place_give_a_report_and_never_a_better_verdict(noise: bytes, place: int) -> None:
     lines = sample_log.content(sample_log.whole()).splitlines(keepends=True)
     at = min(place, len(lines) - 1)
-    made, told, judged = rebuild.reports(b"".join(lines[:at]) + noise + b"\n" + b"".join(lines[at:]))
+    made, told, judged = artifacts.reports(b"".join(lines[:at]) + noise + b"\n" + b"".join(lines[at:]))
     ET.fromstring(made["junit.xml"])
     assert (judged.verdict, judged.partial) == (Verdict.FAIL, False)
     assert told.damage != ()
@@ -111,7 +111,7 @@ def test_a_line_torn_in_the_middle_costs_that_line_and_is_named() -> None:
 def test_an_unknown_event_is_kept_and_named_and_breaks_nothing() -> None:
     rows = sample_log.whole()
     rows.insert(5, sample_log.training("flux.capacitor", charge=1.21))
-    made, _, judged = rebuild.reports(sample_log.content(rows))
+    made, _, judged = artifacts.reports(sample_log.content(rows))
     assert judged.verdict is Verdict.PASS
     assert json.loads(made["verdict.json"])["unknown_events"] == {"flux.capacitor": 1}
     assert "flux.capacitor (1), kept in the log" in made["summary.txt"].decode()
@@ -142,26 +142,26 @@ def test_rebuilding_again_gives_the_same_bytes_and_the_logs_verdict(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = sample_log.write(tmp_path / "run", sample_log.whole()[:-1])
-    assert rebuild.main(folder) == Verdict.FAIL
+    assert artifacts.main(folder) == Verdict.FAIL
     first = {name: (folder / name).read_bytes() for name in FILES}
-    assert rebuild.main(folder) == Verdict.FAIL
+    assert artifacts.main(folder) == Verdict.FAIL
     assert {name: (folder / name).read_bytes() for name in FILES} == first
     assert capsys.readouterr().out == 2 * first["summary.txt"].decode()
 
 
 def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"events\.ndjson cannot be read: No such file"):
-        rebuild.main(tmp_path)
+        artifacts.main(tmp_path)
 
 
 def test_a_manifest_is_only_taken_from_a_whole_run_that_passed(tmp_path: Path) -> None:
     manifest = tmp_path / "expected" / "fake.toml"
-    rebuild.main(sample_log.write(tmp_path / "whole", sample_log.whole()), manifest=manifest)
+    artifacts.main(sample_log.write(tmp_path / "whole", sample_log.whole()), manifest=manifest)
     assert '"test_many" = 2' in manifest.read_text()
     before = manifest.read_bytes()
     failed = [*sample_log.beginning(), *sample_log.job(), *sample_log.whole_suite(), sample_log.end("FAIL")]
     problem = sample_log.parent("problem", verdict="fail", message="a leak")
     for rows in (sample_log.whole()[:-1], [*failed[:-1], problem, failed[-1]]):
         with pytest.raises(UsageError, match="it must be whole, pass"):
-            rebuild.main(sample_log.write(tmp_path / "other", rows), manifest=manifest)
+            artifacts.main(sample_log.write(tmp_path / "other", rows), manifest=manifest)
     assert manifest.read_bytes() == before

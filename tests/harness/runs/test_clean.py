@@ -12,29 +12,33 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import sample_log
-from injected import bites
 
-from harness import clean, cli, exclusive, processes, rebuild, runroot
+from harness.cli import main
+from harness.record import directory
+from harness.runs import artifacts, clean
+from harness.system import filelock
+from harness.system import identity as process_identity
 from ptycho.verdict import Verdict
+from tests.support import sample_log
+from tests.support.injected import bites
 
 
-def _dead(root: Path) -> runroot.RunRoot:
+def _dead(root: Path) -> directory.RunRoot:
     """A run whose record names a process of another boot under a pid that is very much alive: ours."""
-    run = runroot.create(root)
-    record = json.loads((run.path / runroot.MARKER).read_text())
+    run = directory.create(root)
+    record = json.loads((run.path / directory.MARKER).read_text())
     record["owner"]["started"] = "1"
-    (run.path / runroot.MARKER).write_text(json.dumps(record))
+    (run.path / directory.MARKER).write_text(json.dumps(record))
     (run.scratch / "store").mkdir()
     (run.scratch / "store" / "patches.bin").write_bytes(bytes(100))
     (run.logs / "train.log").write_text("kept")
-    runroot.release(run)
+    directory.release(run)
     return run
 
 
 def test_a_dead_run_loses_scratch_and_processes_and_keeps_its_logs(tmp_path: Path) -> None:
     run = _dead(tmp_path)
-    env = {**os.environ, processes.TOKEN_VARIABLE: run.token}
+    env = {**os.environ, process_identity.TOKEN_VARIABLE: run.token}
     argv = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
     with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE) as orphan:
         assert orphan.stdout is not None
@@ -49,7 +53,7 @@ def test_a_dead_run_loses_scratch_and_processes_and_keeps_its_logs(tmp_path: Pat
 
 
 def test_a_living_run_is_not_touched(tmp_path: Path) -> None:
-    run = runroot.create(tmp_path)
+    run = directory.create(tmp_path)
     (run.scratch / "store").write_text("x")
     assert clean.sweep(tmp_path) == ([], [])
     assert clean.main(tmp_path, check=False, dry_run=False, everything=True) == Verdict.PASS
@@ -103,27 +107,27 @@ def _stranger(**env: str) -> Iterator[subprocess.Popen[bytes]]:
 def test_a_stranger_under_a_dead_runs_pid_is_not_signalled(tmp_path: Path, changed: dict[str, str]) -> None:
     """The record names a pid that is alive and somebody else's; its start time or its boot tells that it was reused."""
     run = _dead(tmp_path)
-    with _stranger(**{processes.TOKEN_VARIABLE: f"x{run.token}:{run.token[:-1]}"}) as stranger:
-        identity = processes.identify(stranger.pid)
-        record = json.loads((run.path / runroot.MARKER).read_text())
+    with _stranger(**{process_identity.TOKEN_VARIABLE: f"x{run.token}:{run.token[:-1]}"}) as stranger:
+        identity = process_identity.identify(stranger.pid)
+        record = json.loads((run.path / directory.MARKER).read_text())
         record["owner"] = {"pid": identity.pid, "started": identity.started, "boot": identity.boot} | changed
-        (run.path / runroot.MARKER).write_text(json.dumps(record))
-        bites(processes.start_time(record["owner"]["pid"]) is not None, "the pid is alive")
+        (run.path / directory.MARKER).write_text(json.dumps(record))
+        bites(process_identity.start_time(record["owner"]["pid"]) is not None, "the pid is alive")
         assert clean.main(tmp_path, check=False, dry_run=False, everything=False) == Verdict.PASS
         assert not run.scratch.exists()
         time.sleep(0.2)
         assert stranger.poll() is None
-        assert processes.is_alive(identity)
+        assert process_identity.is_alive(identity)
 
 
 def test_a_record_of_a_living_stranger_is_a_living_run(tmp_path: Path) -> None:
     """The other way round: if pid, start time and boot are right, it lives, whoever asks."""
     run = _dead(tmp_path)
     with _stranger() as owner:
-        identity = processes.identify(owner.pid)
-        record = json.loads((run.path / runroot.MARKER).read_text())
+        identity = process_identity.identify(owner.pid)
+        record = json.loads((run.path / directory.MARKER).read_text())
         record["owner"] = {"pid": identity.pid, "started": identity.started, "boot": identity.boot}
-        (run.path / runroot.MARKER).write_text(json.dumps(record))
+        (run.path / directory.MARKER).write_text(json.dumps(record))
         assert clean.sweep(tmp_path) == ([], [])
         assert run.scratch.exists()
     assert [remains.run.path for remains in clean.sweep(tmp_path)[0]] == [run.path]
@@ -154,7 +158,7 @@ def test_reports_that_cannot_be_written_are_said_and_the_scratch_goes_all_the_sa
 
     run = _dead(tmp_path)
     run.events.write_bytes(sample_log.content(sample_log.beginning()))
-    monkeypatch.setattr(rebuild, "write", full)
+    monkeypatch.setattr(artifacts, "write", full)
     assert clean.sweep(tmp_path)[1] == [f"{run.path}: no reports: no space left in {run.path.name}"]
     assert not run.scratch.exists()
 
@@ -180,7 +184,7 @@ def test_a_run_of_nothing_that_an_earlier_sweep_reported_goes_too(tmp_path: Path
     run = _dead(tmp_path)
     run.remove_scratch()
     run.events.write_bytes(b"")
-    rebuild.write(run.path)
+    artifacts.write(run.path)
     clean.sweep(tmp_path)
     assert not run.path.exists()
 
@@ -209,12 +213,12 @@ def test_a_folder_in_the_place_of_a_run_is_not_touched(tmp_path: Path) -> None:
 
 
 def test_a_run_that_was_killed_before_it_had_a_record(tmp_path: Path) -> None:
-    living = processes.identify(os.getpid())
+    living = process_identity.identify(os.getpid())
     runs = tmp_path / "runs"
     names = {f".nascent-aa-{living.pid}-1", ".nascent-bb", f".nascent-cc-{living.pid}-{living.started}"}
     for name in names:
         (runs / name).mkdir(parents=True)
-        (runs / name / runroot.MARKER).write_text("{")
+        (runs / name / directory.MARKER).write_text("{")
     assert clean.main(tmp_path, check=True, dry_run=False, everything=False) == Verdict.FAIL
     assert {path.name for path in runs.iterdir()} == names
     assert clean.main(tmp_path, check=False, dry_run=False, everything=False) == Verdict.PASS
@@ -246,7 +250,7 @@ def test_all_removes_environments_and_keeps_one_that_is_being_made(
 
 
 def test_all_keeps_environments_while_a_run_is_alive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made, run = _environment(tmp_path, "torch-1234"), runroot.create(tmp_path)
+    made, run = _environment(tmp_path, "torch-1234"), directory.create(tmp_path)
     assert clean.main(tmp_path, check=False, dry_run=False, everything=True) == Verdict.FAIL
     assert f"{made}: a living run may use it" in capsys.readouterr().out
     assert (made.is_dir(), run.scratch.is_dir()) == (True, True)
@@ -257,14 +261,14 @@ def test_the_command_keeps_what_it_is_told_to_keep(tmp_path: Path, capsys: pytes
     for number, run in enumerate(runs):
         run.path.rename(run.path.with_name(f"20260101T00000{number}Z"))
     command = ["clean", "--root", str(tmp_path)]
-    assert cli.main([*command, "--keep-runs", "2", "--dry-run"]) == Verdict.PASS
+    assert main.main([*command, "--keep-runs", "2", "--dry-run"]) == Verdict.PASS
     capsys.readouterr()
-    assert cli.main([*command, "--keep-runs", "2"]) == Verdict.PASS
+    assert main.main([*command, "--keep-runs", "2"]) == Verdict.PASS
     assert "removed run 20260101T000000Z (passed, 0.0 MiB)" in capsys.readouterr().out
-    assert cli.main([*command, "--keep-mib", "0"]) == Verdict.PASS
-    assert [run.path.name for run in runroot.find(tmp_path)] == ["20260101T000002Z"]
+    assert main.main([*command, "--keep-mib", "0"]) == Verdict.PASS
+    assert [run.path.name for run in directory.find(tmp_path)] == ["20260101T000002Z"]
     with pytest.raises(SystemExit) as ended:
-        cli.main([*command, "--keep-runs", "0"])
+        main.main([*command, "--keep-runs", "0"])
     assert ended.value.code == Verdict.USAGE
 
 
@@ -277,7 +281,7 @@ def test_two_sweeps_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.Monk
         swept, refused = clean.sweep(tmp_path)
         said.append(([remains.run.path.name for remains in swept], refused))
 
-    with exclusive.held(tmp_path / clean.LOCK, "hold it"):
+    with filelock.held(tmp_path / clean.LOCK, "hold it"):
         sweeps = [threading.Thread(target=sweep) for _ in range(3)]
         for thread in sweeps:
             thread.start()
@@ -299,7 +303,7 @@ def test_a_name_that_is_no_utf_8_can_be_said(tmp_path: Path) -> None:
     (tmp_path / "runs").rename(root / "runs")
     (root / "runs" / run.path.name / "scratch").symlink_to(outside)
     argv = [sys.executable, "-m", "harness", "clean", "--root", str(root)]
-    done = subprocess.run(argv, capture_output=True, check=False, cwd=Path(clean.__file__).parents[1])
+    done = subprocess.run(argv, capture_output=True, check=False, cwd=Path(clean.__file__).parents[2])
     assert (done.returncode, done.stderr) == (Verdict.FAIL, b"")
     assert b"left in place: " in done.stdout
     assert b"\\udcff odd" in done.stdout

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sample_log
 
-from harness import lanes, origin, runroot
+from harness.record import directory, provenance
+from harness.runs import freshness
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
+from tests.support import sample_log
 
 Row = dict[str, Any]
 
@@ -27,8 +28,8 @@ class Checkout:
     def run(self, rows: list[Row] | None = None, lane: str = "fake-cpu", kind: str = "lane") -> Path:
         """A run in the present state; each is a second younger than the one before."""
         self.number += 1
-        made = runroot.create(self.root)
-        about = origin.describe(root=self.path, locks=[self.lock], fixtures={"scan": self.scan}, device="cpu")
+        made = directory.create(self.root)
+        about = provenance.describe(root=self.path, locks=[self.lock], fixtures={"scan": self.scan}, device="cpu")
         filled = [dict(row) for row in (sample_log.whole() if rows is None else rows)]
         for row in filled:
             row["utc"] = f"2026-01-02T03:04:{self.number:02d}.000+00:00"
@@ -47,31 +48,31 @@ def checkout(tmp_path: Path) -> Checkout:
 def test_lanes_that_passed_in_this_state_stand(checkout: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
     checkout.run()
     other = checkout.run(lane="other-gpu")
-    assert lanes.main(checkout.root, ["fake-cpu", "other-gpu"]) == Verdict.PASS
+    assert freshness.main(checkout.root, ["fake-cpu", "other-gpu"]) == Verdict.PASS
     assert f"other-gpu: pass ({other})" in capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.parametrize("lane", ["fake-cpu", "parity"])
 def test_a_run_that_was_killed_before_its_first_event_is_a_run_of_no_lane(checkout: Checkout, lane: str) -> None:
-    runroot.create(checkout.root).events.write_bytes(b"")
-    (found,) = lanes.judge(checkout.root, [lane])
+    directory.create(checkout.root).events.write_bytes(b"")
+    (found,) = freshness.judge(checkout.root, [lane])
     assert (Verdict.FAIL, None) == (found.verdict, found.run)
     assert "the lane did not run" in found.reasons[0]
 
 
 def test_a_lane_that_did_not_run_fails(checkout: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
     checkout.run()
-    assert lanes.main(checkout.root, ["fake-cpu", "fake-gpu"]) == Verdict.FAIL
+    assert freshness.main(checkout.root, ["fake-cpu", "fake-gpu"]) == Verdict.FAIL
     assert f"the lane did not run: no run of it in {checkout.root}/runs" in capsys.readouterr().out
     with pytest.raises(UsageError, match="name the lanes that must report"):
-        lanes.main(checkout.root, [])
+        freshness.main(checkout.root, [])
 
 
 @pytest.mark.parametrize("change", ["lock", "scan"])
 def test_a_pass_of_another_lock_or_data_set_is_stale(checkout: Checkout, change: str) -> None:
     checkout.run()
     getattr(checkout, change).write_bytes(b"other")
-    (found,) = lanes.judge(checkout.root, ["fake-cpu"])
+    (found,) = freshness.judge(checkout.root, ["fake-cpu"])
     assert found.verdict is Verdict.FAIL
     assert [reason.partition(" of sha256")[0] for reason in found.reasons] == [
         f"stale outcome: {'data set scan' if change == 'scan' else f'lock {checkout.lock}'}: the outcome is"
@@ -79,11 +80,11 @@ def test_a_pass_of_another_lock_or_data_set_is_stale(checkout: Checkout, change:
 
 
 def test_an_outcome_that_does_not_say_what_it_belongs_to_is_stale(checkout: Checkout) -> None:
-    made = runroot.create(checkout.root)
+    made = directory.create(checkout.root)
     rows = sample_log.whole()
     rows[0] = rows[0] | {"origin": {"commit": "c0ffee"}}
     sample_log.write(made.path, rows)
-    (found,) = lanes.judge(checkout.root, ["fake-cpu"])
+    (found,) = freshness.judge(checkout.root, ["fake-cpu"])
     assert found.verdict is Verdict.FAIL
     lacking = "root, code_sha256, locks, files, fixtures, device"
     assert found.reasons == (f"stale outcome: the outcome does not say what it belongs to: its origin lacks {lacking}",)
@@ -92,23 +93,25 @@ def test_an_outcome_that_does_not_say_what_it_belongs_to_is_stale(checkout: Chec
 def test_the_newest_run_counts_and_not_the_best(checkout: Checkout) -> None:
     checkout.run()
     cut = checkout.run(sample_log.whole()[:-1])
-    (found,) = lanes.judge(checkout.root, ["fake-cpu"])
+    (found,) = freshness.judge(checkout.root, ["fake-cpu"])
     assert (found.verdict, found.run) == (Verdict.FAIL, cut)
     assert found.reasons[0].startswith("fail: the log is partial")
     whole = checkout.run()
-    assert [(item.verdict, item.run) for item in lanes.judge(checkout.root, ["fake-cpu"])] == [(Verdict.PASS, whole)]
+    assert [(item.verdict, item.run) for item in freshness.judge(checkout.root, ["fake-cpu"])] == [
+        (Verdict.PASS, whole)
+    ]
 
 
 def test_a_run_that_was_killed_before_its_device_was_settled_is_the_newest_of_its_lanes(checkout: Checkout) -> None:
     checkout.run()
     killed = checkout.run(sample_log.beginning()[:2])
-    assert [item.run for item in lanes.judge(checkout.root, ["fake-cpu"])] == [killed]
+    assert [item.run for item in freshness.judge(checkout.root, ["fake-cpu"])] == [killed]
 
 
 def test_a_graver_verdict_is_not_softened_by_being_stale(checkout: Checkout) -> None:
     checkout.run([*sample_log.whole()[:-1], sample_log.end("INTERRUPTED")])
     checkout.scan.write_bytes(b"other")
-    (found,) = lanes.judge(checkout.root, ["fake-cpu"])
+    (found,) = freshness.judge(checkout.root, ["fake-cpu"])
     assert found.verdict is Verdict.INTERRUPTED
 
 
@@ -124,7 +127,7 @@ def _other(kind: str, results: dict[str, str], verdict: str = "PASS") -> list[Ro
     return [*begun, *ends, sample_log.end(verdict)]
 
 
-def _verdicts(found: list[lanes.LaneVerdict]) -> list[tuple[str, Verdict, bool]]:
+def _verdicts(found: list[freshness.LaneVerdict]) -> list[tuple[str, Verdict, bool]]:
     return [(item.lane, item.verdict, item.asked) for item in found]
 
 
@@ -137,7 +140,7 @@ def test_after_the_gates_one_command_says_that_everything_stands(
     checkout.run(lane="torch-cpu")
     checkout.run(lane="tf-cpu")
     ladder = checkout.run(_other("parity", GREEN), lane="", kind="parity")
-    assert lanes.main(checkout.root, ["torch-cpu", "tf-cpu", "parity"]) == Verdict.PASS
+    assert freshness.main(checkout.root, ["torch-cpu", "tf-cpu", "parity"]) == Verdict.PASS
     assert capsys.readouterr().out.splitlines()[-1] == f"parity: pass ({ladder})"
 
 
@@ -148,7 +151,7 @@ def test_a_gate_that_did_not_run_is_red(checkout: Checkout, absent: str) -> None
             checkout.run(_other("parity", GREEN), lane="", kind="parity")
         elif name != absent:
             checkout.run(lane=name)
-    found = lanes.judge(checkout.root, ["torch-cpu", "tf-cpu", "parity"])
+    found = freshness.judge(checkout.root, ["torch-cpu", "tf-cpu", "parity"])
     assert [item.lane for item in found if item.verdict is not Verdict.PASS] == [absent]
     assert [item.reasons for item in found if item.lane == absent] == [
         (f"the lane did not run: no run of it in {checkout.root}/runs",)
@@ -175,17 +178,17 @@ def test_a_ladder_that_does_not_stand_is_red_named_or_not(
 ) -> None:
     checkout.run()
     checkout.run(rows, lane="", kind="parity")
-    found = lanes.judge(checkout.root, ["fake-cpu", *(["parity"] if named else [])])
+    found = freshness.judge(checkout.root, ["fake-cpu", *(["parity"] if named else [])])
     assert _verdicts(found) == [("fake-cpu", Verdict.PASS, True), ("parity", Verdict.FAIL, named)]
     assert found[1].reasons == (reason,)
 
 
 def test_a_benchmark_is_judged_where_it_ran_and_missed_only_where_it_was_asked_for(checkout: Checkout) -> None:
     checkout.run()
-    assert _verdicts(lanes.judge(checkout.root, ["fake-cpu"])) == [("fake-cpu", Verdict.PASS, True)]
-    assert _verdicts(lanes.judge(checkout.root, ["fake-cpu", "benchmark"]))[1] == ("benchmark", Verdict.FAIL, True)
+    assert _verdicts(freshness.judge(checkout.root, ["fake-cpu"])) == [("fake-cpu", Verdict.PASS, True)]
+    assert _verdicts(freshness.judge(checkout.root, ["fake-cpu", "benchmark"]))[1] == ("benchmark", Verdict.FAIL, True)
     checkout.run(_other("benchmark", {"epoch torch": "budget"}, "BUDGET"), lane="", kind="benchmark")
-    (_, found) = lanes.judge(checkout.root, ["fake-cpu"])
+    (_, found) = freshness.judge(checkout.root, ["fake-cpu"])
     # A benchmark that did not pass is a contradiction to nobody: the run says budget, and its evidence says it again.
     assert (found.lane, found.verdict is not Verdict.PASS) == ("benchmark", True)
 
@@ -194,13 +197,13 @@ def test_a_ladder_of_another_state_is_no_business_of_who_did_not_ask_for_it(chec
     checkout.run(_other("parity", {}, "FAIL"), lane="", kind="parity")
     checkout.lock.write_text("a==2\n")
     checkout.run()
-    assert _verdicts(lanes.judge(checkout.root, ["fake-cpu"])) == [("fake-cpu", Verdict.PASS, True)]
-    assert _verdicts(lanes.judge(checkout.root, ["parity"])) == [("parity", Verdict.FAIL, True)]
+    assert _verdicts(freshness.judge(checkout.root, ["fake-cpu"])) == [("fake-cpu", Verdict.PASS, True)]
+    assert _verdicts(freshness.judge(checkout.root, ["parity"])) == [("parity", Verdict.FAIL, True)]
 
 
 def test_a_lane_called_like_a_kind_is_not_one(checkout: Checkout) -> None:
     checkout.run(lane="parity-cpu")
-    assert _verdicts(lanes.judge(checkout.root, ["parity"])) == [("parity", Verdict.FAIL, True)]
+    assert _verdicts(freshness.judge(checkout.root, ["parity"])) == [("parity", Verdict.FAIL, True)]
 
 
 def test_a_part_of_the_tests_is_not_the_suite(checkout: Checkout) -> None:
@@ -208,14 +211,14 @@ def test_a_part_of_the_tests_is_not_the_suite(checkout: Checkout) -> None:
     for row in rows:
         row |= {"deselected": 2} if row["event"] == "suite.collected" else {}
     checkout.run(rows)
-    (found,) = lanes.judge(checkout.root, ["fake-cpu"])
+    (found,) = freshness.judge(checkout.root, ["fake-cpu"])
     assert found.verdict is Verdict.FAIL
     assert found.reasons == ("a part of the tests: 2 were deselected; run without arguments of your own",)
 
 
 def test_the_same_as_data(checkout: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
     run = checkout.run()
-    assert lanes.main(checkout.root, ["fake-cpu", "tf-cpu"], as_json=True) == Verdict.FAIL
+    assert freshness.main(checkout.root, ["fake-cpu", "tf-cpu"], as_json=True) == Verdict.FAIL
     plain = json.loads(capsys.readouterr().out)
     assert (plain["verdict"], plain["exit_code"]) == ("fail", 1)
     passed = {"lane": "fake-cpu", "verdict": "pass", "exit_code": 0, "asked": True, "run": str(run), "reasons": []}

@@ -4,17 +4,18 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 import pytest
-import sample_log
 
-from harness import judgement, junit, story
-from harness.events import Log
+from harness.record import state, verdict
+from harness.record.log import Log
+from harness.runs import junit
+from tests.support import sample_log
 
 Row = dict[str, Any]
 
 
 def _xml(rows: list[Row]) -> ET.Element:
-    told = story.tell(Log(rows=tuple(rows), damage=()))
-    return ET.fromstring(junit.document(told, judgement.judge(told)))
+    told = state.tell(Log(rows=tuple(rows), damage=()))
+    return ET.fromstring(junit.document(told, verdict.judge(told)))
 
 
 def _cases(root: ET.Element, suite: str) -> dict[str, str]:

@@ -6,13 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
-import sample_log
-from injected import bites
 
-from harness import cli, events, runroot, story
+from harness.cli import main
+from harness.record import directory, log, state
 from ptycho.verdict import Verdict
+from tests.support import sample_log
+from tests.support.injected import bites
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 NOWHERE = "/no/such/interpreter"
 
 SHORT = {
@@ -46,15 +47,15 @@ SHORT = {
 def nothing(root: Path) -> list[Path]:
     """Runs whose log lacks its beginning, and with it the kind of run, or its end."""
     told = {
-        run.path: story.tell(events.parse(run.events.read_bytes() if run.has_begun else b""))
-        for run in runroot.find(root)
+        run.path: state.tell(log.parse(run.events.read_bytes() if run.has_begun else b""))
+        for run in directory.find(root)
     }
     return [path for path, found in told.items() if not (found.kind and found.complete)]
 
 
 def test_every_command_is_here() -> None:
     (commands,) = [
-        action.choices for action in cli.command_line()._actions if action.dest == "command" or action.choices
+        action.choices for action in main.command_line()._actions if action.dest == "command" or action.choices
     ]
     assert set(commands or ()) == set(SHORT)
 
@@ -73,7 +74,7 @@ def test_a_short_command_leaves_no_run(arguments: list[str], tmp_path: Path) -> 
 
 
 def test_a_run_of_nothing_would_be_seen(tmp_path: Path) -> None:
-    run = runroot.create(tmp_path)
+    run = directory.create(tmp_path)
     bites(run.path.is_dir(), "a folder of a run is there")
     assert [run.path] == nothing(tmp_path)
     run.events.write_bytes(sample_log.content([sample_log.end()]))

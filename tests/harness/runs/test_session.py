@@ -8,20 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sample_log
-from injected import bites
 
-from harness import run_log, runroot
-from harness.events import EventLog, read
-from harness.expectations import Expected
-from harness.runroot import RunRoot
+from harness.record import directory
+from harness.record.directory import RunRoot
+from harness.record.log import EventLog, read
+from harness.record.required import Expected
+from harness.runs import session
 from ptycho.errors import InfrastructureError
 from ptycho.verdict import Verdict
+from tests.support import sample_log
+from tests.support.injected import bites
 
 
 def _begun(path: Path, **expected: Any) -> EventLog:
     events = EventLog(path / "events.ndjson")
-    run_log.begin(
+    session.begin(
         events,
         kind="parity",
         name="ladder",
@@ -35,7 +36,7 @@ def _begun(path: Path, **expected: Any) -> EventLog:
 def test_a_run_that_reported_everything_passes(tmp_path: Path) -> None:
     events = _begun(tmp_path)
     events.write("rung.end", rung="R3", result="pass")
-    assert run_log.end(events, Verdict.PASS) is Verdict.PASS
+    assert session.end(events, Verdict.PASS) is Verdict.PASS
     assert not events.open
     found = json.loads((tmp_path / "verdict.json").read_text())
     assert (found["kind"], found["verdict"], found["rungs"]) == ("parity", "pass", {"R3": "pass"})
@@ -44,7 +45,7 @@ def test_a_run_that_reported_everything_passes(tmp_path: Path) -> None:
 
 def test_a_silent_rung_fails_whatever_the_run_says(tmp_path: Path) -> None:
     events = _begun(tmp_path)
-    assert run_log.end(events, Verdict.PASS) is Verdict.FAIL
+    assert session.end(events, Verdict.PASS) is Verdict.FAIL
     rows = list(read(events.path))
     assert [row["event"] for row in rows] == ["run.start", "run.expect", "problem", "problem", "run.end"]
     assert rows[2]["message"] == "no evidence: no fixture, test, rung or benchmark reported at all"
@@ -53,14 +54,14 @@ def test_a_silent_rung_fails_whatever_the_run_says(tmp_path: Path) -> None:
 
 
 def test_a_graver_verdict_stays(tmp_path: Path) -> None:
-    assert run_log.end(_begun(tmp_path), Verdict.INFRA) is Verdict.INFRA
+    assert session.end(_begun(tmp_path), Verdict.INFRA) is Verdict.INFRA
 
 
 @pytest.mark.parametrize("ending", [Verdict.INFRA, Verdict.TIMEOUT, Verdict.OOM])
 def test_a_rung_that_failed_outlives_what_died_later(ending: Verdict, tmp_path: Path) -> None:
     events = _begun(tmp_path)
     events.write("rung.end", rung="R3", result="fail")
-    assert run_log.end(events, ending) is Verdict.FAIL
+    assert session.end(events, ending) is Verdict.FAIL
     assert list(read(events.path))[-1]["verdict"] == "fail"
     assert json.loads((tmp_path / "verdict.json").read_text())["exit_code"] == Verdict.FAIL
 
@@ -68,7 +69,7 @@ def test_a_rung_that_failed_outlives_what_died_later(ending: Verdict, tmp_path: 
 def test_who_interrupts_a_run_gets_130_and_the_failed_rung(tmp_path: Path) -> None:
     events = _begun(tmp_path)
     events.write("rung.end", rung="R3", result="fail")
-    assert run_log.end(events, Verdict.INTERRUPTED) is Verdict.INTERRUPTED
+    assert session.end(events, Verdict.INTERRUPTED) is Verdict.INTERRUPTED
     found = json.loads((tmp_path / "verdict.json").read_text())
     assert (found["exit_code"], found["rung_counts"]["failed"]) == (Verdict.INTERRUPTED, ["R3"])
 
@@ -82,7 +83,7 @@ def test_reports_that_cannot_be_written_are_a_problem(tmp_path: Path, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    verdict = run_log.end(events, Verdict.PASS, lambda *found: told.append(found))
+    verdict = session.end(events, Verdict.PASS, lambda *found: told.append(found))
     bites(not (tmp_path / "verdict.json").exists(), "no report could be written")
     assert verdict is Verdict.INFRA
     ((blamed, message),) = told
@@ -93,11 +94,11 @@ def test_reports_that_cannot_be_written_are_a_problem(tmp_path: Path, monkeypatc
 
 @pytest.fixture
 def kept(tmp_path: Path) -> RunRoot:
-    return runroot.create(tmp_path)
+    return directory.create(tmp_path)
 
 
-def _logged(kept: RunRoot) -> AbstractContextManager[tuple[EventLog, run_log.Ended]]:
-    return run_log.logged(kept, kind="quality", origin=sample_log.ORIGIN, expected=Expected(rungs=("R9",)))
+def _logged(kept: RunRoot) -> AbstractContextManager[tuple[EventLog, session.Ended]]:
+    return session.logged(kept, kind="quality", origin=sample_log.ORIGIN, expected=Expected(rungs=("R9",)))
 
 
 def _verdict(kept: RunRoot) -> tuple[str, list[str]]:

@@ -3,17 +3,18 @@
 from typing import Any
 
 import pytest
-import sample_log
 
-from harness import judgement, story, summary
-from harness.events import Log
+from harness.record import state, verdict
+from harness.record.log import Log
+from harness.runs import summary
+from tests.support import sample_log
 
 Row = dict[str, Any]
 
 
 def _texts(rows: list[Row]) -> tuple[str, str]:
-    told = story.tell(Log(rows=tuple(rows), damage=()))
-    judged = judgement.judge(told)
+    told = state.tell(Log(rows=tuple(rows), damage=()))
+    judged = verdict.judge(told)
     return summary.markdown(told, judged), summary.text(told, judged)
 
 

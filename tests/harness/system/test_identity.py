@@ -11,14 +11,14 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from harness import processes
+from harness.system import identity as process_identity
 
 OUTER, TOKEN = secrets.token_hex(6), secrets.token_hex(6)  # of these tests only: by a token, processes are ended
 
 
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    env = {**os.environ, processes.TOKEN_VARIABLE: f"{OUTER}:{TOKEN}"}
+    env = {**os.environ, process_identity.TOKEN_VARIABLE: f"{OUTER}:{TOKEN}"}
     argv = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
     with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -28,31 +28,31 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_a_living_process_is_alive_and_a_stranger_under_its_pid_is_not(sleeper: subprocess.Popen[bytes]) -> None:
-    identity = processes.identify(sleeper.pid)
-    assert processes.is_alive(identity)
-    assert not processes.is_alive(replace(identity, started="1"))
-    assert not processes.is_alive(replace(identity, boot="another boot"))
+    identity = process_identity.identify(sleeper.pid)
+    assert process_identity.is_alive(identity)
+    assert not process_identity.is_alive(replace(identity, started="1"))
+    assert not process_identity.is_alive(replace(identity, boot="another boot"))
     sleeper.kill()
     sleeper.wait()
-    assert not processes.is_alive(identity)
+    assert not process_identity.is_alive(identity)
 
 
 def test_a_zombie_is_not_alive(sleeper: subprocess.Popen[bytes]) -> None:
-    identity = processes.identify(sleeper.pid)
+    identity = process_identity.identify(sleeper.pid)
     sleeper.kill()
     os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
-    assert not processes.is_alive(identity)
+    assert not process_identity.is_alive(identity)
 
 
 def test_nobody_has_pid_minus_one() -> None:
     with pytest.raises(ProcessLookupError, match="no process 999999999"):
-        processes.identify(999_999_999)
+        process_identity.identify(999_999_999)
 
 
 def test_a_token_is_found_in_a_chain_and_only_whole(sleeper: subprocess.Popen[bytes]) -> None:
-    assert [process.pid for process in processes.with_token(TOKEN)] == [sleeper.pid]
-    assert [process.pid for process in processes.with_token(OUTER)] == [sleeper.pid]
-    assert processes.with_token(TOKEN[:-1]) == []
+    assert [process.pid for process in process_identity.with_token(TOKEN)] == [sleeper.pid]
+    assert [process.pid for process in process_identity.with_token(OUTER)] == [sleeper.pid]
+    assert process_identity.with_token(TOKEN[:-1]) == []
 
 
 def test_ending_kills_what_ignores_sigterm() -> None:
@@ -61,7 +61,7 @@ def test_ending_kills_what_ignores_sigterm() -> None:
         assert process.stdout is not None
         process.stdout.readline()
         started = time.monotonic()
-        processes.end(
+        process_identity.end(
             lambda: [psutil.Process(process.pid)] if process.poll() is None else [], grace_s=0.3, hurry=lambda: False
         )
         assert process.wait() == -9
@@ -70,12 +70,12 @@ def test_ending_kills_what_ignores_sigterm() -> None:
 
 def test_a_hurry_cuts_the_grace_short(sleeper: subprocess.Popen[bytes]) -> None:
     started = time.monotonic()
-    processes.end(lambda: processes.with_token(TOKEN), grace_s=60, hurry=lambda: True)
+    process_identity.end(lambda: process_identity.with_token(TOKEN), grace_s=60, hurry=lambda: True)
     assert sleeper.wait() in (-15, -9)
     assert time.monotonic() - started < 5
 
 
 def test_a_process_is_described_by_pid_and_command(sleeper: subprocess.Popen[bytes]) -> None:
-    assert processes.describe(psutil.Process(sleeper.pid)).startswith(f"{sleeper.pid} ({sys.executable}")
-    assert processes.descendants(999_999_999) == []
-    assert processes.handle(999_999_999) is None
+    assert process_identity.describe(psutil.Process(sleeper.pid)).startswith(f"{sleeper.pid} ({sys.executable}")
+    assert process_identity.descendants(999_999_999) == []
+    assert process_identity.handle(999_999_999) is None

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from harness.interruption import Interruption
-from harness.several import several
+from harness.system.pool import several
+from harness.system.signals import Interruption
 
 
 def test_each_is_tried_once_and_no_more_at_a_time_than_asked() -> None:

@@ -2,7 +2,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.narration import Narration
+from harness.system.progress import Narration
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -12,16 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-import odd_trees
 import pytest
 from hypothesis import given, settings
-from injected import bites
-from odd_trees import Node
 
-from harness import removal
-from harness.removal import remove_tree
+from harness.system import rmtree
+from harness.system.rmtree import remove_tree
+from tests.support import odd_trees
+from tests.support.injected import bites
+from tests.support.odd_trees import Node
 
-OWN = Path(removal.__file__).parents[1]
+OWN = Path(rmtree.__file__).parents[2]
 
 
 def _tree(path: Path) -> Path:
@@ -63,7 +63,7 @@ def test_any_tree_goes_whole_and_nothing_outside_changes(tree: Node) -> None:
 _AS_NOBODY = """
 import ctypes, os, sys
 from pathlib import Path
-from harness.removal import remove_tree
+from harness.system.rmtree import remove_tree
 if os.getuid() == 0:
     os.setgroups([]), os.setresgid(65534, 65534, 65534), os.setresuid(65534, 65534, 65534)
     ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
@@ -92,7 +92,7 @@ def test_folders_that_may_not_be_read_go_for_their_owner(tmp_path: Path) -> None
     assert not (tmp_path / "tree").exists()
 
 
-@pytest.mark.parametrize("levels", [removal.LEVELS - 1, removal.LEVELS + 1, 1_200])
+@pytest.mark.parametrize("levels", [rmtree.LEVELS - 1, rmtree.LEVELS + 1, 1_200])
 def test_no_depth_is_too_much(tmp_path: Path, levels: int) -> None:
     """1200 levels: more than a process may open, deeper than Python's stack, a path longer than any call takes."""
     here = os.open(tmp_path, os.O_RDONLY)
@@ -183,14 +183,14 @@ def test_a_swap_at_the_worst_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(os, "scandir", Scan)
     else:
         name = "_mount" if moment == "look" else "_unlock"
-        inode, plain = (tree / "a").stat().st_ino, getattr(removal, name)
+        inode, plain = (tree / "a").stat().st_ino, getattr(rmtree, name)
 
         def looked(handle: int) -> object:
             if os.fstat(handle).st_ino == inode:
                 swap()
             return plain(handle)
 
-        monkeypatch.setattr(removal, name, looked)
+        monkeypatch.setattr(rmtree, name, looked)
     said = remove_tree(tree)
     monkeypatch.undo()
     bites(swapped == [moment], "the folder was swapped at that moment")
@@ -227,10 +227,8 @@ def test_what_is_mounted_inside_is_not_entered(tmp_path: Path, monkeypatch: pyte
     mounted = tree / "a" / "b"
     mounted.chmod(0o500)
     inode = mounted.stat().st_ino
-    plain = removal._mount
-    monkeypatch.setattr(
-        removal, "_mount", lambda handle: "other" if os.fstat(handle).st_ino == inode else plain(handle)
-    )
+    plain = rmtree._mount
+    monkeypatch.setattr(rmtree, "_mount", lambda handle: "other" if os.fstat(handle).st_ino == inode else plain(handle))
     assert remove_tree(tree) == [f"{mounted}: another file system is mounted here"]
     assert (mounted / "deep with spaces\n%ü").exists()
     assert mounted.stat().st_mode & 0o777 == 0o500, "its permissions are not ours to change"

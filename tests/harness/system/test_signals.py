@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fake_target
 import pytest
-from injected import bites
 
-from harness import child, processes, runroot
-from harness.interruption import Interruption
+from harness.process import supervise
+from harness.record import directory
+from harness.system import identity
+from harness.system.signals import Interruption
 from ptycho.verdict import Verdict
+from tests.support.fakes import fake_target
+from tests.support.injected import bites
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
@@ -76,7 +78,7 @@ while time.monotonic() < until:
 
 
 @pytest.fixture
-def stubborn(workspace: Any) -> Iterator[tuple[subprocess.Popen[bytes], runroot.RunRoot]]:
+def stubborn(workspace: Any) -> Iterator[tuple[subprocess.Popen[bytes], directory.RunRoot]]:
     """A harness in a group of its own, started with SIGINT ignored, and its run, whose training will not be asked."""
     target = fake_target.write(workspace.path / "target", suite=None, timeout_s=120)
     (target.parent / "train.py").write_text(STUBBORN)
@@ -86,7 +88,7 @@ def stubborn(workspace: Any) -> Iterator[tuple[subprocess.Popen[bytes], runroot.
     env |= {"TMPDIR": str(workspace.tmp), "PYTHONDONTWRITEBYTECODE": "1"}
     with subprocess.Popen(argv, env=env, cwd=workspace.cwd, stdout=subprocess.PIPE, start_new_session=True) as process:
         for _ in range(1200):
-            found = [run for run in runroot.find(workspace.root) if _said(run) == "hanging\n"]
+            found = [run for run in directory.find(workspace.root) if _said(run) == "hanging\n"]
             if found:
                 yield process, found[0]
                 break
@@ -94,10 +96,10 @@ def stubborn(workspace: Any) -> Iterator[tuple[subprocess.Popen[bytes], runroot.
         else:
             process.kill()
         bites(found, "a harness runs a training that hangs")
-        processes.end(lambda: processes.with_token(found[0].token), grace_s=0, hurry=lambda: True)
+        identity.end(lambda: identity.with_token(found[0].token), grace_s=0, hurry=lambda: True)
 
 
-def _said(run: runroot.RunRoot) -> str:
+def _said(run: directory.RunRoot) -> str:
     log = run.logs / "scan-train.log"
     return log.read_text() if log.exists() else ""
 
@@ -106,7 +108,7 @@ def _said(run: runroot.RunRoot) -> str:
 @pytest.mark.parametrize("group", [False, True])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
 def test_one_signal_asks_and_then_kills_and_a_second_one_kills_at_once(
-    stubborn: tuple[subprocess.Popen[bytes], runroot.RunRoot], number: signal.Signals, group: bool
+    stubborn: tuple[subprocess.Popen[bytes], directory.RunRoot], number: signal.Signals, group: bool
 ) -> None:
     process, run = stubborn
     send = os.killpg if group else os.kill
@@ -120,22 +122,22 @@ def test_one_signal_asks_and_then_kills_and_a_second_one_kills_at_once(
     second = time.monotonic()
     send(process.pid, number)
     said, _ = process.communicate(timeout=60)
-    assert time.monotonic() - second < child.GRACE_S
+    assert time.monotonic() - second < supervise.GRACE_S
     assert process.returncode == Verdict.INTERRUPTED
     assert f"interrupted: {number.name}" in said.decode()
-    assert processes.with_token(run.token) == []
+    assert identity.with_token(run.token) == []
     assert not run.scratch.exists()
     assert json.loads((run.path / "outcome.json").read_text())["verdict"] == "interrupted"
 
 
 @pytest.mark.fault("signals")
 def test_one_signal_alone_is_enough_even_for_a_training_that_will_not_end(
-    stubborn: tuple[subprocess.Popen[bytes], runroot.RunRoot],
+    stubborn: tuple[subprocess.Popen[bytes], directory.RunRoot],
 ) -> None:
     process, run = stubborn
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
     bites("no" in _said(run), "the training was asked to end and did not")
     assert process.returncode == Verdict.INTERRUPTED
-    assert processes.with_token(run.token) == []
+    assert identity.with_token(run.token) == []
     assert not run.scratch.exists()

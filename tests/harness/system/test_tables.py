@@ -1,6 +1,6 @@
 import pytest
 
-from harness import tables
+from harness.system import tables
 
 TABLE = [("rung", "result"), ("R0", "pass"), ("a|b", "fail")]
 

@@ -4,8 +4,8 @@ import argparse
 
 import pytest
 
-from harness import target_program
-from harness.target_program import Option
+from harness.targets import argv as target_argv
+from harness.targets.argv import Option
 
 HELP = """\
 usage: python -m pkg.train [-h] --train_data_file FILE -o OUT
@@ -39,7 +39,7 @@ options:
 def test_the_program_ends_where_options_and_data_begin(
     argv: list[str], program: list[str], module: str, script: str, options: list[str]
 ) -> None:
-    found = target_program.parse(argv)
+    found = target_argv.parse(argv)
     assert (list(found.argv), found.module, found.script, list(found.options), found.inline) == (
         program,
         module,
@@ -50,24 +50,24 @@ def test_the_program_ends_where_options_and_data_begin(
 
 
 def test_a_text_of_its_own_has_no_help() -> None:
-    assert target_program.parse(["{python}", "-c", "print('--x')"]).inline
+    assert target_argv.parse(["{python}", "-c", "print('--x')"]).inline
 
 
 def test_a_help_text_offers_its_options() -> None:
     wanted = {"--train_data_file", "-o", "--out-dir", "--logger", "--no-cache", "--mmap", "--no-mmap", "--quiet"}
-    assert wanted - target_program.offered(HELP) == set()
-    assert "--train" not in target_program.offered(HELP)
+    assert wanted - target_argv.offered(HELP) == set()
+    assert "--train" not in target_argv.offered(HELP)
 
 
 def test_what_a_usage_line_requires() -> None:
-    assert target_program.needed(HELP) == ("--train_data_file", "-o")
-    assert target_program.needed("no usage here") == ()
-    assert target_program.aliases(HELP, "-o") == {"-o", "--out-dir"}
-    assert target_program.aliases(HELP, "--absent") == {"--absent"}
+    assert target_argv.needed(HELP) == ("--train_data_file", "-o")
+    assert target_argv.needed("no usage here") == ()
+    assert target_argv.aliases(HELP, "-o") == {"-o", "--out-dir"}
+    assert target_argv.aliases(HELP, "--absent") == {"--absent"}
 
 
 def test_options_as_a_help_text_describes_them() -> None:
-    found = {option.name: option for option in target_program.described(HELP)}
+    found = {option.name: option for option in target_argv.described(HELP)}
     names = ["--logger", "--mmap", "--no-cache", "--out-dir", "--quiet", "--train_data_file"]
     assert sorted(found) == names
     assert [name for name in names if found[name].takes_value] == ["--logger", "--out-dir", "--train_data_file"]
@@ -82,7 +82,7 @@ def test_it_agrees_with_argparse_itself() -> None:
     parser.add_argument("--kind", choices=["a", "b"])
     parser.add_argument("--flag", action=argparse.BooleanOptionalAction)
     text = parser.format_help()
-    assert target_program.needed(text) == ("--data", "-n")
-    assert {"--flag", "--no-flag", "--kind"} - target_program.offered(text) == set()
-    names = [option.name for option in target_program.described(text) if option.takes_value]
+    assert target_argv.needed(text) == ("--data", "-n")
+    assert {"--flag", "--no-flag", "--kind"} - target_argv.offered(text) == set()
+    names = [option.name for option in target_argv.described(text) if option.takes_value]
     assert names == ["--data", "--number", "--kind"]

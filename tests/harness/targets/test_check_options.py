@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-import foreign_checkout
 import pytest
 
-from harness import runroot, target_check, targets
-from harness.interruption import Interruption
-from harness.target_check import Checked
-from harness.target_lines import Lines
+from harness.files.toml_lines import Lines
+from harness.record import directory
+from harness.system.signals import Interruption
+from harness.targets import check_options, loader
+from harness.targets.check_options import Checked
 from ptycho.verdict import Verdict
+from tests.support.fakes import foreign_checkout
 
 HELP = "usage: x [-h] -o OUT [--epochs N]\n\noptions:\n  -o OUT, --out OUT  where\n  --epochs N\n"
 
@@ -23,7 +24,7 @@ def _checked(workspace: Any, old: str = "", new: str = "", script: tuple[str, st
     train = workspace.path / "checkout" / "ptycho_torch" / "train.py"
     assert script[0] in train.read_text()
     train.write_text(train.read_text().replace(*script))
-    return target_check.run(targets.load(path), workspace.root, Interruption())
+    return check_options.run(loader.load(path), workspace.root, Interruption())
 
 
 def test_a_sound_target_passes_and_its_extra_options_are_looked_up(workspace: Any) -> None:
@@ -68,11 +69,11 @@ def test_a_command_that_cannot_say_is_no_pass(workspace: Any, line: str, verdict
     left = [path for path in (workspace.root / "runs").rglob("*") if path.is_file()]
     assert {"train-help.log", "infer-help.log", "run.json", "run.lock"} >= {path.name for path in left}
     assert (str(workspace.root) in train.problems[0]) is any(path.name == "train-help.log" for path in left)
-    assert [] == [run for run in runroot.find(workspace.root) if run.events.exists() or run.is_empty]
+    assert [] == [run for run in directory.find(workspace.root) if run.events.exists() or run.is_empty]
 
 
 def test_a_command_that_hangs_at_its_help_is_killed(workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.target_help.HELP_S", 0.5)
+    monkeypatch.setattr("harness.targets.help_text.HELP_S", 0.5)
     train, _ = _checked(workspace, script=("import argparse\n", "import argparse, time\ntime.sleep(60)\n"))
     assert (train.verdict, train.problems[0][:14]) == (Verdict.TIMEOUT, "--help killed ")
 
@@ -88,15 +89,15 @@ def test_a_command_without_options_or_with_a_text_of_its_own_is_not_run(workspac
 
 def test_any_name_of_a_required_option_will_do() -> None:
     lines = Lines("[train]\nargv = []\n")
-    assert target_check.compare(HELP, {"--out": ("train", "argv")}, lines) == []
-    assert target_check.compare(HELP, {"--epochs": ("train", "argv")}, lines) == [
+    assert check_options.compare(HELP, {"--out": ("train", "argv")}, lines) == []
+    assert check_options.compare(HELP, {"--epochs": ("train", "argv")}, lines) == [
         "line 2: the command requires --out, which argv lacks; add it with its value"
     ]
 
 
 def test_the_shipped_targets_say_where_each_extra_argument_stands() -> None:
-    target = targets.load(targets.built_in("torch"))
-    assert [(command, place[-1]) for command, place, _ in target_check.extra_arguments(target)] == [
+    target = loader.load(loader.built_in("torch"))
+    assert [(command, place[-1]) for command, place, _ in check_options.extra_arguments(target)] == [
         *(("train", "seed_flag"), ("train", "on"), ("train", "off"))
     ]
     assert Path(target.file).name == "torch.toml"

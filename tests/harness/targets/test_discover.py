@@ -3,11 +3,11 @@
 import ast
 from pathlib import Path
 
-import foreign_checkout
 import pytest
 
-from harness import target_source
-from harness.target_program import Option
+from harness.targets import discover
+from harness.targets.argv import Option
+from tests.support.fakes import foreign_checkout
 
 SOURCE = """
 import argparse
@@ -27,7 +27,7 @@ def train(lr): ...
 
 
 def test_options_are_read_from_argparse_and_click() -> None:
-    assert target_source.options(ast.parse(SOURCE)) == (
+    assert discover.options(ast.parse(SOURCE)) == (
         Option(names=("--epochs", "-e"), required=False, takes_value=True, choices=()),
         Option(names=("--kind",), required=True, takes_value=True, choices=("a", "b")),
         Option(names=("--quiet",), required=False, takes_value=False, choices=()),
@@ -46,7 +46,7 @@ def test_options_are_read_from_argparse_and_click() -> None:
     ],
 )
 def test_the_framework_is_what_is_imported(source: str, framework: str) -> None:
-    assert framework == target_source.framework_of(ast.parse(source))
+    assert framework == discover.framework_of(ast.parse(source))
 
 
 def test_a_checkout_is_read_without_running_it(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_checkout_is_read_without_running_it(tmp_path: Path) -> None:
         path = tmp_path / "checkout" / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("raise SystemExit('it was run')\n")
-    infer, train = target_source.scripts(tmp_path / "checkout")
+    infer, train = discover.scripts(tmp_path / "checkout")
     assert (train.step, train.module, train.framework) == ("train", "ptycho_torch.train", "torch")
     assert (infer.step, infer.module) == ("infer", "ptycho_torch.inference")
     assert infer.files == ("recon.npz", "weights.pt")
@@ -65,4 +65,4 @@ def test_a_checkout_is_read_without_running_it(tmp_path: Path) -> None:
 
 def test_what_is_no_python_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("print 'of long ago'\n")
-    assert target_source.scripts(tmp_path) == []
+    assert discover.scripts(tmp_path) == []

@@ -8,13 +8,13 @@ import threading
 import zipfile
 from pathlib import Path
 
-import foreign_checkout
 import pytest
 
-from harness import install, target_environment, targets
-from harness.interruption import Interruption
-from harness.targets import Target
+from harness.system.signals import Interruption
+from harness.targets import environment, install, loader
+from harness.targets.loader import Target
 from ptycho.errors import InfrastructureError, UsageError
+from tests.support.fakes import foreign_checkout
 
 
 def wheel(folder: Path, name: str, version: str = "1.0") -> Path:
@@ -41,7 +41,7 @@ def described(tmp_path: Path, lines: str, **files: str) -> Target:
     path.write_text(path.read_text().replace(old, lines))
     for name, text in files.items():
         (tmp_path / "checkout" / name).write_text(text)
-    return targets.load(path)
+    return loader.load(path)
 
 
 def listing(folder: Path) -> list[str]:
@@ -98,7 +98,7 @@ def test_requirements_become_an_environment_and_the_checkout_stays_as_it_is(
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     target = described(tmp_path, 'requirements = ["needs.txt"]', **{"needs.txt": "tinydep>=1\n"})
     before = listing(target.root)
-    made, said = target_environment.prepare(target, tmp_path / "runs", Interruption())
+    made, said = environment.prepare(target, tmp_path / "runs", Interruption())
     assert said.endswith(f"made with {tool}")
     assert listing(target.root) == before
     assert made.interpreter.is_relative_to(tmp_path / "runs" / "environments")
@@ -106,17 +106,17 @@ def test_requirements_become_an_environment_and_the_checkout_stays_as_it_is(
     # Neither the project's packages nor those that the harness runs with are in it.
     code = "import importlib.util as u; print([n for n in ('harness', 'ptycho', 'numpy') if u.find_spec(n)])"
     assert says(made.interpreter, code) == "[]"
-    again, said = target_environment.prepare(target, tmp_path / "runs", Interruption())
+    again, said = environment.prepare(target, tmp_path / "runs", Interruption())
     assert (again.interpreter, said.endswith("is there")) == (made.interpreter, True)
 
 
 def test_a_changed_requirement_is_another_environment(tmp_path: Path) -> None:
     target = described(tmp_path, 'requirements = ["needs.txt"]', **{"needs.txt": "tinydep==1.0\n"})
     assert target.install is not None
-    first = target_environment.digest(target, target.install, "3")
+    first = environment.digest(target, target.install, "3")
     (target.root / "needs.txt").write_text("tinydep==1.1\n")
-    assert len({first, target_environment.digest(target, target.install, "3")}) == 2
-    assert len({first, target_environment.digest(target, target.install, "4")}) == 2
+    assert len({first, environment.digest(target, target.install, "3")}) == 2
+    assert len({first, environment.digest(target, target.install, "4")}) == 2
 
 
 @pytest.mark.usefixtures("quick")
@@ -125,10 +125,10 @@ def test_a_failed_installation_is_13_with_its_last_words_and_is_not_taken_for_wh
 ) -> None:
     target = described(tmp_path, 'packages = ["tinydep"]')
     with pytest.raises(InfrastructureError, match=r"(?s)ended with exit code 1.*tinydep"):
-        target_environment.prepare(target, tmp_path / "runs", Interruption())
+        environment.prepare(target, tmp_path / "runs", Interruption())
     wheel(tmp_path, "tinydep")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    _, said = target_environment.prepare(target, tmp_path / "runs", Interruption())
+    _, said = environment.prepare(target, tmp_path / "runs", Interruption())
     assert said.endswith("made with uv")
 
 
@@ -140,7 +140,7 @@ def test_two_at_once_make_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     said: list[str] = []
 
     def prepare() -> None:
-        said.append(target_environment.prepare(target, tmp_path / "runs", Interruption())[1].rpartition(" ")[2])
+        said.append(environment.prepare(target, tmp_path / "runs", Interruption())[1].rpartition(" ")[2])
 
     threads = [threading.Thread(target=prepare) for _ in range(2)]
     for thread in threads:
@@ -153,8 +153,8 @@ def test_two_at_once_make_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_an_existing_interpreter_is_taken_as_it_is(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "env")], check=True)
     python = tmp_path / "env" / "bin" / "python"
-    target = targets.load(foreign_checkout.write(tmp_path / "checkout", python=python))
-    made, said = target_environment.prepare(target, tmp_path / "runs", Interruption())
+    target = loader.load(foreign_checkout.write(tmp_path / "checkout", python=python))
+    made, said = environment.prepare(target, tmp_path / "runs", Interruption())
     # Not resolved: behind the link lies an interpreter without the environment's packages.
     assert made.interpreter == python
     assert said == f"foreign: CPython {sys.version.split()[0]}, {python}"
@@ -162,15 +162,15 @@ def test_an_existing_interpreter_is_taken_as_it_is(tmp_path: Path) -> None:
 
 
 def test_without_an_install_table_the_harness_s_own_is_taken(tmp_path: Path) -> None:
-    target = targets.load(targets.built_in("torch"))
-    made, said = target_environment.prepare(target, tmp_path, Interruption())
+    target = loader.load(loader.built_in("torch"))
+    made, said = environment.prepare(target, tmp_path, Interruption())
     assert (made, said) == (target, "torch: the harness's own interpreter")
 
 
 @pytest.mark.parametrize("program", ["/no/such/python", "/bin/false"])
 def test_an_interpreter_that_does_not_run_is_13(program: str) -> None:
     with pytest.raises(InfrastructureError, match=f"the interpreter {program} does not run: .*; name another"):
-        target_environment.ask_version(program)
+        environment.ask_version(program)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_what_cannot_be_installed_in_isolation_is_refused(
 ) -> None:
     target = described(tmp_path, lines, **{name: text})
     with pytest.raises(UsageError) as caught:
-        target_environment.prepare(target, tmp_path / "runs", Interruption())
+        environment.prepare(target, tmp_path / "runs", Interruption())
     assert sentence in str(caught.value)
 
 
@@ -204,7 +204,7 @@ def test_a_pyproject_counts_for_its_dependencies(tmp_path: Path) -> None:
     text = "[project]\nname = 'x'\ndependencies = ['tinydep>=1', 'other']\n"
     target = described(tmp_path, 'requirements = ["pyproject.toml"]\npackages = ["more"]', **{"pyproject.toml": text})
     assert target.install is not None
-    assert target_environment.requirements(target, target.install) == (["more", "tinydep>=1", "other"], [])
+    assert environment.requirements(target, target.install) == (["more", "tinydep>=1", "other"], [])
 
 
 def test_hashes_of_a_lock_are_checked(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_hashes_of_a_lock_are_checked(tmp_path: Path) -> None:
     assert target.install is not None
     files = [target.root / "r.lock"]
     for uv in (None, "/bin/uv"):
-        last = target_environment.steps(tmp_path / "env", "python3", target.install, [], files, uv)[-1]
+        last = environment.steps(tmp_path / "env", "python3", target.install, [], files, uv)[-1]
         assert last[-3:] == ["-r", str(files[0]), "--require-hashes"]
 
 
@@ -222,15 +222,15 @@ def test_the_build_of_torch_without_cuda_needs_a_way_to_have_it(
     target = described(tmp_path, 'packages = ["torch"]\ntorch_backend = "cpu"')
     assert target.install is not None
     monkeypatch.setattr(install, "wheelhouses", list)
-    argv = target_environment.steps(tmp_path / "env", "python3", target.install, ["torch"], [], "/bin/uv")[-1]
+    argv = environment.steps(tmp_path / "env", "python3", target.install, ["torch"], [], "/bin/uv")[-1]
     assert argv[argv.index("--torch-backend") + 1] == "cpu"
     monkeypatch.setattr(install, "wheelhouses", lambda: ["/wheels"])
-    argv = target_environment.steps(tmp_path / "env", "python3", target.install, ["torch"], [], "/bin/uv")[-1]
+    argv = environment.steps(tmp_path / "env", "python3", target.install, ["torch"], [], "/bin/uv")[-1]
     assert ("--torch-backend" in argv, argv[argv.index("--find-links") + 1]) == (False, "/wheels")
     monkeypatch.setattr(install, "wheelhouses", list)
     monkeypatch.setattr(install, "find_uv", lambda: None)
     with pytest.raises(InfrastructureError, match="needs uv, or a wheelhouse in PIP_FIND_LINKS; install uv"):
-        target_environment.prepare(target, tmp_path / "runs", Interruption())
+        environment.prepare(target, tmp_path / "runs", Interruption())
 
 
 @pytest.mark.usefixtures("quick")
@@ -240,11 +240,11 @@ def test_an_environment_of_another_run_that_was_killed_is_made_again(
     wheel(tmp_path, "tinydep")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     target = described(tmp_path, 'packages = ["tinydep"]')
-    made, _ = target_environment.prepare(target, tmp_path / "runs", Interruption())
+    made, _ = environment.prepare(target, tmp_path / "runs", Interruption())
     folder = made.interpreter.parent.parent
-    stamp = json.loads((folder / target_environment.STAMP).read_text())
+    stamp = json.loads((folder / environment.STAMP).read_text())
     assert stamp["target"] == os.fspath(target.file)
-    (folder / target_environment.STAMP).unlink()
+    (folder / environment.STAMP).unlink()
     (folder / "half-built").touch()
-    _, said = target_environment.prepare(target, tmp_path / "runs", Interruption())
+    _, said = environment.prepare(target, tmp_path / "runs", Interruption())
     assert (said.endswith("made with uv"), (folder / "half-built").exists()) == (True, False)

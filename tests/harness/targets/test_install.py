@@ -14,9 +14,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from injected import bites
 
-from harness import install
+from harness.targets import install
+from tests.support.injected import bites
 
 LOCK = """# header
 numpy==2.4.0 \\
@@ -253,7 +253,7 @@ def test_without_an_index_it_is_13_within_ten_seconds_and_names_the_package(
         bites(caller.connect_ex(("127.0.0.1", port)) != 0, "nobody answers at the proxy's address")
     started = time.monotonic()
     done = subprocess.run(
-        [str(beside), "-I", str(folder / "harness" / "install.py"), "tiny", "--python", str(python)],
+        [str(beside), "-I", str(folder / "harness" / "targets" / "install.py"), "tiny", "--python", str(python)],
         env=env,
         capture_output=True,
         text=True,
@@ -269,9 +269,9 @@ def test_without_an_index_it_is_13_within_ten_seconds_and_names_the_package(
 def _checkout(tmp_path: Path) -> Path:
     """The installer by itself, with a lock of a package that no cache has."""
     folder = tmp_path / "checkout"
-    (folder / "harness").mkdir(parents=True)
+    (folder / "harness" / "targets").mkdir(parents=True)
     (folder / "requirements").mkdir()
-    shutil.copyfile(install.__file__, folder / "harness" / "install.py")
+    shutil.copyfile(install.__file__, folder / "harness" / "targets" / "install.py")
     entry = f"tiny-absent-package==1.0 \\\n    --hash=sha256:{'0' * 64}\n"
     (folder / "requirements" / "tiny.txt").write_text(entry)
     return folder
@@ -291,7 +291,7 @@ def test_an_installation_that_was_killed_is_begun_again(tmp_path: Path) -> None:
     beside = tmp_path / "bin" / "python"
     beside.parent.mkdir()
     beside.symlink_to(sys.executable)
-    argv = [str(beside), "-I", str(folder / "harness" / "install.py"), "tiny", "--python", str(python)]
+    argv = [str(beside), "-I", str(folder / "harness" / "targets" / "install.py"), "tiny", "--python", str(python)]
     env = {"PATH": f"{uv.parent}:/usr/bin:/bin", "PIP_FIND_LINKS": ""}
     process = subprocess.Popen(argv, env=env, start_new_session=True)
     for _ in range(600):

@@ -3,15 +3,15 @@
 import sys
 from pathlib import Path
 
-import fake_target
 import pytest
 
-from harness import targets
-from harness.supervision.limits import Limits
-from harness.target_parts import Checks, InputDump, MLflow, OptionProbe, Pictures
-from harness.target_schema import KIT
+from harness.process.limits import Limits
+from harness.targets import loader
+from harness.targets.model import Checks, InputDump, MLflow, OptionProbe, Pictures
+from harness.targets.schema import KIT
 from ptycho.errors import UsageError
-from ptycho.probe import QUANTITIES
+from ptycho.parity.request import QUANTITIES
+from tests.support.fakes import fake_target
 
 NAMES = {"python": "python3", "output": "out", "n_images": 64}
 BOTH = "[install]\npython = 'p'\nlock = 'l'\n[train]"
@@ -19,16 +19,16 @@ BOTH = "[install]\npython = 'p'\nlock = 'l'\n[train]"
 
 @pytest.mark.parametrize("name", ["torch", "tf"])
 def test_the_built_in_targets_load_and_are_alike(name: str) -> None:
-    target = targets.load(targets.built_in(name))
+    target = loader.load(loader.built_in(name))
     assert target.name == name
-    assert target.root == Path(__file__).resolve().parents[2]
+    assert target.root == Path(__file__).resolve().parents[3]
     assert target.train.argv[:3] == ("{python}", "-m", f"ptycho_{name}.train")
     assert target.infer.argv[:3] == ("{python}", "-m", f"ptycho_{name}.inference")
     assert target.device_probe is not None
     assert target.suite == target.root / "tests" / name
     assert target.probe is not None
     assert (target.probe.sources, target.probe.quantities) == (("ptycho", f"ptycho_{name}"), QUANTITIES)
-    other = targets.load(targets.built_in({"torch": "tf", "tf": "torch"}[name]))
+    other = loader.load(loader.built_in({"torch": "tf", "tf": "torch"}[name]))
     same = ("settings", "fixtures", "min_phase_correlation", "reconstruction_keys", "input_hash_key", "checks")
     assert [getattr(target, field) for field in same] == [getattr(other, field) for field in same]
     assert target.train.argv[3:] == other.train.argv[3:]
@@ -40,9 +40,9 @@ def test_the_files_for_ptychopinn_load_where_its_checkout_is_named(
 ) -> None:
     monkeypatch.delenv("PTYCHOPINN", raising=False)
     with pytest.raises(UsageError, match=r"line 8: target.root = '\$PTYCHOPINN' names a variable that is not set"):
-        targets.load(targets.built_in(name))
+        loader.load(loader.built_in(name))
     monkeypatch.setenv("PTYCHOPINN", str(tmp_path))
-    target = targets.load(targets.built_in(name))
+    target = loader.load(loader.built_in(name))
     assert (target.root, target.checks.seed_flag, target.summary) == (tmp_path, (), None)
     assert target.train.artifacts == ("wts.h5.zip",)
     assert target.infer.artifacts == ("reconstructed_amplitude.png", "reconstructed_phase.png")
@@ -58,13 +58,13 @@ def test_the_files_for_ptychopinn_load_where_its_checkout_is_named(
 def test_an_unknown_name_lists_the_known_ones() -> None:
     known = "ptychopinn-tf, ptychopinn-torch, tf, torch"
     with pytest.raises(UsageError, match=f"no target 'jax'; there are {known}; or give --target FILE"):
-        targets.built_in("jax")
+        loader.built_in("jax")
 
 
 def test_defaults_and_optional_tables(tmp_path: Path) -> None:
     path = fake_target.write(tmp_path, suite=None)
     path.write_text(path.read_text().replace("[summary]", "").replace('path = "summary.json"', ""))
-    target = targets.load(path)
+    target = loader.load(path)
     optional = (target.suite, target.environment, target.summary, target.install, target.probe, target.export)
     assert optional == (None, {}, None, None, None, None)
     assert target.settings == {"n_images": 1, "nepochs": 1, "gridsize": 1, "batch_size": 16, "seed": 42}
@@ -99,7 +99,7 @@ command = "infer"
 python = "$SOMEWHERE/bin/python"
 """
     )
-    target = targets.load(path)
+    target = loader.load(path)
     assert target.pictures == Pictures(
         amplitude="a.png",
         phase="p.png",
@@ -123,18 +123,18 @@ python = "$SOMEWHERE/bin/python"
 
 def test_limits_on_phases_and_memory_arrive_and_are_none_by_default(tmp_path: Path) -> None:
     path = fake_target.write(tmp_path)
-    assert targets.load(path).train.limits == Limits()
+    assert loader.load(path).train.limits == Limits()
     limits = "timeout_s = 60\nphase_timeout_s = { start = 9, data = 2.5 }\nmemory_mib = 512\n\n[infer]"
     path.write_text(
         path.read_text().replace("timeout_s = 60\n\n[infer]", limits).replace("[suite]", "[suite]\nmemory_mib = 64")
     )
-    target = targets.load(path)
+    target = loader.load(path)
     assert target.train.limits == Limits(phase_s={"start": 9.0, "data": 2.5}, memory_mib=512)
     assert (target.infer.limits, target.suite_limits) == (Limits(), Limits(memory_mib=64))
 
 
 def test_placeholders_are_filled() -> None:
-    assert targets.fill(["{python}", "--n={n_images}", "{{}}"], NAMES) == ["python3", "--n=64", "{}"]
+    assert loader.fill(["{python}", "--n={n_images}", "{{}}"], NAMES) == ["python3", "--n=64", "{}"]
 
 
 @pytest.mark.parametrize(
@@ -174,10 +174,10 @@ def test_a_faulty_file_is_refused_with_every_fault(tmp_path: Path, old: str, new
     assert old in text
     path.write_text(text.replace(old, new, 1))
     with pytest.raises(UsageError) as caught:
-        targets.load(path)
+        loader.load(path)
     assert [sentence for sentence in sentences if sentence not in str(caught.value)] == []
 
 
 def test_an_absent_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such file"):
-        targets.load(tmp_path / "absent.toml")
+        loader.load(tmp_path / "absent.toml")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness import locks
-from harness.install import find_uv
+from harness.targets import locks
+from harness.targets.install import find_uv
 
 ROOT = locks.ROOT
 

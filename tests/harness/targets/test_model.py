@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from injected import bites
 from pydantic import TypeAdapter, ValidationError
 
-from harness import environment, target_schema, toml_model
-from harness.supervision.limits import Limits
-from harness.target_parts import Command, TargetFile
-from harness.toml_model import Problem, Source
+from harness.files import toml_model
+from harness.files.toml_model import Problem, Source
+from harness.isolation import sandbox
+from harness.process.limits import Limits
+from harness.targets import schema
+from harness.targets.model import Command, TargetFile
+from tests.support.injected import bites
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "targets.md"
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "targets.md"
 GOOD: dict[str, Any] = {
     "target": {"name": "x", "framework": "none", "root": "."},
     "train": {"argv": ["{python}", "train.py"]},
@@ -124,7 +126,7 @@ def test_a_newer_file_is_refused_by_name_and_nothing_else_is_said_of_it(tmp_path
 
 def test_every_table_key_and_placeholder_is_documented() -> None:
     text = DOCS.read_text(encoding="utf-8")
-    wanted = {f"`{{{name}}}`" for name in target_schema.PLACEHOLDERS} | set(_headings("", TargetFile))
+    wanted = {f"`{{{name}}}`" for name in schema.PLACEHOLDERS} | set(_headings("", TargetFile))
     assert sorted(word for word in wanted if word not in text) == []
 
 
@@ -144,18 +146,18 @@ def _headings(prefix: str, table: Any) -> list[str]:
     ("kind", "good", "bad"),
     [
         (toml_model.Whole, [1, 7], [0, -1, True, 1.5, "1"]),
-        (target_schema.Seed, [0, 3], [-1, False, "0"]),
-        (target_schema.Number, [0, -0.5], [True, "9"]),
-        (target_schema.Seconds, [1, 0.5], [0, -2, True, "9", math.nan]),
-        (target_schema.Memory, [0, 0.5, 512], [-1, True, "9"]),
-        (target_schema.Phases, [{}, {"data": 1.5}], [{"data": 0}, {"data": "1"}, [1], 3]),
-        (target_schema.Texts, [[], ["a"]], ["a", ["a", 1]]),
-        (target_schema.Names, [["a"]], [[], "a", ["a", 1]]),
-        (target_schema.Name, ["a"], ["", " ", 1]),
-        (target_schema.Place, ["", "a/b"], [3, False, ["a"]]),
-        (target_schema.Range, [[0, 1.5]], [[1, 1], [2, 1], [0], [0, "1"], "01"]),
-        (target_schema.Layout, [True, False, "refused"], ["yes", 1, None]),
-        (target_schema.Changes, ["files", "output"], ["both", 1]),
+        (schema.Seed, [0, 3], [-1, False, "0"]),
+        (schema.Number, [0, -0.5], [True, "9"]),
+        (schema.Seconds, [1, 0.5], [0, -2, True, "9", math.nan]),
+        (schema.Memory, [0, 0.5, 512], [-1, True, "9"]),
+        (schema.Phases, [{}, {"data": 1.5}], [{"data": 0}, {"data": "1"}, [1], 3]),
+        (schema.Texts, [[], ["a"]], ["a", ["a", 1]]),
+        (schema.Names, [["a"]], [[], "a", ["a", 1]]),
+        (schema.Name, ["a"], ["", " ", 1]),
+        (schema.Place, ["", "a/b"], [3, False, ["a"]]),
+        (schema.Range, [[0, 1.5]], [[1, 1], [2, 1], [0], [0, "1"], "01"]),
+        (schema.Layout, [True, False, "refused"], ["yes", 1, None]),
+        (schema.Changes, ["files", "output"], ["both", 1]),
     ],
 )
 def test_types_accept_what_they_say(kind: Any, good: list[object], bad: list[object]) -> None:
@@ -204,15 +206,15 @@ def test_what_a_command_leaves_lies_below_its_output(table: dict[str, str], path
 )
 @pytest.mark.fault("reserved-names")
 def test_a_variable_of_the_harness_is_reserved(name: str, tmp_path: Path) -> None:
-    bites(environment.is_reserved(name), "the harness sets it")
+    bites(sandbox.is_reserved(name), "the harness sets it")
     (problem,) = _read(tmp_path, {**GOOD, "environment": {name: "x", "OMP_NUM_THREADS": "1"}}).problems
     assert (problem.path, name in problem.sentence) == (("environment", name), True)
 
 
 def test_everything_that_isolates_a_command_is_reserved(tmp_path: Path) -> None:
-    cell = environment.Cell(path=tmp_path)
+    cell = sandbox.Cell(path=tmp_path)
     about = {"token": "t", "scratch": tmp_path, "events": tmp_path, "import_root": tmp_path, "gpu": False}
-    given = environment.build(cell, **about, extra={})  # type: ignore[arg-type]
+    given = sandbox.build(cell, **about, extra={})  # type: ignore[arg-type]
     own = {name for name, value in given.items() if str(tmp_path) in value or name.startswith("PTYCHO_HARNESS")}
     free = {"MPLCONFIGDIR", "CUDA_CACHE_PATH"}  # caches, which a target may have elsewhere
-    assert {name for name in own if not environment.is_reserved(name)} == free
+    assert {name for name in own if not sandbox.is_reserved(name)} == free

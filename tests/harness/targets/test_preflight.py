@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import foreign_checkout
 import pytest
 
-from harness import target_presence, targets
+from harness.targets import loader, preflight
 from ptycho.errors import InfrastructureError
+from tests.support.fakes import foreign_checkout
 
 
 def _problems(tmp_path: Path, old: str = "", new: str = "") -> list[str]:
@@ -14,7 +14,7 @@ def _problems(tmp_path: Path, old: str = "", new: str = "") -> list[str]:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
-    return target_presence.problems(targets.load(path))
+    return preflight.problems(loader.load(path))
 
 
 def test_nothing_is_missing_from_a_sound_target(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_missing_interpreter_is_named(tmp_path: Path, key: str, word: str) -> 
     if key == "base":
         path.write_text(path.read_text().replace('python = "/no/such/python"', f'base = "{word}"\npackages = ["x"]'))
     with pytest.raises(InfrastructureError, match=f"there is no interpreter .*{word}.*; mend .install. {key}"):
-        target_presence.require(targets.load(path))
+        preflight.require(loader.load(path))
 
 
 def test_an_installed_module_may_lie_elsewhere(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_an_installed_module_may_lie_elsewhere(tmp_path: Path) -> None:
 
 
 def test_commands_are_named_by_their_tables(tmp_path: Path) -> None:
-    target = targets.load(foreign_checkout.write(tmp_path / "checkout"))
-    assert list(target_presence.commands(target)) == ["train", "infer"]
-    own = targets.load(targets.built_in("torch"))
-    assert list(target_presence.commands(own)) == ["train", "infer", "device_probe", "probe"]
+    target = loader.load(foreign_checkout.write(tmp_path / "checkout"))
+    assert list(preflight.commands(target)) == ["train", "infer"]
+    own = loader.load(loader.built_in("torch"))
+    assert list(preflight.commands(own)) == ["train", "infer", "device_probe", "probe"]

@@ -5,12 +5,13 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import foreign_checkout
 import pytest
 
-from harness import runroot, target_init, targets
-from harness.interruption import Interruption
+from harness.record import directory
+from harness.system.signals import Interruption
+from harness.targets import loader, scaffold
 from ptycho.errors import UsageError
+from tests.support.fakes import foreign_checkout
 
 LOOPED = """
 import argparse
@@ -23,15 +24,15 @@ if __name__ == "__main__":
 """
 
 
-def _drafts(tmp_path: Path, *, python: str | None = None) -> list[target_init.Draft]:
+def _drafts(tmp_path: Path, *, python: str | None = None) -> list[scaffold.Draft]:
     foreign_checkout.write(tmp_path / "checkout")
-    return target_init.describe(tmp_path / "checkout", python=python)
+    return scaffold.describe(tmp_path / "checkout", python=python)
 
 
-def _load(tmp_path: Path, text: str) -> targets.Target:
+def _load(tmp_path: Path, text: str) -> loader.Target:
     path = tmp_path / "made.toml"
     path.write_text(text)
-    return targets.load(path)
+    return loader.load(path)
 
 
 def test_a_checkout_that_says_everything_gets_a_file_that_loads(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ def test_what_could_not_be_found_is_refused_by_name_until_it_is_filled_in(tmp_pa
     foreign_checkout.write(tmp_path / "checkout")
     script = tmp_path / "checkout" / "ptycho_torch" / "inference.py"
     script.write_text(script.read_text().replace("recon.npz", "recon" + ".bin").replace('"--test_data"', '"--zzz"'))
-    (draft,) = target_init.describe(tmp_path / "checkout", python=None)
+    (draft,) = scaffold.describe(tmp_path / "checkout", python=None)
     with pytest.raises(UsageError) as caught:
         _load(tmp_path, draft.text)
     left = [line.partition(": ")[2] for line in str(caught.value).splitlines() if "left to fill in" in line]
@@ -70,10 +71,10 @@ def test_what_could_not_be_found_is_refused_by_name_until_it_is_filled_in(tmp_pa
 def test_options_made_in_a_loop_are_asked_for_where_an_interpreter_is_given(workspace: Any, tmp_path: Path) -> None:
     foreign_checkout.write(tmp_path / "checkout")
     (tmp_path / "checkout" / "ptycho_torch" / "train.py").write_text(LOOPED)
-    (draft,) = target_init.describe(tmp_path / "checkout", python=sys.executable)
+    (draft,) = scaffold.describe(tmp_path / "checkout", python=sys.executable)
     assert not draft.is_read
     assert "no option could be read from the source" in draft.text
-    asked = target_init.asked(draft, runroot.create(workspace.root), Interruption())
+    asked = scaffold.asked(draft, directory.create(workspace.root), Interruption())
     assert _load(tmp_path, asked.text).train.argv[3:] == (
         *("--train_data_file", "{train}", "--output_dir", "{output}", "--nepochs", "{nepochs}"),
     )
@@ -91,7 +92,7 @@ def test_its_own_requirements_are_found(tmp_path: Path, files: list[str], instal
     foreign_checkout.write(tmp_path / "checkout")
     for name in files:
         (tmp_path / "checkout" / name).write_text("")
-    (draft,) = target_init.describe(tmp_path / "checkout", python=None)
+    (draft,) = scaffold.describe(tmp_path / "checkout", python=None)
     assert install == tomllib.loads(draft.text)["install"]
 
 
@@ -100,7 +101,7 @@ def test_pictures_are_named_where_there_is_nothing_else(tmp_path: Path) -> None:
     script = tmp_path / "checkout" / "ptycho_torch" / "inference.py"
     text = script.read_text().replace('"recon.npz"', '"reconstructed_amplitude.png", "reconstructed_phase.png"')
     script.write_text(text)
-    (draft,) = target_init.describe(tmp_path / "checkout", python=sys.executable)
+    (draft,) = scaffold.describe(tmp_path / "checkout", python=sys.executable)
     pictures = _load(tmp_path, draft.text).pictures
     assert pictures is not None
     assert (pictures.amplitude, pictures.phase) == ("reconstructed_amplitude.png", "reconstructed_phase.png")
@@ -117,7 +118,7 @@ def test_every_pair_of_commands_gets_a_file(tmp_path: Path) -> None:
         place = tmp_path / "checkout" / folder
         place.mkdir(parents=True, exist_ok=True)
         (place / name).write_text(foreign_checkout.TRAIN)
-    drafts = target_init.describe(tmp_path / "checkout", python=None)
+    drafts = scaffold.describe(tmp_path / "checkout", python=None)
     # A training without an inference in its package is none of them.
     assert [draft.name for draft in drafts] == ["checkout-ptycho-torch", "checkout-scripts"]
     assert '"{python}", "{root}/scripts/training/train.py"' in drafts[1].text
@@ -128,4 +129,4 @@ def test_a_folder_without_a_pipeline_says_what_was_looked_for(tmp_path: Path, na
     (tmp_path / "empty").mkdir()
     sentences = {"absent": "is no folder; give the checkout", "empty": "looked for train.py, training.py, inference.py"}
     with pytest.raises(UsageError, match=sentences[name]):
-        target_init.describe(tmp_path / name, python=None)
+        scaffold.describe(tmp_path / name, python=None)

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from crafted_npz import metadata, scan, write
 
 from ptycho import __main__ as command
-from ptycho import contract, explanation, physics
-from ptycho.data import changes, convert
+from ptycho.data import changes, contract, convert
 from ptycho.data import scan as loose
 from ptycho.errors import UsageError
+from ptycho.metrics import data_fit
+from ptycho.physics import forward
+from tests.support.crafted_npz import metadata, scan, write
 
 
 def wide(m: int = 24, height: int = 96, width: int = 96, binning: int = 1) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def converted(path: Path, arrays: dict[str, Any], *words: str) -> Any:
 def test_any_size_is_brought_to_one_that_the_network_takes(height: int, width: int, side: int, tmp_path: Path) -> None:
     found = converted(tmp_path, wide(height=height, width=width), "--side", str(side))
     assert found.side == side
-    explained = explanation.explain(found)
+    explained = data_fit.explain(found)
     assert explained is not None
     # The object still explains what is left of the frames, where a flat one does not.
     assert explained.given < 0.05 * explained.flat
@@ -80,12 +81,12 @@ def test_binning_adds_counts_and_keeps_the_pixel(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.sqrt(added), found.diffraction, rtol=1e-6)
     np.testing.assert_array_equal(arrays["xcoords"], found.xcoords)
     assert found.metadata["pixel_size_m"] == 1e-8
-    explained = explanation.explain(found)
+    explained = data_fit.explain(found)
     assert explained is not None
     assert explained.given < 0.05 * explained.flat
     # Without the ramp that moves DC to where it lies in its bin, the probe explains it worse.
     plain = replace(found, probe=arrays["probeGuess"][None, 32:96, 32:96])
-    other = explanation.explain(plain)
+    other = data_fit.explain(plain)
     assert other is not None
     assert other.given > 2 * explained.given
 
@@ -232,6 +233,6 @@ def test_a_band_keeps_the_far_field() -> None:
     axis = np.arange(96) - 48
     probe = (np.exp(-(axis[:, None] ** 2 + axis**2) / 90) * (1 + 0.1j * rng.normal(size=(96, 96)))).astype(np.complex64)
     cut = changes._band(probe[None], 64, 64)
-    whole = physics.intensity(np.ones((1, 96, 96)), probe[None])[0][16:80, 16:80]
-    part = physics.intensity(np.ones((1, 64, 64)), cut)[0]
+    whole = forward.intensity(np.ones((1, 96, 96)), probe[None])[0][16:80, 16:80]
+    part = forward.intensity(np.ones((1, 64, 64)), cut)[0]
     np.testing.assert_allclose(part / part.sum(), whole / whole.sum(), atol=1e-6)

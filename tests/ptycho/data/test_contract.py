@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from crafted_npz import BROKEN, Arrays, Broken, legacy, metadata, replaced, scan, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from injected import bites
 
-from ptycho import contract, npz_reader
-from ptycho.dataset import Dataset
+from ptycho.data import contract, npz_reader
+from ptycho.data.dataset import Dataset
+from ptycho.data.npy_header import Member
 from ptycho.errors import ContractError
-from ptycho.npy_header import Member
+from tests.support.crafted_npz import BROKEN, Arrays, Broken, legacy, metadata, replaced, scan, write
+from tests.support.injected import bites
 
 _CASE_IDS = [case.name for case in BROKEN]
 
@@ -64,7 +64,7 @@ def test_refusals_import_no_framework(tmp_path: Path) -> None:
     bites(len(paths) > 50, "every broken file was made")
     program = (
         "import json, sys\n"
-        "from ptycho import contract\n"
+        "from ptycho.data import contract\n"
         "from ptycho.errors import ContractError\n"
         "refused = 0\n"
         "for path in json.loads(sys.argv[1]):\n"
@@ -80,7 +80,7 @@ def test_refusals_import_no_framework(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        cwd=Path(contract.__file__).parents[1],
+        cwd=Path(contract.__file__).parents[2],
     )
     assert json.loads(done.stdout) == [len(BROKEN), []]
 

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from crafted_npz import metadata, scan, write
 from numpy.typing import NDArray
 
 from ptycho import __main__ as command
-from ptycho import contract, simulation, suspicion
-from ptycho.data import detector
-from ptycho.dataset import Dataset
+from ptycho.data import contract, detector
+from ptycho.data.dataset import Dataset
 from ptycho.errors import ContractError
+from ptycho.metrics import suspicions
+from ptycho.simulation import simulate
+from tests.support.crafted_npz import metadata, scan, write
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +43,8 @@ def test_a_clean_scan_has_no_flaws(clean: Dataset) -> None:
 @pytest.mark.parametrize("photons", [50.0, 1e3, 1e6])
 @pytest.mark.parametrize("side", [64, 128])
 def test_simulated_scans_have_none_either(side: int, photons: float) -> None:
-    probe, obj = simulation.own_probe_and_object(n_images=20, side=side, seed=3)
-    flaws = detector.find(simulation.simulate(probe=probe, obj=obj, n_images=20, nphotons=photons, seed=3))
+    probe, obj = simulate.own_probe_and_object(n_images=20, side=side, seed=3)
+    flaws = detector.find(simulate.simulate(probe=probe, obj=obj, n_images=20, nphotons=photons, seed=3))
     assert (int(flaws.bad_pixels.sum()), flaws.bad_frames.size) == (0, 0)
 
 
@@ -91,10 +92,10 @@ def test_hot_pixels_dead_and_bright_frames_are_found_together(clean: Dataset) ->
 
 
 def test_every_flaw_is_a_suspicion_that_names_the_command(clean: Dataset) -> None:
-    found = suspicion.find(spoilt(clean, put(slice(5, 9), 0.0)))
+    found = suspicions.find(spoilt(clean, put(slice(5, 9), 0.0)))
     assert "index 5, 6, 7, 8" in found[0].text
     assert "--drop-frames auto" in found[0].text
-    found = suspicion.find(spoilt(clean, put((slice(None), 5, 9), 4000.0)))
+    found = suspicions.find(spoilt(clean, put((slice(None), 5, 9), 4000.0)))
     assert "1 of 4096 pixels, at (row, column) (5, 9)" in found[0].text
     assert "--mask auto" in found[0].text
 

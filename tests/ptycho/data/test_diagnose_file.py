@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ptycho.file_kind import why_no_file, why_no_zip
+from ptycho.data.diagnose_file import why_no_file, why_no_zip
 
 
 def test_a_near_miss_is_suggested(tmp_path: Path) -> None:

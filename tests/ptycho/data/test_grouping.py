@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ptycho import grouping
+from ptycho.data import grouping
 from ptycho.errors import UsageError
 
 PROPERTY = settings(database=None, deadline=None, max_examples=40, derandomize=True)

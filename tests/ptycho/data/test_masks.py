@@ -6,15 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from crafted_npz import Arrays, legacy, scan, write
 from numpy.typing import NDArray
 
-from ptycho import batches, contract, explanation, fourier_error, physics, raw_data, resident, simulation, suspicion
 from ptycho.config import DataConfig, ModelConfig, TrainingConfig
-from ptycho.data import masks
-from ptycho.dataset import Dataset
+from ptycho.data import contract, mapped_arrays, masks, prepare
+from ptycho.data.dataset import Dataset
 from ptycho.errors import ContractError, StoreError, UsageError
-from ptycho.store import Store
+from ptycho.metrics import data_fit, fourier_error, suspicions
+from ptycho.physics import forward
+from ptycho.simulation import simulate
+from ptycho.store.store import Store
+from ptycho.training import batches
+from tests.support.crafted_npz import Arrays, legacy, scan, write
 
 M, N = 36, 64
 Mask = NDArray[np.bool_]
@@ -130,7 +133,7 @@ def test_taking_the_signal_out_is_refused_and_leaving_it_is_not(tmp_path: Path) 
 def test_frames_in_the_file_stay_there_only_if_the_mask_is_applied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resident, "MAPPED_FROM_BYTES", 2**16)
+    monkeypatch.setattr(mapped_arrays, "MAPPED_FROM_BYTES", 2**16)
     for bad in (one_mask(), each_mask()):
         raw = write(tmp_path / "raw.npz", rubbish(scan(M), bad, 0))
         copied = contract.load(raw)
@@ -153,7 +156,7 @@ def config(gridsize: int = 1) -> TrainingConfig:
 @pytest.mark.parametrize("bad", [one_mask(), each_mask()], ids=["(N, N)", "(M, N, N)"])
 def test_store_and_batches_hold_the_mask(bad: Mask, gridsize: int, tmp_path: Path) -> None:
     dataset = load(tmp_path / "a.npz", rubbish(scan(M), bad, 0))
-    prepared = raw_data.prepare(config(gridsize), dataset)
+    prepared = prepare.prepare(config(gridsize), dataset)
     used = np.unique(prepared.groups[prepared.split.train])
     good = np.where(np.broadcast_to(bad, (M, N, N)), 0, scan(M)["diff3d"].astype(np.float64))[used]
     assert prepared.normalisation == pytest.approx(np.sqrt((N / 2) ** 2 / (good**2).sum(axis=(1, 2)).mean()))
@@ -170,7 +173,7 @@ def test_store_and_batches_hold_the_mask(bad: Mask, gridsize: int, tmp_path: Pat
 
 def test_without_a_mask_a_store_is_as_it_was(tmp_path: Path) -> None:
     dataset = load(tmp_path / "a.npz", scan(M))
-    with Store.for_run(None, dataset, raw_data.prepare(config(), dataset)) as store:
+    with Store.for_run(None, dataset, prepare.prepare(config(), dataset)) as store:
         assert (store.bad_pixels, store.good_share) == (None, 1.0)
         assert "bad_pixels" not in store.manifest.arrays
         (batch,) = batches.iterate(store, np.arange(3), batch_size=3)
@@ -182,33 +185,33 @@ def test_the_fourier_error_leaves_bad_pixels_out(bad: Mask, tmp_path: Path) -> N
     dataset = load(tmp_path / "a.npz", rubbish(scan(M), bad, 0))
     assert dataset.obj is not None
     windows = dataset.obj[None, :N, :N]
-    predicted, good = physics.amplitude(windows, dataset.probe)[0], ~np.broadcast_to(bad, (M, N, N))
+    predicted, good = forward.amplitude(windows, dataset.probe)[0], ~np.broadcast_to(bad, (M, N, N))
     measured = scan(M)["diff3d"].astype(np.float64)
     cross = sum(float((predicted * measured[k])[good[k]].sum()) for k in range(M))
     energy, seen = (sum(float((v[good[k]] ** 2).sum()) for k, v in enumerate(a)) for a in ([predicted] * M, measured))
     found = fourier_error.fourier_error(dataset.diffraction, windows, dataset.probe, dataset.good(slice(None)))
     assert found == pytest.approx(1 - cross**2 / (energy * seen), rel=1e-9)
-    explained = explanation.explain(dataset)
+    explained = data_fit.explain(dataset)
     assert explained is not None
     assert explained.given < explained.flat
-    assert [item.what for item in suspicion.find(dataset)] == []
+    assert [item.what for item in suspicions.find(dataset)] == []
 
 
 def test_mistakes_are_still_named_under_a_mask(tmp_path: Path) -> None:
     for bad in (one_mask(), each_mask()):
         swapped = {**scan(M), "diff3d": np.ascontiguousarray(scan(M)["diff3d"].transpose(0, 2, 1))}
         dataset = load(tmp_path / "a.npz", rubbish(swapped, bad, 0))
-        assert ["transposed" in item.what for item in suspicion.find(dataset)] == [True]
+        assert ["transposed" in item.what for item in suspicions.find(dataset)] == [True]
 
 
 def test_a_simulated_scan_takes_a_mask() -> None:
-    probe, obj = simulation.own_probe_and_object(n_images=9, side=64, seed=1)
+    probe, obj = simulate.own_probe_and_object(n_images=9, side=64, seed=1)
     options: dict[str, Any] = {"probe": probe, "obj": obj, "n_images": 9, "seed": 1}
-    plain, masked = simulation.simulate(**options), simulation.simulate(**options, bad_pixels=one_mask())
+    plain, masked = simulate.simulate(**options), simulate.simulate(**options, bad_pixels=one_mask())
     np.testing.assert_array_equal(np.where(one_mask(), 0, plain.diffraction), masked.diffraction)
     np.testing.assert_array_equal(one_mask(), masked.bad_pixels)
     with pytest.raises(UsageError, match=r"bad_pixels is \(3, 3\)"):
-        simulation.simulate(**options, bad_pixels=np.zeros((3, 3), bool))
+        simulate.simulate(**options, bad_pixels=np.zeros((3, 3), bool))
 
 
 def test_shares_and_views() -> None:

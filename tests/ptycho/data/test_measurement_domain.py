@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ptycho import domain
+from ptycho.data import measurement_domain
 
 
 def _counts(mean: float = 30.0) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
@@ -13,7 +13,7 @@ def _counts(mean: float = 30.0) -> np.ndarray[tuple[int, ...], np.dtype[np.float
 @pytest.mark.parametrize("factor", [1.0, 0.0354, 7.3])
 def test_roots_of_counts_up_to_a_factor(factor: float) -> None:
     counts = _counts()
-    found = domain.diagnose((factor * np.sqrt(counts)).astype(np.float32))
+    found = measurement_domain.diagnose((factor * np.sqrt(counts)).astype(np.float32))
     assert found.kind == "amplitude"
     assert found.unit == pytest.approx(factor**2, rel=1e-5)
     assert found.photons == pytest.approx(counts.sum() / 8, rel=1e-5)
@@ -21,21 +21,21 @@ def test_roots_of_counts_up_to_a_factor(factor: float) -> None:
 
 @pytest.mark.parametrize("factor", [1.0, 0.01])
 def test_counts_as_amplitude(factor: float) -> None:
-    found = domain.diagnose((factor * _counts()).astype(np.float32))
+    found = measurement_domain.diagnose((factor * _counts()).astype(np.float32))
     assert (found.kind, found.text.split(":")[0][:32]) == ("counts", "the values themselves are intege")
 
 
 def test_noise_free_amplitudes_are_unknown() -> None:
     smooth = np.random.default_rng(4).uniform(0.1, 3, (8, 64, 64)).astype(np.float32)
-    assert (domain.diagnose(smooth).kind, domain.diagnose(smooth).unit) == ("unknown", None)
+    assert (measurement_domain.diagnose(smooth).kind, measurement_domain.diagnose(smooth).unit) == ("unknown", None)
 
 
 def test_the_smallest_count_need_not_be_one() -> None:
     counts = _counts(400.0)
     assert counts.min() > 100
-    assert domain.counting_unit(_counts(60.0)) == pytest.approx(1)
-    assert domain.counting_unit(np.linspace(1.4, 11.8, 53)) == pytest.approx(0.2)
+    assert measurement_domain.counting_unit(_counts(60.0)) == pytest.approx(1)
+    assert measurement_domain.counting_unit(np.linspace(1.4, 11.8, 53)) == pytest.approx(0.2)
 
 
 def test_zeros_and_ones_decide_nothing() -> None:
-    assert domain.counting_unit(np.array([0.0, 1.0, 1.0])) is None
+    assert measurement_domain.counting_unit(np.array([0.0, 1.0, 1.0])) is None

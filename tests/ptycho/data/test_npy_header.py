@@ -4,9 +4,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from crafted_npz import npy_header, zip_raw
 
-from ptycho import npy_header as headers
+from ptycho.data import npy_header as headers
+from tests.support.crafted_npz import npy_header, zip_raw
 
 
 def _info(path: Path) -> zipfile.ZipInfo:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from crafted_npz import metadata, replaced, scan, write
 
-from ptycho import npz_reader, preflight
+from ptycho.data import npz_reader, preflight
+from tests.support.crafted_npz import metadata, replaced, scan, write
 
 
 @pytest.mark.parametrize("block_bytes", [1, 20_000, 2**30])

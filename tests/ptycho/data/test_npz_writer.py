@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from crafted_npz import replaced, scan, write
 
-from ptycho import contract, npz_writer
-from ptycho.dataset import Dataset
+from ptycho.data import contract, npz_writer
+from ptycho.data.dataset import Dataset
 from ptycho.errors import InfrastructureError, UsageError
+from tests.support.crafted_npz import replaced, scan, write
 
 
 @pytest.fixture

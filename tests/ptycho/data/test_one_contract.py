@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from crafted_npz import BROKEN, Arrays, Broken, metadata, scan, write
-from fake_runs import train, train_config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -24,6 +22,8 @@ import ptycho_tf.train
 import ptycho_torch.inference
 import ptycho_torch.train
 from ptycho import __main__ as command
+from tests.support.crafted_npz import BROKEN, Arrays, Broken, metadata, scan, write
+from tests.support.fakes.fake_runs import train, train_config
 
 Array = NDArray[Any]
 
@@ -166,7 +166,7 @@ def test_all_commands_refuse_a_broken_file(
 
 @pytest.mark.parametrize("shape", [(36, 1), (1, 36), (36, 1, 1), ()])
 def test_coordinates_of_another_rank_are_named(shape: tuple[int, ...], tmp_path: Path) -> None:
-    from ptycho import contract
+    from ptycho.data import contract
 
     arrays = scan(36)
     arrays["xcoords"] = arrays["xcoords"].reshape(shape) if shape else arrays["xcoords"][0]
@@ -177,10 +177,10 @@ def test_coordinates_of_another_rank_are_named(shape: tuple[int, ...], tmp_path:
 
 
 def test_photons_of_ptychopinn_are_read_where_it_writes_them(tmp_path: Path) -> None:
-    from ptycho import contract, raw_data
+    from ptycho.data import contract, prepare
 
     stated = {"schema_version": "1.0.0", "physics_parameters": {"nphotons": 1e5, "N": 64, "gridsize": 1}}
     write(tmp_path / "a.npz", {**scan(12), "_metadata": metadata(**stated)})
     dataset = contract.load(tmp_path / "a.npz")
     assert dataset.nphotons == 1e5
-    assert raw_data.prepare(train_config(tmp_path / "a.npz", tmp_path), dataset).nphotons == 1e5
+    assert prepare.prepare(train_config(tmp_path / "a.npz", tmp_path), dataset).nphotons == 1e5

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from ptycho import __main__ as command
-from ptycho import contract, simulation
-from ptycho.data import orientation
-from ptycho.dataset import Dataset
+from ptycho.data import contract, orientation
+from ptycho.data.dataset import Dataset
+from ptycho.simulation import simulate
 
 
 @pytest.fixture(scope="module")
 def right() -> Dataset:
-    probe, obj = simulation.own_probe_and_object(n_images=49, side=64, seed=5, step_px=5.0)
-    made = simulation.simulate(probe=probe, obj=obj, n_images=49, seed=5, step_px=5.0, nphotons=1e6)
+    probe, obj = simulate.own_probe_and_object(n_images=49, side=64, seed=5, step_px=5.0)
+    made = simulate.simulate(probe=probe, obj=obj, n_images=49, seed=5, step_px=5.0, nphotons=1e6)
     return replace(made, obj=None)
 
 

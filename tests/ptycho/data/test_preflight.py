@@ -5,12 +5,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from crafted_npz import BROKEN, Broken, legacy, members, npy_bytes, npy_header, replaced, scan, write, zip_raw
-from injected import bites
 
-from ptycho import preflight
+from ptycho.data import preflight
+from ptycho.data.preflight import Limits
 from ptycho.errors import ContractError
-from ptycho.preflight import Limits
+from tests.support.crafted_npz import (
+    BROKEN,
+    Broken,
+    legacy,
+    members,
+    npy_bytes,
+    npy_header,
+    replaced,
+    scan,
+    write,
+    zip_raw,
+)
+from tests.support.injected import bites
 
 _DIRECTORY_CASES = {
     "missing_file", "folder", "empty", "not_a_zip", "html", "hdf5", "npy", "lfs", "truncated", "missing_key",

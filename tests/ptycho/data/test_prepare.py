@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scans import make_dataset
 
-from ptycho import contract, params, physics, raw_data
+from ptycho import params
 from ptycho.config import DataConfig, InferenceConfig, ModelConfig, TrainingConfig, update_legacy_dict
-from ptycho.dataset import Dataset
+from ptycho.data import contract, prepare
+from ptycho.data.dataset import Dataset
 from ptycho.errors import ConfigurationError, ContractError, UsageError
+from ptycho.physics import forward
+from tests.support.scans import make_dataset
 
 
 @pytest.fixture(autouse=True)
@@ -48,22 +50,22 @@ def test_loading_before_the_configuration_is_applied_is_refused(
     params.cfg.clear()
     params.cfg.update(params.DEFAULTS)
     with pytest.raises(ConfigurationError, match="CONFIG-001"):
-        raw_data.load(config)
+        prepare.load(config)
     assert calls == []
 
 
 def test_loading_under_another_configuration_is_refused(config: TrainingConfig, calls: list[dict[str, Any]]) -> None:
     update_legacy_dict(params.cfg, replace(config, data=replace(config.data, seed=7)))
     with pytest.raises(ConfigurationError, match=r"seed: params\.cfg holds 7, the configuration 42"):
-        raw_data.load(config)
+        prepare.load(config)
     assert calls == []
 
 
 def test_the_contract_is_asked_for_the_model_s_side(config: TrainingConfig, calls: list[dict[str, Any]]) -> None:
     config = replace(config, data=replace(config.data, layout="legacy", measurement_domain="counts"))
     update_legacy_dict(params.cfg, config)
-    raw_data.load(config)
-    raw_data.load(config, path=Path("other.npz"))
+    prepare.load(config)
+    prepare.load(config, path=Path("other.npz"))
     common = {"layout": "legacy", "measurement_domain": "counts", "expect_side": 64}
     assert [{"path": Path("scan.npz"), **common}, {"path": Path("other.npz"), **common}] == calls
 
@@ -73,7 +75,7 @@ def test_inference_asks_for_the_side_of_the_trained_model(calls: list[dict[str, 
     for side in (64, 128):
         trained = replace(config, model=ModelConfig(side=side))
         update_legacy_dict(params.cfg, trained)
-        raw_data.load(trained)
+        prepare.load(trained)
     assert [64, 128] == [call["expect_side"] for call in calls]
 
 
@@ -82,20 +84,20 @@ def test_the_factor_is_the_oracle_s_over_the_training_patterns(config: TrainingC
     data = replace(config.data, gridsize=gridsize, n_groups=10)
     config = replace(config, data=data, model=ModelConfig(gridsize=gridsize))
     dataset = make_dataset(n_patterns=60)
-    prepared = raw_data.prepare(config, dataset)
+    prepared = prepare.prepare(config, dataset)
     trained = np.unique(prepared.groups[prepared.split.train])
-    expected = physics.normalisation(dataset.diffraction[trained])
+    expected = forward.normalisation(dataset.diffraction[trained])
     assert expected == pytest.approx(prepared.normalisation, rel=1e-14)
-    assert physics.normalisation(dataset.diffraction) != pytest.approx(prepared.normalisation, rel=1e-9)
+    assert forward.normalisation(dataset.diffraction) != pytest.approx(prepared.normalisation, rel=1e-9)
 
 
 @pytest.mark.parametrize("patterns_a_chunk", [1, 7, 1000])
 def test_chunks_change_no_bit(config: TrainingConfig, monkeypatch: pytest.MonkeyPatch, patterns_a_chunk: int) -> None:
     dataset = make_dataset()
-    whole = raw_data.prepare(config, dataset)
+    whole = prepare.prepare(config, dataset)
     expected = dataset.diffraction * np.float32(whole.normalisation)
-    monkeypatch.setattr(raw_data, "CHUNK_BYTES", patterns_a_chunk * 64 * 64 * 4)
-    chunks = list(raw_data.normalised_chunks(dataset.diffraction, whole.normalisation))
+    monkeypatch.setattr(prepare, "CHUNK_BYTES", patterns_a_chunk * 64 * 64 * 4)
+    chunks = list(prepare.normalised_chunks(dataset.diffraction, whole.normalisation))
     np.testing.assert_array_equal(expected, np.concatenate(chunks))
     assert hashlib.sha256(expected.tobytes()).hexdigest() == whole.stages.normalised
 
@@ -105,7 +107,7 @@ def test_the_order_in_memory_changes_no_bit(config: TrainingConfig) -> None:
     transposed = np.ascontiguousarray(dataset.diffraction.transpose(1, 2, 0)).transpose(2, 0, 1)
     assert not transposed.flags.c_contiguous
     straight, turned = (
-        raw_data.prepare(config, replace(dataset, diffraction=array)) for array in (dataset.diffraction, transposed)
+        prepare.prepare(config, replace(dataset, diffraction=array)) for array in (dataset.diffraction, transposed)
     )
     assert straight.stages == turned.stages
     assert straight.normalisation == turned.normalisation
@@ -115,16 +117,16 @@ def test_dark_chunks_count_as_the_zeros_they_are(config: TrainingConfig, monkeyp
     frames = make_dataset().diffraction.copy()
     frames[: len(frames) // 2] = 0
     dataset = replace(make_dataset(), diffraction=frames)
-    monkeypatch.setattr(raw_data, "CHUNK_BYTES", 1)
-    prepared = raw_data.prepare(config, dataset)
-    expected = physics.normalisation(frames[np.unique(prepared.groups[prepared.split.train])])
+    monkeypatch.setattr(prepare, "CHUNK_BYTES", 1)
+    prepared = prepare.prepare(config, dataset)
+    expected = forward.normalisation(frames[np.unique(prepared.groups[prepared.split.train])])
     assert expected == pytest.approx(prepared.normalisation, rel=1e-14)
 
 
 def test_nothing_but_dark_frames_is_refused(config: TrainingConfig) -> None:
     dataset = replace(make_dataset(), diffraction=np.zeros((24, 64, 64), dtype=np.float32))
     with pytest.raises(ContractError, match="all 20 patterns that train are zero"):
-        raw_data.prepare(config, dataset)
+        prepare.prepare(config, dataset)
 
 
 @pytest.mark.parametrize(
@@ -134,20 +136,20 @@ def test_nothing_but_dark_frames_is_refused(config: TrainingConfig) -> None:
 def test_photons_come_from_flag_then_file_then_default(
     config: TrainingConfig, flag: float | None, metadata: dict[str, float], expected: float
 ) -> None:
-    prepared = raw_data.prepare(replace(config, nphotons=flag), make_dataset(metadata=metadata))
+    prepared = prepare.prepare(replace(config, nphotons=flag), make_dataset(metadata=metadata))
     assert expected == prepared.nphotons
 
 
 def test_the_probe_is_normalised_as_the_model_says(config: TrainingConfig) -> None:
     dataset = make_dataset()
     config = replace(config, model=ModelConfig(probe_scale=2.0, probe_mask=True))
-    expected = physics.normalise_probe(dataset.probe, probe_scale=2.0, masked=True)
-    np.testing.assert_array_equal(expected, raw_data.prepare(config, dataset).probe)
+    expected = forward.normalise_probe(dataset.probe, probe_scale=2.0, masked=True)
+    np.testing.assert_array_equal(expected, prepare.prepare(config, dataset).probe)
 
 
 def test_stages_are_digests_of_the_bytes(config: TrainingConfig) -> None:
     dataset = make_dataset()
-    prepared = raw_data.prepare(config, dataset)
+    prepared = prepare.prepare(config, dataset)
     assert hashlib.sha256(dataset.diffraction.tobytes()).hexdigest() == prepared.stages.raw
     assert hashlib.sha256(prepared.groups.tobytes()).hexdigest() == prepared.stages.groups
 
@@ -155,8 +157,8 @@ def test_stages_are_digests_of_the_bytes(config: TrainingConfig) -> None:
 def test_another_seed_is_another_preparation(config: TrainingConfig) -> None:
     dataset = make_dataset()
     config = replace(config, data=replace(config.data, n_groups=12))
-    first, again = (raw_data.prepare(config, dataset).stages for _ in range(2))
-    other = raw_data.prepare(replace(config, data=replace(config.data, seed=7)), dataset).stages
+    first, again = (prepare.prepare(config, dataset).stages for _ in range(2))
+    other = prepare.prepare(replace(config, data=replace(config.data, seed=7)), dataset).stages
     assert first == again
     assert (first.raw, False, False) == (
         other.raw,
@@ -166,7 +168,7 @@ def test_another_seed_is_another_preparation(config: TrainingConfig) -> None:
 
 
 def test_what_is_prepared_cannot_be_changed(config: TrainingConfig) -> None:
-    prepared = raw_data.prepare(config, make_dataset())
+    prepared = prepare.prepare(config, make_dataset())
     for array in (prepared.groups, prepared.split.train, prepared.split.validation, prepared.probe):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
@@ -174,18 +176,18 @@ def test_what_is_prepared_cannot_be_changed(config: TrainingConfig) -> None:
 
 def test_a_wrong_side_says_which_one_the_file_has(config: TrainingConfig) -> None:
     with pytest.raises(ConfigurationError, match=r"N = 64; the patterns of scan.npz are 128 × 128; pass --N 128"):
-        raw_data.prepare(config, make_dataset(n_patterns=4, side=128))
+        prepare.prepare(config, make_dataset(n_patterns=4, side=128))
 
 
 def test_more_images_than_patterns_is_refused(config: TrainingConfig) -> None:
     config = replace(config, data=replace(config.data, n_groups=25))
     with pytest.raises(UsageError, match="n_images = 25; the file has 24 patterns"):
-        raw_data.prepare(config, make_dataset())
+        prepare.prepare(config, make_dataset())
 
 
 def test_inference_takes_the_scale_of_the_training() -> None:
     dataset, data = make_dataset(), DataConfig(path=Path("scan.npz"), gridsize=2)
-    prepared = raw_data.prepare_for_inference(data, ModelConfig(gridsize=2), dataset, normalisation=0.25, nphotons=4e6)
+    prepared = prepare.prepare_for_inference(data, ModelConfig(gridsize=2), dataset, normalisation=0.25, nphotons=4e6)
     assert (prepared.normalisation, prepared.nphotons, prepared.n_groups) == (0.25, 4e6, 24)
     assert (len(prepared.split.train), len(prepared.split.validation)) == (0, 0)
     assert hashlib.sha256((dataset.diffraction * np.float32(0.25)).tobytes()).hexdigest() == prepared.stages.normalised
@@ -193,7 +195,7 @@ def test_inference_takes_the_scale_of_the_training() -> None:
 
 def test_inference_at_another_gridsize_than_trained_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="gridsize 1 of the data ≠ 2 of the trained model"):
-        raw_data.prepare_for_inference(
+        prepare.prepare_for_inference(
             DataConfig(path=Path("scan.npz")), ModelConfig(gridsize=2), make_dataset(), normalisation=1.0, nphotons=1e9
         )
 
@@ -205,7 +207,7 @@ def test_both_layouts_of_a_file_give_the_same_bytes(config: TrainingConfig, tmp_
         contract.save(path, make_dataset(), layout=layout)
         run = replace(config, data=replace(config.data, path=path))
         update_legacy_dict(params.cfg, run)
-        dataset = raw_data.load(run)
+        dataset = prepare.load(run)
         assert dataset.source.layout == layout
-        stages[layout] = raw_data.prepare(run, dataset).stages
+        stages[layout] = prepare.prepare(run, dataset).stages
     assert stages["legacy"] == stages["canonical"]

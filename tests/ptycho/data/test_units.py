@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from crafted_npz import metadata, scan, write
 
-from ptycho import contract, stitching
-from ptycho.data import units
+from ptycho.data import contract, units
 from ptycho.errors import ContractError, UsageError
+from ptycho.physics import stitching
+from tests.support.crafted_npz import metadata, scan, write
 
 
 def grid(m: int = 36, step: float = 3.0) -> tuple[np.ndarray, np.ndarray]:

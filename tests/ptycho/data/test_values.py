@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ptycho import values
+from ptycho.data import values
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.int64, np.float32])

@@ -4,16 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from crafted_npz import replaced, scan, write
 
-from ptycho import contract, inspection, inspection_picture
+from ptycho.data import contract
 from ptycho.errors import UsageError
+from ptycho.inspect import figure, inspection
+from tests.support.crafted_npz import replaced, scan, write
 
 
 def test_panels_show_what_the_file_holds(tmp_path: Path) -> None:
     arrays = scan()
     dataset = contract.load(write(tmp_path / "scan.npz", arrays))
-    panels = {axes.get_title(): axes for axes in inspection_picture.draw(dataset).axes if axes.get_title()}
+    panels = {axes.get_title(): axes for axes in figure.draw(dataset).axes if axes.get_title()}
     assert len(panels) == 6
     shown = panels["object phase (rad)"].images[0].get_array()
     np.testing.assert_allclose(np.asarray(shown), np.angle(arrays["objectGuess"]), rtol=1e-6)
@@ -23,16 +24,16 @@ def test_panels_show_what_the_file_holds(tmp_path: Path) -> None:
 
 def test_without_an_object_there_are_four_panels(tmp_path: Path) -> None:
     dataset = contract.load(write(tmp_path / "scan.npz", replaced(objectGuess=None)))
-    assert len([axes for axes in inspection_picture.draw(dataset).axes if axes.get_title()]) == 4
+    assert len([axes for axes in figure.draw(dataset).axes if axes.get_title()]) == 4
 
 
 def test_a_png_is_written(tmp_path: Path) -> None:
     found = inspection.inspect(write(tmp_path / "scan.npz", scan()))
-    inspection_picture.save(found, tmp_path / "scan.png")
+    figure.save(found, tmp_path / "scan.png")
     assert (tmp_path / "scan.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
 def test_nothing_to_draw(tmp_path: Path) -> None:
     found = inspection.inspect(tmp_path / "none.npz")
     with pytest.raises(UsageError, match="no picture"):
-        inspection_picture.save(found, tmp_path / "none.png")
+        figure.save(found, tmp_path / "none.png")

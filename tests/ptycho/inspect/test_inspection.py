@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from crafted_npz import BROKEN, Broken, legacy, metadata, replaced, scan, write
 
-from ptycho import inspection
+from ptycho.inspect import inspection
+from tests.support.crafted_npz import BROKEN, Broken, legacy, metadata, replaced, scan, write
 
 
 def test_a_good_file(tmp_path: Path) -> None:

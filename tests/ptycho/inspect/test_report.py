@@ -4,15 +4,15 @@ import io
 from pathlib import Path
 
 import numpy as np
-from crafted_npz import legacy, replaced, scan, write
 from rich.console import Console
 
-from ptycho import inspection, inspection_report
+from ptycho.inspect import inspection, report
+from tests.support.crafted_npz import legacy, replaced, scan, write
 
 
 def _shown(path: Path) -> str:
     stream = io.StringIO()
-    inspection_report.show(inspection.inspect(path), Console(file=stream, width=120))
+    report.show(inspection.inspect(path), Console(file=stream, width=120))
     return stream.getvalue()
 
 

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from crafted_npz import scan, write
 
-from ptycho import contract, explanation, patches, physics
-from ptycho.dataset import Dataset
-from ptycho.explanation import Explanation
+from ptycho.data import contract
+from ptycho.data.dataset import Dataset
+from ptycho.metrics import data_fit
+from ptycho.metrics.data_fit import Explanation
+from ptycho.physics import forward, patches
+from tests.support.crafted_npz import scan, write
 
 
 @pytest.fixture
@@ -18,7 +20,7 @@ def dataset(tmp_path: Path) -> Dataset:
 
 
 def _explained(dataset: Dataset) -> Explanation:
-    found = explanation.explain(dataset)
+    found = data_fit.explain(dataset)
     assert found is not None
     return found
 
@@ -62,9 +64,9 @@ def test_the_sampling_of_the_data_is_named(sampling: str, dataset: Dataset) -> N
         frequency = np.fft.fftfreq(64)
         phase = (y - np.rint(y))[:, None, None] * frequency[:, None] + (x - np.rint(x))[:, None, None] * frequency
         moved = np.fft.ifft2(np.fft.fft2(probe) * np.exp(-2j * np.pi * phase)[:, None])
-        amplitude = physics.amplitude(windows, moved)
+        amplitude = forward.amplitude(windows, moved)
     else:
-        amplitude = physics.amplitude(windows, probe)
+        amplitude = forward.amplitude(windows, probe)
     found = _explained(replace(dataset, xcoords=x, ycoords=y, diffraction=amplitude.astype(np.float32)))
     assert found.sampling == sampling
     assert found.given < 1e-10
@@ -76,10 +78,10 @@ def test_a_common_factor_changes_nothing(dataset: Dataset) -> None:
 
 
 def test_a_subsample_is_said_to_be_one(dataset: Dataset) -> None:
-    found = explanation.explain(dataset, max_patterns=5)
+    found = data_fit.explain(dataset, max_patterns=5)
     assert found is not None
     assert (found.patterns, found.total) == (5, 12)
 
 
 def test_nothing_to_compare(dataset: Dataset) -> None:
-    assert explanation.explain(replace(dataset, obj=None)) is None
+    assert data_fit.explain(replace(dataset, obj=None)) is None

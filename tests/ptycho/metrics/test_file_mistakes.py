@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
-import planted_data
 import pytest
 
-from ptycho import mistakes
-from ptycho.scan_sample import Sample
+from ptycho.metrics import file_mistakes
+from ptycho.metrics.scan_sample import Sample
+from tests.support import planted_data
 
 
 @pytest.fixture(scope="module")
@@ -18,11 +18,11 @@ def sample() -> Sample:
 
 
 def test_nothing_is_found_in_the_right_scan(sample: Sample) -> None:
-    assert mistakes.find(sample, has_object=True) is None
+    assert file_mistakes.find(sample, has_object=True) is None
 
 
 def test_the_finding_carries_its_evidence(sample: Sample) -> None:
-    found = mistakes.find(sample.at(sample.y, sample.x), has_object=True)
+    found = file_mistakes.find(sample.at(sample.y, sample.x), has_object=True)
     assert found is not None
     assert found.mistake.text == "x and y were swapped"
     assert found.error < 0.001 < 0.1 < found.own
@@ -32,10 +32,10 @@ def test_the_finding_carries_its_evidence(sample: Sample) -> None:
 def test_some_better_patterns_are_not_enough(sample: Sample) -> None:
     half = np.arange(64) < 40
     mixed = sample.at(np.where(half, sample.y, sample.x), np.where(half, sample.x, sample.y))
-    assert mistakes.find(mixed, has_object=True) is None
+    assert file_mistakes.find(mixed, has_object=True) is None
     most = np.arange(64) < 60
     mixed = sample.at(np.where(most, sample.y, sample.x), np.where(most, sample.x, sample.y))
-    found = mistakes.find(mixed, has_object=True)
+    found = file_mistakes.find(mixed, has_object=True)
     assert found is not None
     assert found.mistake.text == "x and y were swapped"
 
@@ -45,7 +45,7 @@ def test_noise_hides_no_mistake_that_can_be_seen(n_patterns: int, sample: Sample
     # Noise so strong that even the right object leaves more than half of the flat one's error.
     noise = np.random.default_rng(0).normal(scale=0.15 * sample.frames.max(), size=sample.frames.shape)
     noisy = replace(sample, frames=np.abs(sample.frames + noise).astype(np.float32))
-    found = mistakes.find(noisy.at(noisy.y, noisy.x).part(np.arange(n_patterns)), has_object=True)
+    found = file_mistakes.find(noisy.at(noisy.y, noisy.x).part(np.arange(n_patterns)), has_object=True)
     assert found is not None
     assert found.mistake.text == "x and y were swapped"
     assert found.error > 0.5 * noisy.flat_errors[0]
@@ -57,4 +57,4 @@ def test_an_object_must_gain_what_it_predicts(sample: Sample) -> None:
     weak = 0.6 * sample.predicted + 0.4 * sample.flat * (sample.predicted.sum() / (64 * sample.flat.sum()))
     other = np.roll(sample.predicted, 7, axis=0)
     frames = (0.5 * weak + 0.5 * other).astype(np.float32)
-    assert mistakes.find(replace(sample, frames=frames).at(sample.y, sample.x), has_object=True) is None
+    assert file_mistakes.find(replace(sample, frames=frames).at(sample.y, sample.x), has_object=True) is None

@@ -5,13 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import planted_data
 import pytest
 
-from ptycho import flat_comparison, patches, stitching
-from ptycho.dataset import Dataset
-from ptycho.flat_comparison import FlatComparison
-from ptycho.stitching import Reconstruction
+from ptycho.data.dataset import Dataset
+from ptycho.metrics import flat_comparison
+from ptycho.metrics.flat_comparison import FlatComparison
+from ptycho.physics import patches, stitching
+from ptycho.physics.stitching import Reconstruction
+from tests.support import planted_data
 
 EVERY = np.arange(64)
 

@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from ptycho import patches, physics
-from ptycho.dataset import Dataset, Source
+from ptycho.data.dataset import Dataset, Source
 from ptycho.errors import UsageError
-from ptycho.fourier_error import fourier_error, object_fourier_error
-from ptycho.stitching import Reconstruction, stitch
+from ptycho.metrics.fourier_error import fourier_error, object_fourier_error
+from ptycho.physics import forward, patches
+from ptycho.physics.stitching import Reconstruction, stitch
 
 N = 16
 
@@ -28,7 +28,7 @@ def _dataset() -> Dataset:
     radius = axis[:, None] ** 2 + axis**2
     probe = (np.exp(-radius / 18 + 0.04j * radius) * (1 + 0.05 * axis))[None].astype(np.complex64)
     x, y = (np.rint(rng.uniform(N // 2, size - N // 2, 260)) for size in (70, 60))
-    amplitudes = 5 * physics.amplitude(patches.extract(obj, x, y, N), probe)
+    amplitudes = 5 * forward.amplitude(patches.extract(obj, x, y, N), probe)
     return Dataset(
         diffraction=amplitudes.astype(np.float32),
         probe=probe,
@@ -60,7 +60,7 @@ def test_the_true_object_explains_everything_whatever_its_scale() -> None:
 def test_the_best_scalar_is_the_best() -> None:
     data = _dataset()
     observed = data.diffraction.astype(np.float64)
-    predicted = physics.amplitude(np.abs(_true(data)), data.probe)
+    predicted = forward.amplitude(np.abs(_true(data)), data.probe)
     tried = [np.sum((a * predicted - observed) ** 2) / np.sum(observed**2) for a in np.linspace(3, 7, 4001)]
     assert _error(data, np.abs(_true(data))) == pytest.approx(min(tried), rel=1e-5)
     assert _error(data, np.abs(_true(data))) <= min(tried) + 1e-12

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
-import planted_data
 import pytest
 
-from ptycho import frame_order
-from ptycho.scan_sample import Sample
+from ptycho.metrics import frame_order
+from ptycho.metrics.scan_sample import Sample
+from tests.support import planted_data
 
 
 @pytest.mark.parametrize("seed", range(3))

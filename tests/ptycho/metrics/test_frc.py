@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ptycho import frc
 from ptycho.errors import UsageError
+from ptycho.metrics import frc
 
 
 def _noise(seed: int, n: int = 64) -> NDArray[np.complex128]:

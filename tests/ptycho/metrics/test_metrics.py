@@ -12,9 +12,9 @@ from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from ptycho.errors import UsageError
-from ptycho.metrics import Scores, compare, flat_row, psnr, score, ssim_map, unwrapped
-from ptycho.registration import Truth, plane
-from ptycho.stitching import Reconstruction
+from ptycho.metrics.metrics import Scores, compare, flat_row, psnr, score, ssim_map, unwrapped
+from ptycho.metrics.registration import Truth, plane
+from ptycho.physics.stitching import Reconstruction
 
 Image = NDArray[np.complex128]
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from skimage.registration import phase_cross_correlation
 
-from ptycho.registration import LIMIT_PX, Truth, correlation, fill_uncovered, find_shift, plane, scored_area
+from ptycho.metrics.registration import LIMIT_PX, Truth, correlation, fill_uncovered, find_shift, plane, scored_area
 
 BOX = (20, 68, 24, 78)
 MASK = np.ones((48, 54), np.bool_)

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
-import planted_data
 import pytest
 
-from ptycho import scan_sample
-from ptycho.fourier_error import fourier_error
-from ptycho.scan_sample import Sample
+from ptycho.metrics import scan_sample
+from ptycho.metrics.fourier_error import fourier_error
+from ptycho.metrics.scan_sample import Sample
+from tests.support import planted_data
 
 
 def test_evenly_spaced_indices_reach_both_ends() -> None:

@@ -7,20 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import crafted_npz
 import numpy as np
-import planted_data
 import pytest
-from fake_runs import infer, infer_config, train, train_config
 from numpy.typing import NDArray
-from planted_data import PLANTED, WITHOUT_OBJECT
 
 from ptycho import __main__ as command
-from ptycho import checkpoint, contract, mistakes, reconstruction, scan_sample, suspicion, training
 from ptycho.config import RuntimeConfig
-from ptycho.dataset import Dataset
+from ptycho.data import contract
+from ptycho.data.dataset import Dataset
 from ptycho.errors import SuspicionError
-from ptycho.scan_sample import Real
+from ptycho.metrics import file_mistakes, scan_sample, suspicions
+from ptycho.metrics.scan_sample import Real
+from ptycho.training import checkpoint, inference
+from ptycho.training import train as core_training
+from tests.support import crafted_npz, planted_data
+from tests.support.fakes.fake_runs import infer, infer_config, train, train_config
+from tests.support.planted_data import PLANTED, WITHOUT_OBJECT
 
 IN_ALL_COMMANDS = (
     *("x and y", "x", "y", "probe conjugated", "object transposed", "intensity", "corner DC", "half", "shuffled"),
@@ -42,7 +44,7 @@ def weights(right: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def whats(dataset: Dataset) -> list[str]:
-    return [found.what.removeprefix("it looks as if ") for found in suspicion.find(dataset)]
+    return [found.what.removeprefix("it looks as if ") for found in suspicions.find(dataset)]
 
 
 def test_the_right_scan_is_not_suspicious(right: Dataset) -> None:
@@ -62,7 +64,7 @@ def test_a_mistake_is_named_without_an_object(says: str, plant: Callable[[Datase
 
 def test_every_mistake_that_is_looked_for_is_planted() -> None:
     planted = {says for says, _ in (*PLANTED.values(), *WITHOUT_OBJECT.values())}
-    assert {mistake.text for mistake in mistakes.MISTAKES} <= planted
+    assert {mistake.text for mistake in file_mistakes.MISTAKES} <= planted
 
 
 @pytest.mark.parametrize("name", IN_ALL_COMMANDS)
@@ -98,7 +100,7 @@ def test_all_commands_say_the_same(
 
 
 def test_a_warning_has_evidence_and_the_next_step(right: Dataset) -> None:
-    (found,) = suspicion.find(PLANTED["x and y"][1](right))
+    (found,) = suspicions.find(PLANTED["x and y"][1](right))
     assert found.text == (
         "it looks as if x and y were swapped: with that undone, the Fourier error falls from 0.1246 to 0.0008 "
         "(64 patterns); exchange xcoords and ycoords: x runs along axis 1 of the object, y along axis 0"
@@ -170,12 +172,12 @@ def test_the_cost_does_not_grow_with_the_scan(right: Dataset, monkeypatch: pytes
         looked.append(len(frames))
         return real(frames, predicted)
 
-    monkeypatch.setattr(mistakes, "errors", counting)
-    suspicion.find(right)
+    monkeypatch.setattr(file_mistakes, "errors", counting)
+    suspicions.find(right)
     small = sum(looked)
     looked.clear()
     times: dict[str, Any] = {name: np.tile(getattr(right, name), 20) for name in ("xcoords", "ycoords")}
-    suspicion.find(replace(right, diffraction=np.tile(right.diffraction, (20, 1, 1)), **times))
+    suspicions.find(replace(right, diffraction=np.tile(right.diffraction, (20, 1, 1)), **times))
     assert sum(looked) <= small
 
 
@@ -194,10 +196,10 @@ def test_strict_refuses_suspicious_data(
         return
 
     def train_on(scan: Path) -> object:
-        return training.run(train_config(scan, tmp_path / "out", runtime=strict), "no_such_backend")
+        return core_training.run(train_config(scan, tmp_path / "out", runtime=strict), "no_such_backend")
 
     def infer_from(scan: Path) -> object:
-        return reconstruction.run(infer_config(weights, scan, tmp_path / "out", runtime=strict), "no_such_backend")
+        return inference.run(infer_config(weights, scan, tmp_path / "out", runtime=strict), "no_such_backend")
 
     with pytest.raises(SuspicionError, match="x and y were swapped") as refused:
         (train_on if what == "train" else infer_from)(swapped)
@@ -227,7 +229,7 @@ def test_warnings_change_nothing_that_is_trained(
 ) -> None:
     scan = planted_data.write(tmp_path / "scan.npz", PLANTED["x and y"][1](right))
     warned = train(train_config(scan, tmp_path / "warned"))
-    monkeypatch.setattr(suspicion, "find", lambda _: ())
+    monkeypatch.setattr(suspicions, "find", lambda _: ())
     silent = train(train_config(scan, tmp_path / "silent"))
     assert (len(warned.summary["suspicions"]), silent.summary["suspicions"]) == (1, [])
     assert warned.summary["stages"] == silent.summary["stages"]

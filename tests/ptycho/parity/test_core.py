@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 
-from harness.parity import problem
-from ptycho import probe_core
-from ptycho.grouping import nearest
-from ptycho.probe import Request
+from harness.parity.reference import problem
+from ptycho.data.grouping import nearest
+from ptycho.parity import core
+from ptycho.parity.request import Request
+from tests.support.golden_step0 import FIXTURE
 
 
 def ask(gridsize: int, seed: int = 3) -> Request:
@@ -16,7 +16,7 @@ def ask(gridsize: int, seed: int = 3) -> Request:
 
 @pytest.mark.parametrize("gridsize", [1, 2])
 def test_the_answers_follow_from_the_request(gridsize: int) -> None:
-    one, other = (dict(probe_core.measure(ask(gridsize))) for _ in range(2))
+    one, other = (dict(core.measure(ask(gridsize))) for _ in range(2))
     assert {name: np.asarray(value).tobytes() for name, value in one.items()} == {
         name: np.asarray(value).tobytes() for name, value in other.items()
     }
@@ -25,7 +25,7 @@ def test_the_answers_follow_from_the_request(gridsize: int) -> None:
 
 
 def test_neighbours_tie_on_the_raster() -> None:
-    x, y = probe_core.raster()
+    x, y = core.raster()
     points = np.stack([y, x], axis=1)
     near = nearest(points, np.arange(len(x)))
     squares = np.sum((points[near] - points[:, None]) ** 2, axis=-1)
@@ -34,30 +34,30 @@ def test_neighbours_tie_on_the_raster() -> None:
 
 
 def test_counts_overflow_when_squared() -> None:
-    counts = probe_core.counts()
+    counts = core.counts()
     assert counts.dtype == np.uint16
     assert not np.array_equal((counts * counts).astype(float), counts.astype(float) ** 2)
 
 
 def test_the_probe_is_not_normalised_and_has_no_symmetry() -> None:
-    modes = probe_core.modes(64)
+    modes = core.modes(64)
     assert np.abs(modes).max() > 5
     assert all(not np.allclose(modes, other) for other in (modes.conj(), modes.swapaxes(1, 2), modes[:, ::-1]))
 
 
 def test_the_poisson_questions_reach_every_branch() -> None:
-    rates, counts = zip(*(probe_core.poisson(number)[:2] for number in range(4)), strict=True)
+    rates, counts = zip(*(core.poisson(number)[:2] for number in range(4)), strict=True)
     assert not counts[1].any()
     assert np.array_equal(rates[2], counts[2])
-    assert int(np.sum(rates[3] < probe_core.poisson(3)[2])) == 8
+    assert int(np.sum(rates[3] < core.poisson(3)[2])) == 8
 
 
 def test_streams_of_losses_are_flat_noisy_and_negative() -> None:
-    streams = probe_core.losses(3)
+    streams = core.losses(3)
     assert (streams["falling"] < 0).all()
     assert len(set(streams["flat"].tolist())) == 1
     assert (np.diff(streams["noisy"]) > 0).any()
-    assert set(dict(probe_core.schedules(3))) == {
+    assert set(dict(core.schedules(3))) == {
         *(f"plateau.{name}.{start:g}" for name in streams for start in (1e-3, 5e-5)),
-        *(f"ramp.{total}.{warmup}.{cosine}" for total, warmup, cosine in probe_core.RAMPS),
+        *(f"ramp.{total}.{warmup}.{cosine}" for total, warmup, cosine in core.RAMPS),
     }

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 
-from harness.parity import problem
-from ptycho.probe_laws import MEMBERS, SHIFT, cases, landscape, members, ramp
+from harness.parity.reference import problem
+from ptycho.parity.invariants import MEMBERS, SHIFT, cases, landscape, members, ramp
+from tests.support.golden_step0 import FIXTURE
 
 
 @pytest.mark.parametrize("gridsize", [1, 2])

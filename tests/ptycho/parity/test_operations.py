@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 
-from harness.parity import problem
-from ptycho import probe_operations
-from ptycho.probe import Request
-from ptycho.probe_operations import Case, cases, corners, kind, kinds
+from harness.parity.reference import problem
+from ptycho.parity import operations
+from ptycho.parity.operations import Case, cases, corners, kind, kinds
+from ptycho.parity.request import Request
+from tests.support.golden_step0 import FIXTURE
 
 
 def ask(seed: int = 3, gridsize: int = 2, precision: str = "f64") -> Request:
@@ -72,8 +72,8 @@ def test_every_question_is_put_to_the_bench() -> None:
 
     bench = Bench()
     request = ask()
-    values = dict(probe_operations.measure(request, bench))  # type: ignore[arg-type]
+    values = dict(operations.measure(request, bench))  # type: ignore[arg-type]
     assert set(values) == {case.name for case in cases(request)}
     assert {name for name, value in values.items() if value[0] == 1.0} == {"log", "root"}
-    found = probe_operations.classes(request, bench)  # type: ignore[arg-type]
+    found = operations.classes(request, bench)  # type: ignore[arg-type]
     assert found == {case.name: ["one"] for case in corners(request)}

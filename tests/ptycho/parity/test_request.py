@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_problem import NPHOTONS, ONE, lively_weights, make_batch, make_probe
 
-from ptycho import fingerprint, probe
+from ptycho import fingerprint
 from ptycho.errors import UsageError
-from ptycho.probe import Request, Scan
+from ptycho.parity import request as ladder_request
+from ptycho.parity.request import Request, Scan
+from tests.support.small_problem import NPHOTONS, ONE, lively_weights, make_batch, make_probe
 
 
 def request(**changes: Any) -> Request:
@@ -38,7 +39,7 @@ def request(**changes: Any) -> Request:
 def test_a_request_comes_back_as_it_was(tmp_path: Path) -> None:
     asked = request()
     sha256 = asked.save(tmp_path / "request.npz")
-    assert probe.digest(tmp_path / "request.npz") == sha256
+    assert ladder_request.digest(tmp_path / "request.npz") == sha256
     read = Request.load(tmp_path / "request.npz")
     plain = ("nonce", "quantities", "precision", "model", "nphotons", "threads", "scan", "steps", "learning_rates")
     assert [getattr(read, name) for name in plain] == [getattr(asked, name) for name in plain]
@@ -73,19 +74,19 @@ def test_a_request_that_cannot_be_served_is_refused(changes: dict[str, Any], sai
 
 def test_a_request_of_another_version_is_refused(tmp_path: Path) -> None:
     request().save(tmp_path / "request.npz")
-    arrays = probe.read_arrays(tmp_path / "request.npz")
+    arrays = ladder_request.read_arrays(tmp_path / "request.npz")
     spec = json.loads(str(arrays["spec"])) | {"schema": "ptycho-probe/0"}
-    probe.write_arrays(tmp_path / "old.npz", arrays | {"spec": np.array(json.dumps(spec))})
+    ladder_request.write_arrays(tmp_path / "old.npz", arrays | {"spec": np.array(json.dumps(spec))})
     with pytest.raises(UsageError, match="no request of this version"):
         Request.load(tmp_path / "old.npz")
 
 
 def test_objects_are_neither_written_nor_read(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="allow_pickle"):
-        probe.write_arrays(tmp_path / "a.npz", {"a": np.array([{}], dtype=object)})
+        ladder_request.write_arrays(tmp_path / "a.npz", {"a": np.array([{}], dtype=object)})
     np.savez(tmp_path / "b.npz", allow_pickle=True, a=np.array([{}], dtype=object))
     with pytest.raises(UsageError, match="plain arrays"):
-        probe.read_arrays(tmp_path / "b.npz")
+        ladder_request.read_arrays(tmp_path / "b.npz")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not an archive", b"PK\x03\x04 cut"])
@@ -93,14 +94,14 @@ def test_what_is_no_archive_is_refused(content: bytes | None, tmp_path: Path) ->
     if content is not None:
         (tmp_path / "a.npz").write_bytes(content)
     with pytest.raises(UsageError, match="is not an NPZ file"):
-        probe.read_arrays(tmp_path / "a.npz")
+        ladder_request.read_arrays(tmp_path / "a.npz")
 
 
 def test_a_single_array_is_no_archive(tmp_path: Path) -> None:
     with (tmp_path / "a.npz").open("wb") as handle:
         np.save(handle, np.zeros(3))
     with pytest.raises(UsageError, match="is not an NPZ file"):
-        probe.read_arrays(tmp_path / "a.npz")
+        ladder_request.read_arrays(tmp_path / "a.npz")
 
 
 def test_the_source_digest_sees_every_byte_of_core_and_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,8 +109,8 @@ def test_the_source_digest_sees_every_byte_of_core_and_backend(tmp_path: Path, m
         (tmp_path / owner).mkdir()
         (tmp_path / owner / "a.py").write_text("x = 1\n")
     monkeypatch.setattr(fingerprint, "ROOT", tmp_path)
-    before = probe.source_digest("one")
+    before = ladder_request.source_digest("one")
     (tmp_path / "other" / "a.py").write_text("x = 2\n")
-    assert probe.source_digest("one") == before
+    assert ladder_request.source_digest("one") == before
     (tmp_path / "ptycho" / "a.py").write_text("x = 2\n")
-    assert probe.source_digest("one") != before
+    assert ladder_request.source_digest("one") != before

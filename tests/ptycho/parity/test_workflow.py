@@ -3,16 +3,15 @@
 from dataclasses import fields, replace
 from pathlib import Path
 
-import blas_threads  # noqa: F401  # must come before NumPy
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 
-from harness.parity import problem
-from ptycho import probe_workflow
+from harness.parity.reference import problem
 from ptycho.config import DataConfig, TrainingConfig
-from ptycho.probe import Request
-from ptycho.probe_workflow import BATCH, GROUPS, VALIDATION_SCRIPT, Recorder, plan, script
+from ptycho.parity import workflow
+from ptycho.parity.request import Request
+from ptycho.parity.workflow import BATCH, GROUPS, VALIDATION_SCRIPT, Recorder, plan, script
+from tests.support.golden_step0 import FIXTURE
 
 
 def ask(gridsize: int) -> Request:
@@ -36,13 +35,13 @@ def test_no_option_that_decides_a_figure_is_at_its_default() -> None:
 
 def test_neither_training_nor_prediction_divides_evenly() -> None:
     assert GROUPS % BATCH
-    assert GROUPS % probe_workflow.PREDICTED_AT_ONCE
+    assert GROUPS % workflow.PREDICTED_AT_ONCE
 
 
 def test_the_script_has_better_equal_and_worse_epochs_and_is_interrupted_before_the_drop() -> None:
     steps = np.sign(np.diff(VALIDATION_SCRIPT))
     assert {-1.0, 0.0, 1.0} == set(steps.tolist())
-    assert len(VALIDATION_SCRIPT) > probe_workflow.INTERRUPTED_AFTER
+    assert len(VALIDATION_SCRIPT) > workflow.INTERRUPTED_AFTER
     assert "plateau" == script(ask(2), Path("out")).schedule
 
 
@@ -57,4 +56,4 @@ def test_the_recorder_gives_back_what_a_resumed_run_loads() -> None:
     other = Recorder()
     other.load_state(engine.state())
     assert [1.1, 2.0] == other.loaded
-    assert VALIDATION_SCRIPT[probe_workflow.INTERRUPTED_AFTER - 1] == other.evaluate([batch]).total[0]
+    assert VALIDATION_SCRIPT[workflow.INTERRUPTED_AFTER - 1] == other.evaluate([batch]).total[0]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ptycho.architecture import Architecture, Convolution
 from ptycho.config import ModelConfig
+from ptycho.physics.architecture import Architecture, Convolution
 
 
 @pytest.mark.parametrize(

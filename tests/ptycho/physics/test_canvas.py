@@ -5,9 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from small_problem import make_offsets, make_patches
 
-from ptycho import grouping, physics
+from ptycho.data import grouping
+from ptycho.physics import forward as forward_model
+from tests.support.small_problem import make_offsets, make_patches
 
 SIDE, CANVAS, MARGIN = 64, 78, 7
 RELATIVE = make_offsets()
@@ -17,12 +18,12 @@ Real = NDArray[np.float64]
 
 
 def matrix(n_out: int, n_in: int, shift: float) -> Real:
-    return physics.translation_matrix(n_out, n_in, shift)
+    return forward_model.translation_matrix(n_out, n_in, shift)
 
 
 def placed(patches: Complex, relative: Real) -> Complex:
     """Patches on the canvas, `(B, C, M, M)`, each moved by −relative, without masks and weights."""
-    columns, rows = (physics.translation_matrix(CANVAS, SIDE, -relative[:, 0, axis]) for axis in (0, 1))
+    columns, rows = (forward_model.translation_matrix(CANVAS, SIDE, -relative[:, 0, axis]) for axis in (0, 1))
     return np.asarray(rows @ patches @ columns.swapaxes(-1, -2))
 
 
@@ -68,14 +69,14 @@ def test_weights_add_to_one_inside(shift: float) -> None:
 
 def test_shifts_of_any_shape() -> None:
     shifts = np.array([[0.0, 1.5, -3.0], [0.25, 9.0, -40.0]])
-    together = physics.translation_matrix(CANVAS, SIDE, shifts)
+    together = forward_model.translation_matrix(CANVAS, SIDE, shifts)
     assert together.shape == (2, 3, CANVAS, SIDE)
     assert np.array_equal(together[1, 0], matrix(CANVAS, SIDE, 0.25))
 
 
 @pytest.mark.parametrize(("side", "gridsize", "expected"), [(64, 1, 74), (64, 2, 78), (128, 2, 142)])
 def test_the_canvas_has_room_for_the_group(side: int, gridsize: int, expected: int) -> None:
-    assert physics.canvas_side(side, gridsize) == expected
+    assert forward_model.canvas_side(side, gridsize) == expected
 
 
 def test_a_patch_moves_by_its_distance_from_the_mean() -> None:
@@ -84,7 +85,7 @@ def test_a_patch_moves_by_its_distance_from_the_mean() -> None:
     for channel, (dx, dy) in enumerate(zip(x - x.mean(), y - y.mean(), strict=True)):
         points = np.zeros((1, 4, SIDE, SIDE), np.complex128)
         points[0, channel, 30, 34] = 1j
-        canvas = physics.assemble(points, relative, 2)[0]
+        canvas = forward_model.assemble(points, relative, 2)[0]
         assert canvas.real.max() == 0
         assert np.argwhere(canvas.imag > 0).tolist() == [[30 + MARGIN + dy, 34 + MARGIN + dx]]
 
@@ -101,15 +102,15 @@ def test_a_patch_moves_by_its_distance_from_the_mean() -> None:
 def test_wrong_conventions_are_noticed(wrong: Callable[[Real], Real]) -> None:
     # Windows of one rough object: a linear one would not do, as the shifts of a group add to zero.
     patches, expected = windows(WHOLE)
-    assert deviation(physics.assemble(patches, WHOLE, 2), expected) < 1e-12
-    assert deviation(physics.assemble(patches, wrong(WHOLE), 2), expected) > 1
+    assert deviation(forward_model.assemble(patches, WHOLE, 2), expected) < 1e-12
+    assert deviation(forward_model.assemble(patches, wrong(WHOLE), 2), expected) > 1
 
 
 def test_shifts_between_pixels_reproduce_a_linear_object() -> None:
     axis, whole = np.arange(SIDE) - (SIDE - 1) / 2, np.arange(CANVAS) - (CANVAS - 1) / 2
     x, y = axis - RELATIVE[:, 0, 0, :, None, None], axis[:, None] - RELATIVE[:, 0, 1, :, None, None]
     expected = 1 + 0.01 * whole + 0.02j * whole[:, None]
-    assert deviation(physics.assemble(1 + 0.01 * x + 0.02j * y, RELATIVE, 2), expected) < 1e-12
+    assert deviation(forward_model.assemble(1 + 0.01 * x + 0.02j * y, RELATIVE, 2), expected) < 1e-12
 
 
 def windows(relative: Real) -> tuple[Complex, Complex]:
@@ -128,12 +129,12 @@ def deviation(canvas: Complex, expected: Complex) -> float:
 @pytest.mark.parametrize("relative", [WHOLE, RELATIVE], ids=["whole pixels", "between pixels"])
 def test_a_flat_object_stays_flat_and_the_periphery_small(relative: Real) -> None:
     flat = np.ones((2, 4, SIDE, SIDE), np.complex128)
-    canvas = physics.assemble(flat, relative, 2)
+    canvas = forward_model.assemble(flat, relative, 2)
     assert np.abs(canvas[:, 31:47, 31:47] - 4 / 4.001).max() < 1e-12
     assert canvas.real.max() < 1
     # Whole patches over the count of the masks: the fault that the masked numerator keeps out.
-    mask = physics.central_mask(SIDE)
-    blown = placed(flat, relative).sum(axis=1) / (placed(flat * mask, relative).sum(axis=1) + physics.MASK_FLOOR)
+    mask = forward_model.central_mask(SIDE)
+    blown = placed(flat, relative).sum(axis=1) / (placed(flat * mask, relative).sum(axis=1) + forward_model.MASK_FLOOR)
     assert np.abs(blown).max() > 900
 
 
@@ -141,7 +142,7 @@ def test_where_one_mask_covers_the_mean_is_that_patch() -> None:
     relative = np.zeros((1, 1, 2, 4))
     relative[0, 0, 0] = [-5, 5, 0, 0]  # patch 0 goes 5 px to the right, patch 1 to the left
     patches = np.broadcast_to(np.array([2.0, 3.0, 5.0, 7.0])[:, None, None], (1, 4, SIDE, SIDE)).astype(complex)
-    row = physics.assemble(patches, relative, 2)[0, 39].real
+    row = forward_model.assemble(patches, relative, 2)[0, 39].real
     left, right = MARGIN + 16, MARGIN + 48
     expected = {left - 6: 0, left - 3: 3 / 1.001, left + 3: 15 / 3.001, 39: 17 / 4.001, right - 3: 14 / 3.001}
     expected |= {right + 3: 2 / 1.001, right + 5: 0}
@@ -153,15 +154,15 @@ def test_extraction_is_the_adjoint_of_placing() -> None:
     canvas = rng.normal(size=(2, CANVAS, CANVAS)) + 1j * rng.normal(size=(2, CANVAS, CANVAS))
     patches = make_patches()
     forward = np.vdot(canvas, placed(patches, RELATIVE).sum(axis=1))
-    assert forward == pytest.approx(np.vdot(physics.extract(canvas, RELATIVE, SIDE), patches), rel=1e-12)
-    assert abs(forward - np.vdot(physics.extract(canvas, -RELATIVE, SIDE), patches)) > 0.01 * abs(forward)
+    assert forward == pytest.approx(np.vdot(forward_model.extract(canvas, RELATIVE, SIDE), patches), rel=1e-12)
+    assert abs(forward - np.vdot(forward_model.extract(canvas, -RELATIVE, SIDE), patches)) > 0.01 * abs(forward)
 
 
 def test_extraction_takes_each_pattern_its_own_window() -> None:
     canvas = np.arange(CANVAS**2, dtype=complex).reshape(1, CANVAS, CANVAS)
     relative = np.zeros((1, 1, 2, 4))
     relative[0, 0] = [[0, -3, 2, 0], [0, 0, -1, 4]]
-    actual = physics.extract(canvas, relative, SIDE)
+    actual = forward_model.extract(canvas, relative, SIDE)
     assert actual.shape == (1, 4, SIDE, SIDE)
     for channel, (x, y) in enumerate([(0, 0), (3, 0), (-2, 1), (0, -4)]):
         rows, columns = (slice(MARGIN + start, MARGIN + start + SIDE) for start in (y, x))
@@ -169,5 +170,5 @@ def test_extraction_takes_each_pattern_its_own_window() -> None:
 
 
 def test_groups_do_not_mix() -> None:
-    together = physics.assemble(make_patches(), RELATIVE, 2)
-    assert np.allclose(together[1:], physics.assemble(make_patches()[1:], RELATIVE[1:], 2), rtol=1e-12)
+    together = forward_model.assemble(make_patches(), RELATIVE, 2)
+    assert np.allclose(together[1:], forward_model.assemble(make_patches()[1:], RELATIVE[1:], 2), rtol=1e-12)

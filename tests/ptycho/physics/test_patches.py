@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ptycho import patches
 from ptycho.errors import UsageError
+from ptycho.physics import patches
 
 
 def _object(height: int = 40, width: int = 52) -> NDArray[np.complex128]:

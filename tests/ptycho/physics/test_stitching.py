@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ptycho import patches
 from ptycho.errors import PtychoError, UsageError
-from ptycho.registration import correlation
-from ptycho.stitching import Reconstruction, Stitcher, stitch
+from ptycho.metrics.registration import correlation
+from ptycho.physics import patches
+from ptycho.physics.stitching import Reconstruction, Stitcher, stitch
 
 SIDE = 32
 

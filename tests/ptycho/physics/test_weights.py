@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ptycho import weights
 from ptycho.config import ModelConfig
 from ptycho.errors import CheckpointError
+from ptycho.physics import weights
 
 Table = dict[str, np.ndarray[Any, Any]]
 

@@ -6,16 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ptycho import patches, physics, simulation, stitching
-from ptycho.dataset import Dataset
+from ptycho.data.dataset import Dataset
 from ptycho.errors import UsageError
+from ptycho.physics import forward, patches, stitching
+from ptycho.simulation import simulate
 
 
 def _simulate(**changes: Any) -> Dataset:
     size = {key: changes.get(key, default) for key, default in (("n_images", 40), ("step_px", 3.0), ("buffer", 4))}
-    probe, obj = simulation.own_probe_and_object(side=64, seed=5, **size)
+    probe, obj = simulate.own_probe_and_object(side=64, seed=5, **size)
     arguments: dict[str, Any] = {"probe": probe, "obj": obj, "seed": 5, **size}
-    return simulation.simulate(**(arguments | changes))
+    return simulate.simulate(**(arguments | changes))
 
 
 def test_frames_are_roots_of_counts_with_the_mean_asked_for() -> None:
@@ -30,7 +31,7 @@ def test_frames_are_roots_of_counts_with_the_mean_asked_for() -> None:
 def test_noise_is_poisson() -> None:
     scan = _simulate(nphotons=1e6)
     assert scan.obj is not None
-    rate = physics.intensity(patches.extract(scan.obj, scan.xcoords, scan.ycoords, 64), scan.probe)
+    rate = forward.intensity(patches.extract(scan.obj, scan.xcoords, scan.ycoords, 64), scan.probe)
     rate *= 1e6 * len(rate) / rate.sum()
     counts = scan.diffraction.astype(np.float64) ** 2
     bright = rate > 20
@@ -44,7 +45,7 @@ def test_frames_belong_to_the_corrected_positions() -> None:
     assert scan.obj is not None
 
     def error(x: Any, y: Any) -> float:
-        model = physics.amplitude(patches.extract(scan.obj, x, y, 64), scan.probe)  # type: ignore[arg-type]
+        model = forward.amplitude(patches.extract(scan.obj, x, y, 64), scan.probe)  # type: ignore[arg-type]
         scale = float((model * scan.diffraction).sum() / (model**2).sum())
         return float(((scale * model - scan.diffraction) ** 2).sum() / (scan.diffraction.astype(float) ** 2).sum())
 
@@ -82,8 +83,8 @@ def test_windows_keep_their_distance_from_the_edge() -> None:
 
 
 def test_scan_shrinks_into_a_small_object() -> None:
-    probe, obj = simulation.own_probe_and_object(n_images=9, side=64, seed=1, step_px=2.0, buffer=2)
-    scan = simulation.simulate(probe=probe, obj=obj, n_images=100, seed=1, buffer=2, step_px=5.0)
+    probe, obj = simulate.own_probe_and_object(n_images=9, side=64, seed=1, step_px=2.0, buffer=2)
+    scan = simulate.simulate(probe=probe, obj=obj, n_images=100, seed=1, buffer=2, step_px=5.0)
     assert scan.metadata["step_px"] < 1
     assert scan.n_patterns == 100
 
@@ -91,18 +92,18 @@ def test_scan_shrinks_into_a_small_object() -> None:
 def test_amplitude_that_the_network_must_reach_is_below_one() -> None:
     scan = _simulate()
     assert scan.obj is not None
-    observed = scan.diffraction * physics.normalisation(scan.diffraction)
+    observed = scan.diffraction * forward.normalisation(scan.diffraction)
     windows = patches.extract(scan.obj, scan.xcoords, scan.ycoords, 64)
-    model = physics.amplitude(windows, physics.normalise_probe(scan.probe))
+    model = forward.amplitude(windows, forward.normalise_probe(scan.probe))
     factor = float((observed * model).sum() / (model**2).sum())
     assert factor * np.abs(scan.obj).max() < 0.97
 
 
 def test_incoherent_modes_add_intensities() -> None:
-    probe, obj = simulation.own_probe_and_object(n_images=6, side=64, seed=1, step_px=3.0, buffer=2)
+    probe, obj = simulate.own_probe_and_object(n_images=6, side=64, seed=1, step_px=3.0, buffer=2)
     modes = np.stack([probe, np.roll(probe, 5, axis=0) * np.complex64(0.5)])
-    scan = simulation.simulate(probe=modes, obj=obj, n_images=6, seed=1, buffer=2, nphotons=1e9)
-    rate = physics.intensity(patches.extract(obj, scan.xcoords, scan.ycoords, 64), modes)
+    scan = simulate.simulate(probe=modes, obj=obj, n_images=6, seed=1, buffer=2, nphotons=1e9)
+    rate = forward.intensity(patches.extract(obj, scan.xcoords, scan.ycoords, 64), modes)
     rate *= 6e9 / rate.sum()
     assert (2, 64, 64) == scan.probe.shape
     assert np.abs(scan.diffraction - np.sqrt(rate)).max() < 6  # roots of counts scatter by 1/2
@@ -142,7 +143,7 @@ def test_refuses(changes: dict[str, Any], message: str) -> None:
     probe = np.ones((64, 64), dtype=np.complex64)
     arguments: dict[str, Any] = {"probe": probe, "obj": np.ones((90, 90)), "n_images": 9, "seed": 1, "buffer": 2}
     with pytest.raises(UsageError) as caught:
-        simulation.simulate(**(arguments | changes))
+        simulate.simulate(**(arguments | changes))
     assert message in str(caught.value)
 
 
@@ -154,4 +155,4 @@ def test_refuses_everything_at_once() -> None:
 
 def test_refuses_an_object_that_scatters_nothing() -> None:
     with pytest.raises(UsageError, match="zero everywhere"):
-        simulation.simulate(probe=np.ones((64, 64)), obj=np.zeros((90, 90)), n_images=4, seed=1, buffer=2)
+        simulate.simulate(probe=np.ones((64, 64)), obj=np.zeros((90, 90)), n_images=4, seed=1, buffer=2)

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ptycho import contract
+from ptycho.data import contract
 from ptycho.verdict import Verdict
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "simulation" / "simulate_and_save.py"
+SCRIPT = Path(__file__).parents[3] / "scripts" / "simulation" / "simulate_and_save.py"
 SMALL = ("--n-images", "12", "--buffer", "2", "--step", "3")
 
 

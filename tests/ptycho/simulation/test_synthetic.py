@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ptycho import synthetic
+from ptycho.simulation import synthetic
 
 FIELD = synthetic.field_px(1087, 2.62)
 

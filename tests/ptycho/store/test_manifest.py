@@ -8,20 +8,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scans import make_dataset
 
-from ptycho import raw_data
 from ptycho.config import DataConfig, TrainingConfig
-from ptycho.dataset import CONTRACT_VERSION
+from ptycho.data import prepare
+from ptycho.data.dataset import CONTRACT_VERSION
 from ptycho.errors import StoreError
-from ptycho.manifest import MANIFEST, STORE_VERSION, Entry, Manifest
+from ptycho.store.manifest import MANIFEST, STORE_VERSION, Entry, Manifest
+from tests.support.scans import make_dataset
 
 
 @pytest.fixture
 def manifest() -> Manifest:
     config = TrainingConfig(data=DataConfig(path=Path("scan.npz")), output_dir=Path("out"), batch_size=4)
     dataset = make_dataset()
-    return Manifest.of(dataset, raw_data.prepare(config, dataset))
+    return Manifest.of(dataset, prepare.prepare(config, dataset))
 
 
 def other(value: Any) -> Any:

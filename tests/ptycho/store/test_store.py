@@ -10,23 +10,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from injected import bites
-from scans import make_dataset
 
-from ptycho import raw_data, store_files
 from ptycho.config import DataConfig, ModelConfig, TrainingConfig
-from ptycho.dataset import Dataset
+from ptycho.data import prepare
+from ptycho.data.dataset import Dataset
+from ptycho.data.prepare import Prepared
 from ptycho.errors import StoreError
-from ptycho.manifest import MANIFEST, Manifest
-from ptycho.raw_data import Prepared
-from ptycho.store import Store
+from ptycho.store import files
+from ptycho.store.manifest import MANIFEST, Manifest
+from ptycho.store.store import Store
+from tests.support.injected import bites
+from tests.support.scans import make_dataset
 
 CONFIG = TrainingConfig(data=DataConfig(path=Path("scan.npz")), output_dir=Path("out"), batch_size=4)
 
 
 def prepared_scan(config: TrainingConfig = CONFIG) -> tuple[Dataset, Prepared]:
     dataset = make_dataset()
-    return dataset, raw_data.prepare(config, dataset)
+    return dataset, prepare.prepare(config, dataset)
 
 
 def test_store_holds_what_was_prepared(tmp_path: Path) -> None:
@@ -72,7 +73,7 @@ def test_input_is_the_same_for_both_layouts_and_the_store_is_not(tmp_path: Path)
 
 def test_inference_has_a_store_too(tmp_path: Path) -> None:
     dataset = make_dataset()
-    prepared = raw_data.prepare_for_inference(CONFIG.data, CONFIG.model, dataset, normalisation=0.5, nphotons=1e9)
+    prepared = prepare.prepare_for_inference(CONFIG.data, CONFIG.model, dataset, normalisation=0.5, nphotons=1e9)
     store = Store.create(tmp_path / "store", dataset, prepared)
     assert (len(store.split.train), len(store.split.validation), len(store.groups)) == (0, 0, 24)
 
@@ -129,7 +130,7 @@ def test_a_store_of_other_data_is_refused(tmp_path: Path, change: Callable[[Data
     other = change(dataset)
     bites(stale.directory == tmp_path / "store" and other is not dataset, "a store of other data is in the place")
     with pytest.raises(StoreError, match=named):
-        Store.open_or_create(tmp_path / "store", other, raw_data.prepare(CONFIG, other))
+        Store.open_or_create(tmp_path / "store", other, prepare.prepare(CONFIG, other))
 
 
 def test_every_difference_and_damage_is_listed_at_once(tmp_path: Path) -> None:
@@ -159,7 +160,7 @@ def test_a_crash_while_writing_leaves_no_store(tmp_path: Path, monkeypatch: pyte
         assert len(manifest.arrays) == len(list(partial.iterdir()))
         raise MemoryError
 
-    monkeypatch.setattr(store_files, "write_manifest", crash)
+    monkeypatch.setattr(files, "write_manifest", crash)
     with pytest.raises(MemoryError):
         Store.create(tmp_path / "store", *prepared_scan())
     assert list(tmp_path.iterdir()) == []
@@ -206,11 +207,11 @@ def test_a_run_with_a_place_keeps_its_store(tmp_path: Path) -> None:
 
 def test_no_second_copy_of_the_patterns_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = make_dataset(n_patterns=400)
-    monkeypatch.setattr(raw_data, "CHUNK_BYTES", 1 << 18)
-    raw_data.prepare(CONFIG, dataset)  # imports and warms what is imported late
+    monkeypatch.setattr(prepare, "CHUNK_BYTES", 1 << 18)
+    prepare.prepare(CONFIG, dataset)  # imports and warms what is imported late
     tracemalloc.start()
     try:
-        Store.create(tmp_path / "store", dataset, raw_data.prepare(CONFIG, dataset))
+        Store.create(tmp_path / "store", dataset, prepare.prepare(CONFIG, dataset))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scans import make_dataset
 
-from ptycho import batches, grouping, raw_data
 from ptycho.config import DataConfig, ModelConfig, TrainingConfig
-from ptycho.engine import Batch
+from ptycho.data import grouping, prepare
+from ptycho.data.grouping import Indices
 from ptycho.errors import ConfigurationError
-from ptycho.grouping import Indices
-from ptycho.store import Store
+from ptycho.store.store import Store
+from ptycho.training import batches
+from ptycho.training.engine import Batch
+from tests.support.scans import make_dataset
 
 PROPERTY = settings(database=None, deadline=None, max_examples=25, derandomize=True)
 
@@ -28,7 +29,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         output_dir=Path("out"),
     )
     dataset = make_dataset(n_patterns=20)
-    return Store.create(tmp_path_factory.mktemp("stores") / "store", dataset, raw_data.prepare(config, dataset))
+    return Store.create(tmp_path_factory.mktemp("stores") / "store", dataset, prepare.prepare(config, dataset))
 
 
 def reader_threads() -> list[str]:

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
-from injected import bites
 from numpy.typing import NDArray
 
-from ptycho import checkpoint
-from ptycho.checkpoint import Meta
 from ptycho.errors import CheckpointError, InfrastructureError
+from ptycho.training import checkpoint
+from ptycho.training.checkpoint import Meta
+from tests.support.injected import bites
 
 META = Meta(
     config={"model": {"side": 64, "gridsize": 1}, "data": {"path": Path("a b/ü.npz"), "n_groups": None}},
@@ -184,11 +184,11 @@ def test_a_full_disk_leaves_the_old_checkpoint(saved: Path, monkeypatch: pytest.
 def test_a_kill_while_writing_leaves_the_old_checkpoint(saved: Path) -> None:
     before = saved.read_bytes()
     program = (
-        "import os, signal, sys, numpy as np; from pathlib import Path; from ptycho import checkpoint\n"
+        "import os, signal, sys, numpy as np; from pathlib import Path; from ptycho.training import checkpoint\n"
         "os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)\n"
         "checkpoint.save(Path(sys.argv[1]), {'x': np.zeros(9)}, checkpoint.Meta(config={}, statistics={}))\n"
     )
-    killed = subprocess.run([sys.executable, "-c", program, str(saved)], cwd=Path(checkpoint.__file__).parents[1])
+    killed = subprocess.run([sys.executable, "-c", program, str(saved)], cwd=Path(checkpoint.__file__).parents[2])
 
     bites(killed.returncode == -9, "the writer was killed")
     assert before == saved.read_bytes()

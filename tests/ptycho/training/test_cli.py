@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import crafted_npz
 import numpy as np
 import pytest
 
@@ -18,11 +17,12 @@ import ptycho_tf.inference
 import ptycho_tf.train
 import ptycho_torch.inference
 import ptycho_torch.train
-from ptycho import cli
 from ptycho.config import DataConfig, InferenceConfig, ModelConfig, TrainingConfig
 from ptycho.errors import ConfigurationError, ContractError
+from ptycho.training import cli
+from tests.support import crafted_npz
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TRAIN = ["--train_data_file", "scan.npz", "--output_dir", "out", "--N", "64"]
 INFER = ["--model_path", "model", "--test_data", "scan.npz", "--output_dir", "out"]
 TRAINING = TrainingConfig(data=DataConfig(path=Path("scan.npz")), output_dir=Path("out"))
@@ -262,7 +262,7 @@ HEAVY = [
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [
-        ("from ptycho import cli", []),
+        ("from ptycho.training import cli", []),
         ("import ptycho_torch.train, ptycho_torch.inference", []),
         ("import ptycho_tf.train, ptycho_tf.inference", []),
         ("import scipy, ptycho_torch.train", ["scipy"]),
@@ -272,7 +272,7 @@ def test_a_command_line_is_parsed_before_anything_heavy_is_imported(statement: s
     code = f"""
 import json, sys
 {statement}
-from ptycho import cli
+from ptycho.training import cli
 cli.training_config({[*TRAIN, "--quiet"]!r}, "prog")
 cli.inference_config({INFER!r}, "prog")
 print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))

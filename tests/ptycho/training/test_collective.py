@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ptycho import group
 from ptycho.config import RuntimeConfig
 from ptycho.errors import InfrastructureError, PtychoError, UsageError
-from ptycho.ranks import ALONE, Ranks
+from ptycho.training import collective
+from ptycho.training.ranks import ALONE, Ranks
 
 WORLD = 3
 
@@ -52,13 +52,13 @@ def on_all(action: Callable[[Together], Any]) -> list[Any]:
 
 def test_everybody_hears_everybody() -> None:
     texts = ["", "zwei · 2", "x" * 300]
-    assert on_all(lambda rank: group.exchange(rank, texts[rank.ranks.rank])) == [texts] * WORLD
+    assert on_all(lambda rank: collective.exchange(rank, texts[rank.ranks.rank])) == [texts] * WORLD
 
 
 def test_all_go_on_when_all_are_well() -> None:
     def action(rank: Together) -> str:
         claims: dict[str, Any] = {}
-        with group.together(rank, claims):
+        with collective.together(rank, claims):
             claims["seed"] = 7
         return "on"
 
@@ -68,7 +68,7 @@ def test_all_go_on_when_all_are_well() -> None:
 @pytest.mark.parametrize("kind", [UsageError, InfrastructureError])
 def test_one_error_ends_all_with_its_reason(kind: type[PtychoError]) -> None:
     def action(rank: Together) -> None:
-        with group.together(rank):
+        with collective.together(rank):
             if rank.ranks.rank == 1:
                 raise kind("the file is not here")
 
@@ -81,7 +81,7 @@ def test_one_error_ends_all_with_its_reason(kind: type[PtychoError]) -> None:
 def test_different_claims_end_all() -> None:
     def action(rank: Together) -> None:
         claims = {"seed": 42, "weights": "ab" if rank.ranks.rank else "cd"} | ({"x": 1} if rank.ranks.rank == 2 else {})
-        with group.together(rank, claims):
+        with collective.together(rank, claims):
             pass
 
     errors = on_all(action)
@@ -92,7 +92,10 @@ def test_different_claims_end_all() -> None:
 
 
 def test_alone_there_is_nobody_to_ask() -> None:
-    with group.joined(ALONE, "no_such_backend", RuntimeConfig()) as nobody, group.together(nobody, {"seed": 1}):
+    with (
+        collective.joined(ALONE, "no_such_backend", RuntimeConfig()) as nobody,
+        collective.together(nobody, {"seed": 1}),
+    ):
         assert nobody is None
-    with pytest.raises(UsageError, match="mine"), group.together(None):
+    with pytest.raises(UsageError, match="mine"), collective.together(None):
         raise UsageError("mine")

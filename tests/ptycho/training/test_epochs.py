@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_backend.engine import FakeEngine
-from scans import make_dataset
 
-from ptycho import checkpoint, epochs, grouping, history, raw_data, weights
-from ptycho.clock import Clock
 from ptycho.config import DataConfig, ModelConfig, RuntimeConfig, TrainingConfig
+from ptycho.data import grouping, prepare
 from ptycho.errors import CheckpointError, PtychoError
-from ptycho.schedule import Ramp
-from ptycho.store import Store
-from ptycho.tracking import NullTracker
+from ptycho.phase_timer import Clock
+from ptycho.physics import weights
+from ptycho.store.store import Store
+from ptycho.training import checkpoint, epochs, history
+from ptycho.training.schedule import Ramp
+from ptycho.training.tracking import NullTracker
+from tests.support.fakes.fake_backend.engine import FakeEngine
+from tests.support.scans import make_dataset
 
 Config = TrainingConfig
 Rows = tuple[history.Row, ...]
@@ -45,7 +47,7 @@ def config(tmp_path: Path) -> Config:
     )
 
 
-def new_engine(config: Config, prepared: raw_data.Prepared) -> FakeEngine:
+def new_engine(config: Config, prepared: prepare.Prepared) -> FakeEngine:
     drawn = weights.initial(config.model, nphotons=prepared.nphotons, seed=config.data.seed)
     return FakeEngine(
         model=config.model, runtime=config.runtime, probe=prepared.probe, weights=drawn, nphotons=prepared.nphotons
@@ -62,7 +64,7 @@ def fit(
 ) -> tuple[FakeEngine, Rows]:
     """Run the epochs on a scan in memory, with the validation losses planted where they are given."""
     dataset = make_dataset(seed=seed)
-    prepared = raw_data.prepare(config, dataset)
+    prepared = prepare.prepare(config, dataset)
     engine = new_engine(config, prepared)
     engine.losses += losses
     resumed = epochs.load(config.output_dir, config, prepared) if config.resume else None
@@ -85,7 +87,7 @@ def on_disk(config: Config) -> tuple[dict[str, Any], checkpoint.Meta, Rows]:
 
 def test_every_epoch_trains_in_its_own_order_and_validates(config: Config) -> None:
     engine, rows = fit(config)
-    split = raw_data.prepare(config, make_dataset()).split
+    split = prepare.prepare(config, make_dataset()).split
     assert (len(split.train), len(split.validation)) == (20, 4)
     for epoch, steps in enumerate(engine.trained, start=0):
         order = grouping.epoch_order(split.train, seed=42, epoch=epoch).tolist()

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ptycho import history
 from ptycho.errors import CheckpointError, InfrastructureError
-from ptycho.history import Row
+from ptycho.training import history
+from ptycho.training.history import Row
 
 
 def row(epoch: int, loss: float = -0.1) -> Row:

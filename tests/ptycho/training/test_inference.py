@@ -7,15 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import crafted_npz
 import numpy as np
 import pytest
-from fake_backend import engine as fake
-from fake_runs import infer, infer_config, plant_backend, train, train_config
 
-from ptycho import checkpoint, contract, flat_comparison, metrics, params, patches, reconstruction, stitching, training
+from ptycho import params
 from ptycho.config import InferenceConfig, RuntimeConfig
+from ptycho.data import contract
 from ptycho.errors import CheckpointError, ContractError, PtychoError, SuspicionError, UsageError
+from ptycho.metrics import flat_comparison, metrics
+from ptycho.physics import patches, stitching
+from ptycho.training import checkpoint, inference
+from ptycho.training import train as core_training
+from tests.support import crafted_npz
+from tests.support.fakes.fake_backend import engine as fake
+from tests.support.fakes.fake_runs import BACKEND, infer, infer_config, plant_backend, train, train_config
 
 SCAN = crafted_npz.scan(m=12)
 LEFT = ["inference.json", "reconstructed_amplitude.png", "reconstructed_phase.png", "reconstruction.npz"]
@@ -27,14 +32,14 @@ def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trained(scan: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, training.TrainingResult]:
+def trained(scan: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, core_training.TrainingResult]:
     """A training for each gridsize."""
     folder = tmp_path_factory.mktemp("trained")
     return {g: train(train_config(scan, folder / str(g), gridsize=g, nphotons=1e5)) for g in (1, 2)}
 
 
 @pytest.fixture
-def config(scan: Path, trained: dict[int, training.TrainingResult], tmp_path: Path) -> InferenceConfig:
+def config(scan: Path, trained: dict[int, core_training.TrainingResult], tmp_path: Path) -> InferenceConfig:
     return infer_config(trained[1].output_dir, scan, tmp_path / "out")
 
 
@@ -53,7 +58,7 @@ def names(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("gridsize", [1, 2])
 def test_what_an_inference_leaves(
-    config: InferenceConfig, trained: dict[int, training.TrainingResult], scratch: Path, gridsize: int
+    config: InferenceConfig, trained: dict[int, core_training.TrainingResult], scratch: Path, gridsize: int
 ) -> None:
     result = infer(replace(config, model_path=trained[gridsize].model_path))
     assert names(config.output_dir) == LEFT
@@ -76,7 +81,7 @@ def test_what_an_inference_leaves(
 
 @pytest.mark.parametrize("gridsize", [1, 2])
 def test_inference_json_says_what_was_done(
-    config: InferenceConfig, trained: dict[int, training.TrainingResult], gridsize: int
+    config: InferenceConfig, trained: dict[int, core_training.TrainingResult], gridsize: int
 ) -> None:
     result = infer(replace(config, model_path=trained[gridsize].output_dir))
     summary = json.loads((config.output_dir / "inference.json").read_text())
@@ -84,7 +89,7 @@ def test_inference_json_says_what_was_done(
     seconds = summary.pop("seconds")
     dataset = contract.load(config.data.path)
     assert summary == {
-        "backend": "fake_backend",
+        "backend": BACKEND,
         "patterns": 12 * gridsize**2,
         "input_sha256": trained[gridsize].summary["input_sha256"],
         "engine": {"framework": "none", "device": "cpu", "precision": "f32"},
@@ -117,7 +122,7 @@ def test_batches_make_no_difference(config: InferenceConfig) -> None:
 
 
 def test_the_network_its_scale_and_photons_come_from_the_weights(
-    config: InferenceConfig, trained: dict[int, training.TrainingResult], tmp_path: Path
+    config: InferenceConfig, trained: dict[int, core_training.TrainingResult], tmp_path: Path
 ) -> None:
     # Another scan, twice as bright: the input is scaled by the training's factor, not by its own.
     bright = crafted_npz.write(tmp_path / "bright.npz", {**SCAN, "diff3d": 2 * SCAN["diff3d"]})
@@ -240,13 +245,13 @@ def test_bad_input_is_refused_before_the_backend_is_imported(
     frames = {**SCAN, "diff3d": -SCAN["diff3d"]}
     negative = crafted_npz.write(tmp_path / "bad.npz", frames)
     with pytest.raises(CheckpointError, match="no weights at"):
-        reconstruction.run(replace(config, model_path=tmp_path / "none"), planted)
+        inference.run(replace(config, model_path=tmp_path / "none"), planted)
     with pytest.raises(ContractError, match="negative"):
-        reconstruction.run(replace(config, data=replace(config.data, path=negative)), planted)
+        inference.run(replace(config, data=replace(config.data, path=negative)), planted)
     with pytest.raises(UsageError, match="n_images = 13; the file has 12 patterns"):
-        reconstruction.run(replace(config, data=replace(config.data, n_groups=13)), planted)
+        inference.run(replace(config, data=replace(config.data, n_groups=13)), planted)
     with pytest.raises(ImportError, match="the backend was imported"):
-        reconstruction.run(config, planted)
+        inference.run(config, planted)
 
 
 @pytest.mark.parametrize("stored", [{}, {"model": {"side": 64, "depth": 9}}])

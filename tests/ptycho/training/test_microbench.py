@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_backend.engine import CREATED
 from numpy.typing import NDArray
 
-from ptycho import bench
-from ptycho.bench import Block
 from ptycho.config import DataConfig, ModelConfig, TrainingConfig
+from ptycho.training import microbench
+from ptycho.training.microbench import Block
+from tests.support.fakes.fake_backend.engine import CREATED
+from tests.support.fakes.fake_runs import BACKEND
 
 TAKEN: list[int] = []
 """Steps of the fake bare network, a number a block."""
@@ -27,7 +28,7 @@ def bare(engine: Any, frames: NDArray[np.float32]) -> Callable[[int], None]:
 def run(folder: Path, kind: str, **options: int) -> dict[str, Any]:
     given = {"blocks": 3, "steps": 2, "batch_size": 4, **options}
     words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
-    bench.main([kind, "--out", str(folder / "bench.json"), *words], package="fake_backend", bare=bare)
+    microbench.main([kind, "--out", str(folder / "bench.json"), *words], package=BACKEND, bare=bare)
     found: dict[str, Any] = json.loads((folder / "bench.json").read_text())
     return found
 
@@ -36,8 +37,8 @@ def run(folder: Path, kind: str, **options: int) -> dict[str, Any]:
 def clocks(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """What the two clocks show; a work moves them on."""
     shown = {"wall": 0.0, "cpu": 0.0}
-    monkeypatch.setattr(bench, "perf_counter", lambda: shown["wall"])
-    monkeypatch.setattr(bench, "process_time", lambda: shown["cpu"])
+    monkeypatch.setattr(microbench, "perf_counter", lambda: shown["wall"])
+    monkeypatch.setattr(microbench, "process_time", lambda: shown["cpu"])
     return shown
 
 
@@ -62,12 +63,12 @@ def test_blocks_take_turns_after_one_that_does_not_count(clocks: dict[str, float
 
         return once
 
-    blocks = bench.measure({"a": work("a", 2.0, 3.0), "b": work("b", 1.0, 2.0)}, 3, 5, config(gridsize=2))
+    blocks = microbench.measure({"a": work("a", 2.0, 3.0), "b": work("b", 1.0, 2.0)}, 3, 5, config(gridsize=2))
     assert heard == ["a", "b", "a", "b", "b", "a", "a", "b"]
     assert [block.name for block in blocks] == heard[2:]
     assert blocks[0] == Block(name="a", wall_s=2.0, cpu_s=3.0, patterns=80, steps=5)
     assert blocks[1] == Block(name="b", wall_s=1.0, cpu_s=2.0, patterns=80, steps=5)
-    assert list(bench.summary(blocks)) == [
+    assert list(microbench.summary(blocks)) == [
         "a: 25.000 ms a pattern, 37.500 ms of CPU, 40 patterns/s",
         "b: 12.500 ms a pattern, 25.000 ms of CPU, 80 patterns/s",
         "a / b: 2.000 in wall time, 1.500 in CPU time",
@@ -103,7 +104,7 @@ def test_stitching_needs_no_engine(tmp_path: Path) -> None:
 
 def test_the_file_says_what_ran_on_what(tmp_path: Path) -> None:
     found = run(tmp_path, "step", seed=7, side=128)
-    assert (found["schema"], found["kind"], found["backend"]) == ("ptycho-bench/1", "step", "fake_backend")
+    assert (found["schema"], found["kind"], found["backend"]) == ("ptycho-bench/1", "step", BACKEND)
     assert found["settings"]["side"] == 128
     assert {key: found["settings"][key] for key in ("batch_size", "steps", "gridsize", "precision")} == {
         "batch_size": 4,
@@ -118,7 +119,7 @@ def test_the_file_says_what_ran_on_what(tmp_path: Path) -> None:
 def test_everything_out_of_range_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["step", "--out", str(tmp_path / "none" / "x.json"), "--blocks", "0", "--steps", "-1"]
     with pytest.raises(SystemExit) as caught:
-        bench.main(words, package="fake_backend", bare=bare)
+        microbench.main(words, package=BACKEND, bare=bare)
     assert caught.value.code == 2
     said = capsys.readouterr().err
     expected = ["blocks = 0; allowed: 1 or more", "steps = -1; allowed: 1 or more", "--out: there is no folder"]
@@ -127,7 +128,7 @@ def test_everything_out_of_range_is_listed(tmp_path: Path, capsys: pytest.Captur
 
 def test_the_bare_networks_goal_is_the_same_each_time_and_no_constant() -> None:
     frames = np.zeros((2, 1, 64, 64), np.float32)
-    goal = bench.wanted(frames)
-    assert goal.tobytes() == bench.wanted(frames).tobytes()
+    goal = microbench.wanted(frames)
+    assert goal.tobytes() == microbench.wanted(frames).tobytes()
     assert (goal.shape, goal.dtype.name) == (frames.shape, "complex64")
     assert np.abs(goal).std() > 0.1

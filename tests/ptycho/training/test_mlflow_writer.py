@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ptycho import mlflow_writer
+from ptycho.training import mlflow_writer
 
 
 def command(folder: Path, *options: str) -> list[str]:
@@ -66,8 +66,8 @@ def test_one_bad_message_is_reported_once_and_stops_nothing(tmp_path: Path) -> N
 def test_a_store_that_cannot_be_opened_is_reported(tmp_path: Path) -> None:
     program = (
         "import json, sys, types; from pathlib import Path\n"
-        f"sys.path.insert(0, {str(Path(mlflow_writer.__file__).parents[1])!r})\n"
-        "from ptycho import mlflow_writer\n"
+        f"sys.path.insert(0, {str(Path(mlflow_writer.__file__).parents[2])!r})\n"
+        "from ptycho.training import mlflow_writer\n"
         "def broken(*args, **kwargs): raise OSError('database is locked\\n(more)')\n"
         "sys.modules['mlflow'] = types.SimpleNamespace(MlflowClient=broken)\n"
         "print(json.dumps(mlflow_writer.main(Path(sys.argv[1]), resume=False)))"

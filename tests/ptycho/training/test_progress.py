@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ptycho import progress as module
-from ptycho.engine import Batch
-from ptycho.history import Row
-from ptycho.progress import Progress
+from ptycho.training import progress as module
+from ptycho.training.engine import Batch
+from ptycho.training.history import Row
+from ptycho.training.progress import Progress
 
 ROW = Row(
     epoch=2,
@@ -97,7 +97,7 @@ def test_a_resumed_training_starts_where_it_was(monkeypatch: pytest.MonkeyPatch)
 
 def test_rich_is_imported_only_to_draw() -> None:
     program = (
-        "import sys; from ptycho.progress import Progress\n"
+        "import sys; from ptycho.training.progress import Progress\n"
         "with Progress(1, 1) as progress: progress.epoch(1); list(progress.wrap([]))\n"
         "print('rich' in sys.modules)"
     )
@@ -106,7 +106,7 @@ def test_rich_is_imported_only_to_draw() -> None:
         capture_output=True,
         text=True,
         check=True,
-        cwd=Path(module.__file__).parents[1],
+        cwd=Path(module.__file__).parents[2],
     )
 
     assert done.stdout == "False\n"

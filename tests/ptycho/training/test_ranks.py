@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ptycho.errors import UsageError
-from ptycho.ranks import ALONE, Ranks, of_tf_config, of_torchrun
+from ptycho.training.ranks import ALONE, Ranks, of_tf_config, of_torchrun
 
 TORCHRUN = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
 

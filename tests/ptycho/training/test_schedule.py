@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import pytest
 
-from ptycho.schedule import Plateau, Ramp
+from ptycho.training.schedule import Plateau, Ramp
 
 START = Plateau(learning_rate=1e-3)
 

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from injected import bites
 
-from ptycho import mlflow_writer, tracking
-from ptycho.tracking import MlflowTracker, NullTracker, open_tracker
+from ptycho.training import mlflow_writer, tracking
+from ptycho.training.tracking import MlflowTracker, NullTracker, open_tracker
+from tests.support.injected import bites
 
-ROOT = Path(tracking.__file__).parents[1]
+ROOT = Path(tracking.__file__).parents[2]
 
 TRAINING = """
 import os, signal, sys
 from pathlib import Path
-from ptycho.tracking import open_tracker
+from ptycho.training.tracking import open_tracker
 
 out, how = Path(sys.argv[1]), sys.argv[2]
 try:
@@ -43,7 +43,7 @@ READ_BACK = """
 import json, sys
 from pathlib import Path
 from mlflow import MlflowClient
-from ptycho.mlflow_writer import database_uri
+from ptycho.training.mlflow_writer import database_uri
 
 client = MlflowClient(tracking_uri=database_uri(Path(sys.argv[1]) / "mlflow"))
 (experiment,) = [item for item in client.search_experiments() if item.name == "ptycho"]
@@ -323,7 +323,8 @@ def test_a_tracker_is_chosen_by_the_switch(tmp_path: Path) -> None:
 
 def test_importing_the_modules_imports_nothing_heavy() -> None:
     program = (
-        "import sys; from ptycho import checkpoint, fingerprint, history, output, progress, tracking\n"
+        "import sys; from ptycho import files, fingerprint\n"
+        "from ptycho.training import checkpoint, history, progress, tracking\n"
         "heavy = ('rich', 'mlflow', 'sqlalchemy', 'safetensors', 'matplotlib', 'psutil', 'torch', 'tensorflow')\n"
         "print([name for name in heavy if name in sys.modules])"
     )

@@ -9,15 +9,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import crafted_npz
 import numpy as np
 import pytest
-from fake_backend import engine as fake
-from fake_runs import plant_backend, train, train_config
 
-from ptycho import checkpoint, history, params, raw_data, training, weights
+from ptycho import params
 from ptycho.config import RuntimeConfig, TrainingConfig, flatten
+from ptycho.data import prepare
 from ptycho.errors import CheckpointError, ContractError, PtychoError, SuspicionError, UsageError, exit_on_error
+from ptycho.physics import weights
+from ptycho.training import checkpoint, history
+from ptycho.training import train as core_training
+from tests.support import crafted_npz
+from tests.support.fakes.fake_backend import engine as fake
+from tests.support.fakes.fake_runs import plant_backend, train, train_config
 
 SCAN = crafted_npz.scan(m=12)
 LEFT = ["checkpoint.safetensors", "config.json", "history.csv", "loss_curve.png", "model.safetensors", "summary.json"]
@@ -64,13 +68,13 @@ def test_what_a_training_leaves(config: TrainingConfig, scratch: Path, gridsize:
 
 def test_the_summary_says_what_went_in_and_what_came_out(config: TrainingConfig) -> None:
     result = train(config)
-    dataset = raw_data.load(config)
-    prepared = raw_data.prepare(config, dataset)
+    dataset = prepare.load(config)
+    prepared = prepare.prepare(config, dataset)
     expected = {
         "seed": 42,
         "n_groups": 12,
         "input_sha256": prepared.stages.normalised,
-        "stages": {"raw": raw_data.digest(dataset.diffraction)}
+        "stages": {"raw": prepare.digest(dataset.diffraction)}
         | {"normalised": prepared.stages.normalised, "groups": prepared.stages.groups},
         "normalisation": prepared.normalisation,
         "nphotons": 1e9,
@@ -136,13 +140,13 @@ def test_a_test_file_that_is_the_training_file_is_read_once(
     config: TrainingConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Any] = []
-    real = raw_data.load
+    real = prepare.load
 
     def load(*args: Any, **options: Any) -> Any:
         read.append(args)
         return real(*args, **options)
 
-    monkeypatch.setattr(raw_data, "load", load)
+    monkeypatch.setattr(prepare, "load", load)
     result = train(replace(config, test_path=config.data.path))
     assert len(read) == 1
     assert [index for batch in fake.CREATED[-1].evaluated[-1] for (index,) in batch] == list(range(12))
@@ -277,9 +281,9 @@ def test_bad_input_is_refused_before_the_backend_is_imported(
     planted = plant_backend(tmp_path, f"planted_{name.replace(' ', '_')}")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(kind, match=message):
-        training.run(broken(name)(config, tmp_path), planted)
+        core_training.run(broken(name)(config, tmp_path), planted)
     with pytest.raises(ImportError, match="the backend was imported"):
-        training.run(config, planted)
+        core_training.run(config, planted)
 
 
 def test_another_training_is_refused_before_the_backend_is_imported(
@@ -290,7 +294,7 @@ def test_another_training_is_refused_before_the_backend_is_imported(
     planted = plant_backend(tmp_path, "planted_resume_other")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(CheckpointError, match=r"learning_rate: the checkpoint has 0\.001, this run 0.5"):
-        training.run(replace(config, resume=True, learning_rate=0.5), planted)
+        core_training.run(replace(config, resume=True, learning_rate=0.5), planted)
     assert before == {name: (config.output_dir / name).read_bytes() for name in before}
 
 

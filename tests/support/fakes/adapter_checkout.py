@@ -1,7 +1,7 @@
 """
 A checkout with an adapter of a few lines, whose backend does at each rung what a test wants: answer, raise, hang, die.
 
-The adapter is served by the core's own `ptycho.probe_serve`; only what is measured is replaced.
+The adapter is served by the core's own `ptycho.parity.serve`; only what is measured is replaced.
 """
 
 import shutil
@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ptycho.fingerprint import ROOT
-from ptycho.probe import QUANTITIES
+from ptycho.parity.request import QUANTITIES
 
 ADAPTER = """
 import numpy as np
 
-from ptycho import probe_rungs, probe_serve
+from ptycho.parity import measure, serve
 
 
 class Bench:
@@ -31,10 +31,10 @@ def values(rung, request, bench, package):
     yield "second", np.array(getattr(physics, rung)())
 
 
-probe_rungs.values = values
+measure.values = values
 
 if __name__ == "__main__":
-    probe_serve.serve(None, package="ptycho_torch", bench=Bench)
+    serve.serve(None, package="ptycho_torch", bench=Bench)
 """
 ENGINE = """
 class Engine:
@@ -52,7 +52,7 @@ def write(root: Path, behaviour: Mapping[str, str], *, engine: str = ENGINE, ada
         behaviour: body of the function of `ptycho_torch/physics.py` for a rung, by its name, one line. Rungs that are
             not named answer `[3.0]`.
         engine: text of `ptycho_torch/engine.py`.
-        adapter: text of `ptycho_torch/probe.py`.
+        adapter: text of `ptycho_torch/adapter.py`.
     """
     shutil.copytree(ROOT / "ptycho", root / "ptycho", ignore=shutil.ignore_patterns("__pycache__"))
     package = root / "ptycho_torch"

@@ -11,20 +11,20 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def write(path: Path, *, fault: str = "value", exit_code: int = 0, answer: bool = True) -> Path:
     """Make an interpreter whose probe has a fault, ends with a code, or gives no answer."""
-    call = f"fake_probe.main(sys.argv, {fault!r}, {answer!r}); raise SystemExit({exit_code})"
-    code = f"import sys; sys.path[:0] = {[str(ROOT), str(ROOT / 'tests' / 'shared')]!r}; import fake_probe; {call}"
+    call = f"fake_adapter.main(sys.argv, {fault!r}, {answer!r}); raise SystemExit({exit_code})"
+    code = f"import sys; sys.path[:0] = {[str(ROOT)]!r}; from tests.support.fakes import fake_adapter; {call}"
     path.write_text(f"#!{sys.executable}\n{code}\n")
     path.chmod(0o755)
     return path
 
 
 def main(argv: list[str], fault: str, wanted: bool) -> None:
-    """Answer as `ptycho.probe.serve` does."""
+    """Answer as `ptycho.parity.serve.serve` does."""
     package = argv[2].removesuffix(".probe")
     for request_path, out in zip(argv[4::4], argv[6::4], strict=True):
         if wanted:
@@ -32,15 +32,15 @@ def main(argv: list[str], fault: str, wanted: bool) -> None:
 
 
 def _answer(package: str, request_path: Path, out: Path, fault: str) -> None:
-    import honest_bench
+    from harness.parity.compare.comparison import SINGLE
+    from harness.parity.compare.rungs import DOUBLE_IN_SINGLE
+    from harness.parity.judge import oracle
+    from ptycho import fingerprint
+    from ptycho.files import write_text
+    from ptycho.parity import request as ladder_request
+    from tests.support.fakes import honest_bench
 
-    from harness.parity import oracle
-    from harness.parity.comparison import SINGLE
-    from harness.parity.rungs import DOUBLE_IN_SINGLE
-    from ptycho import fingerprint, probe
-    from ptycho.output import write_text
-
-    request = probe.Request.load(request_path)
+    request = ladder_request.Request.load(request_path)
     rng = np.random.default_rng(len(package))
     arrays = {}
     for name, value in oracle.arrays(request).items():
@@ -55,15 +55,15 @@ def _answer(package: str, request_path: Path, out: Path, fault: str) -> None:
         arrays[name] = eval(fault, {"np": np}, {"name": name, "value": value})
     out.mkdir()
     manifest = {
-        "schema": probe.SCHEMA,
+        "schema": ladder_request.SCHEMA,
         "backend": package,
-        "request_sha256": probe.digest(request_path),
+        "request_sha256": ladder_request.digest(request_path),
         "nonce": request.nonce,
         "commit": fingerprint.commit(),
-        "sources_sha256": probe.source_digest(package),
+        "sources_sha256": ladder_request.source_digest(package),
         "precision": request.precision,
         "quantities": list(request.quantities),
-        "arrays_sha256": probe.write_arrays(out / probe.ARRAYS, arrays),
+        "arrays_sha256": ladder_request.write_arrays(out / ladder_request.ARRAYS, arrays),
         "exact": oracle.exact(request, package),
     }
-    write_text(out / probe.MANIFEST, json.dumps(manifest))  # whole or not at all, as a real probe writes it
+    write_text(out / ladder_request.MANIFEST, json.dumps(manifest))  # whole or not at all, as a real probe writes it

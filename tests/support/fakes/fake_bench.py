@@ -5,16 +5,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import fake_target
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import targets
-from harness.blackbox.bench import Bench
-from harness.child import Finished
-from harness.environment import Cell
-from harness.outcome import Outcome
-from harness.target_parts import Checks, Command
+from harness.isolation.sandbox import Cell
+from harness.lanes.checks.context import Bench
+from harness.process.supervise import Finished
+from harness.record.outcome import Outcome
+from harness.targets import loader
+from harness.targets.model import Checks, Command
+from tests.support.fakes import fake_target
 
 Made = NDArray[np.complex64]
 
@@ -22,7 +22,7 @@ Made = NDArray[np.complex64]
 @dataclass(kw_only=True)
 class Runner:
     """
-    A `job.Runner` that starts nothing.
+    A `attempt.Runner` that starts nothing.
 
     Attributes:
         folder: for logs.
@@ -73,7 +73,7 @@ class Runner:
 
 def bench(folder: Path, runner: Runner, *, checks: Checks | None = None, seeded: bool = True, epochs: int = 5) -> Bench:
     """A bench about the fake target, whose training is given its number of epochs and, as a rule, a seed."""
-    target = replace(targets.load(fake_target.write(folder / "target", suite=None)), checks=checks or Checks())
+    target = replace(loader.load(fake_target.write(folder / "target", suite=None)), checks=checks or Checks())
     argv = ("fit", "{nepochs}", *(("{seed}",) if seeded else ()))
     root = folder / "run"
     (root / "pictures").mkdir(parents=True)

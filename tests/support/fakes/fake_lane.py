@@ -10,13 +10,13 @@ import sys
 import time
 from pathlib import Path
 
-SHARED = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def write(path: Path, *, seconds: float = 0.0, work: float = 0.0, exit_code: int = 0, overhead: float = 1.05) -> Path:
     """Make an interpreter whose trainings sleep, work (seconds of processor time), or end with a code."""
     call = f"fake_lane.main(sys.argv, {seconds!r}, {work!r}, {overhead!r}); raise SystemExit({exit_code})"
-    code = f"import sys; sys.path[:0] = {[str(SHARED)]!r}; import fake_lane; {call}"
+    code = f"import sys; sys.path[:0] = {[str(ROOT)]!r}; from tests.support.fakes import fake_lane; {call}"
     path.write_text(f"#!{sys.executable}\n{code}\n")
     path.chmod(0o755)
     return path
@@ -25,7 +25,7 @@ def write(path: Path, *, seconds: float = 0.0, work: float = 0.0, exit_code: int
 def main(argv: list[str], seconds: float, work: float, overhead: float) -> None:
     """Do as the module of the command line would."""
     module = argv[3].rpartition(".")[2]
-    if module == "training_sample":
+    if module == "step_block":
         _block(Path(_option(argv, "--tree")), Path(_option(argv, "--out")), int(_option(argv, "--slices")))
         return
     if module == "bench":

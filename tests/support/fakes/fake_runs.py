@@ -4,10 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ptycho import reconstruction, training
 from ptycho.config import DataConfig, InferenceConfig, ModelConfig, RuntimeConfig, TrainingConfig
+from ptycho.training import inference
+from ptycho.training import train as core_training
 
-BACKEND = "fake_backend"
+BACKEND = "tests.support.fakes.fake_backend"
 
 
 def train_config(scan: Path, output_dir: Path, *, gridsize: int = 1, **changes: Any) -> TrainingConfig:
@@ -32,14 +33,14 @@ def infer_config(model: Path, scan: Path, output_dir: Path, **changes: Any) -> I
     return replace(config, **changes)
 
 
-def train(config: TrainingConfig) -> training.TrainingResult:
+def train(config: TrainingConfig) -> core_training.TrainingResult:
     """Train with the fake backend."""
-    return training.run(config, BACKEND)
+    return core_training.run(config, BACKEND)
 
 
-def infer(config: InferenceConfig) -> reconstruction.InferenceResult:
+def infer(config: InferenceConfig) -> inference.InferenceResult:
     """Reconstruct with the fake backend."""
-    return reconstruction.run(config, BACKEND)
+    return inference.run(config, BACKEND)
 
 
 def plant_backend(folder: Path, name: str) -> str:

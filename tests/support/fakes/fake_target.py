@@ -100,8 +100,9 @@ def truth(side: int = 96) -> NDArray[np.complex64]:
 
 def scan(path: Path, side: int = 64) -> Path:
     """Write a file that the data contract accepts: a small canonical scan with its object."""
-    from ptycho import contract, patches, physics
-    from ptycho.dataset import Dataset, Source
+    from ptycho.data import contract
+    from ptycho.data.dataset import Dataset, Source
+    from ptycho.physics import forward, patches
 
     obj = truth(128)
     y, x = (coordinate.ravel().astype(np.float64) for coordinate in np.mgrid[36:92:7, 36:94:7])
@@ -109,7 +110,7 @@ def scan(path: Path, side: int = 64) -> Path:
     spread = np.exp(-(axis[:, None] ** 2 + axis**2) / 120) * np.exp(1j * (axis[:, None] ** 2 + axis**2) / 90)
     probe = spread[None].astype(np.complex64)
     seen = patches.extract(obj, x, y, side)
-    diffraction = physics.amplitude(seen, probe).astype(np.float32)
+    diffraction = forward.amplitude(seen, probe).astype(np.float32)
     source = Source(path=path, sha256="", layout="canonical", measurement_domain="amplitude")
     dataset = Dataset(
         diffraction=diffraction,

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import foreign_checkout
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.kit import ptycho_probe_kit as kit
-from harness.parity import oracle
-from ptycho.probe import Request
+from harness.kit import ptycho_adapter_kit as kit
+from harness.parity.judge import oracle
+from ptycho.parity.request import Request
+from tests.support.fakes import foreign_checkout
 
 SOUND = "return value"
 SCRIPT = """

@@ -6,8 +6,9 @@ from typing import Any
 
 import h5py
 import numpy as np
-from crafted_npz import Arrays
 from numpy.typing import NDArray
+
+from tests.support.crafted_npz import Arrays
 
 PIXEL_M, DISTANCE_M, ENERGY_EV = 8e-9, 2.0, 10_000.0
 WAVELENGTH_M = 1.2398419843320028e-10

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity import corners, expectations, formulas
-from harness.parity.formulas import wide
-from ptycho import probe_laws
-from ptycho.probe import Request
-from ptycho.probe_operations import Case
+from harness.parity.reference import formulas, operations, subgradients
+from harness.parity.reference.formulas import wide
+from ptycho.parity import invariants
+from ptycho.parity.operations import Case
+from ptycho.parity.request import Request
 
 Array = NDArray[Any]
 Given = Mapping[str, Any]
@@ -24,15 +24,15 @@ def answers(request: Request) -> dict[str, Array]:
     """Every array of R2 and R2c that a request asks for, by `RUNG/NAME`."""
     found: dict[str, Array] = {}
     if "R2" in request.quantities:
-        found |= {n: np.asarray(e.value).astype(e.dtype) for n, e in expectations.expected(request).items()}
+        found |= {n: np.asarray(e.value).astype(e.dtype) for n, e in operations.expected(request).items()}
     if "R2c" in request.quantities:
-        found |= {f"R2c/{name}": np.asarray(v) for name, v in probe_laws.measure(request, HonestBench(request))}  # type: ignore[arg-type]
+        found |= {f"R2c/{name}": np.asarray(v) for name, v in invariants.measure(request, HonestBench(request))}  # type: ignore[arg-type]
     return found
 
 
 def classes(request: Request) -> dict[str, list[str]]:
     """R2b as it must be."""
-    return corners.expected(request)
+    return subgradients.expected(request)
 
 
 class HonestBench:

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from harness import lane, targets
-from harness.interruption import Interruption
+from harness.lanes import lane
+from harness.system.signals import Interruption
+from harness.targets import loader
 
-SOURCES = Path(__file__).parents[1] / "harness" / "zoo"
+SOURCES = Path(__file__).parents[2] / "harness" / "zoo"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +188,7 @@ def visit(target: Path, scan_file: Path, place: Path) -> dict[str, Any]:
     os.chdir(cwd)
     os.environ["HOME"], tempfile.tempdir = str(home), str(tmp)
     options = lane.Options(device="cpu", fixtures={"scan": scan_file}, root=cwd / ".harness", quiet=True)
-    outcome = lane.run(targets.load(target), options, Interruption())
+    outcome = lane.run(loader.load(target), options, Interruption())
     found: dict[str, Any] = json.loads((outcome.run_root / "outcome.json").read_text())
     left = [path for folder in (home, tmp) for path in folder.iterdir()]
     return found | {"left": [str(path) for path in left]}

@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from backend import BackendUnderTest
-from golden_step0 import FIXTURE
 
-from harness.parity import answer, ladder, oracle, problem
-from harness.parity.answer import Answer
-from harness.parity.comparison import Result
-from harness.parity.ladder import Climbed, Expected
-from ptycho import probe, probe_rungs
-from ptycho.probe import QUANTITIES, Request
+from harness.parity.compare import response
+from harness.parity.compare.comparison import Result
+from harness.parity.compare.response import Answer
+from harness.parity.judge import ladder, oracle
+from harness.parity.judge.ladder import Climbed, Expected
+from harness.parity.reference import problem
+from ptycho.parity import measure
+from ptycho.parity import request as ladder_request
+from ptycho.parity.request import QUANTITIES, Request
+from tests.support.golden_step0 import FIXTURE
+from tests.support.suites.backend import BackendUnderTest
 
 SEED = 7
 
@@ -36,7 +39,7 @@ def climbed(
 ) -> list[Climbed]:
     """The ladder of one backend alone, on some rungs."""
     request = replace(request_of(gridsize), quantities=tuple(quantities), **changes)
-    exact, arrays = probe_rungs.measure(request, backend.module("probe").Bench(request), backend.package)
+    exact, arrays = measure.measure(request, backend.module("adapter").Bench(request), backend.package)
     given = Answer(exact=exact, arrays=arrays, refusals=(), manifest={})
     full = expected_of(gridsize, backend.package)
     wanted = {name: value for name, value in full.arrays.items() if name[:2] in quantities}
@@ -156,16 +159,16 @@ class ProbeSuite:
     def test_the_command_answers_the_request_that_it_was_given(self, backend: BackendUnderTest, tmp_path: Path) -> None:
         path = tmp_path / "request.npz"
         replace(request_of(1), quantities=("R0", "R3"), steps=()).save(path)
-        backend.module("probe").main(["--request", str(path), "--out", str(tmp_path / "out")])
-        read = answer.read(tmp_path / "out", path, backend.package)
+        backend.module("adapter").main(["--request", str(path), "--out", str(tmp_path / "out")])
+        read = response.read(tmp_path / "out", path, backend.package)
         assert read.refusals == ()
         assert {name[:3] for name in read.arrays} == {"R3/"}
         other = {"ptycho_torch": "ptycho_tf", "ptycho_tf": "ptycho_torch"}[backend.package]
-        foreign = answer.read(tmp_path / "out", path, other).refusals
+        foreign = response.read(tmp_path / "out", path, other).refusals
         assert any(text.startswith(f"its backend is {backend.package!r}") for text in foreign)
 
     def test_a_broken_request_ends_with_usage(self, backend: BackendUnderTest, tmp_path: Path) -> None:
-        probe.write_arrays(tmp_path / "request.npz", {"spec": np.array("{}")})
+        ladder_request.write_arrays(tmp_path / "request.npz", {"spec": np.array("{}")})
         with pytest.raises(SystemExit) as ended:
-            backend.module("probe").main(["--request", str(tmp_path / "request.npz"), "--out", str(tmp_path / "out")])
+            backend.module("adapter").main(["--request", str(tmp_path / "request.npz"), "--out", str(tmp_path / "out")])
         assert ended.value.code == 2

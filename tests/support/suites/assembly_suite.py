@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from backend import BackendUnderTest
-from distances import distance
 from numpy.typing import NDArray
-from small_problem import make_offsets, make_patches
 
-from ptycho import physics as oracle
+from ptycho.physics import forward as oracle
+from tests.support.distances import distance
+from tests.support.small_problem import make_offsets, make_patches
+from tests.support.suites.backend import BackendUnderTest
 
 RELATIVE = make_offsets()
 

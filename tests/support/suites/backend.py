@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ptycho.config import RuntimeConfig
 
 SUITES = tuple(
-    f"{name}_suite"
+    f"tests.support.suites.{name}_suite"
     for name in (
         "network",
         "physics",
@@ -27,7 +27,7 @@ SUITES = tuple(
         "device_work",
         "loader",
         "data_pipeline",
-        "probe",
+        "adapter",
         "mask",
     )
 )

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from backend import BackendUnderTest
-from engine_suite import engine_at_start
-from small_problem import ONE, make_batch
+
+from tests.support.small_problem import ONE, make_batch
+from tests.support.suites.backend import BackendUnderTest
+from tests.support.suites.engine_suite import engine_at_start
 
 
 class BenchSuite:

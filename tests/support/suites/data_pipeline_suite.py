@@ -9,19 +9,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import crafted_npz
 import numpy as np
 import pytest
-from backend import BackendUnderTest
-from golden_step0 import FIXTURE
 from numpy.typing import NDArray
 
-from ptycho import contract, explanation, params, raw_data
+from ptycho import params
 from ptycho.config import DataConfig, ModelConfig, TrainingConfig, update_legacy_dict
-from ptycho.dataset import Dataset
+from ptycho.data import contract, prepare
+from ptycho.data.dataset import Dataset
+from ptycho.data.prepare import Prepared
 from ptycho.errors import ConfigurationError, ContractError, StoreError
-from ptycho.raw_data import Prepared
-from ptycho.store import Store
+from ptycho.metrics import data_fit
+from ptycho.store.store import Store
+from tests.support import crafted_npz
+from tests.support.golden_step0 import FIXTURE
+from tests.support.suites.backend import BackendUnderTest
 
 FRAMES = 6
 
@@ -36,8 +38,8 @@ def prepared(path: Path, output: Path) -> tuple[Dataset, Prepared]:
     """A file as a training reads it."""
     config = config_for(path, output)
     update_legacy_dict(params.cfg, config)
-    dataset = raw_data.load(config)
-    return dataset, raw_data.prepare(config, dataset)
+    dataset = prepare.load(config)
+    return dataset, prepare.prepare(config, dataset)
 
 
 def legacy_with(tmp_path: Path, frames: NDArray[Any]) -> Path:
@@ -79,7 +81,7 @@ class TranspositionSuite:
         true = contract.load(FIXTURE)
         legacy = np.ascontiguousarray(true.diffraction.transpose(1, 2, 0))
         reshaped = replace(true, diffraction=legacy.reshape(true.diffraction.shape))
-        given, planted = explanation.explain(true), explanation.explain(reshaped)
+        given, planted = data_fit.explain(true), data_fit.explain(reshaped)
         assert given is not None
         assert planted is not None
         assert given.given < 0.1 * given.flat
@@ -141,9 +143,9 @@ class StoreSuite:
             model=replace(ModelConfig(), **change.get("model", {})),
         )
         update_legacy_dict(params.cfg, config)
-        dataset = raw_data.load(config)
+        dataset = prepare.load(config)
         with pytest.raises(StoreError, match=named):
-            Store.open_or_create(place, dataset, raw_data.prepare(config, dataset))
+            Store.open_or_create(place, dataset, prepare.prepare(config, dataset))
 
     def test_the_same_run_reuses_it(self, place: Path, tmp_path: Path) -> None:
         times = {path: path.stat().st_mtime_ns for path in place.iterdir()}
@@ -155,4 +157,4 @@ class StoreSuite:
         path = crafted_npz.write(tmp_path / "a.npz", SCAN)
         update_legacy_dict(params.cfg, config_for(path, tmp_path / "out"))
         with pytest.raises(ConfigurationError, match="update_legacy_dict"):
-            raw_data.load(config_for(path, tmp_path / "out", batch_size=3))
+            prepare.load(config_for(path, tmp_path / "out", batch_size=3))

@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from backend import BackendUnderTest
-from engine_suite import engine_at_start
-from small_problem import FOUR, ONE, make_batch
 
 from ptycho.config import ModelConfig
+from tests.support.small_problem import FOUR, ONE, make_batch
+from tests.support.suites.backend import BackendUnderTest
+from tests.support.suites.engine_suite import engine_at_start
 
 
 class DeviceWorkSuite:
@@ -40,7 +40,7 @@ class DeviceWorkSuite:
         assert engine.fingerprint() == {"device": "cuda", "work": {"kernels": 7}}
 
     def test_a_batch_without_light_has_the_shapes_of_one_with(self) -> None:
-        from ptycho.device_work import blank_batch
+        from ptycho.training.device_work import blank_batch
 
         for model in (ONE, FOUR, replace(ONE, side=128)):
             assert _shapes(blank_batch(model)) == _shapes(make_batch(model, 1))

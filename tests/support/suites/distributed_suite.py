@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import crafted_npz
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pipeline import Pipeline
 
-from ptycho import checkpoint, history
+from ptycho.training import checkpoint, history
+from tests.support import crafted_npz
+from tests.support.pipeline import Pipeline
 
 F64: dict[str, object] = {"precision": "f64", "nepochs": 2, "n_images": 9, "batch_size": 4}
 """Nine groups: four validate, five train, in a batch of four and one of a single group."""

@@ -6,19 +6,30 @@ from functools import cache
 from itertools import repeat
 from typing import Any
 
-import golden_step0
 import numpy as np
 import pytest
-from backend import BackendUnderTest
-from distances import distance
 from numpy.typing import NDArray
-from small_problem import FOUR, NPHOTONS, ONE, expected_patches, lively_weights, make_batch, make_patches, make_probe
 
-from ptycho import contract, grouping, metrics, stitching
-from ptycho import patches as windows
 from ptycho.config import ModelConfig, RuntimeConfig
-from ptycho.engine import Batch
-from ptycho.weights import LOG_SCALE, Weights, intensity_scale
+from ptycho.data import contract, grouping
+from ptycho.metrics import metrics
+from ptycho.physics import patches as windows
+from ptycho.physics import stitching
+from ptycho.physics.weights import LOG_SCALE, Weights, intensity_scale
+from ptycho.training.engine import Batch
+from tests.support import golden_step0
+from tests.support.distances import distance
+from tests.support.small_problem import (
+    FOUR,
+    NPHOTONS,
+    ONE,
+    expected_patches,
+    lively_weights,
+    make_batch,
+    make_patches,
+    make_probe,
+)
+from tests.support.suites.backend import BackendUnderTest
 
 Spoil = Callable[[NDArray[np.complex128]], NDArray[np.complex128]]
 

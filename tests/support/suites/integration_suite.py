@@ -12,16 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-import crafted_npz
 import numpy as np
-import planted_data
 import pytest
-from injected import bites
 from numpy.typing import NDArray
-from pipeline import ROOT, Pipeline
 
-from ptycho import checkpoint, contract, history, simulation
-from ptycho.stitching import Reconstruction
+from ptycho.data import contract
+from ptycho.physics.stitching import Reconstruction
+from ptycho.simulation import simulate
+from ptycho.training import checkpoint, history
+from tests.support import crafted_npz, planted_data
+from tests.support.injected import bites
+from tests.support.pipeline import ROOT, Pipeline
 
 FIXTURES = ROOT / "tests" / "fixtures" / "pytorch_integration"
 FIXTURE = FIXTURES / "small.npz"
@@ -215,8 +216,8 @@ class IntegrationSuite:
     def test_other_sizes_and_precisions_train_and_infer(
         self, side: int, precision: str, pipeline: Pipeline, tmp_path: Path
     ) -> None:
-        probe, obj = simulation.own_probe_and_object(n_images=12, side=side, seed=1, step_px=3.5, buffer=3)
-        scan = simulation.simulate(probe=probe, obj=obj, n_images=12, nphotons=1e6, seed=1, buffer=3, step_px=3.5)
+        probe, obj = simulate.own_probe_and_object(n_images=12, side=side, seed=1, step_px=3.5, buffer=3)
+        scan = simulate.simulate(probe=probe, obj=obj, n_images=12, nphotons=1e6, seed=1, buffer=3, step_px=3.5)
         contract.save(tmp_path / "scan.npz", scan)
         options = {"nepochs": 1, "n_images": 8, "precision": precision, "gridsize": 2}
         summary = pipeline.train(tmp_path / "scan.npz", tmp_path / "out", **options)

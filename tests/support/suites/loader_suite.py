@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from backend import BackendUnderTest
-from scans import make_dataset
-from small_problem import FOUR, ONE, make_batch
 
-from ptycho import raw_data
 from ptycho.config import DataConfig, TrainingConfig
-from ptycho.engine import Batch
-from ptycho.store import Store
+from ptycho.data import prepare
+from ptycho.store.store import Store
+from ptycho.training.engine import Batch
+from tests.support.scans import make_dataset
+from tests.support.small_problem import FOUR, ONE, make_batch
+from tests.support.suites.backend import BackendUnderTest
 
 PATTERNS = 200
 
@@ -23,7 +23,7 @@ def make_store(directory: Path, n_patterns: int, seed: int = 0) -> Store:
     """A store of noise frames."""
     config = TrainingConfig(data=DataConfig(path=Path("scan.npz")), output_dir=Path("out"), batch_size=4)
     dataset = make_dataset(n_patterns=n_patterns, seed=seed)
-    return Store.create(directory, dataset, raw_data.prepare(config, dataset))
+    return Store.create(directory, dataset, prepare.prepare(config, dataset))
 
 
 class LoaderSuite:

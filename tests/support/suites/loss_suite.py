@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from backend import BackendUnderTest
 from numpy.typing import NDArray
 
-from ptycho import physics as oracle
+from ptycho.physics import forward as oracle
+from tests.support.suites.backend import BackendUnderTest
 
 SCALE = 988.2
 LOG_SCALE = np.array(np.log(SCALE) + 0.01)

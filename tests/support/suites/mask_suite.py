@@ -5,18 +5,19 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-import crafted_npz
 import numpy as np
 import pytest
-from backend import BackendUnderTest
-from engine_suite import new_engine
 from numpy.typing import NDArray
-from small_problem import FOUR, NPHOTONS, ONE, lively_weights, make_batch
 
-from ptycho import checkpoint, physics, training
 from ptycho.config import DataConfig, ModelConfig, RuntimeConfig, TrainingConfig
-from ptycho.engine import Batch
-from ptycho.weights import LOG_SCALE, intensity_scale
+from ptycho.physics import forward
+from ptycho.physics.weights import LOG_SCALE, intensity_scale
+from ptycho.training import checkpoint, train
+from ptycho.training.engine import Batch
+from tests.support import crafted_npz
+from tests.support.small_problem import FOUR, NPHOTONS, ONE, lively_weights, make_batch
+from tests.support.suites.backend import BackendUnderTest
+from tests.support.suites.engine_suite import new_engine
 
 MODELS = pytest.mark.parametrize("model", [ONE, FOUR], ids=["gridsize 1", "gridsize 2"])
 
@@ -37,7 +38,7 @@ def by_hand(batch: Batch, rate: NDArray[Any], scale: float, epsilon: float) -> t
     lam, k = rate[batch.good], counts[batch.good]
     share = lam.size / rate.size / batch.good_share
     error = np.abs(np.sqrt(lam + 1e-12) / scale - batch.diffraction.astype(np.float64)[batch.good]).mean()
-    nll, deviance = physics.poisson_nll(lam, k, epsilon), physics.poisson_deviance(lam, k, epsilon)
+    nll, deviance = forward.poisson_nll(lam, k, epsilon), forward.poisson_deviance(lam, k, epsilon)
     return share * nll, share * deviance, share * float(error)
 
 
@@ -51,8 +52,8 @@ class MaskSuite:
         (patches,) = engine.predict([batch])
         scale = intensity_scale(NPHOTONS, model.side)
         weights = lively_weights(model)
-        rate = physics.intensity(patches, np.asarray(backend.array(engine.probe))) * np.exp(2 * weights[LOG_SCALE])
-        nll, deviance, error = by_hand(batch, rate, scale, physics.EPSILON_F64)
+        rate = forward.intensity(patches, np.asarray(backend.array(engine.probe))) * np.exp(2 * weights[LOG_SCALE])
+        nll, deviance, error = by_hand(batch, rate, scale, forward.EPSILON_F64)
         losses = engine.evaluate([batch])
         assert losses.total == pytest.approx([nll], rel=1e-12)
         assert losses.deviance == pytest.approx([deviance], rel=1e-12)
@@ -139,7 +140,7 @@ class MaskSuite:
                 batch_size=4,
                 mlflow=False,
             )
-            result = training.run(config, backend.package)
+            result = train.run(config, backend.package)
             tensors, _ = checkpoint.load(result.model_path)
             row = result.history[0]
             found.append(({k: v.tobytes() for k, v in tensors.items()}, row.train_loss, row.validation_deviance))

@@ -4,14 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from backend import BackendUnderTest
-from distances import distance
 from numpy.typing import NDArray
-from small_problem import FOUR, ONE, expected_patches, lively_weights, make_batch
 
 from ptycho.config import ModelConfig
 from ptycho.errors import CheckpointError
-from ptycho.weights import LOG_SCALE, Weights, shapes
+from ptycho.physics.weights import LOG_SCALE, Weights, shapes
+from tests.support.distances import distance
+from tests.support.small_problem import FOUR, ONE, expected_patches, lively_weights, make_batch
+from tests.support.suites.backend import BackendUnderTest
 
 SCALE = 31.25
 MODELS = {

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from backend import BackendUnderTest
-from golden_step0 import FIXTURE
 
-from harness.parity import corners, expectations, laws, operations, problem
-from harness.parity.comparison import Judgement, Result
-from ptycho import probe_laws, probe_operations
-from ptycho.probe import Request
+from harness.parity.compare.comparison import Judgement, Result
+from harness.parity.judge import operation_bounds
+from harness.parity.reference import invariants, operations, problem, subgradients
+from ptycho.parity import invariants as parity_invariants
+from ptycho.parity import operations as parity_operations
+from ptycho.parity.request import Request
+from tests.support.golden_step0 import FIXTURE
+from tests.support.suites.backend import BackendUnderTest
 
 Benches = dict[tuple[int, str], Any]
 
@@ -25,7 +27,7 @@ def request_of(gridsize: int, precision: str = "f64") -> Request:
 
 @cache
 def bench_of(backend: BackendUnderTest, gridsize: int, precision: str = "f64") -> Any:
-    return backend.module("probe").Bench(request_of(gridsize, precision))
+    return backend.module("adapter").Bench(request_of(gridsize, precision))
 
 
 def failed(found: list[Judgement]) -> set[str]:
@@ -35,23 +37,23 @@ def failed(found: list[Judgement]) -> set[str]:
 def wrong_operations(backend: BackendUnderTest, gridsize: int = 2, precision: str = "f64") -> set[str]:
     """Names of the cases of R2 that fail now."""
     request, bench = request_of(gridsize, precision), bench_of(backend, gridsize, precision)
-    given = {f"R2/{name}": value for name, value in probe_operations.measure(request, bench)}
-    return failed(operations.judge(expectations.expected(request), {backend.package: given}))
+    given = {f"R2/{name}": value for name, value in parity_operations.measure(request, bench)}
+    return failed(operation_bounds.judge(operations.expected(request), {backend.package: given}))
 
 
 def wrong_corners(backend: BackendUnderTest, precision: str = "f64") -> set[str]:
     """Names of the questions of R2b that are answered otherwise now."""
     request = request_of(1, precision)
-    found = probe_operations.classes(request, bench_of(backend, 1, precision))
-    return {name for name, wanted in corners.expected(request).items() if found[name] != wanted}
+    found = parity_operations.classes(request, bench_of(backend, 1, precision))
+    return {name for name, wanted in subgradients.expected(request).items() if found[name] != wanted}
 
 
 def broken_laws(backend: BackendUnderTest, gridsize: int = 2) -> set[str]:
     """Names of the laws that are broken now."""
     request = request_of(gridsize)
-    found = probe_laws.measure(request, bench_of(backend, gridsize))
+    found = parity_invariants.measure(request, bench_of(backend, gridsize))
     given = {f"R2c/{name}": value for name, value in found}
-    return failed(laws.judge(laws.laws(request), {backend.package: given}))
+    return failed(invariants.judge(invariants.laws(request), {backend.package: given}))
 
 
 def conjugate(backend: BackendUnderTest, tensor: Any) -> Any:
@@ -170,7 +172,7 @@ class OperationsSuite:
             assert {"nll", "terms"} <= wrong_operations(backend, 1, precision)
 
     def test_both_heads_are_the_engines_own(self, backend: BackendUnderTest) -> None:
-        asked = {case.name: case for case in probe_operations.cases(request_of(1))}
+        asked = {case.name: case for case in parity_operations.cases(request_of(1))}
         bench = bench_of(backend, 1)
         same = replace(asked["amplitude_head"], operation="phase_head")
         amplitude, phase = bench.operate(asked["amplitude_head"]), bench.operate(same)

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from backend import BackendUnderTest
 from numpy.typing import NDArray
 
 from ptycho.errors import CheckpointError
+from tests.support.suites.backend import BackendUnderTest
 
 Real = NDArray[np.float64]
 Table = dict[str, Real]

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from backend import BackendUnderTest
-from distances import distance
 from numpy.typing import NDArray
-from small_problem import make_patches, make_probe
 
-from ptycho import physics as oracle
+from ptycho.physics import forward as oracle
+from tests.support.distances import distance
+from tests.support.small_problem import make_patches, make_probe
+from tests.support.suites.backend import BackendUnderTest
 
 Complex = NDArray[np.complex128]
 

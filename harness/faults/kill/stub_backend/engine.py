@@ -1,8 +1,9 @@
 """
 An engine whose whole network is one number a channel, drawn to the mean of what it sees, with a momentum.
 
-It keeps `ptycho.engine.Engine` and canonical names, so that checkpoints and resuming are those of a real training. Its
-state depends on the order of the batches and on every rate: a resumed training that lost something ends elsewhere.
+It keeps `ptycho.training.engine.Engine` and canonical names, so that checkpoints and resuming are those of a real
+training. Its state depends on the order of the batches and on every rate: a resumed training that lost something ends
+elsewhere.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycho.config import ModelConfig, RuntimeConfig
-from ptycho.engine import Batch, Losses
-from ptycho.weights import LOG_SCALE
+from ptycho.physics.weights import LOG_SCALE
+from ptycho.training.engine import Batch, Losses
 
 BIAS = "amplitude.inner.bias"
 _MOMENTUM = 0.9

@@ -1,5 +1,5 @@
 """
-`python -m harness.endings.stand_in.inference`: what a trained network would give, from the file itself.
+`python -m harness.faults.kill.stub_backend.inference`: what a trained network would give, from the file itself.
 
 The stand-in has learnt no object, and a lane must not pass without one. So it reads its weights, which must be whole,
 and writes the file's own object with noise; only such a file can be reconstructed.
@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ptycho import checkpoint, cli, contract
+from ptycho.data import contract
 from ptycho.errors import PtychoError, exit_on_error
-from ptycho.output import replacing
+from ptycho.files import replacing
+from ptycho.training import checkpoint, cli
 
 _MARGIN_PX = 16
 _NOISE_RAD = 0.01
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Parse a command line and reconstruct."""
     with exit_on_error():
         given = list(sys.argv[1:] if arguments is None else arguments)
-        config = cli.inference_config(given, prog="harness.endings.stand_in.inference")
+        config = cli.inference_config(given, prog="harness.faults.kill.stub_backend.inference")
         reconstruct(config.model_path, config.data.path, config.output_dir)
 
 

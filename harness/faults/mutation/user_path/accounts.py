@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.interpreters import SIDES
-from harness.mutation.walk import Walked
-from harness.parity.rungs import PRECISIONS, RUNGS
+from harness.faults.mutation.user_path.ladder_run import Walked
+from harness.parity.compare.rungs import PRECISIONS, RUNGS
+from harness.targets.interpreters import SIDES
 
 NAMES = tuple(rung.name for rung in RUNGS)
 FALLEN = ("fail", "unverified")

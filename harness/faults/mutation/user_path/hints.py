@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.mutation import anchor
-from harness.mutation.overlay import Edit
+from harness.isolation import source_anchor
+from harness.isolation.source_overlay import Edit
 
 FEW = 2
 """Steps from red to the edited line that count as found."""
@@ -70,7 +70,7 @@ def spot(edit: Edit, root: Path) -> Spot:
     if not edit.file.endswith(".py"):
         return Spot(file=edit.file)
     same = sum(1 for length in range(1, len(edit.old) + 1) if edit.old[:length] == edit.new[:length])
-    (at,) = anchor.occurrences(text, edit.old, edit.function)
+    (at,) = source_anchor.occurrences(text, edit.old, edit.function)
     changed = min(at + same, len(text) - 1)
     line = text.count("\n", 0, changed) + 1
     holding = [

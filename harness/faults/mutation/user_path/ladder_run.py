@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import child
-from harness import events as event_log
-from harness.environment import Cell
-from harness.mutation import copied, overlay
-from harness.mutation.stage import Stage
+from harness.faults.mutation import run_in_copy
+from harness.faults.mutation.setup import Stage
+from harness.isolation import source_overlay
+from harness.isolation.sandbox import Cell
+from harness.process import supervise
+from harness.record import log as event_log
 from ptycho.errors import InfrastructureError
 from ptycho.verdict import Verdict
 
@@ -77,16 +78,16 @@ def walk(root: Path, label: str, stage: Stage) -> Walked:
     """
     for name in BESIDE:
         if (stage.checkout / name).exists() and not (root / name).exists():
-            overlay.add(stage.checkout, root, name)
+            source_overlay.add(stage.checkout, root, name)
     cell = Cell(path=stage.kept.scratch / f"{label}.walk").make()
     argv = command(sys.executable, stage.pythons, cell.output)
-    ended = copied.run(argv, root, cell, label, stage, cwd=root, limit_s=LIMIT_S)
+    ended = run_in_copy.run(argv, root, cell, label, stage, cwd=root, limit_s=LIMIT_S)
     runs = sorted((cell.output / "runs").glob("[!.]*"))
     page, reported = "", None
     if runs:
         file = cell.path / "page.html"
         argv = [sys.executable, "-m", "harness", "report", str(runs[-1]), "--out", str(file)]
-        reported = copied.run(argv, root, _beside(cell), f"{label}.report", stage, cwd=root)
+        reported = run_in_copy.run(argv, root, _beside(cell), f"{label}.report", stage, cwd=root)
         page = _text(file)
     return Walked(
         exit_code=_exit_code(ended),
@@ -107,12 +108,12 @@ def stands(stage: Stage) -> None:
         InfrastructureError: it does not: whatever a mutant did would prove nothing.
     """
     names = sorted(path.name for path in stage.tree.iterdir())
-    root = overlay.copy(stage.tree, stage.kept.scratch / "clean.code", names)
+    root = source_overlay.copy(stage.tree, stage.kept.scratch / "clean.code", names)
     walked = walk(root, "clean.first", stage)
     if walked.exit_code != Verdict.PASS or walked.page_exit_code != Verdict.PASS:
         raise InfrastructureError(
             f"the ladder does not stand without a mutant: it ends with {walked.exit_code}, its report with "
-            f"{walked.page_exit_code}; run `harness parity` first: {copied.last_line(walked.terminal)}"
+            f"{walked.page_exit_code}; run `harness parity` first: {run_in_copy.last_line(walked.terminal)}"
         )
 
 
@@ -120,7 +121,7 @@ def _beside(cell: Cell) -> Cell:
     return Cell(path=cell.path / "report").make()
 
 
-def _exit_code(ended: child.Finished) -> int:
+def _exit_code(ended: supervise.Finished) -> int:
     return int(Verdict.TIMEOUT) if ended.timed_out else ended.returncode
 
 

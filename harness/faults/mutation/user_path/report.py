@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from harness import tables
-from harness.mutation import readme, report
-from harness.mutation.campaign import Score
-from harness.mutation.hints import FEW
-from harness.mutation.trial import Outcome, Trial
+from harness.faults.mutation import publish, report
+from harness.faults.mutation.campaign import Score
+from harness.faults.mutation.trial import Outcome, Trial
+from harness.faults.mutation.user_path.hints import FEW
+from harness.system import tables
 from ptycho.fingerprint import ROOT
 from ptycho.verdict import Verdict
 
@@ -75,4 +75,4 @@ def write(score: Score, root: Path = ROOT) -> tuple[Path, ...]:
         "One step: the first place that the failure's text names is the edited function of the edited file. Two: one "
         "of the first two places is the edited file.\n\n"
     )
-    return (readme.write_edits(text + tables.markdown((HEADINGS, *map(row, score.trials))), root),)
+    return (publish.write_edits(text + tables.markdown((HEADINGS, *map(row, score.trials))), root),)

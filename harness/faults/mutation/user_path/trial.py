@@ -8,13 +8,14 @@ that a user of such a checkout would run.
 
 from dataclasses import replace
 
-from harness.mutation import accounts, copied, hints, ladder_trial, walk
-from harness.mutation.accounts import Account
-from harness.mutation.catalogue import Mutant
-from harness.mutation.entry import LADDER, SELF_CHECK
-from harness.mutation.stage import Stage
-from harness.mutation.trial import Found, Planted
-from harness.mutation.walk import Walked
+from harness.faults.mutation import ladder_trial, run_in_copy
+from harness.faults.mutation.catalogue import Mutant
+from harness.faults.mutation.entry import LADDER, SELF_CHECK
+from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.trial import Found, Planted
+from harness.faults.mutation.user_path import accounts, hints, ladder_run
+from harness.faults.mutation.user_path.accounts import Account
+from harness.faults.mutation.user_path.ladder_run import Walked
 from ptycho.verdict import Verdict
 
 MACHINE = (Verdict.TIMEOUT, Verdict.OOM, Verdict.INFRA, Verdict.INCONCLUSIVE, Verdict.INTERRUPTED)
@@ -23,7 +24,7 @@ MACHINE = (Verdict.TIMEOUT, Verdict.OOM, Verdict.INFRA, Verdict.INCONCLUSIVE, Ve
 
 def run(planted: Planted, stage: Stage) -> Found:
     """Run the ladder and the report from the copy; beside them what is compared plainly."""
-    found = judge(walk.walk(planted.root, planted.label, stage), planted.mutant)
+    found = judge(ladder_run.walk(planted.root, planted.label, stage), planted.mutant)
     if found.error or not planted.compared:
         return found
     return replace(found, allclose=ladder_trial.plainly(planted, stage))
@@ -36,7 +37,7 @@ def judge(walked: Walked, mutant: Mutant) -> Found:
         return Found(exit_code=walked.exit_code, disagreements=tuple(accounts.contradictions(accounts.of(walked))))
     if walked.exit_code < 0 or (walked.exit_code in MACHINE and walked.exit_code != mutant.exit_code):
         return Found(
-            error=f"ended with {walked.exit_code}: {copied.last_line(walked.terminal)}", exit_code=walked.exit_code
+            error=f"ended with {walked.exit_code}: {run_in_copy.last_line(walked.terminal)}", exit_code=walked.exit_code
         )
     shown = hints.named(walked.terminal)
     found = _fallen(walked, told, mutant)
@@ -60,7 +61,7 @@ def _fallen(walked: Walked, told: Account, mutant: Mutant) -> Found:
     """Where the ladder fell, by `parity.json`."""
     parity = walked.parity
     if parity is None:
-        return Found(at=mutant.gate, how="crash", detail=copied.last_line(walked.terminal))
+        return Found(at=mutant.gate, how="crash", detail=run_in_copy.last_line(walked.terminal))
     if told.place is not None:
         first = parity["first_failure"]
         tensor = str(first.get("tensor") or "")
@@ -77,4 +78,4 @@ def _fallen(walked: Walked, told: Account, mutant: Mutant) -> Found:
         guilty = tuple(sorted({side.partition(",")[0] for side in refused}))
         return Found(at=LADDER[0], how="refused", guilty=guilty, detail=reasons[0])
     # Every rung stands and yet the run fails: the proof that it can fail did not hold.
-    return Found(at=SELF_CHECK, how="self-check", detail=copied.last_line(walked.terminal))
+    return Found(at=SELF_CHECK, how="self-check", detail=run_in_copy.last_line(walked.terminal))

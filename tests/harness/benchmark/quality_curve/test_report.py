@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.curve import picture
-from harness.curve.report import Point, Report
+from harness.benchmark.quality_curve import figure
+from harness.benchmark.quality_curve.report import Point, Report
 from ptycho.verdict import Verdict
 
 FLAT = {"phase_correlation": 0.0, "phase_psnr": 5.0, "amplitude_psnr": 20.0}
@@ -95,5 +95,5 @@ def test_the_table_has_a_row_a_point() -> None:
 
 
 def test_the_picture_has_a_line_for_each_side(tmp_path: Path) -> None:
-    path = picture.save(tmp_path / "curve.png", report(point("torch", 4, 70.0), TF))
+    path = figure.save(tmp_path / "curve.png", report(point("torch", 4, 70.0), TF))
     assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.curve import command
-from harness.curve.command import Options
-from harness.interruption import Interruption
-from ptycho import npz_writer, simulation
+from harness.benchmark.quality_curve import run
+from harness.benchmark.quality_curve.run import Options
+from harness.system.signals import Interruption
+from ptycho.data import npz_writer
 from ptycho.errors import PtychoError
+from ptycho.simulation import simulate
 from ptycho.verdict import Verdict
 
 STAND_IN = """#!{python}
@@ -33,8 +34,8 @@ shutil.copy({made!r}, folder / "reconstruction.npz")
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A scan with its object."""
-    probe, obj = simulation.own_probe_and_object(n_images=70, side=64, seed=1)
-    dataset = simulation.simulate(probe=probe, obj=obj, n_images=70, seed=1)
+    probe, obj = simulate.own_probe_and_object(n_images=70, side=64, seed=1)
+    dataset = simulate.simulate(probe=probe, obj=obj, n_images=70, seed=1)
     path = tmp_path_factory.mktemp("scan") / "scan.npz"
     npz_writer.save(path, dataset)
     return path
@@ -79,7 +80,7 @@ def options(scan: Path, root: Path, torch: str, tf: str, *, measured: bool = Fal
 
 def test_every_point_is_made_and_the_bar_is_met(scan: Path, stand_in: Maker, tmp_path: Path) -> None:
     asked = options(scan, tmp_path / "runs", stand_in("torch"), stand_in("tf"))
-    report, folder = command.run(asked, Interruption())
+    report, folder = run.run(asked, Interruption())
     assert [(point.side, point.epochs, point.training_s) for point in report.points] == [
         ("torch", 1, 11.0),
         ("tf", 1, 11.0),
@@ -87,15 +88,15 @@ def test_every_point_is_made_and_the_bar_is_met(scan: Path, stand_in: Maker, tmp
         ("tf", 3, 31.0),
     ]
     assert (list(report.complaints()), report.verdict) == ([], Verdict.PASS)
-    written = json.loads((folder / command.REPORT).read_text())
+    written = json.loads((folder / run.REPORT).read_text())
     assert (written["verdict"], len(written["points"])) == ("pass", 4)
-    assert (folder / "pictures" / command.CURVE).is_file()
+    assert (folder / "pictures" / run.CURVE).is_file()
     assert json.loads((folder / "verdict.json").read_text())["verdict"] == "pass"
 
 
 def test_a_flat_reconstruction_on_one_side_fails(scan: Path, stand_in: Maker, tmp_path: Path) -> None:
     asked = options(scan, tmp_path / "runs", stand_in("torch"), stand_in("tf", flat=True))
-    report, folder = command.run(asked, Interruption())
+    report, folder = run.run(asked, Interruption())
     assert report.verdict is Verdict.FAIL
     assert {text.split(":")[0] for text in report.complaints()} == {"tf, 3 epochs in 31 s"}
     assert json.loads((folder / "verdict.json").read_text())["verdict"] == "fail"
@@ -106,7 +107,7 @@ def test_of_a_measured_scan_the_way_to_the_given_object_counts(
     scan: Path, stand_in: Maker, tmp_path: Path, flat: bool, verdict: Verdict
 ) -> None:
     asked = options(scan, tmp_path / "runs", stand_in("torch"), stand_in("tf", flat=flat), measured=True)
-    report, _ = command.run(asked, Interruption())
+    report, _ = run.run(asked, Interruption())
     ways = [point.way for point in report.points]
     assert ways == pytest.approx([1.0, 0.0 if flat else 1.0] * 2, abs=1e-6)
     assert report.verdict is verdict
@@ -115,7 +116,7 @@ def test_of_a_measured_scan_the_way_to_the_given_object_counts(
 @pytest.mark.parametrize("wanted", [True, False])
 def test_what_was_asked_reaches_the_trainings(scan: Path, stand_in: Maker, tmp_path: Path, wanted: bool) -> None:
     asked = options(scan, tmp_path / "runs", stand_in("torch"), stand_in("tf"))
-    _, folder = command.run(replace(asked, epochs=(1,), intensity_scale_trainable=wanted), Interruption())
+    _, folder = run.run(replace(asked, epochs=(1,), intensity_scale_trainable=wanted), Interruption())
     rows = [json.loads(line) for line in (folder / "events.ndjson").read_text().splitlines()]
     trained = [row["argv"] for row in rows if any(word.endswith(".train") for word in row.get("argv", ()))]
     assert len(trained) == 2
@@ -125,12 +126,12 @@ def test_what_was_asked_reaches_the_trainings(scan: Path, stand_in: Maker, tmp_p
 
 def test_trainings_that_take_too_long_do_not_count(scan: Path, stand_in: Maker, tmp_path: Path) -> None:
     asked = options(scan, tmp_path / "runs", stand_in("torch"), stand_in("tf", seconds=70.0))
-    report, _ = command.run(asked, Interruption())
+    report, _ = run.run(asked, Interruption())
     assert (list(report.complaints()), report.verdict) == (["tf: no training fits 60 s"], Verdict.FAIL)
 
 
 def test_a_training_that_breaks_is_no_point(scan: Path, stand_in: Maker, tmp_path: Path) -> None:
     asked = options(scan, tmp_path / "runs", stand_in("torch", code=3), stand_in("tf"))
     with pytest.raises(PtychoError, match="torch-1-train ended with exit code 3") as ended:
-        command.run(asked, Interruption())
+        run.run(asked, Interruption())
     assert ended.value.verdict is Verdict.FAIL

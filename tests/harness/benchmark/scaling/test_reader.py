@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.scale import reader, scan
-from ptycho import resident
+from harness.benchmark.scaling import reader, scan
+from ptycho.data import mapped_arrays
 
 PATTERNS = 120
 
@@ -29,7 +29,7 @@ def test_every_pattern_of_every_group_is_read(gridsize: int, path: Path, tmp_pat
 
 
 def test_a_large_store_is_also_read_from_the_disk(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resident, "MAPPED_FROM_BYTES", 100_000)
+    monkeypatch.setattr(mapped_arrays, "MAPPED_FROM_BYTES", 100_000)
     dropped = []
     monkeypatch.setattr(os, "posix_fadvise", lambda *given: dropped.append(given[1:]))
     found = reader.read(path, tmp_path, gridsize=1, side=64, batch_size=2)
@@ -46,7 +46,7 @@ def test_it_prints_one_line_of_json(path: Path, tmp_path: Path, capsys: pytest.C
 
 
 GROWS = """
-from harness.scale.reader import Memory
+from harness.benchmark.scaling.reader import Memory
 
 memory = Memory()
 memory.look()

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness.scale import picture
-from harness.scale.report import PHASES, Report, Row, label
+from harness.benchmark.scaling import figure
+from harness.benchmark.scaling.report import PHASES, Report, Row, label
 from ptycho.verdict import Verdict
 
 
@@ -65,5 +65,5 @@ def test_what_is_written(tmp_path: Path) -> None:
     headings, first, second = report.table()
     assert headings[:3] == ["M", "N", "gridsize"]
     assert (first[-1], second[-1]) == ("", "10.0, 500")
-    picture.save(tmp_path / "scale.png", report)
+    figure.save(tmp_path / "scale.png", report)
     assert (tmp_path / "scale.png").read_bytes().startswith(b"\x89PNG")

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli
-from harness.scale import command, report
+from harness.benchmark.scaling import report
+from harness.benchmark.scaling import run as scaling_run
+from harness.cli import main
 
 pytestmark = pytest.mark.usefixtures("noise")
 
@@ -15,11 +16,11 @@ pytestmark = pytest.mark.usefixtures("noise")
 def noise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sizes that take a moment are no measure of cost; that a cost is judged, `test_scale_report` shows."""
     monkeypatch.setattr(report, "MAX_COST_RATIO", 100.0)
-    monkeypatch.setattr(command, "SMALL_BYTES", 0)
+    monkeypatch.setattr(scaling_run, "SMALL_BYTES", 0)
 
 
 def scale(*arguments: object) -> int:
-    return cli.main(["scale", *map(str, arguments)])
+    return main.main(["scale", *map(str, arguments)])
 
 
 def test_a_run_leaves_its_figures_and_no_scan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,12 +28,12 @@ def test_a_run_leaves_its_figures_and_no_scan(tmp_path: Path, capsys: pytest.Cap
     told = capsys.readouterr().out
     assert code == 0, told
     (run,) = (tmp_path / "runs").iterdir()
-    figures = json.loads((run / command.REPORT).read_text())
+    figures = json.loads((run / scaling_run.REPORT).read_text())
     assert [row["reading"]["patterns"] for row in figures["rows"]] == [400, 500]
     assert json.loads((run / "verdict.json").read_text())["verdict"] == "pass"
-    assert (run / "pictures" / command.CURVE).is_file()
+    assert (run / "pictures" / scaling_run.CURVE).is_file()
     assert not (run / "scratch").exists()
-    assert str(run / command.REPORT) in told
+    assert str(run / scaling_run.REPORT) in told
 
 
 def test_scans_that_are_too_large_are_named_and_not_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,7 +43,7 @@ def test_scans_that_are_too_large_are_named_and_not_made(tmp_path: Path, capsys:
 
 
 def test_a_reader_that_dies_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.scale.command.BATCH", 0)
+    monkeypatch.setattr("harness.benchmark.scaling.run.BATCH", 0)
     with pytest.raises(SystemExit) as ended:
         scale("--patterns", 200, "--gridsize", 1, "--root", tmp_path)
     assert ended.value.code == 1

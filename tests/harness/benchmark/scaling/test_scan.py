@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.scale import scan
-from ptycho import contract
+from harness.benchmark.scaling import scan
+from ptycho.data import contract
 
 
 @pytest.mark.parametrize(("patterns", "side"), [(100, 64), (130, 128)])

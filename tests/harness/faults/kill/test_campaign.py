@@ -8,27 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from injected import bites
 
-from harness.endings import campaign, jobs, plan, report, trial
-from harness.endings.aftermath import Failure
-from harness.endings.campaign import Score
-from harness.endings.plan import Planned
-from harness.endings.strike import Victim
-from harness.mutation import overlay
-from harness.targets import Target, load
+from harness.faults.kill import campaign, plan, report, trial, workloads
+from harness.faults.kill.campaign import Score
+from harness.faults.kill.kill import Victim
+from harness.faults.kill.plan import Planned
+from harness.faults.kill.postconditions import Failure
+from harness.isolation import source_overlay
+from harness.targets.loader import Target, load
 from ptycho.fingerprint import ROOT
 from ptycho.verdict import Verdict
+from tests.support.injected import bites
 
 
 @pytest.fixture(scope="module")
 def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Target:
-    return load(jobs.write(jobs.STAND_IN, tmp_path_factory.mktemp("target"), ROOT))
+    return load(workloads.write(workloads.STAND_IN, tmp_path_factory.mktemp("target"), ROOT))
 
 
 def _seed(victim: Victim, target: Target, anchor: str) -> int:
     """A seed whose first kill is in a part of the run."""
-    job = jobs.Job(name=jobs.STAND_IN, python=sys.executable, target=target)
+    job = workloads.Job(name=workloads.STAND_IN, python=sys.executable, target=target)
     drawn = ((seed, plan.draw(1, seed, [victim], [job])[0].moment(0)) for seed in range(1000))
     return next(seed for seed, moment in drawn if moment.anchor.name == anchor)
 
@@ -37,7 +37,7 @@ def _campaign(
     tmp_path: Path, scan: Path, target: Target, victim: Victim, anchor: str, defects: dict[str, str]
 ) -> tuple[int, dict[str, Any]]:
     """One kill by the command, from a copy of the code to which defects are appended, by file."""
-    copy = overlay.copy(ROOT, tmp_path / "copy", ("ptycho", "harness"))
+    copy = source_overlay.copy(ROOT, tmp_path / "copy", ("ptycho", "harness"))
     for file, defect in defects.items():
         with (copy / file).open("a", encoding="utf-8") as stream:
             stream.write(defect)
@@ -155,11 +155,24 @@ def complaint(label, finished, limit_s):
 @pytest.mark.parametrize(
     ("victim", "anchor", "file", "defect", "check"),
     [
-        pytest.param(Victim.HARNESS, "epoch", "harness/clean.py", NO_SWEEP, "next run", id="no sweep"),
-        pytest.param(Victim.HARNESS, "epoch", "harness/lane.py", LEFT_WHEN_KILLED, "bytes", id="a folder in TMPDIR"),
-        pytest.param(Victim.HARNESS, "epoch", "harness/lane.py", LOCKED_WHEN_KILLED, "next run", id="a stale lock"),
-        pytest.param(Victim.TRAINING, "checkpoint", "ptycho/checkpoint.py", IN_PLACE, "checkpoint", id="no rename"),
-        pytest.param(Victim.TRAINING, "epoch", "harness/job.py", NO_SIGNAL, "verdict", id="the signal is not named"),
+        pytest.param(Victim.HARNESS, "epoch", "harness/runs/clean.py", NO_SWEEP, "next run", id="no sweep"),
+        pytest.param(
+            Victim.HARNESS, "epoch", "harness/lanes/lane.py", LEFT_WHEN_KILLED, "bytes", id="a folder in TMPDIR"
+        ),
+        pytest.param(
+            Victim.HARNESS, "epoch", "harness/lanes/lane.py", LOCKED_WHEN_KILLED, "next run", id="a stale lock"
+        ),
+        pytest.param(
+            Victim.TRAINING, "checkpoint", "ptycho/training/checkpoint.py", IN_PLACE, "checkpoint", id="no rename"
+        ),
+        pytest.param(
+            Victim.TRAINING,
+            "epoch",
+            "harness/lanes/checks/attempt.py",
+            NO_SIGNAL,
+            "verdict",
+            id="the signal is not named",
+        ),
     ],
 )
 def test_a_planted_defect_is_found(
@@ -177,7 +190,7 @@ def test_a_planted_defect_is_found(
 def test_an_orphan_without_environment_that_outlives_a_killed_harness_is_found(
     tmp_path: Path, scan: Path, stand_in: Target
 ) -> None:
-    defects = {"harness/endings/stand_in/engine.py": ORPHAN}
+    defects = {"harness/faults/kill/stub_backend/engine.py": ORPHAN}
     code, told = _campaign(tmp_path, scan, stand_in, Victim.HARNESS, "epoch", defects)
     assert (code, told["verdict"], told["failed_by_check"]["processes"]) == (1, "fail", 1)
     bites("getppid" in told["trials"][0]["failures"][0], "the orphan is alive after the kill and the next run")
@@ -185,7 +198,7 @@ def test_an_orphan_without_environment_that_outlives_a_killed_harness_is_found(
 
 def _trial(number: int, *checks: str) -> trial.Trial:
     target: Any = None
-    job = jobs.Job(name=jobs.STAND_IN, python=sys.executable, target=target)
+    job = workloads.Job(name=workloads.STAND_IN, python=sys.executable, target=target)
     planned = Planned(number=number, victim=Victim.HARNESS, job=job, seed=f"1:{number}")
     failures = tuple(Failure(check=check, sentence="x") for check in checks)
     return trial.Trial(planned=planned, phase="inference", moment="inference + 1.0 ms", failures=failures)

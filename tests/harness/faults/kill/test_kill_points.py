@@ -4,10 +4,10 @@ import random
 from typing import Any
 
 import pytest
-import sample_log
 
-from harness.endings import moments
-from harness.endings.moments import ANCHORS, Moment
+from harness.faults.kill import kill_points
+from harness.faults.kill.kill_points import ANCHORS, Moment
+from tests.support import sample_log
 
 
 def _row(event: str, **fields: Any) -> sample_log.Row:
@@ -15,17 +15,19 @@ def _row(event: str, **fields: Any) -> sample_log.Row:
 
 
 def test_every_part_is_drawn_and_a_training_that_must_live_only_in_its_own() -> None:
-    drawn = [moments.draw(random.Random(seed), real=False, trains=False, epochs=40) for seed in range(300)]
+    drawn = [kill_points.draw(random.Random(seed), real=False, trains=False, epochs=40) for seed in range(300)]
     assert {moment.anchor.name for moment in drawn} == {anchor.name for anchor in ANCHORS}
     assert all(0 <= moment.delay_s <= moment.anchor.spread_s for moment in drawn)
     assert {moment.nth for moment in drawn if not moment.anchor.many} == {1}
     assert len({moment.nth for moment in drawn if moment.anchor.many}) > 20
-    living = {moments.draw(random.Random(seed), real=True, trains=True, epochs=3).anchor.name for seed in range(100)}
+    living = {
+        kill_points.draw(random.Random(seed), real=True, trains=True, epochs=3).anchor.name for seed in range(100)
+    }
     assert living == {anchor.name for anchor in ANCHORS if anchor.trains}
 
 
 def test_the_same_seed_draws_the_same() -> None:
-    first, second = (moments.draw(random.Random("7:1"), real=False, trains=True, epochs=9) for _ in range(2))
+    first, second = (kill_points.draw(random.Random("7:1"), real=False, trains=True, epochs=9) for _ in range(2))
     assert first == second
 
 
@@ -44,7 +46,7 @@ def test_the_same_seed_draws_the_same() -> None:
 )
 def test_a_part_begins_with_its_event(name: str, rows: list[sample_log.Row], reached: bool) -> None:
     (anchor,) = (anchor for anchor in ANCHORS if anchor.name == name)
-    assert moments.reached(Moment(anchor=anchor, nth=2 if anchor.many else 1, delay_s=0), rows) is reached
+    assert kill_points.reached(Moment(anchor=anchor, nth=2 if anchor.many else 1, delay_s=0), rows) is reached
 
 
 TRAINING = [_row("run.start"), _row("command.start", label="scan-train")]
@@ -68,4 +70,4 @@ TRAINING = [_row("run.start"), _row("command.start", label="scan-train")]
     ],
 )
 def test_what_was_hit_is_read_from_the_log(rows: list[sample_log.Row], phase: str) -> None:
-    assert moments.phase(rows) == phase
+    assert kill_points.phase(rows) == phase

@@ -3,9 +3,9 @@
 from types import SimpleNamespace
 from typing import Any
 
-from harness.endings import plan
-from harness.endings.jobs import STAND_IN, Job
-from harness.endings.strike import Victim
+from harness.faults.kill import plan
+from harness.faults.kill.kill import Victim
+from harness.faults.kill.workloads import STAND_IN, Job
 
 
 def _job(name: str) -> Job:

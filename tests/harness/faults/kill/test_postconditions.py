@@ -7,47 +7,48 @@ from typing import Any
 
 import numpy as np
 import pytest
-import sample_log
-from injected import bites
 
-from harness import rebuild, runroot
-from harness.endings import aftermath, stage
-from harness.endings.jobs import STAND_IN, Job
-from harness.endings.stage import Stage
-from ptycho import checkpoint
+from harness.faults.kill import postconditions, setup
+from harness.faults.kill.setup import Stage
+from harness.faults.kill.workloads import STAND_IN, Job
+from harness.record import directory
+from harness.runs import artifacts
+from ptycho.training import checkpoint
+from tests.support import sample_log
+from tests.support.injected import bites
 
 
 def test_only_known_checks_can_fall() -> None:
-    assert [str(item) for item in aftermath.of("log", ["a", "b"])] == ["log: a", "log: b"]
+    assert [str(item) for item in postconditions.of("log", ["a", "b"])] == ["log: a", "log: b"]
     with pytest.raises(AssertionError, match="weather"):
-        aftermath.of("weather", ["a"])
+        postconditions.of("weather", ["a"])
 
 
 def test_a_log_that_a_kill_cut_is_readable_and_partial_and_a_whole_one_is_whole(tmp_path: Path) -> None:
     whole = sample_log.content(sample_log.whole())
-    assert aftermath.log(whole, tmp_path / "whole") == []
-    assert aftermath.log(whole[:-30], tmp_path / "cut") == []
-    assert aftermath.log(b"", tmp_path / "empty") == []
+    assert postconditions.log(whole, tmp_path / "whole") == []
+    assert postconditions.log(whole[:-30], tmp_path / "cut") == []
+    assert postconditions.log(b"", tmp_path / "empty") == []
 
 
 def test_a_log_that_is_damaged_inside_is_found(tmp_path: Path) -> None:
     lines = sample_log.content(sample_log.whole()).splitlines(keepends=True)
     lines[3] = lines[3][:20] + b"\n"
-    (found,) = aftermath.log(b"".join(lines), tmp_path / "damaged")
+    (found,) = postconditions.log(b"".join(lines), tmp_path / "damaged")
     assert found.startswith("damaged: line 4")
 
 
 def test_reports_that_call_a_cut_log_whole_or_a_pass_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = sample_log.content(sample_log.whole())
-    lying, real = tmp_path / "lying", rebuild.write
+    lying, real = tmp_path / "lying", artifacts.write
 
     def lie(folder: Path) -> Any:
         judged = real(folder)
-        (folder / rebuild.LOG).write_bytes(whole)
+        (folder / artifacts.LOG).write_bytes(whole)
         return replace(real(folder), partial=judged.partial is None)
 
-    monkeypatch.setattr(rebuild, "write", lie)
-    found = aftermath.log(whole[:-30], lying)
+    monkeypatch.setattr(artifacts, "write", lie)
+    found = postconditions.log(whole[:-30], lying)
     assert found == [
         "the reports say partial: False, but the log does not go on",
         "the log of a killed run is a pass",
@@ -78,10 +79,10 @@ def test_reports_that_call_a_cut_log_whole_or_a_pass_are_found(tmp_path: Path, m
 def test_the_run_that_outlives_its_training_must_say_so(
     tmp_path: Path, told: dict[str, Any] | None, code: int, found: list[str]
 ) -> None:
-    run = runroot.create(tmp_path)
+    run = directory.create(tmp_path)
     if told is not None:
         (run.path / "verdict.json").write_text(json.dumps(told))
-    assert aftermath.verdict(run, code) == found
+    assert postconditions.verdict(run, code) == found
 
 
 def _saved(folder: Path, epoch: int) -> Path:
@@ -93,21 +94,21 @@ def _saved(folder: Path, epoch: int) -> Path:
 
 
 def test_a_checkpoint_is_copied_from_the_training_of_the_run(tmp_path: Path) -> None:
-    run, scan = runroot.create(tmp_path), Path("small.npz")
-    assert aftermath.save_checkpoint(run, scan, tmp_path / "none") is None
-    assert aftermath.save_checkpoint(None, scan, tmp_path / "none") is None
-    output = stage.output(run, scan)
+    run, scan = directory.create(tmp_path), Path("small.npz")
+    assert postconditions.save_checkpoint(run, scan, tmp_path / "none") is None
+    assert postconditions.save_checkpoint(None, scan, tmp_path / "none") is None
+    output = setup.output(run, scan)
     output.parent.mkdir(parents=True)
     path = _saved(output, 2)
-    copied = aftermath.save_checkpoint(run, scan, tmp_path / "saved")
+    copied = postconditions.save_checkpoint(run, scan, tmp_path / "saved")
     assert copied is not None
     assert copied.read_bytes() == path.read_bytes()
 
 
-def _resume(path: Path | None, *, least: int, most: int | None) -> aftermath.Resumed:
+def _resume(path: Path | None, *, least: int, most: int | None) -> postconditions.Resumed:
     job, nowhere = Job(name=STAND_IN, python="", target=Any), Any  # type: ignore[arg-type]
     place: Stage = nowhere  # type: ignore[assignment]
-    return aftermath.resume(path, job, place, "001", least=least, most=most)
+    return postconditions.resume(path, job, place, "001", least=least, most=most)
 
 
 def test_no_checkpoint_is_right_only_before_the_first_epoch() -> None:
@@ -135,7 +136,7 @@ def test_a_checkpoint_that_was_cut_is_found(tmp_path: Path) -> None:
 
 
 def test_scratch_that_is_still_there_is_named(tmp_path: Path) -> None:
-    run = runroot.create(tmp_path)
-    assert aftermath.left_in(tmp_path) == [f"{run.scratch} is still there"]
+    run = directory.create(tmp_path)
+    assert postconditions.left_in(tmp_path) == [f"{run.scratch} is still there"]
     run.remove_scratch()
-    assert aftermath.left_in(tmp_path) == []
+    assert postconditions.left_in(tmp_path) == []

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.endings import guard
-from harness.endings.guard import Guard
+from harness.faults.kill import snapshot
+from harness.faults.kill.snapshot import Guard
 
 
 @pytest.fixture
@@ -49,27 +49,27 @@ def _relinked(places: Guard) -> None:
     ],
 )
 def test_every_change_is_a_difference(places: Guard, change: Callable[[Guard], object], found: list[str]) -> None:
-    before = guard.state(places)
+    before = snapshot.state(places)
     change(places)
-    assert guard.differences(before, guard.state(places)) == found
+    assert snapshot.differences(before, snapshot.state(places)) == found
 
 
 def test_runs_and_what_was_made_and_removed_again_are_no_difference(places: Guard) -> None:
-    before = guard.state(places)
+    before = snapshot.state(places)
     (places.root / "runs" / "one").mkdir(parents=True)
     (places.tmp / "gone").mkdir()
     (places.tmp / "gone").rmdir()
-    assert guard.differences(before, guard.state(places)) == []
+    assert snapshot.differences(before, snapshot.state(places)) == []
     assert len(before) > 10
 
 
 def test_shared_memory_is_the_runs_if_it_carries_its_token_or_a_pid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guard, "SHARED_MEMORY", tmp_path)
+    monkeypatch.setattr(snapshot, "SHARED_MEMORY", tmp_path)
     for name in ("torch_4711_9", "sem.loky-47110", "psm_c0ffee"):
         (tmp_path / name).touch()
-    assert guard.shared_memory(frozenset({"4711"})) == [f"new: {tmp_path / 'torch_4711_9'}"]
-    assert guard.shared_memory(frozenset({"c0ffee", "x"})) == [f"new: {tmp_path / 'psm_c0ffee'}"]
-    monkeypatch.setattr(guard, "SHARED_MEMORY", tmp_path / "none")
-    assert guard.shared_memory(frozenset({"4711"})) == []
+    assert snapshot.shared_memory(frozenset({"4711"})) == [f"new: {tmp_path / 'torch_4711_9'}"]
+    assert snapshot.shared_memory(frozenset({"c0ffee", "x"})) == [f"new: {tmp_path / 'psm_c0ffee'}"]
+    monkeypatch.setattr(snapshot, "SHARED_MEMORY", tmp_path / "none")
+    assert snapshot.shared_memory(frozenset({"4711"})) == []

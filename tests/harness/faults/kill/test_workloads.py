@@ -4,23 +4,23 @@ from pathlib import Path
 
 import pytest
 
-from harness import targets
-from harness.endings import jobs
-from harness.endings.jobs import EPOCHS, STAND_IN
+from harness.faults.kill import workloads
+from harness.faults.kill.workloads import EPOCHS, STAND_IN
+from harness.targets import loader
 from ptycho.errors import InfrastructureError, UsageError
 from ptycho.fingerprint import ROOT
 
 
 @pytest.mark.parametrize("name", ["torch", "tf"])
 def test_a_shipped_target_is_shortened_and_otherwise_as_it_is(tmp_path: Path, name: str) -> None:
-    short, shipped = targets.load(jobs.write(name, tmp_path, ROOT)), targets.load(targets.built_in(name))
+    short, shipped = loader.load(workloads.write(name, tmp_path, ROOT)), loader.load(loader.built_in(name))
     assert (short.settings["nepochs"], short.suite, short.min_phase_correlation) == (EPOCHS, None, -1.0)
     assert (short.root, short.infer.argv, short.train.artifacts) == (ROOT, shipped.infer.argv, shipped.train.artifacts)
     assert [word for word in short.train.argv if word not in ("--threads", "1")] == list(shipped.train.argv)
 
 
 def test_the_stand_in_trains_as_the_backends_do(tmp_path: Path) -> None:
-    stand_in, shipped = targets.load(jobs.write(STAND_IN, tmp_path, ROOT)), targets.load(targets.built_in("torch"))
+    stand_in, shipped = loader.load(workloads.write(STAND_IN, tmp_path, ROOT)), loader.load(loader.built_in("torch"))
     assert (stand_in.name, stand_in.root, stand_in.suite) == (STAND_IN, ROOT, None)
     assert stand_in.train.artifacts == shipped.train.artifacts
     assert stand_in.settings["nepochs"] >= 20
@@ -29,11 +29,11 @@ def test_the_stand_in_trains_as_the_backends_do(tmp_path: Path) -> None:
 def test_a_file_of_another_shape_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     strange = tmp_path / "strange.toml"
     strange.write_text('[target]\nroot = "."\n')
-    monkeypatch.setattr(targets, "built_in", lambda _: strange)
+    monkeypatch.setattr(loader, "built_in", lambda _: strange)
     with pytest.raises(InfrastructureError, match="has 0 lines 'nepochs' and not one"):
-        jobs.write("torch", tmp_path, ROOT)
+        workloads.write("torch", tmp_path, ROOT)
 
 
 def test_an_unknown_backend_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there are"):
-        jobs.write("jax", tmp_path, ROOT)
+        workloads.write("jax", tmp_path, ROOT)

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.mutation import allclose
-from harness.parity.answer import Answer
+from harness.faults.mutation import allclose
+from harness.parity.compare.response import Answer
 
 RNG = np.random.default_rng(2)
 CLEAN = {

@@ -3,15 +3,15 @@
 from types import SimpleNamespace
 from typing import Any
 
-import planted
 import pytest
 
-from harness.interruption import Interruption
-from harness.mutation import campaign, trial
-from harness.mutation.campaign import Score
-from harness.mutation.catalogue import Mutant
-from harness.mutation.trial import Outcome, Trial
+from harness.faults.mutation import campaign, trial
+from harness.faults.mutation.campaign import Score
+from harness.faults.mutation.catalogue import Mutant
+from harness.faults.mutation.trial import Outcome, Trial
+from harness.system.signals import Interruption
 from ptycho.verdict import Verdict
+from tests.support import planted
 
 KILLED = planted.trial(planted.mutant("torch"))
 LATE = planted.trial(planted.mutant("tf"), Outcome.LATE, at="R6", how="rung", guilty=("tf",))

@@ -5,13 +5,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import planted
 import pytest
 
-from harness.mutation import campaign, canaries
-from harness.mutation.catalogue import Mutant
-from harness.mutation.stage import Stage
-from harness.mutation.trial import Outcome, Trial
+from harness.faults.mutation import campaign, canaries
+from harness.faults.mutation.catalogue import Mutant
+from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.trial import Outcome, Trial
+from tests.support import planted
 
 KNOWN = tuple(planted.mutant(side, id=f"{side}-{number}") for side in ("torch", "tf") for number in range(10))
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.mutation import catalogue, entry
-from harness.mutation.catalogue import FOLDER, Mutant
-from harness.mutation.entry import LADDER, LANE, SELF_CHECK
+from harness.faults.mutation import catalogue, entry
+from harness.faults.mutation.catalogue import FOLDER, Mutant
+from harness.faults.mutation.entry import LADDER, LANE, SELF_CHECK
 from ptycho.errors import UsageError
 from ptycho.fingerprint import ROOT
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.mutation import catalogue, entry
-from harness.parity.rungs import RUNGS
+from harness.faults.mutation import catalogue, entry
+from harness.parity.compare.rungs import RUNGS
 from ptycho.errors import UsageError
 
 ENTRY = """

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from golden_step0 import FIXTURE
 
-from harness.mutation import judge
-from harness.parity import oracle, problem
-from harness.parity.answer import Answer
-from harness.parity.asking import PACKAGES
-from harness.parity.ladder import Expected
-from ptycho.probe import Request
+from harness.faults.mutation import judge
+from harness.parity.compare.response import Answer
+from harness.parity.exchange.backend_client import PACKAGES
+from harness.parity.judge import oracle
+from harness.parity.judge.ladder import Expected
+from harness.parity.reference import problem
+from ptycho.parity.request import Request
+from tests.support.golden_step0 import FIXTURE
 
 Given = tuple[Request, Expected, Mapping[str, Answer]]
 

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import planted
 import pytest
 
-from harness.mutation import allclose, campaign, canaries, ladder_trial, overlay, stage, trial
-from harness.mutation.stage import Stage
-from harness.mutation.trial import Outcome, Planted
-from harness.parity import questions
+from harness.faults.mutation import allclose, campaign, canaries, ladder_trial, setup, trial
+from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.trial import Outcome, Planted
+from harness.isolation import source_overlay
+from harness.parity.exchange import plan
+from tests.support import planted
 
 
 @pytest.fixture(scope="module")
@@ -20,10 +21,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     interpreter = str(planted.python(folder / "python"))
     kept, events, interruption = planted.run_root(folder / "runs")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage, "GRIDSIZES", (1,))
-        patch.setattr(questions, "LOW", ("R0", "R1"))
-        patch.setattr(questions, "HIGH", ("R3", "R4", "R5", "R6"))
-        yield stage.set_up(
+        patch.setattr(setup, "GRIDSIZES", (1,))
+        patch.setattr(plan, "LOW", ("R0", "R1"))
+        patch.setattr(plan, "HIGH", ("R3", "R4", "R5", "R6"))
+        yield setup.set_up(
             kept,
             events,
             interruption,
@@ -81,8 +82,8 @@ def test_outputs_of_the_changed_sides_are_compared_plainly(
     place: Stage, tmp_path: Path, guilty: str, new: str, asked: set[str], found: set[str]
 ) -> None:
     mutant = planted.mutant(guilty, new)
-    root = overlay.copy(place.tree, tmp_path / "code", sorted(path.name for path in place.tree.iterdir()))
-    overlay.apply(mutant.edits, root)
+    root = source_overlay.copy(place.tree, tmp_path / "code", sorted(path.name for path in place.tree.iterdir()))
+    source_overlay.apply(mutant.edits, root)
     label = f"plain-{guilty}"
     kills = ladder_trial.plainly(Planted(mutant=mutant, root=root, label=label), place)
     (item,) = place.wanted(1, allclose.PRECISION)
@@ -113,8 +114,8 @@ def test_the_clean_pair_must_stand(place: Stage) -> None:
     (item, *_) = place.wanted(1, "f64")
     wrong = {**item.answers["tf"].arrays, "R4/phase": -item.answers["tf"].arrays["R4/phase"]}
     spoilt = replace(item, answers={**item.answers, "tf": replace(item.answers["tf"], arrays=wrong)})
-    assert stage.standing(item) == []
-    assert stage.standing(spoilt) == ["f64, gridsize 1: R4 is fail at R4/phase"]
+    assert setup.standing(item) == []
+    assert setup.standing(spoilt) == ["f64, gridsize 1: R4 is fail at R4/phase"]
 
 
 def test_questions_in_parts_are_one_again(place: Stage) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.mutation import lane_trial
+from harness.faults.mutation import lane_trial
 from ptycho.fingerprint import ROOT
 
 

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-import planted
 import pytest
 
-from harness.mutation.progress import Progress
-from harness.mutation.trial import Outcome
+from harness.faults.mutation.progress import Progress
+from harness.faults.mutation.trial import Outcome
+from tests.support import planted
 
 
 def test_a_line_a_mutant(capsys: pytest.CaptureFixture[str]) -> None:

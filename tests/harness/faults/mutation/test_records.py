@@ -4,12 +4,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import planted
 import pytest
 
-from harness.mutation import records
-from harness.mutation.hints import Spot
-from harness.mutation.trial import Outcome, Trial
+from harness.faults.mutation import records
+from harness.faults.mutation.trial import Outcome, Trial
+from harness.faults.mutation.user_path.hints import Spot
+from tests.support import planted
 
 MUTANT = replace(planted.mutant("torch"), kind="raises", spot=Spot(file="a.py"))
 MADE = planted.trial(
@@ -49,7 +49,7 @@ def test_a_line_that_was_cut_off_takes_no_other_along(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "counts"), [("ptycho/a.py", True), ("harness/report/a.py", True), ("harness/mutation/a.py", False)]
+    ("file", "counts"), [("ptycho/a.py", True), ("harness/report/a.py", True), ("harness/faults/mutation/a.py", False)]
 )
 def test_the_code_is_the_packages_without_what_tries_mutants(tmp_path: Path, file: str, counts: bool) -> None:
     before = records.of_code(tmp_path)

@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-import planted
 import pytest
 
-from harness.mutation import allclose, report
-from harness.mutation.campaign import Score
-from harness.mutation.hints import Spot
-from harness.mutation.trial import Outcome
+from harness.faults.mutation import allclose, report
+from harness.faults.mutation.campaign import Score
+from harness.faults.mutation.trial import Outcome
+from harness.faults.mutation.user_path.hints import Spot
+from tests.support import planted
 
 PLAIN = dict.fromkeys(allclose.KEYS, False) | {"1e-5 absolute: loss": True}
 

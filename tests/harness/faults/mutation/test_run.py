@@ -4,13 +4,15 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import planted
 import pytest
 
-from harness.mutation import allclose, catalogue, command, readme, records, stage, walk
-from harness.mutation.trial import Outcome
-from harness.parity import questions
+from harness.faults.mutation import allclose, catalogue, publish, records, setup
+from harness.faults.mutation import run as mutation_run
+from harness.faults.mutation.trial import Outcome
+from harness.faults.mutation.user_path import ladder_run
+from harness.parity.exchange import plan
 from ptycho.errors import InfrastructureError, UsageError
+from tests.support import planted
 
 ENTRY = """
 [[mutant]]
@@ -26,21 +28,23 @@ story = "Too large."
 
 @pytest.fixture(autouse=True)
 def _few_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "GRIDSIZES", (1,))
+    monkeypatch.setattr(setup, "GRIDSIZES", (1,))
     # The ladder on the user's path is another process: its options and the checkout shorten it.
-    monkeypatch.setattr(walk, "OPTIONS", planted.SHORT)
-    monkeypatch.setattr(questions, "LOW", ("R0",))
-    monkeypatch.setattr(questions, "HIGH", ("R3", "R4", "R5", "R6"))
+    monkeypatch.setattr(ladder_run, "OPTIONS", planted.SHORT)
+    monkeypatch.setattr(plan, "LOW", ("R0",))
+    monkeypatch.setattr(plan, "HIGH", ("R3", "R4", "R5", "R6"))
 
 
-def options(tmp_path: Path, *, dies_at: str = "R4", line: str = planted.LINE, **changes: object) -> command.Options:
+def options(
+    tmp_path: Path, *, dies_at: str = "R4", line: str = planted.LINE, **changes: object
+) -> mutation_run.Options:
     """A catalogue of one mutant for a checkout whose TensorFlow says `line`."""
     checkout = planted.checkout(tmp_path / "checkout")
     (checkout / planted.FILES["tf"]).write_text(line)
     folder = tmp_path / "catalogue"
     folder.mkdir()
     (folder / "a.toml").write_text(ENTRY.format(side="torch", dies_at=dies_at))
-    (checkout / "README.md").write_text(f"{readme.BEGIN}\n{readme.END}\n")
+    (checkout / "README.md").write_text(f"{publish.BEGIN}\n{publish.END}\n")
     interpreter = str(planted.python(tmp_path / "python"))
     given: dict[str, object] = {
         "seed": 1,
@@ -51,12 +55,12 @@ def options(tmp_path: Path, *, dies_at: str = "R4", line: str = planted.LINE, **
         "folder": folder,
         "checkout": checkout,
     }
-    return command.Options(**given | changes)  # type: ignore[arg-type]
+    return mutation_run.Options(**given | changes)  # type: ignore[arg-type]
 
 
 def test_a_killed_mutant_is_a_pass_and_is_written_down(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = options(tmp_path, write=True)
-    assert command.main(given, follow=None) == 0
+    assert mutation_run.main(given, follow=None) == 0
     told = capsys.readouterr().out
     assert "1/1  factor-torch: killed at R4" in told
     assert "mutation: pass (exit 0)" in told
@@ -76,7 +80,7 @@ def test_a_killed_mutant_is_a_pass_and_is_written_down(tmp_path: Path, capsys: p
 
 
 def test_a_mutant_that_dies_too_late_fails_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(options(tmp_path, dies_at="R3", json=True, plain=False), follow=None) == 1
+    assert mutation_run.main(options(tmp_path, dies_at="R3", json=True, plain=False), follow=None) == 1
     found = json.loads(capsys.readouterr().out)
     assert (found["verdict"], found["outcomes"]["late"]) == ("fail", 1)
     assert found["wrong"][0].startswith("factor-torch: dies at R4, gridsize 1 and not at R3: ")
@@ -91,13 +95,13 @@ def test_a_campaign_goes_on_where_it_stood(tmp_path: Path, capsys: pytest.Captur
     made = planted.trial(mutant, Outcome.KILLED, at="R4", how="rung", guilty=("torch",), exit_code=1)
     records.append(tmp_path / "results", made, records.of_code(given.checkout))
     # Nothing is left to be tried: neither a clean pair nor an interpreter is asked.
-    assert command.main(replace(given, pythons={"torch": "/nowhere", "tf": "/nowhere"}), follow=None) == 0
+    assert mutation_run.main(replace(given, pythons={"torch": "/nowhere", "tf": "/nowhere"}), follow=None) == 0
     assert "1 of 1 results are there; 0 are of other code" in capsys.readouterr().out
 
 
 def test_a_pair_that_does_not_stand_proves_nothing(tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError, match="the ladder does not stand without a mutant"):
-        command.main(options(tmp_path, line="FACTOR = 1.1\n"), follow=None)
+        mutation_run.main(options(tmp_path, line="FACTOR = 1.1\n"), follow=None)
     (run,) = (tmp_path / "harness" / "runs").iterdir()
     assert not (run / "scratch").exists()
     assert json.loads((run / "verdict.json").read_text())["verdict"] == "infra"
@@ -107,10 +111,10 @@ def test_a_catalogue_that_does_not_fit_is_refused_before_anything_is_made(tmp_pa
     given = options(tmp_path)
     (given.checkout / planted.FILES["torch"]).write_text("FACTOR = 2.0\n")
     with pytest.raises(UsageError, match="old occurs 0 times"):
-        command.main(given, follow=None)
+        mutation_run.main(given, follow=None)
     assert not (tmp_path / "harness").exists()
 
 
 def test_a_mutant_in_a_line() -> None:
-    assert command.line(planted.mutant("tf")).split() == ["factor-tf", "R4", "tf", "Too", "large."]
+    assert mutation_run.line(planted.mutant("tf")).split() == ["factor-tf", "R4", "tf", "Too", "large."]
     assert catalogue.FOLDER.is_dir()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.mutation import copied
+from harness.faults.mutation import run_in_copy
 
 
 @pytest.mark.parametrize(
@@ -18,9 +18,9 @@ from harness.mutation import copied
     ],
 )
 def test_what_the_machine_does_is_not_laid_at_a_mutants_door(text: str, returncode: int, is_machine: bool) -> None:
-    assert copied.machine_error(text, returncode) == (f"ended with {returncode}: {text}" if is_machine else "")
+    assert run_in_copy.machine_error(text, returncode) == (f"ended with {returncode}: {text}" if is_machine else "")
 
 
 @pytest.mark.parametrize(("text", "line"), [("a\n b \n\n", "b"), ("", "it said nothing")])
 def test_the_last_line_that_says_anything(text: str, line: str) -> None:
-    assert copied.last_line(text) == line
+    assert run_in_copy.last_line(text) == line

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
-import planted
 import pytest
 
-from harness.mutation import overlay, self_check_trial, trial
-from harness.mutation.catalogue import Mutant
-from harness.mutation.overlay import Edit
-from harness.mutation.stage import Stage
-from harness.mutation.trial import Outcome
+from harness.faults.mutation import self_check_trial, trial
+from harness.faults.mutation.catalogue import Mutant
+from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.trial import Outcome
+from harness.isolation import source_overlay
+from harness.isolation.source_overlay import Edit
+from tests.support import planted
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A stage without any answers: tests need none."""
     folder = tmp_path_factory.mktemp("stage")
     kept, events, interruption = planted.run_root(folder)
-    tree = overlay.copy(planted.ROOT, kept.scratch / "clean")
+    tree = source_overlay.copy(planted.ROOT, kept.scratch / "clean")
     yield Stage(tree=tree, kept=kept, events=events, interruption=interruption, pythons={}, scan=folder, clean=())
     events.close()
 
@@ -29,7 +30,7 @@ def mutant(file: str, old: str, new: str, **changes: Any) -> Mutant:
 
 
 def test_a_file_outside_the_ladder_is_judged_by_its_tests(place: Stage) -> None:
-    made = trial.run(mutant("harness/interruption.py", "len(self.signals) > 1", "len(self.signals) > 2"), place)
+    made = trial.run(mutant("harness/system/signals.py", "len(self.signals) > 1", "len(self.signals) > 2"), place)
     assert (made.outcome, made.found.at, made.found.how) == (Outcome.KILLED, "R10", "tests")
     assert made.found.detail.startswith("FAILED")
 
@@ -37,7 +38,7 @@ def test_a_file_outside_the_ladder_is_judged_by_its_tests(place: Stage) -> None:
 def test_a_change_that_no_test_sees_lives(place: Stage) -> None:
     made = trial.run(
         mutant(
-            "harness/interruption.py",
+            "harness/system/signals.py",
             "Why the run should end, or None.",
             "Why a run should end, or None.",
             dies_at=None,
@@ -52,22 +53,22 @@ def test_a_file_without_tests_is_undecided(place: Stage) -> None:
     made = trial.run(_untested(), place)
     assert (made.outcome, made.found.error) == (
         Outcome.ERROR,
-        "there are no tests of it: tests/harness/test_observer_sitecustomize.py",
+        "there are no tests of it: tests/harness/report/test_svg.py",
     )
 
 
 def _untested() -> Mutant:
-    text = (planted.ROOT / "harness" / "observer" / "sitecustomize.py").read_text(encoding="utf-8")
+    text = (planted.ROOT / "harness" / "report" / "svg.py").read_text(encoding="utf-8")
     first = text.splitlines()[1]
     assert text.count(first) == 1
-    return mutant("harness/observer/sitecustomize.py", first, f"{first} ")
+    return mutant("harness/report/svg.py", first, f"{first} ")
 
 
 @pytest.mark.parametrize(
     ("file", "tests"),
     [
-        ("harness/ledger.py", "tests/harness/test_ledger.py"),
-        ("harness/mutation/trial.py", "tests/harness/test_mutation_trial.py"),
+        ("harness/isolation/leaks.py", "tests/harness/isolation/test_leaks.py"),
+        ("harness/faults/mutation/trial.py", "tests/harness/faults/mutation/test_trial.py"),
     ],
 )
 def test_tests_of_a_file_have_its_name(file: str, tests: str) -> None:

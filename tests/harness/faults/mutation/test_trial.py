@@ -1,13 +1,15 @@
 """What a gate's verdict means for a mutant, and which gate a mutant is led to."""
 
-import planted
 import pytest
 
-from harness.mutation import ladder_trial, lane_trial, path_trial, self_check_trial, trial
-from harness.mutation.catalogue import Mutant
-from harness.mutation.overlay import Edit
-from harness.mutation.trial import Found, Outcome
-from ptycho.probe import QUANTITIES
+from harness.faults.mutation import ladder_trial, lane_trial, self_check_trial
+from harness.faults.mutation import trial as mutation_trial
+from harness.faults.mutation.catalogue import Mutant
+from harness.faults.mutation.trial import Found, Outcome
+from harness.faults.mutation.user_path import trial
+from harness.isolation.source_overlay import Edit
+from ptycho.parity.request import QUANTITIES
+from tests.support import planted
 
 
 @pytest.mark.parametrize(
@@ -27,7 +29,7 @@ from ptycho.probe import QUANTITIES
     ],
 )
 def test_a_verdict_is_held_against_the_promise(dies_at: str | None, found: Found, outcome: Outcome) -> None:
-    assert trial.judged(planted.mutant("torch", dies_at=dies_at), found) is outcome
+    assert mutation_trial.judged(planted.mutant("torch", dies_at=dies_at), found) is outcome
 
 
 @pytest.mark.parametrize(
@@ -61,8 +63,8 @@ def test_who_is_named_is_held_against_who_is_guilty(guilty: str, named: tuple[st
 
 
 def test_rungs_above_the_declared_one_are_not_asked_for() -> None:
-    assert trial.up_to("R4") == QUANTITIES[: QUANTITIES.index("R4") + 1]
-    assert trial.up_to("R10") == QUANTITIES
+    assert mutation_trial.up_to("R4") == QUANTITIES[: QUANTITIES.index("R4") + 1]
+    assert mutation_trial.up_to("R10") == QUANTITIES
 
 
 def of(file: str, dies_at: str | None = "R4") -> Mutant:
@@ -72,18 +74,18 @@ def of(file: str, dies_at: str | None = "R4") -> Mutant:
 @pytest.mark.parametrize(
     ("mutant", "gate"),
     [
-        (of("ptycho_torch/a.py"), path_trial.run),
-        (of("ptycho_tf/a.py", None), path_trial.run),
-        (of("ptycho/a.py"), path_trial.run),
-        (of("harness/parity/oracle.py"), path_trial.run),
+        (of("ptycho_torch/a.py"), trial.run),
+        (of("ptycho_tf/a.py", None), trial.run),
+        (of("ptycho/a.py"), trial.run),
+        (of("harness/parity/judge/oracle.py"), trial.run),
         (of("harness/parity/a.py", "R10"), self_check_trial.run),
         (of("harness/parity/a.py", None), self_check_trial.run),
         (of("ptycho_tf/a.py", "lane"), lane_trial.run),
     ],
 )
-def test_whose_code_is_changed_decides_how_it_is_tried(mutant: Mutant, gate: trial.Gate) -> None:
-    assert trial.gate_of(mutant, as_user=True) is gate
+def test_whose_code_is_changed_decides_how_it_is_tried(mutant: Mutant, gate: mutation_trial.Gate) -> None:
+    assert mutation_trial.gate_of(mutant, as_user=True) is gate
 
 
 def test_a_canary_takes_the_shorter_way() -> None:
-    assert trial.gate_of(of("ptycho_torch/a.py")) is ladder_trial.one_side
+    assert mutation_trial.gate_of(of("ptycho_torch/a.py")) is ladder_trial.one_side

@@ -3,19 +3,19 @@
 from dataclasses import replace
 from pathlib import Path
 
-import fake_target
 import pytest
 
-from harness import targets
-from harness.blackbox import arguments
-from harness.target_parts import Checks, InputDump, MLflow
-from harness.targets import Target
+from harness.lanes.checks import argv
+from harness.targets import loader
+from harness.targets.loader import Target
+from harness.targets.model import Checks, InputDump, MLflow
+from tests.support.fakes import fake_target
 
 
 @pytest.fixture
 def target(tmp_path: Path) -> Target:
-    made = targets.load(fake_target.write(tmp_path, suite=None))
-    return arguments.with_training(made, ("fit", "{train}", "--fast", "--no-track"))
+    made = loader.load(fake_target.write(tmp_path, suite=None))
+    return argv.with_training(made, ("fit", "{train}", "--fast", "--no-track"))
 
 
 def _with(target: Target, **checks: object) -> Target:
@@ -23,10 +23,10 @@ def _with(target: Target, **checks: object) -> Target:
 
 
 def test_a_seed_option_is_added_once(target: Target) -> None:
-    seeded = arguments.prepared(_with(target, seed_flag=("--seed", "{seed}")))
+    seeded = argv.prepared(_with(target, seed_flag=("--seed", "{seed}")))
     assert ("fit", "{train}", "--fast", "--no-track", "--seed", "{seed}") == seeded.train.argv
-    assert arguments.prepared(seeded) == seeded
-    assert (False, True) == tuple(arguments.takes(each, "seed") for each in (target, seeded))
+    assert argv.prepared(seeded) == seeded
+    assert (False, True) == tuple(argv.takes(each, "seed") for each in (target, seeded))
 
 
 @pytest.mark.parametrize(
@@ -40,17 +40,17 @@ def test_a_seed_option_is_added_once(target: Target) -> None:
 def test_tracking_is_switched(
     target: Target, on: tuple[str, ...], off: tuple[str, ...], tracked: tuple[str, ...]
 ) -> None:
-    prepared = arguments.prepared(_with(target, mlflow=MLflow(on=on, off=off, store="runs")))
+    prepared = argv.prepared(_with(target, mlflow=MLflow(on=on, off=off, store="runs")))
     assert target.train.argv == prepared.train.argv
-    assert tracked == arguments.tracked(prepared).train.argv
-    back = replace(prepared, train=arguments.tracked(prepared).train)
-    assert set(target.train.argv) == set(arguments.prepared(back).train.argv)
+    assert tracked == argv.tracked(prepared).train.argv
+    back = replace(prepared, train=argv.tracked(prepared).train)
+    assert set(target.train.argv) == set(argv.prepared(back).train.argv)
 
 
 def test_without_the_pieces_nothing_changes(target: Target) -> None:
-    assert target == arguments.prepared(target) == arguments.tracked(target) == arguments.dumping(target)
+    assert target == argv.prepared(target) == argv.tracked(target) == argv.dumping(target)
 
 
 def test_the_input_is_dumped_on_demand(target: Target) -> None:
-    dumping = arguments.dumping(_with(target, input_dump=InputDump(argv=("--dump",), path="x.npy", key="")))
+    dumping = argv.dumping(_with(target, input_dump=InputDump(argv=("--dump",), path="x.npy", key="")))
     assert "--dump" == dumping.train.argv[-1]

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import job
-from harness.child import Finished
-from harness.outcome import FixtureResult
-from harness.supervision.limits import Stop
-from harness.target_parts import Command
+from harness.lanes.checks import attempt
+from harness.process.limits import Stop
+from harness.process.supervise import Finished
+from harness.record.outcome import FixtureResult
+from harness.targets.model import Command
 from ptycho.verdict import Verdict
 
 
@@ -41,23 +41,23 @@ def _finished(folder: Path, returncode: int, *, timed_out: bool = False) -> Fini
     ],
 )
 def test_exit_codes_become_verdicts(tmp_path: Path, returncode: int, verdict: Verdict) -> None:
-    assert job.verdict_of(_finished(tmp_path, returncode)) is verdict
-    assert job.verdict_of(_finished(tmp_path, returncode, timed_out=True)) is Verdict.TIMEOUT
+    assert attempt.verdict_of(_finished(tmp_path, returncode)) is verdict
+    assert attempt.verdict_of(_finished(tmp_path, returncode, timed_out=True)) is Verdict.TIMEOUT
 
 
 def test_a_complaint_says_how_it_ended_and_its_last_words(tmp_path: Path) -> None:
-    assert job.complaint("train", _finished(tmp_path, -9), 5) == (
+    assert attempt.complaint("train", _finished(tmp_path, -9), 5) == (
         f"train ended by signal 9; output in {tmp_path / 'log'}:\nlast words"
     )
 
 
 def test_what_a_limit_ended_is_a_finding_with_its_own_verdict_and_where_it_was(tmp_path: Path) -> None:
-    assert job.stopped("train", "x", _finished(tmp_path, -15), 5) is None
+    assert attempt.stopped("train", "x", _finished(tmp_path, -15), 5) is None
     stop = Stop(kind="memory-limit", verdict=Verdict.OOM, sentence="killed with 9 MiB", figures={"used_mib": 9})
     (tmp_path / "dump").write_text('=== process 7 (python)\nCurrent thread 0x1:\n  File "a.py", line 3 in lock\n')
     ended = replace(_finished(tmp_path, 0), stop=stop, stacks=tmp_path / "dump")
-    assert job.verdict_of(ended) is Verdict.OOM
-    finding = job.stopped("train", "x train", ended, 5)
+    assert attempt.verdict_of(ended) is Verdict.OOM
+    finding = attempt.stopped("train", "x train", ended, 5)
     assert finding is not None
     assert (finding.id, finding.subject, finding.verdict) == ("memory-limit", "train", Verdict.OOM)
     assert finding.sentence == (
@@ -71,13 +71,13 @@ def test_artifacts_must_be_there_fresh_and_not_empty(tmp_path: Path) -> None:
     for name, text in (("good", "x"), ("empty", ""), ("stale", "x")):
         (tmp_path / name).write_text(text)
     os.utime(tmp_path / "stale", (900, 900))
-    assert job.missing_artifacts(command, tmp_path, since=1000) == [
+    assert attempt.missing_artifacts(command, tmp_path, since=1000) == [
         *("absent is missing", "empty is empty", "stale is older than the command that should have written it")
     ]
 
 
 def test_layouts_must_give_the_network_the_same_bytes() -> None:
     same = [FixtureResult(fixture=name, input_sha256="a" * 64) for name in ("small", "small_legacy")]
-    assert job.differing_inputs(same) is None
+    assert attempt.differing_inputs(same) is None
     other = [same[0], FixtureResult(fixture="small_legacy", input_sha256="b" * 64)]
-    assert "small: aaaaaaaaaaaaaaaa…, small_legacy: bbbbbbbbbbbbbbbb…" in str(job.differing_inputs(other))
+    assert "small: aaaaaaaaaaaaaaaa…, small_legacy: bbbbbbbbbbbbbbbb…" in str(attempt.differing_inputs(other))

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_bench import Made, Runner, bench
 
-from harness.blackbox.bench import Bench
-from harness.findings import Finding
-from harness.job import Attempt
+from harness.lanes.checks.attempt import Attempt
+from harness.lanes.checks.context import Bench
+from harness.record.findings import Finding
+from tests.support.fakes.fake_bench import Made, Runner, bench
 
 _OBJ = np.exp(1j * np.random.default_rng(0).normal(size=(20, 30))).astype(np.complex64)
 _MADE = {"plain": _OBJ, "same": _OBJ, "turned": 1j * _OBJ, "double": 2 * _OBJ, "smaller": _OBJ[:-1]}

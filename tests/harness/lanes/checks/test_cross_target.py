@@ -3,16 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-import fake_target
 import numpy as np
 import pytest
-from fake_bench import ids
 from numpy.typing import NDArray
 
-from harness.blackbox import pairs
-from harness.outcome import FixtureResult, Outcome
-from harness.target_parts import InputDump
+from harness.lanes.checks import cross_target
+from harness.record.outcome import FixtureResult, Outcome
+from harness.targets.model import InputDump
 from ptycho.errors import PtychoError
+from tests.support.fakes import fake_target
+from tests.support.fakes.fake_bench import ids
 
 _TRUTH = fake_target.truth(60)
 _SUBJECT = "small: one-cpu and two-cpu"
@@ -51,7 +51,7 @@ def _lane(
 
 def _found(folder: Path, one: dict[str, Any], two: dict[str, Any]) -> list[str]:
     other = _lane(folder, "two", **two)
-    pairs.compare(_lane(folder, "one", **one), other)
+    cross_target.compare(_lane(folder, "one", **one), other)
     assert {_SUBJECT} >= {subject for _, subject in ids(other)}
     return [name for name, _ in ids(other)]
 
@@ -98,14 +98,14 @@ def test_a_dumped_input_outlives_its_run(tmp_path: Path, name: str, key: str) ->
     else:
         np.save(tmp_path / name, _patterns())
     dump = InputDump(argv=(), path=name, key=key)
-    kept = pairs.keep_input(dump, tmp_path, tmp_path / "kept" / "input.npy")
+    kept = cross_target.keep_input(dump, tmp_path, tmp_path / "kept" / "input.npy")
     assert kept is not None
     assert _patterns().tolist() == np.load(kept).tolist()
-    assert pairs.keep_input(None, tmp_path, tmp_path / "kept" / "input.npy") is None
+    assert cross_target.keep_input(None, tmp_path, tmp_path / "kept" / "input.npy") is None
 
 
 def test_a_dump_that_is_promised_and_absent_is_an_error(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", other=_patterns())
     for name in ("x.npz", "absent.npy"):
         with pytest.raises(PtychoError, match="cannot be read"):
-            pairs.keep_input(InputDump(argv=(), path=name, key="seen"), tmp_path, tmp_path / "input.npy")
+            cross_target.keep_input(InputDump(argv=(), path=name, key="seen"), tmp_path, tmp_path / "input.npy")

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-import zoo
-from fake_bench import Made, Runner, bench, ids, learning
 
-from harness.blackbox import layouts, trials
-from harness.blackbox.bench import Bench
-from harness.job import Attempt, attempt
-from harness.outcome import FixtureResult
-from harness.target_parts import Checks, Command
-from harness.target_schema import Layout
+from harness.lanes.checks import layouts, reproducibility
+from harness.lanes.checks.attempt import Attempt, attempt
+from harness.lanes.checks.context import Bench
+from harness.record.outcome import FixtureResult
+from harness.targets.model import Checks, Command
+from harness.targets.schema import Layout
+from tests.support.fakes import zoo
+from tests.support.fakes.fake_bench import Made, Runner, bench, ids, learning
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def scan(tmp_path: Path) -> Path:
 
 def _twin(where: Bench, scan: Path, have: tuple[str, ...] = ("canonical",)) -> list[tuple[str, str]]:
     main = attempt(where.target, "scan", scan, cells=where.cells, values=where.values, run=where.run)
-    layouts.run(where, "scan", scan, have, trials.run(where, "scan", scan, main))
+    layouts.run(where, "scan", scan, have, reproducibility.run(where, "scan", scan, main))
     return ids(where.outcome)
 
 
@@ -80,7 +80,7 @@ def test_fixtures_that_fail_are_told_apart_by_their_layout(tmp_path: Path, scan:
 
 
 def test_the_layouts_of_files_are_read_from_the_files(tmp_path: Path, scan: Path) -> None:
-    from ptycho import contract
+    from ptycho.data import contract
 
     contract.save(tmp_path / "old.npz", contract.load(scan), layout="legacy")
     assert {"a": "canonical", "b": "legacy"} == layouts.of_fixtures({"a": scan, "b": tmp_path / "old.npz"})

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.blackbox import leaks
-from harness.ledger import Leak
+from harness.isolation.leaks import Leak
+from harness.lanes.checks import leaks
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.blackbox.match import Match, wrong
+from harness.lanes.checks.match import Match, wrong
 
 
 def _match(finding: str, correlation: float) -> Match:

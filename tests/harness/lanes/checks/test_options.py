@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from fake_bench import Runner, bench, ids, learning
 
-from harness.blackbox import options, trials
-from harness.job import attempt
-from harness.target_parts import Checks, Command, OptionProbe
-from harness.target_schema import Changes, Step
+from harness.lanes.checks import options, reproducibility
+from harness.lanes.checks.attempt import attempt
+from harness.targets.model import Checks, Command, OptionProbe
+from harness.targets.schema import Changes, Step
+from tests.support.fakes.fake_bench import Runner, bench, ids, learning
 
 _FILE = Path("scan.npz")
 
@@ -17,7 +17,7 @@ def _found(folder: Path, runner: Runner, changes: Changes, command: Step = "trai
     probe = OptionProbe(argv=("--curve", "no"), changes=changes, command=command)
     where = bench(folder, runner, checks=Checks(option=(probe,)))
     main = attempt(where.target, "scan", _FILE, cells=where.cells, values=where.values, run=where.run)
-    options.run(where, "scan", _FILE, trials.run(where, "scan", _FILE, main))
+    options.run(where, "scan", _FILE, reproducibility.run(where, "scan", _FILE, main))
     assert where.outcome.findings.was_checked("option-ignored", f"{command} --curve no")
     return ids(where.outcome)
 

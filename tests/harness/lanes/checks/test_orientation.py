@@ -5,14 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import zoo
 from numpy.typing import NDArray
 
-from harness.blackbox.match import wrong
-from harness.blackbox.orientation import SYMMETRIES, Symmetry, best_place, matches
-from harness.blackbox.reading import Seen
-from ptycho import contract, patches, stitching
-from ptycho.dataset import Dataset
+from harness.lanes.checks.match import wrong
+from harness.lanes.checks.orientation import SYMMETRIES, Symmetry, best_place, matches
+from harness.lanes.checks.reconstruction import Seen
+from ptycho.data import contract
+from ptycho.data.dataset import Dataset
+from ptycho.physics import patches, stitching
+from tests.support.fakes import zoo
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.blackbox import quality
-from harness.blackbox.match import Match
-from harness.blackbox.quality import Effect
-from harness.scoring import Judged
+from harness.lanes.checks import quality
+from harness.lanes.checks.match import Match
+from harness.lanes.checks.quality import Effect
+from harness.lanes.checks.score import Judged
 
 _RIGHT = Match(finding="", words="as it should be", correlation=0.9, stated=0.9, shift=(0, 0))
 _MIRRORED = Match(finding="stitching-mirrored", words="mirrored", correlation=0.4, stated=0.3, shift=(0, 0))

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_bench import Made, Runner, bench, figures, ids, learning
 
-from harness.blackbox import trials
-from harness.blackbox.bench import Bench
-from harness.job import Attempt, attempt
-from harness.target_parts import Checks, Command, MLflow
+from harness.lanes.checks import reproducibility
+from harness.lanes.checks.attempt import Attempt, attempt
+from harness.lanes.checks.context import Bench
+from harness.targets.model import Checks, Command, MLflow
+from tests.support.fakes.fake_bench import Made, Runner, bench, figures, ids, learning
 
 _FILE = Path("scan.npz")
 
@@ -19,8 +19,8 @@ def _main(where: Bench) -> Attempt:
     return attempt(where.target, "small", _FILE, cells=where.cells, values=where.values, run=where.run)
 
 
-def _tried(where: Bench) -> trials.Trials:
-    return trials.run(where, "small", _FILE, _main(where))
+def _tried(where: Bench) -> reproducibility.Trials:
+    return reproducibility.run(where, "small", _FILE, _main(where))
 
 
 def test_a_sound_pipeline_is_repeatable_and_its_training_matters(tmp_path: Path) -> None:
@@ -30,8 +30,8 @@ def test_a_sound_pipeline_is_repeatable_and_its_training_matters(tmp_path: Path)
     assert tried.effect is not None
     assert (tried.effect.chance, tried.effect.none) == (0.0, False)
     assert (tried.epoch_s, tried.start_s) == (1.0, 2.0)
-    trials.epochs_ignored(where, "small", tried)
-    trials.other_seed(where, "small", _FILE, tried)
+    reproducibility.epochs_ignored(where, "small", tried)
+    reproducibility.other_seed(where, "small", _FILE, tried)
     assert [] == ids(where.outcome)
     made = {check["check"] for check in where.outcome.findings.checks()}
     assert {"repeat", "budget", "epochs", "seed"} == made
@@ -59,7 +59,7 @@ def test_a_seed_without_effect(tmp_path: Path) -> None:
         folder=tmp_path, object_of=lambda label, command, values: learning(label, command, {**values, "seed": 1})
     )
     where = bench(tmp_path, runner)
-    trials.other_seed(where, "small", _FILE, _tried(where))
+    reproducibility.other_seed(where, "small", _FILE, _tried(where))
     assert [("seed-ignored", "small")] == ids(where.outcome)
 
 
@@ -71,7 +71,7 @@ def test_epochs_without_effect(tmp_path: Path) -> None:
     tried = _tried(where)
     assert tried.effect is not None
     assert tried.effect.none
-    trials.epochs_ignored(where, "small", tried)
+    reproducibility.epochs_ignored(where, "small", tried)
     assert [("epochs-ignored", "small")] == ids(where.outcome)
 
 
@@ -101,8 +101,8 @@ def test_tracking_is_on_when_it_is_on_and_off_when_it_is_off(
     runner = Runner(folder=tmp_path, object_of=learning, files_of=files)  # type: ignore[arg-type]
     where = bench(tmp_path, runner, checks=_SWITCH)
     main = _main(where)
-    trials.tracking_off(where, main)
-    trials.other_seed(where, "small", _FILE, trials.run(where, "small", _FILE, main))
+    reproducibility.tracking_off(where, main)
+    reproducibility.other_seed(where, "small", _FILE, reproducibility.run(where, "small", _FILE, main))
     assert expected == ids(where.outcome)
 
 

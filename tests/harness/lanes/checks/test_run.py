@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import zoo
-from fake_bench import Made, Runner, bench, ids
 
-from harness.blackbox import checks
-from harness.blackbox.bench import Bench
-from harness.job import attempt
-from harness.outcome import FixtureResult
-from harness.target_parts import Checks, Command, InputDump
+from harness.lanes.checks import run
+from harness.lanes.checks.attempt import attempt
+from harness.lanes.checks.context import Bench
+from harness.record.outcome import FixtureResult
+from harness.targets.model import Checks, Command, InputDump
 from ptycho.verdict import Verdict
+from tests.support.fakes import zoo
+from tests.support.fakes.fake_bench import Made, Runner, bench, ids
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def _runner(folder: Path, scan: Path, wrong: str = "") -> Runner:
 
 def _run(where: Bench, scan: Path, *, brief: bool = False) -> list[FixtureResult]:
     made = {"scan": attempt(where.target, "scan", scan, cells=where.cells, values=where.values, run=where.run)}
-    return checks.run(where, {"scan": scan}, made, brief=brief)
+    return run.run(where, {"scan": scan}, made, brief=brief)
 
 
 def test_a_sound_target_passes_every_check(tmp_path: Path, scan: Path) -> None:

@@ -4,29 +4,29 @@ import os
 from pathlib import Path
 from typing import Any
 
-import fake_target
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness import scoring
+from harness.lanes.checks import score
 from ptycho.errors import PtychoError
+from tests.support.fakes import fake_target
 
 KEYS = {"object": "object", "overlap": "overlap", "crop": "crop"}
 
 
-def _judge(folder: Path, scan: Path, obj: NDArray[np.complex64]) -> scoring.Judged:
+def _judge(folder: Path, scan: Path, obj: NDArray[np.complex64]) -> score.Judged:
     inner = obj[16:-16, 16:-16]
     path = folder / "reconstruction.npz"
     np.savez(path, object=inner, overlap=np.ones(inner.shape), crop=np.array([16, 112, 16, 112]))
-    return scoring.judge(path, KEYS, scan, folder / "picture.png", name="test")
+    return score.judge(path, KEYS, scan, folder / "picture.png", name="test")
 
 
 def test_the_truth_passes_and_its_picture_is_drawn(tmp_path: Path, scan: Path) -> None:
     judged = _judge(tmp_path, scan, fake_target.truth(128))
     assert judged.scores["phase_correlation"] == pytest.approx(1, abs=1e-6)
     assert judged.flat["phase_correlation"] == 0
-    assert scoring.shortfall(judged, min_phase_correlation=0.99) == []
+    assert score.shortfall(judged, min_phase_correlation=0.99) == []
     assert judged.picture.read_bytes()[:4] == b"\x89PNG"
 
 
@@ -35,35 +35,35 @@ def test_what_is_not_the_object_falls_short(tmp_path: Path, scan: Path, wrong: s
     truth = fake_target.truth(128)
     faulty = {"flat": np.ones_like(truth), "mirrored": truth[:, ::-1], "conjugated": truth.conj()}[wrong]
     judged = _judge(tmp_path, scan, faulty)
-    assert scoring.shortfall(judged, min_phase_correlation=0.5)[0].startswith("phase correlation ")
+    assert score.shortfall(judged, min_phase_correlation=0.5)[0].startswith("phase correlation ")
 
 
 def test_drawing_leaves_nothing_outside_the_run_even_if_it_is_killed(
     tmp_path: Path, scan: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ptycho import pictures
+    from ptycho.metrics import figures
 
-    seen, real = list[Path](), pictures.save_comparison
+    seen, real = list[Path](), figures.save_comparison
 
     def spy(*given: Any) -> None:
         seen.append(Path(os.environ["MPLCONFIGDIR"]))
         real(*given)
 
     monkeypatch.delenv("MPLCONFIGDIR", raising=False)
-    monkeypatch.setattr(pictures, "save_comparison", spy)
+    monkeypatch.setattr(figures, "save_comparison", spy)
     judged = _judge(tmp_path, scan, fake_target.truth(128))
     assert [folder.parent for folder in seen] == [judged.picture.parent]
     assert ("MPLCONFIGDIR" in os.environ, seen[0].exists()) == (False, False)
 
 
 def test_a_correlation_that_is_no_number_falls_short() -> None:
-    judged = scoring.Judged(scores={"phase_correlation": float("nan")}, flat={"phase_correlation": 0.0}, picture=Path())
-    assert len(scoring.shortfall(judged, min_phase_correlation=-1)) == 1
+    judged = score.Judged(scores={"phase_correlation": float("nan")}, flat={"phase_correlation": 0.0}, picture=Path())
+    assert len(score.shortfall(judged, min_phase_correlation=-1)) == 1
 
 
 def test_a_missing_array_and_nan_are_refused(tmp_path: Path, scan: Path) -> None:
     np.savez(tmp_path / "r.npz", object=np.ones((9, 9)))
     with pytest.raises(PtychoError, match=r"lacks \['overlap', 'crop'\]; it holds \['object'\]"):
-        scoring.judge(tmp_path / "r.npz", KEYS, scan, tmp_path / "p.png", name="test")
+        score.judge(tmp_path / "r.npz", KEYS, scan, tmp_path / "p.png", name="test")
     with pytest.raises(PtychoError, match="pixels of the object are not finite"):
         _judge(tmp_path, scan, np.full((128, 128), np.nan, np.complex64))

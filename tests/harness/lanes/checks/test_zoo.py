@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import zoo
+
+from tests.support.fakes import zoo
 
 KEEPERS = 3
 """Lanes at a time: each mostly waits for its own commands."""

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-import fake_target
 import pytest
-from injected import bites
 
-from harness import devices, targets
-from harness.child import Finished
+from harness.lanes.device import choose
+from harness.process.supervise import Finished
+from harness.targets import loader
 from ptycho.errors import DeviceError
 from ptycho.verdict import Verdict
+from tests.support.fakes import fake_target
+from tests.support.injected import bites
 
 
 def _finished(folder: Path, said: str, returncode: int, *, timed_out: bool = False) -> Finished:
@@ -28,34 +29,34 @@ def _finished(folder: Path, said: str, returncode: int, *, timed_out: bool = Fal
 
 
 @pytest.fixture
-def target(tmp_path: Path) -> targets.Target:
-    return targets.load(fake_target.write(tmp_path))
+def target(tmp_path: Path) -> loader.Target:
+    return loader.load(fake_target.write(tmp_path))
 
 
-def test_cpu_asks_nobody(target: targets.Target) -> None:
+def test_cpu_asks_nobody(target: loader.Target) -> None:
     def probe() -> Finished:
         raise AssertionError("the probe ran")
 
-    assert devices.choose(target, "cpu", probe) == devices.CPU
-    assert not devices.CPU.gpu
+    assert choose.choose(target, "cpu", probe) == choose.CPU
+    assert not choose.CPU.gpu
 
 
 @pytest.mark.parametrize("requested", ["cuda", "auto"])
-def test_a_gpu_that_computes_is_taken_and_named(target: targets.Target, tmp_path: Path, requested: str) -> None:
-    chosen = devices.choose(target, requested, lambda: _finished(tmp_path, "Accelerator 9000 of 1", 0))
+def test_a_gpu_that_computes_is_taken_and_named(target: loader.Target, tmp_path: Path, requested: str) -> None:
+    chosen = choose.choose(target, requested, lambda: _finished(tmp_path, "Accelerator 9000 of 1", 0))
     assert (chosen.name, chosen.words, chosen.gpu) == ("cuda", "cuda (Accelerator 9000 of 1)", True)
 
 
 @pytest.mark.fault("gpu-missing")
-def test_a_gpu_that_does_not_compute_is_an_error_where_it_was_asked_for(target: targets.Target, tmp_path: Path) -> None:
+def test_a_gpu_that_does_not_compute_is_an_error_where_it_was_asked_for(target: loader.Target, tmp_path: Path) -> None:
     bites(_finished(tmp_path, "no kernel image", 1).returncode == 1, "the probe finds no GPU that computes")
     with pytest.raises(DeviceError, match="the probe ended with 1: no kernel image; use --device cpu") as caught:
-        devices.choose(target, "cuda", lambda: _finished(tmp_path, "no kernel image", 1))
+        choose.choose(target, "cuda", lambda: _finished(tmp_path, "no kernel image", 1))
     assert caught.value.verdict is Verdict.INFRA
     with pytest.raises(DeviceError, match="the probe hung"):
-        devices.choose(target, "cuda", lambda: _finished(tmp_path, "", -9, timed_out=True))
+        choose.choose(target, "cuda", lambda: _finished(tmp_path, "", -9, timed_out=True))
 
 
-def test_auto_falls_back_to_the_cpu_and_says_why(target: targets.Target, tmp_path: Path) -> None:
-    chosen = devices.choose(target, "auto", lambda: _finished(tmp_path, "sees no GPU", 1))
+def test_auto_falls_back_to_the_cpu_and_says_why(target: loader.Target, tmp_path: Path) -> None:
+    chosen = choose.choose(target, "auto", lambda: _finished(tmp_path, "sees no GPU", 1))
     assert (chosen.name, chosen.words) == ("cpu", "cpu (auto: the probe ended with 1: sees no GPU)")

@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import fake_target
 import pytest
 
-from harness import targets
-from harness.proof import worked
-from harness.proof.untouched import Proof
-from harness.targets import Target
+from harness.isolation.gpu_untouched import Proof
+from harness.lanes.device import gpu_worked
+from harness.targets import loader
+from harness.targets.loader import Target
+from tests.support.fakes import fake_target
 
 GOOD: dict[str, Any] = {
     "parameters": ["cuda:0"],
@@ -29,17 +29,17 @@ def _proof(touched: tuple[str, ...] = MAPPED, *, provable: bool = True) -> Proof
 
 @pytest.fixture
 def target(tmp_path: Path) -> Target:
-    return replace(targets.load(fake_target.write(tmp_path / "target")), device_key="engine.work")
+    return replace(loader.load(fake_target.write(tmp_path / "target")), device_key="engine.work")
 
 
-def _judge(target: Target, folder: Path, summary: Any, proof: Proof | None = None) -> worked.Work:
+def _judge(target: Target, folder: Path, summary: Any, proof: Proof | None = None) -> gpu_worked.Work:
     (folder / "summary.json").write_text(summary if isinstance(summary, str) else json.dumps(summary))
-    return worked.judge(target, "scan-train", folder, _proof() if proof is None else proof)
+    return gpu_worked.judge(target, "scan-train", folder, _proof() if proof is None else proof)
 
 
 def test_a_training_on_the_gpu_convinces_and_every_forgery_of_it_does_not(target: Target, tmp_path: Path) -> None:
     found = _judge(target, tmp_path, {"engine": {"work": GOOD}})
-    assert (found.findings, worked.forgeries(GOOD)) == ([], [])
+    assert (found.findings, gpu_worked.forgeries(GOOD)) == ([], [])
     assert found.as_fields() == {"label": "scan-train", "evidence": GOOD, "problems": []}
 
 
@@ -70,12 +70,12 @@ def test_each_entry_gives_a_fall_back_away(
 @pytest.mark.parametrize("key", GOOD)
 def test_an_entry_that_is_missing_is_no_evidence(target: Target, tmp_path: Path, key: str) -> None:
     found = _judge(target, tmp_path, {"engine": {"work": {name: GOOD[name] for name in GOOD if name != key}}})
-    assert f"{key} ({worked.ENTRIES[key].what}) is missing" in found.problems
+    assert f"{key} ({gpu_worked.ENTRIES[key].what}) is missing" in found.problems
 
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:3", "/job:localhost/replica:0/task:0/device:GPU:0", "gpu:0"])
 def test_names_of_gpus_in_any_framework(name: str) -> None:
-    assert worked.problems(GOOD | {"parameters": [name], "batch": name}) == []
+    assert gpu_worked.problems(GOOD | {"parameters": [name], "batch": name}) == []
 
 
 @pytest.mark.parametrize(
@@ -110,24 +110,24 @@ def test_a_judge_that_believes_everything_is_caught_by_its_own_control(
 ) -> None:
     gullible = {
         key: replace(entry, wrong=lambda *_: None) if key == "kernels" else entry
-        for key, entry in worked.ENTRIES.items()
+        for key, entry in gpu_worked.ENTRIES.items()
     }
-    monkeypatch.setattr(worked, "ENTRIES", gullible)
+    monkeypatch.setattr(gpu_worked, "ENTRIES", gullible)
     found = _judge(target, tmp_path, {"engine": {"work": GOOD}})
     assert found.convinced == ("kernels = 0", "kernels = None")
     assert [finding.id for finding in found.findings] == ["device-unproven"]
 
 
 def test_what_both_backends_write_is_what_is_judged() -> None:
-    from ptycho.device_work import DeviceWork
+    from ptycho.training.device_work import DeviceWork
 
-    assert sorted(DeviceWork.__annotations__) == sorted(worked.ENTRIES)
-    assert [targets.load(targets.built_in(name)).device_key for name in ("torch", "tf")] == ["engine.work"] * 2
+    assert sorted(DeviceWork.__annotations__) == sorted(gpu_worked.ENTRIES)
+    assert [loader.load(loader.built_in(name)).device_key for name in ("torch", "tf")] == ["engine.work"] * 2
 
 
 def test_what_an_engine_on_the_cpu_says_convinces_nobody() -> None:
     """What `device_work.collect` gives there, as the backends' own tests hold it."""
     told = {"parameters": ["cpu"], "batch": ["cpu"], "parameter_bytes": 4_000_000, "peak_bytes": 0, "kernels": 0}
-    assert [problem.partition(" ")[0] for problem in worked.problems(told)] == [
+    assert [problem.partition(" ")[0] for problem in gpu_worked.problems(told)] == [
         *("parameters", "batch", "peak_bytes", "kernels")
     ]

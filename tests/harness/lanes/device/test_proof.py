@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-import fake_driver
 import pytest
-from injected import bites
 
-from harness import judgement, story
-from harness.events import parse
-from harness.outcome import Outcome
+from harness.record import state, verdict
+from harness.record.log import parse
+from harness.record.outcome import Outcome
 from ptycho.verdict import Verdict
+from tests.support.fakes import fake_driver
+from tests.support.injected import bites
 
 GOOD = {"parameters": ["cuda:0"], "batch": ["cuda:0"], "parameter_bytes": 40, "peak_bytes": 400, "kernels": 3}
 TOUCHING = "import ctypes, sys\nctypes.CDLL({driver!r})\n"
@@ -39,9 +39,9 @@ def gpu(workspace: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         text = text.replace('json.dumps({"input_sha256": digest})', claim)
         (made.root / "train.py").write_text((TOUCHING.format(driver=str(driver)) if loads else "") + text)
         made.file.write_text(made.file.read_text().replace("[summary]\n", f"[summary]\n{key}\n"))
-        from harness import targets
+        from harness.targets import loader
 
-        return targets.load(made.file)
+        return loader.load(made.file)
 
     monkeypatch.setattr(type(workspace), "target", target)
     return lambda **settings: workspace.run(device="cuda", probe="print('Fake 1')", **settings)
@@ -63,9 +63,9 @@ def test_a_cpu_lane_has_a_control_and_a_proof_of_every_command(workspace: Any) -
 def test_without_it_the_same_log_is_red(workspace: Any, event: str) -> None:
     outcome = workspace.run()
     log = parse((outcome.run_root / "events.ndjson").read_bytes())
-    assert judgement.judge(story.tell(log)).verdict is Verdict.PASS
+    assert verdict.judge(state.tell(log)).verdict is Verdict.PASS
     rows = tuple(row for row in log.rows if row["event"] != event)
-    judged = judgement.judge(story.tell(type(log)(rows=rows, damage=())))
+    judged = verdict.judge(state.tell(type(log)(rows=rows, damage=())))
     assert judged.verdict is Verdict.FAIL
     assert "no evidence: " in judged.problems[0].message
 

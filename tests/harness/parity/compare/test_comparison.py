@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.parity.comparison import Judgement, Limit, Result, distance, in_units, is_laundered, judge, judge_exact
+from harness.parity.compare.comparison import (
+    Judgement,
+    Limit,
+    Result,
+    distance,
+    in_units,
+    is_laundered,
+    judge,
+    judge_exact,
+)
 
 TRUE = np.random.default_rng(0).normal(size=(3, 3, 4))
 Array = NDArray[Any]

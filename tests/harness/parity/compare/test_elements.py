@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from harness.parity.axes import axes, label
-from harness.parity.comparison import distance, judge, judge_exact
-from harness.parity.elements import apart, extent, gap
-from harness.parity.figures import readable
-from harness.parity.places import rows
+from harness.parity.compare.axes import axes, label
+from harness.parity.compare.comparison import distance, judge, judge_exact
+from harness.parity.compare.elements import apart, extent, gap
+from harness.parity.compare.number_format import readable
+from harness.parity.output.code_places import rows
 
 TRUE = np.random.default_rng(3).normal(size=(2, 3, 8, 8))
 

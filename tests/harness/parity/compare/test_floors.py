@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.parity import floors
-from harness.parity.floors import SINGLE_TO_DOUBLE, Floors, Raised
-from harness.parity.problem import CHECKPOINTS, SINGLE_CHECKPOINTS
+from harness.parity.compare import floors
+from harness.parity.compare.floors import SINGLE_TO_DOUBLE, Floors, Raised
+from harness.parity.reference.problem import CHECKPOINTS, SINGLE_CHECKPOINTS
 from ptycho.errors import UsageError
 
 RAISED = Raised(precision="f32", gridsize=1, tensor="R3/a", old=1e-7, new=2e-7, reason="another order of additions")

@@ -7,13 +7,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 
-from harness.parity import answer, ladder, problem
-from harness.parity.answer import Answer
+from harness.parity.compare import response
+from harness.parity.compare.response import Answer
+from harness.parity.judge import ladder
+from harness.parity.reference import problem
 from ptycho import fingerprint
-from ptycho.probe import ANSWER_SCHEMA, ARRAYS, MANIFEST, SCHEMA, digest, read_arrays, source_digest, write_arrays
+from ptycho.parity.request import (
+    ANSWER_SCHEMA,
+    ARRAYS,
+    MANIFEST,
+    SCHEMA,
+    digest,
+    read_arrays,
+    source_digest,
+    write_arrays,
+)
 from ptycho.verdict import Verdict
+from tests.support.golden_step0 import FIXTURE
 
 PACKAGE = "ptycho_torch"
 
@@ -50,7 +61,7 @@ def request_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_honest_answer_counts(tmp_path: Path, request_path: Path) -> None:
-    read = answer.read(respond(tmp_path, request_path), request_path, PACKAGE)
+    read = response.read(respond(tmp_path, request_path), request_path, PACKAGE)
     assert read.refusals == ()
     assert list(read.arrays) == ["R3/encoder.0"]
     assert "exact" not in read.manifest
@@ -73,27 +84,27 @@ def test_an_honest_answer_counts(tmp_path: Path, request_path: Path) -> None:
 def test_an_answer_that_says_something_else_of_itself_is_refused(
     key: str, value: Any, tmp_path: Path, request_path: Path
 ) -> None:
-    read = answer.read(respond(tmp_path, request_path, **{key: value}), request_path, PACKAGE)
+    read = response.read(respond(tmp_path, request_path, **{key: value}), request_path, PACKAGE)
     assert [text.partition(" is ")[0] for text in read.refusals] == [f"its {key}"]
 
 
 def test_an_old_answer_to_the_same_question_is_refused(tmp_path: Path, request_path: Path) -> None:
     again = ask(tmp_path / "again.npz")
-    refused = answer.read(respond(tmp_path / "out", request_path), again, PACKAGE).refusals
+    refused = response.read(respond(tmp_path / "out", request_path), again, PACKAGE).refusals
     assert [text.partition(" is ")[0] for text in refused] == ["its request_sha256", "its nonce"]
 
 
 def test_an_answer_about_another_data_set_is_refused(tmp_path: Path, request_path: Path) -> None:
     nonce = json.loads(str(read_arrays(request_path)["spec"]))["nonce"]
     other = ask(tmp_path / "other.npz", nonce=nonce, nphotons=1e7)
-    refused = answer.read(respond(tmp_path / "out", request_path), other, PACKAGE).refusals
+    refused = response.read(respond(tmp_path / "out", request_path), other, PACKAGE).refusals
     assert [text.partition(" is ")[0] for text in refused] == ["its request_sha256"]
 
 
 def test_an_echo_of_the_request_is_refused(tmp_path: Path, request_path: Path) -> None:
     # What enters the next layer is what this one should have made of its input.
     expected = {"R3/amplitude.0": read_arrays(request_path)["inputs/amplitude.1"]}
-    refused = answer.read(respond(tmp_path, request_path, expected), request_path, PACKAGE).refusals
+    refused = response.read(respond(tmp_path, request_path, expected), request_path, PACKAGE).refusals
     assert refused == ("its R3/amplitude.0 is a copy of an array in the request, bit for bit",)
 
 
@@ -101,7 +112,7 @@ def test_an_echo_in_float32_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "request.npz"
     problem.request(gridsize=1, seed=3, scan=FIXTURE, steps=1, precision="f32", quantities=("R3",)).save(path)
     expected = {"R3/amplitude.0": read_arrays(path)["inputs/amplitude.1"].astype(np.float32)}
-    refused = answer.read(respond(tmp_path / "out", path, expected, precision="f32"), path, PACKAGE).refusals
+    refused = response.read(respond(tmp_path / "out", path, expected, precision="f32"), path, PACKAGE).refusals
     assert refused == ("its R3/amplitude.0 is a copy of an array in the request, bit for bit",)
 
 
@@ -120,7 +131,7 @@ def _remove(folder: Path) -> None:
 @pytest.mark.parametrize("spoil", [_truncate, _garble, _remove])
 def test_a_damaged_answer_is_refused(spoil: Callable[[Path], None], tmp_path: Path, request_path: Path) -> None:
     spoil(respond(tmp_path, request_path))
-    read = answer.read(tmp_path, request_path, PACKAGE)
+    read = response.read(tmp_path, request_path, PACKAGE)
     assert read.refusals[0].startswith("it cannot be read: ")
 
 
@@ -143,18 +154,18 @@ HOSTILE: dict[str, str] = {
 def test_a_manifest_of_another_shape_is_refused(case: str, tmp_path: Path, request_path: Path) -> None:
     respond(tmp_path, request_path)
     (tmp_path / MANIFEST).write_text(HOSTILE[case])
-    read = answer.read(tmp_path, request_path, PACKAGE)
+    read = response.read(tmp_path, request_path, PACKAGE)
     assert read.refusals[0].startswith("it cannot be read: ")
     assert (read.exact, read.arrays, read.manifest, read.failures) == ({}, {}, {}, {})
     # Whether it is complete is asked while the adapter still runs: the answer decides, and raises nothing.
-    assert isinstance(answer.is_complete(tmp_path), bool)
+    assert isinstance(response.is_complete(tmp_path), bool)
 
 
 @pytest.mark.parametrize("frames", [1, "text", {"file": "x"}, [1], [{"file": 1, "line": "2", "function": []}]])
 def test_frames_of_any_shape_make_a_failure(frames: Any, tmp_path: Path, request_path: Path) -> None:
     record = {"type": ["x"], "message": {"a": 1}, "module": [], "call": 1, "after": [], "frames": frames}
     path = respond(tmp_path, request_path, quantities=[], failures={"R3": record})
-    read = answer.read(path, request_path, PACKAGE)
+    read = response.read(path, request_path, PACKAGE)
     assert (read.refusals, read.failures["R3"].verdict) == ((), Verdict.FAIL)
 
 
@@ -164,9 +175,9 @@ def test_the_other_sides_file_is_recognised() -> None:
         Answer(exact={}, arrays={name: value.copy() for name, value in layers.items()}, refusals=(), manifest={})
         for _ in range(2)
     )
-    assert answer.is_echo(one, other)
+    assert response.is_echo(one, other)
     assert sorted(ladder.refusals({"torch": one, "tf": other})) == ["tf", "torch"]
     rounded = {name: np.nextafter(value, 9) if name == "R3/1" else value for name, value in layers.items()}
     honest = Answer(exact={}, arrays=rounded, refusals=(), manifest={})
-    assert not answer.is_echo(one, honest)
+    assert not response.is_echo(one, honest)
     assert ladder.refusals({"torch": one, "tf": honest}) == {}

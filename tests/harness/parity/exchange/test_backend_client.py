@@ -4,24 +4,24 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-import adapter_checkout
-import fake_probe
 import pytest
-from golden_step0 import FIXTURE
 
-from harness import runroot
-from harness.interruption import Interruption
-from harness.parity import asking, problem
-from harness.parity.answer import Answer
-from harness.parity.asking import Party
-from harness.parity.failure import Kind
-from harness.runroot import RunRoot
+from harness.parity.compare.failure import Kind
+from harness.parity.compare.response import Answer
+from harness.parity.exchange import backend_client
+from harness.parity.exchange.backend_client import Party
+from harness.parity.reference import problem
+from harness.record import directory
+from harness.record.directory import RunRoot
+from harness.system.signals import Interruption
 from ptycho.verdict import Verdict
+from tests.support.fakes import adapter_checkout, fake_adapter
+from tests.support.golden_step0 import FIXTURE
 
 
 @pytest.fixture
 def kept(tmp_path: Path) -> RunRoot:
-    return runroot.create(tmp_path / "harness")
+    return directory.create(tmp_path / "harness")
 
 
 def requests(folder: Path, count: int) -> list[Path]:
@@ -32,22 +32,22 @@ def requests(folder: Path, count: int) -> list[Path]:
 
 
 def test_one_process_answers_several_requests(tmp_path: Path, kept: RunRoot) -> None:
-    party = Party(side="torch", python=str(fake_probe.write(tmp_path / "python")))
+    party = Party(side="torch", python=str(fake_adapter.write(tmp_path / "python")))
     events, seen = kept.open_events(), list[int]()
 
     def note(number: int, _found: Answer) -> None:
         seen.append(number)
 
-    asked = asking.ask(party, requests(tmp_path, 3), "probe", kept, events, Interruption(), on_answer=note)
+    asked = backend_client.ask(party, requests(tmp_path, 3), "probe", kept, events, Interruption(), on_answer=note)
     events.close()
     assert seen == [0, 1, 2]
     assert [found.refusals for found in asked.answers] == [(), (), ()]
 
 
 def test_an_answer_of_other_sources_is_refused(tmp_path: Path, kept: RunRoot) -> None:
-    party = Party(side="torch", python=str(fake_probe.write(tmp_path / "python")), import_root=tmp_path / "copy")
+    party = Party(side="torch", python=str(fake_adapter.write(tmp_path / "python")), import_root=tmp_path / "copy")
     events = kept.open_events()
-    asked = asking.ask(party, requests(tmp_path, 1), "probe", kept, events, Interruption())
+    asked = backend_client.ask(party, requests(tmp_path, 1), "probe", kept, events, Interruption())
     events.close()
     assert [text.partition(" is ")[0] for text in asked.answers[0].refusals] == ["its commit", "its sources_sha256"]
 
@@ -65,7 +65,9 @@ def ask_checkout(
         problem.request(gridsize=1, seed=number, scan=FIXTURE, steps=0, quantities=RUNGS).save(path)
     events = kept.open_events()
     try:
-        return asking.ask(Party(side="torch", import_root=root), paths, "adapter", kept, events, Interruption()).answers
+        return backend_client.ask(
+            Party(side="torch", import_root=root), paths, "adapter", kept, events, Interruption()
+        ).answers
     finally:
         events.close()
 
@@ -122,7 +124,7 @@ def test_what_a_rung_answered_before_it_raised_is_kept(tmp_path: Path, kept: Run
 
 
 def test_a_hang_is_a_timeout_at_its_line(tmp_path: Path, kept: RunRoot, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "RUNG_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(backend_client, "RUNG_TIMEOUT_S", 2.0)
     (answer,) = ask_checkout(tmp_path, kept, {"R5": "time.sleep(600)"})
     assert summary(answer) == {
         "R5": ("hung", "TIMEOUT", f"ptycho_torch/physics.py:{adapter_checkout.line('R5')}, R5()")
@@ -131,7 +133,7 @@ def test_a_hang_is_a_timeout_at_its_line(tmp_path: Path, kept: RunRoot, monkeypa
 
 
 def test_after_two_hangs_the_rest_is_not_asked(tmp_path: Path, kept: RunRoot, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "RUNG_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(backend_client, "RUNG_TIMEOUT_S", 2.0)
     (answer,) = ask_checkout(tmp_path, kept, dict.fromkeys(("R3", "R4", "R5"), "time.sleep(600)"))
     assert [str(why.kind) for why in answer.failures.values()] == ["hung", "hung", "not asked", "not asked"]
     assert {why.verdict for why in answer.failures.values()} == {Verdict.TIMEOUT}
@@ -154,7 +156,7 @@ def test_code_that_cannot_be_imported_fails_every_rung_at_its_line(tmp_path: Pat
 
 def test_an_adapter_that_cannot_start_fails_every_rung_at_its_line(tmp_path: Path, kept: RunRoot) -> None:
     first, second = ask_checkout(tmp_path, kept, {}, count=2, adapter="import os\nos.absent\n")
-    assert summary(first) == dict.fromkeys(RUNGS, ("raised", "FAIL", "ptycho_torch/probe.py:2"))
+    assert summary(first) == dict.fromkeys(RUNGS, ("raised", "FAIL", "ptycho_torch/adapter.py:2"))
     assert summary(second) == summary(first)
     assert "AttributeError" in first.failures["R3"].sentence
 
@@ -169,7 +171,7 @@ def test_a_process_that_dies_after_its_last_answer_has_failed(tmp_path: Path, ke
 def test_no_interpreter_is_the_machines_fault(tmp_path: Path, kept: RunRoot) -> None:
     party = Party(side="tf", python=str(tmp_path / "absent"))
     events = kept.open_events()
-    asked = asking.ask(party, requests(tmp_path, 1), "adapter", kept, events, Interruption())
+    asked = backend_client.ask(party, requests(tmp_path, 1), "adapter", kept, events, Interruption())
     events.close()
     assert [(w.kind, w.verdict) for w in asked.answers[0].failures.values()] == [(Kind.MACHINE, Verdict.INFRA)]
 
@@ -180,7 +182,7 @@ def test_an_adapter_of_the_older_kind_that_dies_fails_what_it_was_asked(tmp_path
     dying.chmod(0o755)
     events = kept.open_events()
     party = Party(side="tf", python=str(dying))
-    asked = asking.ask(party, requests(tmp_path, 1), "adapter", kept, events, Interruption())
+    asked = backend_client.ask(party, requests(tmp_path, 1), "adapter", kept, events, Interruption())
     events.close()
     (why,) = asked.answers[0].failures.values()
     assert (why.kind, why.verdict, why.sentence) == (Kind.DIED, Verdict.FAIL, "ended with exit code 9: out of luck")
@@ -188,13 +190,13 @@ def test_an_adapter_of_the_older_kind_that_dies_fails_what_it_was_asked(tmp_path
 
 def test_two_at_once_do_not_take_each_other_for_orphans(tmp_path: Path, kept: RunRoot) -> None:
     (path,) = requests(tmp_path, 1)
-    slow, fast = (fake_probe.write(tmp_path / name) for name in ("slow", "fast"))
+    slow, fast = (fake_adapter.write(tmp_path / name) for name in ("slow", "fast"))
     slow.write_text(slow.read_text().replace("import sys;", "import sys, time; time.sleep(3);"))
     events, found = kept.open_events(), dict[str, int]()
 
     def run(side: str, python: Path) -> None:
         party = Party(side=side, python=str(python))
-        found[side] = len(asking.ask(party, [path], side, kept, events, Interruption()).answers)
+        found[side] = len(backend_client.ask(party, [path], side, kept, events, Interruption()).answers)
 
     threads = [threading.Thread(target=run, args=pair) for pair in (("torch", slow), ("tf", fast))]
     for thread in threads:

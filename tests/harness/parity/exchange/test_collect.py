@@ -5,36 +5,39 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import fake_probe
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 
-from harness import processes, runroot
-from harness.interruption import Interruption
-from harness.parity import oracle, questions
-from harness.parity.asking import Party
-from harness.parity.hearing import ORACLE, hear
-from harness.parity.ladder import Expected
-from harness.parity.questions import Question
-from harness.runroot import RunRoot
-from ptycho import physics
-from ptycho.probe import Request
+from harness.parity.exchange import plan
+from harness.parity.exchange.backend_client import Party
+from harness.parity.exchange.collect import ORACLE, hear
+from harness.parity.exchange.plan import Question
+from harness.parity.judge import oracle
+from harness.parity.judge.ladder import Expected
+from harness.record import directory
+from harness.record.directory import RunRoot
+from harness.system import identity
+from harness.system.signals import Interruption
+from ptycho.parity.request import Request
+from ptycho.physics import forward
+from tests.support.fakes import fake_adapter
+from tests.support.golden_step0 import FIXTURE
 
 
 @pytest.fixture
 def kept(tmp_path: Path) -> RunRoot:
-    return runroot.create(tmp_path / "harness")
+    return directory.create(tmp_path / "harness")
 
 
 def ask(kept: RunRoot, **changes: Any) -> list[Question]:
     given: dict[str, Any] = {"gridsizes": (1,), "precisions": ("f64",), "seeds": (1, 2), "steps": 1}
-    return questions.plan(**{**given, **changes}, scan=FIXTURE, folder=kept.path)
+    return plan.plan(**{**given, **changes}, scan=FIXTURE, folder=kept.path)
 
 
 def parties(tmp_path: Path, **tf: Any) -> list[Party]:
     made = {
-        side: fake_probe.write(tmp_path / f"python-{side}", **(tf if side == "tf" else {})) for side in ("torch", "tf")
+        side: fake_adapter.write(tmp_path / f"python-{side}", **(tf if side == "tf" else {}))
+        for side in ("torch", "tf")
     }
     return [Party(side=side, python=str(path)) for side, path in made.items()]
 
@@ -55,7 +58,7 @@ def test_one_that_dies_leaves_the_others_answers(tmp_path: Path, kept: RunRoot) 
     events = kept.open_events()
     heard = list(hear(parties(tmp_path, exit_code=3, answer=False), ask(kept), kept, events, Interruption()))
     events.close()
-    assert processes.with_token(kept.token) == []
+    assert identity.with_token(kept.token) == []
     for item in heard:
         assert item.answers["torch"].failures == {}
         assert set(item.answers["tf"].failures) == set(item.question.request.quantities)
@@ -68,7 +71,7 @@ def test_an_oracle_that_raises_fails_its_question(
 
     def broken(request: Request, packages: Mapping[str, str]) -> Expected:
         if "R3" in request.quantities:
-            return physics.intensity(np.ones(3), np.ones(4))  # type: ignore[return-value]
+            return forward.intensity(np.ones(3), np.ones(4))  # type: ignore[return-value]
         return honest(request, packages)
 
     monkeypatch.setattr(oracle, "expected", broken)
@@ -96,5 +99,5 @@ def test_an_interruption_ends_everybody(tmp_path: Path, kept: RunRoot) -> None:
     with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
         list(hear(both, asked, kept, events, interruption, on_progress=interrupt))
     events.close()
-    assert processes.with_token(kept.token) == []
+    assert identity.with_token(kept.token) == []
     assert time.monotonic() - started < 60

@@ -3,16 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from golden_step0 import FIXTURE
-
-from harness.parity import questions
-from harness.parity.questions import HIGH, LOW, Question
-from ptycho.probe import QUANTITIES, Request
+from harness.parity.exchange import plan as exchange_plan
+from harness.parity.exchange.plan import HIGH, LOW, Question
+from ptycho.parity.request import QUANTITIES, Request
+from tests.support.golden_step0 import FIXTURE
 
 
 def plan(folder: Path, **changes: Any) -> list[Question]:
     given: dict[str, Any] = {"gridsizes": (1, 2), "precisions": ("f64", "f32"), "seeds": (7,), "steps": 100}
-    return questions.plan(**{**given, **changes}, scan=FIXTURE, folder=folder)
+    return exchange_plan.plan(**{**given, **changes}, scan=FIXTURE, folder=folder)
 
 
 def test_low_and_high_rungs_are_all_rungs() -> None:
@@ -38,7 +37,7 @@ def test_each_request_lies_in_its_file(tmp_path: Path) -> None:
 
 def test_the_float32_trajectory_ends_where_rounding_parts_correct_backends(tmp_path: Path) -> None:
     lengths = {item.precision: max(item.request.steps) for item in plan(tmp_path) if not item.is_low}
-    assert lengths == {"f64": 100, "f32": questions.SINGLE_STEPS}
+    assert lengths == {"f64": 100, "f32": exchange_plan.SINGLE_STEPS}
 
 
 def test_every_seed_is_a_ladder_of_its_own(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 
-from harness.parity import in_situ, ladder, oracle, problem, replay
-from harness.parity.comparison import Array
-from harness.parity.evidence import relations
-from ptycho.probe import Request
+from harness.parity.compare.comparison import Array
+from harness.parity.judge import in_situ, ladder, oracle
+from harness.parity.output import replay
+from harness.parity.output.artifacts import relations
+from harness.parity.reference import problem
+from ptycho.parity.request import Request
+from tests.support.golden_step0 import FIXTURE
 
 Arrays = Mapping[str, Array]
 
@@ -54,15 +56,15 @@ def test_a_wrong_output_is_seen(spoil: Callable[[Array], Array], request_: Reque
 
 
 def test_a_wrong_input_that_is_treated_rightly_is_no_fault_of_the_layer(request_: Request, figures: Arrays) -> None:
-    from ptycho import oracle_network
+    from ptycho.physics import network
 
     given = 1.5 * figures["R4/phase.0.in"]
-    made = oracle_network.stage("phase.0", request_.weights)(given).output
+    made = network.stage("phase.0", request_.weights)(given).output
     assert red(request_, {**figures, "R4/phase.0.in": given, "R4/phase.0.out": made}) == []
 
 
 def test_they_are_part_of_the_climb(request_: Request, figures: Arrays) -> None:
-    from harness.parity.answer import Answer
+    from harness.parity.compare.response import Answer
 
     rolled = {
         name: np.roll(value, 1, axis=-1) if name == "R4/encoder.1.in" else value for name, value in figures.items()

@@ -8,14 +8,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.parity import ladder
-from harness.parity.answer import Answer
-from harness.parity.comparison import Result
-from harness.parity.floors import SINGLE_TO_DOUBLE, Floors
-from harness.parity.ladder import Climbed, Expected
-from harness.parity.rungs import DOUBLE_IN_SINGLE, ENVELOPE, ERROR_RATIO, HORIZON, RUNGS, WORKFLOW_TOLERANCE, Known
+from harness.parity.compare.comparison import Result
+from harness.parity.compare.floors import SINGLE_TO_DOUBLE, Floors
+from harness.parity.compare.response import Answer
+from harness.parity.compare.rungs import (
+    DOUBLE_IN_SINGLE,
+    ENVELOPE,
+    ERROR_RATIO,
+    HORIZON,
+    RUNGS,
+    WORKFLOW_TOLERANCE,
+    Known,
+)
+from harness.parity.judge import ladder
+from harness.parity.judge.ladder import Climbed, Expected
+from ptycho.physics.weights import LOG_SCALE
 from ptycho.verdict import Verdict
-from ptycho.weights import LOG_SCALE
 
 RNG = np.random.default_rng(4)
 ARRAYS: dict[str, NDArray[Any]] = {f"{rung.name}/a": RNG.normal(size=20) for rung in RUNGS if rung.tolerance}
@@ -103,7 +111,9 @@ def test_a_known_failure_that_passes_fails() -> None:
     known = (Known(rung="R5", tensor="a", id="K1", reason="waits for a release"),)
     failed = ladder.first_failure(climbed({}, {}, known=known))
     assert failed is not None
-    assert failed.judgements[0].reasons == ("known failure K1 passes: remove its entry from harness/parity/rungs.py",)
+    assert failed.judgements[0].reasons == (
+        "known failure K1 passes: remove its entry from harness/parity/compare/rungs.py",
+    )
 
 
 def test_the_worst_of_a_rung_is_its_gravest_judgement() -> None:

@@ -2,17 +2,17 @@
 
 from typing import Any
 
-import blas_threads  # noqa: F401  # must come before NumPy
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 
-from harness.parity import expectations, operations, problem
-from harness.parity.comparison import Result
-from harness.parity.expectations import Expectation
+from harness.parity.compare.comparison import Result
+from harness.parity.judge import operation_bounds
+from harness.parity.reference import operations, problem
+from harness.parity.reference.operations import Expectation
+from tests.support.golden_step0 import FIXTURE
 
 REQUESTS = {p: problem.request(gridsize=2, seed=3, scan=FIXTURE, steps=1, precision=p) for p in ("f64", "f32")}
-EXPECTED = {precision: expectations.expected(request) for precision, request in REQUESTS.items()}
+EXPECTED = {precision: operations.expected(request) for precision, request in REQUESTS.items()}
 
 
 def honest(precision: str) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def honest(precision: str) -> dict[str, Any]:
 
 
 def judged(precision: str, **sides: dict[str, Any]) -> dict[str, Any]:
-    return {item.tensor: item for item in operations.judge(EXPECTED[precision], sides)}
+    return {item.tensor: item for item in operation_bounds.judge(EXPECTED[precision], sides)}
 
 
 @pytest.mark.parametrize("precision", ["f64", "f32"])
@@ -89,7 +89,7 @@ def test_what_cannot_be_compared_fails_at_any_limit(value: Any, said: str) -> No
     wanted = Expectation(
         value=np.array([1.0, 2.0]), dtype=np.dtype(np.float64), scale=np.ones(2), limit=1e9, reason="wide"
     )
-    item = operations.judge_one("R2/a", {"tf": value}, wanted)
+    item = operation_bounds.judge_one("R2/a", {"tf": value}, wanted)
     assert (item.result, item.reasons, item.guilty) == (Result.FAIL, (said,), ("tf",))
     assert item.minimum_tolerance is None
 
@@ -103,5 +103,5 @@ def test_a_norm_is_taken_over_the_whole_tensor() -> None:
     wanted = Expectation(
         value=np.zeros(4), dtype=np.dtype(np.float64), scale=np.array(1.0), limit=3.0, norm=1, reason="a sum"
     )
-    assert operations.judge_one("R2/a", {"tf": np.full(4, 0.7)}, wanted).figures == {"tf": pytest.approx(2.8)}
-    assert operations.judge_one("R2/a", {"tf": np.full(4, 0.8)}, wanted).result is Result.FAIL
+    assert operation_bounds.judge_one("R2/a", {"tf": np.full(4, 0.7)}, wanted).figures == {"tf": pytest.approx(2.8)}
+    assert operation_bounds.judge_one("R2/a", {"tf": np.full(4, 0.8)}, wanted).result is Result.FAIL

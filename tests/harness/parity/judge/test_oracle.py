@@ -2,19 +2,19 @@
 
 from pathlib import Path
 
-import blas_threads  # noqa: F401  # must come before NumPy
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 from numpy.typing import NDArray
 
-from harness.parity import oracle, problem
-from harness.parity.adam import Adam
-from harness.parity.comparison import distance
-from harness.parity.rungs import RUNGS
+from harness.parity.compare.comparison import distance
+from harness.parity.compare.rungs import RUNGS
+from harness.parity.judge import oracle
+from harness.parity.reference import problem
+from harness.parity.reference.adam import Adam
 from ptycho.errors import UsageError
-from ptycho.probe import QUANTITIES, Request
-from ptycho.weights import LOG_SCALE
+from ptycho.parity.request import QUANTITIES, Request
+from ptycho.physics.weights import LOG_SCALE
+from tests.support.golden_step0 import FIXTURE
 
 
 def ask(gridsize: int = 2, **changes: object) -> Request:

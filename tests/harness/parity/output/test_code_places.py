@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.parity import expectations, laws, oracle, places, problem
-from harness.parity.places import Place, Row, look_at
+from harness.parity.judge import oracle
+from harness.parity.output import code_places
+from harness.parity.output.code_places import Place, Row, look_at
+from harness.parity.reference import invariants, operations, problem
 from ptycho.fingerprint import ROOT
-from ptycho.probe import QUANTITIES
+from ptycho.parity.request import QUANTITIES
 
 PACKAGES = {"torch": "ptycho_torch", "tf": "ptycho_tf"}
 
@@ -30,8 +32,8 @@ def names() -> tuple[str, ...]:
         expected = oracle.expected(request, PACKAGES)
         for exact in expected.exact.values():
             found |= dict.fromkeys(f"{rung}/{name}" for rung, values in exact.items() for name in values)
-        found |= dict.fromkeys([*expected.arrays, *expectations.expected(request)])
-        found |= dict.fromkeys(f"R2c/{law.name}" for law in laws.laws(request))
+        found |= dict.fromkeys([*expected.arrays, *operations.expected(request)])
+        found |= dict.fromkeys(f"R2c/{law.name}" for law in invariants.laws(request))
         found |= dict.fromkeys(f"R3/in_situ.{name}.{side}" for name in request.inputs for side in PACKAGES)
     return tuple(found)
 
@@ -68,19 +70,21 @@ def test_every_name_of_the_ladder_has_a_place_for_each_side_and_a_hint() -> None
     asked = names()
     assert len(asked) > 1000
     assert {name.partition("/")[0] for name in asked} == set(QUANTITIES)
-    assert [name for name in asked if places.row(name) is None] == []
-    assert [name for name in asked if not places.hint(name)] == []
+    assert [name for name in asked if code_places.row(name) is None] == []
+    assert [name for name in asked if not code_places.hint(name)] == []
     for side in PACKAGES:
         assert [name for name in asked if not look_at(name, [side])] == []
 
 
-@pytest.mark.parametrize("row", places.rows(), ids=lambda row: row.pattern)
+@pytest.mark.parametrize("row", code_places.rows(), ids=lambda row: row.pattern)
 def test_every_file_and_function_of_the_table_exists(row: Row) -> None:
     name = row.pattern
-    assert places.row(next(asked for asked in names() if places.row(asked) is row)) is row, "no name reaches the row"
-    made = [*places._places("ptycho", row.core)]
+    assert code_places.row(next(asked for asked in names() if code_places.row(asked) is row)) is row, (
+        "no name reaches the row"
+    )
+    made = [*code_places._places("ptycho", row.core)]
     for side, package in PACKAGES.items():
-        made += places._places(package, places._of_side(row, side))
+        made += code_places._places(package, code_places._of_side(row, side))
     assert made, name
     assert [place for place in made if not is_there(place)] == []
 
@@ -102,8 +106,8 @@ def test_a_constant_is_named_without_brackets() -> None:
 
 
 def test_what_both_share_is_in_the_core() -> None:
-    assert [p.file for p in look_at("R2/join.inner", ["tf", "torch"], shared=True)] == ["ptycho/physics.py"]
-    assert [p.sentence for p in look_at("R2c/core.split.9.2", ["tf"])] == ["ptycho/grouping.py, split()"]
+    assert [p.file for p in look_at("R2/join.inner", ["tf", "torch"], shared=True)] == ["ptycho/physics/forward.py"]
+    assert [p.sentence for p in look_at("R2c/core.split.9.2", ["tf"])] == ["ptycho/data/grouping.py, split()"]
 
 
 def test_of_a_foreign_side_nothing_is_known() -> None:
@@ -113,12 +117,12 @@ def test_of_a_foreign_side_nothing_is_known() -> None:
 
 
 def test_a_name_that_nobody_asked_for_has_no_place() -> None:
-    assert (look_at("R2/other", ["torch"]), places.hint("R2/other")) == ([], "")
+    assert (look_at("R2/other", ["torch"]), code_places.hint("R2/other")) == ([], "")
 
 
 def test_rank_follows_the_computation() -> None:
     wrong = ["R2/amplitude.odd", "R2c/light.formula", "R2/intensity.even", "R2/exit_wave.even", "R4/code", "R2/other"]
-    assert sorted(wrong, key=places.rank) == [
+    assert sorted(wrong, key=code_places.rank) == [
         *("R2/exit_wave.even", "R2/intensity.even", "R2/amplitude.odd", "R2/other", "R2c/light.formula", "R4/code"),
     ]
 
@@ -142,10 +146,10 @@ def test_rank_follows_the_computation() -> None:
     ],
 )
 def test_a_cause_comes_before_its_effect(cause: str, effect: str) -> None:
-    assert places.rank(cause) < places.rank(effect)
+    assert code_places.rank(cause) < code_places.rank(effect)
 
 
 def test_a_loss_does_not_point_at_the_network() -> None:
     for name in names():
         if name.startswith("R5/") or name in ("R2/nll", "R2/mae", "R2/terms", "R2/variation", "R2/deviance"):
-            assert not [word for word in ("padding", "pool", "sampling") if word in places.hint(name)], name
+            assert not [word for word in ("padding", "pool", "sampling") if word in code_places.hint(name)], name

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.parity import diagnosis, replay
-from harness.parity.comparison import Judgement, Result, judge
-from harness.parity.evidence import relations
-from harness.parity.ladder import Climbed
-from harness.parity.location import Location
-from harness.parity.report import Evidence, Report
-from harness.parity.rungs import RUNGS
+from harness.parity.compare.comparison import Judgement, Result, judge
+from harness.parity.compare.location import Location
+from harness.parity.compare.rungs import RUNGS
+from harness.parity.judge.ladder import Climbed
+from harness.parity.output import diagnosis, replay
+from harness.parity.output.artifacts import relations
+from harness.parity.output.report import Evidence, Report
 from ptycho.fingerprint import ROOT
 
 TRUE = np.random.default_rng(8).normal(size=(2, 4, 8, 8))
@@ -95,13 +95,13 @@ def test_an_answer_that_the_core_cannot_use_leads_to_who_gave_it(call: str, afte
         result=Result.FAIL,
         reasons=("torch raised ValueError: cannot reshape array",),
         guilty=("torch",),
-        location=Location(file="ptycho/probe_rungs.py", line=154, function="conventions"),
+        location=Location(file="ptycho/parity/measure.py", line=154, function="conventions"),
         call=call,
         after=after,
     )
     text = block(raised)
     assert f"look at: {look_at}" in text
-    assert "or: ptycho/probe_rungs.py:154, conventions()" in text
+    assert "or: ptycho/parity/measure.py:154, conventions()" in text
     assert "points at" not in text
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.parity.element_table import table
+from harness.parity.output.element_table import table
 
 
 def element(name: str, **values: str) -> dict[str, Any]:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.parity import picture, replay, report
-from harness.parity.comparison import Judgement, Limit, Result, judge
-from harness.parity.floors import Floors
-from harness.parity.ladder import Climbed, limit
-from harness.parity.report import Evidence, Report
-from harness.parity.rungs import RUNGS, UNMEASURED
+from harness.parity.compare.comparison import Judgement, Limit, Result, judge
+from harness.parity.compare.floors import Floors
+from harness.parity.compare.rungs import RUNGS, UNMEASURED
+from harness.parity.judge.ladder import Climbed, limit
+from harness.parity.output import diff_image, replay, report
+from harness.parity.output.report import Evidence, Report
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -100,7 +100,7 @@ def test_a_kept_comparison_is_shown_in_full(capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize("shape", [(2, 3, 8, 8), (40,), (3, 9), (2, 3, 4, 5, 6)])
 def test_a_picture_is_drawn_of_any_shape(shape: tuple[int, ...], tmp_path: Path) -> None:
     expected = np.ones(shape) + 0.5j
-    path = picture.save(tmp_path / "a.png", "R3/a", {"torch": expected * 2, "tf": expected * np.nan}, expected)
+    path = diff_image.save(tmp_path / "a.png", "R3/a", {"torch": expected * 2, "tf": expected * np.nan}, expected)
     assert path == tmp_path / "a.png"
     assert path.read_bytes()[:4] == b"\x89PNG"
 
@@ -108,12 +108,12 @@ def test_a_picture_is_drawn_of_any_shape(shape: tuple[int, ...], tmp_path: Path)
 @pytest.mark.parametrize("shape", [(4,), (), (4, 4), (0,)])
 def test_of_few_elements_there_is_a_table_and_no_picture(shape: tuple[int, ...], tmp_path: Path) -> None:
     expected = np.ones(shape)
-    assert picture.save(tmp_path / "a.png", "R3/a", {"torch": expected * 2}, expected) is None
+    assert diff_image.save(tmp_path / "a.png", "R3/a", {"torch": expected * 2}, expected) is None
 
 
 def test_no_picture_where_shapes_differ_or_nothing_is_expected(tmp_path: Path) -> None:
-    assert picture.save(tmp_path / "a.png", "R3/a", {"torch": np.ones(30), "tf": None}, np.ones(40)) is None
-    assert picture.save(tmp_path / "a.png", "R3/a", {"torch": np.ones(30)}, None) is None
+    assert diff_image.save(tmp_path / "a.png", "R3/a", {"torch": np.ones(30), "tf": None}, np.ones(40)) is None
+    assert diff_image.save(tmp_path / "a.png", "R3/a", {"torch": np.ones(30)}, None) is None
     assert list(tmp_path.iterdir()) == []
 
 

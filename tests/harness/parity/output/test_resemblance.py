@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.parity import factor
-from harness.parity.resemblance import RELATIONS, explain
+from harness.parity.output import factor
+from harness.parity.output.resemblance import RELATIONS, explain
 
 Array = NDArray[Any]
 AXES = ("group", "channel", "row", "column")

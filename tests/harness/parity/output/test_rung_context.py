@@ -2,11 +2,11 @@
 
 import pytest
 
-from harness.parity.comparison import Judgement, Result
-from harness.parity.ladder import Climbed
-from harness.parity.rungs import RUNGS
-from harness.parity.standing import sentences
-from ptycho.probe import QUANTITIES
+from harness.parity.compare.comparison import Judgement, Result
+from harness.parity.compare.rungs import RUNGS
+from harness.parity.judge.ladder import Climbed
+from harness.parity.output.rung_context import sentences
+from ptycho.parity.request import QUANTITIES
 
 
 def climbed(results: dict[str, str], gridsize: int = 1, precision: str = "f64") -> list[Climbed]:

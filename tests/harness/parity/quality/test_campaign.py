@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import quality_runs
 
-from harness.parity import quality_campaign
-from harness.parity.quality_campaign import Campaign
+from harness.parity.quality import campaign as quality_campaign
+from harness.parity.quality.campaign import Campaign
 from ptycho.errors import PtychoError, UsageError
+from tests.support import quality_runs
 
 SIDES = ("torch", "tf")
 

@@ -3,15 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import fake_quality
-import fake_target
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.parity import quality_measure
-from harness.parity.quality_measure import METRICS, Measured
+from harness.parity.quality import measure
+from harness.parity.quality.measure import METRICS, Measured
 from ptycho.errors import PtychoError
+from tests.support.fakes import fake_quality, fake_target
 
 TRUTH = fake_target.truth(128)
 NOISE = 0.1
@@ -26,7 +25,7 @@ def measured(
     obj = change((TRUTH * np.exp(noise[0] + 1j * noise[1])).astype(np.complex64))[16:-16, 16:-16]
     np.savez(folder / "r.npz", object=obj, overlap=np.ones(obj.shape), crop=np.array([16, 112, 16, 112]))
     (folder / "history.csv").write_text("\n".join([fake_quality.HEADER, *rows]) + "\n")
-    return quality_measure.measure(folder, folder / "r.npz", KEYS, TRUTH)
+    return measure.measure(folder, folder / "r.npz", KEYS, TRUTH)
 
 
 def plain(obj: NDArray[np.complex64]) -> NDArray[np.complexfloating]:
@@ -88,4 +87,4 @@ def test_an_object_that_is_missing_or_not_finite_is_refused(tmp_path: Path) -> N
         measured(tmp_path, lambda obj: obj * np.nan)
     np.savez(tmp_path / "r.npz", object=np.ones((9, 9)))
     with pytest.raises(PtychoError, match=r"lacks \['overlap', 'crop'\]; it holds \['object'\]"):
-        quality_measure.measure(tmp_path, tmp_path / "r.npz", KEYS, TRUTH)
+        measure.measure(tmp_path, tmp_path / "r.npz", KEYS, TRUTH)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from quality_runs import SEEDS, judged, made_up
 
-from harness.parity import quality_report
-from harness.parity.comparison import Result
-from harness.parity.quality_campaign import Campaign, Run
-from harness.parity.quality_measure import METRICS, Measured
+from harness.parity.compare.comparison import Result
+from harness.parity.quality import report as quality_report
+from harness.parity.quality.campaign import Campaign, Run
+from harness.parity.quality.measure import METRICS, Measured
 from ptycho.verdict import Verdict
+from tests.support.quality_runs import SEEDS, judged, made_up
 
 
 def test_equal_sides_pass() -> None:

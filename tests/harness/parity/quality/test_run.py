@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import fake_quality
 import pytest
 
-from harness.interruption import Interruption
-from harness.parity import quality, quality_campaign
-from harness.parity.comparison import Result
-from harness.parity.quality import Options
-from harness.parity.quality_report import QualityReport
-from harness.parity.quality_sides import precisions
+from harness.parity.compare.comparison import Result
+from harness.parity.quality import campaign as quality_campaign
+from harness.parity.quality import run as quality_run
+from harness.parity.quality.report import QualityReport
+from harness.parity.quality.run import Options
+from harness.parity.quality.sides import precisions
+from harness.system.signals import Interruption
 from ptycho import fingerprint
 from ptycho.errors import PtychoError, UsageError
 from ptycho.verdict import Verdict
+from tests.support.fakes import fake_quality
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +45,7 @@ def options(tmp_path: Path, scan: Path, faults: Mapping[str, str] | None = None,
 
 
 def campaign(tmp_path: Path, scan: Path, faults: Mapping[str, str] | None = None, **changes: Any) -> QualityReport:
-    return quality.run(options(tmp_path, scan, faults, **changes), Interruption())
+    return quality_run.run(options(tmp_path, scan, faults, **changes), Interruption())
 
 
 def results(report: QualityReport) -> dict[str, Result]:
@@ -106,7 +107,7 @@ def test_a_precision_that_trains_worse_fails(tmp_path: Path, scan: Path) -> None
 def test_too_few_seeds_are_no_pass_and_how_many_would_do_is_said(
     tmp_path: Path, scan: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert quality.main(options(tmp_path, scan)) == 14
+    assert quality_run.main(options(tmp_path, scan)) == 14
     result = kept(tmp_path)["result"]
     assert {metric["result"] for metric in result["metrics"]} == {"unverified"}
     assert all(" with 3 seeds; " in reason and reason.endswith(" seeds give 0.8") for reason in result["reasons"])
@@ -161,7 +162,7 @@ def test_an_interrupted_campaign_goes_on_where_it_stopped(
 ) -> None:
     asked = options(tmp_path, scan)
     with pytest.raises(KeyboardInterrupt):
-        quality.run(asked, Stop(asked.root, 2))
+        quality_run.run(asked, Stop(asked.root, 2))
     (first,) = (asked.root / "runs").glob("*/quality.json")
     before = json.loads(first.read_text())
     assert 2 <= len(before["runs"]) < 6
@@ -197,7 +198,7 @@ def test_a_framework_of_another_version_is_no_sample_of_the_same(tmp_path: Path,
     train = tmp_path / "targets" / "torch" / "train.py"
     train.write_text(train.read_text().replace('"1.0"', '"2.0"'))
     with pytest.raises(UsageError, match=r"torch seed 4 ran with \{'framework': '2.0'\}, torch seed 1 with"):
-        quality.run(asked, Interruption())
+        quality_run.run(asked, Interruption())
 
 
 def test_a_scan_without_an_object_is_refused(tmp_path: Path, scan: Path) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.parity import equivalence
-from harness.parity.equivalence import Margin, half_spread, needed, power, tost
+from harness.parity.quality import tost as quality_tost
+from harness.parity.quality.tost import Margin, half_spread, needed, power, tost
 from ptycho.errors import UsageError
 
 CAMPAIGNS = 1000
@@ -30,7 +30,7 @@ def share_equivalent(drawn: NDArray[np.float64], margin: float | None) -> float:
         given = half_spread(a, b) if margin is None else Margin(value=margin)
         # What `tost` does, without the power, whose integral costs more than all the rest.
         error = math.hypot(float(np.std(a - b, ddof=1)) / math.sqrt(len(a)), given.error(len(a)))
-        found.append(stats.t.sf((given.value - abs(np.mean(a - b))) / error, len(a) - 1) <= equivalence.ALPHA)
+        found.append(stats.t.sf((given.value - abs(np.mean(a - b))) / error, len(a) - 1) <= quality_tost.ALPHA)
     return float(np.mean(found))
 
 
@@ -79,7 +79,7 @@ def test_a_pair_that_differs_by_the_margin_passes_in_at_most_one_of_twenty_campa
     n: int, correlation: float, margin: float | None
 ) -> None:
     # Three standard errors of a share of 5 % over the campaigns.
-    most = equivalence.ALPHA + 3 * math.sqrt(0.05 * 0.95 / CAMPAIGNS)
+    most = quality_tost.ALPHA + 3 * math.sqrt(0.05 * 0.95 / CAMPAIGNS)
     assert share_equivalent(campaigns(n, correlation, 0.5), margin) <= most
 
 
@@ -111,7 +111,7 @@ def test_the_seeds_that_would_do_are_the_fewest() -> None:
     margin = Margin(value=0.5, relative_error=0.7)
     count = needed(0.6, margin)
     assert count is not None
-    assert power(count - 1, 0.6, margin) < equivalence.POWER <= power(count, 0.6, margin)
+    assert power(count - 1, 0.6, margin) < quality_tost.POWER <= power(count, 0.6, margin)
     assert needed(50.0, margin) is None
 
 
@@ -120,7 +120,7 @@ def test_too_few_seeds_do_not_pass_however_equal() -> None:
     a = rng.normal(size=4)
     b = a + 0.3 * rng.normal(size=4)
     found = tost(a.tolist(), b.tolist(), half_spread(a.tolist(), b.tolist()))
-    assert found.power < equivalence.POWER
+    assert found.power < quality_tost.POWER
     assert found.needed is not None
     assert found.needed > 4
 

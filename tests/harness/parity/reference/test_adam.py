@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.parity.adam import Adam
+from harness.parity.reference.adam import Adam
 
 
 def test_the_first_step_is_the_rate_whatever_the_gradient() -> None:

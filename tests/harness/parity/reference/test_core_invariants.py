@@ -5,15 +5,17 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-import blas_threads  # noqa: F401  # must come before NumPy
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 
-from harness.parity import core_laws, problem
-from harness.parity.law import Law
-from ptycho import grouping, patches, physics, probe_core, probe_laws, raw_data, stitching, store, values, weights
-from ptycho.probe import Request
+from harness.parity.reference import core_invariants, problem
+from harness.parity.reference.invariant import Law
+from ptycho.data import grouping, prepare, values
+from ptycho.parity import core, invariants
+from ptycho.parity.request import Request
+from ptycho.physics import forward, patches, stitching, weights
+from ptycho.store import store
+from tests.support.golden_step0 import FIXTURE
 
 
 @cache
@@ -24,12 +26,12 @@ def request_of(gridsize: int) -> Request:
 @cache
 def laws_of(gridsize: int) -> list[Law]:
     request = request_of(gridsize)
-    return core_laws.laws(request, {case.name: case for case in probe_laws.cases(request)})
+    return core_invariants.laws(request, {case.name: case for case in invariants.cases(request)})
 
 
 def broken(gridsize: int) -> set[str]:
     """Names of the laws that the core as it is now breaks, without `core.`."""
-    arrays = {f"core.{name}": np.asarray(value) for name, value in probe_core.measure(request_of(gridsize))}
+    arrays = {f"core.{name}": np.asarray(value) for name, value in core.measure(request_of(gridsize))}
     found = set()
     for law in laws_of(gridsize):
         try:
@@ -48,7 +50,7 @@ def test_the_core_keeps_its_laws(gridsize: int) -> None:
 
 
 def test_every_answer_is_needed_by_a_law() -> None:
-    given = {f"core.{name}" for name, _ in probe_core.measure(request_of(2))}
+    given = {f"core.{name}" for name, _ in core.measure(request_of(2))}
     assert given == {name for law in laws_of(2) for name in law.needs}
 
 
@@ -58,40 +60,40 @@ Fault = Callable[..., Any]
 @pytest.mark.parametrize(
     ("module", "name", "fault", "laws_that_break"),
     [
-        (physics, "normalise_probe", lambda honest, p, **o: honest(p, **o) / 4, {"probe.64", "loaded.probe"}),
-        (physics, "normalise_probe", lambda honest, p, **o: honest(p, **{**o, "masked": True}), {"probe.64"}),
-        (physics, "normalise_probe", lambda honest, p, **o: np.conj(honest(p, **o)), {"probe.33", "probe.single"}),
-        (physics, "normalise_probe", lambda honest, p, **o: honest(p, **o) * np.abs(p).max(), {"probe.brighter"}),
-        (physics, "disk", lambda honest, n: honest(n) * 0 + physics.central_mask(n), {"probe.64", "probe.masked"}),
-        (physics, "normalisation", lambda honest, x: honest(x) ** 2, {"normalisation", "loaded.normalisation"}),
-        (physics, "normalisation", lambda _honest, x: np.sqrt(8 / np.mean(x * x)), {"normalisation"}),
+        (forward, "normalise_probe", lambda honest, p, **o: honest(p, **o) / 4, {"probe.64", "loaded.probe"}),
+        (forward, "normalise_probe", lambda honest, p, **o: honest(p, **{**o, "masked": True}), {"probe.64"}),
+        (forward, "normalise_probe", lambda honest, p, **o: np.conj(honest(p, **o)), {"probe.33", "probe.single"}),
+        (forward, "normalise_probe", lambda honest, p, **o: honest(p, **o) * np.abs(p).max(), {"probe.brighter"}),
+        (forward, "disk", lambda honest, n: honest(n) * 0 + forward.central_mask(n), {"probe.64", "probe.masked"}),
+        (forward, "normalisation", lambda honest, x: honest(x) ** 2, {"normalisation", "loaded.normalisation"}),
+        (forward, "normalisation", lambda _honest, x: np.sqrt(8 / np.mean(x * x)), {"normalisation"}),
         (
-            raw_data,
+            prepare,
             "normalised_chunks",
             lambda _honest, x, f: iter([x * np.nextafter(np.float32(f), np.float32(1))]),
             {"normalised"},
         ),
         (values, "amplitude_of_counts", lambda _honest, x: np.sqrt(x.astype(np.float32)), {"roots"}),
         (weights, "intensity_scale", lambda _honest, n, side: n / side, {"intensity_scale", "initial.scale"}),
-        (physics, "intensity", lambda honest, objects, probe: honest(objects, np.conj(probe)), {"light"}),
-        (physics, "intensity", lambda honest, objects, probe: np.roll(honest(objects, probe), 1, axis=-1), {"light"}),
+        (forward, "intensity", lambda honest, objects, probe: honest(objects, np.conj(probe)), {"light"}),
+        (forward, "intensity", lambda honest, objects, probe: np.roll(honest(objects, probe), 1, axis=-1), {"light"}),
         (
-            physics,
+            forward,
             "assemble",
             lambda honest, coords_relative, **k: honest(coords_relative=-coords_relative, **k),
             {"assemble.any"},
         ),
         (
-            physics,
+            forward,
             "extract",
             lambda honest, coords_relative, **k: honest(coords_relative=-coords_relative, **k),
             {"extract.any"},
         ),
-        (physics, "translation_matrix", lambda honest, m, n, s: honest(m, n, np.rint(s)), {"extract.any"}),
-        (physics, "canvas_side", lambda _honest, n, g: n + 4 * g, {"assemble.any"}),
-        (physics, "MASK_FLOOR", 0.01, {"assemble.any"}),
-        (physics, "poisson_nll", lambda honest, r, k, _e=1e-12: honest(r, k, 1e-8), {"nll"}),
-        (physics, "poisson_deviance", lambda honest, r, k, e=1e-12: honest(r, k, e) / 2, {"deviance"}),
+        (forward, "translation_matrix", lambda honest, m, n, s: honest(m, n, np.rint(s)), {"extract.any"}),
+        (forward, "canvas_side", lambda _honest, n, g: n + 4 * g, {"assemble.any"}),
+        (forward, "MASK_FLOOR", 0.01, {"assemble.any"}),
+        (forward, "poisson_nll", lambda honest, r, k, _e=1e-12: honest(r, k, 1e-8), {"nll"}),
+        (forward, "poisson_deviance", lambda honest, r, k, e=1e-12: honest(r, k, e) / 2, {"deviance"}),
         (patches, "extract", lambda honest, o, x, y, n, **k: honest(o, y, x, n, **k), {"windows.whole.8"}),
         (patches, "extract", lambda honest, o, x, y, n, **k: honest(o, x + 0.5, y, n, **k), {"windows.between.7"}),
         (
@@ -194,7 +196,7 @@ def test_a_fault_between_store_and_canvas_does_not_give_the_object_back(
     elif fault == "unread":
         honest = np.take
         monkeypatch.setattr(
-            "ptycho.batches.np.take",
+            "ptycho.training.batches.np.take",
             lambda a, i, axis=None: honest(a, np.zeros_like(i) if a.ndim == 3 else i, axis=axis),
         )
     else:

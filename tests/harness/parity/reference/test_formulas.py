@@ -3,14 +3,13 @@
 import ast
 from pathlib import Path
 
-import blas_threads  # noqa: F401  # must come before NumPy
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.parity import formulas
-from harness.parity.comparison import distance
-from ptycho import oracle_network, physics, weights
+from harness.parity.compare.comparison import distance
+from harness.parity.reference import formulas
+from ptycho.physics import forward, network, weights
 
 RNG = np.random.default_rng(9)
 CLOSE = 1e-14
@@ -33,17 +32,17 @@ def test_the_far_field_is_the_shifted_unitary_transform(side: int) -> None:
     shifted = np.fft.fftshift(np.fft.fft2(given, norm="ortho"), axes=(-2, -1))
     assert distance(formulas.far_field(given), shifted) < CLOSE
     objects, probe = waves(2, 3, side, side), waves(2, side, side)
-    assert distance(formulas.intensity(objects, probe), physics.intensity(objects, probe)) < CLOSE
+    assert distance(formulas.intensity(objects, probe), forward.intensity(objects, probe)) < CLOSE
 
 
 @pytest.mark.parametrize("side", [32, 33])
 def test_masks_and_probe_are_the_cores(side: int) -> None:
-    assert np.array_equal(formulas.disk(side), physics.disk(side))
-    assert np.array_equal(formulas.centre(side), physics.central_mask(side))
+    assert np.array_equal(formulas.disk(side), forward.disk(side))
+    assert np.array_equal(formulas.centre(side), forward.central_mask(side))
     modes = waves(2, side, side)
     for masked in (False, True):
         found = formulas.normalised_probe(modes, 3.0, masked=masked)
-        assert distance(found, physics.normalise_probe(modes, probe_scale=3.0, masked=masked)) < CLOSE
+        assert distance(found, forward.normalise_probe(modes, probe_scale=3.0, masked=masked)) < CLOSE
 
 
 @pytest.mark.parametrize("gridsize", [1, 2])
@@ -51,21 +50,21 @@ def test_assembly_is_the_cores(gridsize: int) -> None:
     relative = RNG.uniform(-4, 4, size=(2, 1, 2, gridsize**2))
     patches = waves(2, gridsize**2, 16, 16)
     canvas = formulas.assembled(patches, relative, gridsize)
-    assert distance(canvas, physics.assemble(patches, relative, gridsize)) < CLOSE
-    assert distance(formulas.extracted(canvas, relative, 16), physics.extract(canvas, relative, 16)) < CLOSE
-    assert formulas.canvas_side(64, gridsize) == physics.canvas_side(64, gridsize)
+    assert distance(canvas, forward.assemble(patches, relative, gridsize)) < CLOSE
+    assert distance(formulas.extracted(canvas, relative, 16), forward.extract(canvas, relative, 16)) < CLOSE
+    assert formulas.canvas_side(64, gridsize) == forward.canvas_side(64, gridsize)
 
 
 def test_the_convolution_is_the_oracles() -> None:
     x, kernel, bias = RNG.normal(size=(2, 3, 9, 7)), RNG.normal(size=(4, 3, 3, 3)), RNG.normal(size=4)
-    assert distance(formulas.convolve(x, kernel, bias), oracle_network.convolve(x, kernel, bias)) < CLOSE
-    assert np.array_equal(formulas.doubled(x), oracle_network.upsample(x))
+    assert distance(formulas.convolve(x, kernel, bias), network.convolve(x, kernel, bias)) < CLOSE
+    assert np.array_equal(formulas.doubled(x), network.upsample(x))
 
 
 def test_the_likelihood_is_the_cores() -> None:
     rate, counts = RNG.gamma(2.0, 9, size=(5, 4)), RNG.poisson(18, size=(5, 4)).astype(float)
     rate[0, :2], counts[1] = (0, 1e-15), 0
-    for ours, core in ((formulas.nll, physics.poisson_nll), (formulas.deviance, physics.poisson_deviance)):
+    for ours, core in ((formulas.nll, forward.poisson_nll), (formulas.deviance, forward.poisson_deviance)):
         assert float(np.mean(ours(rate, counts, 1e-12))) == pytest.approx(core(rate, counts), rel=1e-14)
     assert formulas.intensity_scale(1e9, 64) == pytest.approx(weights.intensity_scale(1e9, 64), rel=1e-15)
 

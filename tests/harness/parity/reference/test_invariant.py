@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.parity.law import agree, counted, law_of
+from harness.parity.reference.invariant import agree, counted, law_of
 
 
 def test_the_residual_is_the_distance_of_two_things() -> None:

@@ -4,18 +4,18 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import blas_threads  # noqa: F401  # must come before NumPy
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
-from honest_bench import Array, Given, HonestBench
 
-from harness.parity import laws, problem
-from harness.parity.comparison import Judgement, Result
-from harness.parity.evidence import relations
-from harness.parity.law import Law
-from ptycho import probe_core, probe_laws
-from ptycho.probe import Request
+from harness.parity.compare.comparison import Judgement, Result
+from harness.parity.output.artifacts import relations
+from harness.parity.reference import invariants, problem
+from harness.parity.reference.invariant import Law
+from ptycho.parity import core
+from ptycho.parity import invariants as parity_invariants
+from ptycho.parity.request import Request
+from tests.support.fakes.honest_bench import Array, Given, HonestBench
+from tests.support.golden_step0 import FIXTURE
 
 
 @cache
@@ -25,18 +25,18 @@ def request_of(gridsize: int) -> Request:
 
 @cache
 def laws_of(gridsize: int) -> list[Law]:
-    return laws.laws(request_of(gridsize))
+    return invariants.laws(request_of(gridsize))
 
 
 @cache
 def core_of(gridsize: int) -> dict[str, Array]:
-    return {f"R2c/core.{name}": np.asarray(value) for name, value in probe_core.measure(request_of(gridsize))}
+    return {f"R2c/core.{name}": np.asarray(value) for name, value in core.measure(request_of(gridsize))}
 
 
 @cache
 def honest_of(gridsize: int) -> dict[str, Array]:
     bench = HonestBench(request_of(gridsize))
-    return {f"R2c/{case.name}": bench.operate(case) for case in probe_laws.cases(request_of(gridsize))}
+    return {f"R2c/{case.name}": bench.operate(case) for case in parity_invariants.cases(request_of(gridsize))}
 
 
 def answered(gridsize: int) -> dict[str, Array]:
@@ -45,7 +45,7 @@ def answered(gridsize: int) -> dict[str, Array]:
 
 
 def judged(gridsize: int, arrays: dict[str, Array]) -> dict[str, Judgement]:
-    return {item.tensor: item for item in laws.judge(laws_of(gridsize), {"a": arrays})}
+    return {item.tensor: item for item in invariants.judge(laws_of(gridsize), {"a": arrays})}
 
 
 def broken(gridsize: int, operation: str, fault: Callable[[Any, Given], Any], *, pull: bool = False) -> set[str]:
@@ -57,7 +57,7 @@ def broken(gridsize: int, operation: str, fault: Callable[[Any, Given], Any], *,
     else:
         setattr(bench, operation, lambda given: fault(honest, given))
     affected = {operation.removesuffix("_pull"), *(("consistent",) if operation in ("assemble", "extract") else ())}
-    again = [case for case in probe_laws.cases(request_of(gridsize)) if case.operation in affected]
+    again = [case for case in parity_invariants.cases(request_of(gridsize)) if case.operation in affected]
     found = judged(gridsize, answered(gridsize) | {f"R2c/{case.name}": bench.operate(case) for case in again})
     return {name.removeprefix("R2c/") for name, item in found.items() if item.result is Result.FAIL}
 
@@ -205,7 +205,7 @@ def test_the_guilty_side_is_named_and_the_core_is_what_both_share() -> None:
     wrong["R2c/root"] = wrong["R2c/root"] * 2
     for arrays in (honest, wrong):
         arrays["R2c/core.nll"] = arrays["R2c/core.nll"] + 1
-    found = {item.tensor: item for item in laws.judge(laws_of(1), {"torch": honest, "tf": wrong})}
+    found = {item.tensor: item for item in invariants.judge(laws_of(1), {"torch": honest, "tf": wrong})}
     assert (found["R2c/root"].guilty, found["R2c/root"].shared) == (("tf",), False)
     assert (found["R2c/core.nll"].guilty, found["R2c/core.nll"].shared) == (("torch", "tf"), True)
 
@@ -234,7 +234,7 @@ def test_a_law_that_is_broken_shows_where_and_what_it_resembles() -> None:
     assert found.worst[0].name.startswith("group ")
     assert list(found.worst[0].values) == ["a", "law"]
     (law,) = (law for law in laws_of(2) if law.name == "assemble.any.formula")
-    made = laws.pair(law, {"assemble.any": -arrays[name]})
+    made = invariants.pair(law, {"assemble.any": -arrays[name]})
     assert made is not None
     assert relations(found, {"a": made[0]}, made[1]) == ("a is −1 × what is expected",)
 
@@ -250,11 +250,11 @@ def test_of_a_law_of_counting_and_of_answers_that_do_not_fit_there_are_no_elemen
 def test_a_conjugated_probe_of_the_engine_is_recognised_under_the_object() -> None:
     request, arrays = request_of(1), answered(1)
     law = next(law for law in laws_of(1) if law.name == "illumination.given")
-    honest = laws.pair(law, {"illumination": arrays["R2c/illumination"]})
+    honest = invariants.pair(law, {"illumination": arrays["R2c/illumination"]})
     assert honest is not None
     objects = arrays["R2c/illumination"] / (honest[0] + (honest[0] == 0))
     wrong = np.where(honest[0] == 0, 0, objects * request.probe.conj())
     found = judged(1, {**arrays, "R2c/illumination": wrong})["R2c/illumination.given"]
-    made = laws.pair(law, {"illumination": wrong})
+    made = invariants.pair(law, {"illumination": wrong})
     assert made is not None
     assert relations(found, {"a": made[0]}, made[1]) == ("a is the complex conjugate of what is expected",)

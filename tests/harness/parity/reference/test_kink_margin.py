@@ -2,25 +2,24 @@
 
 from dataclasses import replace
 
-import blas_threads  # noqa: F401  # must come before NumPy
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 
-from harness.parity import clearance, problem
-from harness.parity.clearance import MARGIN
-from ptycho import oracle_network
+from harness.parity.reference import kink_margin, problem
+from harness.parity.reference.kink_margin import MARGIN
 from ptycho.errors import UsageError
-from ptycho.probe import Request
+from ptycho.parity.request import Request
+from ptycho.physics import network
+from tests.support.golden_step0 import FIXTURE
 
 ASKED = problem.request(gridsize=1, seed=2, scan=FIXTURE, steps=1, precision="f32", quantities=("R6",))
 INPUTS = problem.recorded_inputs(ASKED)
 
 
 def test_a_float32_question_keeps_clear_and_an_arbitrary_one_hardly_ever() -> None:
-    assert clearance.is_clear(INPUTS, ASKED.weights)
+    assert kink_margin.is_clear(INPUTS, ASKED.weights)
     drawn = [replace(ASKED, batch=problem.batch(ASKED.model, problem.BATCH_SIZE, seed)) for seed in range(100, 112)]
-    clear = [clearance.is_clear(problem.recorded_inputs(asked), asked.weights) for asked in drawn]
+    clear = [kink_margin.is_clear(problem.recorded_inputs(asked), asked.weights) for asked in drawn]
     assert not all(clear)
 
 
@@ -28,23 +27,23 @@ def test_a_float32_question_keeps_clear_and_an_arbitrary_one_hardly_ever() -> No
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_unit_at_its_corner_is_found(name: str, index: int) -> None:
     x = INPUTS[name]
-    given = oracle_network.upsample(x) if name in ("amplitude.1", "phase.border.0") else x
+    given = network.upsample(x) if name in ("amplitude.1", "phase.border.0") else x
     weights = dict(ASKED.weights)
     for before in range(index + 1):
         kernel, bias = (weights[f"{name}.{before}.{kind}"] for kind in ("weight", "bias"))
-        sums = oracle_network.convolve(given, kernel, bias)
+        sums = network.convolve(given, kernel, bias)
         given = np.maximum(sums, 0)
     moved = bias.copy()
     moved[1] -= sums[0, 1, 3, 5]
     weights[f"{name}.{index}.bias"] = moved
-    assert not clearance.is_clear({name: x}, weights)
+    assert not kink_margin.is_clear({name: x}, weights)
 
 
 def test_a_tie_counts_where_the_window_is_uneven() -> None:
     x = np.array([[1.0, 1.0, 5.0, 4.0], [0.0, 0.0, 1.0, 2.0]])[None, None]
-    assert clearance.lead(x, 0.5) == 0.0
-    assert clearance.lead(x, 1.0) == 1.0
-    assert clearance.lead(x, 4.0) == np.inf
+    assert kink_margin.lead(x, 0.5) == 0.0
+    assert kink_margin.lead(x, 1.0) == 1.0
+    assert kink_margin.lead(x, 4.0) == np.inf
 
 
 def test_float64_questions_are_as_they_were_drawn() -> None:
@@ -54,7 +53,7 @@ def test_float64_questions_are_as_they_were_drawn() -> None:
 
 
 def test_a_seed_without_clear_patterns_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clearance, "MARGIN", 1e9 * MARGIN)
+    monkeypatch.setattr(kink_margin, "MARGIN", 1e9 * MARGIN)
     monkeypatch.setattr(problem, "ATTEMPTS", 2)
     with pytest.raises(UsageError, match="no patterns clear of the network's corners in 2 draws"):
         problem.cleared(ASKED, 2)

@@ -4,15 +4,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import blas_threads  # noqa: F401  # must come before NumPy
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 from numpy.typing import NDArray
 
-from harness.parity import files, problem
-from ptycho import batches, config, contract, grouping, manifest, physics, probe_files, raw_data, values
-from ptycho.probe import Request
+from harness.parity.reference import loaders, problem
+from ptycho import config
+from ptycho.data import contract, grouping, prepare, values
+from ptycho.parity import loaders as parity_loaders
+from ptycho.parity.request import Request
+from ptycho.physics import forward
+from ptycho.store import manifest
+from ptycho.training import batches
+from tests.support.golden_step0 import FIXTURE
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -22,7 +26,7 @@ def ask(gridsize: int) -> Request:
 
 
 def differing(request: Request) -> set[str]:
-    found, wanted = probe_files.measure(request.scan, request.model), files.data(request)
+    found, wanted = parity_loaders.measure(request.scan, request.model), loaders.data(request)
     return {name for name in {*found, *wanted} if name not in found or found[name] != wanted.get(name)}
 
 
@@ -34,14 +38,14 @@ def test_every_digest_is_the_files_own(gridsize: int) -> None:
 def test_every_bad_file_is_refused_for_its_own_fault(tmp_path: Path) -> None:
     """A file that is refused for another reason than the planted one proves nothing."""
     request = ask(1)
-    probe_files.measure(request.scan, request.model)
+    parity_loaders.measure(request.scan, request.model)
     with np.load(request.scan.path) as archive:
-        given = probe_files.cut({name: archive[name] for name in archive.files if name != "_metadata"})
+        given = parity_loaders.cut({name: archive[name] for name in archive.files if name != "_metadata"})
     counts = {}
-    for name, (arrays, metadata) in probe_files.bad_files(given).items():
-        path = probe_files.write(tmp_path / f"{name}.npz", arrays, metadata)
+    for name, (arrays, metadata) in parity_loaders.bad_files(given).items():
+        path = parity_loaders.write(tmp_path / f"{name}.npz", arrays, metadata)
         counts[name] = contract.attempt(path).violations
-    assert dict.fromkeys(files.BAD, 1) == {name: len(found) for name, found in counts.items()}
+    assert dict.fromkeys(loaders.BAD, 1) == {name: len(found) for name, found in counts.items()}
     assert len({*counts.values()}) == len(counts)
 
 
@@ -65,7 +69,7 @@ def _nothing_compared(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _never_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw_data, "require_legacy_dict", lambda _: None)
+    monkeypatch.setattr(prepare, "require_legacy_dict", lambda _: None)
 
 
 def _none_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,8 +77,8 @@ def _none_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
         cfg.update({name: value for name, value in config.flatten(settings).items() if value is not None})
         cfg["config_digest"] = config.digest(settings)
 
-    monkeypatch.setattr(probe_files, "update_legacy_dict", skipping)
-    monkeypatch.setattr(raw_data, "require_legacy_dict", lambda _: None)
+    monkeypatch.setattr(parity_loaders, "update_legacy_dict", skipping)
+    monkeypatch.setattr(prepare, "require_legacy_dict", lambda _: None)
 
 
 def _whole_batches_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +92,7 @@ def _whole_batches_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _everybody_normalises(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw_data, "_normalisation", lambda dataset, _: physics.normalisation(dataset.diffraction))
+    monkeypatch.setattr(prepare, "_normalisation", lambda dataset, _: forward.normalisation(dataset.diffraction))
 
 
 @pytest.mark.parametrize(

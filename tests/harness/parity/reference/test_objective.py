@@ -1,13 +1,12 @@
 """The oracle's gradients to object, probe and scale, against differences, and its loss terms against the physics."""
 
-import blas_threads  # noqa: F401  # must come before NumPy
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 
-from harness.parity import objective, problem
-from ptycho import physics
-from ptycho.weights import LOG_SCALE, intensity_scale
+from harness.parity.reference import objective, problem
+from ptycho.physics import forward
+from ptycho.physics.weights import LOG_SCALE, intensity_scale
+from tests.support.golden_step0 import FIXTURE
 
 CASES = {g: problem.request(gridsize=g, seed=5, scan=FIXTURE, steps=1) for g in (1, 2)}
 
@@ -41,8 +40,8 @@ def test_the_complex_gradients_predict_a_small_step(name: str) -> None:
     def loss(sign: int) -> float:
         moved = {"object": found.patches, "probe": request.probe}
         moved[name] = moved[name] + sign * step
-        rate = physics.intensity(moved["object"], moved["probe"]) * np.exp(2 * request.weights[LOG_SCALE])
-        return physics.poisson_nll(rate, found.counts)
+        rate = forward.intensity(moved["object"], moved["probe"]) * np.exp(2 * request.weights[LOG_SCALE])
+        return forward.poisson_nll(rate, found.counts)
 
     predicted = float(np.sum((gradient.conj() * step).real))
     assert (loss(1) - loss(-1)) / 2 == pytest.approx(predicted, rel=1e-5)

@@ -1,20 +1,19 @@
 """What operations must give, against values worked out by hand and by other routes."""
 
-import blas_threads  # noqa: F401  # must come before NumPy
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 
-from harness.parity import expectations, problem
-from harness.parity.expectations import ACCURACIES, UNIT
-from ptycho.probe_operations import cases
+from harness.parity.reference import operations, problem
+from harness.parity.reference.operations import ACCURACIES, UNIT
+from ptycho.parity.operations import cases
+from tests.support.golden_step0 import FIXTURE
 
 REQUESTS = {p: problem.request(gridsize=2, seed=3, scan=FIXTURE, steps=1, precision=p) for p in ("f64", "f32")}
 
 
 @pytest.mark.parametrize("precision", ["f64", "f32"])
 def test_every_case_has_an_expectation_in_its_own_precision(precision: str) -> None:
-    found = expectations.expected(REQUESTS[precision])
+    found = operations.expected(REQUESTS[precision])
     assert list(found) == [f"R2/{case.name}" for case in cases(REQUESTS[precision])]
     double = {name for name, item in found.items() if item.dtype in (np.float64, np.complex128)}
     single_loss = {"R2/log", "R2/nll", "R2/deviance", "R2/mae", "R2/root", "R2/variation", "R2/terms"}
@@ -23,7 +22,7 @@ def test_every_case_has_an_expectation_in_its_own_precision(precision: str) -> N
 
 
 def test_the_bounds_are_those_of_their_kinds() -> None:
-    found = expectations.expected(REQUESTS["f64"])
+    found = operations.expected(REQUESTS["f64"])
     limits = {name: item.limit for name, item in found.items()}
     assert limits["R2/convolve.deep"] == 2 * np.sqrt(9 * 128 + 1)
     assert limits["R2/intensity.even"] == 2 * np.log2(64**2) + 4
@@ -35,7 +34,7 @@ def test_the_bounds_are_those_of_their_kinds() -> None:
 
 def test_a_copy_is_a_copy_of_the_question() -> None:
     asked = {case.name: case for case in cases(REQUESTS["f64"])}
-    found = expectations.expected(REQUESTS["f64"])
+    found = operations.expected(REQUESTS["f64"])
     x = asked["convolve.tap_first"].given["x"]
     shifted = np.pad(x, ((0, 0), (0, 0), (1, 0), (1, 0)))[..., :-1, :-1]
     assert np.array_equal(shifted, found["R2/convolve.tap_first"].value)
@@ -47,7 +46,7 @@ def test_a_copy_is_a_copy_of_the_question() -> None:
 
 
 def test_the_loss_is_held_to_double_precision_in_single_runs() -> None:
-    double, single = (expectations.expected(REQUESTS[p])["R2/terms"] for p in ("f64", "f32"))
+    double, single = (operations.expected(REQUESTS[p])["R2/terms"] for p in ("f64", "f32"))
     nll = [float(item.scale[0] / np.abs(item.value[0])) for item in (double, single)]
     assert max(nll) < 1e-14
     variation = float(single.scale[2] * single.limit / single.value[2])

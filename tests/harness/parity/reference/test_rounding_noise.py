@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import blas_threads  # noqa: F401  # must come before NumPy
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 from numpy.typing import NDArray
 
-from harness.parity import noise, problem
-from harness.parity.noise import UNITS, Noise
+from harness.parity.reference import problem, rounding_noise
+from harness.parity.reference.rounding_noise import UNITS, Noise
+from tests.support.golden_step0 import FIXTURE
 
 UNIT = UNITS["f32"]
 
@@ -55,7 +54,7 @@ def test_zero_and_infinity_stay() -> None:
 
 def test_every_number_of_a_question_is_moved() -> None:
     asked = problem.request(gridsize=2, seed=1, scan=FIXTURE, steps=1, precision="f32", quantities=("R3", "R7"))
-    moved = noise.perturbed(asked, Noise(UNIT, 1))
+    moved = rounding_noise.perturbed(asked, Noise(UNIT, 1))
     pairs: list[tuple[NDArray[Any], NDArray[Any]]] = [(asked.probe, moved.probe)]
     pairs += [(asked.batch.diffraction, moved.batch.diffraction)]
     pairs += [(asked.weights[name], moved.weights[name]) for name in asked.weights]

@@ -3,15 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
-import blas_threads  # noqa: F401  # must come before NumPy
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 
-from harness.parity import problem, schedules
-from harness.parity.comparison import distance
-from ptycho import probe_core
-from ptycho.schedule import Plateau, Ramp
+from harness.parity.compare.comparison import distance
+from harness.parity.reference import problem, schedules
+from ptycho.parity import core
+from ptycho.training.schedule import Plateau, Ramp
+from tests.support.golden_step0 import FIXTURE
 
 REQUEST = problem.request(gridsize=1, seed=3, scan=FIXTURE, steps=1)
 
@@ -19,7 +18,7 @@ REQUEST = problem.request(gridsize=1, seed=3, scan=FIXTURE, steps=1)
 def off() -> set[str]:
     """Names of the streams on which the core's rates are not those written here."""
     expected = dict(schedules.expected(REQUEST))
-    found = dict(probe_core.schedules(REQUEST.scan.seed))
+    found = dict(core.schedules(REQUEST.scan.seed))
     assert set(found) == set(expected)
     return {name.split(".")[1] for name in expected if not distance(found[name], expected[name]) <= 1e-14}
 
@@ -52,7 +51,7 @@ def test_the_ramp_rises_and_falls() -> None:
     ],
 )
 def test_a_drifted_setting_shows(change: dict[str, Any], seen_on: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe_core, "Plateau", lambda **given: Plateau(**{**given, **change}))
+    monkeypatch.setattr(core, "Plateau", lambda **given: Plateau(**{**given, **change}))
     assert seen_on <= off()
 
 
@@ -79,7 +78,7 @@ def test_another_ramp_shows(change: dict[str, Any], monkeypatch: pytest.MonkeyPa
         wanted = {n: (not given[n] if v is None else v) for n, v in change.items()}
         return Ramp(**{**given, **wanted})
 
-    monkeypatch.setattr(probe_core, "Ramp", made)
+    monkeypatch.setattr(core, "Ramp", made)
     assert off()
 
 

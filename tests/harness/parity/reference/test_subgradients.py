@@ -2,34 +2,32 @@
 
 import math
 
-import blas_threads  # noqa: F401  # must come before NumPy
-from golden_step0 import FIXTURE
-
-from harness.parity import corners, problem
-from harness.parity.answer import Answer
-from harness.parity.comparison import Result
-from harness.parity.ladder import Expected, climb
-from ptycho.probe_operations import corners as questions
-from ptycho.probe_operations import kind
+from harness.parity.compare.comparison import Result
+from harness.parity.compare.response import Answer
+from harness.parity.judge.ladder import Expected, climb
+from harness.parity.reference import problem, subgradients
+from ptycho.parity.operations import corners as questions
+from ptycho.parity.operations import kind
+from tests.support.golden_step0 import FIXTURE
 
 REQUESTS = {p: problem.request(gridsize=1, seed=3, scan=FIXTURE, steps=1, precision=p) for p in ("f64", "f32")}
 
 
 def test_every_question_has_its_kinds() -> None:
     for request in REQUESTS.values():
-        found = corners.expected(request)
+        found = subgradients.expected(request)
         assert {case.name for case in questions(request)} == set(found)
         assert all(found.values())
 
 
 def test_only_epsilon_depends_on_the_precision() -> None:
-    double, single = (corners.expected(REQUESTS[p]) for p in ("f64", "f32"))
+    double, single = (subgradients.expected(REQUESTS[p]) for p in ("f64", "f32"))
     assert {name for name in double if double[name] != single[name]} == {"terms.intensity"}
     assert (double["terms.intensity"][1], single["terms.intensity"][1]) == ("-8.00e+08", "one")
 
 
 def test_slopes_that_are_no_corner_are_those_of_the_formula() -> None:
-    found = corners.expected(REQUESTS["f64"])
+    found = subgradients.expected(REQUESTS["f64"])
 
     def slope(function: object, at: float) -> str:
         assert callable(function)
@@ -44,7 +42,7 @@ def test_slopes_that_are_no_corner_are_those_of_the_formula() -> None:
 
 
 def test_another_kind_fails_the_rung_and_names_the_side() -> None:
-    expected = Expected(exact={s: {"R2b": corners.expected(REQUESTS["f64"])} for s in ("torch", "tf")}, arrays={})
+    expected = Expected(exact={s: {"R2b": subgradients.expected(REQUESTS["f64"])} for s in ("torch", "tf")}, arrays={})
     for name, wrong in (("pool.tie", ["half", "half", "zero", "zero"]), ("amplitude.dark_object", ["nan, nan"] * 4)):
         given = {"torch": expected.exact["torch"], "tf": {"R2b": {**expected.exact["tf"]["R2b"], name: wrong}}}
         answers = {s: Answer(exact=exact, arrays={}, refusals=(), manifest={}) for s, exact in given.items()}

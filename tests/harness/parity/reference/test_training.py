@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 
-from harness.parity import problem
-from harness.parity.course import course, rates
+from harness.parity.reference import problem
+from harness.parity.reference.training import course, rates
 from ptycho.config import DataConfig, TrainingConfig
-from ptycho.probe_workflow import GROUPS, plan
+from ptycho.parity.workflow import GROUPS, plan
+from tests.support.golden_step0 import FIXTURE
 
 
 def config(**changes: object) -> TrainingConfig:

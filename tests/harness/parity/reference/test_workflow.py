@@ -5,16 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import blas_threads  # noqa: F401  # must come before NumPy
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 from numpy.typing import NDArray
 
-from harness.parity import comparison, problem, workflow
-from ptycho import checkpoint, epochs, grouping, probe_workflow, reconstruction, schedule
-from ptycho.probe import Request
-from ptycho.stitching import Reconstruction, Stitcher
+from harness.parity.compare import comparison
+from harness.parity.reference import problem, workflow
+from ptycho.data import grouping
+from ptycho.parity import workflow as parity_workflow
+from ptycho.parity.request import Request
+from ptycho.physics.stitching import Reconstruction, Stitcher
+from ptycho.training import checkpoint, epochs, inference, schedule
+from tests.support.golden_step0 import FIXTURE
 
 Array = NDArray[Any]
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -33,10 +35,10 @@ def expected(request_of_one: Request) -> dict[str, Array]:
 @pytest.fixture(autouse=True)
 def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing here looks at pictures, and drawing them is half of the time."""
-    from ptycho import pictures
+    from ptycho.metrics import figures
 
-    monkeypatch.setattr(pictures, "save_loss_curve", lambda *_: None)
-    monkeypatch.setattr(pictures, "save_reconstruction", lambda *_: None)
+    monkeypatch.setattr(figures, "save_loss_curve", lambda *_: None)
+    monkeypatch.setattr(figures, "save_reconstruction", lambda *_: None)
 
 
 def differing(found: Mapping[str, Array], expected: Mapping[str, Array]) -> set[str]:
@@ -46,13 +48,13 @@ def differing(found: Mapping[str, Array], expected: Mapping[str, Array]) -> set[
 
 
 def scripted(request: Request, folder: Path) -> dict[str, Array]:
-    return dict(probe_workflow.scripted(probe_workflow.script(request, folder / "scripted")))
+    return dict(parity_workflow.scripted(parity_workflow.script(request, folder / "scripted")))
 
 
 @pytest.mark.parametrize("gridsize", [1, 2])
 def test_the_workflow_leaves_what_the_oracle_says(gridsize: int) -> None:
     request = problem.request(gridsize=gridsize, seed=6, scan=FIXTURE, steps=0)
-    found = dict(probe_workflow.measure(request, "oracle_backend"))
+    found = dict(parity_workflow.measure(request, "tests.support.fakes.oracle_backend"))
     expected = {name: np.asarray(value) for name, value in workflow.figures(request)}
     assert set() == differing(found, expected)
     assert len(expected) > 100
@@ -78,7 +80,7 @@ def _late_warmup(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _weights_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe_workflow.Recorder, "load_state", lambda *_: None)
+    monkeypatch.setattr(parity_workflow.Recorder, "load_state", lambda *_: None)
 
 
 @pytest.mark.parametrize(
@@ -140,12 +142,12 @@ def _stitched_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _written_conjugated(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = reconstruction.save
+    honest = inference.save
 
     def conjugated(folder: Path, made: Reconstruction) -> None:
         honest(folder, replace(made, obj=made.obj.conj()))
 
-    monkeypatch.setattr(reconstruction, "save", conjugated)
+    monkeypatch.setattr(inference, "save", conjugated)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +168,6 @@ def test_a_fault_on_the_way_through_the_files_shows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plant(monkeypatch)
-    found = differing(dict(probe_workflow.measure(request_of_one, "oracle_backend")), expected)
+    found = differing(dict(parity_workflow.measure(request_of_one, "tests.support.fakes.oracle_backend")), expected)
     assert seen <= found
     assert set() == unseen & found

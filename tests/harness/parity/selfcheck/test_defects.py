@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.parity.defects import DEFECTS, Array, drifted, moved, with_element
+from harness.parity.selfcheck.defects import DEFECTS, Array, drifted, moved, with_element
 
 RNG = np.random.default_rng(5)
 REAL: Array = RNG.normal(size=(2, 3, 4, 4))

@@ -8,16 +8,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 
-from harness.parity import answer, comparison, forgeries, ladder, oracle, problem, replay, rungs, selfcheck
-from harness.parity.answer import Answer
-from harness.parity.asking import PACKAGES
-from harness.parity.comparison import Judgement, Result
-from harness.parity.defects import LIMITS
-from harness.parity.ladder import Expected
-from ptycho.probe import Request
+from harness.parity.compare import comparison, response, rungs
+from harness.parity.compare.comparison import Judgement, Result
+from harness.parity.compare.response import Answer
+from harness.parity.exchange.backend_client import PACKAGES
+from harness.parity.judge import ladder, oracle
+from harness.parity.judge.ladder import Expected
+from harness.parity.output import replay
+from harness.parity.reference import problem
+from harness.parity.selfcheck import selfcheck, tampered
+from harness.parity.selfcheck.defects import LIMITS
+from ptycho.parity.request import Request
 from ptycho.verdict import Verdict
+from tests.support.golden_step0 import FIXTURE
 
 SIDES = ("torch", "tf")
 QUANTITIES = ("R0", "R3", "R4", "R6")
@@ -43,7 +47,7 @@ def clean() -> tuple[Request, dict[str, Answer], Expected]:
 def _no_forgeries(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forged files have tests of their own, and take a second."""
     if "forgeries" not in request.node.name:
-        monkeypatch.setattr(forgeries, "check", lambda *_given: [])
+        monkeypatch.setattr(tampered, "check", lambda *_given: [])
 
 
 def check(tmp_path: Path) -> list[str]:
@@ -177,8 +181,8 @@ def test_a_replay_that_forgives_is_noticed(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_forgeries_that_are_not_looked_at_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = answer.read
-    monkeypatch.setattr(answer, "read", lambda *given: replace(honest(*given), refusals=()))
+    honest = response.read
+    monkeypatch.setattr(response, "read", lambda *given: replace(honest(*given), refusals=()))
     found = check(tmp_path)
     assert "an answer that is older than the code is accepted" in found
     assert "an answer that is of another nonce is accepted" in found

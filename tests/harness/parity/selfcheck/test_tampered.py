@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from golden_step0 import FIXTURE
 
-from harness.parity import answer, forgeries, ladder, problem
-from harness.parity.answer import Answer
-from ptycho import probe
-from ptycho.probe import Request
+from harness.parity.compare import response
+from harness.parity.compare.response import Answer
+from harness.parity.judge import ladder
+from harness.parity.reference import problem
+from harness.parity.selfcheck import tampered
+from ptycho.parity import request
+from ptycho.parity.request import Request
+from tests.support.golden_step0 import FIXTURE
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +35,14 @@ def answers() -> dict[str, Answer]:
 
 
 def test_every_forgery_is_refused_and_the_honest_answer_is_not(asked: Request, tmp_path: Path) -> None:
-    assert forgeries.check(asked, answers(), tmp_path) == []
+    assert tampered.check(asked, answers(), tmp_path) == []
 
 
 def test_a_written_answer_is_read_as_it_was(asked: Request, tmp_path: Path) -> None:
     asked.save(tmp_path / "request.npz")
     given = answers()["tf"]
-    forgeries.write(tmp_path / "tf", given, tmp_path / "request.npz", "ptycho_tf", tmp_path)
-    read = answer.read(tmp_path / "tf", tmp_path / "request.npz", "ptycho_tf", tmp_path)
+    tampered.write(tmp_path / "tf", given, tmp_path / "request.npz", "ptycho_tf", tmp_path)
+    read = response.read(tmp_path / "tf", tmp_path / "request.npz", "ptycho_tf", tmp_path)
     assert (read.refusals, read.exact) == ((), given.exact)
     assert {name: value.tobytes() for name, value in read.arrays.items()} == {
         name: value.tobytes() for name, value in given.arrays.items()
@@ -57,27 +60,27 @@ def test_a_written_answer_is_read_as_it_was(asked: Request, tmp_path: Path) -> N
 def test_a_reader_that_does_not_look_is_told(
     asked: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, lenient: Any, told: str
 ) -> None:
-    monkeypatch.setattr(answer, name, lenient)
+    monkeypatch.setattr(response, name, lenient)
     if name == "source_digest":
-        monkeypatch.setattr(forgeries, name, lenient)
+        monkeypatch.setattr(tampered, name, lenient)
     if name == "digest":
-        honest = probe.write_arrays
-        monkeypatch.setattr(forgeries, name, lenient)
-        monkeypatch.setattr(forgeries, "write_arrays", lambda *given: honest(*given) and lenient(Path()))
-    assert told in forgeries.check(asked, answers(), tmp_path)
+        honest = request.write_arrays
+        monkeypatch.setattr(tampered, name, lenient)
+        monkeypatch.setattr(tampered, "write_arrays", lambda *given: honest(*given) and lenient(Path()))
+    assert told in tampered.check(asked, answers(), tmp_path)
 
 
 def test_a_reader_that_refuses_everything_is_told(
     asked: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answer, "SCHEMA", "another")
-    found = forgeries.check(asked, answers(), tmp_path)
+    monkeypatch.setattr(response, "SCHEMA", "another")
+    found = tampered.check(asked, answers(), tmp_path)
     assert found == ["an answer that is honest is refused"] * 2
 
 
 def test_an_echo_that_is_not_noticed_is_told(asked: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ladder, "is_echo", lambda _one, _other: False)
-    assert forgeries.check(asked, answers(), tmp_path) == [
+    assert tampered.check(asked, answers(), tmp_path) == [
         "everything of one side under the other's name is accepted",
         "the layers of one side under the other's name is accepted",
     ]

@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import fake_target
 import pytest
-from injected import bites
 
-from harness.environment import OBSERVER
-from harness.events import read
+from harness.isolation.sandbox import OBSERVER
+from harness.record.log import read
 from ptycho.verdict import Verdict
+from tests.support.fakes import fake_target
+from tests.support.injected import bites
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="descriptors are listed in /proc, which Linux alone has")
 
@@ -152,7 +152,7 @@ def test_a_segment_of_a_program_that_is_no_python_is_named_after_its_maker(
     workspace: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An interpreter without `site` has no observer in it and stands for any other program."""
-    from harness.ledger import SEGMENTS
+    from harness.isolation.leaks import SEGMENTS
 
     again = (
         "import os, sys\nif not sys.flags.no_site:\n    os.execv(sys.executable, [sys.executable, '-S', *sys.argv])\n"

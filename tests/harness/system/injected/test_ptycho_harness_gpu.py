@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.environment import OBSERVER
-from harness.observer import ptycho_harness_device as instrument
+from harness.isolation.sandbox import OBSERVER
+from harness.system.injected import ptycho_harness_gpu as instrument
 
 HIDDEN = {instrument.HIDDEN: ""}
 

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness import grammar
-from harness.environment import OBSERVER
-from harness.events import Log, parse
-from harness.observer.ptycho_harness_suite import LONGEST, shortened, verdict
+from harness.isolation.sandbox import OBSERVER
+from harness.record import schema
+from harness.record.log import Log, parse
+from harness.system.injected.ptycho_harness_pytest import LONGEST, shortened, verdict
 
 SUITE = """
 import pytest
@@ -37,7 +37,7 @@ def test_many(value): pass
 
 
 def _argv(folder: Path, *arguments: str) -> list[str]:
-    plugins = ("-p", "no:cacheprovider", "-p", "ptycho_harness_suite")
+    plugins = ("-p", "no:cacheprovider", "-p", "ptycho_harness_pytest")
     return [sys.executable, "-m", "pytest", str(folder), f"--rootdir={folder}", *plugins, *arguments]
 
 
@@ -104,7 +104,7 @@ def test_a_suite_that_dies_in_a_test_leaves_it_open(tmp_path: Path, end: str) ->
     code, log = _run(tmp_path, source)
     assert code == (0 if "exit" in end else -9)
     assert [row["test"] for row in log.rows if row["event"] == "test.end"] == ["test_it.py::test_first"]
-    checked = grammar.check(log.rows)
+    checked = schema.check(log.rows)
     assert [str(span) for span in checked.open] == ["suite", "test test_it.py::test_second"]
 
 

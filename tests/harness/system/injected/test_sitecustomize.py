@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.environment import OBSERVER
-from harness.events import read
-from harness.ledger import observed_writes
-from harness.supervision.stacks import SIGNAL
+from harness.isolation.leaks import observed_writes
+from harness.isolation.sandbox import OBSERVER
+from harness.process.stacks import SIGNAL
+from harness.record.log import read
 
 WAYS = {
     "open": "open(path, 'w').close()",

@@ -2,17 +2,18 @@
 
 from pathlib import Path
 
-import foreign_files
 import numpy as np
 import pytest
-from crafted_npz import Arrays, scan
 from numpy.typing import NDArray
 from scipy.ndimage import shift as moved
 
 from ptycho import __main__ as command
-from ptycho import contract, simulation
+from ptycho.data import contract
 from ptycho.data.formats import near_field
 from ptycho.errors import ContractError
+from ptycho.simulation import simulate
+from tests.support.crafted_npz import Arrays, scan
+from tests.support.fakes import foreign_files
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def test_every_command_takes_it(arrays: Arrays, tmp_path: Path, capsys: pytest.C
 
 def test_the_measured_near_field_scan_is_drawn_and_refused_with_the_reason(tmp_path: Path) -> None:
     import ptycho_tf.train
-    from harness import inventory
+    from harness.fixtures import inventory
 
     path = inventory.require("petra_near_field")
     assert command.main(["inspect", str(path), "--picture", str(tmp_path / "a.png")]) == 2
@@ -90,6 +91,6 @@ def test_patterns_that_stay_are_far_field() -> None:
     assert near_field.find(*shadows(0.0), window=10.0) is None
     assert near_field.find(*shadows(4.0), window=10.0 * 2) is None  # a far field under a defocused probe
     for step in (2.0, 6.0, 12.0):
-        probe, obj = simulation.own_probe_and_object(n_images=60, side=64, seed=2, step_px=step)
-        made = simulation.simulate(probe=probe, obj=obj, n_images=60, seed=2, step_px=step)
+        probe, obj = simulate.own_probe_and_object(n_images=60, side=64, seed=2, step_px=step)
+        made = simulate.simulate(probe=probe, obj=obj, n_images=60, seed=2, step_px=step)
         assert near_field.find(made.diffraction, made.xcoords, made.ycoords, window=64.0) is None

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-import foreign_files
 import h5py
 import numpy as np
 import pytest
-from crafted_npz import Arrays, scan
 from scipy.io import savemat
 
 from ptycho import __main__ as command
-from ptycho import contract
+from ptycho.data import contract
 from ptycho.data.formats import mapped
 from ptycho.errors import ContractError, UsageError
+from tests.support.crafted_npz import Arrays, scan
+from tests.support.fakes import foreign_files
 
 MAP = "diffraction=I,probe=P,object=O,x=pos.x,y=pos.y"
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from crafted_npz import Arrays, scan
-from fake_runs import train, train_config
 
 from ptycho import __main__ as command
-from ptycho import contract
+from ptycho.data import contract
 from ptycho.data.formats import recognise
+from tests.support.crafted_npz import Arrays, scan
+from tests.support.fakes.fake_runs import train, train_config
 
 PROGRAMS = Path(__file__).with_name("real_programs.py")
 PTYCHODUS, CDTOOLS = "ptychodus==1.7.0", "cdtools-py==0.3.2"

@@ -2,19 +2,19 @@
 
 from pathlib import Path
 
-import foreign_files
 import h5py
 import numpy as np
 import pytest
-from crafted_npz import Arrays, scan, write
-from fake_runs import train, train_config
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ptycho import __main__ as command
-from ptycho import contract
+from ptycho.data import contract
 from ptycho.data.formats import ptychodus
 from ptycho.errors import ContractError
+from tests.support.crafted_npz import Arrays, scan, write
+from tests.support.fakes import foreign_files
+from tests.support.fakes.fake_runs import train, train_config
 
 M = 12
 
@@ -136,7 +136,7 @@ def test_a_product_needs_a_pixel_size_and_an_object(arrays: Arrays, tmp_path: Pa
 
 
 def test_the_older_schema_of_a_product_is_read() -> None:
-    from harness import inventory
+    from harness.fixtures import inventory
 
     found = contract.attempt(inventory.require("ptychodus_product"))
     assert found.preview is not None

@@ -1,8 +1,8 @@
 """
 An engine whose whole network is one number a channel, drawn to the mean of what it sees, with a momentum.
 
-It keeps `ptycho.engine.Engine` and canonical names. Its state depends on the order of batches and on every rate, so
-that a wrong batch, a wrong rate or a lost moment shows in the weights; and it writes down what it was asked.
+It keeps `ptycho.training.engine.Engine` and canonical names. Its state depends on the order of batches and on every
+rate, so that a wrong batch, a wrong rate or a lost moment shows in the weights; and it writes down what it was asked.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycho.config import ModelConfig, RuntimeConfig
-from ptycho.engine import Batch, Losses
-from ptycho.weights import LOG_SCALE
+from ptycho.physics.weights import LOG_SCALE
+from ptycho.training.engine import Batch, Losses
 
 BIAS = "amplitude.inner.bias"
 CREATED: list["FakeEngine"] = []

@@ -1,1 +1,1 @@
-"""The oracle as a backend: what `training.run` and `reconstruction.run` need, without a framework."""
+"""The oracle as a backend: what `train.run` and `inference.run` need, without a framework."""

@@ -1,7 +1,7 @@
 """
 An engine made of the oracle's network and Adam, so that a whole training can be judged where no framework is installed.
 
-It is slow and right: what differs between its training and `harness.parity.workflow` is the core's.
+It is slow and right: what differs between its training and `harness.parity.reference.workflow` is the core's.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,15 +9,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from golden_step0 import FIXTURE
 from numpy.typing import NDArray
 
-from harness.parity import objective, problem
-from harness.parity.adam import Adam
-from ptycho import physics
+from harness.parity.reference import objective, problem
+from harness.parity.reference.adam import Adam
 from ptycho.config import ModelConfig, RuntimeConfig
-from ptycho.engine import Batch, Losses
-from ptycho.weights import LOG_SCALE
+from ptycho.physics import forward
+from ptycho.physics.weights import LOG_SCALE
+from ptycho.training.engine import Batch, Losses
+from tests.support.golden_step0 import FIXTURE
 
 Array = NDArray[Any]
 
@@ -77,8 +77,8 @@ class OracleEngine:
     def consistent_patches(self, patches: Array, coords_relative: Array) -> Array:
         if self.model.gridsize == 1:
             return patches
-        canvas = physics.assemble(patches, coords_relative, self.model.gridsize)
-        return physics.extract(canvas, coords_relative, patches.shape[-1])
+        canvas = forward.assemble(patches, coords_relative, self.model.gridsize)
+        return forward.extract(canvas, coords_relative, patches.shape[-1])
 
     def state(self) -> dict[str, Array]:
         first = {f"adam.m/{name}": value for name, value in self.adam.first.items()}

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import planted
 import pytest
 
-from harness.mutation import path_trial
-from harness.mutation.catalogue import Mutant
-from harness.mutation.hints import Spot
-from harness.mutation.trial import Outcome, judged
-from harness.mutation.walk import Walked
+from harness.faults.mutation.catalogue import Mutant
+from harness.faults.mutation.trial import Outcome, judged
+from harness.faults.mutation.user_path import trial
+from harness.faults.mutation.user_path.hints import Spot
+from harness.faults.mutation.user_path.ladder_run import Walked
+from tests.support import planted
 
 LABEL = "R4 f64 gridsize 1 seed 42"
 BLOCK = "first failing rung: R4 at gridsize 1 in f64; guilty: torch\n  look at: ptycho_torch/fault.py:1\n"
@@ -51,7 +51,7 @@ def first(**changes: Any) -> Mapping[str, Any]:
 
 
 def test_what_agrees_is_killed() -> None:
-    found = path_trial.judge(WALKED, MUTANT)
+    found = trial.judge(WALKED, MUTANT)
     assert (found.at, found.how, found.gridsize, found.guilty) == ("R4", "rung", 1, ("torch",))
     assert (found.exit_code, found.disagreements, found.steps) == (1, (), 1)
     assert found.detail == "R4/phase; torch is off"
@@ -104,7 +104,7 @@ LIES: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("changes", "said"), LIES)
 def test_every_lie_is_seen(changes: dict[str, Any], said: str) -> None:
-    found = path_trial.judge(replace(WALKED, **changes), MUTANT)
+    found = trial.judge(replace(WALKED, **changes), MUTANT)
     assert said in found.disagreements
     assert judged(MUTANT, found) is Outcome.CONTRADICTED
 
@@ -118,7 +118,7 @@ def test_what_both_share_is_both_sides() -> None:
         parity=first(guilty=["torch", "tf"]),
         events=[row(LABEL, "fail", "tf", "torch"), WALKED.events[2]],
     )
-    assert path_trial.judge(walked, planted.mutant("core")).disagreements == ()
+    assert trial.judge(walked, planted.mutant("core")).disagreements == ()
 
 
 def test_a_hang_is_accused_and_comes_before_what_nobody_explains() -> None:
@@ -137,19 +137,19 @@ def test_a_hang_is_accused_and_comes_before_what_nobody_explains() -> None:
         page_exit_code=11,
     )
     hang: Mutant = replace(MUTANT, kind="hangs")
-    assert path_trial.judge(walked, hang).disagreements == ()
-    assert path_trial.judge(walked, MUTANT).error.startswith("ended with 11")
+    assert trial.judge(walked, hang).disagreements == ()
+    assert trial.judge(walked, MUTANT).error.startswith("ended with 11")
 
 
 def test_a_refused_answer_falls_at_the_lowest_rung() -> None:
     parity = {"exit_code": 1, "verdict": "fail", "first_failure": None, "refused": {"torch, f64": ["a copy"]}}
     walked = replace(WALKED, parity=parity)
-    found = path_trial.judge(walked, MUTANT)
+    found = trial.judge(walked, MUTANT)
     assert (found.at, found.how, found.guilty, found.detail) == ("R0", "refused", ("torch",), "torch, f64: a copy")
 
 
 def test_a_run_that_stands_and_yet_fails_is_no_rung() -> None:
-    found = path_trial.judge(replace(WALKED, parity={"exit_code": 1, "first_failure": None}), MUTANT)
+    found = trial.judge(replace(WALKED, parity={"exit_code": 1, "first_failure": None}), MUTANT)
     assert judged(MUTANT, found) is Outcome.LATE
 
 
@@ -165,17 +165,17 @@ STANDING = Walked(
 
 
 def test_everything_stands() -> None:
-    found = path_trial.judge(STANDING, MUTANT)
+    found = trial.judge(STANDING, MUTANT)
     assert (found.at, found.exit_code, found.disagreements) == (None, 0, ())
     assert judged(MUTANT, found) is Outcome.SURVIVED
 
 
 def test_a_pass_that_the_page_does_not_know_of_is_a_contradiction() -> None:
     equivalent = replace(MUTANT, dies_at=None)
-    found = path_trial.judge(replace(STANDING, page_exit_code=1), equivalent)
+    found = trial.judge(replace(STANDING, page_exit_code=1), equivalent)
     assert judged(equivalent, found) is Outcome.CONTRADICTED
 
 
 @pytest.mark.parametrize("code", [-9, 11, 12, 13, 14])
 def test_the_machines_endings_say_nothing(code: int) -> None:
-    assert path_trial.judge(replace(WALKED, exit_code=code), MUTANT).error
+    assert trial.judge(replace(WALKED, exit_code=code), MUTANT).error

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.mutation import hints
-from harness.mutation.hints import Spot
-from harness.mutation.overlay import Edit
+from harness.faults.mutation.user_path import hints
+from harness.faults.mutation.user_path.hints import Spot
+from harness.isolation.source_overlay import Edit
 
 TEXT = """
 first failing rung: R5 at gridsize 1 in f64; guilty: torch

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import planted
 import pytest
 
-from harness.mutation import path_trial, stage, trial, walk
-from harness.mutation.stage import Stage
-from harness.mutation.trial import Outcome
+from harness.faults.mutation import setup
+from harness.faults.mutation import trial as mutation_trial
+from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.trial import Outcome
+from harness.faults.mutation.user_path import ladder_run, trial
 from ptycho.errors import InfrastructureError
+from tests.support import planted
 
 NOXFILE = Path(planted.ROOT, "noxfile.py")
 
@@ -19,10 +21,10 @@ NOXFILE = Path(planted.ROOT, "noxfile.py")
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """A campaign on a checkout of few rungs, without clean answers: nobody here needs them."""
-    monkeypatch.setattr(walk, "OPTIONS", planted.SHORT)
+    monkeypatch.setattr(ladder_run, "OPTIONS", planted.SHORT)
     interpreter = str(planted.python(tmp_path / "python"))
     kept, events, interruption = planted.run_root(tmp_path / "runs")
-    yield stage.set_up(
+    yield setup.set_up(
         kept,
         events,
         interruption,
@@ -37,15 +39,15 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
 
 
 def test_a_fault_is_killed_only_by_what_a_user_sees(place: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[walk.Walked] = []
+    seen: list[ladder_run.Walked] = []
 
-    def kept(root: Path, label: str, where: Stage) -> walk.Walked:
+    def kept(root: Path, label: str, where: Stage) -> ladder_run.Walked:
         seen.append(walk_itself(root, label, where))
         return seen[-1]
 
-    walk_itself = walk.walk
-    monkeypatch.setattr(walk, "walk", kept)
-    made = trial.run(planted.mutant("tf"), place)
+    walk_itself = ladder_run.walk
+    monkeypatch.setattr(ladder_run, "walk", kept)
+    made = mutation_trial.run(planted.mutant("tf"), place)
     assert (made.outcome, made.found.disagreements) == (Outcome.KILLED, ())
     assert (made.found.exit_code, made.found.at, made.found.guilty) == (1, "R4", ("tf",))
     (walked,) = seen
@@ -60,26 +62,26 @@ def test_a_fault_is_killed_only_by_what_a_user_sees(place: Stage, monkeypatch: p
     assert not list(place.kept.scratch.glob("factor-*"))
     # One place that says otherwise is enough.
     for lie in (replace(walked, page_exit_code=0), replace(walked, exit_code=0), replace(walked, parity=None)):
-        found = path_trial.judge(lie, planted.mutant("tf"))
-        assert trial.judged(planted.mutant("tf"), found) is Outcome.CONTRADICTED
+        found = trial.judge(lie, planted.mutant("tf"))
+        assert mutation_trial.judged(planted.mutant("tf"), found) is Outcome.CONTRADICTED
 
 
 def test_what_both_share_is_laid_at_both_doors(place: Stage) -> None:
-    made = trial.run(planted.mutant("core"), place)
+    made = mutation_trial.run(planted.mutant("core"), place)
     assert (made.outcome, made.found.at, made.found.guilty) == (Outcome.KILLED, "R4", ("tf", "torch"))
     assert made.found.disagreements == ()
 
 
 def test_the_clean_copy_must_pass(place: Stage) -> None:
-    walk.stands(place)
+    ladder_run.stands(place)
     (place.tree / planted.FILES["torch"]).write_text("FACTOR = 1.1\n")
     again = replace(place, kept=planted.run_root(place.kept.path / "again")[0])
     with pytest.raises(InfrastructureError, match="does not stand without a mutant: it ends with 1, its report with 1"):
-        walk.stands(again)
+        ladder_run.stands(again)
 
 
 def test_the_command_line_is_that_of_the_session(place: Stage) -> None:
-    argv = walk.command("python", {"torch": "A", "tf": "B"}, Path("R"))
+    argv = ladder_run.command("python", {"torch": "A", "tf": "B"}, Path("R"))
     assert argv[:4] == ["python", "-m", "harness", "parity"]
     assert argv[4:6] == ["--python=torch=A", "--python=tf=B"]
     text = NOXFILE.read_text(encoding="utf-8")

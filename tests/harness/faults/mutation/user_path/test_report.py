@@ -4,14 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import planted
 import pytest
 
-from harness.mutation import edits_report
-from harness.mutation.campaign import Score
-from harness.mutation.hints import Spot
-from harness.mutation.trial import Outcome, Trial
+from harness.faults.mutation.campaign import Score
+from harness.faults.mutation.trial import Outcome, Trial
+from harness.faults.mutation.user_path import report
+from harness.faults.mutation.user_path.hints import Spot
 from ptycho.verdict import Verdict
+from tests.support import planted
 
 MUTANT = replace(planted.mutant("torch"), id="edit-a", kind="nan", spot=Spot(file="a.py", function="f"))
 
@@ -38,23 +38,23 @@ NEAR, FAR = made(2), made(None)
     ],
 )
 def test_all_are_found_and_nearly_all_are_near(trials: list[Trial], verdict: Verdict) -> None:
-    assert edits_report.verdict(Score(trials=trials)) is verdict
+    assert report.verdict(Score(trials=trials)) is verdict
 
 
 def test_a_row() -> None:
     row = ("edit-a", "nan", "a.py, f()", "1", "R2 (by R4)", "torch", "a.py, f()", "1", "as declared")
-    assert edits_report.row(made()) == row
+    assert report.row(made()) == row
     wrong = made(None, Outcome.CONTRADICTED, disagreements=("x", "y"))
-    assert edits_report.row(wrong)[-2:] == ("more", "contradicted: x; y")
+    assert report.row(wrong)[-2:] == ("more", "contradicted: x; y")
     survived = made(None, Outcome.SURVIVED, at=None, guilty=(), hints=())
-    assert edits_report.row(survived)[4:] == ("– (by R4)", "–", "–", "more", "survived")
+    assert report.row(survived)[4:] == ("– (by R4)", "–", "–", "more", "survived")
 
 
 def test_it_is_shown_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     score = Score(trials=[made(), NEAR, FAR], seconds=5.0)
-    edits_report.show(score)
+    report.show(score)
     told = capsys.readouterr().out
     assert "from 2 of 3 at most two steps lead" in told
     assert told.endswith("edits: fail (exit 1) in 5 s\n")
-    (page,) = edits_report.write(score, tmp_path)
+    (page,) = report.write(score, tmp_path)
     assert "| edit-a | nan | a.py, f() | 1 | R2 (by R4) | torch | a.py, f() | 2 | as declared |" in page.read_text()

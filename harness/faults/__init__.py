@@ -1,0 +1,1 @@
+"""Faults on purpose: the table of what must be survived, planted mutants, and kills."""

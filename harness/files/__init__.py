@@ -1,0 +1,1 @@
+"""Reading and writing files: what users write, what targets leave, and the folder of a run."""

@@ -1,0 +1,1 @@
+"""From answers to judgements: the ladder, the oracle's own answer, and bounds of single operations."""

@@ -1,0 +1,1 @@
+"""What a file is, for people and programs: `python -m ptycho inspect`."""

@@ -1,0 +1,1 @@
+"""Simulated scans: the project's own probe, object and positions, and the photon counts that they give."""

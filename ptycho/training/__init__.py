@@ -1,0 +1,1 @@
+"""Training and inference, shared by both backends: batches, epochs, schedule, checkpoints, tracking."""
