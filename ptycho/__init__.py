@@ -3,5 +3,3 @@ The framework-free core of dual-backend ptychography: contract, data path, physi
 
 Nothing here imports TensorFlow or PyTorch, and importing the package itself imports nothing at all.
 """
-
-__version__ = "0.1.0"

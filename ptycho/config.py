@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from ptycho import params
-from ptycho.data.dataset import PATCH_SIDES
 from ptycho.errors import ConfigurationError
 
 GRIDSIZES = (1, 2)
@@ -329,3 +328,7 @@ def require_legacy_dict(config: Config) -> None:
             "CONFIG-001: params.cfg holds another run's values; "
             f"call update_legacy_dict(params.cfg, config) for this one:\n{listed}"
         )
+
+
+PATCH_SIDES = (64, 128, 256)
+"""Patch sides N that the reference network is defined for."""

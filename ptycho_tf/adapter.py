@@ -12,7 +12,7 @@ with exit_when_started(__name__):
     from ptycho.config import RuntimeConfig
     from ptycho.parity import request as ladder_request
     from ptycho.parity import serve
-    from ptycho.parity.operations import Case
+    from ptycho.parity.case import Case
     from ptycho.physics.architecture import DECODERS
     from ptycho.training.engine import Batch
 
@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 class Bench:
     """
-    The backend opened up; see `ptycho.parity.measure.Bench`.
+    The backend opened up; see `ptycho.parity.adapter.Bench`.
 
     Args:
         request: model, weights, probe and precision.

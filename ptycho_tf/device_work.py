@@ -1,29 +1,36 @@
 """What TensorFlow says of the work that it did on a device; see `ptycho.training.device_work`."""
 
 import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ptycho.training.device_work import DeviceWork, blank_batch
+from ptycho.training.device_work import DeviceWork
+from ptycho.training.engine import Batch
 from ptycho_tf.dset_loader_tf_mmap import batches_to
 from ptycho_tf.runtime import tf
 
-if TYPE_CHECKING:
-    from ptycho_tf.engine import TensorFlowEngine
 
+def collect(weights: Sequence[Any], batch: Batch, evaluate: Callable[[Batch], object], device: str) -> DeviceWork:
+    """
+    The work of an engine that has trained or predicted. Ask at the end: one more batch is evaluated for it.
 
-def collect(engine: "TensorFlowEngine") -> DeviceWork:
-    """The work of an engine that has trained or predicted. Ask at the end: one more batch is evaluated for it."""
-    weights = list(engine.network.parameters.values())
+    Args:
+        weights: all weights of the network.
+        batch: what is placed on the device, and evaluated there.
+        evaluate: evaluates a batch with the engine's own code.
+        device: `"cpu"` or `"cuda"`.
+    """
     # Before anything else is asked of the device: it is the peak of the work itself.
-    peak = tf.config.experimental.get_memory_info("GPU:0")["peak"] if engine.device == "cuda" else 0
-    (placed,) = batches_to([blank_batch(engine.model)])
+    peak = tf.config.experimental.get_memory_info("GPU:0")["peak"] if device == "cuda" else 0
+    (placed,) = batches_to([batch])
     return DeviceWork(
         parameters=sorted({named(weight.device) for weight in weights}),
         batch=sorted({named(tensor.device) for tensor in (placed.diffraction, placed.coords_relative)}),
         parameter_bytes=sum(int(tf.size(weight)) * weight.dtype.size for weight in weights),
         peak_bytes=int(peak),
-        kernels=_evaluated(engine) if engine.device == "cuda" else 0,
+        kernels=_evaluated(partial(evaluate, batch)) if device == "cuda" else 0,
     )
 
 
@@ -33,14 +40,14 @@ def named(device: str) -> str:
     return {"CPU": "cpu", "GPU": f"cuda:{spec.device_index}"}.get(spec.device_type, device)
 
 
-def _evaluated(engine: "TensorFlowEngine") -> int:
+def _evaluated(work: Callable[[], object]) -> int:
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     profiler = tf.profiler.experimental
     options = profiler.ProfilerOptions(host_tracer_level=0, python_tracer_level=0, device_tracer_level=1)
     with tempfile.TemporaryDirectory() as folder:
         with profiler.Profile(folder, options):
-            engine.evaluate([blank_batch(engine.model)])
+            work()
         spaces = [xplane_pb2.XSpace.FromString(path.read_bytes()) for path in Path(folder).rglob("*.xplane.pb")]
     return sum(kernels(space) for space in spaces)
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ptycho.config import ModelConfig, RuntimeConfig
 from ptycho.physics.weights import intensity_scale
+from ptycho.training.device_work import DeviceWork, blank_batch
 from ptycho.training.engine import Batch, Losses
 from ptycho_tf import assembly, device_work, loss, physics
 from ptycho_tf.dset_loader_tf_mmap import TensorBatch, batches_to
@@ -154,7 +155,12 @@ class TensorFlowEngine:
     def fingerprint(self) -> dict[str, Any]:
         """Versions, device, threads, precision; on a GPU also the evidence of the work done there."""
         found = fingerprint(self.device, self.runtime)
-        return found if self.device == "cpu" else found | {"work": device_work.collect(self)}
+        return found if self.device == "cpu" else found | {"work": self.work()}
+
+    def work(self) -> DeviceWork:
+        """What was done on the device, as evidence; one more batch is evaluated for it."""
+        weights, batch = list(self.network.parameters.values()), blank_batch(self.model)
+        return device_work.collect(weights, batch, lambda item: self.evaluate([item]), self.device)
 
     # TensorFlow compiles functions of tensors, so a batch is put together again inside of them.
 

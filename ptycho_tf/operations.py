@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho.parity.operations import Case
+from ptycho.parity.case import Case
 from ptycho_tf import assembly, loss, physics
 from ptycho_tf.engine import TensorFlowEngine
 from ptycho_tf.network import Network, spread

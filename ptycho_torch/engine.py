@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ptycho.config import ModelConfig, RuntimeConfig
 from ptycho.physics.weights import intensity_scale
+from ptycho.training.device_work import DeviceWork, blank_batch
 from ptycho.training.engine import Batch, Losses
 from ptycho_torch import assembly, device_work, loss, physics
 from ptycho_torch.dset_loader_pt_mmap import TensorBatch, batches_to
@@ -130,7 +131,12 @@ class TorchEngine:
     def fingerprint(self) -> dict[str, Any]:
         """Versions, device, threads, precision; on a GPU also the evidence of the work done there."""
         found = fingerprint(self.device, self.runtime)
-        return found if self.device == "cpu" else found | {"work": device_work.collect(self)}
+        return found if self.device == "cpu" else found | {"work": self.work()}
+
+    def work(self) -> DeviceWork:
+        """What was done on the device, as evidence; one more batch is evaluated for it."""
+        weights, batch = list(self.network.parameters()), blank_batch(self.model)
+        return device_work.collect(weights, batch, lambda item: self.evaluate([item]), self.device)
 
     def _differentiate(self, objective: Tensor) -> tuple[Tensor, ...]:
         """A weight that the objective does not depend on is an error here, not a gradient of zero."""

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ptycho.parity.operations import Case
+from ptycho.parity.case import Case
 from ptycho_torch import assembly, loss, physics
 from ptycho_torch.engine import TorchEngine
 from ptycho_torch.network import Convolution, Decoder, Encoder, Network, Pair

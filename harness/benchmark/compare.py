@@ -12,10 +12,10 @@ from harness.benchmark import gate, machine, plugin_options, revision, session
 from harness.benchmark.gate import Block, Ruling, Side
 from harness.benchmark.measure import Lane
 from harness.benchmark.plan import Plan
-from harness.cli import report
 from harness.files import run_files
-from harness.lanes.checks import attempt
+from harness.process import result
 from harness.record import directory
+from harness.runs import summary
 from harness.system import tables
 from harness.system.signals import Interruption
 from harness.system.tables import Table
@@ -156,7 +156,7 @@ def _block(lane: Lane, tree: Path, options: Options) -> Block:
     extra = {"PYTHONPATH": os.pathsep.join((str(tree), str(ROOT))), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     trial = lane.run(f"block-{tree.name}", arguments, timeout_s=BLOCK_TIMEOUT_S, output="block.json", extra=extra)
     if not trial.well:
-        error = attempt.error_of(f"a block of {tree.name}, {lane.side}", trial.finished, BLOCK_TIMEOUT_S)
+        error = result.error_of(f"a block of {tree.name}, {lane.side}", trial.finished, BLOCK_TIMEOUT_S)
         # A base that does not run is nothing to compare with, and no fault of the working tree.
         raise InfrastructureError(str(error)) if tree.name == "base" else error
     found = json.loads((trial.output / "block.json").read_text(encoding="utf-8"))
@@ -179,5 +179,5 @@ def main(options: Options, *, follow: int | None, as_json: bool) -> int:
         return int(made.verdict)
     tables.show(made.table(), title=f"against {made.base[:12]}: {made.verdict.label} (exit {int(made.verdict)})")
     print(f"report: {path}", flush=True)
-    print(report.how_to_see(path.parent), flush=True)
+    print(summary.how_to_see(path.parent), flush=True)
     return int(made.verdict)

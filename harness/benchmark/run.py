@@ -17,7 +17,6 @@ from typing import Any
 from harness.benchmark import charts, history, machine, plan, plugin_options, session
 from harness.benchmark.history import Entry
 from harness.benchmark.plan import Plan
-from harness.cli import report
 from harness.files import run_files
 from harness.isolation import sandbox
 from harness.isolation.sandbox import Cell
@@ -27,6 +26,7 @@ from harness.record import log as event_log
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
 from harness.record.required import Expected, silent
+from harness.runs import summary
 from harness.system import tables
 from harness.system.signals import Interruption
 from harness.system.tables import Table
@@ -264,5 +264,5 @@ def main(options: Options, *, follow: int | None, as_json: bool) -> int:
         if row["verdict"] != "pass":
             print(f"{name}: {row['verdict']}: {row.get('sentence') or 'it did not report'}")
     print(f"report: {path}", flush=True)
-    print(report.how_to_see(path.parent), flush=True)
+    print(summary.how_to_see(path.parent), flush=True)
     return int(made.verdict)

@@ -184,7 +184,7 @@ def keep(returned: Returned, folder: Path) -> Verdict:
     for name, log in returned.logs.items():
         place = folder / name
         place.mkdir(parents=True, exist_ok=True)
-        (place / artifacts.LOG).write_bytes(log)
+        (place / directory.LOG).write_bytes(log)
         verdicts.append(artifacts.write(place).verdict)
     if not verdicts:
         verdicts.append(Verdict.FAIL)

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.fixtures import inventory
+from harness.fixtures import inventory, verify
 from ptycho.errors import PtychoError
 from ptycho.verdict import Verdict
 
@@ -59,7 +59,7 @@ def _verify(args: argparse.Namespace) -> int:
     rows, verdict = [], Verdict.PASS
     for name in args.names or known.fixtures:
         fixture, place = known[name], known.resolve(name)
-        problems = known.drift(name)
+        problems = verify.drift(known, name)
         if problems:
             verdict = Verdict.FAIL
             rows.append(_row(fixture, "drift", "\n".join(problems)))

@@ -6,7 +6,6 @@ committed ones to them. What keys say against each other is left to the reader.
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -26,7 +25,6 @@ MODELS: dict[str, Any] = {
 }
 """The table of each public file, by the name of its schema."""
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 _ABSENT = object()
 
@@ -53,11 +51,6 @@ class _Plain(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  # the base class's signature
         """A key needs no title beside its name."""
         return False
-
-
-def path(name: str) -> Path:
-    """Where a schema is committed."""
-    return FOLDER / f"{name}.schema.json"
 
 
 def text(name: str) -> str:

@@ -115,10 +115,10 @@ def command_line() -> argparse.ArgumentParser:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from harness.cli import report
     from harness.fixtures import locate
     from harness.lanes import lane
     from harness.record import outcome
+    from harness.runs import summary
     from harness.system import identity
     from harness.system.signals import Interruption
     from harness.targets import environment, loader, preflight
@@ -151,7 +151,7 @@ def _run(args: argparse.Namespace) -> int:
             outcomes.append(lane.run(target, options, interruption, earlier=tuple(outcomes)))
             if not args.json:
                 outcome.show(outcomes[-1])
-                print(report.how_to_see(outcomes[-1].run_root), flush=True)
+                print(summary.how_to_see(outcomes[-1].run_root), flush=True)
             if interruption.reason is not None:
                 break
     if args.json:

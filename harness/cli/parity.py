@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from functools import partial
 from pathlib import Path
 
 from harness.record.directory import DEFAULT_ROOT
@@ -100,6 +101,7 @@ def run(args: argparse.Namespace) -> int:
     if args.replay is not None:
         return parity_run.again(args.replay, as_json=args.json)
     chosen, files = pythons(args.python), target_files(args.target)
+    from harness.faults.mutation import canaries
     from harness.fixtures import locate
 
     (scan,) = locate.locate([args.fixture]).values()
@@ -113,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         steps=args.steps,
         root=args.root,
-        canaries=args.canaries,
+        plant=partial(canaries.plant, args.canaries) if args.canaries else None,
         canary_seed=args.canary_seed,
         quiet=args.quiet or args.json,
         json=args.json,

@@ -5,16 +5,11 @@ Registered without importing what the commands need: a command line must start a
 """
 
 import argparse
-import shlex
+import json
 import sys
 from pathlib import Path
 
 from harness.record.directory import DEFAULT_ROOT
-
-
-def how_to_see(run: Path) -> str:
-    """The line at the end of a run that says how to see it as a page, with the interpreter that makes it."""
-    return f"as a page: {shlex.join([sys.executable, '-m', 'harness', 'report', str(run), '--open'])}"
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,18 +26,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     report.add_argument("--open", action="store_true", help="open it in the browser")
     report.add_argument("--json", action="store_true", help="print the verdicts as one JSON document, and only that")
     report.set_defaults(run=_report)
-    rebuild = subparsers.add_parser(
+    again = subparsers.add_parser(
         "rebuild",
         help="make the reports of a run again, from its event log",
         description="Write junit.xml, verdict.json, the summaries and report/index.html of a run again, from its log. "
         "That of a run that was killed gives reports that say that they are partial. Exit code: the log's verdict.",
     )
-    rebuild.add_argument("folder", type=Path, metavar="RUN", help="folder of the run, below .harness/runs")
-    rebuild.add_argument(
+    again.add_argument("folder", type=Path, metavar="RUN", help="folder of the run, below .harness/runs")
+    again.add_argument(
         "--expect", type=Path, metavar="FILE", help="also write the tests that reported as those that must, from now on"
     )
-    rebuild.add_argument("--json", action="store_true", help="print the verdict as one JSON document, and only that")
-    rebuild.set_defaults(run=_rebuild)
+    again.add_argument("--json", action="store_true", help="print the verdict as one JSON document, and only that")
+    again.set_defaults(run=_rebuild)
     verdict = subparsers.add_parser(
         "verdict",
         help="do all lanes stand, for this commit, these locks and these data sets?",
@@ -63,9 +58,47 @@ def _report(args: argparse.Namespace) -> int:
 
 
 def _rebuild(args: argparse.Namespace) -> int:
-    from harness.runs import artifacts
+    return rebuild(args.folder, manifest=args.expect, as_json=args.json)
 
-    return artifacts.main(args.folder, manifest=args.expect, as_json=args.json)
+
+def rebuild(folder: Path, *, manifest: Path | None = None, as_json: bool = False) -> int:
+    """
+    The `rebuild` command: write the reports and the page, print the summary.
+
+    Args:
+        folder: the run's folder.
+        manifest: also write the tests that reported as the list of those that must.
+        as_json: print what `verdict.json` holds, and nothing else, instead of the summary.
+
+    Returns:
+        The exit code: the verdict of the log.
+
+    Raises:
+        UsageError: there is no log, or a manifest was asked of a run that did not pass.
+    """
+    from harness.record import log, state
+    from harness.record.directory import LOG
+    from harness.runs import artifacts, summary
+
+    judged = artifacts.write(folder)
+    told = state.tell(log.parse((folder / LOG).read_bytes()))
+    print(json.dumps(artifacts.verdict(told, judged), indent=1) if as_json else summary.text(told, judged).rstrip("\n"))
+    _write_page(folder)
+    if manifest is not None:
+        artifacts.write_manifest(told, judged, manifest)
+        print(f"manifest: {manifest}", file=sys.stderr if as_json else sys.stdout)
+    return int(judged.verdict)
+
+
+def _write_page(folder: Path) -> None:
+    """The HTML report; without its packages, which the reports of a log do not need, it is said and not made."""
+    from harness.report import write
+    from ptycho.errors import InfrastructureError
+
+    try:
+        write.write([folder], root=folder)
+    except InfrastructureError as error:
+        print(f"report/index.html was not made: {error}", file=sys.stderr)
 
 
 def _verdict(args: argparse.Namespace) -> int:

@@ -28,6 +28,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _run(args: argparse.Namespace) -> int:
     from harness.cli import json_schemas
+    from harness.files import schema_files
     from ptycho.files import replacing
 
     if args.write is None:
@@ -35,7 +36,7 @@ def _run(args: argparse.Namespace) -> int:
         return int(Verdict.PASS)
     args.write.mkdir(parents=True, exist_ok=True)
     for name in json_schemas.MODELS:
-        place = args.write / json_schemas.path(name).name
+        place = args.write / schema_files.path(name).name
         with replacing(place) as file:
             file.write(json_schemas.text(name).encode())
         print(place)

@@ -6,12 +6,12 @@ process that fails is no measurement at all.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from harness.isolation import sandbox
 from harness.isolation.sandbox import Cell
-from harness.lanes import log as lane_log
-from harness.lanes.checks import attempt
-from harness.process import supervise
+from harness.process import result, supervise
+from harness.process.supervise import Finished
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
 from harness.system.signals import Interruption
@@ -60,7 +60,33 @@ def run(
     ended = supervise.run(
         argv, env=env, cwd=cell.cwd, log=log, timeout_s=timeout_s, token=token, interruption=interruption
     )
-    lane_log.command_end(events, label, ended)
-    if attempt.verdict_of(ended) is not Verdict.PASS:
-        raise attempt.error_of(label, ended, timeout_s)
+    command_end(events, label, ended)
+    if result.verdict_of(ended) is not Verdict.PASS:
+        raise result.error_of(label, ended, timeout_s)
     return ended
+
+
+def command_end(events: EventLog, label: str, finished: Finished) -> dict[str, Any]:
+    """
+    Write how a command ended, what it used and, where it was killed at a time limit, where it was then.
+
+    Args:
+        events: the log.
+        label: of the command.
+        finished: how it ended.
+
+    Returns:
+        The figures, for the outcome.
+    """
+    figures: dict[str, Any] = {
+        "returncode": finished.returncode,
+        "seconds": round(finished.seconds, 3),
+        "timed_out": finished.timed_out,
+        **(finished.usage.rounded() if finished.usage is not None else {}),
+    }
+    if finished.stop is not None:
+        figures |= {"stopped": finished.stop.kind, "verdict": finished.stop.verdict.label}
+    if finished.stacks is not None:
+        events.write("stacks", label=label, path=str(finished.stacks), frames=finished.frames())
+    events.write("command.end", label=label, **figures)
+    return figures

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from harness.isolation import command as isolated_command
 from harness.isolation import leaks, sandbox
 from harness.isolation.gpu_untouched import Proof, Watch
 from harness.isolation.sandbox import Cell
@@ -24,6 +25,7 @@ from harness.lanes.checks.context import Bench
 from harness.lanes.device import choose
 from harness.lanes.device import proof as device_proof
 from harness.lanes.live import LiveView
+from harness.process import result as command_result
 from harness.process import supervise
 from harness.process.limits import Limits
 from harness.record import directory, known_failures
@@ -139,7 +141,7 @@ class Lane:
             limits=limits,
         )
         self.pids.append(finished.pid)
-        self.outcome.commands[label] = lane_log.command_end(self.events, label, finished)
+        self.outcome.commands[label] = isolated_command.command_end(self.events, label, finished)
         self.proofs[label] = device_proof.after(
             label, watch, finished, gpu=gpu, events=self.events, outcome=self.outcome
         )
@@ -263,7 +265,7 @@ class Lane:
         self.outcome.suite = suite.read(junit, finished)
         self.outcome.findings.checked("suite")
         command = shlex.join(finished.argv)
-        if (ended := attempt.stopped("suite", "the test suite", finished, target.suite_timeout_s)) is not None:
+        if (ended := command_result.stopped("suite", "the test suite", finished, target.suite_timeout_s)) is not None:
             self.outcome.find(ended)
         elif (problem := suite.problem(self.outcome.suite, finished)) is not None:
             self.outcome.find(Finding(id="suite-failed", sentence=problem, command=command))

@@ -7,9 +7,7 @@ The frame that every run's log has is `harness.runs.session`; this fills it from
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from harness.process.supervise import Finished
 from harness.record import provenance, required
 from harness.record.log import EventLog
 from harness.record.outcome import Outcome
@@ -73,32 +71,6 @@ def begin(
     if manifest is not None and pytest:
         message = f"the manifest of {len(manifest.tests)} tests does not hold: pytest was given {' '.join(pytest)!r}"
         events.write("note", message=message)
-
-
-def command_end(events: EventLog, label: str, finished: Finished) -> dict[str, Any]:
-    """
-    Write how a command ended, what it used and, where it was killed at a time limit, where it was then.
-
-    Args:
-        events: the log.
-        label: of the command.
-        finished: how it ended.
-
-    Returns:
-        The figures, for the outcome.
-    """
-    figures: dict[str, Any] = {
-        "returncode": finished.returncode,
-        "seconds": round(finished.seconds, 3),
-        "timed_out": finished.timed_out,
-        **(finished.usage.rounded() if finished.usage is not None else {}),
-    }
-    if finished.stop is not None:
-        figures |= {"stopped": finished.stop.kind, "verdict": finished.stop.verdict.label}
-    if finished.stacks is not None:
-        events.write("stacks", label=label, path=str(finished.stacks), frames=finished.frames())
-    events.write("command.end", label=label, **figures)
-    return figures
 
 
 def _left_out(target: Target, fixtures: Mapping[str, Path], *, brief: bool) -> Iterator[str]:

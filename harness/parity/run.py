@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.cli import report
 from harness.parity import survey as parity_survey
 from harness.parity.compare import failure
 from harness.parity.compare.comparison import Result
@@ -29,15 +28,16 @@ from harness.parity.judge import ladder, unanswered
 from harness.parity.judge.ladder import Climbed
 from harness.parity.output import artifacts, replay
 from harness.parity.output import report as ladder_report
+from harness.parity.output.evidence import Proof
 from harness.parity.output.progress import Display
 from harness.parity.output.report import Report
-from harness.parity.selfcheck.gate import Proof, prove
+from harness.parity.selfcheck.gate import Plant, prove
 from harness.parity.survey import Survey
 from harness.record import directory, provenance
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
 from harness.record.required import Expected
-from harness.runs import session
+from harness.runs import session, summary
 from harness.system.signals import Interruption
 from harness.targets import environment, loader, preflight
 from ptycho.errors import PtychoError
@@ -60,7 +60,7 @@ class Options:
         seed: of the problem.
         steps: length of the trajectory.
         root: the workspace's folder for runs.
-        canaries: how many faults to plant.
+        plant: plants canaries in a run that passes; None: there are none.
         canary_seed: of their choice; drawn and printed if None.
         quiet: print nothing while running.
         json: print the report as one JSON document, and only that.
@@ -73,7 +73,7 @@ class Options:
     seed: int
     steps: int
     root: Path
-    canaries: int = 0
+    plant: Plant | None = None
     canary_seed: int | None = None
     quiet: bool = False
     json: bool = False
@@ -125,7 +125,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         own = all(party.target is None for party in options.parties)
         if own and ladder.verdict(made.climbed, made.refused) is Verdict.PASS:
             drawn = secrets.randbelow(2**31) if options.canary_seed is None else options.canary_seed
-            proof = prove(options.canaries, drawn, heard, options.parties, options.scan, kept, events, interruption)
+            proof = prove(options.plant, drawn, heard, options.parties, options.scan, kept, events, interruption)
         told = Report(
             climbed=ladder.in_order(made.climbed),
             refused=made.refused,
@@ -329,7 +329,7 @@ def main(options: Options, *, follow: int | None, wanted: Sequence[int] = ()) ->
     else:
         show()
         print(f"report: {path}", flush=True)
-        print(report.how_to_see(path.parent), flush=True)
+        print(summary.how_to_see(path.parent), flush=True)
     return int(verdict)
 
 

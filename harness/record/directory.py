@@ -311,3 +311,6 @@ def _is_old(path: Path) -> bool:
     with contextlib.suppress(OSError):
         return time.time() - path.stat().st_mtime > _BEGINNING_S
     return False
+
+
+LOG = "events.ndjson"

@@ -15,13 +15,13 @@ from typing import Any
 from harness.record import directory, state
 from harness.record import log as event_log
 from harness.record import verdict as log_verdict
+from harness.record.directory import LOG
 from harness.record.log import Row
 from harness.record.outcome import Problem
 from harness.record.state import Story
 from harness.record.verdict import Judgement
 from harness.report import ladder_results
 from harness.report.values import mapping, text
-from harness.runs.artifacts import LOG
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 

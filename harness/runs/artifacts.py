@@ -1,12 +1,11 @@
 """
-`python -m harness rebuild RUN`: the reports of a run, made from its event log and from nothing else; and its page.
+The reports of a run, made from its event log and from nothing else.
 
 The harness makes them this way at the end of every run, so a rebuilt report is the same report. After a kill at any
 byte the log still gives valid ones; they say that they are partial, and their verdict is never a pass.
 """
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,12 @@ from typing import Any
 from harness.files.run_files import replacing
 from harness.record import log, required, state
 from harness.record import verdict as log_verdict
+from harness.record.directory import LOG
 from harness.record.state import Story
 from harness.record.verdict import Judgement
 from harness.runs import junit, summary
-from ptycho.errors import InfrastructureError, UsageError
+from ptycho.errors import UsageError
 
-LOG = "events.ndjson"
 SCHEMA = "ptycho-harness-verdict/1"
 
 
@@ -108,42 +107,7 @@ def write(folder: Path) -> Judgement:
     return judged
 
 
-def main(folder: Path, *, manifest: Path | None = None, as_json: bool = False) -> int:
-    """
-    The `rebuild` command: write the reports, print the summary.
-
-    Args:
-        folder: the run's folder.
-        manifest: also write the tests that reported as the list of those that must.
-        as_json: print what `verdict.json` holds, and nothing else, instead of the summary.
-
-    Returns:
-        The exit code: the verdict of the log.
-
-    Raises:
-        UsageError: there is no log, or a manifest was asked of a run that did not pass.
-    """
-    judged = write(folder)
-    told = state.tell(log.parse((folder / LOG).read_bytes()))
-    print(json.dumps(verdict(told, judged), indent=1) if as_json else summary.text(told, judged).rstrip("\n"))
-    _write_page(folder)
-    if manifest is not None:
-        _write_manifest(told, judged, manifest)
-        print(f"manifest: {manifest}", file=sys.stderr if as_json else sys.stdout)
-    return int(judged.verdict)
-
-
-def _write_page(folder: Path) -> None:
-    """The HTML report; without its packages, which the reports of a log do not need, it is said and not made."""
-    from harness.report import write as report_writer
-
-    try:
-        report_writer.write([folder], root=folder)
-    except InfrastructureError as error:
-        print(f"report/index.html was not made: {error}", file=sys.stderr)
-
-
-def _write_manifest(told: Story, judged: Judgement, manifest: Path) -> None:
+def write_manifest(told: Story, judged: Judgement, manifest: Path) -> None:
     """A list of what must report is only taken from a run that passed, and with nothing left out."""
     # A test that is silent because it is gone is what a new list is for.
     others = [problem for problem in judged.problems if not problem.message.startswith("no evidence: test ")]

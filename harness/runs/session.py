@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from harness.cli import report
 from harness.files import run_files
 from harness.record import verdict as log_verdict
 from harness.record.directory import RunRoot
@@ -18,7 +17,7 @@ from harness.record.log import EventLog
 from harness.record.provenance import Origin
 from harness.record.required import Expected
 from harness.record.schema import SCHEMA
-from harness.runs import artifacts, retention
+from harness.runs import artifacts, retention, summary
 from ptycho.errors import InfrastructureError, PtychoError
 from ptycho.verdict import Verdict
 
@@ -100,7 +99,7 @@ def logged(
         if raised is not None:
             # The exit code is what the log amounts to: a rung that had failed is not excused by what died after it.
             raised.verdict = amounts_to
-            print(report.how_to_see(kept.path), file=sys.stderr, flush=True)
+            print(summary.how_to_see(kept.path), file=sys.stderr, flush=True)
     if amounts_to is not ended.verdict:
         told, found = ended.verdict.label, amounts_to.label
         refusal = PtychoError(f"the figures say {told}, but the log amounts to {found}: {kept.path / 'verdict.json'}")

@@ -5,8 +5,11 @@ Both are drawn from the same sections, so that neither says more than the other.
 1 MiB and drops the whole of a longer one; what is cut is said, and `verdict.json` has everything.
 """
 
+import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from harness.record import rung_results, verdict
@@ -228,3 +231,8 @@ def _bounded(whole: str) -> str:
         return data.decode()
     kept = data[: LARGEST - 200].decode("utf-8", errors="ignore")
     return f"{kept}\n\n[cut here: {len(data)} bytes in all; verdict.json has everything]\n"
+
+
+def how_to_see(run: Path) -> str:
+    """The line at the end of a run that says how to see it as a page, with the interpreter that makes it."""
+    return f"as a page: {shlex.join([sys.executable, '-m', 'harness', 'report', str(run), '--open'])}"

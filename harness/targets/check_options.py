@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.files.toml_lines import Lines
-from harness.lanes.checks import attempt
-from harness.process import supervise
+from harness.process import result, supervise
 from harness.record import directory
 from harness.system.signals import Interruption
 from harness.targets import argv as target_argv
@@ -101,7 +100,7 @@ def _judge(name: str, asked: str, finished: supervise.Finished, given: Mapping[s
     text = finished.log.read_text(encoding="utf-8", errors="replace")
     verdict, problems = Verdict.PASS, list[str]()
     if finished.stop is not None or finished.timed_out:
-        verdict, problems = attempt.verdict_of(finished), [attempt.complaint("--help", finished, help_text.HELP_S)]
+        verdict, problems = result.verdict_of(finished), [result.complaint("--help", finished, help_text.HELP_S)]
     elif finished.returncode != 0 and "No module named" in text:
         verdict, problems = Verdict.INFRA, [f"a module is missing in the environment: {finished.tail(1)}"]
     elif finished.returncode != 0:

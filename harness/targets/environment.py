@@ -24,8 +24,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from harness.lanes.checks import attempt
-from harness.process import supervise
+from harness.process import result, supervise
 from harness.system.identity import TOKEN_VARIABLE
 from harness.system.rmtree import remove_tree
 from harness.system.signals import Interruption
@@ -192,9 +191,9 @@ def _make(target: Target, given: Install, folder: Path, base: str, interruption:
             token=token,
             interruption=interruption,
         )
-        if attempt.verdict_of(finished) is not Verdict.PASS:
+        if result.verdict_of(finished) is not Verdict.PASS:
             what = f"target {target.file}: {' '.join(argv[:3])} …"
-            raise InfrastructureError(attempt.complaint(what, finished, given.timeout_s))
+            raise InfrastructureError(result.complaint(what, finished, given.timeout_s))
     return "uv" if uv else "pip"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.cli import json_schemas
+from harness.files import schema_files
 from harness.record.directory import RunRoot
 from harness.system.signals import Interruption
 from harness.targets import argv as target_argv
@@ -72,7 +72,7 @@ class Draft:
         """The file."""
         packages = sorted(path.parent.name for path in self.checkout.glob("ptycho*/__init__.py"))
         framework = self.train.framework or self.infer.framework or "unknown"
-        schema = json_schemas.path("target")
+        schema = schema_files.path("target")
         # Editors read it; an installed harness comes without it.
         head = f"#:schema {schema.as_uri()}\n" if schema.is_file() else ""
         head += (

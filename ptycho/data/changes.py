@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycho.config import PATCH_SIDES
 from ptycho.data import detector, mapped_arrays, masks, units
-from ptycho.data.dataset import PATCH_SIDES
 from ptycho.data.scan import Scan
 from ptycho.errors import UsageError
 

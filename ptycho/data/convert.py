@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycho.config import PATCH_SIDES
 from ptycho.data import changes, contract, detector, masks, scan, values
-from ptycho.data.dataset import PATCH_SIDES, Dataset
+from ptycho.data.dataset import Dataset
 from ptycho.data.formats import mapped, ptychodus, recognise
 from ptycho.data.scan import Scan
 from ptycho.errors import ContractError, UsageError

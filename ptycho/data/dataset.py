@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 CONTRACT_VERSION = "DATA-001/1"
 """Changes whenever the meaning of a canonical array changes; stores of another version are refused."""
 
-PATCH_SIDES = (64, 128, 256)
-"""Patch sides N that the reference network is defined for."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Source:

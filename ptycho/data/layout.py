@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ptycho.config import DOMAINS, LAYOUTS
-from ptycho.data.dataset import PATCH_SIDES
+from ptycho.config import DOMAINS, LAYOUTS, PATCH_SIDES
 from ptycho.data.npy_header import Member
 
 COORDINATES = ("xcoords", "ycoords", "xcoords_start", "ycoords_start")

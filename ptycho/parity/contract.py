@@ -12,9 +12,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from ptycho.config import DEFAULT_NPHOTONS, Config, ModelConfig, flatten
+from ptycho.config import DEFAULT_NPHOTONS, PATCH_SIDES, Config, ModelConfig, flatten
 from ptycho.data import grouping
-from ptycho.data.dataset import PATCH_SIDES
 from ptycho.physics import forward, stitching
 from ptycho.physics.architecture import Architecture
 from ptycho.physics.weights import intensity_scale, shapes

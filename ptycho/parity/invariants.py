@@ -3,7 +3,7 @@ What a probe is asked for the laws of the physics (R2c): the questions only, alw
 
 A law ties answers together that no table of values could: energy in is energy out, a ramp is a shift, twice the flux is
 twice the counts, a gradient is the adjoint of its operation. The backend computes the sides of each law with its own
-operations (`ptycho.parity.operations.Case`); whether they agree is decided elsewhere. The core's part is in
+operations (`ptycho.parity.case.Case`); whether they agree is decided elsewhere. The core's part is in
 `ptycho.parity.core`.
 """
 
@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho.parity import core
-from ptycho.parity.operations import Case, offsets, waves
+from ptycho.parity.case import Case
+from ptycho.parity.operations import offsets, waves
 
 if TYPE_CHECKING:
-    from ptycho.parity.measure import Bench
     from ptycho.parity.request import Request
 
 Array = NDArray[Any]
@@ -34,14 +33,6 @@ BAD = 0.3
 
 MEMBERS = np.array([[-3, 2, 4, -3], [1, -2, 3, -2]])
 """`(2, 4)` whole-pixel distances (x, y) of a group's patches from their mean; they add up to zero."""
-
-
-def measure(request: "Request", bench: "Bench") -> Iterator[tuple[str, Array]]:
-    """R2c: every side of every law."""
-    for case in cases(request):
-        yield case.name, bench.operate(case)
-    for name, value in core.measure(request):
-        yield f"core.{name}", value
 
 
 def cases(request: "Request") -> list[Case]:

@@ -7,11 +7,11 @@ hold the number of steps.
 
 import inspect
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,60 +19,16 @@ from numpy.typing import NDArray
 from ptycho.data import grouping, prepare
 from ptycho.parity import contract as parity_contract
 from ptycho.parity import core, invariants, loaders, operations, workflow
+from ptycho.parity.adapter import Bench
 from ptycho.parity.masked import masked
-from ptycho.parity.operations import Case
 from ptycho.parity.request import BATCH_FIELDS, Request
 from ptycho.physics.forward import central_mask
 from ptycho.store.store import Store
 from ptycho.training import batches
-from ptycho.training.engine import Batch, Engine
+from ptycho.training.engine import Batch
 
 Array = NDArray[Any]
 Exact = dict[str, Any]
-
-
-class Bench(Protocol):
-    """A backend opened up: what the engine does, in pieces. Arrays in, arrays out, canonical names and layouts."""
-
-    @property
-    def engine(self) -> Engine:
-        """The engine under test, at the request's weights."""
-
-    def parameters(self) -> dict[str, tuple[list[int], str, bool]]:
-        """Shape, dtype and whether it is trained, of each weight by canonical name, as the framework has them."""
-
-    def optimiser(self) -> dict[str, Any]:
-        """Names that the optimiser steps, and its constants beta1, beta2, epsilon."""
-
-    def intensity(self, objects: Array, probe: Array) -> Array:
-        """The physics alone."""
-
-    def canvas(self, patches: Array, coords_relative: Array, gridsize: int) -> Array:
-        """The assembly alone."""
-
-    def delivered(self, given: Iterable[Batch]) -> Iterator[tuple[Array, Array]]:
-        """Diffraction and relative coordinates of batches as they lie on the device."""
-
-    def layer(self, name: str, x: Array) -> Array:
-        """One layer of `ptycho.physics.network.stages` on a given input."""
-
-    def forward(self, batch: Batch) -> dict[str, Array]:
-        """Every checkpoint of one forward pass, recorded while the engine's own code runs."""
-
-    def terms(self, batch: Batch, mae_weight: float, tv_weight: float) -> dict[str, Array]:
-        """Loss terms, the total and the deviance."""
-
-    def weighted_gradients(self, batch: Batch, mae_weight: float, tv_weight: float) -> dict[str, Array]:
-        """Gradient of the objective with its optional terms to each trained weight, canonical names and layout."""
-
-    def operate(self, case: Case) -> Array:
-        """One operation of the backend on given arguments, or its gradient."""
-
-    def physics_gradients(self, batch: Batch) -> dict[str, Array]:
-        """Gradient of the objective to `object` (patches as the physics sees them) and to `probe`."""
-
-    def replay(self, gradients: Iterable[Mapping[str, Array]], rates: Iterable[float]) -> Iterator[dict[str, Array]]:
-        """The optimiser alone, from parameters at zero: parameters, moments and count after each step."""
 
 
 def measure(request: Request, bench: Bench, package: str) -> tuple[dict[str, Exact], dict[str, Array]]:
@@ -298,9 +254,17 @@ def _trajectory(request: Request, bench: Bench) -> Named:
             yield f"workflow.{name}", value
 
 
+def sides_of_laws(request: Request, bench: Bench) -> Iterator[tuple[str, Array]]:
+    """R2c: every side of every law."""
+    for case in invariants.cases(request):
+        yield case.name, bench.operate(case)
+    for name, value in core.measure(request):
+        yield f"core.{name}", value
+
+
 _ARRAYS: Mapping[str, Callable[[Request, Bench], Named]] = {
     "R2": operations.measure,
-    "R2c": invariants.measure,
+    "R2c": sides_of_laws,
     "R3": _layers,
     "R4": _forward,
     "R5": _loss,

@@ -7,15 +7,16 @@ judges: a question that knew its answer could be answered by it.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycho.parity.case import Case
+
 if TYPE_CHECKING:
-    from ptycho.parity.measure import Bench
+    from ptycho.parity.adapter import Bench
     from ptycho.parity.request import Request
 
 Array = NDArray[Any]
@@ -26,28 +27,6 @@ LIMIT = 1e-12
 
 _LISTED = 16
 _BAD = 0.25
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """
-    One operation on one set of arguments.
-
-    Attributes:
-        name: of the answer.
-        operation: name of a method of the backend's `Operations`.
-        given: arrays by argument; their types decide the precision.
-        settings: plain arguments.
-        to: argument to whose gradient the question is, or None for the value.
-        upstream: for a gradient, g: the gradient is that of Re Σ conj(g)·value; None stands for ones.
-    """
-
-    name: str
-    operation: str
-    given: Mapping[str, Array]
-    settings: Mapping[str, float] = field(default_factory=dict)
-    to: str | None = None
-    upstream: Array | None = None
 
 
 def measure(request: "Request", bench: "Bench") -> Iterator[tuple[str, Array]]:

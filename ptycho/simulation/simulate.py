@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho.config import GRIDSIZES
+from ptycho.config import GRIDSIZES, PATCH_SIDES
 from ptycho.data import masks
-from ptycho.data.dataset import PATCH_SIDES, Dataset, Source
+from ptycho.data.dataset import Dataset, Source
 from ptycho.data.grouping import NEIGHBOURS, nearest
 from ptycho.errors import UsageError
 from ptycho.physics import forward, patches

@@ -17,6 +17,7 @@ from ptycho.config import (
     DOMAINS,
     GRIDSIZES,
     LAYOUTS,
+    PATCH_SIDES,
     PRECISIONS,
     SCHEDULES,
     DataConfig,
@@ -26,7 +27,6 @@ from ptycho.config import (
     TrainingConfig,
 )
 from ptycho.data import preflight
-from ptycho.data.dataset import PATCH_SIDES
 from ptycho.data.formats import recognise
 
 if TYPE_CHECKING:

@@ -31,9 +31,17 @@ from numpy.typing import NDArray
 
 from ptycho import files, fingerprint
 from ptycho.command_line import Parser
-from ptycho.config import DEVICES, GRIDSIZES, PRECISIONS, DataConfig, ModelConfig, RuntimeConfig, TrainingConfig
+from ptycho.config import (
+    DEVICES,
+    GRIDSIZES,
+    PATCH_SIDES,
+    PRECISIONS,
+    DataConfig,
+    ModelConfig,
+    RuntimeConfig,
+    TrainingConfig,
+)
 from ptycho.data import grouping, prepare
-from ptycho.data.dataset import PATCH_SIDES
 from ptycho.errors import UsageError, exit_on_error
 from ptycho.physics import stitching, weights
 from ptycho.simulation import simulate, synthetic

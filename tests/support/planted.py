@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.faults.mutation.catalogue import Mutant
-from harness.faults.mutation.trial import Found, Outcome, Trial
+from harness.faults.mutation.result import Found, Outcome, Trial
 from harness.isolation import source_overlay
 from harness.isolation.source_overlay import Edit
 from harness.record import directory

@@ -12,7 +12,8 @@ from harness.parity.compare.comparison import judge
 from harness.parity.compare.rungs import RUNGS
 from harness.parity.judge.ladder import Climbed
 from harness.parity.output import diff_image
-from harness.parity.output.report import Evidence, Report
+from harness.parity.output.evidence import Evidence
+from harness.parity.output.report import Report
 from harness.record import directory
 from tests.support import sample_log
 from tests.support.sample_log import Row, parent

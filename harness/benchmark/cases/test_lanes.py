@@ -14,7 +14,7 @@ from typing import Any
 from harness.benchmark import budget, external_clock, gate
 from harness.benchmark.measure import Lane, Trial
 from harness.benchmark.plugin import Session
-from harness.lanes.checks import attempt as train_infer
+from harness.process import result
 from ptycho.verdict import Verdict
 
 ROUNDS = {"small": 3}
@@ -35,8 +35,8 @@ class _BrokenError(Exception):
     """A process that did not end well: there is nothing to measure."""
 
     def __init__(self, trial: Trial, what: str, limit_s: float) -> None:
-        super().__init__(train_infer.complaint(what, trial.finished, limit_s))
-        found = train_infer.verdict_of(trial.finished)
+        super().__init__(result.complaint(what, trial.finished, limit_s))
+        found = result.verdict_of(trial.finished)
         self.verdict = found if found is not Verdict.PASS else Verdict.FAIL
 
 

@@ -69,7 +69,7 @@ def log(content: bytes, folder: Path) -> list[str]:
     wrong = [f"damaged: {damage}" for damage in found.damage if not damage.torn]
     whole = any(row["event"] == "run.end" for row in found.rows)
     folder.mkdir()
-    (folder / artifacts.LOG).write_bytes(content)
+    (folder / directory.LOG).write_bytes(content)
     judged = artifacts.write(folder)
     told = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
     ElementTree.parse(folder / "junit.xml")  # noqa: S314 - our own file; whether it is XML at all is the question

@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cli import report
 from harness.faults.kill import campaign, plan, workloads
 from harness.faults.kill import report as kill_report
 from harness.faults.kill.campaign import Score
@@ -22,7 +21,7 @@ from harness.record import directory, provenance
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
 from harness.record.required import Expected
-from harness.runs import session
+from harness.runs import session, summary
 from harness.system import identity
 from harness.system.signals import Interruption
 from ptycho.fingerprint import ROOT
@@ -132,5 +131,5 @@ def main(options: Options, *, follow: int | None) -> int:
     else:
         kill_report.show(score)
         print(f"report: {path}", flush=True)
-        print(report.how_to_see(path.parent), flush=True)
+        print(summary.how_to_see(path.parent), flush=True)
     return int(score.verdict)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from harness.faults.mutation import trial
 from harness.faults.mutation.catalogue import Mutant
 from harness.faults.mutation.entry import GATES
+from harness.faults.mutation.result import Outcome, Trial
 from harness.faults.mutation.setup import Stage
-from harness.faults.mutation.trial import Outcome, Trial
 from harness.system.pool import several
 from ptycho.verdict import Verdict
 

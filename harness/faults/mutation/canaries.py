@@ -9,21 +9,23 @@ can be drawn again.
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.faults.mutation import campaign, catalogue
 from harness.faults.mutation.catalogue import Mutant
 from harness.faults.mutation.entry import LADDER
-from harness.faults.mutation.setup import Stage, merged
-from harness.faults.mutation.trial import Trial
+from harness.faults.mutation.result import Trial
+from harness.faults.mutation.setup import Stage
 from harness.isolation import source_overlay
+from harness.parity.exchange.clean_answers import merged
 from harness.parity.exchange.collect import Heard
+from harness.parity.selfcheck.gate import PRECISION
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
 from harness.system.signals import Interruption
 from ptycho.fingerprint import ROOT
 
 COUNT, JOBS = 3, 2
-PRECISION = "f64"
 
 
 def cheap(mutant: Mutant) -> bool:
@@ -50,6 +52,38 @@ def draw(seed: int, count: int = COUNT, mutants: Sequence[Mutant] | None = None)
     while len(drawn) < count and any(piles):
         drawn += [pile.pop() for pile in piles if pile]
     return tuple(drawn[:count])
+
+
+def plant(
+    count: int,
+    seed: int,
+    heard: Sequence[Heard],
+    kept: RunRoot,
+    events: EventLog,
+    interruption: Interruption,
+    *,
+    pythons: Mapping[str, str],
+    scan: Path,
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """
+    Draw canaries and try them; with the first argument filled in, what `gate.prove` takes.
+
+    Args:
+        count: how many.
+        seed: of their choice.
+        heard: the run's questions with everybody's answers.
+        kept: the run.
+        events: its log.
+        interruption: whether to end early.
+        pythons: interpreter by side.
+        scan: file for the rung of the data.
+
+    Returns:
+        What became of each, as plain values; and what is wrong with them, one sentence each.
+    """
+    drawn = draw(seed, count)
+    trials = run(drawn, heard, kept, events, interruption, pythons=pythons, scan=scan) if drawn else []
+    return [trial.as_dict() for trial in trials], complaints(trials)
 
 
 def run(

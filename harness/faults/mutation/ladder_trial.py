@@ -11,11 +11,12 @@ An adapter that raises or dies fails the rung that it was at, like one that answ
 from collections.abc import Sequence
 
 from harness.faults.mutation import allclose, judge
-from harness.faults.mutation.setup import Clean, Stage
-from harness.faults.mutation.trial import Found, Outcome, Planted, judged
+from harness.faults.mutation.result import Found, Outcome, Planted, judged
+from harness.faults.mutation.setup import Stage
 from harness.parity.compare.response import Answer
 from harness.parity.exchange import backend_client
 from harness.parity.exchange.backend_client import PACKAGES
+from harness.parity.exchange.clean_answers import Clean
 from ptycho.verdict import Verdict
 
 

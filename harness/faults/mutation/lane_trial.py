@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.faults.mutation import run_in_copy
+from harness.faults.mutation.result import Found, Planted
 from harness.faults.mutation.setup import Stage
-from harness.faults.mutation.trial import Found, Planted
 from harness.isolation.sandbox import Cell
 from ptycho.errors import InfrastructureError
 from ptycho.verdict import Verdict

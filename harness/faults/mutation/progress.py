@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.faults.mutation.catalogue import Mutant
-from harness.faults.mutation.trial import Trial
+from harness.faults.mutation.result import Trial
 from harness.system.progress import Narration
 
 if TYPE_CHECKING:

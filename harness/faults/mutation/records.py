@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.faults.mutation.catalogue import Mutant
-from harness.faults.mutation.trial import Found, Outcome, Trial
+from harness.faults.mutation.result import Found, Outcome, Trial
 from harness.isolation.source_overlay import PACKAGES
 
 FILE = "trials.ndjson"

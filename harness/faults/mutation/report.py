@@ -10,7 +10,7 @@ from typing import Any
 from harness.faults.mutation.allclose import COMPARATORS, KEYS, KINDS, key
 from harness.faults.mutation.campaign import Score
 from harness.faults.mutation.entry import ENDING, GATES
-from harness.faults.mutation.trial import Outcome, Trial
+from harness.faults.mutation.result import Outcome, Trial
 from harness.files.run_files import write_text
 from harness.system import tables
 

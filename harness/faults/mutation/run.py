@@ -8,21 +8,20 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cli import report
 from harness.faults.mutation import allclose, campaign, catalogue, lane_trial, publish, records, setup
 from harness.faults.mutation import report as mutation_report
 from harness.faults.mutation.campaign import Score
 from harness.faults.mutation.catalogue import FOLDER, Mutant
 from harness.faults.mutation.entry import LADDER, LANE, SELF_CHECK
 from harness.faults.mutation.progress import Progress
-from harness.faults.mutation.trial import Outcome, Trial
+from harness.faults.mutation.result import Outcome, Trial
 from harness.faults.mutation.user_path import ladder_run
 from harness.faults.mutation.user_path import report as user_path_report
 from harness.record import directory, provenance
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
 from harness.record.required import Expected
-from harness.runs import session
+from harness.runs import session, summary
 from harness.system import identity
 from harness.system.signals import Interruption
 from ptycho.fingerprint import ROOT
@@ -175,7 +174,7 @@ def main(options: Options, *, follow: int | None) -> int:
     else:
         (user_path_report if options.edits else mutation_report).show(score)
         print(f"report: {path}", flush=True)
-        print(report.how_to_see(path.parent), flush=True)
+        print(summary.how_to_see(path.parent), flush=True)
     if options.write:
         for written in (user_path_report if options.edits else publish).write(score, options.checkout):
             print(f"written: {written}", file=sys.stderr)

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from harness.faults.mutation import run_in_copy
+from harness.faults.mutation.result import Found, Planted
 from harness.faults.mutation.setup import Stage
-from harness.faults.mutation.trial import Found, Planted
 from harness.isolation import source_overlay
 from harness.isolation.sandbox import Cell
 from ptycho.fingerprint import ROOT

@@ -5,7 +5,7 @@ A mutant changes one side; the other side's answers and the oracle's are the sam
 """
 
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,41 +13,20 @@ from harness.isolation import source_overlay
 from harness.parity.compare.response import Answer
 from harness.parity.exchange import collect, plan
 from harness.parity.exchange.backend_client import PACKAGES, Party
-from harness.parity.exchange.collect import Heard
+from harness.parity.exchange.clean_answers import Clean, merged
 from harness.parity.judge import ladder
-from harness.parity.judge.ladder import Climbed, Expected
+from harness.parity.judge.ladder import Climbed
 from harness.parity.selfcheck import tampered
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
 from harness.system.signals import Interruption
 from ptycho.errors import InfrastructureError
 from ptycho.fingerprint import ROOT
-from ptycho.parity.request import Request
 
 STEPS = 4
 """Length of the trajectory: one more than there are batches, so that their order and the second moment matter."""
 
 GRIDSIZES, PRECISIONS, SEED = (1, 2), ("f64", "f32"), 42
-
-
-@dataclass(frozen=True, kw_only=True)
-class Clean:
-    """
-    One question and what everybody answers without any fault.
-
-    Attributes:
-        gridsize: g.
-        precision: `f64` or `f32`.
-        request: what is asked, with all quantities.
-        answers: by side.
-        expected: the oracle's.
-    """
-
-    gridsize: int
-    precision: str
-    request: Request
-    answers: Mapping[str, Answer]
-    expected: Expected
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,50 +89,6 @@ class Stage:
 def climb(item: Clean, answers: Mapping[str, Answer], quantities: Sequence[str]) -> list[Climbed]:
     """Judge answers to a question by the ladder."""
     return ladder.climb(item.gridsize, answers, item.expected, quantities, precision=item.precision)
-
-
-def merged(heard: Iterable[Heard]) -> list[Clean]:
-    """Questions that were put in parts, low rungs first, as one each."""
-    found: dict[tuple[int, str], Clean] = {}
-    for item in heard:
-        asked = item.question
-        key = asked.gridsize, asked.precision
-        if key not in found:
-            found[key] = Clean(
-                gridsize=asked.gridsize,
-                precision=asked.precision,
-                request=asked.request,
-                answers=item.answers,
-                expected=item.expected,
-            )
-            continue
-        before = found[key]
-        quantities = (*before.request.quantities, *asked.request.quantities)
-        found[key] = replace(
-            before,
-            request=replace(asked.request, quantities=quantities),
-            answers={side: _joined(answer, item.answers[side]) for side, answer in before.answers.items()},
-            expected=Expected(
-                exact={
-                    side: {**before.expected.exact.get(side, {}), **item.expected.exact.get(side, {})}
-                    for side in {**before.expected.exact, **item.expected.exact}
-                },
-                arrays={**before.expected.arrays, **item.expected.arrays},
-                judges={**before.expected.judges, **item.expected.judges},
-                beside={**before.expected.beside, **item.expected.beside},
-            ),
-        )
-    return list(found.values())
-
-
-def _joined(one: Answer, other: Answer) -> Answer:
-    return Answer(
-        exact={**one.exact, **other.exact},
-        arrays={**one.arrays, **other.arrays},
-        refusals=(*one.refusals, *other.refusals),
-        manifest=other.manifest,
-        failures={**one.failures, **other.failures},
-    )
 
 
 def set_up(

@@ -354,3 +354,14 @@ def _worst(
     gaps = gap(chosen, expected)
     differing = apart(gaps, expected, tolerance)
     return listed(tensor, {**sides, "oracle": expected}, gaps, differing), int(np.sum(differing))
+
+
+def stray(tensor: str, sides: Sequence[str]) -> Judgement:
+    """An answer to no question is a failure: its name is wrong, or somebody asked in vain."""
+    return Judgement(
+        tensor=tensor,
+        result=Result.FAIL,
+        reasons=(f"{' and '.join(sides)} gave an answer that nobody asked for",),
+        guilty=tuple(sides),
+        beyond_tolerance=True,
+    )

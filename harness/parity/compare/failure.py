@@ -16,8 +16,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from harness.lanes.checks import attempt
 from harness.parity.compare.location import Location
+from harness.process import result
 from harness.process.limits import TIME
 from harness.process.supervise import Finished
 from ptycho.packages import DISTRIBUTIONS
@@ -138,7 +138,7 @@ def of_end(ended: Finished, limit_s: float, root: Path, packages: Sequence[str],
         stacks = ended.stacks.read_text(errors="replace") if ended.stacks is not None else ""
         # Dumps begin with the innermost frame, tracebacks end with it.
         where = _innermost(frames_in(stacks, root)[::-1], packages)
-        verdict = attempt.verdict_of(ended)
+        verdict = result.verdict_of(ended)
         sentence = ended.stop.sentence if ended.stop is not None else f"hung: killed after {limit_s:g} s"
         return Failure(kind=Kind.HUNG, sentence=sentence, verdict=verdict, location=where)
     if ended.returncode < 0:
@@ -159,7 +159,7 @@ def _of_exit(ended: Finished, output: str, root: Path, packages: Sequence[str], 
         return Failure(kind=Kind.DIED, sentence="ended with exit code 0 before it had answered")
     if "Traceback (most recent call last)" not in output:
         chosen = began and not any(os.strerror(number) in last for number in FULL)
-        verdict = Verdict.FAIL if chosen else attempt.verdict_of(ended)
+        verdict = Verdict.FAIL if chosen else result.verdict_of(ended)
         kind = Kind.MACHINE if verdict is not Verdict.FAIL else Kind.DIED
         return Failure(kind=kind, sentence=f"ended with exit code {ended.returncode}: {last}", verdict=verdict)
     name, _, message = last.partition(": ")

@@ -6,13 +6,13 @@ one wrong pixel in a corner is as visible as a wrong constant.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity.compare.comparison import Array, Judgement, Result
+from harness.parity.compare.comparison import Array, Judgement, Result, stray
 from harness.parity.compare.elements import Element, gap, listed
 from harness.parity.compare.number_format import readable
 from harness.parity.reference.formulas import wide
@@ -36,17 +36,6 @@ def judge(expectations: Mapping[str, Expectation], answers: Mapping[str, Mapping
         *(judge_one(n, {s: a.get(n) for s, a in answers.items()}, wanted) for n, wanted in expectations.items()),
         *(stray(name, sides) for name, sides in strays.items()),
     ]
-
-
-def stray(tensor: str, sides: Sequence[str]) -> Judgement:
-    """An answer to no question is a failure: its name is wrong, or somebody asked in vain."""
-    return Judgement(
-        tensor=tensor,
-        result=Result.FAIL,
-        reasons=(f"{' and '.join(sides)} gave an answer that nobody asked for",),
-        guilty=tuple(sides),
-        beyond_tolerance=True,
-    )
 
 
 def judge_one(tensor: str, sides: Mapping[str, Array | None], expectation: Expectation) -> Judgement:

@@ -12,7 +12,7 @@ from harness.parity.exchange.collect import Heard
 from harness.parity.judge import in_situ, ladder, rejudge
 from harness.parity.judge.ladder import Climbed
 from harness.parity.output import diagnosis, diff_image, replay
-from harness.parity.output.report import Evidence
+from harness.parity.output.evidence import Evidence
 from harness.parity.output.resemblance import explain
 from harness.parity.reference import invariants
 from harness.record.directory import RunRoot

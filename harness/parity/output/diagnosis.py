@@ -16,7 +16,7 @@ from harness.parity.output import code_places, element_table, replay, rung_conte
 from harness.system import tables
 
 if TYPE_CHECKING:
-    from harness.parity.output.report import Evidence
+    from harness.parity.output.evidence import Evidence
 
 CALLS = {
     "intensity": "R4/intensity",

@@ -12,33 +12,11 @@ from harness.parity.compare.comparison import Judgement, Result
 from harness.parity.compare.rungs import PRECISIONS, RUNGS, UNMEASURED, Unmeasured
 from harness.parity.judge.ladder import Climbed, first_failure, verdict
 from harness.parity.output import diagnosis
-from harness.parity.selfcheck.gate import Proof
+from harness.parity.output.evidence import Evidence, Proof
 from harness.system import tables
 from ptycho.verdict import Verdict
 
 SCHEMA = "ptycho-parity/2"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """
-    What is kept of the first failure.
-
-    Attributes:
-        replay: file of the comparison, or None where values are plain and are in the report itself.
-        picture: of the difference, or None.
-        command: what judges the comparison again, or None.
-        resembles: what a guilty side's tensor is, where a simple relation explains it.
-        extent: where all elements that differ lie; empty if they are everywhere.
-        size: number of elements of the tensor; 0 where none was kept.
-    """
-
-    replay: str | None = None
-    picture: str | None = None
-    command: str | None = None
-    resembles: tuple[str, ...] = ()
-    extent: str = ""
-    size: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +38,7 @@ class Report:
 
     climbed: Sequence[Climbed]
     refused: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    evidence: Evidence = Evidence()
+    evidence: Evidence = field(default_factory=Evidence)
     parties: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     proof: Proof = field(default_factory=Proof)
     unanswered: Sequence[str] = ()

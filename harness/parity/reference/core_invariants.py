@@ -19,8 +19,8 @@ from harness.parity.reference import formulas
 from harness.parity.reference.formulas import Wide, wide
 from harness.parity.reference.invariant import Given, Law, counted, law_of
 from ptycho.parity import core
+from ptycho.parity.case import Case
 from ptycho.parity.invariants import landscape
-from ptycho.parity.operations import Case
 from ptycho.parity.request import Request
 
 LIMIT = 1e-13 * math.log2(64)

@@ -14,15 +14,14 @@ from operator import itemgetter
 
 import numpy as np
 
-from harness.parity.compare.comparison import Array, Judgement, Result
+from harness.parity.compare.comparison import Array, Judgement, Result, stray
 from harness.parity.compare.elements import Element, apart, gap, listed
 from harness.parity.compare.number_format import readable
-from harness.parity.judge.operation_bounds import stray
 from harness.parity.reference import core_invariants, formulas
 from harness.parity.reference.formulas import wide
 from harness.parity.reference.invariant import Given, Law, agree, counted, law_of
+from ptycho.parity.case import Case
 from ptycho.parity.invariants import FLUX, SCALE, SHIFT, SIDE, cases, landscape
-from ptycho.parity.operations import Case
 from ptycho.parity.request import Request, below
 
 LIMIT = 1e-13 * math.log2(SIDE)

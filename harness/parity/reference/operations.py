@@ -15,7 +15,8 @@ import numpy as np
 
 from harness.parity.reference import formulas
 from harness.parity.reference.formulas import Wide, wide
-from ptycho.parity.operations import Case, cases
+from ptycho.parity.case import Case
+from ptycho.parity.operations import cases
 from ptycho.parity.request import Request
 
 DOUBLE = 2.0**-53

@@ -7,47 +7,40 @@ in every way that the ladder should see, and copies of the code are changed as a
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from harness.parity.exchange.backend_client import Party
 from harness.parity.exchange.collect import Heard
+from harness.parity.output.evidence import Proof
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
 from harness.system.signals import Interruption
 
+PRECISION = "f64"
+"""In which the ladder is a gate, and in which it is checked."""
 
-@dataclass(frozen=True, kw_only=True)
-class Proof:
-    """
-    What became of planted defects and faults.
 
-    Attributes:
-        checked: whether the ladder was checked on planted defects.
-        seed: of the choice of canaries; None if none was tried.
-        canaries: what became of each, as plain values.
-        complaints: what was not seen, one sentence each; any of them fails the run.
-        seconds: wall time.
-    """
+class Plant(Protocol):
+    """Plants a few faults on a run's clean answers; says what became of each, and what was not seen."""
 
-    checked: bool = False
-    seed: int | None = None
-    canaries: tuple[Mapping[str, Any], ...] = ()
-    complaints: tuple[str, ...] = ()
-    seconds: float = 0.0
-
-    def sentences(self) -> list[str]:
-        """What to tell of it."""
-        if not self.checked:
-            return []
-        told = ", ".join(f"{item['id']} ({item['outcome']} at {item['at']})" for item in self.canaries)
-        count = f"{len(self.canaries)} canaries of seed {self.seed}: {told}" if self.canaries else "no canaries"
-        return [f"self-check on planted defects, and {count}; {self.seconds:.0f} s", *self.complaints]
+    def __call__(
+        self,
+        seed: int,
+        heard: Sequence[Heard],
+        kept: RunRoot,
+        events: EventLog,
+        interruption: Interruption,
+        *,
+        pythons: Mapping[str, str],
+        scan: Path,
+    ) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
+        """Plant them and look."""
+        ...
 
 
 def prove(
-    count: int,
+    plant: Plant | None,
     seed: int,
     heard: Sequence[Heard],
     parties: Sequence[Party],
@@ -60,7 +53,7 @@ def prove(
     Check the ladder on what a run has just heard.
 
     Args:
-        count: how many faults to plant.
+        plant: plants faults; None: none are planted.
         seed: of their choice.
         heard: the run's questions with everybody's clean answers.
         parties: who was asked.
@@ -75,25 +68,27 @@ def prove(
     Raises:
         KeyboardInterrupt: the run was asked to end.
     """
-    from harness.faults.mutation import canaries, setup
+    from harness.parity.exchange import clean_answers
     from harness.parity.selfcheck import selfcheck
 
     clock = time.monotonic()
-    gate = [item for item in heard if item.question.precision == canaries.PRECISION]
+    gate = [item for item in heard if item.question.precision == PRECISION]
     if not gate:
         return Proof()
-    clean = setup.merged(gate)[0]
+    clean = clean_answers.merged(gate)[0]
     complaints = [
         f"self-check: {sentence}"
         for sentence in selfcheck.run(clean.request, clean.answers, clean.expected, kept.scratch)
     ]
-    drawn = canaries.draw(seed, count) if count else ()
     pythons = {party.side: party.python for party in parties}
-    trials = canaries.run(drawn, heard, kept, events, interruption, pythons=pythons, scan=scan) if drawn else []
+    planted: tuple[Sequence[Mapping[str, Any]], Sequence[str]] = ((), ())
+    if plant is not None:
+        planted = plant(seed, heard, kept, events, interruption, pythons=pythons, scan=scan)
+    canaries, unseen = planted
     return Proof(
         checked=True,
-        seed=seed if drawn else None,
-        canaries=tuple(trial.as_dict() for trial in trials),
-        complaints=(*complaints, *canaries.complaints(trials)),
+        seed=seed if canaries else None,
+        canaries=tuple(canaries),
+        complaints=(*complaints, *unseen),
         seconds=time.monotonic() - clock,
     )

@@ -13,7 +13,7 @@ import pytest
 
 from harness.cli import json_schemas
 from harness.cli.schema import NAMES
-from harness.files import toml_model
+from harness.files import schema_files, toml_model
 
 ROOT = Path(__file__).resolve().parents[3]
 SHIPPED = {
@@ -49,7 +49,7 @@ EVERY = [(name, path) for name, paths in SHIPPED.items() for path in sorted(path
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_committed_schema_is_up_to_date(name: str) -> None:
-    assert json_schemas.path(name).read_text(encoding="utf-8") == json_schemas.text(name), (
+    assert schema_files.path(name).read_text(encoding="utf-8") == json_schemas.text(name), (
         "run: python -m harness schema --write docs/schemas"
     )
 
@@ -57,7 +57,7 @@ def test_a_committed_schema_is_up_to_date(name: str) -> None:
 def test_every_schema_is_committed_and_nothing_else() -> None:
     assert sorted(NAMES) == sorted(json_schemas.MODELS)
     assert sorted(f"{name}.schema.json" for name in NAMES) == sorted(
-        path.name for path in json_schemas.FOLDER.iterdir()
+        path.name for path in schema_files.FOLDER.iterdir()
     )
 
 
@@ -69,7 +69,7 @@ def test_a_shipped_file_keeps_to_its_schema(name: str, path: Path) -> None:
 @pytest.mark.parametrize("path", SHIPPED["target"], ids=lambda path: path.name)
 def test_a_shipped_target_names_its_schema_in_the_first_line(path: Path) -> None:
     first, _, place = path.read_text(encoding="utf-8").splitlines()[0].partition(" ")
-    assert (first, (path.parent / place).resolve()) == ("#:schema", json_schemas.path("target"))
+    assert (first, (path.parent / place).resolve()) == ("#:schema", schema_files.path("target"))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_schema_refuses_a_fault(name: str, change: dict[str, Any]) -> None:
 
 
 def _validate(name: str, document: Any) -> None:
-    schema = json.loads(json_schemas.path(name).read_text(encoding="utf-8"))
+    schema = json.loads(schema_files.path(name).read_text(encoding="utf-8"))
     jsonschema.Draft7Validator.check_schema(schema)
     jsonschema.Draft7Validator(schema).validate(document)
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cli import report as report_commands
 from harness.runs import artifacts
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
@@ -142,26 +143,26 @@ def test_rebuilding_again_gives_the_same_bytes_and_the_logs_verdict(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = sample_log.write(tmp_path / "run", sample_log.whole()[:-1])
-    assert artifacts.main(folder) == Verdict.FAIL
+    assert report_commands.rebuild(folder) == Verdict.FAIL
     first = {name: (folder / name).read_bytes() for name in FILES}
-    assert artifacts.main(folder) == Verdict.FAIL
+    assert report_commands.rebuild(folder) == Verdict.FAIL
     assert {name: (folder / name).read_bytes() for name in FILES} == first
     assert capsys.readouterr().out == 2 * first["summary.txt"].decode()
 
 
 def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"events\.ndjson cannot be read: No such file"):
-        artifacts.main(tmp_path)
+        report_commands.rebuild(tmp_path)
 
 
 def test_a_manifest_is_only_taken_from_a_whole_run_that_passed(tmp_path: Path) -> None:
     manifest = tmp_path / "expected" / "fake.toml"
-    artifacts.main(sample_log.write(tmp_path / "whole", sample_log.whole()), manifest=manifest)
+    report_commands.rebuild(sample_log.write(tmp_path / "whole", sample_log.whole()), manifest=manifest)
     assert '"test_many" = 2' in manifest.read_text()
     before = manifest.read_bytes()
     failed = [*sample_log.beginning(), *sample_log.job(), *sample_log.whole_suite(), sample_log.end("FAIL")]
     problem = sample_log.parent("problem", verdict="fail", message="a leak")
     for rows in (sample_log.whole()[:-1], [*failed[:-1], problem, failed[-1]]):
         with pytest.raises(UsageError, match="it must be whole, pass"):
-            artifacts.main(sample_log.write(tmp_path / "other", rows), manifest=manifest)
+            report_commands.rebuild(sample_log.write(tmp_path / "other", rows), manifest=manifest)
     assert manifest.read_bytes() == before

@@ -7,7 +7,8 @@ import pytest
 
 from harness.parity.reference import problem
 from ptycho.parity import operations
-from ptycho.parity.operations import Case, cases, corners, kind, kinds
+from ptycho.parity.case import Case
+from ptycho.parity.operations import cases, corners, kind, kinds
 from ptycho.parity.request import Request
 from tests.support.golden_step0 import FIXTURE
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from harness.parity.reference import formulas, operations, subgradients
 from harness.parity.reference.formulas import wide
-from ptycho.parity import invariants
-from ptycho.parity.operations import Case
+from ptycho.parity import measure
+from ptycho.parity.case import Case
 from ptycho.parity.request import Request
 
 Array = NDArray[Any]
@@ -26,7 +26,7 @@ def answers(request: Request) -> dict[str, Array]:
     if "R2" in request.quantities:
         found |= {n: np.asarray(e.value).astype(e.dtype) for n, e in operations.expected(request).items()}
     if "R2c" in request.quantities:
-        found |= {f"R2c/{name}": np.asarray(v) for name, v in invariants.measure(request, HonestBench(request))}  # type: ignore[arg-type]
+        found |= {f"R2c/{name}": np.asarray(v) for name, v in measure.sides_of_laws(request, HonestBench(request))}  # type: ignore[arg-type]
     return found
 
 

@@ -20,7 +20,7 @@ class DeviceWorkSuite:
         # Buffers are not among the weights here, nor are Adam's moments.
         weights = [value for name, value in engine.state().items() if not name.startswith("adam.")]
         size = 8 * sum(value.size for value in weights)
-        assert backend.module("device_work").collect(engine) == {
+        assert engine.work() == {
             "parameters": ["cpu"],
             "batch": ["cpu"],
             "parameter_bytes": size,
@@ -36,7 +36,7 @@ class DeviceWorkSuite:
         module = backend.module("engine")
         monkeypatch.setattr(engine, "device", "cuda")
         monkeypatch.setattr(module, "fingerprint", lambda device, _: {"device": device})
-        monkeypatch.setattr(module.device_work, "collect", lambda _: {"kernels": 7})
+        monkeypatch.setattr(module.device_work, "collect", lambda *_: {"kernels": 7})
         assert engine.fingerprint() == {"device": "cuda", "work": {"kernels": 7}}
 
     def test_a_batch_without_light_has_the_shapes_of_one_with(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 from harness.parity.compare.comparison import Judgement, Result
 from harness.parity.judge import operation_bounds
 from harness.parity.reference import invariants, operations, problem, subgradients
-from ptycho.parity import invariants as parity_invariants
+from ptycho.parity import measure
 from ptycho.parity import operations as parity_operations
 from ptycho.parity.request import Request
 from tests.support.golden_step0 import FIXTURE
@@ -51,7 +51,7 @@ def wrong_corners(backend: BackendUnderTest, precision: str = "f64") -> set[str]
 def broken_laws(backend: BackendUnderTest, gridsize: int = 2) -> set[str]:
     """Names of the laws that are broken now."""
     request = request_of(gridsize)
-    found = parity_invariants.measure(request, bench_of(backend, gridsize))
+    found = measure.sides_of_laws(request, bench_of(backend, gridsize))
     given = {f"R2c/{name}": value for name, value in found}
     return failed(invariants.judge(invariants.laws(request), {backend.package: given}))
 

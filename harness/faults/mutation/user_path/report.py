@@ -4,7 +4,7 @@ from pathlib import Path
 
 from harness.faults.mutation import publish, report
 from harness.faults.mutation.campaign import Score
-from harness.faults.mutation.trial import Outcome, Trial
+from harness.faults.mutation.result import Outcome, Trial
 from harness.faults.mutation.user_path.hints import FEW
 from harness.system import tables
 from ptycho.fingerprint import ROOT

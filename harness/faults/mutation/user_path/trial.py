@@ -11,8 +11,8 @@ from dataclasses import replace
 from harness.faults.mutation import ladder_trial, run_in_copy
 from harness.faults.mutation.catalogue import Mutant
 from harness.faults.mutation.entry import LADDER, SELF_CHECK
+from harness.faults.mutation.result import Found, Planted
 from harness.faults.mutation.setup import Stage
-from harness.faults.mutation.trial import Found, Planted
 from harness.faults.mutation.user_path import accounts, hints, ladder_run
 from harness.faults.mutation.user_path.accounts import Account
 from harness.faults.mutation.user_path.ladder_run import Walked

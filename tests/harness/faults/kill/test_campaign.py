@@ -168,7 +168,7 @@ def complaint(label, finished, limit_s):
         pytest.param(
             Victim.TRAINING,
             "epoch",
-            "harness/lanes/checks/attempt.py",
+            "harness/process/result.py",
             NO_SIGNAL,
             "verdict",
             id="the signal is not named",

@@ -44,7 +44,7 @@ def test_reports_that_call_a_cut_log_whole_or_a_pass_are_found(tmp_path: Path, m
 
     def lie(folder: Path) -> Any:
         judged = real(folder)
-        (folder / artifacts.LOG).write_bytes(whole)
+        (folder / directory.LOG).write_bytes(whole)
         return replace(real(folder), partial=judged.partial is None)
 
     monkeypatch.setattr(artifacts, "write", lie)

@@ -8,7 +8,7 @@ import pytest
 from harness.faults.mutation import campaign, trial
 from harness.faults.mutation.campaign import Score
 from harness.faults.mutation.catalogue import Mutant
-from harness.faults.mutation.trial import Outcome, Trial
+from harness.faults.mutation.result import Outcome, Trial
 from harness.system.signals import Interruption
 from ptycho.verdict import Verdict
 from tests.support import planted

@@ -9,8 +9,8 @@ import pytest
 
 from harness.faults.mutation import campaign, canaries
 from harness.faults.mutation.catalogue import Mutant
+from harness.faults.mutation.result import Outcome, Trial
 from harness.faults.mutation.setup import Stage
-from harness.faults.mutation.trial import Outcome, Trial
 from tests.support import planted
 
 KNOWN = tuple(planted.mutant(side, id=f"{side}-{number}") for side in ("torch", "tf") for number in range(10))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.faults.mutation import allclose, campaign, canaries, ladder_trial, setup, trial
+from harness.faults.mutation.result import Outcome, Planted
 from harness.faults.mutation.setup import Stage
-from harness.faults.mutation.trial import Outcome, Planted
 from harness.isolation import source_overlay
 from harness.parity.exchange import plan
 from tests.support import planted

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from harness.faults.mutation.progress import Progress
-from harness.faults.mutation.trial import Outcome
+from harness.faults.mutation.result import Outcome
 from tests.support import planted
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.faults.mutation import records
-from harness.faults.mutation.trial import Outcome, Trial
+from harness.faults.mutation.result import Outcome, Trial
 from harness.faults.mutation.user_path.hints import Spot
 from tests.support import planted
 

@@ -7,7 +7,7 @@ import pytest
 
 from harness.faults.mutation import allclose, report
 from harness.faults.mutation.campaign import Score
-from harness.faults.mutation.trial import Outcome
+from harness.faults.mutation.result import Outcome
 from harness.faults.mutation.user_path.hints import Spot
 from tests.support import planted
 

@@ -8,7 +8,7 @@ import pytest
 
 from harness.faults.mutation import allclose, catalogue, publish, records, setup
 from harness.faults.mutation import run as mutation_run
-from harness.faults.mutation.trial import Outcome
+from harness.faults.mutation.result import Outcome
 from harness.faults.mutation.user_path import ladder_run
 from harness.parity.exchange import plan
 from ptycho.errors import InfrastructureError, UsageError

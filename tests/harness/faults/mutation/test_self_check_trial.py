@@ -7,8 +7,8 @@ import pytest
 
 from harness.faults.mutation import self_check_trial, trial
 from harness.faults.mutation.catalogue import Mutant
+from harness.faults.mutation.result import Outcome
 from harness.faults.mutation.setup import Stage
-from harness.faults.mutation.trial import Outcome
 from harness.isolation import source_overlay
 from harness.isolation.source_overlay import Edit
 from tests.support import planted

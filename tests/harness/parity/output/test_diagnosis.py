@@ -16,7 +16,8 @@ from harness.parity.compare.rungs import RUNGS
 from harness.parity.judge.ladder import Climbed
 from harness.parity.output import diagnosis, replay
 from harness.parity.output.artifacts import relations
-from harness.parity.output.report import Evidence, Report
+from harness.parity.output.evidence import Evidence
+from harness.parity.output.report import Report
 from ptycho.fingerprint import ROOT
 
 TRUE = np.random.default_rng(8).normal(size=(2, 4, 8, 8))

@@ -13,7 +13,8 @@ from harness.parity.compare.floors import Floors
 from harness.parity.compare.rungs import RUNGS, UNMEASURED
 from harness.parity.judge.ladder import Climbed, limit
 from harness.parity.output import diff_image, replay, report
-from harness.parity.output.report import Evidence, Report
+from harness.parity.output.evidence import Evidence
+from harness.parity.output.report import Report
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 

@@ -48,9 +48,9 @@ def test_every_command_takes_it(arrays: Arrays, tmp_path: Path, capsys: pytest.C
 
 def test_the_measured_near_field_scan_is_drawn_and_refused_with_the_reason(tmp_path: Path) -> None:
     import ptycho_tf.train
-    from harness.fixtures import inventory
+    from harness.fixtures import locate
 
-    path = inventory.require("petra_near_field")
+    path = locate.require("petra_near_field")
     assert command.main(["inspect", str(path), "--picture", str(tmp_path / "a.png")]) == 2
     assert (tmp_path / "a.png").stat().st_size > 50_000
     with pytest.raises(ContractError, match=r"near field: neighbouring patterns are shifted by 6\.4 detector pixels"):

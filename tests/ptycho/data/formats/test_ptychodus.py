@@ -136,9 +136,9 @@ def test_a_product_needs_a_pixel_size_and_an_object(arrays: Arrays, tmp_path: Pa
 
 
 def test_the_older_schema_of_a_product_is_read() -> None:
-    from harness.fixtures import inventory
+    from harness.fixtures import locate
 
-    found = contract.attempt(inventory.require("ptychodus_product"))
+    found = contract.attempt(locate.require("ptychodus_product"))
     assert found.preview is not None
     assert found.preview.probe is not None
     assert found.preview.x is not None

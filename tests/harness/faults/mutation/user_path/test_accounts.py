@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.faults.mutation.catalogue import Mutant
-from harness.faults.mutation.trial import Outcome, judged
+from harness.faults.mutation.result import Outcome, judged
 from harness.faults.mutation.user_path import trial
 from harness.faults.mutation.user_path.hints import Spot
 from harness.faults.mutation.user_path.ladder_run import Walked

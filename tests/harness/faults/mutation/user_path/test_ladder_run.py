@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.faults.mutation import setup
+from harness.faults.mutation import result, setup
 from harness.faults.mutation import trial as mutation_trial
+from harness.faults.mutation.result import Outcome
 from harness.faults.mutation.setup import Stage
-from harness.faults.mutation.trial import Outcome
 from harness.faults.mutation.user_path import ladder_run, trial
 from ptycho.errors import InfrastructureError
 from tests.support import planted
@@ -63,7 +63,7 @@ def test_a_fault_is_killed_only_by_what_a_user_sees(place: Stage, monkeypatch: p
     # One place that says otherwise is enough.
     for lie in (replace(walked, page_exit_code=0), replace(walked, exit_code=0), replace(walked, parity=None)):
         found = trial.judge(lie, planted.mutant("tf"))
-        assert mutation_trial.judged(planted.mutant("tf"), found) is Outcome.CONTRADICTED
+        assert result.judged(planted.mutant("tf"), found) is Outcome.CONTRADICTED
 
 
 def test_what_both_share_is_laid_at_both_doors(place: Stage) -> None:

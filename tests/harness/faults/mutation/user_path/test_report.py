@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.faults.mutation.campaign import Score
-from harness.faults.mutation.trial import Outcome, Trial
+from harness.faults.mutation.result import Outcome, Trial
 from harness.faults.mutation.user_path import report
 from harness.faults.mutation.user_path.hints import Spot
 from ptycho.verdict import Verdict

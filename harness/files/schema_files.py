@@ -1,0 +1,10 @@
+"""Where the JSON Schemas of the files that users write are committed."""
+
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "schemas"
+
+
+def path(name: str) -> Path:
+    """Where a schema is committed."""
+    return FOLDER / f"{name}.schema.json"
