@@ -41,17 +41,14 @@ def install(session: nox.Session, lane: str) -> None:
 
 def install_into(session: nox.Session, lane: str, python: str) -> None:
     """Install a lane's lock into the environment of an interpreter."""
-    session.run_install(
-        sys.executable, "harness/targets/install.py", lane, "--python", python, external=True, silent=False
-    )
+    words = (sys.executable, "harness/targets/install.py", lane, "--python", python)
+    session.run_install(*words, external=True, silent=False)
 
 
 def value_of(option: str, words: list[str], default: str) -> str:
     """The value of an option in words that `check` has found to be right."""
-    for word, following in pairwise([*words, ""]):
-        if word.partition("=")[0] == option:
-            return word.partition("=")[2] or following
-    return default
+    pairs = pairwise([*words, ""])
+    return next((word.partition("=")[2] or after for word, after in pairs if word.partition("=")[0] == option), default)
 
 
 def check(session: nox.Session, *command: str) -> None:
@@ -169,11 +166,12 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(tags=["test"], default=False)
 def lint(session: nox.Session) -> None:
-    """Rules and format of every Python file."""
+    """Rules and format of every Python file, and which room imports which."""
     allow(session)
     install(session, "lint")
     session.run("ruff", "check", "--no-cache", ".")
     session.run("ruff", "format", "--no-cache", "--check", ".")
+    session.run("lint-imports", "--no-cache")
 
 
 @nox.session(tags=["test"], default=False)
