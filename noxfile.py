@@ -132,10 +132,10 @@ def benchmark(session: nox.Session) -> None:
     ladder(session, "benchmark")
 
 
-@nox.session(default=False)
-def endings(session: nox.Session) -> None:
+@nox.session(default=False, name="kill-test")
+def kill_test(session: nox.Session) -> None:
     """Kill harness, nox and trainings at random moments: does anything stay behind? `-- --count 20`."""
-    ladder(session, "endings")
+    ladder(session, "kill-test")
 
 
 @nox.session(default=False)

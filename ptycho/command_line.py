@@ -10,6 +10,24 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
+_RENAMED: set[str] = set()
+"""Old names that this process has been told of."""
+
+
+def renamed(old: str, new: str) -> None:
+    """
+    Say on stderr, once a process, that something has another name; the old one is understood for one release.
+
+    Args:
+        old: the name that was used.
+        new: the name to use.
+    """
+    import sys
+
+    if old not in _RENAMED:
+        _RENAMED.add(old)
+        print(f"warning: {old} is called {new} now; the old name goes with the next release", file=sys.stderr)
+
 
 class StoreOnce(argparse.Action):
     """Stores a value; a second one for the same option is refused, since one of the two would be ignored."""

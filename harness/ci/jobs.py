@@ -71,7 +71,7 @@ WAYS: dict[str, tuple[Way, ...]] = {
         Way(arguments=("--sample", "8"), locks=_BOTH, occasions=("push",), label="sample"),
         Way(locks=_BOTH, occasions=("nightly",), minutes=180),
     ),
-    "endings": (
+    "kill-test": (
         Way(arguments=("--count", "20"), locks=_BOTH, occasions=("push",), label="sample"),
         Way(locks=_BOTH, occasions=("nightly",), minutes=180),
     ),

@@ -22,7 +22,7 @@ from ptycho.errors import InfrastructureError, UsageError
 from ptycho.verdict import Verdict
 
 LANES = ("torch_integration", "tf_integration")
-LADDERS = ("parity", "benchmark", "mutation", "endings")
+LADDERS = ("parity", "benchmark", "mutation", "kill-test")
 RUNS = (*LANES, *LADDERS)
 """Sessions that keep an event log: what an array can bring back."""
 

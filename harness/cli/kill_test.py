@@ -1,4 +1,4 @@
-"""The `endings` command's own arguments, apart from what it does: a command line must start without NumPy."""
+"""The `kill-test` command's own arguments, apart from what it does: a command line must start without NumPy."""
 
 import argparse
 from pathlib import Path
@@ -13,10 +13,10 @@ VICTIMS = ("harness", "nox", "training")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `endings`."""
+    """Register `kill-test`."""
     codes = (Verdict.PASS, Verdict.FAIL, Verdict.USAGE, Verdict.INFRA, Verdict.INTERRUPTED)
     parser = subparsers.add_parser(
-        "endings",
+        "kill-test",
         help="kill runs at random moments: is anything left, does the next run pass?",
         description="Start real runs, kill the harness, nox or the training with SIGKILL at a random moment, and look "
         "for processes and bytes that are left, at the log, the last checkpoint and the next run. Every tenth kill "

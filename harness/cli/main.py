@@ -16,12 +16,15 @@ from typing import Any
 from harness.lanes.device.choose import CHOICES
 from harness.record.directory import DEFAULT_ROOT
 from ptycho import streams
-from ptycho.command_line import StrictParser
+from ptycho.command_line import StrictParser, renamed
 from ptycho.errors import UsageError, exit_on_error
 from ptycho.verdict import Verdict
 
 CHECK_OPTIONS = "check-options"
 """First word of a command line that is only looked at: a session asks before it builds an environment."""
+
+RENAMED = {"endings": "kill-test"}
+"""Commands by the name that they had in the last release."""
 
 EPILOG = "exit codes: " + " · ".join(f"{verdict.label} {verdict.value}" for verdict in Verdict)
 
@@ -91,9 +94,19 @@ def command_line() -> argparse.ArgumentParser:
     _add_run(subparsers)
     _add_install(subparsers)
     from harness.benchmark import supervision_overhead
-    from harness.cli import benchmark, ci, fixtures, mutation, parity, report, scale, schema, targets
-    from harness.cli import kill_test as endings
-    from harness.cli import quality_curve as curve
+    from harness.cli import (
+        benchmark,
+        ci,
+        fixtures,
+        kill_test,
+        mutation,
+        parity,
+        quality_curve,
+        report,
+        scale,
+        schema,
+        targets,
+    )
     from harness.faults import table
     from harness.runs import clean
 
@@ -107,10 +120,10 @@ def command_line() -> argparse.ArgumentParser:
     scale.add_parser(subparsers)
     benchmark.add_parser(subparsers)
     supervision_overhead.add_parser(subparsers)
-    endings.add_parser(subparsers)
+    kill_test.add_parser(subparsers)
     table.add_parser(subparsers)
     ci.add_parser(subparsers)
-    curve.add_parser(subparsers)
+    quality_curve.add_parser(subparsers)
     return parser
 
 
@@ -165,6 +178,14 @@ def _install(args: argparse.Namespace) -> int:
     return install.main([args.lane, "--python", os.fspath(args.python), *(["--json"] if args.json else [])])
 
 
+def _current(words: list[str]) -> list[str]:
+    """A command line whose command has the name that it has now."""
+    if (new := RENAMED.get(words[0] if words else "")) is None:
+        return words
+    renamed(f"the command {words[0]}", new)
+    return [new, *words[1:]]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """
     Run a command.
@@ -181,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = given[1:] if checked_only else given
     split = words.index("--") if "--" in words else len(words)
     parser = command_line()
-    args = parser.parse_args(words[:split])
+    args = parser.parse_args(_current(words[:split]))
     args.pytest = words[split + 1 :]
     if split < len(words) and args.run is not _run:
         parser.error(f"unknown: {' '.join(words[split:])}; only `run` has tests to hand options on to")

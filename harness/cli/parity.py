@@ -17,7 +17,9 @@ STEPS, SEED, CANARIES = 200, 42, 3
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register `parity`."""
-    epilog = f"exit codes: pass {int(Verdict.PASS)} · a rung fails {int(Verdict.FAIL)} · a probe dies {Verdict.INFRA:d}"
+    epilog = (
+        f"exit codes: pass {int(Verdict.PASS)} · a rung fails {int(Verdict.FAIL)} · an adapter dies {Verdict.INFRA:d}"
+    )
     parser = subparsers.add_parser(
         "parity",
         help="prove that the two backends agree, or name the step where they part",
@@ -30,7 +32,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="append",
         default=[],
         metavar="SIDE=FILE",
-        help="another checkout's target file, whose probe takes a side's place (docs/adapter-kit.md)",
+        help="another checkout's target file, whose adapter takes a side's place (docs/adapter-kit.md)",
     )
     parser.add_argument("--gridsize", type=int, action="append", choices=GRIDSIZES, help="default: both")
     parser.add_argument(

@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, core_schema
 
 from harness.files import toml_lines
+from ptycho.command_line import renamed
 from ptycho.errors import UsageError
 
 TABLE = ConfigDict(extra="forbid", use_attribute_docstrings=True)
@@ -266,6 +267,8 @@ class Source(Generic[T]):
         self._lines = toml_lines.Lines(text)
         self.value: T | None = None
         self.problems: list[Problem] = []
+        for old, new in getattr(model, "renamed", {}).items():
+            self._rename(old, new)
         newest, written = getattr(model, "newest", None), self.document.get("schema")
         self.is_newer = newest is not None and type(written) is int and written > newest
         if self.is_newer:
@@ -279,6 +282,17 @@ class Source(Generic[T]):
         except ValidationError as found:
             self.problems += [_problem(model, self.document, each) for each in found.errors(include_url=False)]
         self.problems += _contradictions(self.document, model, self.document)
+
+    def _rename(self, old: str, new: str) -> None:
+        """Take a table under the name that it had in the last release, which is understood for one more."""
+        if old not in self.document:
+            return
+        table = self.document.pop(old)
+        if new in self.document:
+            self.problems.append(Problem(path=(old,), sentence=f"[{old}] is the old name of [{new}]; take it out"))
+        else:
+            self.document[new] = table
+            renamed(f"[{old}] in {self.path}", f"[{new}]")
 
     def add(self, path: toml_lines.Path, sentence: str) -> None:
         """Say something more that is wrong; the entry of a list that it is about is named."""

@@ -6,7 +6,7 @@ answer is a folder of one NPZ file a rung and `manifest.json`, written rung by r
 with its lines of code and takes no other along. The nonce, the request's digest, the digest of your source text and
 the commit tie an answer to its question: an old one, or another code base's, is refused.
 
-    from ptycho_probe_kit import serve
+    from ptycho_adapter_kit import serve
 
     def bench(request):
         network = build(request.weights)                 # canonical names, layout OIHW, float64
@@ -293,7 +293,7 @@ def _answer_rung(
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     try:
         if rung not in answers:
-            raise KitError(f"asked for {rung}, answered are {', '.join(answers)}; mend [probe] quantities")
+            raise KitError(f"asked for {rung}, answered are {', '.join(answers)}; mend [adapter] quantities")
         for name, value in measure(answers[rung], rung):
             if isinstance(value, np.ndarray):
                 arrays[name] = value
@@ -323,12 +323,12 @@ def serve(
     arguments: Sequence[str] | None = None,
 ) -> None:
     """
-    The probe's command line: `--request NPZ --out DIR`, several pairs if need be.
+    The adapter's command line: `--request NPZ --out DIR`, several pairs if need be.
 
     Args:
         bench: given a request, says for each rung how to answer it. Import the framework in it, not before.
         backend: name of the package that answers.
-        sources: packages whose source text identifies the answer, as `[probe] sources` in the target file has them.
+        sources: packages whose source text identifies the answer, as `[adapter] sources` in the target file has them.
         root: folder that holds them; by default that of the first.
         about: versions and device, for the report.
         arguments: instead of the process's own.

@@ -81,7 +81,7 @@ class Options:
     @property
     def answered(self) -> tuple[str, ...]:
         """Rungs that every party answers."""
-        return tuple(name for name in QUANTITIES if all(name in party.probe.quantities for party in self.parties))
+        return tuple(name for name in QUANTITIES if all(name in party.adapter.quantities for party in self.parties))
 
 
 @dataclass(kw_only=True)
@@ -287,7 +287,7 @@ def parties(pythons: Mapping[str, str], files: Mapping[str, Path]) -> list[Party
     Whom to ask: the targets of some files, the shipped ones for the other sides.
 
     Raises:
-        UsageError: a file is no target, or has no probe.
+        UsageError: a file is no target, or has no adapter.
         InfrastructureError: something that it names is missing.
     """
     found = []
@@ -296,8 +296,8 @@ def parties(pythons: Mapping[str, str], files: Mapping[str, Path]) -> list[Party
         if target is not None:
             preflight.require(target)
         found.append(Party(side=side, python=python, target=target))
-        # Asked for now, so that a target without a probe is refused before anything runs.
-        _ = found[-1].probe
+        # Asked for now, so that a target without an adapter is refused before anything runs.
+        _ = found[-1].adapter
     return found
 
 

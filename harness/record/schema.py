@@ -175,7 +175,7 @@ RULES = (
         fields={"label": str, "number": int, "refusals": list},
         optional={"failures": dict},
     ),
-    Rule(event="probe.end", says="a probe's process ended", fields={"label": str, "returncode": int}),
+    Rule(event="probe.end", says="an adapter's process ended", fields={"label": str, "returncode": int}),
     Rule(
         event="rung.end",
         says="a rung is judged; of one that fails, which side, tensor and line of code, and why",

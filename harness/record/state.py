@@ -197,6 +197,10 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
 
 
+OLD_KINDS = {"endings": "kill-test"}
+"""Kinds of run by the name that they had in the last release."""
+
+
 def _text(row: Row, key: str) -> str:
     value = row.get(key)
     return "" if value is None else str(value)
@@ -204,6 +208,7 @@ def _text(row: Row, key: str) -> str:
 
 def _start(story: Story, row: Row) -> None:
     story.kind, story.name, story.token = (_text(row, key) for key in ("kind", "name", "token"))
+    story.kind = OLD_KINDS.get(story.kind, story.kind)
     story.lane = story.lane or story.name
     origin = row.get("origin")
     story.origin = origin if isinstance(origin, dict) else {}

@@ -34,10 +34,13 @@ DOCUMENTS = {
     "bench.json": "benchmark",
     "regression.json": "against",
     "gate.json": "gate",
-    "endings.json": "endings",
+    "kill-test.json": "kill-test",
     "scale.json": "scale",
 }
 """Kind of run by the document that it leaves."""
+
+OLD_DOCUMENTS = {"endings.json": "kill-test.json"}
+"""Documents by the name that they had in the last release."""
 
 _HEAD = 1 << 16
 _LARGEST = 64 << 20
@@ -161,10 +164,10 @@ def load(path: Path) -> Run:
 def _documents(path: Path) -> tuple[dict[str, Mapping[str, Any]], tuple[str, ...]]:
     found: dict[str, Mapping[str, Any]] = {}
     bad = []
-    for name in DOCUMENTS:
+    for name in (*OLD_DOCUMENTS, *DOCUMENTS):
         if (path / name).is_file():
             try:
-                found[name] = _document(path / name)
+                found[OLD_DOCUMENTS.get(name, name)] = _document(path / name)
             except (OSError, ValueError, RecursionError) as error:
                 bad.append(f"{name} cannot be read: {error}")
     return found, tuple(bad)
@@ -188,6 +191,7 @@ def _name(path: Path, rows: Sequence[Row]) -> str:
     for row in rows:
         if row["event"] == "run.start":
             kind, name = text(row.get("kind")), text(row.get("name"))
+            kind = state.OLD_KINDS.get(kind, kind)
             device = text(mapping(row.get("origin")).get("device"))
         if row["event"] == "run.expect" and kind == "parity" and ladder_results.seeds(row.get("rungs")) > 1:
             return DOCUMENTS["parity-seeds.json"]

@@ -62,7 +62,7 @@ KINDS = (
     Kind(title="planted faults", matches="mutation".__eq__, command="nox -s mutation"),
     Kind(title="regression against a base", matches="against".__eq__, command="nox -s benchmark -- --against REV"),
     Kind(title="regression gate on itself", matches="gate".__eq__, command="nox -s benchmark -- --self-test"),
-    Kind(title="kill campaign", matches="endings".__eq__, command="nox -s endings"),
+    Kind(title="kill campaign", matches="kill-test".__eq__, command="nox -s kill-test"),
     Kind(title="scale", matches="scale".__eq__, command="python -m harness scale"),
     Kind(title="parity over seeds", matches="parity over seeds".__eq__, command="nox -s parity -- --seeds 20"),
     Kind(title="trained quality (R9)", matches="trained quality".__eq__, command="nox -s parity -- --quality"),
@@ -191,7 +191,7 @@ def sentence(run: Run) -> str:
 def _shows(run: Run) -> str:
     """What a run shows that has no problem."""
     told = run.told
-    mutation, killed = run.document("mutation.json"), run.document("endings.json")
+    mutation, killed = run.document("mutation.json"), run.document("kill-test.json")
     if mutation:
         found = figure(mapping(mutation.get("outcomes")).get("killed"), "{:.0f}")
         return f"{found} of {figure(mutation.get('mutants'), '{:.0f}')} planted faults found"

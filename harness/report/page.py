@@ -57,7 +57,7 @@ class Page:
     benchmarks: Sequence[Table]
     regressions: Sequence[Table]
     ledger: Table
-    endings: Sequence[Table]
+    kills: Sequence[Table]
     faults: Table | None
     mutation: Sequence[Table]
     known: Table
@@ -107,12 +107,12 @@ def make(
             made for run in runs for made in (regressions.against(run), regressions.self_test(run)) if made.rows
         ],
         ledger=sections.ledger(lanes),
-        endings=[
+        kills=[
             table
             for run in runs
             for table in (
-                metric_sections.own_table(run, "endings.json", KILLED),
-                metric_sections.stopped(run, "endings"),
+                metric_sections.own_table(run, "kill-test.json", KILLED),
+                metric_sections.stopped(run, "kill-test"),
             )
             if table is not None
         ],

@@ -251,7 +251,7 @@ def _short(digest: object) -> str:
 
 
 def _engines(run: Run) -> dict[str, str]:
-    """Frameworks as the probes of a ladder say them."""
+    """Frameworks as the adapters of a ladder say them."""
     found: dict[str, str] = {}
     for answers in mapping(run.document("parity.json").get("parties")).values():
         for side, manifest in mapping(answers).items():

@@ -18,6 +18,7 @@ from typing import Any
 from harness.record import directory, log, provenance, required, state
 from harness.record import verdict as log_verdict
 from harness.record.state import Story
+from ptycho.command_line import renamed
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -82,6 +83,7 @@ def judge(root: Path, lanes: Sequence[str]) -> list[LaneVerdict]:
     Returns:
         Those that must report, in their order, then what was found unasked.
     """
+    lanes = [_current(lane) for lane in lanes]
     newest: dict[str, tuple[Path, Story]] = {}
     unasked = [kind for kind in UNASKED if kind not in lanes]
     for run in directory.find(root):
@@ -94,6 +96,13 @@ def judge(root: Path, lanes: Sequence[str]) -> list[LaneVerdict]:
     found = [_judged(lane, *newest[lane]) if lane in newest else _absent(lane, root) for lane in lanes]
     present = [kind for kind in unasked if kind in newest and not stale(newest[kind][1])]
     return found + [_judged(kind, *newest[kind], asked=False) for kind in present]
+
+
+def _current(lane: str) -> str:
+    if (new := state.OLD_KINDS.get(lane)) is None:
+        return lane
+    renamed(f"the kind of run {lane}", new)
+    return new
 
 
 def _is_of(told: Story, lane: str) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.files import toml_model
 from harness.isolation import sandbox
 from harness.process.limits import Limits
-from harness.targets.model import BareCommand, Checks, Command, Export, Install, Pictures, Probe, TargetFile
+from harness.targets.model import Adapter, BareCommand, Checks, Command, Export, Install, Pictures, TargetFile
 from ptycho.errors import UsageError
 
 BUILT_IN = Path(__file__).parent
@@ -36,7 +36,7 @@ class Target:
         train: trains; `{output}` gets weights and `summary`.
         infer: reconstructs from `{model}`.
         device_probe: exits with 0 if a GPU computes, printing which.
-        probe: answers the parity ladder, or None.
+        adapter: answers the parity ladder, or None.
         reconstruction: file in the output of `infer`, or in that of `export` where there is one.
         reconstruction_keys: its arrays: object, overlap, crop; "" for one that it does not have.
         pictures: what to read in place of arrays, or None.
@@ -63,7 +63,7 @@ class Target:
     train: Command
     infer: Command
     device_probe: BareCommand | None
-    probe: Probe | None
+    adapter: Adapter | None
     reconstruction: str
     reconstruction_keys: Mapping[str, str]
     pictures: Pictures | None
@@ -139,7 +139,7 @@ def _assemble(path: Path, root: Path, python: Path | None, file: TargetFile) -> 
         train=file.train,
         infer=file.infer,
         device_probe=file.device_probe,
-        probe=file.probe,
+        adapter=file.adapter,
         reconstruction=reconstruction.path,
         reconstruction_keys={name: getattr(reconstruction, name) for name in ("object", "overlap", "crop")},
         pictures=reconstruction.pictures,

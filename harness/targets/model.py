@@ -6,7 +6,7 @@ A key is added here and nowhere else: its type, its default, and below it what i
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -73,7 +73,7 @@ class BareCommand:
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
-class Probe(BareCommand):
+class Adapter(BareCommand):
     """How a target answers the parity ladder."""
 
     argv: kinds.BareArguments
@@ -266,6 +266,9 @@ class Checks:
 class TargetFile(Versioned):
     """A target file: a pipeline that the harness can drive. See docs/targets.md."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"probe": "adapter"}
+    """tables by the name that they had in the last release"""
+
     target: Header
     """who it is"""
     install: Install | None = None
@@ -276,7 +279,7 @@ class TargetFile(Versioned):
     """reconstructs from {model}, in another process"""
     device_probe: BareCommand | None = None
     """exits with 0 only if a GPU computed; without it, --device cuda is refused"""
-    probe: Probe | None = None
+    adapter: Adapter | None = None
     """answers requests of the parity ladder; see docs/adapter-kit.md"""
     reconstruction: Reconstruction
     """what inference leaves, and how it is read: arrays, or two pictures, or arrays by an export"""

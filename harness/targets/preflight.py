@@ -22,7 +22,7 @@ def commands(target: Target) -> dict[str, BareCommand | Command]:
         "train": target.train,
         "infer": target.infer,
         "device_probe": target.device_probe,
-        "probe": target.probe,
+        "adapter": target.adapter,
         "reconstruction.export": target.export,
     }
     return {name: command for name, command in named.items() if command is not None}

@@ -213,7 +213,7 @@ def write(path: Path, arrays: Arrays, metadata: Mapping[str, Any]) -> Path:
 
 
 def _raises(error: type[Exception], action: Callable[[], object]) -> bool:
-    """Whether an action is refused; any other error is this probe's own."""
+    """Whether an action is refused; any other error is this adapter's own."""
     with suppress(error):
         action()
         return False

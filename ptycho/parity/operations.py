@@ -1,5 +1,5 @@
 """
-Single operations that a probe is asked for (R2), and the gradients at their corners (R2b): the questions only.
+Single operations that an adapter is asked for (R2), and the gradients at their corners (R2b): the questions only.
 
 Every operation is the backend's own, as its network, physics, assembly and loss use it; `ptycho_torch.operations` and
 `ptycho_tf.operations` say under these names where it is. What the answers must be is written down elsewhere, by who

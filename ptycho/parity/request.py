@@ -60,7 +60,7 @@ class Scan:
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """
-    What a probe is asked.
+    What an adapter is asked.
 
     Attributes:
         nonce: random text that the answer must carry.

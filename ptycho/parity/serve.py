@@ -59,7 +59,7 @@ class Adapter:
 
 def serve(arguments: Sequence[str] | None, *, package: str, bench: Callable[[Request], Any]) -> None:
     """
-    Read requests, measure, answer: the command line of both backends' probes.
+    Read requests, measure, answer: the command line of both backends' adapters.
 
     Args:
         arguments: instead of the process's own.
@@ -67,7 +67,7 @@ def serve(arguments: Sequence[str] | None, *, package: str, bench: Callable[[Req
         bench: makes the backend's bench; imports the framework.
     """
     parser = Parser(
-        prog=f"python -m {package}.probe",
+        prog=f"python -m {package}.adapter",
         description="Answer requests with figures; several pairs share one import of the framework.",
     )
     parser.add_argument("--request", type=Path, action="append", required=True, metavar="NPZ")

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 GATES = {"torch_integration", "tf_integration", "parity", "benchmark", "report"}
 REST = {"tests", "lint", "typecheck"}
-ON_DEMAND = {"lock", "clean", "mutation", "endings", "browser"}
+ON_DEMAND = {"lock", "clean", "mutation", "kill-test", "browser"}
 
 
 def _list(*arguments: str) -> dict[str, str]:
@@ -54,7 +54,7 @@ BAD = (
     ("parity", "-- -k x", "unknown: -- -k x"),
     ("benchmark", "--root=", "expected a value after ="),
     ("mutation", "--sampel 3", "did you mean --sample?"),
-    ("endings", "--cuont 3", "did you mean --count?"),
+    ("kill-test", "--cuont 3", "did you mean --count?"),
     ("report", "--opne", "did you mean --open?"),
     ("clean", "--chek", "did you mean --check?"),
     ("lint", "--fix", "unknown: --fix; allowed: no option"),

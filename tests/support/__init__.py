@@ -33,8 +33,8 @@ In `fakes`:
 
 - `adapter_checkout`: a checkout with an adapter of a few lines, whose backend does at each rung what a test wants:
   answer, raise, hang, die
-- `fake_adapter`: a probe without a framework: the oracle's own figures, rounded differently by each side, and faults to
-  order
+- `fake_adapter`: an adapter without a framework: the oracle's own figures, rounded differently by each side, and faults
+  to order
 - `fake_backend`: a backend without a framework and without a network: what the core's workflows do is then seen in
   milliseconds
 - `fake_bench`: a bench without processes: what each command leaves and prints is a function of its label and its values
@@ -46,8 +46,8 @@ In `fakes`:
   their own, a fault
 - `fake_runs`: trainings and inferences of the fake backend in this process, and a backend that must not be imported
 - `fake_target`: a pipeline of a few lines of NumPy, with faults to order, and its target file: what the tests drive
-- `foreign_adapter`: a probe of a foreign checkout, made from the kit: it knows the answers beforehand, and may have a
-  fault
+- `foreign_adapter`: an adapter of a foreign checkout, made from the kit: it knows the answers beforehand, and may have
+  a fault
 - `foreign_checkout`: somebody's checkout whose packages are called `ptycho` and `ptycho_torch`: two commands with
   options, and a target file
 - `foreign_files`: scans as other programs store them: Ptychodus 1.7.0 (HDF5 and NPZ), CXI, MATLAB 7.3, made from
@@ -60,7 +60,7 @@ In `fakes`:
 
 In `suites`:
 
-- `adapter_suite`: a backend's probe against the NumPy oracle on every rung, and faults planted in the backend, each
+- `adapter_suite`: a backend's adapter against the NumPy oracle on every rung, and faults planted in the backend, each
   with its rung
 - `assembly_suite`: assembly and extraction against the NumPy oracle; the two are each other's transpose
 - `backend`: what a suite needs from a framework: tensors in and out, gradients, and where the backend's modules are

@@ -31,7 +31,7 @@ CODE = """#!{python}
 import os, sys
 sys.path[:0] = [os.environ["PYTHONPATH"].split(os.pathsep)[-1], {support!r}]
 from importlib import import_module
-package = sys.argv[2].removesuffix(".probe")
+package = sys.argv[2].removesuffix(".adapter")
 factors = [import_module(name + ".fault").FACTOR for name in ("ptycho", package)]
 from tests.support.fakes import fake_adapter
 fault = f"value * {{factors[0] * factors[1]!r}} if name == 'R4/phase' else value"

@@ -167,15 +167,15 @@ def stopped_log(ending: str, **known: Any) -> bytes:
     if ending == "torn":
         return sample_log.content([*rows, parent("probe.answer", label="x", number=1, refusals=[])])[:-9]
     if ending != "killed":
-        rows.append(parent("problem", verdict=ending, message="the probe probe-torch ended with exit code 1"))
+        rows.append(parent("problem", verdict=ending, message="the adapter adapter-torch ended with exit code 1"))
         rows.append(sample_log.end(ending))
     return sample_log.content(rows)
 
 
 def stopped_campaign(path: Path, kind: str, *, when: str = "20260102T060000Z") -> Path:
-    """A campaign (`mutation`, `endings`) that ended by itself after one trial of three had failed."""
+    """A campaign (`mutation`, `kill-test`) that ended by itself after one trial of three had failed."""
     folder = root(path, when)
-    word = {"mutation": "mutant", "endings": "kill"}[kind]
+    word = {"mutation": "mutant", "kill-test": "kill"}[kind]
     start = sample_log.beginning(fixtures=[], suite=False, tests={}, rungs=[f"{word} {name}" for name in "abc"])[:2]
     start[0] = start[0] | {"kind": kind, "name": kind, "origin": origin(None)}
     judged = [parent("rung.end", rung=f"{word} {name}", result=word_) for name, word_ in (("a", "pass"), ("b", "fail"))]

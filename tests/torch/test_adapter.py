@@ -1,7 +1,7 @@
-"""The shared probe suite with the PyTorch backend."""
+"""The shared adapter suite with the PyTorch backend."""
 
-from tests.support.suites.adapter_suite import ProbeSuite
+from tests.support.suites.adapter_suite import AdapterSuite
 
 
-class TestProbe(ProbeSuite):
+class TestAdapter(AdapterSuite):
     pass

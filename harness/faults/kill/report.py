@@ -1,4 +1,4 @@
-"""What a campaign of kills found: the table of who was killed in which phase, `endings.json`, and every failure."""
+"""What a campaign of kills found: the table of who was killed in which phase, `kill-test.json`, and every failure."""
 
 import json
 from collections import Counter
@@ -11,7 +11,7 @@ from harness.faults.kill.workloads import STAND_IN
 from harness.files.run_files import write_text
 from harness.system import tables
 
-SCHEMA = "ptycho-endings/1"
+SCHEMA = "ptycho-kill-test/1"
 
 
 def table(score: Score) -> tables.Table:
@@ -57,7 +57,7 @@ def as_dict(score: Score) -> dict[str, Any]:
 
 
 def write(score: Score, path: Path) -> Path:
-    """Write `endings.json`."""
+    """Write `kill-test.json`."""
     write_text(path, json.dumps(as_dict(score), indent=1, ensure_ascii=False) + "\n")
     return path
 

@@ -1,4 +1,4 @@
-"""`python -m harness endings`: kill runs at random moments, and look what is left and whether the next one passes."""
+"""`python -m harness kill-test`: kill runs at random moments, and look what is left and whether the next one passes."""
 
 import json
 import os
@@ -65,7 +65,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
     Make the kills.
 
     Returns:
-        The score, and the `endings.json` that holds it.
+        The score, and the `kill-test.json` that holds it.
 
     Raises:
         UsageError: there is no such backend.
@@ -94,7 +94,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
             seconds=time.monotonic() - clock,
             strays=_strays(),
         )
-        path = kill_report.write(score, kept.path / "endings.json")
+        path = kill_report.write(score, kept.path / "kill-test.json")
         ended(score.verdict, [f"a process outlived all trials: {stray}" for stray in score.strays])
     return score, path
 
@@ -103,7 +103,7 @@ def _logged(options: Options, kept: RunRoot) -> AbstractContextManager[tuple[Eve
     """The log of a campaign. What must report is every kill."""
     return session.logged(
         kept,
-        kind="endings",
+        kind="kill-test",
         origin=provenance.describe(
             root=options.checkout, locks=[], fixtures={options.scan.stem: options.scan}, device="cpu"
         ),

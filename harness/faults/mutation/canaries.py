@@ -1,7 +1,7 @@
 """
 A random handful of mutants inside every run of the ladder, under the run's own figures.
 
-They cost one probe each on the run's clean answers; those that need more (a lane, the whole ladder, the long
+They cost one adapter each on the run's clean answers; those that need more (a lane, the whole ladder, the long
 trajectory, another precision than the gate's) are left to `harness mutation`. The seed is printed: a canary that lives
 can be drawn again.
 """

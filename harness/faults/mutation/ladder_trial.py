@@ -1,5 +1,5 @@
 """
-A canary's way up the ladder: its backend's probe answers from the changed copy, and the ladder judges here.
+A canary's way up the ladder: its backend's adapter answers from the changed copy, and the ladder judges here.
 
 It is shorter than the user's path: rungs above the declared one are not asked, and the clean answers of the other
 backend and of the oracle are at hand. The gridsizes are tried one after the other: the first at which a mutant dies in

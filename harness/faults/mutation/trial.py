@@ -2,7 +2,7 @@
 One mutant tried: where it was found, whom the verdict accused, and whether that is what its entry promises.
 
 A gate that is a rung is tried on the user's path: the whole ladder runs from the changed copy, by the command line of
-the session `parity`. A canary within a run of the ladder takes a shorter way: its backend's probe answers from the
+the session `parity`. A canary within a run of the ladder takes a shorter way: its backend's adapter answers from the
 copy, and the ladder judges with the clean answers of the others. Gate R10: the self-check runs from the copy. A gate
 `lane`: `harness run` does.
 """

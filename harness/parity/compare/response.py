@@ -1,5 +1,5 @@
 """
-Reading a probe's answer, and refusing one that is not an answer to this request by this backend.
+Reading an adapter's answer, and refusing one that is not an answer to this request by this backend.
 
 A comparison of two equal files passes whatever the backends do. So an answer counts only if it names the request, the
 nonce and the source text, comes from the backend that was asked, and is no copy of the request or of the other answer.
@@ -82,7 +82,7 @@ def read(
     Read an answer.
 
     Args:
-        folder: what the probe wrote.
+        folder: what the adapter wrote.
         request_path: the request that it was given.
         package: the backend that was asked, for example `"ptycho_torch"`.
         root: folder that its packages were imported from.

@@ -25,14 +25,14 @@ from harness.record.log import EventLog
 from harness.system.signals import Interruption
 from harness.targets import loader
 from harness.targets.loader import Target
-from harness.targets.model import Probe
+from harness.targets.model import Adapter
 from ptycho.errors import InfrastructureError, UsageError
 from ptycho.parity import trace
 from ptycho.parity.request import MANIFEST, QUANTITIES, Request
 from ptycho.verdict import Verdict
 
 PACKAGES = {"torch": "ptycho_torch", "tf": "ptycho_tf"}
-PROBE_TIMEOUT_S = 600.0
+ADAPTER_TIMEOUT_S = 600.0
 START_TIMEOUT_S, RUNG_TIMEOUT_S, STEP_TIMEOUT_S = 120.0, 60.0, 1.0
 """Limits in seconds: until the first rung begins, of one rung, and more for each step of a trajectory. On an idle
 machine a rung takes at most 4 s and a step 0.1 s; one that others keep busy makes a hang inconclusive."""
@@ -55,7 +55,7 @@ def _shipped(side: str) -> Target:
 @dataclass(frozen=True, kw_only=True)
 class Party:
     """
-    One backend as it is asked: a target with a probe, whether it ships with the harness or not.
+    One backend as it is asked: a target with an adapter, whether it ships with the harness or not.
 
     Attributes:
         side: `torch` or `tf`.
@@ -81,24 +81,24 @@ class Party:
         return self.import_root or self.described.root
 
     @property
-    def probe(self) -> Probe:
+    def adapter(self) -> Adapter:
         """
         How it answers.
 
         Raises:
             UsageError: it does not.
         """
-        if self.described.probe is None:
+        if self.described.adapter is None:
             raise UsageError(
-                f"target {self.described.file} has no [probe], without which it cannot be on the ladder; "
+                f"target {self.described.file} has no [adapter], without which it cannot be on the ladder; "
                 "docs/adapter-kit.md says how to add one"
             )
-        return self.described.probe
+        return self.described.adapter
 
     @property
     def package(self) -> str:
-        """The package that answers: the last of the probe's sources."""
-        return self.probe.sources[-1]
+        """The package that answers: the last of the adapter's sources."""
+        return self.adapter.sources[-1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,7 @@ def ask(
     interruption: Interruption,
     *,
     on_answer: OnAnswer | None = None,
-    timeout_s: float = PROBE_TIMEOUT_S,
+    timeout_s: float = ADAPTER_TIMEOUT_S,
 ) -> Asked:
     """
     Put requests to a backend, in one process as long as none dies.
@@ -253,7 +253,7 @@ class _Asking:
             self._take(*asked[following], last=not good and following == len(asked) - 1)
             following += 1
         if not good:
-            sources = tuple(self.party.probe.sources)
+            sources = tuple(self.party.adapter.sources)
             began = following < len(asked) and (asked[following][2] / MANIFEST).is_file()
             why = failure.of_end(ended, timeout_s, self.party.root, sources, began=began or following > 0)
             self._died(why, asked[following:], at_start=following == 0)
@@ -277,7 +277,7 @@ class _Asking:
     ) -> supervise.Finished:
         party, kept = self.party, self.kept
         values = {"python": party.python, "root": party.root, "cache": cell.cache}
-        argv = loader.fill(party.probe.argv, values)
+        argv = loader.fill(party.adapter.argv, values)
         for _, path, out in asked:
             argv += ["--request", str(path), "--out", str(out)]
         token = f"{kept.token}-{label}"
@@ -311,7 +311,7 @@ class _Asking:
     def _take(self, item: _Item, path: Path, out: Path, *, last: bool = False) -> None:
         """Read one answer; deliver it, unless it is the last one of a process that ended badly."""
         party = self.party
-        item.parts.append(response.read(out, path, party.package, party.root, party.probe.sources))
+        item.parts.append(response.read(out, path, party.package, party.root, party.adapter.sources))
         if not last:
             self._deliver(item)
 

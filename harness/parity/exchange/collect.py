@@ -75,7 +75,7 @@ def hear(
     interruption: Interruption,
     *,
     on_progress: OnProgress = lambda _party, _done: None,
-    timeout_s: float = backend_client.PROBE_TIMEOUT_S,
+    timeout_s: float = backend_client.ADAPTER_TIMEOUT_S,
 ) -> Iterator[Heard]:
     """
     Ask everybody everything; yields the questions in their order, each as soon as it is answered by all.
@@ -87,10 +87,10 @@ def hear(
         events: its log.
         interruption: asked while waiting.
         on_progress: called with a party's name and how many questions it has answered.
-        timeout_s: limit for each probe's process.
+        timeout_s: limit for each adapter's process.
 
     Raises:
-        KeyboardInterrupt: the run was asked to end; the probes are gone.
+        KeyboardInterrupt: the run was asked to end; the adapters are gone.
     """
     reports: queue.SimpleQueue[_Message] = queue.SimpleQueue()
     stop = _Stop(interruption)
@@ -157,7 +157,7 @@ def _is_silent(answers: Mapping[str, Answer]) -> bool:
 
 
 class _Stop(Interruption):
-    """The run's interruption, and a flag of its own: when one probe fails the other need not go on."""
+    """The run's interruption, and a flag of its own: when one adapter fails the other need not go on."""
 
     def __init__(self, of: Interruption) -> None:
         super().__init__()
@@ -166,7 +166,7 @@ class _Stop(Interruption):
 
     @property
     def hurry(self) -> bool:
-        """As the run's; a probe that is no longer wanted gets no grace."""
+        """As the run's; an adapter that is no longer wanted gets no grace."""
         return self._of.hurry or self.asked
 
     @property
@@ -190,7 +190,7 @@ def _ask(
     try:
         paths = [question.path for question in questions]
         backend_client.ask(
-            party, paths, f"probe-{party.side}", kept, events, stop, on_answer=report, timeout_s=timeout_s
+            party, paths, f"adapter-{party.side}", kept, events, stop, on_answer=report, timeout_s=timeout_s
         )
         reports.put(_Message(party=party.side))
     except BaseException as error:  # carried to the thread that owns the run

@@ -83,7 +83,7 @@ def diagnose(
         failed: the first failure.
         climbed: every rung.
         foreign: sides whose code is another checkout.
-        unanswered: rungs that a party's probe does not answer.
+        unanswered: rungs that a party's adapter does not answer.
     """
     chosen = decisive(failed)
     where: list[str] = []

@@ -30,7 +30,7 @@ class Report:
         evidence: of the first failure.
         parties: what each answer says of itself, by gridsize and side.
         proof: that a fault would have been seen.
-        unanswered: rungs that a party's probe does not answer.
+        unanswered: rungs that a party's adapter does not answer.
         foreign: sides that are another checkout, of whose files nothing is known here.
         seed: of the problem.
         seconds: wall time.
@@ -51,7 +51,7 @@ class Report:
         """
         Pass or fail of everything that was climbed; a planted fault that was not seen fails the run, too.
 
-        Inconclusive where everything stands that was asked, and a party's probe leaves rungs out.
+        Inconclusive where everything stands that was asked, and a party's adapter leaves rungs out.
         """
         if self.proof.complaints:
             return Verdict.FAIL
@@ -62,7 +62,7 @@ class Report:
     def unverified(self) -> list[Unmeasured]:
         """Rungs about which this run says nothing."""
         what = {rung.name: rung.what for rung in RUNGS}
-        reason = "a target's probe does not answer it"
+        reason = "a target's adapter does not answer it"
         return [
             *(Unmeasured(name=name, what=what[name], reason=reason) for name in self.unanswered),
             *UNMEASURED,

@@ -40,7 +40,7 @@ def sentences(failed: Climbed, climbed: Sequence[Climbed], unanswered: Sequence[
     Args:
         failed: the first failure.
         climbed: every rung at every gridsize in every precision.
-        unanswered: rungs that a party's probe does not answer.
+        unanswered: rungs that a party's adapter does not answer.
     """
     beside = {
         item.rung.name: item.result

@@ -60,7 +60,7 @@ class Desk:
 
 def write(folder: Path, given: Answer, request: Path, package: str, sources: Path) -> None:
     """
-    Write an answer as a probe would.
+    Write an answer as an adapter would.
 
     Args:
         folder: for the answer; made here.

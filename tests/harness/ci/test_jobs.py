@@ -60,10 +60,10 @@ def test_gpu_lanes_run_on_the_label_and_only_where_there_is_one(sessions: list[s
 def test_every_push_samples_what_every_night_does_whole(sessions: list[str]) -> None:
     def arguments(occasion: str) -> dict[str, str]:
         found = jobs.jobs(sessions, occasion=occasion, gpu=False, root=ROOT)
-        return {job.session: job.arguments for job in found if job.session in ("mutation", "endings")}
+        return {job.session: job.arguments for job in found if job.session in ("mutation", "kill-test")}
 
-    assert {"mutation": "-- --sample 8", "endings": "-- --count 20"} == arguments("push")
-    assert {"mutation": "", "endings": ""} == arguments("nightly")
+    assert {"mutation": "-- --sample 8", "kill-test": "-- --count 20"} == arguments("push")
+    assert {"mutation": "", "kill-test": ""} == arguments("nightly")
 
 
 def test_the_shards_are_numbered_through(sessions: list[str]) -> None:

@@ -13,7 +13,7 @@ from ptycho.errors import UsageError
 def _parsed(*given: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     kill_test.add_parser(parser.add_subparsers())
-    return parser.parse_args(["endings", *given])
+    return parser.parse_args(["kill-test", *given])
 
 
 def test_the_victims_are_those_that_can_be_killed() -> None:

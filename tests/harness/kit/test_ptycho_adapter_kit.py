@@ -1,5 +1,5 @@
 """
-The probe kit, copied into a foreign checkout: the ladder takes its answers, refuses what is none, and finds faults.
+The adapter kit, copied into a foreign checkout: the ladder takes its answers, refuses what is none, and finds faults.
 
 The checkout's packages are called like ours and are not ours, so that its figures are made beforehand and read there.
 """

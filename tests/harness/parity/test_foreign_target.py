@@ -1,4 +1,4 @@
-"""Another checkout on the ladder: its probe takes a side's place; what it does not answer is never a pass."""
+"""Another checkout on the ladder: its adapter takes a side's place; what it does not answer is never a pass."""
 
 import json
 from pathlib import Path
@@ -17,12 +17,12 @@ RUNGS = ("R3", "R4", "R5", "R6", "R7")
 SEED = 5
 
 
-def foreign(folder: Path, fault: str = foreign_adapter.SOUND, probe: bool = True) -> Path:
-    """A checkout whose probe knows the answers, but for a fault; returns its target file."""
+def foreign(folder: Path, fault: str = foreign_adapter.SOUND, adapter: bool = True) -> Path:
+    """A checkout whose adapter knows the answers, but for a fault; returns its target file."""
     asked = problem.request(gridsize=1, seed=SEED, scan=FIXTURE, steps=1, quantities=RUNGS)
     file, _ = foreign_adapter.write(folder / "checkout", asked, fault=fault)
-    if probe:
-        table = f'[probe]\nargv = ["{{python}}", "-m", "ptycho_torch.adapter"]\nquantities = {list(RUNGS)!r}\n'
+    if adapter:
+        table = f'[adapter]\nargv = ["{{python}}", "-m", "ptycho_torch.adapter"]\nquantities = {list(RUNGS)!r}\n'
         file.write_text(f'{file.read_text()}\n{table}sources = ["ptycho", "ptycho_torch"]\n')
     return file
 
@@ -46,7 +46,7 @@ def parity(folder: Path, file: Path) -> tuple[int, dict[str, Any]]:
     return code, json.loads(path.read_text())
 
 
-def test_what_a_foreign_probe_answers_is_judged_and_the_rest_unverified(tmp_path: Path) -> None:
+def test_what_a_foreign_adapter_answers_is_judged_and_the_rest_unverified(tmp_path: Path) -> None:
     code, found = parity(tmp_path, foreign(tmp_path))
     assert (code, found["verdict"], found["refused"]) == (14, "inconclusive", {})
     assert [(row["rung"], row["result"]) for row in found["rungs"]] == [(name, "pass") for name in RUNGS]
@@ -61,13 +61,13 @@ def test_a_fault_in_the_foreign_code_is_laid_at_its_door(tmp_path: Path) -> None
     assert (code, first["rung"], first["tensor"], first["guilty"]) == (1, "R4", "R4/exit_wave", ["torch"])
 
 
-def test_a_target_without_a_probe_is_refused_before_anything_runs(
+def test_a_target_without_an_adapter_is_refused_before_anything_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        main.main(["parity", f"--target=torch={foreign(tmp_path, probe=False)}", "--root", str(tmp_path / "runs")])
+        main.main(["parity", f"--target=torch={foreign(tmp_path, adapter=False)}", "--root", str(tmp_path / "runs")])
     assert ended.value.code == 2
-    assert "has no [probe], without which it cannot be on the ladder" in capsys.readouterr().err
+    assert "has no [adapter], without which it cannot be on the ladder" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 

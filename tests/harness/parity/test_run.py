@@ -1,4 +1,4 @@
-"""The whole command with fake probes: children, files, verdict, evidence, and what is left behind."""
+"""The whole command with fake adapters: children, files, verdict, evidence, and what is left behind."""
 
 import json
 import shlex
@@ -27,7 +27,7 @@ def parity(tmp_path: Path, *options: str, torch: dict[str, Any] | None = None, t
     }
     given = [f"--python={side}={path}" for side, path in pythons.items()]
     small = ("--gridsize", "1", "--precision", "f64", "--steps", "1", "--root", str(tmp_path / "harness"))
-    # A fake probe answers the same whatever is planted in a copy of the code.
+    # A fake adapter answers the same whatever is planted in a copy of the code.
     return main.main(["parity", *given, *small, "--canaries", "0", *options])
 
 
@@ -37,7 +37,7 @@ def report(tmp_path: Path) -> dict[str, Any]:
     return read
 
 
-def test_two_honest_probes_pass_and_the_scratch_is_gone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_honest_adapters_pass_and_the_scratch_is_gone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert parity(tmp_path) == 0
     found = report(tmp_path)
     assert (found["verdict"], found["first_failure"], found["refused"]) == ("pass", None, {})
@@ -138,7 +138,7 @@ def test_a_core_that_cannot_make_the_questions_is_both_sides_fault(
     assert first["location"]["file"] == "ptycho/physics/forward.py"
 
 
-def test_a_probe_that_ends_well_and_says_nothing_fails(tmp_path: Path) -> None:
+def test_an_adapter_that_ends_well_and_says_nothing_fails(tmp_path: Path) -> None:
     assert parity(tmp_path, tf={"answer": False}) == 1
     assert report(tmp_path)["refused"]["tf, f64-gridsize-1-R0-R2c"][0].startswith("it cannot be read: ")
 

@@ -91,7 +91,7 @@ def test_what_a_document_lacks_comes_from_the_log(tmp_path: Path) -> None:
     assert found.failure is not None
 
 
-def test_a_probe_that_dies_after_a_rung_failed_does_not_wipe_it(tmp_path: Path) -> None:
+def test_an_adapter_that_dies_after_a_rung_failed_does_not_wipe_it(tmp_path: Path) -> None:
     fault = "value * 2 if name.startswith('R2/exit_wave') else 1 / 0 if name == 'R6/object' else value"
     sides = {"torch": fake_adapter.write(tmp_path / "torch", fault=fault), "tf": fake_adapter.write(tmp_path / "tf")}
     given = [f"--python={side}={path}" for side, path in sides.items()]
@@ -101,7 +101,7 @@ def test_a_probe_that_dies_after_a_rung_failed_does_not_wipe_it(tmp_path: Path) 
     ).returncode
     (run,) = map(load_runs.load, (tmp_path / "runs").iterdir())
     told = json.loads((run.path / "verdict.json").read_text())
-    bites("R2" in told["rung_counts"]["failed"], "a low rung failed before the probe died")
+    bites("R2" in told["rung_counts"]["failed"], "a low rung failed before the adapter died")
     assert (Verdict.FAIL, "fail", Verdict.FAIL) == (code, told["verdict"], run.verdict)
     html = write.write([run.path], root=tmp_path).path.read_text()
     assert "First failing rung: R2 at gridsize 1 in f64" in html

@@ -74,11 +74,11 @@ def test_a_campaign_of_kills_is_shown_by_its_own_table(tmp_path: Path) -> None:
     folder = sample_runs.root(tmp_path, "20260102T000000Z")
     (folder / "events.ndjson").touch()
     table = [["killed", "while", "kills"], ["harness", "train", "7"]]
-    (folder / "endings.json").write_text(json.dumps({"verdict": "pass", "kills": 7, "failed": 0, "table": table}))
-    found = metric_sections.own_table(load_runs.load(folder), "endings.json", "Kills")
+    (folder / "kill-test.json").write_text(json.dumps({"verdict": "pass", "kills": 7, "failed": 0, "table": table}))
+    found = metric_sections.own_table(load_runs.load(folder), "kill-test.json", "Kills")
     assert found is not None
     assert (("killed", "while", "kills"), [("harness", "train", "7")]) == (found.headings, found.rows)
-    assert None is metric_sections.own_table(load_runs.load(sample_runs.mutation(tmp_path)), "endings.json", "Kills")
+    assert None is metric_sections.own_table(load_runs.load(sample_runs.mutation(tmp_path)), "kill-test.json", "Kills")
 
 
 def test_the_faults_of_the_tests_are_counted(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_what_was_left_is_named_and_a_killed_run_has_not_compared(tmp_path: Path
     ]
 
 
-@pytest.mark.parametrize("file", ["bench.json", "scale.json", "mutation.json", "endings.json"])
+@pytest.mark.parametrize("file", ["bench.json", "scale.json", "mutation.json", "kill-test.json"])
 def test_documents_without_sense_are_empty_tables(file: str, tmp_path: Path) -> None:
     folder = sample_runs.root(tmp_path, "20260102T000000Z")
     (folder / "events.ndjson").touch()
@@ -135,7 +135,7 @@ def test_documents_without_sense_are_empty_tables(file: str, tmp_path: Path) -> 
     assert len(metric_sections.mutation(run).rows) == (1 if file == "mutation.json" else 0)
 
 
-@pytest.mark.parametrize(("kind", "noun"), [("mutation", "mutant"), ("endings", "kill")])
+@pytest.mark.parametrize(("kind", "noun"), [("mutation", "mutant"), ("kill-test", "kill")])
 def test_a_campaign_that_was_stopped_shows_the_trials_that_failed(tmp_path: Path, kind: str, noun: str) -> None:
     folder = sample_runs.stopped_campaign(tmp_path, kind)
     run = load_runs.load(folder)
@@ -146,7 +146,7 @@ def test_a_campaign_that_was_stopped_shows_the_trials_that_failed(tmp_path: Path
     assert [f"{noun} b", f"{noun} c", f"{noun} a"] == [row[0] for row in found.rows]
     html = write.write([folder], root=tmp_path).path.read_text()
     assert "failed: b" in html
-    absent = {"mutation": "No faults were planted", "endings": "No run was killed on purpose"}[kind]
+    absent = {"mutation": "No faults were planted", "kill-test": "No run was killed on purpose"}[kind]
     assert absent not in html
 
 

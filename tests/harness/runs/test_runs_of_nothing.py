@@ -36,7 +36,7 @@ SHORT = {
     "scale": (["scale", "--bogus"],),
     "benchmark": (["benchmark", "--bogus"], ["benchmark", "--against", "no-such-revision"]),
     "overhead": (["overhead", "no-run"],),
-    "endings": (["endings", "--count", "0"], ["endings", "--victims", "nobody"]),
+    "kill-test": (["kill-test", "--count", "0"], ["kill-test", "--victims", "nobody"]),
     "faults": (["faults"],),
     "ci": (["ci"], ["ci", "nonsense"]),
     "quality-curve": (["quality-curve", "--epochs", "0"],),
@@ -65,9 +65,9 @@ def test_a_short_command_leaves_no_run(arguments: list[str], tmp_path: Path) -> 
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
     argv = [sys.executable, "-m", "harness", *arguments]
     done = subprocess.run(argv, env=env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
-    # A probe's own traceback may be quoted, whichever of the two dies first; the harness has none.
+    # An adapter's own traceback may be quoted, whichever of the two dies first; the harness has none.
     before, traceback, _ = done.stderr.partition("Traceback")
-    assert not traceback or "error: the probe " in before
+    assert not traceback or "error: the adapter " in before
     # What was refused leaves nothing; what began says what it is and how it ended.
     assert [] == nothing(tmp_path / ".harness")
     assert done.returncode == Verdict.INFRA or not list(tmp_path.glob(".harness/runs/*"))

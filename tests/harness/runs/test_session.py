@@ -143,7 +143,7 @@ def test_the_exit_code_of_an_error_is_what_the_log_amounts_to(
     def die() -> None:
         with _logged(kept) as (events, _):
             events.write("rung.end", rung="R9", result="fail")
-            raise InfrastructureError("the probe died")
+            raise InfrastructureError("the adapter died")
 
     with pytest.raises(InfrastructureError) as caught:
         die()

@@ -26,8 +26,8 @@ def test_the_built_in_targets_load_and_are_alike(name: str) -> None:
     assert target.infer.argv[:3] == ("{python}", "-m", f"ptycho_{name}.inference")
     assert target.device_probe is not None
     assert target.suite == target.root / "tests" / name
-    assert target.probe is not None
-    assert (target.probe.sources, target.probe.quantities) == (("ptycho", f"ptycho_{name}"), QUANTITIES)
+    assert target.adapter is not None
+    assert (target.adapter.sources, target.adapter.quantities) == (("ptycho", f"ptycho_{name}"), QUANTITIES)
     other = loader.load(loader.built_in({"torch": "tf", "tf": "torch"}[name]))
     same = ("settings", "fixtures", "min_phase_correlation", "reconstruction_keys", "input_hash_key", "checks")
     assert [getattr(target, field) for field in same] == [getattr(other, field) for field in same]
@@ -65,7 +65,7 @@ def test_defaults_and_optional_tables(tmp_path: Path) -> None:
     path = fake_target.write(tmp_path, suite=None)
     path.write_text(path.read_text().replace("[summary]", "").replace('path = "summary.json"', ""))
     target = loader.load(path)
-    optional = (target.suite, target.environment, target.summary, target.install, target.probe, target.export)
+    optional = (target.suite, target.environment, target.summary, target.install, target.adapter, target.export)
     assert optional == (None, {}, None, None, None, None)
     assert target.settings == {"n_images": 1, "nepochs": 1, "gridsize": 1, "batch_size": 16, "seed": 42}
     assert (target.root, target.file, target.interpreter) == (tmp_path, path, Path(sys.executable))

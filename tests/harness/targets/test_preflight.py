@@ -59,4 +59,4 @@ def test_commands_are_named_by_their_tables(tmp_path: Path) -> None:
     target = loader.load(foreign_checkout.write(tmp_path / "checkout"))
     assert list(preflight.commands(target)) == ["train", "infer"]
     own = loader.load(loader.built_in("torch"))
-    assert list(preflight.commands(own)) == ["train", "infer", "device_probe", "probe"]
+    assert list(preflight.commands(own)) == ["train", "infer", "device_probe", "adapter"]

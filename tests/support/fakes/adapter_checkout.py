@@ -61,7 +61,7 @@ def write(root: Path, behaviour: Mapping[str, str], *, engine: str = ENGINE, ada
     package.joinpath("__init__.py").write_text("")
     package.joinpath("physics.py").write_text("import os, signal, sys, time\n" + "".join(bodies))
     package.joinpath("engine.py").write_text(engine)
-    package.joinpath("probe.py").write_text(adapter)
+    package.joinpath("adapter.py").write_text(adapter)
     return root
 
 

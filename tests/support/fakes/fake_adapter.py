@@ -1,7 +1,7 @@
 """
-A probe without a framework: the oracle's own figures, rounded differently by each side, and faults to order.
+An adapter without a framework: the oracle's own figures, rounded differently by each side, and faults to order.
 
-`write` makes an executable that takes the place of an interpreter: `PATH -m PACKAGE.probe --request … --out …`. The
+`write` makes an executable that takes the place of an interpreter: `PATH -m PACKAGE.adapter --request … --out …`. The
 fault is a Python expression of `name` and `value`, applied to each array of the side that has it.
 """
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def write(path: Path, *, fault: str = "value", exit_code: int = 0, answer: bool = True) -> Path:
-    """Make an interpreter whose probe has a fault, ends with a code, or gives no answer."""
+    """Make an interpreter whose adapter has a fault, ends with a code, or gives no answer."""
     call = f"fake_adapter.main(sys.argv, {fault!r}, {answer!r}); raise SystemExit({exit_code})"
     code = f"import sys; sys.path[:0] = {[str(ROOT)]!r}; from tests.support.fakes import fake_adapter; {call}"
     path.write_text(f"#!{sys.executable}\n{code}\n")
@@ -25,7 +25,7 @@ def write(path: Path, *, fault: str = "value", exit_code: int = 0, answer: bool 
 
 def main(argv: list[str], fault: str, wanted: bool) -> None:
     """Answer as `ptycho.parity.serve.serve` does."""
-    package = argv[2].removesuffix(".probe")
+    package = argv[2].removesuffix(".adapter")
     for request_path, out in zip(argv[4::4], argv[6::4], strict=True):
         if wanted:
             _answer(package, Path(request_path), Path(out), fault)
@@ -66,4 +66,4 @@ def _answer(package: str, request_path: Path, out: Path, fault: str) -> None:
         "arrays_sha256": ladder_request.write_arrays(out / ladder_request.ARRAYS, arrays),
         "exact": oracle.exact(request, package),
     }
-    write_text(out / ladder_request.MANIFEST, json.dumps(manifest))  # whole or not at all, as a real probe writes it
+    write_text(out / ladder_request.MANIFEST, json.dumps(manifest))  # whole or not at all, as a real adapter writes it

@@ -1,4 +1,4 @@
-"""A probe of a foreign checkout, made from the kit: it knows the answers beforehand, and may have a fault."""
+"""An adapter of a foreign checkout, made from the kit: it knows the answers beforehand, and may have a fault."""
 
 import shutil
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ import pathlib
 
 import numpy as np
 import ptycho
-from ptycho_probe_kit import serve
+from ptycho_adapter_kit import serve
 
 
 def bench(request):
@@ -48,7 +48,7 @@ if __name__ == "__main__":
 
 def write(root: Path, request: Request, *, fault: str = SOUND) -> tuple[Path, Mapping[str, NDArray[Any]]]:
     """
-    Write a checkout with such a probe.
+    Write a checkout with such an adapter.
 
     Args:
         root: its folder.
@@ -56,10 +56,10 @@ def write(root: Path, request: Request, *, fault: str = SOUND) -> tuple[Path, Ma
         fault: what its `told(name, value)` does.
 
     Returns:
-        Its target file, which does not name the probe yet, and the figures that the probe knows.
+        Its target file, which does not name the adapter yet, and the figures that the adapter knows.
     """
     file = foreign_checkout.write(root)
-    shutil.copy(kit.__file__, root / "ptycho_probe_kit.py")
+    shutil.copy(kit.__file__, root / "ptycho_adapter_kit.py")
     figures: Mapping[str, NDArray[Any]] = oracle.arrays(request)
     np.savez(root / "ptycho_torch" / "figures.npz", allow_pickle=False, **dict(figures))
     script(root).write_text(SCRIPT.replace(SOUND, fault))
@@ -67,5 +67,5 @@ def write(root: Path, request: Request, *, fault: str = SOUND) -> tuple[Path, Ma
 
 
 def script(root: Path) -> Path:
-    """The probe's file in such a checkout."""
-    return root / "ptycho_torch" / "probe.py"
+    """The adapter's file in such a checkout."""
+    return root / "ptycho_torch" / "adapter.py"

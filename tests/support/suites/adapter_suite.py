@@ -1,4 +1,4 @@
-"""A backend's probe against the NumPy oracle on every rung, and faults planted in the backend, each with its rung."""
+"""A backend's adapter against the NumPy oracle on every rung, and faults planted in the backend, each with its rung."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -46,7 +46,7 @@ def climbed(
     return ladder.climb(gridsize, {backend.package: given}, replace(full, arrays=wanted), quantities)
 
 
-class ProbeSuite:
+class AdapterSuite:
     @pytest.mark.parametrize("gridsize", [1, 2])
     def test_every_rung_stands(self, gridsize: int, backend: BackendUnderTest) -> None:
         found = climbed(backend, gridsize)

@@ -45,7 +45,7 @@ def _campaign(
         sys.executable,
         "-m",
         "harness",
-        "endings",
+        "kill-test",
         "--count",
         "1",
         "--victim",
@@ -76,7 +76,7 @@ def test_after_a_kill_everything_holds(
     bites(made["phase"], "the kill was sent to a living process in a phase of the run")
     assert (made["victim"], made["failures"]) == (str(victim), [])
     (kept,) = (tmp_path / "root" / "runs").iterdir()
-    assert json.loads((kept / "endings.json").read_text()) == told
+    assert json.loads((kept / "kill-test.json").read_text()) == told
     assert json.loads((kept / "verdict.json").read_text())["rungs"] == {"kill 001": "pass"}
     assert not (kept / "scratch").exists()
 

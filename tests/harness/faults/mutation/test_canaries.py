@@ -40,7 +40,7 @@ def test_a_draw_is_no_larger_than_what_there_is() -> None:
         (planted.mutant("core"), False),
     ],
 )
-def test_what_needs_more_than_a_probe_is_left_out(mutant: Mutant, cheap: bool) -> None:
+def test_what_needs_more_than_an_adapter_is_left_out(mutant: Mutant, cheap: bool) -> None:
     assert canaries.cheap(mutant) is cheap
 
 

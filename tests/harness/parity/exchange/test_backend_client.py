@@ -1,4 +1,4 @@
-"""A probe process: answers as they come, several at a time, none of another's processes."""
+"""An adapter process: answers as they come, several at a time, none of another's processes."""
 
 import threading
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ def test_one_process_answers_several_requests(tmp_path: Path, kept: RunRoot) -> 
     def note(number: int, _found: Answer) -> None:
         seen.append(number)
 
-    asked = backend_client.ask(party, requests(tmp_path, 3), "probe", kept, events, Interruption(), on_answer=note)
+    asked = backend_client.ask(party, requests(tmp_path, 3), "adapter", kept, events, Interruption(), on_answer=note)
     events.close()
     assert seen == [0, 1, 2]
     assert [found.refusals for found in asked.answers] == [(), (), ()]
@@ -47,7 +47,7 @@ def test_one_process_answers_several_requests(tmp_path: Path, kept: RunRoot) -> 
 def test_an_answer_of_other_sources_is_refused(tmp_path: Path, kept: RunRoot) -> None:
     party = Party(side="torch", python=str(fake_adapter.write(tmp_path / "python")), import_root=tmp_path / "copy")
     events = kept.open_events()
-    asked = backend_client.ask(party, requests(tmp_path, 1), "probe", kept, events, Interruption())
+    asked = backend_client.ask(party, requests(tmp_path, 1), "adapter", kept, events, Interruption())
     events.close()
     assert [text.partition(" is ")[0] for text in asked.answers[0].refusals] == ["its commit", "its sources_sha256"]
 
