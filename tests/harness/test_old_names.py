@@ -120,3 +120,19 @@ def test_a_run_that_was_recorded_as_endings_is_read_as_a_kill_test(
     (judged,) = freshness.judge(tmp_path, ["endings"])
     assert judged.lane == "kill-test"
     assert "the kind of run endings is called kill-test now" in capsys.readouterr().err
+
+
+def test_files_that_scripts_name_are_found_at_their_old_places(tmp_path: Path) -> None:
+    old, new = "harness/endings/stand_in.toml", "harness/faults/kill/stub_backend.toml"
+    assert loader.load(ROOT / old).root == loader.load(ROOT / new).root == ROOT
+    texts = [(ROOT / name).read_text().splitlines() for name in (old, new)]
+    assert [one for one, two in zip(*texts, strict=True) if one != two] == [
+        "#:schema ../../docs/schemas/target.schema.json",
+        "# As harness/faults/kill/stub_backend.toml, at its old place for one release.",
+        'root = "../.."  # of this file: the folder from which the packages are imported',
+    ]
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests' / 'shared'}"}
+    code = "import sys, fake_target; print(fake_target.write(__import__('pathlib').Path(sys.argv[1]), suite=None))"
+    argv = [sys.executable, "-c", code, str(tmp_path / "target")]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
+    assert loader.load(Path(done.stdout.strip())).name == "fake"
