@@ -5,6 +5,7 @@ Registered without importing what the command needs: a command line must start a
 """
 
 import argparse
+import json
 from pathlib import Path
 
 from ptycho.verdict import Verdict
@@ -23,6 +24,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("name", nargs="?", choices=NAMES, help="the file to describe")
     what.add_argument("--write", type=Path, metavar="DIR", help="write all of them into a folder")
+    parser.add_argument("--json", action="store_true", help="with --write, print the files' places as JSON")
     parser.set_defaults(run=_run)
 
 
@@ -35,9 +37,12 @@ def _run(args: argparse.Namespace) -> int:
         print(json_schemas.text(args.name), end="")
         return int(Verdict.PASS)
     args.write.mkdir(parents=True, exist_ok=True)
-    for name in json_schemas.MODELS:
-        place = args.write / schema_files.path(name).name
+    places = {name: args.write / schema_files.path(name).name for name in json_schemas.MODELS}
+    for name, place in places.items():
         with replacing(place) as file:
             file.write(json_schemas.text(name).encode())
-        print(place)
+    if args.json:
+        print(json.dumps({name: str(place) for name, place in places.items()}, indent=1))
+    else:
+        print(*places.values(), sep="\n")
     return int(Verdict.PASS)

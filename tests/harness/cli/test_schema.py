@@ -33,6 +33,11 @@ def test_all_of_them_are_written(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "folder" / "target.schema.json").read_text() == json_schemas.text("target")
 
 
+def test_what_was_written_can_be_one_document(tmp_path: Path) -> None:
+    done = _schema("--write", str(tmp_path), "--json")
+    assert {name: str(tmp_path / f"{name}.schema.json") for name in NAMES} == json.loads(done.stdout)
+
+
 @pytest.mark.parametrize("words", [[], ["traget"], ["target", "--write", "x"]])
 def test_anything_else_is_a_usage_error(words: list[str]) -> None:
     done = _schema(*words)
