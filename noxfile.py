@@ -19,8 +19,7 @@ import nox
 
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "uv|virtualenv"
-nox.options.error_on_external_run = True
-nox.options.error_on_missing_interpreters = True
+nox.options.error_on_external_run = nox.options.error_on_missing_interpreters = True
 nox.options.reuse_venv = "yes"
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # nox unwinds, and ends its children, on SIGINT only
 INTERRUPT_S, TERMINATE_S = 30.0, 15.0  # to tear down; the 0.3 s of nox's own kill pytest before its fixtures end
@@ -169,9 +168,8 @@ def lint(session: nox.Session) -> None:
     """Rules and format of every Python file, and which room imports which."""
     allow(session)
     install(session, "lint")
-    session.run("ruff", "check", "--no-cache", ".")
-    session.run("ruff", "format", "--no-cache", "--check", ".")
-    session.run("lint-imports", "--no-cache")
+    for argv in (("ruff", "check"), ("ruff", "format", "--check"), ("lint-imports",)):
+        session.run(*argv, "--no-cache")
 
 
 @nox.session(tags=["test"], default=False)

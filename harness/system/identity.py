@@ -203,7 +203,8 @@ def end_adopted(known: Collection[int], *, quiet_s: float = 0.05, limit_s: float
     End adopted orphans that hand on to a child of theirs faster than processes can be listed.
 
     Each generation is a child of this process (`adopt_orphans`) until it is waited for, so its pid cannot be
-    another's; and its process group has only descendants of the same command in it.
+    another's; and its process group has only descendants of the same command in it. What is there at the first look is
+    only waited for if it has ended: an ordinary helper takes its leave like that.
 
     Args:
         known: children that are not to be ended.
@@ -211,9 +212,10 @@ def end_adopted(known: Collection[int], *, quiet_s: float = 0.05, limit_s: float
         limit_s: when to give up.
 
     Returns:
-        How many there were, and whether they have stopped coming.
+        How many came after the first look, and whether they have stopped coming.
     """
     count, began = 0, time.monotonic()
+    old = set(own_children()) - set(known)
     until = began + quiet_s
     while (now := time.monotonic()) < until:
         if now - began > limit_s:
@@ -221,12 +223,13 @@ def end_adopted(known: Collection[int], *, quiet_s: float = 0.05, limit_s: float
         for pid in own_children():
             if pid in known:
                 continue
-            count, until = count + 1, now + quiet_s
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                group = os.getpgid(pid)
-                os.kill(pid, signal.SIGKILL)
-                if group not in (0, 1, os.getpgrp()):
-                    os.killpg(group, signal.SIGKILL)
+            if pid not in old:
+                count, until = count + 1, now + quiet_s
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    group = os.getpgid(pid)
+                    os.kill(pid, signal.SIGKILL)
+                    if group not in (0, 1, os.getpgrp()):
+                        os.killpg(group, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
     return count, True

@@ -68,7 +68,8 @@ def test_a_part_of_the_gates_is_incomplete_and_the_verdict_of_what_must_report_s
     assert "<title>incomplete (exit 14)" in html
     assert '<section class="verdict open"' in html
     assert 'class="card fail"' not in html
-    assert Verdict.FAIL == main.main(["verdict", "torch-cpu", "tf-cpu", "--root", str(tmp_path)])
+    # The code that this run was of is not here: what it is worth now is not known.
+    assert Verdict.INFRA == main.main(["verdict", "torch-cpu", "tf-cpu", "--root", str(tmp_path)])
 
 
 def test_it_opens_on_demand(tmp_path: Path, scan: Path, monkeypatch: pytest.MonkeyPatch) -> None:

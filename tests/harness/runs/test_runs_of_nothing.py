@@ -38,6 +38,7 @@ SHORT = {
     "overhead": (["overhead", "no-run"],),
     "kill-test": (["kill-test", "--count", "0"], ["kill-test", "--victims", "nobody"]),
     "faults": (["faults"],),
+    "schema": (["schema"], ["schema", "target"]),
     "ci": (["ci"], ["ci", "nonsense"]),
     "quality-curve": (["quality-curve", "--epochs", "0"],),
 }
