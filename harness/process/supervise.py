@@ -123,10 +123,17 @@ def _alive(process: subprocess.Popen[bytes], token: str, before: frozenset[int])
 
 def _hoppers(pid: int, before: Collection[int]) -> tuple[str, ...]:
     """End what a command left that changes its pid faster than processes can be listed; what there was, in words."""
-    with _registering:
-        if any(other != pid for other in _running):
-            return ()  # the last of several commands to end answers for what shows no token
-    count, gone = identity.end_adopted({*before, pid})
+
+    def is_spared(child: int) -> bool:
+        with _registering:
+            return child in before or child in _running
+
+    def is_alone() -> bool:
+        # The last of several commands to end answers for what shows no token.
+        with _registering:
+            return set(_running) <= {pid}
+
+    count, gone = identity.end_adopted(is_spared, is_alone)
     if not count:
         return ()
     how = "ended" if gone else "could not be ended"

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -198,39 +198,42 @@ def own_children() -> list[int]:
     return found
 
 
-def end_adopted(known: Collection[int], *, quiet_s: float = 0.05, limit_s: float = 10.0) -> tuple[int, bool]:
+def end_adopted(
+    is_spared: Callable[[int], bool], is_alone: Callable[[], bool], *, quiet_s: float = 0.05, limit_s: float = 10.0
+) -> tuple[int, bool]:
     """
     End adopted orphans that hand on to a child of theirs faster than processes can be listed.
 
     Each generation is a child of this process (`adopt_orphans`) until it is waited for, so its pid cannot be
-    another's; and its process group has only descendants of the same command in it. What is there at the first look is
-    only waited for if it has ended: an ordinary helper takes its leave like that.
+    another's; and its process group has only descendants of the same command in it. Commands have sessions of their
+    own: what is in the session of this process is no descendant of a command, and not touched. What is there at the
+    first look is only waited for if it has ended: an ordinary helper takes its leave like that.
 
     Args:
-        known: children that are not to be ended.
+        is_spared: whether a child belongs to somebody else.
+        is_alone: whether no other command runs, whose orphans these may be; asked again and again.
         quiet_s: how long no new one may come until all are taken to be gone.
         limit_s: when to give up.
 
     Returns:
         How many came after the first look, and whether they have stopped coming.
     """
-    count, began = 0, time.monotonic()
-    old = set(own_children()) - set(known)
+    count, began, own = 0, time.monotonic(), os.getsid(0)
+    old = set(own_children())
     until = began + quiet_s
-    while (now := time.monotonic()) < until:
+    while (now := time.monotonic()) < until and is_alone():
         if now - began > limit_s:
             return count, False
         for pid in own_children():
-            if pid in known:
-                continue
-            if pid not in old:
-                count, until = count + 1, now + quiet_s
-                with contextlib.suppress(ProcessLookupError, PermissionError):
+            with contextlib.suppress(ProcessLookupError, PermissionError, ChildProcessError):
+                if os.getsid(pid) == own or is_spared(pid):
+                    continue
+                if pid not in old:
+                    count, until = count + 1, now + quiet_s
                     group = os.getpgid(pid)
                     os.kill(pid, signal.SIGKILL)
                     if group not in (0, 1, os.getpgrp()):
                         os.killpg(group, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
     return count, True
 
