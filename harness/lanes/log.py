@@ -43,9 +43,8 @@ def begin(
     Raises:
         UsageError: the manifest of the tests that must report is wrong.
     """
-    left_out = tuple(_left_out(target, fixtures, brief=brief))
     suite = target.suite is not None
-    expected = Expected(fixtures=tuple(fixtures), suite=suite, device_proof=True, left_out=left_out)
+    expected = Expected(fixtures=tuple(fixtures), suite=suite, device_proof=True)
     manifest = None
     wrong: UsageError | None = None
     if expected.suite and (path := required.manifest_of(target.file)).is_file():
@@ -55,7 +54,9 @@ def begin(
             wrong = error
         else:
             chosen, every = ({}, manifest.tests) if pytest else (manifest.tests, {})
-            expected = replace(expected, may_skip=manifest.may_skip, tests=chosen, whole=every)
+            # Only a manifest says what the whole is.
+            left_out = tuple(_left_out(target, fixtures, brief=brief))
+            expected = replace(expected, may_skip=manifest.may_skip, tests=chosen, whole=every, left_out=left_out)
     session.begin(
         events,
         kind="lane",

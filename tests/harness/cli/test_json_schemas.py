@@ -22,7 +22,7 @@ SHIPPED = {
         ROOT / "harness" / "faults" / "kill" / "stub_backend.toml",
     ],
     "inventory": [ROOT / "datasets" / "inventory.toml"],
-    "catalogue": [*(ROOT / "harness" / "mutation" / "catalogue").rglob("*.toml")],
+    "catalogue": [*(ROOT / "harness" / "faults" / "mutation" / "catalogue").rglob("*.toml")],
 }
 ODD: tuple[Any, ...] = (
     0,

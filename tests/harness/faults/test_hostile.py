@@ -16,6 +16,7 @@ from harness.lanes.lane import Options, run
 from harness.record import directory
 from harness.record import log as event_log
 from harness.record.outcome import Outcome
+from harness.runs import freshness
 from harness.system import identity
 from harness.system.signals import Interruption
 from ptycho.verdict import Verdict
@@ -206,15 +207,28 @@ def test_an_odd_user_or_place_is_no_leak(odd: str, workspace: Any, monkeypatch: 
 
 
 @pytest.mark.fault("left-out")
-@pytest.mark.parametrize("how", ["fixture", "brief", "nothing"])
+@pytest.mark.parametrize("how", ["fixture", "brief", "ignore", "nothing"])
 def test_a_part_is_no_verdict_of_the_whole(how: str, workspace: Any) -> None:
-    from harness.runs import freshness
-
-    target = workspace.target(suite=None)
+    target = workspace.target()
+    (target.file.parent / "expected").mkdir()
+    (target.file.parent / "expected" / target.file.name).write_text('[tests."checks/test_fake.py"]\n"test_truth" = 1\n')
     names = ("scan",) if how == "fixture" else ("scan", "scan_again")
-    fixtures = dict.fromkeys(names, workspace.scan)
-    options = Options(device="cpu", fixtures=fixtures, root=workspace.root, quiet=True, brief=how == "brief")
-    made = run(target, options, Interruption())
+    more = ("-k", "test_truth or nothing", "--ignore=nowhere") if how == "nothing" else ()
+    if how == "ignore":
+        (target.file.parent / "checks" / "test_other.py").write_text("def test_other() -> None:\n    assert True\n")
+        more = (f"--ignore={target.file.parent / 'checks' / 'test_fake.py'}",)
+    made = run(
+        target,
+        Options(
+            device="cpu",
+            fixtures=dict.fromkeys(names, workspace.scan),
+            root=workspace.root,
+            quiet=True,
+            brief=how == "brief",
+            pytest=more,
+        ),
+        Interruption(),
+    )
     bites(made.verdict is Verdict.PASS, "the run itself passes")
     (judged,) = freshness.judge(workspace.root, ["fake-cpu"])
     assert judged.verdict is (Verdict.PASS if how == "nothing" else Verdict.FAIL)
