@@ -29,10 +29,11 @@ HIGH = ("R3", "R4", "R5", "R6")
 
 CODE = """#!{python}
 import os, sys
-sys.path[:0] = [os.environ["PYTHONPATH"].split(os.pathsep)[-1], {support!r}]
+sys.path.insert(0, os.environ["PYTHONPATH"].split(os.pathsep)[-1])
 from importlib import import_module
 package = sys.argv[2].removesuffix(".adapter")
 factors = [import_module(name + ".fault").FACTOR for name in ("ptycho", package)]
+sys.path.append({support!r})  # last: the real backends lie there, too
 from tests.support.fakes import fake_adapter
 fault = f"value * {{factors[0] * factors[1]!r}} if name == 'R4/phase' else value"
 fake_adapter.main(sys.argv, fault, True)

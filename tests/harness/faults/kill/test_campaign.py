@@ -96,7 +96,7 @@ LOCKED_WHEN_KILLED = """
 
 from ptycho.errors import InfrastructureError
 _whole = run
-def run(target, options, interruption):
+def run(target, options, interruption, **more):
     lock = options.root / "lock"
     options.root.mkdir(exist_ok=True)
     try:
@@ -104,7 +104,7 @@ def run(target, options, interruption):
     except FileExistsError:
         raise InfrastructureError("somebody else runs")
     try:
-        return _whole(target, options, interruption)
+        return _whole(target, options, interruption, **more)
     finally:
         lock.unlink()
 """
