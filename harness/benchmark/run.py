@@ -185,7 +185,8 @@ def _report(given: Plan, root: Path, kept: RunRoot) -> Report:
     """The session's verdict from its log, its figures from `bench.json`."""
     said = [row for row in event_log.read(kept.events) if row["event"] == "benchmark.end"]
     problems = [row for row in event_log.read(kept.events) if row["event"] == "problem"]
-    verdicts = [Verdict.parse(row["verdict"]) or Verdict.FAIL for row in (*said, *problems)]
+    parsed = [Verdict.parse(row["verdict"]) for row in (*said, *problems)]
+    verdicts = [Verdict.FAIL if verdict is None else verdict for verdict in parsed]
     reported = {str(row["benchmark"]) for row in said}
     quiet = silent(Expected(benchmarks=given.names), fixtures=(), collected=(), tests={}, rungs=(), benchmarks=reported)
     verdicts += [Verdict.FAIL for _ in quiet]
