@@ -213,7 +213,7 @@ def test_a_part_is_no_verdict_of_the_whole(how: str, workspace: Any) -> None:
     (target.file.parent / "expected").mkdir()
     (target.file.parent / "expected" / target.file.name).write_text('[tests."checks/test_fake.py"]\n"test_truth" = 1\n')
     names = ("scan",) if how == "fixture" else ("scan", "scan_again")
-    more = ("-k", "test_truth or nothing", "--ignore=nowhere") if how == "nothing" else ()
+    more: tuple[str, ...] = ("-k", "test_truth or nothing", "--ignore=nowhere") if how == "nothing" else ()
     if how == "ignore":
         (target.file.parent / "checks" / "test_other.py").write_text("def test_other() -> None:\n    assert True\n")
         more = (f"--ignore={target.file.parent / 'checks' / 'test_fake.py'}",)
