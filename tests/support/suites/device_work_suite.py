@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ptycho.config import ModelConfig
@@ -47,4 +48,10 @@ class DeviceWorkSuite:
 
 
 def _shapes(batch: Any) -> dict[str, Any]:
-    return {name: (value.shape, value.dtype) for name, value in vars(batch).items()}
+    # A batch in which all pixels count has no mask, and a share of 1.
+    arrays = {name: value for name, value in vars(batch).items() if isinstance(value, np.ndarray)}
+    assert {name: value for name, value in vars(batch).items() if name not in arrays} == {
+        "good": None,
+        "good_share": 1.0,
+    }
+    return {name: (value.shape, value.dtype) for name, value in arrays.items()}
