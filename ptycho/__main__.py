@@ -145,7 +145,7 @@ def _inspect(options: argparse.Namespace) -> Verdict:
 
 def _show_orientation(found: "Inspection") -> None:
     """Print how well each of the sixteen conventions explains a file, and which command mends it."""
-    from ptycho.data import orientation
+    from ptycho.inspect import orientation
 
     dataset = found.attempt.dataset
     if dataset is None or found.violations:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycho.physics.canvas import canvas_excess
+
 METRES: Mapping[str, float] = {"m": 1.0, "mm": 1e-3, "um": 1e-6, "nm": 1e-9, "angstrom": 1e-10, "pm": 1e-12}
 """Units of length that positions are stored in, by the names that `--position-unit` takes."""
 
@@ -29,9 +31,6 @@ PIXELS_M = (2e-12, 2e-6)
 
 PIXEL_SIZE_KEYS = ("pixel_size_m", "object_pixel_size_m")
 """Entries of `_metadata` that give the object's pixel size."""
-
-FREE_CANVAS_PX = 2**24
-"""A canvas of this many pixels may always be made: 256 MiB."""
 
 _TYPICAL_PIXEL_M = 1e-8
 _STEPS_PER_PATCH = 16
@@ -123,22 +122,6 @@ def pixel_size(metadata: Mapping[str, Any]) -> float | None:
         if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
             return float(value)
     return None
-
-
-def canvas_excess(x: Real, y: Real, side: int) -> str | None:
-    """
-    Why an object that holds these positions would be too large, or None.
-
-    A scan whose windows touch each other needs no more pixels than its patterns have.
-    """
-    height, width = float(np.ptp(y)) + side, float(np.ptp(x)) + side
-    allowed = FREE_CANVAS_PX + x.size * side**2
-    if height * width <= allowed:
-        return None
-    return (
-        f"its object would be {height:.6g} × {width:.6g} px, {height * width * 16 / 2**30:.3g} GiB; allowed for "
-        f"{x.size} patterns of {side} × {side}: {allowed:,} px"
-    )
 
 
 def nearest_step(x: Real, y: Real) -> float | None:

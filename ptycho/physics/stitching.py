@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho.data import units
 from ptycho.errors import PtychoError, UsageError
+from ptycho.physics.canvas import canvas_excess
 
 CROP = 20
 """Side in pixels of the central square of a patch that is kept."""
@@ -81,7 +81,7 @@ class Stitcher:
             raise UsageError("coordinates hold NaN or infinite values; allowed: finite object pixels")
         if crop % 2 or not 2 <= crop <= side:
             raise UsageError(f"crop = {crop}; allowed: even numbers from 2 to the patch side {side}")
-        if (excess := units.canvas_excess(x, y, side)) is not None:
+        if (excess := canvas_excess(x, y, side)) is not None:
             raise UsageError(f"the coordinates are no object pixels: {excess}; check their unit")
         self.side, self.crop = side, crop
         self.origin = (int(np.floor(y.min())) - crop // 2, int(np.floor(x.min())) - crop // 2)

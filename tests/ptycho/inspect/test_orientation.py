@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from ptycho import __main__ as command
-from ptycho.data import contract, orientation
+from ptycho.data import contract
 from ptycho.data.dataset import Dataset
+from ptycho.inspect import orientation
 from ptycho.simulation import simulate
 
 
