@@ -31,17 +31,13 @@ def run(session: nox.Session, *arguments: str) -> None:
     session.run("python", *arguments, interrupt_timeout=INTERRUPT_S, terminate_timeout=TERMINATE_S)
 
 
-def install(session: nox.Session, lane: str) -> None:
-    """Install a lane's lock; nothing to do costs a file comparison."""
+def install(session: nox.Session, lane: str, python: str = "") -> None:
+    """Install a lane's lock, into the session's own environment or another's; nothing to do costs a file comparison."""
     if (backend := session.virtualenv.venv_backend) in ("none", "conda", "mamba"):
         session.error(f"a lane needs an environment of its own, not --venv-backend {backend}")
-    install_into(session, lane, str(Path(session.virtualenv.location, "bin", "python")))
-
-
-def install_into(session: nox.Session, lane: str, python: str) -> None:
-    """Install a lane's lock into the environment of an interpreter."""
-    words = (sys.executable, "harness/targets/install.py", lane, "--python", python)
-    session.run_install(*words, external=True, silent=False)
+    into = python or str(Path(session.virtualenv.location, "bin", "python"))
+    argv = (sys.executable, "harness/targets/install.py", lane, "--python", into)
+    session.run_install(*argv, external=True, silent=False)
 
 
 def value_of(option: str, words: list[str], default: str) -> str:
@@ -101,7 +97,7 @@ def lane_python(session: nox.Session, lane: str) -> str:
     python = Path(session.virtualenv.location).with_name(f"parity-{lane}") / "bin" / "python"
     if not python.exists():
         session.run_install("python", "-m", "venv", str(python.parents[1]))
-    install_into(session, lane, str(python))
+    install(session, lane, str(python))
     return str(python)
 
 
@@ -155,6 +151,12 @@ def browser(session: nox.Session) -> None:
     pytest(session, *(session.posargs or ["tests/browser"]))
 
 
+@nox.session(default=False)
+def slurm(session: nox.Session) -> None:
+    """Arrays on a real Slurm of two nodes on the loopback; installs what it needs, or ends with 13."""
+    pytest(session, *(session.posargs or ["tests/slurm"]))
+
+
 @nox.session(tags=["test"], default=False)
 def tests(session: nox.Session) -> None:
     """Tests of the core and of the harness, without any framework; `-- --shard 1/2`."""
@@ -165,11 +167,12 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(tags=["test"], default=False)
 def lint(session: nox.Session) -> None:
-    """Rules and format of every Python file, and which room imports which."""
+    """Rules and format of every Python file, which room imports which, what is dangerous in the workflow files."""
     allow(session)
     install(session, "lint")
     for argv in (("ruff", "check"), ("ruff", "format", "--check"), ("lint-imports",)):
         session.run(*argv, "--no-cache")
+    session.run("zizmor", "--offline", "--no-progress", "--no-config", ".github")
 
 
 @nox.session(tags=["test"], default=False)

@@ -21,7 +21,6 @@ DISTRIBUTIONS = {
     "hypothesis": "hypothesis",
     "nox": "nox",
     "pytest_benchmark": "pytest-benchmark",
-    "submitit": "submitit",
     "yaml": "pyyaml",
     "jsonschema": "jsonschema",
     "playwright": "playwright",

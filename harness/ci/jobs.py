@@ -75,6 +75,7 @@ WAYS: dict[str, tuple[Way, ...]] = {
         Way(arguments=("--count", "20"), locks=_BOTH, occasions=("push",), label="sample"),
         Way(locks=_BOTH, occasions=("nightly",), minutes=180),
     ),
+    "slurm": (Way(minutes=30),),
     "tests": _tests(),
     "lint": (Way(locks=("lint",)),),
     "typecheck": (Way(locks=("typecheck",)),),

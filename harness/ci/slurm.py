@@ -1,24 +1,26 @@
 """
-Sessions as a Slurm array: one task each, through submitit, whose result is the task's event logs.
+Sessions as an array on a cluster: one task each, whose result is the event logs that it leaves in the shared folder.
 
-A log is enough: every report is made from it, here, after the task and its machine are gone. submitit hands a task and
-its result over as pickles of its own, in the folder for the array and between its own processes; no other file of
-the project is one, and none is read that this command did not write.
+A log is enough: every report is made from it, here, also when the task and its machine are gone. What the scheduler
+knows besides (a time limit, a lost machine) makes a verdict worse, and never better.
 """
 
 import json
-import os
-import subprocess
 import sys
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from harness.ci import array_task
+from harness.ci.array import Array, ArrayOptions, Ending, Task, new_folder
 from harness.record import directory
+from harness.record import verdict as log_verdict
 from harness.runs import artifacts
-from ptycho.errors import InfrastructureError, UsageError
+from harness.system.signals import Interruption
+from ptycho.errors import InfrastructureError, PtychoError, UsageError
 from ptycho.verdict import Verdict
 
 LANES = ("torch_integration", "tf_integration")
@@ -26,200 +28,198 @@ LADDERS = ("parity", "benchmark", "mutation", "kill-test")
 RUNS = (*LANES, *LADDERS)
 """Sessions that keep an event log: what an array can bring back."""
 
-_TAIL = 4_000
+RESULT = "verdict.json"
+SCHEMA = "ptycho-harness-array-verdict/1"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
+def check(sessions: Sequence[str]) -> None:
     """
-    What is asked of the cluster.
-
-    Attributes:
-        sessions: of the noxfile.
-        cluster: `slurm`, or `local` for processes of this machine.
-        folder: for the array's files; the machines share it.
-        partition: of Slurm, or None for its default.
-        gpus: of each task.
-        cpus: of each task.
-        minutes: limit of each task.
-    """
-
-    sessions: tuple[str, ...]
-    cluster: str
-    folder: Path
-    partition: str | None = None
-    gpus: int = 0
-    cpus: int = 2
-    minutes: int = 60
-
-    def __post_init__(self) -> None:
-        problems = [
-            f"session {name!r} keeps no event log; allowed: {', '.join(RUNS)}"
-            for name in self.sessions
-            if name not in RUNS
-        ]
-        problems += [f"session {name!r} is named twice" for name in RUNS if self.sessions.count(name) > 1]
-        if self.cluster not in ("slurm", "local"):
-            problems.append(f"--cluster {self.cluster!r}; allowed: slurm, local")
-        for name, least in (("gpus", 0), ("cpus", 1), ("minutes", 1)):
-            if getattr(self, name) < least:
-                problems.append(f"--{name} {getattr(self, name)}; allowed: {least} or more")
-        if problems:
-            raise UsageError("\n".join(problems))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """
-    One session on one machine.
-
-    Attributes:
-        session: of the noxfile.
-        argv: the whole command.
-        cwd: the checkout.
-        root: the workspace folder of its runs.
-    """
-
-    session: str
-    argv: tuple[str, ...]
-    cwd: Path
-    root: Path
-
-
-@dataclass(frozen=True, kw_only=True)
-class Returned:
-    """
-    What a task brings back.
-
-    Attributes:
-        session: of the noxfile.
-        returncode: of its command.
-        seconds: wall time.
-        host: where it ran.
-        tail: the end of its output.
-        logs: event log by name of its run.
-    """
-
-    session: str
-    returncode: int
-    seconds: float
-    host: str
-    tail: str
-    logs: Mapping[str, bytes] = field(default_factory=dict)
-
-
-def task(session: str, wanted: Wanted, checkout: Path) -> Task:
-    """The command of a session, with a workspace folder of its own, so that its runs are told from the others'."""
-    root = wanted.folder / session
-    device = ("--device", "cuda") if wanted.gpus and session in LANES else ()
-    # A lane's session takes the harness's options before a second pair of dashes, pytest's behind it.
-    given = (*device, "--root", str(root), *(("--",) if session in LANES else ()))
-    argv = (sys.executable, "-m", "nox", "-s", session, "--", *given)
-    return Task(session=session, argv=argv, cwd=checkout, root=root)
-
-
-def work(given: Task) -> Returned:
-    """Run a task where it was put; its failure is a result, and no error of the array."""
-    clock = time.monotonic()
-    done = subprocess.run(
-        given.argv, cwd=given.cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, text=True
-    )
-    logs = {run.path.name: run.events.read_bytes() for run in directory.find(given.root) if run.events.is_file()}
-    return Returned(
-        session=given.session,
-        returncode=done.returncode,
-        seconds=time.monotonic() - clock,
-        host=os.uname().nodename,
-        tail=done.stdout[-_TAIL:],
-        logs=logs,
-    )
-
-
-def submit(tasks: Sequence[Task], wanted: Wanted) -> list[Returned]:
-    """
-    Run tasks as an array and wait for all of them.
+    Refuse sessions that bring nothing back.
 
     Raises:
-        InfrastructureError: there is no such cluster here, or a task was lost with its machine.
+        UsageError: with everything that is wrong with them.
     """
-    import submitit
+    problems = [
+        f"session {name!r} keeps no event log; allowed: {', '.join(RUNS)}" for name in sessions if name not in RUNS
+    ]
+    problems += [f"session {name!r} is named twice" for name in RUNS if sessions.count(name) > 1]
+    if problems:
+        raise UsageError("\n".join(problems))
 
-    wanted.folder.mkdir(parents=True, exist_ok=True)
-    try:
-        executor = submitit.AutoExecutor(folder=wanted.folder / "%j", cluster=wanted.cluster)
-    except RuntimeError as error:
-        raise InfrastructureError(f"no cluster {wanted.cluster!r} here: {error}; --cluster local runs here") from error
-    slurm: dict[str, Any] = {"slurm_partition": wanted.partition} if wanted.partition else {}
-    executor.update_parameters(
-        name="ptycho-harness",
-        timeout_min=wanted.minutes,
-        cpus_per_task=wanted.cpus,
-        gpus_per_node=wanted.gpus,
-        **(slurm if wanted.cluster == "slurm" else {}),
-    )
-    submitted = executor.map_array(work, tasks)
-    found = []
-    for given, job in zip(tasks, submitted, strict=True):
+
+def nox(session: str, arguments: Sequence[str]) -> tuple[str, ...]:
+    """
+    The command line of a session.
+
+    Raises:
+        InfrastructureError: nox is not installed.
+    """
+    if find_spec("nox") is None:
+        raise InfrastructureError(f"nox is not installed for {sys.executable}; python -m pip install 'nox[uv]'")
+    return (sys.executable, "-m", "nox", "-s", session, "--", *arguments)
+
+
+def task(session: str, folder: Path, checkout: Path, *, gpus: int) -> Task:
+    """The command of a session, with a workspace folder of its own, so that its runs are told from the others'."""
+    root = folder / session
+    device = ("--device", "cuda") if gpus and session in LANES else ()
+    # A lane's session takes the harness's options before a second pair of dashes, pytest's behind it.
+    words = (*device, "--root", str(root), *(("--",) if session in LANES else ()))
+    return Task(name=session, argv=nox(session, words), cwd=checkout, root=root)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """
+    What a task has brought back.
+
+    Attributes:
+        ending: of the task.
+        verdict: of its logs and of its end.
+        why: why it is no pass, as far as its logs do not say it.
+        runs: folders of its runs, in which the reports are.
+        notes: what could not be made or removed.
+    """
+
+    ending: Ending
+    verdict: Verdict
+    why: str = ""
+    runs: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "session": self.ending.task.name,
+            "verdict": self.verdict.label,
+            "why": self.why,
+            "host": self.ending.host,
+            "seconds": round(self.ending.seconds, 1),
+            "runs": [str(path) for path in self.runs],
+            "notes": list(self.notes),
+        }
+
+
+def judge(ending: Ending) -> Result:
+    """
+    Make the reports of a task's runs from their logs, and judge it.
+
+    No log is no evidence. A task that was stopped is judged by what stopped it, unless a rung had failed before. An
+    exit code of nox says only that something failed: the logs, where they say what, are more exact. What a killed task
+    left of its scratch goes, where it can be proven that nobody uses it.
+    """
+    verdicts: list[Verdict] = []
+    notes: list[str] = []
+    failed = False
+    runs = [run for run in directory.find(ending.task.root) if run.events.is_file()]
+    stopped = ending.verdict in (Verdict.TIMEOUT, Verdict.INFRA, Verdict.OOM)
+    for run in runs:
         try:
-            found.append(job.result())
-        except Exception as error:  # of submitit: a lost machine, a limit, a task that could not be read back
-            raise InfrastructureError(
-                f"the task of {given.session} was lost: {error}; its output is below {wanted.folder}"
-            ) from error
-    return found
+            judged = artifacts.write(run.path)
+        except PtychoError as error:
+            notes.append(str(error))
+            verdicts.append(error.verdict)
+            continue
+        failed |= judged.failed
+        if not (stopped and (judged.partial or judged.verdict is Verdict.INTERRUPTED)):
+            verdicts.append(judged.verdict)
+        if run.scratch.exists():
+            notes += [f"{run.path} still lives: not touched"] if run.alive else run.remove_scratch()
+    why = ending.why
+    if ending.verdict is Verdict.FAIL and any(verdict is not Verdict.PASS for verdict in verdicts):
+        why = ""
+    else:
+        verdicts.append(ending.verdict)
+    if not runs and ending.verdict is Verdict.PASS:
+        verdicts, why = [Verdict.FAIL], "it brought no event log back"
+    verdict = log_verdict.gravest(verdicts, failed=failed)
+    return Result(ending=ending, verdict=verdict, why=why, runs=tuple(run.path for run in runs), notes=tuple(notes))
 
 
-def keep(returned: Returned, folder: Path) -> Verdict:
-    """
-    Write a task's logs and make their reports.
-
-    Args:
-        returned: the result.
-        folder: gets one folder a run.
-
-    Returns:
-        The gravest of its logs' verdicts. No log is no evidence, and an exit code that says worse than its logs counts.
-    """
-    verdicts = []
-    for name, log in returned.logs.items():
-        place = folder / name
-        place.mkdir(parents=True, exist_ok=True)
-        (place / directory.LOG).write_bytes(log)
-        verdicts.append(artifacts.write(place).verdict)
-    if not verdicts:
-        verdicts.append(Verdict.FAIL)
-    if returned.returncode != 0 and all(verdict is Verdict.PASS for verdict in verdicts):
-        # nox's own code says only that something failed.
-        verdicts.append(Verdict.FAIL)
-    return Verdict.worst(verdicts)
+def report(results: Sequence[Result], array: Array, verdict: Verdict) -> dict[str, Any]:
+    """Everything that came back, as plain values; also kept in the folder."""
+    document = {
+        "schema": SCHEMA,
+        "verdict": verdict.label,
+        "exit_code": int(verdict),
+        "job": array.job,
+        "folder": str(array.folder),
+        "tasks": [result.as_dict() for result in results],
+    }
+    try:
+        array_task.write(array.folder / RESULT, document)
+    except OSError as error:
+        print(f"{array.folder / RESULT} could not be written: {error.strerror}", file=sys.stderr)
+    return document
 
 
-def main(wanted: Wanted, *, root: Path, as_json: bool) -> int:
-    """Submit, wait, write the reports below the folder, print; returns the exit code."""
+def show(results: Sequence[Result], array: Array) -> None:
+    """Print what came back as a table, and the end of the output of what brought nothing."""
+    from harness.files import untrusted
     from harness.system import tables
 
-    returned = submit([task(session, wanted, root) for session in wanted.sessions], wanted)
-    verdicts = {item.session: keep(item, wanted.folder / "returned" / item.session) for item in returned}
+    rows = [("session", "verdict", "host", "seconds", "runs", "why")]
+    for result in results:
+        ending = result.ending
+        host, seconds = ending.host or "–", f"{ending.seconds:.0f}"
+        rows.append((ending.task.name, result.verdict.label, host, seconds, str(len(result.runs)), result.why))
+    tables.show(rows)
+    for result in results:
+        for note in result.notes:
+            print(f"{result.ending.task.name}: {note}")
+        if result.verdict is not Verdict.PASS and not result.runs and (tail := result.ending.tail()):
+            print(f"the end of the output of {result.ending.task.name} ({result.ending.log}):\n{untrusted.plain(tail)}")
+    print(f"event logs and reports: {array.folder}", flush=True)
+
+
+def saying(as_json: bool) -> Callable[[str], None]:
+    """Where progress goes: beside a JSON document there is nothing else on standard output."""
+    return partial(print, file=sys.stderr if as_json else sys.stdout, flush=True)
+
+
+def run(array: Array, interruption: Interruption) -> tuple[list[Result], Verdict]:
+    """
+    Submit an array, wait, and judge each task as it ends.
+
+    Returns:
+        Results in the order of the tasks, and the worst of their verdicts; interrupted if it was asked to end.
+    """
+    found: dict[str, Result] = {}
+
+    def end(ending: Ending) -> None:
+        found[ending.task.name] = result = judge(ending)
+        array.say(f"{ending.task.name}: {result.verdict.label}{f', {result.why}' if result.why else ''}")
+
+    array.ends = end
+    array.submit()
+    verdicts = []
+    try:
+        array.wait(interruption)
+    except KeyboardInterrupt:
+        verdicts.append(Verdict.INTERRUPTED)
+    results = [found[item.name] for item in array.tasks]
+    return results, Verdict.worst([*verdicts, *(result.verdict for result in results)])
+
+
+def main(sessions: Sequence[str], options: ArrayOptions, *, checkout: Path, as_json: bool) -> int:
+    """Submit, wait, make the reports below the folder, print; returns the exit code."""
+    check(sessions)
+    scheduler = options.scheduler()
+    nox("parity", ())
+    with Interruption().installed() as interruption:
+        folder = new_folder(options.folder)
+        array = Array(
+            folder=folder,
+            tasks=[task(session, folder, checkout, gpus=options.gpus) for session in sessions],
+            options=options,
+            scheduler=scheduler,
+            say=saying(as_json),
+            checkout=checkout,
+        )
+        results, verdict = run(array, interruption)
+    document = report(results, array, verdict)
     if as_json:
-        rows = [
-            {
-                "session": item.session,
-                "verdict": verdicts[item.session].label,
-                "host": item.host,
-                "seconds": round(item.seconds, 1),
-                "runs": sorted(item.logs),
-            }
-            for item in returned
-        ]
-        print(json.dumps({"folder": str(wanted.folder / "returned"), "tasks": rows}, indent=1))
+        print(json.dumps(document, indent=1))
     else:
-        shown = [("session", "verdict", "host", "seconds", "runs")]
-        for item in returned:
-            cells = (verdicts[item.session].label, item.host, f"{item.seconds:.0f}", str(len(item.logs)))
-            shown.append((item.session, *cells))
-        tables.show(shown)
-        for item in returned:
-            if not item.logs:
-                print(f"{item.session} brought no event log back; the end of its output:\n{item.tail}")
-        print(f"event logs and reports: {wanted.folder / 'returned'}", flush=True)
-    return int(Verdict.worst(verdicts.values()))
+        show(results, array)
+    return int(verdict)

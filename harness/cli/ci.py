@@ -5,9 +5,14 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.record.directory import DEFAULT_ROOT
+from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
+
+if TYPE_CHECKING:
+    from harness.ci.array import ArrayOptions
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,6 +32,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _add_annotate(commands)
     _add_summary(commands)
     _add_slurm(commands)
+    _add_campaign(commands)
 
 
 def _add_matrix(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -80,17 +86,55 @@ def _add_slurm(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "slurm",
         help="run sessions as a Slurm array and bring their event logs back",
-        description="One task of an array for each session, through submitit; waits, and rebuilds the reports.",
+        description="One task of an array for each session; waits, and makes the reports of what they leave.",
     )
     parser.add_argument("sessions", nargs="+", metavar="SESSION", help="of the noxfile, for example torch_integration")
-    parser.add_argument("--cluster", default="slurm", help="slurm, or local for this machine (default: slurm)")
-    parser.add_argument("--folder", type=Path, default=DEFAULT_ROOT / "slurm", help="for the tasks' files, shared")
-    parser.add_argument("--partition", metavar="NAME")
+    _add_array(parser)
+    parser.add_argument("--json", action="store_true", help="print what came back as one JSON document, and only that")
+    parser.set_defaults(run=_slurm)
+
+
+def _add_campaign(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "campaign",
+        help="the mutation campaign on several machines, each mutant claimed once; goes on after any kill",
+        description="Workers of an array claim the mutants of a manifest; then one verdict over the merged results. "
+        "The same command goes on where a campaign stood.",
+    )
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="tasks of the array (default: 2)")
+    parser.add_argument("--id", action="append", default=[], metavar="GLOB", help="only mutants with such an id")
+    parser.add_argument("--sample", type=int, metavar="K", help="only K mutants, drawn at random")
+    parser.add_argument("--seed", type=int, default=42, help="of the sample (default: 42)")
+    for name, what in (("more", "near relations, too"), ("edits", "the one-line edits"), ("no-plain", "no comparison")):
+        parser.add_argument(f"--{name}", action="store_true", help=f"as of `harness mutation`: {what}")
+    _add_array(parser)
+    parser.add_argument("--json", action="store_true", help="print what came of it as one JSON document, and only that")
+    parser.set_defaults(run=_campaign, folder=DEFAULT_ROOT / "campaign", minutes=240)
+
+
+def _add_array(parser: argparse.ArgumentParser) -> None:
+    """Options of everything that runs as an array."""
+    parser.add_argument("--local", action="store_true", help="processes of this machine instead of a cluster")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=DEFAULT_ROOT / "slurm",
+        help="for a folder an array, shared (default: %(default)s)",
+    )
+    parser.add_argument("--partition", metavar="NAME", help="of Slurm (default: the cluster's)")
     parser.add_argument("--gpus", type=int, default=0, metavar="N", help="of each task; with any, --device cuda")
     parser.add_argument("--cpus", type=int, default=2, metavar="N", help="of each task (default: 2)")
     parser.add_argument("--minutes", type=int, default=60, metavar="N", help="limit of each task (default: 60)")
-    parser.add_argument("--json", action="store_true", help="print what came back as one JSON document, and only that")
-    parser.set_defaults(run=_slurm)
+    parser.add_argument(
+        "--pending-minutes", type=float, default=1440, metavar="N", help="limit of the wait for a start (default: 1440)"
+    )
+    parser.add_argument(
+        "--silence-minutes",
+        type=float,
+        default=5,
+        metavar="N",
+        help="without a sign of life of a machine, or of Slurm, its tasks are lost (default: 5)",
+    )
 
 
 def _matrix(args: argparse.Namespace) -> int:
@@ -168,16 +212,36 @@ def _summary(args: argparse.Namespace) -> int:
 def _slurm(args: argparse.Namespace) -> int:
     from harness.ci import slurm
 
-    return slurm.main(
-        slurm.Wanted(
-            sessions=tuple(args.sessions),
-            cluster=args.cluster,
-            folder=args.folder.absolute(),
-            partition=args.partition,
-            gpus=args.gpus,
-            cpus=args.cpus,
-            minutes=args.minutes,
-        ),
-        root=_ROOT,
-        as_json=args.json,
+    return slurm.main(args.sessions, _array_options(args), checkout=_ROOT, as_json=args.json)
+
+
+def _array_options(args: argparse.Namespace) -> "ArrayOptions":
+    from harness.ci.array import ArrayOptions
+
+    return ArrayOptions(
+        folder=args.folder.absolute(),
+        local=args.local,
+        partition=args.partition,
+        gpus=args.gpus,
+        cpus=args.cpus,
+        minutes=args.minutes,
+        pending_minutes=args.pending_minutes,
+        silence_minutes=args.silence_minutes,
+    )
+
+
+def _campaign(args: argparse.Namespace) -> int:
+    if args.workers < 1 or args.seed < 0 or (args.sample is not None and args.sample < 1):
+        given = f"--workers {args.workers} --seed {args.seed} --sample {args.sample}"
+        raise UsageError(f"{given}; allowed: from 1, from 0, from 1")
+    from harness.ci import campaign
+
+    chosen = campaign.mutants(
+        tuple(args.id), sample=args.sample, seed=args.seed, more=args.more, edits=args.edits, checkout=_ROOT
+    )
+    drawn = ("--sample", str(args.sample), "--seed", str(args.seed)) if args.sample is not None else ()
+    flags = [f"--{name.replace('_', '-')}" for name in ("more", "edits", "no_plain") if getattr(args, name)]
+    selection = (*(word for glob in args.id for word in ("--id", glob)), *drawn, *flags)
+    return campaign.main(
+        chosen, _array_options(args), selection=selection, count=args.workers, checkout=_ROOT, as_json=args.json
     )

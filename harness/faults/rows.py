@@ -250,4 +250,58 @@ ROWS = (
         injection="HOME taken away; such folders",
         behaviour="the run passes, or is refused by name",
     ),
+    Row(
+        id="cluster-task-killed",
+        fault="a task of a Slurm array dies, and Slurm keeps no accounting",
+        injection="SIGKILL of the task, and of its session, on a real two-node Slurm and as processes of this machine",
+        behaviour="infrastructure within ten seconds, unless a rung had failed before; the others' results stay",
+    ),
+    Row(
+        id="cluster-time-limit",
+        fault="the time limit of a task of an array",
+        injection="a session that never ends, and one that does not heed SIGTERM",
+        behaviour="SIGTERM before the limit, everything torn down, every report written; timeout",
+    ),
+    Row(
+        id="cluster-cancelled",
+        fault="the command that waits for an array, or the array itself, is ended",
+        injection="SIGINT, SIGTERM and SIGKILL of the command; somebody else's scancel",
+        behaviour="the array is cancelled, its tasks tear down and are interrupted; what had passed stays",
+    ),
+    Row(
+        id="cluster-never-starts",
+        fault="a task of an array that cannot start, or not soon",
+        injection="a limit above the partition's, more cores than a node has, a full cluster",
+        behaviour="Slurm's reason is printed while it waits; it ends after a limit; infrastructure",
+    ),
+    Row(
+        id="cluster-refuses",
+        fault="a partition or a GPU that the cluster does not have",
+        injection="options of the command",
+        behaviour="one sentence, with the partitions that there are; usage for a wrong name, infrastructure for a GPU",
+    ),
+    Row(
+        id="cluster-silent",
+        fault="Slurm's controller, or a machine, says nothing any more",
+        injection="the controller is stopped before and after the array is submitted; SIGSTOP of a task",
+        behaviour="results are taken from the shared folder all the same; after a limit the rest is infrastructure",
+    ),
+    Row(
+        id="cluster-folder",
+        fault="the folder of an array cannot be made",
+        injection="a file in its place, a read-only mount",
+        behaviour="one sentence; infrastructure",
+    ),
+    Row(
+        id="cluster-library",
+        fault="the interpreter of the tasks lacks a package",
+        injection="nox is not found",
+        behaviour="one sentence with the command that installs it; infrastructure",
+    ),
+    Row(
+        id="campaign-killed",
+        fault="a node, a worker or the command of a campaign is killed; two campaigns share a folder",
+        injection="SIGKILL within a batch, on a real Slurm too; planted claims and results; drawn sequences of deaths",
+        behaviour="the same command goes on; what lives is never taken over; merged only if each cell ran exactly once",
+    ),
 )

@@ -16,6 +16,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+REASON_VARIABLE = "PTYCHO_HARNESS_STOP_REASON"
+"""Names a file in which whoever sends a signal may say why, in a sentence: a scheduler's time limit, for example."""
+_REASON_BYTES = 400
+
 Handler = Callable[[int, FrameType | None], Any] | int | None
 
 
@@ -40,7 +44,7 @@ class Interruption:
     def reason(self) -> str | None:
         """Why the run should end, or None."""
         if self.signals:
-            return signal.Signals(self.signals[0]).name
+            return signal.Signals(self.signals[0]).name + _sender_says()
         if self.follow is not None and os.getppid() != self.follow:
             return f"parent process {self.follow} is gone"
         return None
@@ -70,3 +74,13 @@ class Interruption:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def _sender_says() -> str:
+    """What the sender of a signal has written down, behind a colon; empty if nobody has."""
+    try:
+        with open(os.environ[REASON_VARIABLE], encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - as cheap as can be
+            said = " ".join(file.read(_REASON_BYTES).split())
+    except (KeyError, OSError):
+        return ""
+    return f": {said}" if said else ""

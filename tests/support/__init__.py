@@ -1,10 +1,14 @@
 """
 What the tests share. Nothing here is collected; import it as `from tests.support import NAME`.
 
+- `array_runs`: the command `harness ci slurm` as a user starts it, with sessions that are made to order instead of
+  nox's
 - `contrast`: contrast of two colours as the WCAG counts it, and the colours of a style sheet in its two schemes
 - `crafted_npz`: scan files made to measure: good ones in either layout, and one builder for every way in which a file
   can be bad
 - `distances`: how far an array is from the one that it should be
+- `fake_nox`: stands in for nox in the tasks of an array: `FAKE_NOX` says, as JSON, what each session does, within a
+  second
 - `golden_step0`: the loss of step 0 on the committed fixture, by NumPy alone: the number that both backends must reach
   to 5e-13
 - `imports`: which way imports point, asked twice: of the source text, and of a fresh interpreter that has no framework
@@ -25,6 +29,8 @@ What the tests share. Nothing here is collected; import it as `from tests.suppor
 - `sample_runs`: folders of runs as the harness leaves them: lanes with reconstructions, ladders, campaigns; whole, cut,
   failing
 - `scans`: small scans made in memory, for tests that need a dataset and not a file
+- `slurm_cluster`: a Slurm of one controller and two nodes on this machine's loopback, in a folder of its own, without
+  accounting
 - `small_problem`: a problem without symmetries, small enough for float64 in every test, and the NumPy network's answer
   to it
 - `supervised`: pieces of Python as supervised commands, with the observer and an event log, as a lane runs them

@@ -1,8 +1,10 @@
 """The services' own files: valid, and nothing in them that a laptop could not run."""
 
 import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,8 +24,6 @@ OF_THE_MACHINE = ("mkdir", "test", "exit", "apt-get")
 """What a step may call besides Python: folders of its own, the closing test, the browser of a bare image."""
 
 VARIABLES = {
-    "${{ matrix.session }}": "parity",
-    "${{ matrix.arguments }}": "",
     "$SESSION": "parity",
     "$ARGUMENTS": "",
     '"$OCCASION"': "push",
@@ -154,6 +154,42 @@ def test_the_pipeline_that_is_written_follows_the_schema(sessions: list[str], tm
     assert validated("vendor.gitlab-ci", path).returncode == 0
     named = set(re.findall(r'"local": "/([^"]+)"', json.dumps(json.loads(made))))
     assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+def audited(text: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """What the session lint says of a workflow file."""
+    path = folder / ".github" / "workflows" / "ci.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    program = shutil.which("zizmor", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    assert program is not None, "zizmor is not installed; nox -s tests --install-only"
+    argv = [program, "--offline", "--no-progress", "--no-config", "--color=never", ".github"]
+    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_nothing_dangerous_is_in_the_workflow_file(tmp_path: Path) -> None:
+    done = audited(GITHUB.read_text(), tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "No findings to report" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        (r"actions/checkout@\w{40}", "actions/checkout@v6", "unpinned-uses"),
+        ("          persist-credentials: false\n          fetch-depth", "          fetch-depth", "artipacked"),
+        (r'-s "\$SESSION" \$ARGUMENTS', "-s ${{ matrix.session }}", "template-injection"),
+        ("contents: read", "contents: write", "excessive-permissions"),
+        ("  pull_request:\n", "  pull_request_target:\n", "dangerous-triggers"),
+    ],
+    ids=lambda value: str(value) if "-" in str(value) and " " not in str(value) else "",
+)
+def test_what_is_dangerous_is_red(old: str, new: str, finding: str, tmp_path: Path) -> None:
+    text, count = re.subn(old, new, GITHUB.read_text())
+    assert count >= 1
+    done = audited(text, tmp_path)
+    assert done.returncode != 0
+    assert f"[{finding}]" in done.stdout
 
 
 def validated(schema: str, *paths: Path) -> "subprocess.CompletedProcess[str]":
