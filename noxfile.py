@@ -42,8 +42,8 @@ def install(session: nox.Session, lane: str, python: str = "") -> None:
 
 def value_of(option: str, words: list[str], default: str) -> str:
     """The value of an option in words that `check` has found to be right."""
-    pairs = pairwise([*words, ""])
-    return next((word.partition("=")[2] or after for word, after in pairs if word.partition("=")[0] == option), default)
+    pairs = ((*word.partition("=")[::2], following) for word, following in pairwise([*words, ""]))
+    return next((value or following for name, value, following in pairs if name == option), default)
 
 
 def check(session: nox.Session, *command: str) -> None:
@@ -63,8 +63,8 @@ def allow(session: nox.Session, *options: str) -> None:
 
 def integration(session: nox.Session, backend: str) -> None:
     """Run a backend's lane, or those of the targets given with `--target FILE`, in the environment of its lock."""
-    words = session.posargs
-    own = words[: words.index("--")] if "--" in words else words
+    words = [*session.posargs]
+    own = words[: [*words, "--"].index("--")]
     what = () if value_of("--target", own, "") else (backend,)
     check(session, "run", *what, *words)
     # With `auto` a GPU build is only worth its gigabytes where the driver is there; the harness then probes it.

@@ -65,6 +65,10 @@ def work(campaign: cells.Campaign, root: Path, array: str, workers: int) -> int:
                 process.send_signal(signal.SIGTERM)
         if process.returncode not in (Verdict.PASS, Verdict.FAIL):
             return process.returncode if process.returncode > 0 else int(Verdict.INFRA)
+        if not signals and not campaign.results().get(batch):
+            # nox says 1 of everything. A machine that decides no mutant must not use up the claims of all the others.
+            print(f"batch {batch} has brought no result: this machine decides nothing; see above", flush=True)
+            return int(Verdict.INFRA)
     return int(Verdict.INTERRUPTED)
 
 

@@ -9,10 +9,11 @@ import os
 import signal
 import sys
 import time
+from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import Path
 
-from harness.faults.mutation import catalogue, records
+from harness.ci import cells
 from harness.record import directory
 from harness.record.required import Expected
 from harness.runs import session as run_session
@@ -21,7 +22,6 @@ from ptycho.errors import exit_on_error
 from ptycho.verdict import Verdict
 from tests.support import sample_log
 
-ROOT = Path(__file__).resolve().parents[3]
 BUSY = "busy"
 """File in a session's workspace while it waits: the test may do its worst to it."""
 
@@ -60,11 +60,13 @@ def mutation(root: Path, act: str) -> Verdict:
     words = sys.argv
     ids = tuple(after for word, after in pairwise(words) if word == "--id")
     results = Path(words[words.index("--resume") + 1])
-    chosen, code = catalogue.matching(catalogue.load(), ids), records.of_code(ROOT)
-    path = results / records.FILE
+    folder = next(parent for parent in results.parents if (parent / cells.MANIFEST).is_file())
+    campaign = cells.load(folder)
+    chosen = [cell for cell in campaign.cells if any(fnmatchcase(cell.id, glob) for glob in ids)]
+    path = results / cells.RESULTS
     before = {json.loads(line)["id"] for line in path.read_text().splitlines()} if path.is_file() else set()
     kept = directory.create(root)
-    names = tuple(f"mutant {mutant.id}" for mutant in chosen)
+    names = tuple(f"mutant {cell.id}" for cell in chosen)
     with (
         Interruption(follow=os.getppid()).installed() as interruption,
         run_session.logged(kept, kind="mutation", origin=sample_log.ORIGIN, expected=Expected(rungs=names)) as (
@@ -72,18 +74,18 @@ def mutation(root: Path, act: str) -> Verdict:
             ended,
         ),
     ):
-        for number, mutant in enumerate(chosen):
+        for number, cell in enumerate(chosen):
             while act == "stall" and number == 2 and not interruption.reason:
                 (root / BUSY).write_text(str(os.getpid()))
                 time.sleep(0.05)
             interruption.check()
-            if mutant.id not in before:
-                row = {"id": mutant.id, "mutant": records.of_mutant(mutant), "code": code, "outcome": "killed"}
+            if cell.id not in before:
+                row = {"id": cell.id, "mutant": cell.entry, "code": campaign.code, "outcome": "killed"}
                 results.mkdir(parents=True, exist_ok=True)
                 with path.open("a") as file:
                     file.write(json.dumps(row) + "\n")
                 time.sleep(0.1)
-            log.write("rung.end", rung=f"mutant {mutant.id}", result="pass")
+            log.write("rung.end", rung=f"mutant {cell.id}", result="pass")
         log.write("note", message=f"{len(before)} of {len(chosen)} were there")
         ended(Verdict.PASS)
     return Verdict.PASS
