@@ -63,14 +63,13 @@ def allow(session: nox.Session, *options: str) -> None:
 
 def integration(session: nox.Session, backend: str) -> None:
     """Run a backend's lane, or those of the targets given with `--target FILE`, in the environment of its lock."""
-    words = [*session.posargs]
-    own = words[: [*words, "--"].index("--")]
+    own = session.posargs[: [*session.posargs, "--"].index("--")]
     what = () if value_of("--target", own, "") else (backend,)
-    check(session, "run", *what, *words)
+    check(session, "run", *what, *session.posargs)
     # With `auto` a GPU build is only worth its gigabytes where the driver is there; the harness then probes it.
     gpu = {"cuda": True, "auto": Path("/dev/nvidiactl").exists()}.get(value_of("--device", own, "cpu"), False)
     install(session, f"{backend}-{'gpu' if gpu else 'cpu'}")
-    run(session, "-m", "harness", "run", *what, *FOLLOW, *words)
+    run(session, "-m", "harness", "run", *what, *FOLLOW, *session.posargs)
 
 
 def command(session: nox.Session, name: str) -> None:
