@@ -95,6 +95,7 @@ def command_line() -> argparse.ArgumentParser:
     _add_install(subparsers)
     from harness.benchmark import supervision_overhead
     from harness.cli import (
+        attach,
         benchmark,
         ci,
         fixtures,
@@ -124,6 +125,7 @@ def command_line() -> argparse.ArgumentParser:
     table.add_parser(subparsers)
     ci.add_parser(subparsers)
     quality_curve.add_parser(subparsers)
+    attach.add_parser(subparsers)
     return parser
 
 

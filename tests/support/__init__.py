@@ -3,6 +3,8 @@ What the tests share. Nothing here is collected; import it as `from tests.suppor
 
 - `array_runs`: the command `harness ci slurm` as a user starts it, with sessions that are made to order instead of
   nox's
+- `attach_recordings`: recordings of one small network as either framework would leave them, made with NumPy alone, with
+  a fault to order
 - `contrast`: contrast of two colours as the WCAG counts it, and the colours of a style sheet in its two schemes
 - `crafted_npz`: scan files made to measure: good ones in either layout, and one builder for every way in which a file
   can be bad
@@ -69,6 +71,8 @@ In `suites`:
 - `adapter_suite`: a backend's adapter against the NumPy oracle on every rung, and faults planted in the backend, each
   with its rung
 - `assembly_suite`: assembly and extraction against the NumPy oracle; the two are each other's transpose
+- `attach_suite`: twelve faults planted in a running model of one framework, recorded by the kit's hooks, each named at
+  its place
 - `backend`: what a suite needs from a framework: tensors in and out, gradients, and where the backend's modules are
 - `bench_suite`: the bare network that an epoch is held against: it really trains, and it is not the engine's own
 - `data_pipeline_suite`: from a file in either layout to what a backend sees: the transposition, and the store

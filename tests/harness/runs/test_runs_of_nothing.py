@@ -38,6 +38,8 @@ SHORT = {
     "overhead": (["overhead", "no-run"],),
     "kill-test": (["kill-test", "--count", "0"], ["kill-test", "--victims", "nobody"]),
     "faults": (["faults"],),
+    "attach": (["attach"], ["attach", "no.py", "no.py"]),
+    "physics": (["physics"], ["physics", "no.py"]),
     "schema": (["schema"], ["schema", "target"]),
     "ci": (["ci"], ["ci", "nonsense"]),
     "quality-curve": (["quality-curve", "--epochs", "0"],),
