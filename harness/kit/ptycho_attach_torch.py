@@ -265,7 +265,8 @@ def record(
             parameters = {name for name, _ in model.named_parameters()}
             tape.arrays |= {f"state/{n}": after[n].astype(float) - before[n] for n in after if n not in parameters}
             tape.arrays["loss"] = array_of(value).reshape(np.shape(array_of(value)))
-        value.backward()
+        if value.requires_grad:
+            value.backward()
         gradients = {n: array_of(p.grad) for n, p in model.named_parameters() if p.grad is not None}
         if step == 0:
             tape.arrays |= {f"grad/{name}": array for name, array in gradients.items()}

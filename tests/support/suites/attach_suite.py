@@ -16,9 +16,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from harness.attach import command, compare, invariants, layer_map, pair_of_runs
+from harness.attach import command, compare, invariants, known_arrays, layer_map, pair_of_runs, physics
 from harness.attach.findings import Finding
 from harness.attach.recording import Recording, load
+from tests.support.suites.backend import BackendUnderTest
 
 KIT = Path(__file__).parents[3] / "harness" / "kit" / "ptycho_attach.py"
 
@@ -122,6 +123,18 @@ class AttachSuite(ABC):
     def test_a_breach_of_the_training_is_named(self, kit: Any, tmp_path: Path, fault: str) -> None:
         names = {"mode": "evaluating"}
         assert f"one.{names.get(fault, fault)}" in self.breaches(kit, tmp_path, fault)
+
+    @pytest.mark.parametrize(("factor", "result"), [(1, "pass"), (4, "fail")])
+    def test_the_backends_own_diffraction_is_judged(self, backend: BackendUnderTest, factor: int, result: str) -> None:
+        known, given = known_arrays.known(64), known_arrays.request()
+        one = backend.tensor(np.ones((1, 1, 64, 64)), "complex128")
+        answers = {
+            case: factor * backend.array(backend.module("physics").intensity(one, backend.tensor(waves)))
+            for case in ("one", "two")
+            for waves in (given[f"64:diffract/{case}/array"],)
+        }
+        row = physics.judge("diffract", answers, known)
+        assert (result, () if result == "pass" else ("factor",)) == (row.result, row.names)
 
     def breaches(self, kit: Any, folder: Path, fault: str) -> list[str]:
         """Names of what a training breaks."""
