@@ -17,6 +17,9 @@ from harness.attach.recording import Recording
 FEW = 4
 Steps = Sequence[Mapping[str, Any]]
 
+MOVING = 1e-6
+"""Of the largest value of a weight: a gradient above it moves the weight at usual rates, one at rounding does not."""
+
 
 def breaches(recording: Recording) -> list[Finding]:
     """Every breach in one side's recording."""
@@ -49,9 +52,11 @@ def _unmoved(recording: Recording, count: int) -> Iterator[Finding]:
     for name in recording.weights if count else ():
         gradients = [recording.array("f32", f"stepgrad/{k}/{name}") for k in range(count)]
         changes = [recording.array("f32", f"step/{k}/{name}") for k in range(count)]
-        if any(g is not None and np.any(g) for g in gradients) and not any(
-            c is not None and np.any(c) for c in changes
-        ):
+        # What lies below the rounding of the weight cannot move it: a bias before a norm has no other gradient.
+        weight = recording.array("f32", f"weight/{name}")
+        least = 0.0 if weight is None else MOVING * float(np.max(np.abs(weight), initial=0.0))
+        pushed = any(g is not None and np.max(np.abs(g), initial=0.0) > least for g in gradients)
+        if pushed and not any(c is not None and np.any(c) for c in changes):
             still.append(name)
     if still:
         sentence = (

@@ -18,6 +18,9 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
+MOVING = 1e-6
+"""Of the largest value of a weight: a gradient above it moves the weight at usual rates."""
+
 
 class _Watch:
     """What is noted while a training runs."""
@@ -32,6 +35,12 @@ class _Watch:
         """A batch goes into the model: each of its samples by a digest."""
         for row in rows:
             self.samples.append(hashlib.blake2b(np.ascontiguousarray(row).tobytes(), digest_size=8).hexdigest())
+
+    def pushed(self, name: str, gradient: Array) -> None:
+        """A weight has a gradient; one at its rounding, as that of a bias before a norm, moves nothing."""
+        weight = float(np.max(np.abs(self.start[name]), initial=0.0))
+        if float(np.max(np.abs(gradient), initial=0.0)) > MOVING * weight:
+            self.with_gradient.add(name)
 
     def stepped(self, rate: float, dtypes: Iterable[str], state: dict[str, Any]) -> None:
         """An optimiser makes a step."""
@@ -56,7 +65,9 @@ def watch_torch(framework: Any, model: Any, train: Callable[[Any], Any]) -> dict
 
     def stepped(optimizer: Any, *_: Any) -> None:
         named = dict(model.named_parameters())
-        watch.with_gradient.update(n for n, p in named.items() if p.grad is not None and bool(p.grad.any()))
+        for name, value in named.items():
+            if value.grad is not None:
+                watch.pushed(name, framework.array_of(value.grad))
         types = (str(p.dtype).replace("torch.", "") for p in named.values())
         watch.stepped(float(optimizer.param_groups[0]["lr"]), types, framework.state_of(model, optimizer))
 
