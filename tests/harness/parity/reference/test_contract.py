@@ -40,7 +40,8 @@ def test_the_weights_are_those_of_the_table(scale: int, gridsize: int) -> None:
 
 
 def test_every_option_of_either_command_line_is_asked_for() -> None:
-    required = {"train_data_file", "output_dir", "model_path", "test_data", "quiet", "help"}
+    # Files, and what changes no figure of a training.
+    required = {"train_data_file", "output_dir", "model_path", "test_data", "quiet", "help", "dry-run", "dry_run"}
     for parser, asked in (
         (cli.training_parser("p"), parity_contract.TRAINING_OPTIONS),
         (cli.inference_parser("p"), parity_contract.OPTIONS),
