@@ -23,6 +23,9 @@ IDLE = 0.1
 DEMAND = 0.2
 """Share of a processor that a process uses or waits for while it is not hanging."""
 
+LOOKS = 20
+"""How often the threads of a command are looked at for that."""
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 _STAT, _PRESSURE = Path("/proc/stat"), Path("/proc/pressure/cpu")
 
@@ -110,27 +113,27 @@ def between(before: Reading, after: Reading, cpu_s: float) -> Load:
 
 def demand(pids: Iterable[int], *, during_s: float = 0.5) -> float | None:
     """
-    How many processors a command's threads use or wait for at this moment; None where the kernel does not count it.
+    How many processors a command's threads use or wait for at this moment; None where the kernel does not say.
 
     It tells a command that is starved from one that hangs: both use almost nothing, but only the first one wants to.
+    Asked of the state of each thread and not of the time that it has waited (`schedstat`), which the kernel counts
+    when the wait is over: a thread that gets its first turn after two seconds would seem to want nothing until then.
     """
-    known = list(pids)
-    before, started = _wanted(known), time.monotonic()
-    time.sleep(during_s)
-    after, seconds = _wanted(known), time.monotonic() - started
-    if not before:
-        return None
-    return sum(after[thread] - ns for thread, ns in before.items() if thread in after) / seconds / 1e9
+    known, looks = list(pids), []
+    for look in range(LOOKS):
+        time.sleep(during_s / LOOKS if look else 0)
+        looks.append(_runnable(known))
+    return None if looks[0] is None else sum(look or 0 for look in looks) / LOOKS
 
 
-def _wanted(pids: Iterable[int]) -> dict[str, int]:
-    """Nanoseconds on a processor and in its queue, by thread."""
-    found = {}
-    for pid in pids:
-        for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-            if len(words := _first_line(path).split()) == 3:
-                found[str(path)] = int(words[0]) + int(words[1])
-    return found
+def _runnable(pids: Iterable[int]) -> int | None:
+    """Number of threads that run or could, or None if there is no thread."""
+    states = [
+        _first_line(path).rpartition(")")[2].split()[:1]  # what stands before is a name, which may hold anything
+        for pid in pids
+        for path in Path(f"/proc/{pid}/task").glob("*/stat")
+    ]
+    return sum(state == ["R"] for state in states) if any(states) else None
 
 
 def _first_line(path: Path) -> str:

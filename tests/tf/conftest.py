@@ -1,5 +1,6 @@
 """The TensorFlow backend as the shared suites see it, on one thread of the CPU: it takes a number of threads once."""
 
+import os
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from tests.support.suites.backend import SUITES, BackendUnderTest
 
 pytest.register_assert_rewrite(*SUITES)
+# Keras, where a test imports it, would write its configuration into HOME; where there can be no file, it goes without.
+os.environ["KERAS_HOME"] = os.devnull
 
 
 class TensorFlowBackend(BackendUnderTest):

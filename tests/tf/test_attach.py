@@ -1,17 +1,27 @@
 """The shared attach suite with models of Keras."""
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import keras  # type: ignore[import-not-found]
 import numpy as np
+import pytest
 import tensorflow as tf
 from keras import layers
 
 from tests.support.suites import attach_suite
 from tests.support.suites.attach_suite import AttachSuite, kit
+from tests.support.suites.backend import BackendUnderTest
 
 __all__ = ["kit"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled_again_afterwards(backend: BackendUnderTest) -> Iterator[None]:
+    """Undo what the recorder sets: every function eager. The backend goes first: it settles the number of threads."""
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 class Turned(layers.Conv2D):  # type: ignore[misc]

@@ -63,3 +63,14 @@ def test_demand_tells_one_that_wants_to_run_from_one_that_waits() -> None:
         assert (wanted >= contention.DEMAND) is wants
     assert contention.demand([999_999_999], during_s=0.01) is None
     assert contention.demand([os.getpid()], during_s=0.01) is not None
+
+
+def test_a_name_that_looks_like_a_state_is_none() -> None:
+    code = "import ctypes; ctypes.CDLL(None).prctl(15, b'x) R (', 0, 0, 0); print('up', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        wanted = contention.demand([process.pid], during_s=0.2)
+        process.kill()
+    assert wanted is not None
+    assert wanted < contention.DEMAND

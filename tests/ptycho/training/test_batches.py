@@ -2,7 +2,10 @@
 
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +37,14 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def reader_threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("batches")]
+
+
+def wait_for(condition: Callable[[], bool], within_s: float = 60) -> None:
+    """Wait until another thread has done something; on a busy machine that takes its time."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 @PROPERTY
@@ -107,19 +118,27 @@ def test_reading_ahead_is_bounded(store: Store, gated: tuple[list[int], threadin
     gate.set()
     reading = batches.iterate(store, np.arange(20), batch_size=1, num_workers=2)
     next(reading)
-    time.sleep(0.1)  # time enough to read all twenty, were they asked for
+    wait_for(lambda: len(read) == 1 + batches.AHEAD * 2)
+    time.sleep(0.1)  # for those that must not be read
     assert sorted(read) == list(range(1 + batches.AHEAD * 2))
     reading.close()
 
 
-def test_what_waits_when_the_consumer_stops_is_not_read(store: Store, gated: tuple[list[int], threading.Event]) -> None:
+def test_what_waits_when_the_consumer_stops_is_not_read(
+    store: Store, gated: tuple[list[int], threading.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
     read, gate = gated
+
+    class Pool(ThreadPoolExecutor):
+        def __exit__(self, *error: Any) -> bool | None:
+            gate.set()  # the second read goes on once the consumer has said what is not wanted any more
+            return super().__exit__(*error)
+
+    monkeypatch.setattr(batches, "ThreadPoolExecutor", Pool)
     reading = batches.iterate(store, np.arange(20), batch_size=1, num_workers=1)
     next(reading)
-    opener = threading.Timer(0.1, gate.set)
-    opener.start()
+    wait_for(lambda: len(read) == 2)
     reading.close()
-    opener.join()
     assert read == [0, 1]
 
 
