@@ -18,26 +18,24 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.5"
-nox.options.default_venv_backend = "uv|virtualenv"
-nox.options.error_on_external_run = nox.options.error_on_missing_interpreters = True
-nox.options.reuse_venv = "yes"
+nox.options.default_venv_backend = "none"  # an environment belongs to a lane, and sessions share it: see `environment`
+nox.options.error_on_external_run = True
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # nox unwinds, and ends its children, on SIGINT only
 INTERRUPT_S, TERMINATE_S = 30.0, 15.0  # to tear down; the 0.3 s of nox's own kill pytest before its fixtures end
 FOLLOW = ("--follow", str(os.getpid()))  # a command that runs for long ends when nox is gone
 
 
-def run(session: nox.Session, *arguments: str) -> None:
-    """Run the session's Python; asked to end, it has time to."""
-    session.run("python", *arguments, interrupt_timeout=INTERRUPT_S, terminate_timeout=TERMINATE_S)
-
-
-def install(session: nox.Session, lane: str, python: str = "") -> None:
-    """Install a lane's lock, into the session's own environment or another's; nothing to do costs a file comparison."""
-    if (backend := session.virtualenv.venv_backend) in ("none", "conda", "mamba"):
-        session.error(f"a lane needs an environment of its own, not --venv-backend {backend}")
-    into = python or str(Path(session.virtualenv.location, "bin", "python"))
-    argv = (sys.executable, "harness/targets/install.py", lane, "--python", into)
+def environment(session: nox.Session, lane: str) -> str:
+    """Bring a lane's environment to the state of its lock; sessions share it. Returns its interpreter."""
+    python = str(session.cache_dir.absolute().parent / lane / "bin" / "python")
+    argv = (sys.executable, "harness/targets/install.py", lane, "--python", python)
     session.run_install(*argv, external=True, silent=False)
+    return python
+
+
+def run(session: nox.Session, *argv: str) -> None:
+    """Run an environment's program; asked to end, it has time to."""
+    session.run(*argv, external=True, interrupt_timeout=INTERRUPT_S, terminate_timeout=TERMINATE_S)
 
 
 def value_of(option: str, words: list[str], default: str) -> str:
@@ -68,15 +66,14 @@ def integration(session: nox.Session, backend: str) -> None:
     check(session, "run", *what, *session.posargs)
     # With `auto` a GPU build is only worth its gigabytes where the driver is there; the harness then probes it.
     gpu = {"cuda": True, "auto": Path("/dev/nvidiactl").exists()}.get(value_of("--device", own, "cpu"), False)
-    install(session, f"{backend}-{'gpu' if gpu else 'cpu'}")
-    run(session, "-m", "harness", "run", *what, *FOLLOW, *session.posargs)
+    python = environment(session, f"{backend}-{'gpu' if gpu else 'cpu'}")
+    run(session, python, "-m", "harness", "run", *what, *FOLLOW, *session.posargs)
 
 
 def command(session: nox.Session, name: str) -> None:
     """Run a command of the harness that needs no framework."""
     check(session, name, *session.posargs)
-    install(session, "tests")
-    session.run("python", "-m", "harness", name, *session.posargs)
+    run(session, environment(session, "tests"), "-m", "harness", name, *session.posargs)
 
 
 @nox.session(default=True)
@@ -91,21 +88,12 @@ def tf_integration(session: nox.Session) -> None:
     integration(session, "tf")
 
 
-def lane_python(session: nox.Session, lane: str) -> str:
-    """Interpreter of an environment for a lane beside the session's own: frameworks never share a process."""
-    python = Path(session.virtualenv.location).with_name(f"parity-{lane}") / "bin" / "python"
-    if not python.exists():
-        session.run_install("python", "-m", "venv", str(python.parents[1]))
-    install(session, lane, str(python))
-    return str(python)
-
-
-def ladder(session: nox.Session, command: str) -> None:
+def ladder(session: nox.Session, *command: str) -> None:
     """Run a command of the harness that asks both backends."""
-    check(session, command, *session.posargs)
-    install(session, "tests")
-    pythons = (f"--python={side}={lane_python(session, f'{side}-cpu')}" for side in ("torch", "tf"))
-    run(session, "-m", "harness", command, *pythons, *FOLLOW, *session.posargs)
+    check(session, *command, *session.posargs)
+    own = environment(session, "tests")
+    pythons = (f"--python={side}={environment(session, f'{side}-cpu')}" for side in ("torch", "tf"))
+    run(session, own, "-m", "harness", *command, *pythons, *FOLLOW, *session.posargs)
 
 
 @nox.session(default=True)
@@ -114,13 +102,19 @@ def parity(session: nox.Session) -> None:
     ladder(session, "parity")
 
 
-def pytest(session: nox.Session, *arguments: str) -> None:
-    """Run tests in the harness's own environment."""
-    install(session, "tests")
-    run(session, "-m", "pytest", "-p", "no:cacheprovider", *arguments)
+def test(session: nox.Session, lane: str, *options: str) -> None:
+    """Run tests in a lane's environment."""
+    check(session, "ci", "test", *options, *session.posargs)
+    run(session, environment(session, lane), "-m", "harness", "ci", "test", *options, *session.posargs)
 
 
-@nox.session(default=True)
+@nox.session(default=True, name="benchmark-short")
+def benchmark_short(session: nox.Session) -> None:
+    """Does an epoch of 1087 patterns keep to two minutes, in both backends?"""
+    ladder(session, "benchmark", "--short")
+
+
+@nox.session(default=False)
 def benchmark(session: nox.Session) -> None:
     """Epoch budget by phase, throughput, memory; `-- --against REV` for regressions, `-- --self-test` for the gate."""
     ladder(session, "benchmark")
@@ -147,42 +141,52 @@ def report(session: nox.Session) -> None:
 @nox.session(default=False)
 def browser(session: nox.Session) -> None:
     """Open the report in the Chromium of this machine: errors, requests, contrast, the way to the first failure."""
-    pytest(session, *(session.posargs or ["tests/browser"]))
+    test(session, "tests", "--workers=1", "--folder=tests/browser")
 
 
 @nox.session(default=False)
 def slurm(session: nox.Session) -> None:
     """Arrays on a real Slurm of two nodes on the loopback; installs what it needs, or ends with 13."""
-    pytest(session, *(session.posargs or ["tests/slurm"]))
+    test(session, "tests", "--workers=1", "--folder=tests/slurm")
 
 
 @nox.session(tags=["test"], default=False)
 def tests(session: nox.Session) -> None:
-    """Tests of the core and of the harness, without any framework; `-- --shard 1/2`."""
-    shard = ("-p", "harness.ci.shard_plugin") if value_of("--shard", session.posargs, "") else ()
-    named = any(Path(word.partition("::")[0]).exists() for word in session.posargs)
-    pytest(session, *shard, *session.posargs, *(() if named else ("tests/ptycho", "tests/harness")))
+    """Tests of core and harness, without any framework; `-- --fast`, `-- --changed`, `-- --deep`, `-- --shard 1/2`."""
+    test(session, "tests", "--folder=tests/ptycho", "--folder=tests/harness")
+
+
+@nox.session(tags=["test"], default=False)
+def torch_tests(session: nox.Session) -> None:
+    """Tests of the PyTorch backend, part by part; the same options as `tests`."""
+    test(session, "torch-cpu", "--folder=tests/torch")
+
+
+@nox.session(tags=["test"], default=False)
+def tf_tests(session: nox.Session) -> None:
+    """Tests of the TensorFlow backend, part by part; the same options as `tests`."""
+    test(session, "tf-cpu", "--folder=tests/tf")
 
 
 @nox.session(tags=["test"], default=False)
 def lint(session: nox.Session) -> None:
     """Rules and format of every Python file, which room imports which, what is dangerous in the workflow files."""
     allow(session)
-    install(session, "lint")
-    for argv in (("ruff", "check"), ("ruff", "format", "--check"), ("lint-imports",)):
-        session.run(*argv, "--no-cache")
-    session.run("zizmor", "--offline", "--no-progress", "--no-config", ".github")
+    programs = Path(environment(session, "lint")).parent
+    for name, *options in (("ruff", "check"), ("ruff", "format", "--check"), ("lint-imports",)):
+        run(session, str(programs / name), *options, "--no-cache")
+    run(session, str(programs / "zizmor"), "--offline", "--no-progress", "--no-config", ".github")
 
 
 @nox.session(tags=["test"], default=False)
 def typecheck(session: nox.Session) -> None:
     """Types of core, harness, backends and noxfile, strictly."""
     allow(session)
-    install(session, "typecheck")
-    session.run("mypy", f"--cache-dir={session.create_tmp()}")
+    mypy = Path(environment(session, "typecheck")).with_name("mypy")
+    run(session, str(mypy), f"--cache-dir={session.cache_dir / 'mypy'}")
 
 
-@nox.session(default=False, venv_backend="none")
+@nox.session(default=False)
 def lock(session: nox.Session) -> None:
     """Compile every dependency group into requirements/; `-- --upgrade` forgets the pins of before."""
     allow(session, "--upgrade")

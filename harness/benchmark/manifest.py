@@ -44,5 +44,5 @@ class BenchmarkManifest:
 
     full: Section
     """the whole session"""
-    quick: Section
+    short: Section
     """its short form"""

@@ -131,7 +131,7 @@ class Lane:
         values = {"python": self.plan.pythons[self.side], "root": str(ROOT), "cache": cell.cache}
         described = loader.load(loader.built_in(self.side)).environment
         own = {name: text.format(**values) for name, text in described.items()}
-        # The threads are the session's own affair: its option decides, and not what the quick lane needs.
+        # The threads are the session's own affair: its option decides, and not what the short form needs.
         own.pop("OMP_NUM_THREADS", None)
         # Bytecode of the packages is kept in the scratch, as it would be beside them on a user's machine.
         cached = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(scratch / PYCACHE)}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.benchmark.budget import BUDGET_S
+from harness.targets.interpreters import SIDES
 from ptycho.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class Plan:
         device: `cpu` or `cuda`.
         threads: of the framework; 0 leaves it to it.
         budget_s: of an epoch.
-        quick: whether only the quick part runs.
+        short: whether only the short form runs.
+        benchmarks: names that must report; empty: those of the manifest.
     """
 
     run: str
@@ -43,16 +45,17 @@ class Plan:
     device: str = "cpu"
     threads: int = 0
     budget_s: float = BUDGET_S
-    quick: bool = False
+    short: bool = False
+    benchmarks: Sequence[str] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Benchmarks that must report."""
-        return names(list(self.pythons), list(self.scans), quick=self.quick)
+        """Benchmarks that must report: those of the file, or else of the manifest."""
+        return tuple(self.benchmarks) or names(list(self.pythons), list(self.scans), short=self.short)
 
     def write(self, path: Path) -> None:
         """Write it."""
-        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(asdict(self) | {"benchmarks": self.names}, indent=1) + "\n", encoding="utf-8")
 
 
 def read(path: Path) -> Plan:
@@ -60,12 +63,27 @@ def read(path: Path) -> Plan:
     return Plan(**json.loads(path.read_text(encoding="utf-8")))
 
 
-def scans(*, quick: bool) -> list[str]:
+def name(*, short: bool) -> str:
+    """Name of a session: its short form is never the verdict of the whole."""
+    return "benchmark-short" if short else "benchmark"
+
+
+def left_out(sides: Sequence[str], scan_names: Sequence[str], *, short: bool) -> tuple[str, ...]:
+    """What a caller took out of a session or put in the place of it, in a sentence each; empty for a whole one."""
+    found = []
+    if missing := [side for side in SIDES if side not in sides]:
+        found.append(f"a part of the lanes: without {', '.join(missing)}")
+    if list(scan_names) != (own := scans(short=short)):
+        found.append(f"other scans: {', '.join(scan_names)} instead of {', '.join(own)}")
+    return tuple(found)
+
+
+def scans(*, short: bool) -> list[str]:
     """Names of the scans of a session that names none."""
-    return list(_section(quick).scans)
+    return list(_section(short).scans)
 
 
-def names(sides: Sequence[str], scan_names: Sequence[str], *, quick: bool) -> tuple[str, ...]:
+def names(sides: Sequence[str], scan_names: Sequence[str], *, short: bool) -> tuple[str, ...]:
     """
     The manifest's names for some lanes and scans.
 
@@ -76,17 +94,17 @@ def names(sides: Sequence[str], scan_names: Sequence[str], *, quick: bool) -> tu
         raise UsageError("a benchmark needs a lane and a scan; allowed: --side torch or tf, --fixture NAME or FILE.npz")
     found = [
         name.format(side=side, scan=scan, last=scan_names[-1])
-        for name in _section(quick).benchmarks
+        for name in _section(short).benchmarks
         for side in sides
         for scan in scan_names
     ]
     return tuple(dict.fromkeys(found))
 
 
-def _section(quick: bool) -> "Section":
+def _section(short: bool) -> "Section":
     # Late: a process that is measured reads its plan and no manifest.
     from harness.benchmark.manifest import BenchmarkManifest
     from harness.files import toml_model
 
     manifest = toml_model.load(MANIFEST, BenchmarkManifest, "the manifest")
-    return manifest.quick if quick else manifest.full
+    return manifest.short if short else manifest.full

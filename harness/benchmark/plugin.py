@@ -92,7 +92,7 @@ class Session:
         left_out = [item for item in items if item.name not in wanted]
         items[:] = [item for item in items if item.name in wanted]
         # A case that is in no section of the manifest would never run: that must not go unnoticed.
-        known = {*wanted, *plan.names(list(self.plan.pythons), list(self.plan.scans), quick=False)}
+        known = {*wanted, *plan.names(list(self.plan.pythons), list(self.plan.scans), short=False)}
         for item in left_out:
             if item.name not in known:
                 self.events.write(

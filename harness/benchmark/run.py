@@ -53,7 +53,7 @@ class Options:
         device: `cpu` or `cuda`.
         threads: of the framework; 0 leaves it to it.
         budget_s: of an epoch.
-        quick: only the quick part.
+        short: only the short form.
         quiet: print the result only.
     """
 
@@ -63,7 +63,7 @@ class Options:
     device: str
     threads: int
     budget_s: float
-    quick: bool
+    short: bool
     quiet: bool
 
 
@@ -133,12 +133,13 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         device=options.device,
         threads=options.threads,
         budget_s=options.budget_s,
-        quick=options.quick,
+        short=options.short,
     )
     with session.logged(
         kept,
-        name="benchmark",
+        name=plan.name(short=options.short),
         benchmarks=given.names,
+        left_out=plan.left_out(list(options.pythons), list(options.scans), short=options.short),
         sides=list(options.pythons),
         scans=options.scans,
         device=options.device,
@@ -174,11 +175,15 @@ def _pytest(given: Plan, kept: RunRoot, events: EventLog, interruption: Interrup
         interruption=interruption,
         echo=echo,
     )
-    events.write("evidence", label="session", log=str(finished.log), repeat="python -m harness benchmark")
+    events.write("evidence", label="session", log=str(finished.log), repeat=_again(given))
     # 0: all passed, 1: some failed, and the log says which. Anything else is no session.
     if finished.returncode not in (0, 1) or finished.timed_out:
         how = f"was killed after {SESSION_LIMIT_S:.0f} s" if finished.timed_out else f"ended with {finished.returncode}"
         raise InfrastructureError(f"the benchmark session {how}; its output is in {finished.log}:\n{finished.tail()}")
+
+
+def _again(given: Plan) -> str:
+    return "python -m harness benchmark" + (" --short" if given.short else "")
 
 
 def _report(given: Plan, root: Path, kept: RunRoot) -> Report:
@@ -260,10 +265,11 @@ def main(options: Options, *, follow: int | None, as_json: bool) -> int:
     if as_json:
         print(json.dumps(made.as_dict(), indent=1))
         return int(made.verdict)
-    tables.show(made.table(), title=f"benchmark: {made.verdict.label} (exit {int(made.verdict)})")
-    for name, row in made.benchmarks.items():
+    name = plan.name(short=options.short)
+    tables.show(made.table(), title=f"{name}: {made.verdict.label} (exit {int(made.verdict)})")
+    for benchmark, row in made.benchmarks.items():
         if row["verdict"] != "pass":
-            print(f"{name}: {row['verdict']}: {row.get('sentence') or 'it did not report'}")
+            print(f"{benchmark}: {row['verdict']}: {row.get('sentence') or 'it did not report'}")
     print(f"report: {path}", flush=True)
     print(summary.how_to_see(path.parent), flush=True)
     return int(made.verdict)

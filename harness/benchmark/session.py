@@ -20,6 +20,7 @@ def logged(
     sides: Sequence[str] = (),
     scans: Mapping[str, Path] | None = None,
     device: str = "cpu",
+    left_out: Sequence[str] = (),
 ) -> AbstractContextManager[tuple[EventLog, session.Ended]]:
     """
     The log of a benchmark run; the block tells the verdict (`harness.runs.session.logged`).
@@ -31,6 +32,7 @@ def logged(
         sides: lanes whose locks the outcome belongs to.
         scans: files that it belongs to.
         device: the device that was asked for.
+        left_out: what keeps the session from being a whole one, a sentence each.
     """
     return session.logged(
         kept,
@@ -42,5 +44,5 @@ def logged(
             fixtures=scans or {},
             device=device,
         ),
-        expected=Expected(benchmarks=tuple(benchmarks)),
+        expected=Expected(benchmarks=tuple(benchmarks), left_out=tuple(left_out)),
     )

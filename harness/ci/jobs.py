@@ -49,10 +49,15 @@ class Way:
 
 
 def _tests() -> tuple[Way, ...]:
-    return tuple(
+    shards = (
         Way(arguments=("--shard", f"{number}/{SHARDS}"), label=f"{number} of {SHARDS}")
         for number in range(1, SHARDS + 1)
     )
+    return (*shards, _deep("tests"))
+
+
+def _deep(*locks: str) -> Way:
+    return Way(arguments=("--deep",), locks=locks, occasions=("nightly",), minutes=90, label="deep")
 
 
 _BOTH = ("tests", "torch-cpu", "tf-cpu")
@@ -66,7 +71,8 @@ WAYS: dict[str, tuple[Way, ...]] = {
         Way(arguments=("--device", "cuda"), locks=("tf-gpu",), gpu=True, label="cuda"),
     ),
     "parity": (Way(locks=_BOTH),),
-    "benchmark": (Way(locks=_BOTH),),
+    "benchmark-short": (Way(locks=_BOTH, occasions=("push",)),),
+    "benchmark": (Way(locks=_BOTH, occasions=("nightly",)),),
     "mutation": (
         Way(arguments=("--sample", "8"), locks=_BOTH, occasions=("push",), label="sample"),
         Way(locks=_BOTH, occasions=("nightly",), minutes=180),
@@ -77,6 +83,8 @@ WAYS: dict[str, tuple[Way, ...]] = {
     ),
     "slurm": (Way(minutes=30),),
     "tests": _tests(),
+    "torch_tests": (Way(locks=("torch-cpu",)), _deep("torch-cpu")),
+    "tf_tests": (Way(locks=("tf-cpu",)), _deep("tf-cpu")),
     "lint": (Way(locks=("lint",)),),
     "typecheck": (Way(locks=("typecheck",)),),
 }

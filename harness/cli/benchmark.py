@@ -31,7 +31,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--device", choices=DEVICES, default="cpu", help="default: cpu")
     parser.add_argument("--threads", type=int, default=0, help="of the framework; 0: its own choice (default)")
     parser.add_argument("--budget", type=float, default=BUDGET_S, metavar="S", help=f"of an epoch ({BUDGET_S:g} s)")
-    parser.add_argument("--quick", action="store_true", help="the smallest part; with --self-test: a few trials")
+    parser.add_argument(
+        "--short", "--quick", action="store_true", help="the budget only; with --self-test: a few trials"
+    )
     parser.add_argument("--against", metavar="REV", help="compare the working tree with a commit instead")
     parser.add_argument("--self-test", action="store_true", help="measure the gate's false alarms and power instead")
     parser.add_argument("--trials", type=int, metavar="N", help="with --self-test: of A/A and of +10 %% each")
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     if args.self_test:
         from harness.benchmark import self_test
 
-        trials = dict(self_test.QUICK if args.quick else self_test.TRIALS)
+        trials = dict(self_test.QUICK if args.short else self_test.TRIALS)
         if args.trials is not None:
             trials |= dict.fromkeys((0.0, 0.10), args.trials)
         return self_test.main(trials, args.root, follow=args.follow, as_json=args.json)
@@ -68,12 +70,12 @@ def run(args: argparse.Namespace) -> int:
 
     options = benchmark_run.Options(
         pythons=chosen,
-        scans=locate.locate(args.fixture or plan.scans(quick=args.quick)),
+        scans=locate.locate(args.fixture or plan.scans(short=args.short)),
         root=args.root,
         device=args.device,
         threads=args.threads,
         budget_s=args.budget,
-        quick=args.quick,
+        short=args.short,
         quiet=args.json,
     )
     return benchmark_run.main(options, follow=args.follow, as_json=args.json)

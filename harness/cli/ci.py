@@ -28,6 +28,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _add_matrix(commands)
     _add_plan(commands)
     _add_check(commands)
+    _add_test(commands)
+    _add_changed_tests(commands)
     _add_durations(commands)
     _add_annotate(commands)
     _add_summary(commands)
@@ -57,6 +59,34 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("folder", type=Path, nargs="?", default=DEFAULT_ROOT / "shards", metavar="FOLDER")
     parser.add_argument("--json", action="store_true", help="print what is wrong as one JSON document, and only that")
     parser.set_defaults(run=_check)
+
+
+def _add_test(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "test",
+        help="run this project's tests",
+        description="Runs all but the deep tests, a worker for each processor. What follows -- is pytest's.",
+        epilog="example: python -m harness ci test --fast tests/ptycho -- -x",
+    )
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="test files, folders or node ids")
+    parser.add_argument("-k", dest="keyword", default="", metavar="EXPRESSION", help="only tests of such names")
+    tier = parser.add_mutually_exclusive_group()
+    tier.add_argument("--fast", action="store_true", help="only tests that take less than a second")
+    tier.add_argument("--deep", action="store_true", help="only tests that train, kill or build environments")
+    parser.add_argument("--changed", action="store_true", help="only test files that a change touches")
+    parser.add_argument("--base", default="HEAD", metavar="REV", help="with --changed: since this commit")
+    parser.add_argument("--shard", default="", metavar="K/N", help="only the K-th of N shares, in one process")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each processor)")
+    parser.add_argument("--folder", action="append", metavar="PATH", help="of tests (default: tests)")
+    parser.set_defaults(run=_test, check=_check_test, takes_more=True)
+
+
+def _add_changed_tests(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("changed-tests", help="the test files that a change touches, by the import graph")
+    parser.add_argument("folders", nargs="*", default=["tests"], metavar="FOLDER", help="of tests (default: tests)")
+    parser.add_argument("--base", default="HEAD", metavar="REV", help="commit to compare with (default: HEAD)")
+    parser.add_argument("--json", action="store_true", help="print them as one JSON document, and only that")
+    parser.set_defaults(run=_changed_tests)
 
 
 def _add_durations(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -174,6 +204,39 @@ def _check(args: argparse.Namespace) -> int:
     else:
         print("\n".join(wrong) or f"{len(found)} shards ran every one of {tests} tests once")
     return int(Verdict.FAIL if wrong else Verdict.PASS)
+
+
+def _check_test(args: argparse.Namespace) -> int:
+    if args.workers is not None and args.workers < 1:
+        raise UsageError(f"--workers {args.workers}; allowed: 1 or more")
+    if absent := [path for path in args.paths if not (_ROOT / path.partition("::")[0]).exists()]:
+        raise UsageError(f"{', '.join(absent)}: no file or folder; allowed: paths relative to {_ROOT}")
+    return 0
+
+
+def _test(args: argparse.Namespace) -> int:
+    from harness.ci import run_tests
+
+    _check_test(args)
+    return run_tests.run(
+        _ROOT,
+        run_tests.Choice(
+            folders=tuple(args.folder or ("tests",)),
+            tier="fast" if args.fast else "deep" if args.deep else "whole",
+            base=args.base if args.changed else None,
+            workers=1 if args.shard else args.workers or run_tests.processors(),
+            shard=args.shard,
+            words=(*(("-k", args.keyword) if args.keyword else ()), *args.paths, *args.pytest),
+        ),
+    )
+
+
+def _changed_tests(args: argparse.Namespace) -> int:
+    from harness.ci import changed_tests
+
+    found = changed_tests.select(_ROOT, changed_tests.changed_files(_ROOT, args.base), args.folders)
+    print(json.dumps(found, indent=1) if args.json else "\n".join(found))
+    return int(Verdict.PASS)
 
 
 def _durations(args: argparse.Namespace) -> int:

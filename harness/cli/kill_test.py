@@ -60,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     (scan,) = locate.locate([args.fixture]).values()
     options = kill_run.Options(
         count=args.count,
+        whole=COUNT,
         seed=args.seed,
         victims=tuple(Victim(name) for name in args.victim or VICTIMS),
         pythons=pythons,

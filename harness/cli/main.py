@@ -49,7 +49,7 @@ def _add_run(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--follow", type=int, metavar="PID", help="end as if interrupted when this parent is gone")
     assert isinstance(parser, StrictParser)
     parser.hint = "pytest's options come after another --, for example: nox -s torch_integration -- -- -k resume"
-    parser.set_defaults(run=_run, check=_check_run)
+    parser.set_defaults(run=_run, takes_more=True, check=_check_run)
 
 
 def _check_run(args: argparse.Namespace) -> int:
@@ -206,8 +206,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = command_line()
     args = parser.parse_args(_current(words[:split]))
     args.pytest = words[split + 1 :]
-    if split < len(words) and args.run is not _run:
-        parser.error(f"unknown: {' '.join(words[split:])}; only `run` has tests to hand options on to")
+    if split < len(words) and not getattr(args, "takes_more", False):
+        parser.error(f"unknown: {' '.join(words[split:])}; only commands that run tests hand options on to pytest")
     if getattr(args, "json", False):
         streams.require_output()
     with exit_on_error():

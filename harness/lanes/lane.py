@@ -249,7 +249,8 @@ class Lane:
             return
         cell = Cell(path=self.run.scratch / "suite").make()
         junit = self.run.logs / "suite.xml"
-        argv = suite.command(target.suite, target.root, cell, junit, self.options.pytest, python=target.interpreter)
+        extra = self.options.pytest or target.suite_arguments
+        argv = suite.command(target.suite, target.root, cell, junit, extra, python=target.interpreter)
         again = suite.repeat(argv, target.root, target.environment, gpu=self.device.gpu)
         self.events.write("evidence", label="suite", log=str(self.run.logs / "suite.log"), repeat=again)
         finished = self.command(

@@ -42,6 +42,9 @@ DOCUMENTS = {
 OLD_DOCUMENTS = {"endings.json": "kill-test.json"}
 """Documents by the name that they had in the last release."""
 
+NAMED = ("benchmark", "mutation", "kill-test")
+"""Kinds of run of which there are several, each with a name of its own."""
+
 _HEAD = 1 << 16
 _LARGEST = 64 << 20
 
@@ -199,7 +202,7 @@ def _name(path: Path, rows: Sequence[Row]) -> str:
             return text(row.get("lane"))
     if kind == "lane":
         return f"{name}-{'gpu' if device == 'cuda' else 'cpu'}"
-    return (name if kind == "benchmark" else kind) or (state.NAMELESS if rows else state.UNBEGUN)
+    return (name if kind in NAMED else kind) or (state.NAMELESS if rows else state.UNBEGUN)
 
 
 def newest(root: Path) -> list[Run]:

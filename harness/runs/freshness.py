@@ -23,7 +23,7 @@ from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
 LANE = "lane"
-UNASKED = ("parity", "benchmark")
+UNASKED = ("parity", "benchmark", "benchmark-short")
 """Kinds of run that are judged where they ran, also when they are not named."""
 
 
@@ -98,16 +98,18 @@ def judge(root: Path, lanes: Sequence[str]) -> list[LaneVerdict]:
     return found + [_judged(kind, *newest[kind], asked=False) for kind in present]
 
 
-def _current(lane: str) -> str:
+def _current(lane: str, *, warn: bool = True) -> str:
     if (new := state.OLD_KINDS.get(lane)) is None:
         return lane
-    renamed(f"the kind of run {lane}", new)
+    if warn:
+        renamed(f"the kind of run {lane}", new)
     return new
 
 
 def _is_of(told: Story, lane: str) -> bool:
     if told.kind not in ("", LANE):
-        return told.kind == lane
+        # By its name: a short benchmark and a comparison of two commits are of one kind with the whole benchmark.
+        return _current(told.name or told.kind, warn=False) == lane
     # A run that was killed before its device was settled counts for every lane of its target.
     return lane == told.lane or (not told.complete and lane.rpartition("-")[0] == told.lane)
 

@@ -1,15 +1,17 @@
 """
-A lane's environment from its lock, with nothing but the standard library: it runs by path before anything is installed.
+A lane's environment, made and filled from its lock; standard library only, since it runs by path before all else.
 
 Hashes are checked for every line but one: on Linux the lock of `torch-cpu` names `torch` without a local label and
 without CUDA packages, and the build that goes with that comes from a local wheelhouse or from the place that uv knows
 as its CPU backend. Wheels from a wheelhouse have no hash in a lock.
 
 A stamp with the lock's hash is written last and removed first: an environment that was left half-built has none, and
-one whose lock did not change costs a file comparison.
+one whose lock did not change costs a file comparison. Sessions share environments, so that whoever installs holds a
+file lock beside the environment.
 """
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -17,12 +19,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 PASS, INFRA, USAGE = 0, 13, 2  # of ptycho.verdict, which a script run by path cannot import
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements"
 STAMP = ".ptycho-lock"
+LOCK_SUFFIX = ".lock"
+LOCK_LIMIT_S = 1800.0
+"""How long another installation into the same environment is waited for; gigabytes over a slow line take a while."""
+
 CPU_BUILD_LANES = ("torch-cpu",)
 """Lanes whose torch must be the build without CUDA."""
 
@@ -135,9 +143,61 @@ def install_torch(installer: list[str], requirement: str, *, uv: bool) -> str:
     )
 
 
+def create(python: Path, *, uv: str | None) -> None:
+    """
+    Make an environment with this interpreter's version, unless there is one whose interpreter runs.
+
+    Raises:
+        InstallError: it cannot be made, or `python` is not where an environment has its interpreter.
+    """
+    environment = python.parent.parent
+    if python.exists() and _attempt([str(python), "-c", ""])[0]:
+        return
+    if python.exists() and not (environment / "pyvenv.cfg").is_file():
+        raise InstallError(f"{python} does not run, and is no environment that may be made anew")
+    made, said = _attempt(
+        [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(environment)]
+        if uv
+        else [sys.executable, "-m", "venv", "--clear", str(environment)]
+    )
+    if not (made and python.exists()):
+        raise InstallError(f"no environment could be made in {environment}:\n{said}")
+
+
+@contextmanager
+def held(environment: Path, limit_s: float = LOCK_LIMIT_S) -> Iterator[None]:
+    """
+    Keep other installations out of an environment; the kernel frees the lock of whoever dies.
+
+    Raises:
+        InstallError: another one did not end in time; the message says which process it is.
+    """
+    environment.parent.mkdir(parents=True, exist_ok=True)
+    path = environment.with_name(environment.name + LOCK_SUFFIX)
+    with path.open("a+", encoding="utf-8") as file:
+        deadline, told = time.monotonic() + limit_s, False
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                file.seek(0)
+                holder = f"process {file.read().strip() or 'unknown'} installs into {environment} ({path})"
+                if time.monotonic() >= deadline:
+                    raise InstallError(f"{holder} for more than {limit_s:g} s; end it, or wait") from None
+                if not told:
+                    print(f"waiting: {holder}", file=sys.stderr, flush=True)
+                told = True
+                time.sleep(0.1)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
 def install(lane: str, python: Path) -> str:
     """
-    Bring an environment to the state of a lane's lock.
+    Bring an environment to the state of a lane's lock; make it first if it is not there.
 
     Args:
         lane: name of a file in `requirements/`.
@@ -154,12 +214,26 @@ def install(lane: str, python: Path) -> str:
         known = ", ".join(sorted(path.stem for path in REQUIREMENTS.glob("*.txt")))
         raise InstallError(f"no lock {lane!r}; there are {known}")
     text = lock.read_text(encoding="utf-8")
-    stamp = python.parent.parent / STAMP
     digest = hashlib.sha256(text.encode()).hexdigest()
-    if stamp.is_file() and (held := stamp.read_text().splitlines())[:1] == [digest]:
-        return f"{lane}: up to date ({' '.join(held[1:]) or 'unchanged lock'})"
+    if (ready := _ready(lane, python, digest)) is not None:
+        return ready
+    with held(python.parent.parent):
+        # Whoever had the lock before may have installed the same.
+        return _ready(lane, python, digest) or _install(lane, python, text, digest)
+
+
+def _ready(lane: str, python: Path, digest: str) -> str | None:
+    stamp = python.parent.parent / STAMP
+    if python.exists() and stamp.is_file() and (kept := stamp.read_text().splitlines())[:1] == [digest]:
+        return f"{lane}: up to date ({' '.join(kept[1:]) or 'unchanged lock'})"
+    return None
+
+
+def _install(lane: str, python: Path, text: str, digest: str) -> str:
+    stamp = python.parent.parent / STAMP
     stamp.unlink(missing_ok=True)
     uv = find_uv()
+    create(python, uv=uv)
     if uv is not None:
         common = ["--python", str(python), "--compile-bytecode", "--quiet"]
         base, exact = [uv, "pip", "install", *common], [uv, "pip", "sync", *common, "--require-hashes"]
@@ -169,7 +243,7 @@ def install(lane: str, python: Path) -> str:
     special = lane in CPU_BUILD_LANES and sys.platform == "linux"
     hashed, torch = split_torch(text) if special else (text, None)
     with tempfile.TemporaryDirectory(prefix="ptycho-lock-") as folder:
-        listed = Path(folder) / lock.name
+        listed = Path(folder) / f"{lane}.txt"
         listed.write_text(hashed, encoding="utf-8")
         done, said = _attempt([*exact, str(listed)])
     if not done:

@@ -45,6 +45,7 @@ class Target:
         input_hash_key: its entry with the hash of the network's input.
         device_key: its entry with the evidence of work on a GPU, dots between levels; "" where there is none.
         suite: folder of its own tests, or None.
+        suite_arguments: of pytest, unless the caller gives others.
         suite_timeout_s: wall-clock limit of the suite in seconds.
         suite_limits: on the suite's memory.
         fixtures: names of the fixtures of the job; the hash of their network input must agree.
@@ -72,6 +73,7 @@ class Target:
     input_hash_key: str
     device_key: str
     suite: Path | None
+    suite_arguments: tuple[str, ...]
     suite_timeout_s: float
     suite_limits: Limits
     fixtures: tuple[str, ...]
@@ -148,6 +150,7 @@ def _assemble(path: Path, root: Path, python: Path | None, file: TargetFile) -> 
         input_hash_key=summary.input_hash if summary else "",
         device_key=summary.device if summary else "",
         suite=root / suite.path if suite else None,
+        suite_arguments=suite.arguments if suite else (),
         suite_timeout_s=suite.timeout_s if suite else 0.0,
         suite_limits=Limits(memory_mib=suite.memory_mib or None) if suite else Limits(),
         fixtures=job.fixtures,

@@ -170,6 +170,8 @@ class Suite:
 
     path: kinds.Name
     """folder of tests, relative to root"""
+    arguments: kinds.Texts = ()
+    """of pytest, unless the caller gives others: which of the folder's tests a lane runs"""
     timeout_s: kinds.Limit = 900
     memory_mib: kinds.Memory = 0
 

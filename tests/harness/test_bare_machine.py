@@ -68,6 +68,7 @@ def bare(tmp_path: Path, scan: Path) -> Bare:
     return Bare(tmp_path, scan)
 
 
+@pytest.mark.deep
 def test_without_nox_uv_and_git_a_lane_passes_and_leaves_only_its_run_root(bare: Bare) -> None:
     assert [name for name in ("nox", "uv", "git", "pip") if shutil.which(name, path=bare.env["PATH"])] == []
     found = bare.outcome(bare.run())
@@ -79,6 +80,7 @@ def test_without_nox_uv_and_git_a_lane_passes_and_leaves_only_its_run_root(bare:
     assert list(bare.home.iterdir()) == []
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("lane", ["torch-gpu", "tf-gpu"])
 def test_the_harness_needs_no_package_that_a_lane_s_lock_has_not(bare: Bare, tmp_path: Path, lane: str) -> None:
     lock = (ROOT / "requirements" / f"{lane}.txt").read_text()
@@ -107,6 +109,7 @@ LEAKS = {
 }
 
 
+@pytest.mark.deep
 @pytest.mark.fault("leaked-environment")
 @pytest.mark.parametrize("name", [*LEAKS, "PYTHONPATH"])
 def test_what_the_caller_has_set_changes_nothing(bare: Bare, tmp_path: Path, name: str) -> None:
@@ -134,6 +137,7 @@ def _undisturbed(found: dict[str, Any]) -> dict[str, Any]:
     return kept | {"scores": [scores], "device": "cpu (every GPU hidden)"}
 
 
+@pytest.mark.slow
 def test_the_leaks_bite_where_they_are_let_in(bare: Bare, cell: Cell) -> None:
     """That each of them would do harm: pytest deselects everything, and Python does not start a sound suite."""
     (cell.cwd / "test_it.py").write_text(SUITE)

@@ -37,7 +37,7 @@ def _dead(root: Path) -> directory.RunRoot:
     return run
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.fault("concurrent-runs")
 def test_each_of_eight_ends_as_it_would_alone(workspace: Any, capsys: pytest.CaptureFixture[str]) -> None:
     faults: Mapping[str, tuple[str, str, Verdict, str]] = {

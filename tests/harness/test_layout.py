@@ -37,6 +37,7 @@ def unlisted(root: Path, index: str) -> list[str]:
     return [name for name in modules if name != "__init__" and f"- `{name}`: " not in index]
 
 
+@pytest.mark.slow
 def test_nothing_is_too_much() -> None:
     assert too_much(ROOT) == []
 

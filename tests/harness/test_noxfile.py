@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-GATES = {"torch_integration", "tf_integration", "parity", "benchmark", "report"}
-REST = {"tests", "lint", "typecheck"}
-ON_DEMAND = {"lock", "clean", "mutation", "kill-test", "browser", "slurm"}
+GATES = {"torch_integration", "tf_integration", "parity", "benchmark-short", "report"}
+REST = {"tests", "torch_tests", "tf_tests", "lint", "typecheck"}
+ON_DEMAND = {"benchmark", "lock", "clean", "mutation", "kill-test", "browser", "slurm"}
 
 
 def _list(*arguments: str) -> dict[str, str]:
@@ -53,6 +53,12 @@ BAD = (
     ("parity", "--stepz 3", "did you mean --steps?"),
     ("parity", "-- -k x", "unknown: -- -k x"),
     ("benchmark", "--root=", "expected a value after ="),
+    ("benchmark-short", "--root=", "expected a value after ="),
+    ("tests", "--fats", "did you mean --fast?"),
+    ("torch_tests", "--fast --deep", "not allowed with"),
+    ("tf_tests", "--workers 0", "--workers 0; allowed: 1 or more"),
+    ("browser", "--changd", "did you mean --changed?"),
+    ("slurm", "--dep", "did you mean --deep?"),
     ("mutation", "--sampel 3", "did you mean --sample?"),
     ("kill-test", "--cuont 3", "did you mean --count?"),
     ("report", "--opne", "did you mean --open?"),
@@ -75,8 +81,7 @@ def test_a_word_that_nobody_knows_ends_nox_with_2_before_anything_is_installed(
 
 
 def test_every_session_refuses_a_word_that_it_does_not_know() -> None:
-    pytests_own = {"tests", "browser", "slurm"}
-    assert {session for session, _, _ in BAD} == (GATES | REST | ON_DEMAND) - pytests_own
+    assert {session for session, _, _ in BAD} == GATES | REST | ON_DEMAND
 
 
 def test_the_device_is_read_from_words_in_either_form() -> None:

@@ -51,7 +51,7 @@ def _figures(outcome: Outcome) -> tuple[object, ...]:
     return outcome.verdict, result.scores, result.flat, [problem.message for problem in outcome.problems]
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.fault("odd-paths")
 def test_results_are_the_same_in_an_odd_place(workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = _lane(workspace, workspace.path / "plain", monkeypatch)
@@ -64,6 +64,7 @@ def test_results_are_the_same_in_an_odd_place(workspace: Any, monkeypatch: pytes
         assert left[0] == left[1], name
 
 
+@pytest.mark.slow
 @pytest.mark.fault("odd-paths")
 def test_a_leak_is_found_in_an_odd_place(workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = workspace.path / (NAMES["newline"] + NAMES["percent"])
@@ -89,6 +90,7 @@ raise SystemExit(subprocess.run([sys.executable, "-m", "harness", *sys.argv[2:],
 """
 
 
+@pytest.mark.slow
 @pytest.mark.fault("odd-paths")
 @pytest.mark.parametrize("name", ["read only", "-read only\n%s"])
 def test_a_root_that_cannot_be_written_is_named_before_anything_runs(

@@ -82,6 +82,7 @@ def test_the_kit_is_found_under_its_old_name() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_kit_under_its_old_name_answers(tmp_path: Path) -> None:
     request = problem.request(gridsize=1, seed=5, scan=FIXTURE, steps=0, quantities=("R3", "R4", "R5", "R6", "R7"))
     request.save(tmp_path / "request.npz")

@@ -37,6 +37,7 @@ def planted(tmp_path: Path, name: str, source: str) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_no_file_imports_the_wrong_way() -> None:
     assert wrong_imports(ROOT) == []
 
@@ -88,6 +89,7 @@ def test_a_right_import_is_left_alone(tmp_path: Path, name: str, source: str) ->
     assert wrong_imports(planted(tmp_path, name, source)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("owner", BLOCKED)
 def test_every_module_can_be_imported_without_a_framework(owner: str) -> None:
     names = modules(ROOT, owner)

@@ -52,6 +52,7 @@ def test_inspect_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert len(json.loads(capsys.readouterr().out)["violations"]) == 1
 
 
+@pytest.mark.slow
 def test_inspect_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "scan.png"
     assert _exit_code("inspect", write(tmp_path / "scan.npz", scan(8)), "--picture", picture) == 0

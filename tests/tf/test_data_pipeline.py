@@ -1,6 +1,10 @@
 """The shared suite from file to store with TensorFlow."""
 
+import pytest
+
 from tests.support.suites.data_pipeline_suite import StoreSuite, TranspositionSuite
+
+pytestmark = pytest.mark.integration
 
 
 class TestTransposition(TranspositionSuite):

@@ -2,7 +2,11 @@
 
 from typing import ClassVar
 
+import pytest
+
 from tests.support.suites.integration_suite import IntegrationSuite
+
+pytestmark = pytest.mark.integration
 
 
 class TestTensorFlow(IntegrationSuite):

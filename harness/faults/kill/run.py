@@ -41,6 +41,7 @@ class Options:
         scan: file to train on.
         root: the workspace's folder for runs.
         json: print the report as JSON, and nothing else.
+        whole: kills of a whole campaign; fewer are a sample, which has a name of its own.
         checkout: folder of the packages under test.
     """
 
@@ -52,6 +53,7 @@ class Options:
     scan: Path
     root: Path
     json: bool = False
+    whole: int = 200
     checkout: Path = ROOT
 
 
@@ -104,6 +106,7 @@ def _logged(options: Options, kept: RunRoot) -> AbstractContextManager[tuple[Eve
     return session.logged(
         kept,
         kind="kill-test",
+        name="kill-test" if options.count >= options.whole else "kill-test-sample",
         origin=provenance.describe(
             root=options.checkout, locks=[], fixtures={options.scan.stem: options.scan}, device="cpu"
         ),

@@ -153,14 +153,22 @@ def _logged(
     return session.logged(
         kept,
         kind="mutation",
+        name="mutation" if options.sample is None else "mutation-sample",
         origin=provenance.describe(
             root=options.checkout,
             locks=[ROOT / "requirements" / f"{side}-cpu.txt" for side in options.pythons],
             fixtures={options.scan.stem: options.scan},
             device="cpu",
         ),
-        expected=Expected(rungs=tuple(map(label, chosen))),
+        expected=Expected(rungs=tuple(map(label, chosen)), left_out=_left_out(options)),
     )
+
+
+def _left_out(options: Options) -> tuple[str, ...]:
+    """What keeps a campaign from being one over the catalogue, in a sentence each."""
+    found = [f"a part of the catalogue: {', '.join(options.ids)}"] if options.ids else []
+    found += ["another catalogue: the one-line edits"] if options.edits else []
+    return tuple(found)
 
 
 def main(options: Options, *, follow: int | None) -> int:

@@ -134,6 +134,7 @@ DIFFRACTIONS: dict[str, tuple[Callable[[Array], Array], tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", DIFFRACTIONS)
 def test_a_diffraction_is_judged(case: str, tmp_path: Path) -> None:
     function, names = DIFFRACTIONS[case]

@@ -39,6 +39,7 @@ def options(tmp_path: Path, *, base: str, head: str, exit_code: int = 0) -> Opti
     )
 
 
+@pytest.mark.deep
 def test_a_slower_working_tree_is_a_regression(tmp_path: Path) -> None:
     made, path = compare.run(options(tmp_path, base="1.0", head="1.2"), Interruption())
     assert made.verdict is Verdict.FAIL
@@ -51,6 +52,7 @@ def test_a_slower_working_tree_is_a_regression(tmp_path: Path) -> None:
     assert not (path.parent / "scratch").exists()
 
 
+@pytest.mark.slow
 def test_equal_trees_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made, path = compare.run(options(tmp_path, base="1.0", head="1.0"), Interruption())
     assert made.verdict is Verdict.PASS

@@ -16,11 +16,22 @@ from ptycho.errors import InfrastructureError
 from tests.support.fakes import fake_lane
 
 
+@pytest.fixture(autouse=True)
+def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A short form with one case of each kind, on the smallest scan."""
+    found = tmp_path / "manifest.toml"
+    kept = plan.MANIFEST.read_text().partition("[short]")[0]
+    cases = '["test_epoch[{side}-{scan}]", "test_predict[{side}]", "test_stitch[{side}]"]'
+    found.write_text(f'{kept}[short]\nscans = ["small"]\nbenchmarks = {cases}\n')
+    monkeypatch.setattr(plan, "MANIFEST", found)
+    return found
+
+
 def session(tmp_path: Path, *options: str, side: str = "torch", **ordered: Any) -> int:
-    """Run the quick session of one fake lane."""
+    """Run the short session of one fake lane."""
     python = fake_lane.write(tmp_path / "python", **ordered)
     root = ("--root", str(tmp_path / "harness"), "--python", f"{side}={python}", "--side", side)
-    return main.main(["benchmark", "--quick", *root, *options])
+    return main.main(["benchmark", "--short", *root, *options])
 
 
 def newest(tmp_path: Path) -> Path:
@@ -32,6 +43,7 @@ def report(tmp_path: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_an_honest_lane_passes_and_leaves_figures_charts_and_history(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -52,7 +64,7 @@ def test_an_honest_lane_passes_and_leaves_figures_charts_and_history(
     said = [row for row in log.read(run / "events.ndjson") if row["event"] == "run.end"]
     assert said[0]["verdict"] == "pass"
     printed = capsys.readouterr().out
-    assert "benchmark: pass (exit 0)" in printed
+    assert "benchmark-short: pass (exit 0)" in printed
     assert f"as a page: {sys.executable} -m harness report " in printed.splitlines()[-1]
     _is_read_by_others(run / "bench.json", tmp_path)
 
@@ -76,6 +88,7 @@ def _is_read_by_others(bench: Path, folder: Path) -> None:
     assert done.stdout.count("test_stitch[torch]") == 2
 
 
+@pytest.mark.deep
 def test_a_training_that_works_too_long_is_killed_and_does_not_pass(tmp_path: Path) -> None:
     code = session(tmp_path, "--budget", "1", work=30.0)
     epoch = report(tmp_path)["benchmarks"]["test_epoch[torch-small]"]
@@ -84,18 +97,18 @@ def test_a_training_that_works_too_long_is_killed_and_does_not_pass(tmp_path: Pa
     assert "when it was killed, budget 1 s" in epoch["sentence"]
 
 
+@pytest.mark.slow
 def test_a_training_that_dies_is_no_benchmark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert session(tmp_path, exit_code=3) == 1
     assert report(tmp_path)["benchmarks"]["test_epoch[torch-small]"]["verdict"] == "fail"
     assert "ended with exit code 3" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_renamed_benchmark_is_red_although_pytest_is_green(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, manifest: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    manifest = tmp_path / "manifest.toml"
-    manifest.write_text(plan.MANIFEST.read_text().replace('"test_stitch[{side}]"]', '"test_stitching[{side}]"]'))
-    monkeypatch.setattr(plan, "MANIFEST", manifest)
+    manifest.write_text(manifest.read_text().replace('"test_stitch[{side}]"]', '"test_stitching[{side}]"]'))
     assert session(tmp_path) == 1
     assert report(tmp_path)["benchmarks"]["test_stitching[torch]"] == {"verdict": "silent"}
     assert "test_stitching[torch]: silent: it did not report" in capsys.readouterr().out

@@ -142,6 +142,7 @@ def test_what_did_not_run_exactly_once_is_not_merged(
         made.merge()
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_however_workers_are_killed_the_campaign_ends_with_each_cell_once(

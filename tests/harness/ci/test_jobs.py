@@ -24,11 +24,20 @@ def test_a_checkout_without_a_noxfile_is_said(tmp_path: Path) -> None:
         jobs.sessions(tmp_path)
 
 
-@pytest.mark.parametrize("occasion", jobs.OCCASIONS)
-def test_every_session_has_a_job_or_a_reason(sessions: list[str], occasion: str) -> None:
-    found = {job.session for job in jobs.jobs(sessions, occasion=occasion, gpu=False, root=ROOT)}
-    assert found | set(jobs.NO_JOB) == set(sessions)
-    assert found & set(jobs.NO_JOB) == set()
+def test_every_session_has_a_job_or_a_reason(sessions: list[str]) -> None:
+    push, night = (
+        {job.session for job in jobs.jobs(sessions, occasion=occasion, gpu=False, root=ROOT)}
+        for occasion in jobs.OCCASIONS
+    )
+    assert push | night | set(jobs.NO_JOB) == set(sessions)
+    assert (push | night) & set(jobs.NO_JOB) == set()
+    # What a night does whole, a push does in a short form of its own.
+    assert (push - night, night - push) == ({"benchmark-short"}, {"benchmark"})
+
+
+def test_every_night_runs_the_deep_tests_of_every_environment(sessions: list[str]) -> None:
+    found = jobs.jobs(sessions, occasion="nightly", gpu=False, root=ROOT)
+    assert [job.session for job in found if job.arguments == "-- --deep"] == ["tests", "torch_tests", "tf_tests"]
 
 
 def test_a_new_session_gets_a_job_without_a_change_of_the_table(sessions: list[str]) -> None:

@@ -38,6 +38,7 @@ def told(checkout: Path) -> list[shards.Share]:
     return [shards.read(path) for path in sorted((checkout / ".harness" / "shards").iterdir())]
 
 
+@pytest.mark.slow
 def test_two_shards_run_every_test_once(checkout: Path) -> None:
     assert [run(checkout, "--shard", f"{number}/2").returncode for number in (1, 2)] == [0, 0]
     first, second = told(checkout)
@@ -46,6 +47,7 @@ def test_two_shards_run_every_test_once(checkout: Path) -> None:
     assert shards.complaints([first, second], commit=shards.commit(checkout)) == []
 
 
+@pytest.mark.slow
 def test_a_selection_that_leaves_tests_out_of_a_shard_is_red(checkout: Path) -> None:
     run(checkout, "--shard", "1/2")
     assert run(checkout, "--shard", "2/2", "-k", "test_0").returncode == 0
@@ -54,6 +56,7 @@ def test_a_selection_that_leaves_tests_out_of_a_shard_is_red(checkout: Path) -> 
     assert missing == "1 tests ran in no shard, tests/test_short.py::test_1 among them"
 
 
+@pytest.mark.slow
 def test_a_failing_test_has_reported(checkout: Path) -> None:
     (checkout / "tests" / "test_long.py").write_text("def test_0():\n    raise RuntimeError\n")
     assert run(checkout, "--shard", "1/1").returncode == 1

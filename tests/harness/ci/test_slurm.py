@@ -47,7 +47,7 @@ def test_an_array_brings_its_event_logs_back_and_each_session_its_own_verdict(ru
     assert command.log_verdict("torch_integration")["verdict"] == "pass"
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.fault("cluster-task-killed")
 def test_a_killed_task_is_red_at_once_and_its_neighbour_s_pass_is_kept(run: Start) -> None:
     command = run({"torch_integration": "slow", "tf_integration": "hang"})
@@ -61,7 +61,7 @@ def test_a_killed_task_is_red_at_once_and_its_neighbour_s_pass_is_kept(run: Star
     command.until(lambda: is_gone(session))
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.fault("cluster-cancelled")
 def test_a_signal_ends_every_task_and_tears_everything_down(run: Start) -> None:
     command = run({"torch_integration": "hang", "tf_integration": "hang", "parity": "pass"})
@@ -192,6 +192,7 @@ def test_a_machine_without_nox_is_said(tmp_path: Path, monkeypatch: pytest.Monke
     bites(session_of(tmp_path, "parity").argv[1:3] == ("-m", "nox"), "where it is, nothing is said")
 
 
+@pytest.mark.slow
 def test_the_tests_on_a_real_slurm_end_with_13_where_none_can_be_installed(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/slurm/test_array.py", "-k", "document"]
     environment = {**os.environ, "PATH": str(tmp_path)}

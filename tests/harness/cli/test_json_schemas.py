@@ -107,6 +107,7 @@ def _validate(name: str, document: Any) -> None:
     jsonschema.Draft7Validator(schema).validate(document)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_whatever_is_written_is_read_or_explained_and_the_schema_is_never_the_stricter(
     name: str, tmp_path: Path

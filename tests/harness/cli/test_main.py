@@ -47,6 +47,7 @@ def _run_arguments(workspace: Any, **settings: Any) -> list[str]:
     return ["run", "--target", str(target), "--fixture", str(workspace.scan)]
 
 
+@pytest.mark.slow
 def test_importing_and_asking_for_help_is_quick_and_imports_nothing_heavy() -> None:
     code = f"import sys; import harness, harness.cli.main; print([name for name in {HEAVY!r} if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True) == "[]\n"
@@ -96,6 +97,7 @@ def test_without_pydantic_a_target_is_not_read_and_the_package_is_named() -> Non
     assert done.stderr.startswith("error: the package pydantic")
 
 
+@pytest.mark.deep
 def test_json_is_the_whole_output_and_the_exit_code_is_the_verdict(workspace: Any) -> None:
     done = _harness(workspace, *_run_arguments(workspace), "--json")
     assert (done.returncode, done.stderr) == (0, "")
@@ -133,6 +135,7 @@ def test_a_required_gpu_that_is_not_there_is_13(workspace: Any) -> None:
     assert "no GPU computes" in done.stdout
 
 
+@pytest.mark.deep
 def test_arguments_after_the_dashes_are_pytests(workspace: Any) -> None:
     suite = "def test_one() -> None: ...\ndef test_two() -> None: ...\n"
     done = _harness(workspace, *_run_arguments(workspace, suite=suite), "--json", "--", "-k", "two")
@@ -179,6 +182,7 @@ def test_a_signal_ends_the_run_with_130_and_leaves_nothing(
     assert json.loads((run.path / "outcome.json").read_text())["verdict"] == "interrupted"
 
 
+@pytest.mark.slow
 @pytest.mark.fault("harness-killed")
 def test_a_killed_harness_is_swept_up_after_by_clean(hanging: tuple[Any, list[str]]) -> None:
     workspace, arguments = hanging
@@ -194,6 +198,7 @@ def test_a_killed_harness_is_swept_up_after_by_clean(hanging: tuple[Any, list[st
     assert not run.scratch.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.fault("harness-killed")
 def test_the_next_run_sweeps_up_after_a_killed_one_and_passes(hanging: tuple[Any, list[str]]) -> None:
     workspace, arguments = hanging

@@ -33,6 +33,7 @@ def _messages(outcome: Outcome) -> str:
     return "\n".join(problem.message for problem in outcome.problems)
 
 
+@pytest.mark.slow
 def test_rebuild_ends_with_the_logs_verdict(tmp_path: Path) -> None:
     whole = sample_log.write(tmp_path / "whole", sample_log.whole())
     done = _harness(tmp_path, "rebuild", whole)
@@ -52,6 +53,7 @@ def test_verdict_needs_lanes_and_fails_where_nothing_ran(tmp_path: Path) -> None
     assert done.stdout.count("the lane did not run") == 2
 
 
+@pytest.mark.slow
 def test_a_lane_leaves_reports_that_its_log_alone_gives_again(workspace: Any, tmp_path: Path) -> None:
     outcome = workspace.run(suite=SUITE)
     assert (_messages(outcome), outcome.verdict) == ("", Verdict.PASS)
@@ -89,6 +91,7 @@ def test_a_lane_whose_suite_is_green_by_absence_fails(workspace: Any, suite: str
     assert log.rows[-1]["verdict"] == "fail"
 
 
+@pytest.mark.slow
 def test_a_harness_that_was_killed_leaves_a_log_that_says_what_was_under_way(workspace: Any) -> None:
     target = fake_target.write(workspace.path / "target", fault="hang", suite=None, timeout_s=120)
     argv = [sys.executable, "-m", "harness", "run", "--target", str(target), "--fixture", str(workspace.scan)]

@@ -51,6 +51,7 @@ def test_check_says_what_is_wrong_with_the_right_code(workspace: Any, old: str, 
     assert _listing(workspace.home) + _listing(workspace.tmp) == []
 
 
+@pytest.mark.slow
 def test_a_bad_file_a_missing_one_and_an_unknown_name_are_2(workspace: Any) -> None:
     (workspace.cwd / "bad.toml").write_text("[target\n")
     for name, said in (("bad.toml", "is not TOML"), ("gone.toml", "No such file"), ("jax", "no target 'jax'")):
@@ -58,6 +59,7 @@ def test_a_bad_file_a_missing_one_and_an_unknown_name_are_2(workspace: Any) -> N
         assert (done.returncode, said in done.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_json_is_the_whole_output(workspace: Any) -> None:
     path = foreign_checkout.write(workspace.path / "checkout")
     done = _harness(workspace, "check", str(path), "--json")
@@ -66,6 +68,7 @@ def test_json_is_the_whole_output(workspace: Any) -> None:
     assert (made["target"], done.stderr) == ("foreign", "")
 
 
+@pytest.mark.slow
 def test_init_writes_what_check_accepts_and_leaves_the_checkout_alone(workspace: Any) -> None:
     checkout = workspace.path / "checkout"
     foreign_checkout.write(checkout)
@@ -91,6 +94,7 @@ def test_init_prints_instead_where_asked(workspace: Any) -> None:
     assert _listing(workspace.cwd) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("old", "new", "code"), [("", "", 0), ("--max_epochs", "--nepochs", 2)])
 def test_a_check_leaves_no_run_behind(workspace: Any, old: str, new: str, code: int) -> None:
     path = foreign_checkout.write(workspace.path / "checkout")

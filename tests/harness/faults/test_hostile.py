@@ -37,6 +37,7 @@ def ids(outcome: Outcome) -> list[str]:
     return [finding.id for finding in outcome.findings]
 
 
+@pytest.mark.slow
 @pytest.mark.fault("planted-reports")
 def test_links_that_a_training_plants_lead_nowhere(workspace: Any) -> None:
     precious = workspace.home / "precious.txt"
@@ -76,6 +77,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.deep
 @pytest.mark.fault("hostile-files")
 @pytest.mark.parametrize("how", BROKEN)
 def test_a_reconstruction_that_cannot_be_read_is_a_finding_of_its_fixture(how: str, workspace: Any) -> None:
@@ -147,6 +149,7 @@ def adopting() -> Iterator[None]:
     ctypes.CDLL(None).prctl(36, 0, 0, 0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("pid-hopper")
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux adopts orphans")
 @pytest.mark.usefixtures("adopting")
@@ -178,6 +181,7 @@ def test_the_environments_own_sitecustomize_runs_too(cell: sandbox.Cell, tmp_pat
     assert cell.writes.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.fault("odd-users")
 @pytest.mark.parametrize("odd", ["no home", "colon", "link"])
 def test_an_odd_user_or_place_is_no_leak(odd: str, workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,6 +210,7 @@ def test_an_odd_user_or_place_is_no_leak(odd: str, workspace: Any, monkeypatch: 
     assert workspace.run(fault="none").verdict is Verdict.PASS
 
 
+@pytest.mark.deep
 @pytest.mark.fault("left-out")
 @pytest.mark.parametrize("how", ["fixture", "brief", "ignore", "nothing"])
 def test_a_part_is_no_verdict_of_the_whole(how: str, workspace: Any) -> None:

@@ -47,6 +47,7 @@ def _plain_pytest(workspace: Any, *arguments: str) -> int:
     return subprocess.run([*argv, *arguments], cwd=workspace.tmp, env=env, capture_output=True, check=False).returncode
 
 
+@pytest.mark.deep
 @pytest.mark.fault("silent-suite")
 def test_a_suite_in_which_everything_is_skipped_is_red(workspace: Any) -> None:
     outcome = _lane(workspace, SKIPPED)
@@ -55,6 +56,7 @@ def test_a_suite_in_which_everything_is_skipped_is_red(workspace: Any) -> None:
     assert "all 1 tests of the suite were skipped" in "\n".join(item.message for item in outcome.problems)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("silent-suite")
 def test_a_test_that_was_renamed_is_missed(workspace: Any) -> None:
     outcome = _lane(workspace, TWO.replace("test_other", "test_renamed"), manifest=MANIFEST)
@@ -64,6 +66,7 @@ def test_a_test_that_was_renamed_is_missed(workspace: Any) -> None:
     assert said in [item.message for item in outcome.problems]
 
 
+@pytest.mark.deep
 @pytest.mark.fault("silent-suite")
 def test_a_suite_without_any_test_is_red_and_named(workspace: Any) -> None:
     outcome = _lane(workspace, "nothing = 1\n")
@@ -73,6 +76,7 @@ def test_a_suite_without_any_test_is_red_and_named(workspace: Any) -> None:
     assert {"kind": "suite", "name": "", "why": "no test was collected"} in told["silent"]
 
 
+@pytest.mark.slow
 @pytest.mark.fault("silent-suite")
 def test_a_test_that_ends_its_process_well_is_not_taken_for_a_pass(workspace: Any) -> None:
     suite = "import os\n\ndef test_truth() -> None:\n    os._exit(0)\n\ndef test_other() -> None: ...\n"

@@ -49,6 +49,7 @@ def test_every_row_has_a_test_and_every_test_proves_its_injection() -> None:
     assert table.problems(table.gather()) == []
 
 
+@pytest.mark.deep
 def test_every_test_of_the_table_is_one_that_pytest_collects() -> None:
     marked = [item.test for item in table.gather() if item.test.startswith(("tests/harness", "tests/ptycho"))]
     argv = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-m", "fault", "-p", "no:cacheprovider"]

@@ -167,6 +167,7 @@ def test_text_keeps_its_direction() -> None:
     assert untrusted.plain("größer: 3 × 4\tok\n") == "größer: 3 × 4\tok\n"
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_no_text_has_a_control_character_left(text: str) -> None:
     shown = untrusted.plain(text)

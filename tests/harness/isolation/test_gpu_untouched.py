@@ -129,6 +129,7 @@ def test_a_grandchild_that_clears_its_environment_is_seen_from_outside(bench: Be
     assert "began without CUDA_VISIBLE_DEVICES" in proof.touched[0]
 
 
+@pytest.mark.slow
 def test_a_killed_child_is_judged_by_the_looks_at_it(bench: Bench) -> None:
     proof, found, finished = bench.run("time.sleep(60)", timeout_s=0.7)
     assert (finished.timed_out, proof.reported, found) == (True, 0, [])
@@ -191,6 +192,7 @@ def test_another_command_s_process_is_not_taken_for_one_s_own(bench: Bench) -> N
     assert (other.looks, set(seen)) == (0, {()})
 
 
+@pytest.mark.slow
 def test_looking_costs_less_than_a_hundredth_of_the_time(bench: Bench) -> None:
     spent: list[float] = []
 

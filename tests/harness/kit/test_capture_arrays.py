@@ -55,6 +55,7 @@ def _run(tmp_path: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 PICTURES = ("reconstructed_amplitude.png", "reconstructed_phase.png")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [("-m", "theirs.infer"), ("src/script.py",)])
 def test_what_is_drawn_is_kept_in_full_precision(tmp_path: Path, program: tuple[str, ...]) -> None:
     done = _run(tmp_path, "kept/out.npz", *PICTURES, *program, "--output_dir", "pictures")
@@ -67,11 +68,13 @@ def test_what_is_drawn_is_kept_in_full_precision(tmp_path: Path, program: tuple[
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == sorted(PICTURES)
 
 
+@pytest.mark.slow
 def test_a_program_that_fails_keeps_its_own_exit_code(tmp_path: Path) -> None:
     done = _run(tmp_path, "out.npz", *PICTURES, "-m", "theirs.infer", "--output_dir", "pictures", "--fail")
     assert (done.returncode, (tmp_path / "out.npz").exists()) == (3, False)
 
 
+@pytest.mark.slow
 def test_nothing_drawn_under_a_name_is_an_error(tmp_path: Path) -> None:
     done = _run(tmp_path, "out.npz", "other.png", PICTURES[1], "-m", "theirs.infer", "--output_dir", "pictures")
     assert (done.returncode, (tmp_path / "out.npz").exists()) == (1, False)

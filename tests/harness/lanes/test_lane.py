@@ -18,6 +18,7 @@ def _messages(outcome: Outcome) -> str:
     return "\n".join(problem.message for problem in outcome.problems)
 
 
+@pytest.mark.slow
 def test_a_sound_pipeline_passes_and_leaves_only_its_run_root(workspace: Any) -> None:
     outcome = workspace.run(suite="def test_truth() -> None:\n    assert 4 == 2 + 2\n", strict=True)
     assert _messages(outcome) == ""
@@ -39,6 +40,7 @@ def test_a_sound_pipeline_passes_and_leaves_only_its_run_root(workspace: Any) ->
     assert [sorted(folder.iterdir()) for folder in (workspace.home, workspace.tmp)] == [[], []]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "verdict", "message"),
     [
@@ -63,6 +65,7 @@ def test_a_fault_is_named_and_swept_up(workspace: Any, fault: str, verdict: Verd
     assert identity.with_token(outcome.run_root.name.rpartition("-")[2]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["cwd", "parent", "home", "tmp"])
 def test_a_leak_by_absolute_path_is_named_with_its_culprit(workspace: Any, place: str) -> None:
     folder = {"parent": workspace.cwd.parent}.get(place) or getattr(workspace, place)
@@ -77,6 +80,7 @@ def _name(place: str) -> str:
     return names.get(place, "TMPDIR")
 
 
+@pytest.mark.slow
 def test_a_leak_in_shared_memory_is_named(workspace: Any, tmp_path: Path) -> None:
     leak = Path("/dev/shm") / f"ptycho-test-{tmp_path.name}-{workspace.path.parent.name}"
     if not leak.parent.is_dir():
@@ -88,6 +92,7 @@ def test_a_leak_in_shared_memory_is_named(workspace: Any, tmp_path: Path) -> Non
         leak.unlink(missing_ok=True)
 
 
+@pytest.mark.slow
 def test_another_programs_file_is_a_note_and_strictness_makes_it_a_failure(
     workspace: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +121,7 @@ def test_no_gpu_where_one_is_required_is_an_error_and_nothing_is_skipped(workspa
     assert outcome.fixtures == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("probe", "lane", "verdict"),
     # It says nowhere what it did on the GPU, and so has not shown it.
@@ -126,6 +132,7 @@ def test_auto_says_which_device_it_took(workspace: Any, probe: str, lane: str, v
     assert (outcome.lane, outcome.verdict) == (lane, verdict)
 
 
+@pytest.mark.slow
 def test_the_gpu_is_hidden_from_a_cpu_lane_at_exec(workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     outcome = workspace.run(fault="environment")
@@ -133,6 +140,7 @@ def test_the_gpu_is_hidden_from_a_cpu_lane_at_exec(workspace: Any, monkeypatch: 
     assert environment["CUDA_VISIBLE_DEVICES"] == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suite", "message"),
     [
@@ -151,6 +159,7 @@ def test_a_suite_that_proves_nothing_fails(workspace: Any, suite: str, message: 
     assert outcome.verdict is Verdict.FAIL
 
 
+@pytest.mark.slow
 def test_kept_scratch_is_said(workspace: Any) -> None:
     outcome = workspace.run(keep=True)
     assert (outcome.run_root / "scratch" / "scan-train" / "output" / "weights.bin").is_file()
@@ -169,6 +178,7 @@ lock_twice(ctypes.PyDLL(None))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.fault("hang")
 def test_a_hang_is_named_by_phase_and_function_in_outcome_and_log(workspace: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(fake_target, "TRAIN", HANGS_IN_A_PHASE)
@@ -197,6 +207,7 @@ def _braced(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
+@pytest.mark.slow
 @pytest.mark.fault("memory")
 def test_a_training_above_its_memory_is_oom_and_leaves_nothing(workspace: Any, monkeypatch: Any) -> None:
     eats = "import tempfile, time\ntempfile.mkstemp()\nx = bytearray(200 * 2**20)\ntime.sleep(60)"

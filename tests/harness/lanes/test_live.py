@@ -72,6 +72,7 @@ def test_on_a_terminal_it_is_drawn_below_what_is_printed_and_gone_afterwards(tmp
     assert "\x1b[2K" in screen.getvalue()[screen.getvalue().rindex("scan-train: ") :]  # the line is erased
 
 
+@pytest.mark.slow
 def test_it_leaves_the_screen_to_a_suite_and_comes_back(tmp_path: Path) -> None:
     rows = sample_log.whole()
     suite = next(number for number, row in enumerate(rows) if row.get("label") == "suite" and "argv" in row)

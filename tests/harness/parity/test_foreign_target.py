@@ -46,6 +46,7 @@ def parity(folder: Path, file: Path) -> tuple[int, dict[str, Any]]:
     return code, json.loads(path.read_text())
 
 
+@pytest.mark.deep
 def test_what_a_foreign_adapter_answers_is_judged_and_the_rest_unverified(tmp_path: Path) -> None:
     code, found = parity(tmp_path, foreign(tmp_path))
     assert (code, found["verdict"], found["refused"]) == (14, "inconclusive", {})
@@ -53,6 +54,7 @@ def test_what_a_foreign_adapter_answers_is_judged_and_the_rest_unverified(tmp_pa
     assert [item["name"] for item in found["unverified"]] == ["R0", "R1", "R2", "R2b", "R2c", "R8", "R9"]
 
 
+@pytest.mark.deep
 def test_a_fault_in_the_foreign_code_is_laid_at_its_door(tmp_path: Path) -> None:
     code, found = parity(
         tmp_path, foreign(tmp_path, fault="return value * (1 + 1e-9) if name == 'R4/exit_wave' else value")
@@ -61,6 +63,7 @@ def test_a_fault_in_the_foreign_code_is_laid_at_its_door(tmp_path: Path) -> None
     assert (code, first["rung"], first["tensor"], first["guilty"]) == (1, "R4", "R4/exit_wave", ["torch"])
 
 
+@pytest.mark.slow
 def test_a_target_without_an_adapter_is_refused_before_anything_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

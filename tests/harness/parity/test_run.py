@@ -37,6 +37,7 @@ def report(tmp_path: Path) -> dict[str, Any]:
     return read
 
 
+@pytest.mark.deep
 def test_two_honest_adapters_pass_and_the_scratch_is_gone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert parity(tmp_path) == 0
     found = report(tmp_path)
@@ -51,6 +52,7 @@ def test_two_honest_adapters_pass_and_the_scratch_is_gone(tmp_path: Path, capsys
     assert said.splitlines()[-1] == f"as a page: {sys.executable} -m harness report {run} --open"
 
 
+@pytest.mark.deep
 def test_a_fault_is_named_kept_drawn_and_judged_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fault = "value * (1 + 1e-8) if name in ('R4/phase', 'R6/object') else value"
     assert parity(tmp_path, tf={"fault": fault}) == 1
@@ -69,11 +71,13 @@ def test_a_fault_is_named_kept_drawn_and_judged_again(tmp_path: Path, capsys: py
     assert ("R4/phase", "fail") == (told["tensor"], told["result"])
 
 
+@pytest.mark.deep
 def test_a_machine_gets_the_report_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert parity(tmp_path, "--json") == 0
     assert report(tmp_path) == json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.deep
 def test_a_tensor_of_another_shape_fails_at_any_tolerance(tmp_path: Path) -> None:
     assert parity(tmp_path, torch={"fault": "value if name != 'R6/probe' else value[:, :1]"}) == 1
     first = report(tmp_path)["first_failure"]
@@ -81,6 +85,7 @@ def test_a_tensor_of_another_shape_fails_at_any_tolerance(tmp_path: Path) -> Non
     assert first["minimum_tolerance"] is None
 
 
+@pytest.mark.deep
 def test_an_adapter_that_ends_badly_fails_its_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert parity(tmp_path, torch={"exit_code": 3}) == 1
     first = report(tmp_path)["first_failure"]
@@ -88,6 +93,7 @@ def test_an_adapter_that_ends_badly_fails_its_side(tmp_path: Path, capsys: pytes
     assert "torch ended with exit code 3" in capsys.readouterr().out
 
 
+@pytest.mark.deep
 def test_what_died_later_does_not_wipe_a_failure(tmp_path: Path) -> None:
     """A wrong conjugate at R2c, and an adapter that somebody kills at the next request."""
     fault = "(value if name != 'R4/phase' else __import__('os').kill(__import__('os').getpid(), 9))"
@@ -106,6 +112,7 @@ def run_with(tmp_path: Path, python: Path) -> int:
     return main.main(["parity", *given, *small, "--canaries", "0"])
 
 
+@pytest.mark.slow
 def test_a_hang_alone_is_a_timeout_with_its_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend_client, "START_TIMEOUT_S", 3.0)
     python = tmp_path / "python-torch"
@@ -117,6 +124,7 @@ def test_a_hang_alone_is_a_timeout_with_its_side(tmp_path: Path, monkeypatch: py
     assert (found["verdict"], first["rung"], first["guilty"]) == ("timeout", "R0", ["torch"])
 
 
+@pytest.mark.deep
 def test_a_missing_interpreter_is_the_machines_fault_and_the_other_side_is_judged(tmp_path: Path) -> None:
     python = tmp_path / "python-torch"
     python.write_text("#!/absent/interpreter\n")
@@ -138,6 +146,7 @@ def test_a_core_that_cannot_make_the_questions_is_both_sides_fault(
     assert first["location"]["file"] == "ptycho/physics/forward.py"
 
 
+@pytest.mark.deep
 def test_an_adapter_that_ends_well_and_says_nothing_fails(tmp_path: Path) -> None:
     assert parity(tmp_path, tf={"answer": False}) == 1
     assert report(tmp_path)["refused"]["tf, f64-gridsize-1-R0-R2c"][0].startswith("it cannot be read: ")

@@ -58,6 +58,7 @@ def _patched(monkeypatch: pytest.MonkeyPatch, **figures: int) -> None:
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(**whole | figures))
 
 
+@pytest.mark.slow
 @pytest.mark.fault("disk-full")
 def test_a_disk_that_fills_up_ends_the_run_before_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = _in_a_small_volume(tmp_path, "size=16m", FILLS.replace("FIRST", "13_500_000").replace("QUICK", "900"))
@@ -75,6 +76,7 @@ def test_a_disk_that_fills_up_ends_the_run_before_it_is_full(tmp_path: Path, mon
     assert survivors == "[]"
 
 
+@pytest.mark.deep
 @pytest.mark.fault("disk-full")
 def test_inodes_that_run_out_end_the_run_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = _in_a_small_volume(tmp_path, "size=16m,nr_inodes=300", FILLS.replace("FIRST", "1").replace("QUICK", "250"))

@@ -66,6 +66,7 @@ def test_a_child_that_dies_by_a_signal_says_so(tmp_path: Path) -> None:
     assert _run(tmp_path, "import os; os.kill(os.getpid(), 9)").returncode == -9
 
 
+@pytest.mark.slow
 @pytest.mark.fault("orphans")
 def test_a_double_fork_is_found_named_and_killed(tmp_path: Path) -> None:
     finished = _run(tmp_path, DETACHED)
@@ -107,6 +108,7 @@ def test_a_missing_program_is_a_matter_of_the_machine(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["log"]
 
 
+@pytest.mark.slow
 def test_an_orphan_that_clears_its_environment_is_found_by_adoption(tmp_path: Path) -> None:
     clean = "import os, time; os.write(1, b'x'); time.sleep(60)"
     code = DETACHED.replace("time.sleep(60)", f"os.execve(sys.executable, [sys.executable, '-c', {clean!r}], {{}})")
@@ -123,6 +125,7 @@ def test_an_orphan_that_clears_its_environment_is_found_by_adoption(tmp_path: Pa
     assert identity.start_time(pid) is None
 
 
+@pytest.mark.slow
 def test_a_stopped_process_is_ended_too(tmp_path: Path) -> None:
     code = "import os, signal; print('up', flush=True); os.kill(os.getpid(), signal.SIGSTOP)"
     finished = _run(tmp_path, code, timeout_s=1)
@@ -130,6 +133,7 @@ def test_a_stopped_process_is_ended_too(tmp_path: Path) -> None:
     assert finished.seconds < supervise.GRACE_S
 
 
+@pytest.mark.slow
 def test_what_the_caller_does_meanwhile_is_no_cost_of_supervision(tmp_path: Path) -> None:
     worked = []
 

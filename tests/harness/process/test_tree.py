@@ -5,6 +5,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from harness.process import tree
 from harness.process.tree import Member, Sample, Tree
 from tests.support import supervised
@@ -29,6 +31,7 @@ def test_the_portable_listing_says_the_same() -> None:
     assert abs(plain.cpu_s - portable.cpu_s) < 5
 
 
+@pytest.mark.slow
 def test_members_stay_members_when_their_parent_goes() -> None:
     code = (
         "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(60)\n"

@@ -35,6 +35,7 @@ def _sentence(finished: Finished) -> str:
     return "" if finished.stop is None else finished.stop.sentence
 
 
+@pytest.mark.slow
 def test_a_phase_has_a_limit_of_its_own(tmp_path: Path) -> None:
     code = SAYS + "say('start', 'data'); say('end', 'data'); say('start', 'build'); time.sleep(60)"
     limits = Limits(phase_s={"start": 30, "data": 0.1, "build": 1})
@@ -45,12 +46,14 @@ def test_a_phase_has_a_limit_of_its_own(tmp_path: Path) -> None:
     assert finished.stop.figures["phase"] == "build"
 
 
+@pytest.mark.slow
 def test_the_time_before_the_first_phase_has_a_limit_too(tmp_path: Path) -> None:
     finished = supervised.run(tmp_path, "import time; time.sleep(60)", limits=Limits(phase_s={"start": 1}))
     assert (TIME, Verdict.TIMEOUT) == _ending(finished)
     assert "killed after 1 s in phase 'start', its limit" in _sentence(finished)
 
 
+@pytest.mark.slow
 def test_a_phase_that_is_left_and_one_without_a_limit_are_free(tmp_path: Path) -> None:
     code = (
         SAYS + "say('start', 'data'); say('end', 'data'); say('start', 'train'); time.sleep(1.5); say('end', 'train')"
@@ -59,6 +62,7 @@ def test_a_phase_that_is_left_and_one_without_a_limit_are_free(tmp_path: Path) -
     assert (finished.returncode, finished.stop) == (0, None)
 
 
+@pytest.mark.slow
 def test_the_whole_limit_names_the_phase_and_says_that_it_was_busy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +96,7 @@ def test_the_memory_of_all_processes_counts_together(tmp_path: Path) -> None:
     assert "of 4 processes)" in _sentence(finished)
 
 
+@pytest.mark.slow
 def test_memory_that_is_shared_counts_once(tmp_path: Path) -> None:
     # Four processes with one block of 100 MiB: RSS says 400 and more, of which there are 100.
     code = (
@@ -177,6 +182,7 @@ def _meanwhile(act: Callable[[int], None]) -> threading.Thread:
     return thread
 
 
+@pytest.mark.slow
 @pytest.mark.fault("clock")
 def test_a_tree_that_somebody_stopped_is_inconclusive(tmp_path: Path) -> None:
     stopping = _meanwhile(lambda pid: os.kill(pid, signal.SIGSTOP))
@@ -199,6 +205,7 @@ print(finished.stop.verdict.name, finished.stop.sentence)
 """
 
 
+@pytest.mark.deep
 @pytest.mark.fault("clock")
 def test_a_suspended_supervisor_is_inconclusive_about_its_command(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[3]
@@ -225,6 +232,7 @@ def test_a_suspended_supervisor_is_inconclusive_about_its_command(tmp_path: Path
     assert supervised.survivors() == []
 
 
+@pytest.mark.slow
 @pytest.mark.fault("clock")
 def test_a_jump_of_the_clock_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain, jump = time.time, [0.0]
@@ -240,6 +248,7 @@ def test_a_jump_of_the_clock_changes_nothing(tmp_path: Path, monkeypatch: pytest
     assert finished.started < before - 86_000
 
 
+@pytest.mark.deep
 def test_a_starved_command_is_inconclusive_and_a_hanging_one_is_not(tmp_path: Path) -> None:
     hog = [sys.executable, "-c", "while True: pass"]
     # Sessions of their own: a scheduler that groups by session gives each as much as the command's, whatever is nice.
@@ -260,6 +269,7 @@ def test_a_starved_command_is_inconclusive_and_a_hanging_one_is_not(tmp_path: Pa
     assert starved.usage.others > contention.OTHERS
 
 
+@pytest.mark.slow
 def test_a_command_that_had_its_time_is_over_the_limit_on_a_busy_machine_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,6 +280,7 @@ def test_a_command_that_had_its_time_is_over_the_limit_on_a_busy_machine_too(
     assert (TIME, Verdict.TIMEOUT) == _ending(finished)
 
 
+@pytest.mark.slow
 def test_what_a_command_used_is_known_at_its_end(tmp_path: Path) -> None:
     held = f"held = b'x' * 2**25\n{supervised.BUSY}\ntime.sleep(1)"
     usage = supervised.run(tmp_path, f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {held!r}])").usage
@@ -284,6 +295,7 @@ def test_what_a_command_used_is_known_at_its_end(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.deep
 def test_looks_are_spaced_by_time_and_by_what_they_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain, costs, looks = tree.Tree.look, 0.0, []
 

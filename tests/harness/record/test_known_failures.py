@@ -31,6 +31,7 @@ def _lane(workspace: Any, fault: str, id: str, subject: str = "") -> Outcome:  #
     return run(target, options, Interruption())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subject", ["", ".telemetry"])
 def test_a_known_failure_fails_nothing(workspace: Any, subject: str) -> None:
     outcome = _lane(workspace, "home", "leak-home", subject)
@@ -39,6 +40,7 @@ def test_a_known_failure_fails_nothing(workspace: Any, subject: str) -> None:
     assert ("leak-home", "a reason") == (finding.id, finding.known)
 
 
+@pytest.mark.slow
 def test_a_known_failure_of_another_subject_covers_nothing(workspace: Any) -> None:
     outcome = _lane(workspace, "home", "leak-home", "other")
     messages = [problem.message for problem in outcome.problems]
@@ -46,6 +48,7 @@ def test_a_known_failure_of_another_subject_covers_nothing(workspace: Any) -> No
     assert "known failure leak-home of other passes now; take the entry out (its reason was: a reason)" == messages[1]
 
 
+@pytest.mark.slow
 def test_one_that_passes_is_an_error(workspace: Any) -> None:
     outcome = _lane(workspace, "none", "leak-home")
     assert Verdict.FAIL is outcome.verdict
@@ -54,6 +57,7 @@ def test_one_that_passes_is_an_error(workspace: Any) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_one_whose_check_was_not_made_is_said(workspace: Any) -> None:
     outcome = _lane(workspace, "none", "unseeded")
     assert Verdict.PASS is outcome.verdict

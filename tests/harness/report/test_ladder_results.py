@@ -91,6 +91,7 @@ def test_what_a_document_lacks_comes_from_the_log(tmp_path: Path) -> None:
     assert found.failure is not None
 
 
+@pytest.mark.deep
 def test_an_adapter_that_dies_after_a_rung_failed_does_not_wipe_it(tmp_path: Path) -> None:
     fault = "value * 2 if name.startswith('R2/exit_wave') else 1 / 0 if name == 'R6/object' else value"
     sides = {"torch": fake_adapter.write(tmp_path / "torch", fault=fault), "tf": fake_adapter.write(tmp_path / "tf")}

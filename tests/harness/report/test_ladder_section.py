@@ -123,6 +123,7 @@ def test_a_run_that_climbed_nothing_has_no_ladder(tmp_path: Path) -> None:
     assert ladder_section.of(load_runs.load(sample_runs.mutation(tmp_path))) is None
 
 
+@pytest.mark.deep
 def test_a_fault_planted_in_an_adapter_is_the_pages_first_failure(tmp_path: Path) -> None:
     fault = "value * (1 + 1e-8) if name in ('R4/phase', 'R6/object') else value"
     sides = {"torch": fake_adapter.write(tmp_path / "torch"), "tf": fake_adapter.write(tmp_path / "tf", fault=fault)}

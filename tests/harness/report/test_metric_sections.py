@@ -163,6 +163,7 @@ def test_benchmarks_of_a_session_that_was_killed_are_shown_with_what_did_not_rep
     assert "The benchmarks did not run" not in write.write([folder], root=tmp_path).path.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verdict", ["infra", "timeout", "interrupted"])
 def test_tests_and_fixtures_that_failed_stay_visible_after_any_ending(tmp_path: Path, verdict: str) -> None:
     rows = sample_runs.lane_rows("torch", None)

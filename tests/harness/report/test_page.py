@@ -75,6 +75,7 @@ def test_a_whole_that_passes_says_so_and_shows_everything(tmp_path: Path, scan: 
     assert 12 == html.count('class="panel"')
 
 
+@pytest.mark.slow
 def test_a_failing_ladder_is_one_click_from_the_top(tmp_path: Path, scan: Path) -> None:
     html, reader = read(sample_runs.everything(tmp_path, scan, spoilt=0.1))
     said = words(reader)
@@ -135,6 +136,7 @@ def test_whatever_a_log_says_is_text(tmp_path: Path, scan: Path) -> None:
     assert "<script>document.title" in words(reader)
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_and_the_policy_says_so(tmp_path: Path, scan: Path) -> None:
     html, reader = read(sample_runs.everything(tmp_path, scan, spoilt=0.1))
     addresses = [given[name] or "" for _, given in reader.tags for name in ("src", "href") if name in given]
@@ -147,6 +149,7 @@ def test_nothing_is_loaded_and_the_policy_says_so(tmp_path: Path, scan: Path) ->
     assert policy.startswith("default-src 'none'; img-src data:; style-src 'sha256-")
 
 
+@pytest.mark.slow
 def test_every_link_within_the_page_leads_somewhere(tmp_path: Path, scan: Path) -> None:
     _, reader = read(sample_runs.everything(tmp_path, scan, spoilt=0.1))
     names = [given["id"] for _, given in reader.tags if "id" in given]
@@ -225,6 +228,7 @@ def test_it_is_small_and_soon_made(tmp_path: Path, scan: Path) -> None:
     assert made.bytes == (tmp_path / "report" / "index.html").stat().st_size
 
 
+@pytest.mark.slow
 def test_the_same_runs_give_the_same_page(tmp_path: Path, scan: Path) -> None:
     runs = [load_runs.load(sample_runs.lane(tmp_path, name, scan)) for name in ("torch", "tf")]
     drawn = [page.render(page.make(overall_status.judge(runs, chosen=True))) for _ in range(2)]

@@ -35,6 +35,7 @@ def test_without_a_run_it_is_the_newest_of_everything(
     assert (tmp_path / "report" / "index.html").is_file()
 
 
+@pytest.mark.slow
 def test_a_run_has_its_own_page_and_its_own_exit_code(tmp_path: Path, scan: Path) -> None:
     good, bad = sample_runs.lane(tmp_path, "torch", scan), sample_runs.killed(tmp_path, "tf")
     assert Verdict.PASS == main.main(["report", str(good)])
@@ -110,6 +111,7 @@ def test_rebuilding_makes_the_page_too_and_says_where_it_cannot(
     assert not page.exists()
 
 
+@pytest.mark.slow
 def test_as_a_process_it_imports_no_framework_and_no_matplotlib(tmp_path: Path, scan: Path) -> None:
     run = sample_runs.lane(tmp_path, "torch", scan)
     code = (

@@ -155,6 +155,7 @@ def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
         report_commands.rebuild(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_manifest_is_only_taken_from_a_whole_run_that_passed(tmp_path: Path) -> None:
     manifest = tmp_path / "expected" / "fake.toml"
     report_commands.rebuild(sample_log.write(tmp_path / "whole", sample_log.whole()), manifest=manifest)

@@ -47,6 +47,7 @@ def _place() -> Iterator[tuple[Path, Path]]:
         yield Path(folder), odd_trees.make_outside(Path(folder) / "outside")
 
 
+@pytest.mark.slow
 @pytest.mark.fault("planted-links")
 @settings(max_examples=100, deadline=None)
 @given(tree=odd_trees.trees())
@@ -92,6 +93,7 @@ def test_folders_that_may_not_be_read_go_for_their_owner(tmp_path: Path) -> None
     assert not (tmp_path / "tree").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("levels", [rmtree.LEVELS - 1, rmtree.LEVELS + 1, 1_200])
 def test_no_depth_is_too_much(tmp_path: Path, levels: int) -> None:
     """1200 levels: more than a process may open, deeper than Python's stack, a path longer than any call takes."""
@@ -118,6 +120,7 @@ def test_a_link_in_the_place_of_the_tree_is_refused(tmp_path: Path) -> None:
     assert (outside / "a" / "file").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.fault("planted-links")
 def test_a_folder_that_is_swapped_for_a_link_while_the_tree_is_walked(tmp_path: Path) -> None:
     """A second thread renames a folder of the tree away and puts a link to the outside into its place, all along."""
@@ -198,6 +201,7 @@ def test_a_swap_at_the_worst_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (said, tree.exists()) == ([], False), "and another pass removed what was swapped in"
 
 
+@pytest.mark.slow
 def test_two_that_remove_the_same_do_not_blame_each_other(tmp_path: Path) -> None:
     for _ in range(20):
         for number in range(20):

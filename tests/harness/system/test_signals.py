@@ -130,6 +130,7 @@ def test_one_signal_asks_and_then_kills_and_a_second_one_kills_at_once(
     assert json.loads((run.path / "outcome.json").read_text())["verdict"] == "interrupted"
 
 
+@pytest.mark.deep
 @pytest.mark.fault("signals")
 def test_one_signal_alone_is_enough_even_for_a_training_that_will_not_end(
     stubborn: tuple[subprocess.Popen[bytes], directory.RunRoot],

@@ -72,6 +72,7 @@ def test_a_command_that_cannot_say_is_no_pass(workspace: Any, line: str, verdict
     assert [] == [run for run in directory.find(workspace.root) if run.events.exists() or run.is_empty]
 
 
+@pytest.mark.slow
 def test_a_command_that_hangs_at_its_help_is_killed(workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.targets.help_text.HELP_S", 0.5)
     train, _ = _checked(workspace, script=("import argparse\n", "import argparse, time\ntime.sleep(60)\n"))

@@ -86,6 +86,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_FIND_LINKS", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", [pytest.param("pip", marks=pytest.mark.slow), "uv"])
 @pytest.mark.usefixtures("quick")
 def test_requirements_become_an_environment_and_the_checkout_stays_as_it_is(

@@ -30,6 +30,8 @@ torchless==1.0 \\
 """
 INSTALLER = """#!{python}
 import json, pathlib, sys
+if sys.argv[1] == "-c":
+    raise SystemExit(0)  # whether the interpreter runs
 record = pathlib.Path({record!r})
 calls = json.loads(record.read_text()) if record.exists() else []
 lock = next((pathlib.Path(argument).read_text() for argument in sys.argv if argument.endswith(".txt")), "")
@@ -73,6 +75,15 @@ class Bench:
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     monkeypatch.setattr(sys, "platform", "linux")
     return Bench(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A lock without a package, for the real installer."""
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "tiny.txt").write_text("# nothing\n")
+    monkeypatch.setattr(install, "REQUIREMENTS", tmp_path / "requirements")
+    return tmp_path
 
 
 def test_torch_is_taken_out_of_a_lock_with_its_hashes_and_nothing_else() -> None:
@@ -144,6 +155,49 @@ def test_without_uv_pip_does_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -
     assert install.install("torch-cpu", bench.python).startswith("torch-cpu: installed with pip; torch==2.13.0")
     assert bench.calls[0][0][:3] == ["-m", "pip", "install"]
     assert {"--require-hashes", "--no-deps"} <= set(bench.calls[0][0])
+
+
+def test_an_environment_that_is_not_there_is_made_and_a_broken_one_anew(tmp_path: Path, tiny: Path) -> None:
+    python = tmp_path / "env" / "bin" / "python"
+    assert install.install("tiny", python).startswith("tiny: installed with")
+    version = "import sys; print(*sys.version_info[:2], sys.prefix != sys.base_prefix)"
+    said = subprocess.check_output([str(python), "-c", version], text=True)
+    assert said.split() == [*map(str, sys.version_info[:2]), "True"]
+    assert install.install("tiny", python) == "tiny: up to date (unchanged lock)"
+    python.unlink()
+    python.symlink_to(tmp_path / "gone")
+    assert install.install("tiny", python).startswith("tiny: installed with")
+
+
+def test_a_python_of_somebody_s_own_that_does_not_run_is_left_alone(tmp_path: Path, tiny: Path) -> None:
+    python = tmp_path / "theirs" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/false\n")
+    python.chmod(0o755)
+    with pytest.raises(install.InstallError, match="does not run, and is no environment that may be made anew"):
+        install.install("tiny", python)
+    assert python.read_text() == "#!/bin/false\n"
+
+
+def test_two_installations_into_one_environment_follow_each_other(
+    tmp_path: Path, tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment = tmp_path / "env"
+    code = (
+        "import pathlib, sys; sys.path.insert(0, sys.argv[2]); from harness.targets import install\n"
+        "with install.held(pathlib.Path(sys.argv[1])): print('held', flush=True); input()"
+    )
+    argv = [sys.executable, "-c", code, str(environment), str(Path(install.__file__).parents[2])]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        says = f"process {other.pid} installs into .* for more than 0.3 s"
+        with pytest.raises(install.InstallError, match=says), install.held(environment, limit_s=0.3):
+            pass
+        assert f"waiting: process {other.pid} installs into {environment}" in capsys.readouterr().err
+        # Whoever dies lets go: the lock is the kernel's, and the file that stays behind means nothing.
+        other.kill()
+    assert install.install("tiny", environment / "bin" / "python").startswith("tiny: installed with")
 
 
 def test_an_unknown_lane_lists_the_known_ones(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
@@ -221,6 +275,7 @@ def test_a_real_installer_is_here_to_be_tried() -> None:
     assert REAL != []
 
 
+@pytest.mark.slow
 @pytest.mark.fault("installer")
 @pytest.mark.parametrize("tool", REAL)
 @pytest.mark.parametrize("trouble", ["offline", "dead proxy"])
@@ -282,6 +337,7 @@ def test_an_installation_that_was_killed_is_begun_again(tmp_path: Path) -> None:
     folder = _checkout(tmp_path)
     python = tmp_path / "env" / "bin" / "python"
     python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
     uv = tmp_path / "path" / "uv"
     uv.parent.mkdir()
     begun, installed = tmp_path / "begun", tmp_path / "installed"

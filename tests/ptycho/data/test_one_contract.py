@@ -145,6 +145,7 @@ def outcomes(path: Path, weights: Path, out: Path, capsys: pytest.CaptureFixture
         yield name, code == 0
 
 
+@pytest.mark.deep
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(file=files())
 def test_all_commands_agree(

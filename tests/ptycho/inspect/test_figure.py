@@ -27,6 +27,7 @@ def test_without_an_object_there_are_four_panels(tmp_path: Path) -> None:
     assert len([axes for axes in figure.draw(dataset).axes if axes.get_title()]) == 4
 
 
+@pytest.mark.slow
 def test_a_png_is_written(tmp_path: Path) -> None:
     found = inspection.inspect(write(tmp_path / "scan.npz", scan()))
     figure.save(found, tmp_path / "scan.png")

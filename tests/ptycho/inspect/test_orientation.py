@@ -25,12 +25,14 @@ def test_there_are_sixteen() -> None:
     assert (len(set(options)), options[0]) == (16, "")
 
 
+@pytest.mark.slow
 def test_a_scan_that_keeps_the_contract_is_left_alone(right: Dataset) -> None:
     ranked = orientation.rank(right)
     assert ranked[0].options == ""
     assert "the file's own convention" in orientation.named(ranked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("done", ["swap", "x", "transposed", "swap y"])
 def test_the_command_undoes_it(done: str, right: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     x, y, frames = right.xcoords, right.ycoords, right.diffraction

@@ -35,6 +35,7 @@ def _pixels(path: Path) -> NDArray[Any]:
     return np.asarray(imread(path))
 
 
+@pytest.mark.slow
 def test_reconstruction_writes_two_pictures_and_nothing_else(tmp_path: Path) -> None:
     amplitude, phase = figures.save_reconstruction(tmp_path, _reconstruction(), label="synthetic")
     assert (tmp_path / "reconstructed_amplitude.png", tmp_path / "reconstructed_phase.png") == (amplitude, phase)
@@ -62,6 +63,7 @@ def test_odd_images_are_drawn(tmp_path: Path, image: NDArray[Any]) -> None:
     assert _pixels(tmp_path / "odd.png").ndim == 3
 
 
+@pytest.mark.slow
 def test_comparison_returns_the_scores_that_it_shows(tmp_path: Path) -> None:
     rows = [figures.Row(name=name, reconstruction=_reconstruction(), truth=_truth()) for name in ("torch", "tf")]
     found = figures.save_comparison(tmp_path / "comparison.png", rows)
@@ -92,6 +94,7 @@ def test_loss_curve(tmp_path: Path, validation: list[float] | None) -> None:
     assert (validation is not None) == bool(orange.any())
 
 
+@pytest.mark.slow
 def test_the_same_picture_has_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         figures.save_image(tmp_path / name, _truth(), kind="phase", label="twice")
@@ -140,6 +143,7 @@ print("matplotlib.pyplot" in sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_a_picture_needs_no_pyplot_and_leaves_nothing_in_home(tmp_path: Path) -> None:
     home, scratch = tmp_path / "home", tmp_path / "scratch"
     home.mkdir()

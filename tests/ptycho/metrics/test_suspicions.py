@@ -67,6 +67,7 @@ def test_every_mistake_that_is_looked_for_is_planted() -> None:
     assert {mistake.text for mistake in file_mistakes.MISTAKES} <= planted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IN_ALL_COMMANDS)
 def test_all_commands_say_the_same(
     name: str,

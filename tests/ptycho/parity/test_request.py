@@ -36,6 +36,7 @@ def request(**changes: Any) -> Request:
     return replace(asked, **changes)
 
 
+@pytest.mark.slow
 def test_a_request_comes_back_as_it_was(tmp_path: Path) -> None:
     asked = request()
     sha256 = asked.save(tmp_path / "request.npz")

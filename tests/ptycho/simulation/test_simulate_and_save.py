@@ -38,6 +38,7 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["canonical", "legacy"])
 def test_same_seed_same_bytes(tmp_path: Path, layout: str) -> None:
     first = _written(tmp_path, "first.npz", "--seed", "7", "--layout", layout)
@@ -83,6 +84,7 @@ def test_options_arrive_in_the_file(tmp_path: Path) -> None:
     assert expected == {key: scan.metadata[key] for key in expected}
 
 
+@pytest.mark.deep
 def test_picture_and_nothing_else(tmp_path: Path) -> None:
     _written(tmp_path, "scan.npz", "--visualize")
     assert ["scan.npz", "scan.png"] == sorted(path.name for path in tmp_path.iterdir())

@@ -112,6 +112,7 @@ def test_every_truncation_is_refused(saved: Path) -> None:
             checkpoint.load(saved)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("half-checkpoint")
 def test_every_damaged_byte_is_refused(saved: Path) -> None:
     whole = saved.read_bytes()

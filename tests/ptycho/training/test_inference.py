@@ -116,6 +116,7 @@ def test_the_object_is_that_of_the_stitched_patches(config: InferenceConfig) -> 
     assert np.array_equal(result.reconstruction.overlap, expected.overlap)
 
 
+@pytest.mark.slow
 def test_batches_make_no_difference(config: InferenceConfig) -> None:
     whole, single = (infer(replace(config, batch_size=size)).reconstruction.obj for size in (64, 1))
     assert np.allclose(whole, single, rtol=1e-12)
@@ -135,6 +136,7 @@ def test_the_network_its_scale_and_photons_come_from_the_weights(
     assert (params.cfg["gridsize"], params.cfg["train_data_file"]) == (2, str(bright))
 
 
+@pytest.mark.slow
 def test_both_layouts_are_the_same_scan(config: InferenceConfig, tmp_path: Path) -> None:
     legacy = crafted_npz.write(tmp_path / "legacy.npz", crafted_npz.legacy(SCAN))
     one, two = infer(config), infer(replace(config, data=replace(config.data, path=legacy)))
@@ -142,12 +144,14 @@ def test_both_layouts_are_the_same_scan(config: InferenceConfig, tmp_path: Path)
     assert np.array_equal(one.reconstruction.obj, two.reconstruction.obj)
 
 
+@pytest.mark.slow
 def test_n_images_takes_a_part(config: InferenceConfig) -> None:
     result = infer(replace(config, data=replace(config.data, n_groups=5)))
     assert result.summary["patterns"] == 5
     assert sum(len(batch) for batch in fake.CREATED[-1].predicted) == 5
 
 
+@pytest.mark.slow
 def test_scores_stand_beside_the_flat_objects_unless_quiet(config: InferenceConfig) -> None:
     loud = infer(replace(config, runtime=RuntimeConfig()))
     found, truth = loud.reconstruction, SCAN["objectGuess"]
@@ -177,6 +181,7 @@ def test_stdout_is_left_to_the_command_line(
     assert line.startswith("warning: the reconstruction is no better than a flat object: its correlation with")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", [True, False], ids=["object", "no object"])
 def test_strict_fails_for_a_result_no_better_than_flat_once_all_is_written(
     config: InferenceConfig, known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

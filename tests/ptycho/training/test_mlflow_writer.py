@@ -22,7 +22,7 @@ def environment(folder: Path) -> dict[str, str]:
     return os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "HOME": str(folder)}
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_one_bad_message_is_reported_once_and_stops_nothing(tmp_path: Path) -> None:
     missing = {"artifact": str(tmp_path / "none.png"), "folder": None}
     messages: list[dict[str, Any]] = [

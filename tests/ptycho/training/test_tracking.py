@@ -111,7 +111,7 @@ class Place:
         }
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.fault("tracking")
 def test_a_run_reads_back_is_resumed_and_leaves_nothing_elsewhere(tmp_path: Path) -> None:
     place = Place(tmp_path)
@@ -184,7 +184,7 @@ def test_the_environment_of_the_writer_holds_no_foreign_setting(
     assert ("true", str(tmp_path), False) == (found["DO_NOT_TRACK"], found["HOME"], "PYTHONWARNINGS" in found)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.fault("tracking")
 def test_a_locked_database_is_reported_and_changes_nothing_else(tmp_path: Path) -> None:
     place = Place(tmp_path)
@@ -200,7 +200,7 @@ def test_a_locked_database_is_reported_and_changes_nothing_else(tmp_path: Path) 
     assert before == place.surroundings()
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.fault("tracking")
 def test_a_dead_server_in_the_callers_environment_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(socket.socket()) as free:

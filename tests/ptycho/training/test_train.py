@@ -51,6 +51,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gridsize", [1, 2])
 def test_what_a_training_leaves(config: TrainingConfig, scratch: Path, gridsize: int) -> None:
     config = train_config(config.data.path, config.output_dir, gridsize=gridsize)
@@ -93,6 +94,7 @@ def test_the_summary_says_what_went_in_and_what_came_out(config: TrainingConfig)
     assert min(result.summary["seconds"].values()) > 0
 
 
+@pytest.mark.slow
 def test_both_layouts_train_on_the_same_bytes_to_the_same_weights(config: TrainingConfig, tmp_path: Path) -> None:
     canonical = train(config)
     legacy = crafted_npz.write(tmp_path / "legacy.npz", crafted_npz.legacy(SCAN))
@@ -164,6 +166,7 @@ def test_stitch_leaves_a_reconstruction(config: TrainingConfig) -> None:
     assert result.summary["seconds"]["stitch"] > 0
 
 
+@pytest.mark.slow
 def test_a_stitched_object_no_better_than_flat_is_said_to_be_so(
     config: TrainingConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -47,6 +47,7 @@ def climbed(
 
 
 class AdapterSuite:
+    @pytest.mark.deep
     @pytest.mark.parametrize("gridsize", [1, 2])
     def test_every_rung_stands(self, gridsize: int, backend: BackendUnderTest) -> None:
         found = climbed(backend, gridsize)
@@ -99,6 +100,7 @@ class AdapterSuite:
         assert forward.result is Result.PASS
         assert {"R5/plain.nll", "R5/plain.total"} <= {item.tensor for item in loss.judgements if item.reasons}
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("term", ["amplitude_mae", "total_variation"])
     def test_an_optional_term_without_a_gradient_falls_at_the_gradients_alone(
         self, term: str, backend: BackendUnderTest, monkeypatch: pytest.MonkeyPatch
@@ -126,6 +128,7 @@ class AdapterSuite:
         (layers,) = climbed(backend, 1, ["R3"], weights=weights)
         assert [one.tensor for one in layers.judgements if one.reasons] == ["R3/phase.1", "R3/phase.1.loud"]
 
+    @pytest.mark.slow
     def test_an_optional_term_that_is_off_shows_in_its_value_and_in_its_gradient(
         self, backend: BackendUnderTest, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -71,6 +71,7 @@ class DistributedSuite(ABC):
         """The same training on two ranks."""
         return self.launch(pipeline, [pipeline.train_arguments(scan, output, **(F64 | options))] * 2)
 
+    @pytest.mark.deep
     def test_two_processes_train_what_one_trains(self, pipeline: Pipeline, scan: Path, tmp_path: Path) -> None:
         options: dict[str, object] = {"test_data_file": scan, "schedule": "cosine", "gridsize": 2, "num_workers": 1}
         done = self.both(pipeline, scan, tmp_path / "two", **options)
@@ -94,6 +95,7 @@ class DistributedSuite(ABC):
         )
         assert pipeline.leavings() == []
 
+    @pytest.mark.deep
     def test_bad_pixels_are_left_out_by_two_as_by_one(self, pipeline: Pipeline, tmp_path: Path) -> None:
         """With another mask for every pattern: shares of good pixels differ between the ranks' parts of a batch."""
         bad = np.random.default_rng(0).random((12, 64, 64)) < np.linspace(0, 0.3, 12)[:, None, None]
@@ -106,6 +108,7 @@ class DistributedSuite(ABC):
         for name in ("train_loss", "validation_loss", "train_deviance", "validation_deviance"):
             assert spread(getattr(two, name), getattr(one, name)) < 1e-12, name
 
+    @pytest.mark.deep
     def test_a_resumed_pair_joins_the_whole_training(self, pipeline: Pipeline, scan: Path, tmp_path: Path) -> None:
         small: dict[str, object] = {"store_dir": tmp_path / "store"}
         for options in ({"nepochs": 1}, {"nepochs": 2, "resume": True}):
@@ -116,6 +119,7 @@ class DistributedSuite(ABC):
         assert [row.epoch for row in parts] == [1, 2]
         assert max(spread(b.train_loss, a.train_loss) for a, b in zip(whole, parts, strict=True)) < 1e-12
 
+    @pytest.mark.deep
     def test_a_file_that_one_rank_lacks_ends_both(self, pipeline: Pipeline, scan: Path, tmp_path: Path) -> None:
         vectors = [
             pipeline.train_arguments(path, tmp_path / "out", **(F64 | {"N": 64})) for path in (scan, Path("none.npz"))
@@ -127,6 +131,7 @@ class DistributedSuite(ABC):
         assert "no such file" in told
         assert not (tmp_path / "out" / history.FILE_NAME).exists()
 
+    @pytest.mark.deep
     def test_a_rank_that_dies_ends_the_other(self, pipeline: Pipeline, scan: Path, tmp_path: Path) -> None:
         first = pipeline.train_arguments(scan, tmp_path / "out", **(F64 | {"nepochs": 50}))
         dying = ["-c", DYING.format(backend=self.backend), *first[2:]]
@@ -135,6 +140,7 @@ class DistributedSuite(ABC):
         assert not (tmp_path / "out" / "summary.json").exists()
         assert len(history.read(tmp_path / "out" / history.FILE_NAME)) < 50
 
+    @pytest.mark.deep
     def test_ranks_of_different_seeds_are_refused(self, pipeline: Pipeline, scan: Path, tmp_path: Path) -> None:
         vectors = [pipeline.train_arguments(scan, tmp_path / "out", **(F64 | {"seed": seed})) for seed in (1, 2)]
         done = self.launch(pipeline, vectors)
@@ -142,6 +148,7 @@ class DistributedSuite(ABC):
         assert "do not train the same" in done[0].stderr
         assert "- seed: 1, 2" in done[0].stderr
 
+    @pytest.mark.slow
     def test_more_ranks_than_a_batch_has_groups_are_refused(
         self, pipeline: Pipeline, scan: Path, tmp_path: Path
     ) -> None:
@@ -149,6 +156,7 @@ class DistributedSuite(ABC):
         assert all(item.returncode for item in done)
         assert "2 ranks for a batch of 1" in done[0].stderr
 
+    @pytest.mark.deep
     def test_alone_nothing_of_it_is_imported(self, pipeline: Pipeline, scan: Path, tmp_path: Path) -> None:
         command = pipeline.train_arguments(scan, tmp_path / "out", **(F64 | {"nepochs": 1}))[2:]
         program = (

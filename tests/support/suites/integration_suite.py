@@ -157,6 +157,7 @@ class IntegrationSuite:
         assert len(CASES) == len(runs)
         assert pipeline.leavings() == []
 
+    @pytest.mark.deep
     def test_the_same_command_repeats_and_another_seed_does_not(
         self,
         pipeline: Pipeline,
@@ -175,6 +176,7 @@ class IntegrationSuite:
         _assert_same(folder / "inferred", again / "inferred")
         assert _losses(folder)[0] != _losses(other)[0]
 
+    @pytest.mark.deep
     @pytest.mark.fault("training-killed")
     def test_a_killed_training_resumes_to_the_same_weights(
         self, pipeline: Pipeline, scans: dict[str, Path], tmp_path: Path
@@ -212,6 +214,7 @@ class IntegrationSuite:
         assert done.returncode == 2
         assert "learning_rate: the checkpoint has 0.001, this run 0.1" in done.stderr
 
+    @pytest.mark.deep
     @pytest.mark.parametrize(("side", "precision"), [(128, "f32"), (64, "f64"), (64, "bf16")])
     def test_other_sizes_and_precisions_train_and_infer(
         self, side: int, precision: str, pipeline: Pipeline, tmp_path: Path
@@ -226,6 +229,7 @@ class IntegrationSuite:
         pipeline.infer(tmp_path / "out", tmp_path / "scan.npz", tmp_path / "inferred", precision=precision)
         assert np.isfinite(load_reconstruction(tmp_path / "inferred").obj).all()
 
+    @pytest.mark.deep
     def test_suspicious_data_are_warned_of_as_inspect_does(self, pipeline: Pipeline, tmp_path: Path) -> None:
         plant = planted_data.PLANTED["x and y"][1]
         scan = planted_data.write(tmp_path / "scan.npz", plant(planted_data.right()))
@@ -246,6 +250,7 @@ class IntegrationSuite:
         assert refused.returncode == 1
         assert sentence in refused.stderr
 
+    @pytest.mark.deep
     def test_mlflow_reads_back_through_its_own_client(
         self, pipeline: Pipeline, scans: dict[str, Path], tmp_path: Path
     ) -> None:
@@ -270,6 +275,7 @@ class IntegrationSuite:
         assert "weights/model.safetensors" in artifacts
         assert "pictures/loss_curve.png" in artifacts
 
+    @pytest.mark.deep
     def test_without_mlflow_it_is_not_even_imported(
         self, pipeline: Pipeline, scans: dict[str, Path], tmp_path: Path
     ) -> None:

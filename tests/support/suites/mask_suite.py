@@ -116,6 +116,7 @@ class MaskSuite:
             found.append([float(backend.array(value)) for value in (made.total, made.deviance, made.mae)])
         assert found[0] == found[1] == found[2]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("gridsize", [1, 2])
     @pytest.mark.parametrize("precision", ["f64", "f32"])
     @pytest.mark.parametrize("each", [False, True], ids=["one mask", "a mask each"])
@@ -146,6 +147,7 @@ class MaskSuite:
             found.append(({k: v.tobytes() for k, v in tensors.items()}, row.train_loss, row.validation_deviance))
         assert found[0] == found[1]
 
+    @pytest.mark.slow
     def test_a_masked_epoch_steps_as_its_gradients_say(self, backend: BackendUnderTest) -> None:
         batch = masked(make_batch(ONE, 2), each=True)
         engine = new_engine(backend, ONE)

@@ -94,6 +94,7 @@ def test_the_table_has_a_row_a_point() -> None:
     assert report(replace(TF, way=None)).table()[1][-1] == "–"
 
 
+@pytest.mark.slow
 def test_the_picture_has_a_line_for_each_side(tmp_path: Path) -> None:
     path = figure.save(tmp_path / "curve.png", report(point("torch", 4, 70.0), TF))
     assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

@@ -78,6 +78,7 @@ def options(scan: Path, root: Path, torch: str, tf: str, *, measured: bool = Fal
     )
 
 
+@pytest.mark.deep
 def test_every_point_is_made_and_the_bar_is_met(scan: Path, stand_in: Maker, tmp_path: Path) -> None:
     asked = options(scan, tmp_path / "runs", stand_in("torch"), stand_in("tf"))
     report, folder = run.run(asked, Interruption())
@@ -94,6 +95,7 @@ def test_every_point_is_made_and_the_bar_is_met(scan: Path, stand_in: Maker, tmp
     assert json.loads((folder / "verdict.json").read_text())["verdict"] == "pass"
 
 
+@pytest.mark.deep
 def test_a_flat_reconstruction_on_one_side_fails(scan: Path, stand_in: Maker, tmp_path: Path) -> None:
     asked = options(scan, tmp_path / "runs", stand_in("torch"), stand_in("tf", flat=True))
     report, folder = run.run(asked, Interruption())
@@ -102,6 +104,7 @@ def test_a_flat_reconstruction_on_one_side_fails(scan: Path, stand_in: Maker, tm
     assert json.loads((folder / "verdict.json").read_text())["verdict"] == "fail"
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(("flat", "verdict"), [(False, Verdict.PASS), (True, Verdict.FAIL)])
 def test_of_a_measured_scan_the_way_to_the_given_object_counts(
     scan: Path, stand_in: Maker, tmp_path: Path, flat: bool, verdict: Verdict
@@ -113,6 +116,7 @@ def test_of_a_measured_scan_the_way_to_the_given_object_counts(
     assert report.verdict is verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wanted", [True, False])
 def test_what_was_asked_reaches_the_trainings(scan: Path, stand_in: Maker, tmp_path: Path, wanted: bool) -> None:
     asked = options(scan, tmp_path / "runs", stand_in("torch"), stand_in("tf"))
@@ -124,6 +128,7 @@ def test_what_was_asked_reaches_the_trainings(scan: Path, stand_in: Maker, tmp_p
     assert [wanted] * 2 == ["--intensity_scale_trainable" in argv for argv in trained]
 
 
+@pytest.mark.deep
 def test_trainings_that_take_too_long_do_not_count(scan: Path, stand_in: Maker, tmp_path: Path) -> None:
     asked = options(scan, tmp_path / "runs", stand_in("torch"), stand_in("tf", seconds=70.0))
     report, _ = run.run(asked, Interruption())

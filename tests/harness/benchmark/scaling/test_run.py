@@ -23,6 +23,7 @@ def scale(*arguments: object) -> int:
     return main.main(["scale", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_a_run_leaves_its_figures_and_no_scan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = scale("--patterns", 400, 500, "--gridsize", 1, "--root", tmp_path, "--max-gb", 0.1)
     told = capsys.readouterr().out
@@ -36,6 +37,7 @@ def test_a_run_leaves_its_figures_and_no_scan(tmp_path: Path, capsys: pytest.Cap
     assert str(run / scaling_run.REPORT) in told
 
 
+@pytest.mark.slow
 def test_scans_that_are_too_large_are_named_and_not_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("--patterns", 200, 100_000, "--gridsize", 2, "--root", tmp_path, "--max-gb", 0.1)
     assert scale(*arguments) == 0

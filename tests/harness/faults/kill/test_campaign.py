@@ -61,7 +61,7 @@ def _campaign(
     return done.returncode, json.loads(done.stdout)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.fault("harness-killed")
 @pytest.mark.fault("training-killed")
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def save(path, tensors, meta):
     with path.open("wb") as file:
         file.write(content[: len(content) // 2])
         file.flush()
-        time.sleep(0.1)
+        time.sleep(1)
         file.write(content[len(content) // 2 :])
 """
 NO_SIGNAL = """
@@ -151,7 +151,7 @@ def complaint(label, finished, limit_s):
 """
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("victim", "anchor", "file", "defect", "check"),
     [
@@ -185,7 +185,7 @@ def test_a_planted_defect_is_found(
     assert sorted(path.name for path in (kept / "failed" / "001").glob("*.log"))[:1] != []
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.fault("orphans")
 def test_an_orphan_without_environment_that_outlives_a_killed_harness_is_found(
     tmp_path: Path, scan: Path, stand_in: Target

@@ -36,6 +36,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     events.close()
 
 
+@pytest.mark.slow
 def test_one_backends_fault_is_found_at_its_rung_and_laid_at_its_door(place: Stage) -> None:
     made = trial.run(planted.mutant("tf"), place)
     assert (made.outcome, made.found.at, made.found.how, made.found.gridsize) == (Outcome.KILLED, "R4", "rung", 1)
@@ -43,11 +44,13 @@ def test_one_backends_fault_is_found_at_its_rung_and_laid_at_its_door(place: Sta
     assert made.found.detail.startswith("R4/phase; tf is ")
 
 
+@pytest.mark.deep
 def test_a_fault_below_the_tolerance_lives(place: Stage) -> None:
     made = trial.run(planted.mutant("torch", "FACTOR = 1.0 + 1e-13\n", dies_at="R8"), place)
     assert (made.outcome, made.found.at) == (Outcome.SURVIVED, None)
 
 
+@pytest.mark.deep
 def test_a_fault_that_shows_above_its_rung_is_late(place: Stage) -> None:
     made = trial.run(planted.mutant("torch", dies_at="R3"), place)
     assert (made.outcome, made.found.at, made.is_right) == (Outcome.LATE, "R4", False)
@@ -59,6 +62,7 @@ def test_code_that_cannot_be_imported_falls_at_the_first_rung(place: Stage) -> N
     assert made.found.detail.endswith("ModuleNotFoundError: No module named 'no_such_module'")
 
 
+@pytest.mark.slow
 def test_code_that_kills_its_own_process_is_killed(place: Stage) -> None:
     made = trial.run(planted.mutant("torch", "import os\nos.kill(os.getpid(), 9)\n"), place)
     assert (made.outcome, made.found.guilty) == (Outcome.KILLED, ("torch",))
@@ -70,6 +74,7 @@ def test_a_machine_without_memory_says_nothing(place: Stage) -> None:
     assert made.found.error.startswith("torch raised MemoryError")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("guilty", "new", "asked", "found"),
     [
@@ -95,12 +100,14 @@ def test_outputs_of_the_changed_sides_are_compared_plainly(
     assert folders == {f"{label}.plain.{side}" for side in asked}
 
 
+@pytest.mark.slow
 def test_an_equivalent_lives_and_nothing_is_left(place: Stage) -> None:
     made = trial.run(planted.mutant("tf", "FACTOR = 2.0 - 1.0\n", dies_at=None), place)
     assert (made.outcome, made.is_right, made.found.allclose) == (Outcome.SURVIVED, True, None)
     assert [path.name for path in place.kept.scratch.glob("factor-*")] == []
 
 
+@pytest.mark.deep
 def test_a_campaign_tells_of_each_and_keeps_the_order(place: Stage) -> None:
     mutants = [planted.mutant("torch"), planted.mutant("tf", dies_at="R3")]
     told: list[str] = []

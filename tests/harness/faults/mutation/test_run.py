@@ -58,6 +58,7 @@ def options(
     return mutation_run.Options(**given | changes)  # type: ignore[arg-type]
 
 
+@pytest.mark.deep
 def test_a_killed_mutant_is_a_pass_and_is_written_down(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = options(tmp_path, write=True)
     assert mutation_run.main(given, follow=None) == 0
@@ -79,6 +80,7 @@ def test_a_killed_mutant_is_a_pass_and_is_written_down(tmp_path: Path, capsys: p
     assert (given.checkout / "docs" / "mutation-score.md").is_file()
 
 
+@pytest.mark.deep
 def test_a_mutant_that_dies_too_late_fails_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert mutation_run.main(options(tmp_path, dies_at="R3", json=True, plain=False), follow=None) == 1
     found = json.loads(capsys.readouterr().out)
@@ -89,6 +91,7 @@ def test_a_mutant_that_dies_too_late_fails_as_json(tmp_path: Path, capsys: pytes
     assert (logged["verdict"], logged["rungs"]) == ("fail", {"mutant factor-torch": "fail"})
 
 
+@pytest.mark.slow
 def test_a_campaign_goes_on_where_it_stood(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = options(tmp_path, plain=False, resume=tmp_path / "results")
     (mutant,) = catalogue.load(given.folder, given.checkout)
@@ -99,6 +102,7 @@ def test_a_campaign_goes_on_where_it_stood(tmp_path: Path, capsys: pytest.Captur
     assert "1 of 1 results are there; 0 are of other code" in capsys.readouterr().out
 
 
+@pytest.mark.deep
 def test_a_pair_that_does_not_stand_proves_nothing(tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError, match="the ladder does not stand without a mutant"):
         mutation_run.main(options(tmp_path, line="FACTOR = 1.1\n"), follow=None)

@@ -29,12 +29,14 @@ def mutant(file: str, old: str, new: str, **changes: Any) -> Mutant:
     return Mutant(edits=(Edit(file=file, old=old, new=new),), **given)
 
 
+@pytest.mark.slow
 def test_a_file_outside_the_ladder_is_judged_by_its_tests(place: Stage) -> None:
     made = trial.run(mutant("harness/system/signals.py", "len(self.signals) > 1", "len(self.signals) > 2"), place)
     assert (made.outcome, made.found.at, made.found.how) == (Outcome.KILLED, "R10", "tests")
     assert made.found.detail.startswith("FAILED")
 
 
+@pytest.mark.deep
 def test_a_change_that_no_test_sees_lives(place: Stage) -> None:
     made = trial.run(
         mutant(

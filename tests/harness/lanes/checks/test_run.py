@@ -39,6 +39,7 @@ def _run(where: Bench, scan: Path, *, brief: bool = False) -> list[FixtureResult
     return run.run(where, {"scan": scan}, made, brief=brief)
 
 
+@pytest.mark.slow
 def test_a_sound_target_passes_every_check(tmp_path: Path, scan: Path) -> None:
     runner = _runner(tmp_path, scan)
     where = bench(tmp_path, runner)
@@ -79,6 +80,7 @@ def test_a_reconstruction_of_nan_is_unreadable(tmp_path: Path, scan: Path) -> No
     assert Verdict.FAIL is result.verdict
 
 
+@pytest.mark.slow
 def test_a_summary_without_its_hash(tmp_path: Path, scan: Path) -> None:
     where = bench(tmp_path, _runner(tmp_path, scan))
     silent = replace(where, target=replace(where.target, summary="summary.json"))
@@ -87,6 +89,7 @@ def test_a_summary_without_its_hash(tmp_path: Path, scan: Path) -> None:
     assert Verdict.FAIL is result.verdict
 
 
+@pytest.mark.slow
 def test_a_dump_that_is_promised_must_be_there(tmp_path: Path, scan: Path) -> None:
     dump = InputDump(argv=("--dump",), path="seen.npy", key="")
     where = bench(tmp_path, _runner(tmp_path, scan), checks=Checks(input_dump=dump))

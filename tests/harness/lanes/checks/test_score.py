@@ -30,6 +30,7 @@ def test_the_truth_passes_and_its_picture_is_drawn(tmp_path: Path, scan: Path) -
     assert judged.picture.read_bytes()[:4] == b"\x89PNG"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", ["flat", "mirrored", "conjugated"])
 def test_what_is_not_the_object_falls_short(tmp_path: Path, scan: Path, wrong: str) -> None:
     truth = fake_target.truth(128)
@@ -38,6 +39,7 @@ def test_what_is_not_the_object_falls_short(tmp_path: Path, scan: Path, wrong: s
     assert score.shortfall(judged, min_phase_correlation=0.5)[0].startswith("phase correlation ")
 
 
+@pytest.mark.slow
 def test_drawing_leaves_nothing_outside_the_run_even_if_it_is_killed(
     tmp_path: Path, scan: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,7 @@ def gpu(workspace: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return lambda **settings: workspace.run(device="cuda", probe="print('Fake 1')", **settings)
 
 
+@pytest.mark.slow
 def test_a_cpu_lane_has_a_control_and_a_proof_of_every_command(workspace: Any) -> None:
     outcome = workspace.run()
     rows = _rows(outcome)
@@ -59,6 +60,7 @@ def test_a_cpu_lane_has_a_control_and_a_proof_of_every_command(workspace: Any) -
     assert outcome.verdict is Verdict.PASS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("event", ["device.control", "device.proof"])
 def test_without_it_the_same_log_is_red(workspace: Any, event: str) -> None:
     outcome = workspace.run()
@@ -70,6 +72,7 @@ def test_without_it_the_same_log_is_red(workspace: Any, event: str) -> None:
     assert "no evidence: " in judged.problems[0].message
 
 
+@pytest.mark.slow
 @pytest.mark.fault("gpu-forbidden")
 def test_a_cpu_lane_whose_training_loads_a_driver_is_red(workspace: Any, gpu: Any) -> None:
     outcome = workspace.run(work=None)
@@ -80,6 +83,7 @@ def test_a_cpu_lane_whose_training_loads_a_driver_is_red(workspace: Any, gpu: An
     assert [finding.id for finding in outcome.findings] == ["gpu-touched"]
 
 
+@pytest.mark.slow
 def test_a_gpu_lane_whose_training_shows_its_work_passes(gpu: Any) -> None:
     outcome = gpu(work=GOOD)
     assert (_messages(outcome), outcome.verdict, outcome.lane) == ("", Verdict.PASS, "fake-gpu")
@@ -87,6 +91,7 @@ def test_a_gpu_lane_whose_training_shows_its_work_passes(gpu: Any) -> None:
     assert (work["label"], work["evidence"], work["problems"]) == ("scan-train", GOOD, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "id", "sentence"),
     [

@@ -31,6 +31,7 @@ def requests(folder: Path, count: int) -> list[Path]:
     return paths
 
 
+@pytest.mark.slow
 def test_one_process_answers_several_requests(tmp_path: Path, kept: RunRoot) -> None:
     party = Party(side="torch", python=str(fake_adapter.write(tmp_path / "python")))
     events, seen = kept.open_events(), list[int]()
@@ -44,6 +45,7 @@ def test_one_process_answers_several_requests(tmp_path: Path, kept: RunRoot) -> 
     assert [found.refusals for found in asked.answers] == [(), (), ()]
 
 
+@pytest.mark.slow
 def test_an_answer_of_other_sources_is_refused(tmp_path: Path, kept: RunRoot) -> None:
     party = Party(side="torch", python=str(fake_adapter.write(tmp_path / "python")), import_root=tmp_path / "copy")
     events = kept.open_events()
@@ -103,6 +105,7 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BAD)
 def test_a_rung_that_goes_wrong_takes_no_other_along(tmp_path: Path, kept: RunRoot, case: str) -> None:
     code, kind, verdict, located = BAD[case]
@@ -123,6 +126,7 @@ def test_what_a_rung_answered_before_it_raised_is_kept(tmp_path: Path, kept: Run
     assert sorted(name for name in answer.arrays if name.startswith("R4/")) == ["R4/first"]
 
 
+@pytest.mark.slow
 def test_a_hang_is_a_timeout_at_its_line(tmp_path: Path, kept: RunRoot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend_client, "RUNG_TIMEOUT_S", 2.0)
     (answer,) = ask_checkout(tmp_path, kept, {"R5": "time.sleep(600)"})
@@ -132,6 +136,7 @@ def test_a_hang_is_a_timeout_at_its_line(tmp_path: Path, kept: RunRoot, monkeypa
     assert {name.partition("/")[0] for name in answer.arrays} == {"R3", "R4", "R6"}
 
 
+@pytest.mark.deep
 def test_after_two_hangs_the_rest_is_not_asked(tmp_path: Path, kept: RunRoot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend_client, "RUNG_TIMEOUT_S", 2.0)
     (answer,) = ask_checkout(tmp_path, kept, dict.fromkeys(("R3", "R4", "R5"), "time.sleep(600)"))
@@ -139,6 +144,7 @@ def test_after_two_hangs_the_rest_is_not_asked(tmp_path: Path, kept: RunRoot, mo
     assert {why.verdict for why in answer.failures.values()} == {Verdict.TIMEOUT}
 
 
+@pytest.mark.slow
 def test_a_kill_from_outside_is_no_fault_of_the_backend(tmp_path: Path, kept: RunRoot) -> None:
     flag = tmp_path / "killed"
     once = f"open({str(flag)!r}, 'x'); os.kill(os.getpid(), signal.SIGKILL)"
@@ -188,6 +194,7 @@ def test_an_adapter_of_the_older_kind_that_dies_fails_what_it_was_asked(tmp_path
     assert (why.kind, why.verdict, why.sentence) == (Kind.DIED, Verdict.FAIL, "ended with exit code 9: out of luck")
 
 
+@pytest.mark.deep
 def test_two_at_once_do_not_take_each_other_for_orphans(tmp_path: Path, kept: RunRoot) -> None:
     (path,) = requests(tmp_path, 1)
     slow, fast = (fake_adapter.write(tmp_path / name) for name in ("slow", "fast"))

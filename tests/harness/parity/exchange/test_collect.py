@@ -42,6 +42,7 @@ def parties(tmp_path: Path, **tf: Any) -> list[Party]:
     return [Party(side=side, python=str(path)) for side, path in made.items()]
 
 
+@pytest.mark.deep
 def test_questions_come_in_their_order_with_everybodys_answer(tmp_path: Path, kept: RunRoot) -> None:
     asked, events, told = ask(kept), kept.open_events(), list[tuple[str, int]]()
     heard = list(
@@ -54,6 +55,7 @@ def test_questions_come_in_their_order_with_everybodys_answer(tmp_path: Path, ke
     assert sorted(told) == sorted((name, done + 1) for name in ("torch", "tf", ORACLE) for done in range(len(asked)))
 
 
+@pytest.mark.deep
 def test_one_that_dies_leaves_the_others_answers(tmp_path: Path, kept: RunRoot) -> None:
     events = kept.open_events()
     heard = list(hear(parties(tmp_path, exit_code=3, answer=False), ask(kept), kept, events, Interruption()))
@@ -64,6 +66,7 @@ def test_one_that_dies_leaves_the_others_answers(tmp_path: Path, kept: RunRoot) 
         assert set(item.answers["tf"].failures) == set(item.question.request.quantities)
 
 
+@pytest.mark.deep
 def test_an_oracle_that_raises_fails_its_question(
     tmp_path: Path, kept: RunRoot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +88,7 @@ def test_an_oracle_that_raises_fails_its_question(
     assert failure.location.file.startswith("ptycho/")
 
 
+@pytest.mark.slow
 def test_an_interruption_ends_everybody(tmp_path: Path, kept: RunRoot) -> None:
     sleeper = tmp_path / "sleeper"
     sleeper.write_text("#!/bin/sh\nsleep 600\n")

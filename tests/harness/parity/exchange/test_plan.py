@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from harness.parity.exchange import plan as exchange_plan
 from harness.parity.exchange.plan import HIGH, LOW, Question
 from ptycho.parity.request import QUANTITIES, Request
@@ -20,6 +22,7 @@ def test_low_and_high_rungs_are_all_rungs() -> None:
     assert HIGH[0] == "R3"
 
 
+@pytest.mark.slow
 def test_low_rungs_of_everything_come_before_high_ones_of_anything(tmp_path: Path) -> None:
     asked = plan(tmp_path)
     lows = [question.is_low for question in asked]
@@ -35,6 +38,7 @@ def test_each_request_lies_in_its_file(tmp_path: Path) -> None:
     assert len({item.request.nonce for item in asked}) == len(asked)
 
 
+@pytest.mark.slow
 def test_the_float32_trajectory_ends_where_rounding_parts_correct_backends(tmp_path: Path) -> None:
     lengths = {item.precision: max(item.request.steps) for item in plan(tmp_path) if not item.is_low}
     assert lengths == {"f64": 100, "f32": exchange_plan.SINGLE_STEPS}

@@ -43,6 +43,7 @@ def test_what_is_zero_without_rounding_has_a_floor_of_zero() -> None:
     assert {found[name] for name in found if name.endswith("_0")} == {0.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["f32", "f64"])
 def test_a_trajectory_is_measured_without_reading_a_scan(precision: str) -> None:
     found = calibrate.differences(part("R8", precision=precision, steps=1), 1, FIRST_SEED)

@@ -70,6 +70,7 @@ def test_adam_takes_the_first_step_of_the_paper() -> None:
     assert adam.values["a"] == pytest.approx([1 - 0.1 * 2 / (2 + 1e-8), 1 + 0.1 / 2, 1.0], rel=1e-15)
 
 
+@pytest.mark.slow
 def test_the_trajectory_lowers_the_loss_and_moves_every_trained_weight() -> None:
     asked = problem.request(gridsize=1, seed=11, scan=FIXTURE, steps=7, quantities=("R8",))
     found = oracle.arrays(asked)

@@ -14,6 +14,7 @@ REQUEST = problem.request(gridsize=2, seed=3, scan=FIXTURE, steps=1, quantities=
 HONEST = answers(REQUEST)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tensor", "needed"),
     [

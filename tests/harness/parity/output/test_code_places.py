@@ -66,6 +66,7 @@ def is_there(place: Place) -> bool:
     return file.is_file() and place.name in defined(file)
 
 
+@pytest.mark.deep
 def test_every_name_of_the_ladder_has_a_place_for_each_side_and_a_hint() -> None:
     asked = names()
     assert len(asked) > 1000

@@ -146,6 +146,7 @@ def test_json_has_all_of_it() -> None:
     assert first["worst_elements"][0]["name"].startswith("group ")
 
 
+@pytest.mark.slow
 def test_the_command_works_as_it_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     folder = tmp_path / "with a blank"

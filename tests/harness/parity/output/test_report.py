@@ -98,6 +98,7 @@ def test_a_kept_comparison_is_shown_in_full(capsys: pytest.CaptureFixture[str]) 
     assert text.splitlines()[-1] == f"R3/encoder.0: {Result.FAIL}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(2, 3, 8, 8), (40,), (3, 9), (2, 3, 4, 5, 6)])
 def test_a_picture_is_drawn_of_any_shape(shape: tuple[int, ...], tmp_path: Path) -> None:
     expected = np.ones(shape) + 0.5j

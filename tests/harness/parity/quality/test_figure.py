@@ -8,6 +8,7 @@ from harness.parity.quality import figure
 from tests.support import quality_runs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [(), (1, 2), (1, 2, 3, 4)], ids=["none", "two", "four"])
 def test_a_picture_is_drawn_of_any_campaign(seeds: tuple[int, ...], tmp_path: Path) -> None:
     report = quality_runs.judged(quality_runs.made_up(seeds=seeds), seeds)
@@ -16,6 +17,7 @@ def test_a_picture_is_drawn_of_any_campaign(seeds: tuple[int, ...], tmp_path: Pa
     assert [file.name for file in tmp_path.iterdir()] == ["quality.png"]
 
 
+@pytest.mark.slow
 def test_the_picture_shows_the_differences(tmp_path: Path) -> None:
     drawn = [
         figure.save(

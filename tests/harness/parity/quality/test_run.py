@@ -59,6 +59,7 @@ def kept(tmp_path: Path) -> dict[str, Any]:
     return read
 
 
+@pytest.mark.deep
 def test_two_equal_backends_pass_with_enough_seeds(tmp_path: Path, scan: Path) -> None:
     report = campaign(tmp_path, scan, seeds=tuple(range(1, 10)))
     assert results(report) == dict.fromkeys(("amplitude", "phase", "frc", "deviance"), Result.PASS)
@@ -75,6 +76,7 @@ def test_two_equal_backends_pass_with_enough_seeds(tmp_path: Path, scan: Path) -
     assert not (run / "scratch").exists()
 
 
+@pytest.mark.slow
 def test_a_worse_backend_fails_and_the_better_one_is_named(tmp_path: Path, scan: Path) -> None:
     report = campaign(tmp_path, scan, {"tf": '{"worse": 0.7}'}, seeds=(1, 2, 3, 4, 5))
     assert report.verdict is Verdict.FAIL
@@ -82,6 +84,7 @@ def test_a_worse_backend_fails_and_the_better_one_is_named(tmp_path: Path, scan:
     assert any(reason.startswith("phase error (PSNR): fail: torch is better by ") for reason in report.reasons)
 
 
+@pytest.mark.slow
 def test_a_precision_is_held_against_another_of_the_same_backend(tmp_path: Path, scan: Path) -> None:
     report = campaign(tmp_path, scan, contest=precisions("torch"), pythons={"torch": sys.executable})
     assert list(report.runs) == ["torch-bf16", "torch-f32"]
@@ -96,6 +99,7 @@ def test_a_precision_is_held_against_another_of_the_same_backend(tmp_path: Path,
     assert "precision bf16" in (logs / "torch-bf16-1-train.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_precision_that_trains_worse_fails(tmp_path: Path, scan: Path) -> None:
     report = campaign(
         tmp_path, scan, {"torch": '{"worse_in_bf16": 0.7}'}, contest=precisions("torch"), seeds=(1, 2, 3, 4, 5)
@@ -104,6 +108,7 @@ def test_a_precision_that_trains_worse_fails(tmp_path: Path, scan: Path) -> None
     assert any("torch-f32 is better by " in reason for reason in report.reasons)
 
 
+@pytest.mark.slow
 def test_too_few_seeds_are_no_pass_and_how_many_would_do_is_said(
     tmp_path: Path, scan: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -116,6 +121,7 @@ def test_too_few_seeds_are_no_pass_and_how_many_would_do_is_said(
     assert "trained quality: unverified (exit 14) on seeds 1, 2, 3" in said
 
 
+@pytest.mark.slow
 def test_two_collapsed_backends_agree_and_fail(tmp_path: Path, scan: Path) -> None:
     flat = '{"flat": [2]}'
     report = campaign(tmp_path, scan, {"torch": flat, "tf": flat})
@@ -124,6 +130,7 @@ def test_two_collapsed_backends_agree_and_fail(tmp_path: Path, scan: Path) -> No
     assert "torch: 1 of 3 runs are no better than a flat object (seeds 2)" in report.reasons
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
@@ -157,6 +164,7 @@ class Stop(Interruption):
         return "SIGINT" if files and len(json.loads(files[0].read_text())["runs"]) >= self.runs else None
 
 
+@pytest.mark.slow
 def test_an_interrupted_campaign_goes_on_where_it_stopped(
     tmp_path: Path, scan: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -178,6 +186,7 @@ def test_an_interrupted_campaign_goes_on_where_it_stopped(
     assert "about 0 s left" in said
 
 
+@pytest.mark.slow
 def test_more_seeds_are_another_look(tmp_path: Path, scan: Path) -> None:
     first = campaign(tmp_path, scan)
     again = campaign(tmp_path, scan, seeds=(1, 2, 3, 4), resume=first.path)
@@ -185,12 +194,14 @@ def test_more_seeds_are_another_look(tmp_path: Path, scan: Path) -> None:
     assert kept(tmp_path)["looks"] == [3, 4]
 
 
+@pytest.mark.slow
 def test_a_campaign_of_other_settings_is_refused(tmp_path: Path, scan: Path) -> None:
     first = campaign(tmp_path, scan)
     with pytest.raises(UsageError, match=r"a campaign of something else(.|\n)*- settings: there .*'nepochs': 2"):
         campaign(tmp_path, scan, epochs=3, resume=first.path)
 
 
+@pytest.mark.slow
 def test_a_framework_of_another_version_is_no_sample_of_the_same(tmp_path: Path, scan: Path) -> None:
     first = campaign(tmp_path, scan)
     # The version is what the pipeline says of itself: an equal target file says nothing about it.

@@ -83,6 +83,7 @@ def test_a_pair_that_differs_by_the_margin_passes_in_at_most_one_of_twenty_campa
     assert share_equivalent(campaigns(n, correlation, 0.5), margin) <= most
 
 
+@pytest.mark.slow
 def test_a_margin_that_is_taken_for_a_number_passes_too_often() -> None:
     drawn = campaigns(24, 0.95, 0.5)
     naive = [tost(one[:, 0], one[:, 1], half_spread(one[:, 0], one[:, 1]).value).equivalent for one in drawn[:300]]

@@ -16,6 +16,7 @@ ASKED = problem.request(gridsize=1, seed=2, scan=FIXTURE, steps=1, precision="f3
 INPUTS = problem.recorded_inputs(ASKED)
 
 
+@pytest.mark.slow
 def test_a_float32_question_keeps_clear_and_an_arbitrary_one_hardly_ever() -> None:
     assert kink_margin.is_clear(INPUTS, ASKED.weights)
     drawn = [replace(ASKED, batch=problem.batch(ASKED.model, problem.BATCH_SIZE, seed)) for seed in range(100, 112)]

@@ -52,6 +52,7 @@ def test_the_probe_is_the_cores(modes: int, masked: bool) -> None:
     assert distance(made, forward.normalise_probe(probe, probe_scale=3.0, masked=masked)) < 1e-15
 
 
+@pytest.mark.slow
 def test_first_weights_are_the_cores() -> None:
     made = sampling.weights(1, 4, 1e6, 9)
     core = initial(ModelConfig(filter_scale=1, gridsize=2), nphotons=1e6, seed=9)

@@ -51,6 +51,7 @@ def scripted(request: Request, folder: Path) -> dict[str, Array]:
     return dict(parity_workflow.scripted(parity_workflow.script(request, folder / "scripted")))
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("gridsize", [1, 2])
 def test_the_workflow_leaves_what_the_oracle_says(gridsize: int) -> None:
     request = problem.request(gridsize=gridsize, seed=6, scan=FIXTURE, steps=0)
@@ -150,6 +151,7 @@ def _written_conjugated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inference, "save", conjugated)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("plant", "seen", "unseen"),
     [

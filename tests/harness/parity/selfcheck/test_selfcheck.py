@@ -54,6 +54,7 @@ def check(tmp_path: Path) -> list[str]:
     return selfcheck.run(*clean(), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_clean_ladder_with_forgeries_is_relied_upon_and_nothing_is_left(tmp_path: Path) -> None:
     assert check(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
@@ -180,6 +181,7 @@ def test_a_replay_that_forgives_is_noticed(tmp_path: Path, monkeypatch: pytest.M
     assert any("once it was kept" in sentence for sentence in check(tmp_path))
 
 
+@pytest.mark.slow
 def test_forgeries_that_are_not_looked_at_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = response.read
     monkeypatch.setattr(response, "read", lambda *given: replace(honest(*given), refusals=()))

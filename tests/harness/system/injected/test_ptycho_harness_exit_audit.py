@@ -70,6 +70,7 @@ def _remove(name: str) -> None:
         assert ctypes.CDLL(None).shmctl(int(name.rpartition(" ")[2]), 0, None) == 0
 
 
+@pytest.mark.slow
 @LINUX
 @pytest.mark.fault("leaks")
 @pytest.mark.parametrize("plant", PLANTED)
@@ -121,6 +122,7 @@ def test_what_is_sound_is_not_told(tmp_path: Path, way: str) -> None:
     assert _run(SOUND[way], tmp_path)[0] == []
 
 
+@pytest.mark.slow
 @LINUX
 @pytest.mark.fault("leaks")
 @pytest.mark.parametrize(
@@ -146,6 +148,7 @@ def test_a_lane_fails_and_names_it(
     assert " of scan-train, " in problem.message
 
 
+@pytest.mark.slow
 @LINUX
 @pytest.mark.fault("leaks")
 def test_a_segment_of_a_program_that_is_no_python_is_named_after_its_maker(

@@ -38,6 +38,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     events.close()
 
 
+@pytest.mark.deep
 def test_a_fault_is_killed_only_by_what_a_user_sees(place: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[ladder_run.Walked] = []
 
@@ -66,12 +67,14 @@ def test_a_fault_is_killed_only_by_what_a_user_sees(place: Stage, monkeypatch: p
         assert result.judged(planted.mutant("tf"), found) is Outcome.CONTRADICTED
 
 
+@pytest.mark.deep
 def test_what_both_share_is_laid_at_both_doors(place: Stage) -> None:
     made = mutation_trial.run(planted.mutant("core"), place)
     assert (made.outcome, made.found.at, made.found.guilty) == (Outcome.KILLED, "R4", ("tf", "torch"))
     assert made.found.disagreements == ()
 
 
+@pytest.mark.deep
 def test_the_clean_copy_must_pass(place: Stage) -> None:
     ladder_run.stands(place)
     (place.tree / planted.FILES["torch"]).write_text("FACTOR = 1.1\n")
@@ -85,5 +88,5 @@ def test_the_command_line_is_that_of_the_session(place: Stage) -> None:
     assert argv[:4] == ["python", "-m", "harness", "parity"]
     assert argv[4:6] == ["--python=torch=A", "--python=tf=B"]
     text = NOXFILE.read_text(encoding="utf-8")
-    assert re.search(r'f"--python=\{side\}=\{lane_python\(session, f\'\{side\}-cpu\'\)\}"', text)
-    assert 'run(session, "-m", "harness", command, *pythons, *FOLLOW, *session.posargs)' in text
+    assert re.search(r'f"--python=\{side\}=\{environment\(session, f\'\{side\}-cpu\'\)\}"', text)
+    assert 'run(session, own, "-m", "harness", *command, *pythons, *FOLLOW, *session.posargs)' in text
