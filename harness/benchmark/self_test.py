@@ -1,4 +1,4 @@
-"""`--self-test`: the run of `harness.benchmark.power`, with its log, table and JSON."""
+"""`benchmark self-test`: the run of `harness.benchmark.power`, with its log, table and JSON."""
 
 import json
 import sys

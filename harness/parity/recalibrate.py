@@ -1,5 +1,5 @@
 """
-`python -m harness parity --recalibrate`: measure the floors anew and say what would change; write only when told to.
+`python -m harness parity calibrate`: measure the floors again and say what would change; write only when asked to.
 
 A floor that rises lets faults pass that died before, so that nobody raises one without saying why; the reason stays
 beside it in the file.
@@ -154,7 +154,7 @@ def main(
         UsageError: a reason without writing, or a floor that would rise without a reason.
     """
     if reason is not None and not write:
-        raise UsageError("--reason without --write; allowed: --recalibrate --write --reason TEXT")
+        raise UsageError("--reason without --write; allowed: parity calibrate --write --reason TEXT")
     old = Floors.load(path)
     new = calibrate.measure(on_progress=_silent if quiet or as_json else _progress())
     moved = changes(old, new)
