@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
     look.add_argument("file", type=Path, metavar="FILE", help="an NPZ, CXI, Ptychodus or MATLAB file")
     look.add_argument("--map", metavar="NAME=PATH,…", help="which array is which, of an HDF5 or MATLAB file")
     look.add_argument(
-        "--orientation", action="store_true", help="try sixteen conventions of axes, and name the command that mends"
+        "--orientation", action="store_true", help="try sixteen conventions of axes, and name the command that repairs"
     )
     look.add_argument("--picture", type=Path, metavar="OUT.png", help="draw object, scan, probe and diffraction")
     look.add_argument("--json", action="store_true", help="print everything as JSON instead of tables")
@@ -144,7 +144,7 @@ def _inspect(options: argparse.Namespace) -> Verdict:
 
 
 def _show_orientation(found: "Inspection") -> None:
-    """Print how well each of the sixteen conventions explains a file, and which command mends it."""
+    """Print how well each of the sixteen conventions explains a file, and which command repairs it."""
     from ptycho.inspect import orientation
 
     dataset = found.attempt.dataset

@@ -2,7 +2,7 @@
 The TensorFlow engine: network, physics, loss and optimiser behind the core's `Engine` protocol.
 
 Each function is traced once: its signature leaves the batch size open, so that the last, smaller batch of an epoch does
-not compile everything anew. Losses stay on the device until the epoch ends.
+not compile everything again. Losses stay on the device until the epoch ends.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

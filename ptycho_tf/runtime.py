@@ -31,7 +31,7 @@ def import_tensorflow() -> Any:
     hidden = "tensorflow" not in sys.modules and "keras" not in sys.modules
     if hidden:
         sys.modules["keras"] = None  # type: ignore[assignment]  # None makes `import keras` an ImportError
-    # TensorFlow's own copy of Keras writes a configuration file at import, into HOME unless told where.
+    # TensorFlow's own copy of Keras writes a configuration file at import, into HOME by default.
     homeless = "KERAS_HOME" not in os.environ
     os.environ.setdefault("KERAS_HOME", os.devnull)
     collecting = gc.isenabled()

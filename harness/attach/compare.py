@@ -54,8 +54,8 @@ def _structure(run: PairOfRuns) -> Iterator[Finding]:
                 stage=Stage.STRUCTURE,
                 order=0,
                 place=name,
-                sentence=f"{side.side} has the weight {name}, and the other model has none that fits it; mend the map, "
-                "or the model",
+                sentence=f"{side.side} has the weight {name}, and the other model has none that fits it; repair the "
+                "map, or the model",
             )
 
 

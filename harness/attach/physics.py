@@ -30,7 +30,7 @@ PROBE_SCALE = 4.0
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """
-    What became of one function.
+    The result of one function.
 
     Attributes:
         function: `stitch`, `diffract`, `load` or `normalise_probe`.

@@ -1,8 +1,8 @@
 """
 What the optimisers do: their settings, each side against its own oracle, and the first update that differs.
 
-An update that only follows from gradients that differ is no finding; each side's own oracle is asked in any case, with
-that side's own gradients and learning rates.
+An update that only follows from gradients that differ is not a finding; each side's own oracle is asked in any case,
+with that side's own gradients and learning rates.
 """
 
 from collections.abc import Iterator, Mapping

@@ -124,7 +124,7 @@ def estimate(rows: Sequence[Sequence[float]]) -> float:
         rows: work, calibration before and calibration after of each slice.
 
     Raises:
-        ValueError: no slices, or a slice in which a clock stood still.
+        ValueError: no slices, or a slice in which a clock did not advance.
     """
     if not rows or any(before + after <= 0 or work <= 0 for work, before, after in rows):
         raise ValueError(f"{len(rows)} slices, or one without processor time: nothing to estimate from")

@@ -44,7 +44,7 @@ RunBlock = Callable[[float], Block]
 @dataclass(frozen=True, kw_only=True)
 class Level:
     """
-    What came of the trials of one channel at one planted share.
+    The result of the trials of one channel at one planted share.
 
     Attributes:
         channel: `cpu` or `memory`.
@@ -176,7 +176,7 @@ def measure(
         trials: planted share to how many.
         run_block: runs one block.
         interruption: asked between blocks.
-        on_trial: told of each trial.
+        on_trial: called with each trial.
 
     Raises:
         InfrastructureError: a block failed.

@@ -71,7 +71,7 @@ class Task:
     A task under way.
 
     Args:
-        folder: of the array.
+        folder: folder of the array.
         index: of the task.
     """
 

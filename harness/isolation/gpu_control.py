@@ -94,8 +94,8 @@ def run(
     Args:
         python: the interpreter that the lane's commands run with.
         cell: folders of the child.
-        token: of the run.
-        scratch: of the run.
+        token: token of the run.
+        scratch: scratch of the run.
         events: the run's log.
         log: file for the child's output.
         interruption: asked while waiting.

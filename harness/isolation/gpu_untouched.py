@@ -1,8 +1,8 @@
 """
 Whether a command touched a GPU: looks at its processes from outside while it runs, and their own last words.
 
-Both are needed. A look from outside sees every process, also one that clears its environment or is no Python, but only
-now and then; the report from inside (`harness/system/injected`) is exact and misses whatever is killed. A process
+Both are needed. A look from outside sees every process, also one that clears its environment or is not a Python, but
+only now and then; the report from inside (`harness/system/injected`) is exact and misses whatever is killed. A process
 belongs to a command if its environment names the command's cell, or if its parent belongs to it.
 
 Looks at a process grow rarer with its age (at 0, 0.25, 0.5 s … 5 s): a driver library, once mapped, stays.
@@ -32,7 +32,7 @@ class Proof:
     What is known of a command and the GPUs.
 
     Attributes:
-        label: of the command.
+        label: label of the command.
         gpu: whether it may use a GPU.
         provable: whether this system lets processes be looked at.
         looks: how often a process was looked at from outside.

@@ -68,7 +68,7 @@ class Cell:
 
     @property
     def output(self) -> Path:
-        """The output folder that the command is told."""
+        """The output folder given to the command."""
         return self.path / "output"
 
     @property

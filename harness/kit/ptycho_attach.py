@@ -137,7 +137,7 @@ class Tape:
 
 
 def _described(array: Array, dtype: str = "") -> dict[str, Any]:
-    """Shape and type; a type that NumPy does not know (bfloat16) is told, and its array is wider."""
+    """Shape and type; a type that NumPy does not know (bfloat16) is recorded, and its array is wider."""
     return {"shape": list(array.shape), "dtype": dtype or str(array.dtype)}
 
 
@@ -216,7 +216,7 @@ def below(arrays: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def as_arrays(batch: Any) -> list[Array]:
-    """A batch as arrays; one that is no tuple or list is its only one."""
+    """A batch as arrays; one that is not a tuple or list is its only one."""
     parts = list(batch) if isinstance(batch, (tuple, list)) else [batch]
     return [part.detach().cpu().numpy() if hasattr(part, "detach") else np.asarray(part) for part in parts]
 
@@ -361,6 +361,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    # What stands beside this file asks for it by its name.
+    # Modules beside this file ask for it by its name.
     sys.modules.setdefault("ptycho_attach", sys.modules["__main__"])
     raise SystemExit(main())

@@ -1,4 +1,4 @@
-"""What the end of a command amounts to: its verdict, and why it did not pass, as a sentence, an error or a finding."""
+"""The result of a command: its verdict, and why it did not pass, as a sentence, an error or a finding."""
 
 import shlex
 from functools import partial

@@ -15,8 +15,8 @@ from typing import Any
 
 HEADER = """\
 # The tests of this target that must report, and how many of each there are at least. More may report.
-# Written by `python -m harness rebuild RUN --expect FILE` from a run that passed; look at the difference before you
-# commit it. A test under [may_skip] may skip, for the reason given; any other skip of a listed test fails.
+# Written by `python -m harness report rebuild RUN --expect FILE` from a run that passed; look at the difference before
+# you commit it. A test under [may_skip] may skip, for the reason given; any other skip of a listed test fails.
 """
 
 
@@ -34,7 +34,8 @@ class Expected:
         benchmarks: names of the benchmarks that must be judged.
         device_proof: whether each command must have the proof of its device.
         left_out: what the caller left out of the whole, a sentence each.
-        whole: tests of the manifest where the caller chose among them: a part of them may report, and is no whole run.
+        whole: tests of the manifest where the caller chose among them: a part of them may report, and is not a whole
+            run.
     """
 
     fixtures: tuple[str, ...] = ()

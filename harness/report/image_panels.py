@@ -116,7 +116,7 @@ def _compared(run: Run, fixture: str) -> "Comparison":
 
 
 def _truth(run: Run, fixture: str) -> "NDArray[Any]":
-    """The object of the very file that the run had; the sha256 decides whether it is that file."""
+    """The object of the same file that the run had; the sha256 decides whether it is that file."""
     import numpy as np
 
     from ptycho.data import npz_reader, preflight

@@ -1,5 +1,5 @@
 """
-Which runs a report is about, and everything that they left: log, what the log amounts to, and their own documents.
+Which runs a report is about, and everything that they left: log, its verdict, and their own documents.
 
 Without a choice of the caller it is the newest run of every lane and of every other kind of run. To find those, only
 the beginnings of logs are read; a workspace may hold hundreds of runs.
@@ -53,9 +53,9 @@ class Run:
 
     Attributes:
         path: its folder.
-        name: the lane, or the kind of a run that is no lane.
+        name: the lane, or the kind of a run that is not a lane.
         told: its log as data.
-        judged: what its log amounts to.
+        judged: the verdict of its log.
         rows: the events.
         documents: what it wrote besides, by file name.
         unreadable: documents that are there and cannot be read, and why.
@@ -116,7 +116,7 @@ class Run:
 
     @cached_property
     def verdict(self) -> Verdict:
-        """The gravest of what its log and its document say."""
+        """The worst of what its log and its document say."""
         verdicts = [problem.verdict for problem in self.problems]
         if self.stated is not None:
             verdicts.append(self.stated)
@@ -178,7 +178,7 @@ def _document(path: Path) -> Mapping[str, Any]:
         raise ValueError(f"{path.stat().st_size} bytes, more than {_LARGEST}")
     value = json.loads(path.read_bytes())
     if not isinstance(value, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     return value
 
 

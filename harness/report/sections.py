@@ -44,7 +44,7 @@ class RunView:
         tests: the counts, or "".
         notes: what fails nothing.
         repeat: label and command.
-        damage: lines of the log that are no events.
+        damage: lines of the log that are not events.
     """
 
     entry: Entry
@@ -188,11 +188,13 @@ def ledger(runs: Sequence[Run]) -> Table:
             clean = Cell(text="nothing", tone="pass")
             silent = Cell(text="not compared", tone="fail")
             rows.append((run.name, silent if run.partial else clean, "", "the run did not end" if run.partial else ""))
-    return Table(caption="What runs left outside their folders", headings=("run", "left", "path", "laid to"), rows=rows)
+    return Table(
+        caption="What runs left outside their folders", headings=("run", "left", "path", "attributed to"), rows=rows
+    )
 
 
 def known(runs: Sequence[Run]) -> Table:
-    """Findings, tests and rungs that fail and are lived with."""
+    """Findings, tests and rungs that fail and are accepted."""
     rows: list[Cells] = []
     for run in runs:
         for (name, subject), row in run.told.findings.items():
@@ -202,7 +204,7 @@ def known(runs: Sequence[Run]) -> Table:
         rows += [(run.name, _code(item.test), first_line(item.message) or "expected") for item in expected]
         lived = (rung for rung, outcome in run.told.rungs.items() if outcome == "known failure")
         rows += [(run.name, _code(rung), "listed in harness/parity/compare/rungs.py") for rung in lived]
-    return _bounded("Failures that are known and lived with", ("run", "what", "why"), rows)
+    return _bounded("Known failures, accepted with a reason", ("run", "what", "why"), rows)
 
 
 def silent(entries: Sequence[Entry]) -> Table:

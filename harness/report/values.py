@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 NONE = "–"
-"""What stands where there is no figure."""
+"""Shown instead of a missing figure."""
 
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 

@@ -30,7 +30,7 @@ def reports(content: bytes) -> tuple[dict[str, bytes], Story, Judgement]:
         content: its bytes, whole or cut anywhere.
 
     Returns:
-        File name to bytes, what the log tells, and what it amounts to.
+        File name to bytes, what the log tells, and its verdict.
     """
     told = state.tell(log.parse(content))
     judged = log_verdict.judge(told)

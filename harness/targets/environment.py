@@ -129,7 +129,7 @@ def steps(
     Commands that make an environment.
 
     Args:
-        folder: of the environment.
+        folder: folder of the environment.
         base: interpreter to make it from.
         given: what the target says.
         single: requirements.

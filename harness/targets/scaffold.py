@@ -231,7 +231,7 @@ def describe(checkout: Path, *, python: str | None) -> list[Draft]:
         UsageError: no such folder, or no training with an inference was found in it.
     """
     if not checkout.is_dir():
-        raise UsageError(f"{checkout} is no folder; give the checkout that the target file is for")
+        raise UsageError(f"{checkout} is not a folder; give the checkout that the target file is for")
     place = checkout.resolve()
     found = discover.scripts(place)
     pairs = _pairs(found)

@@ -52,7 +52,7 @@ def group(xcoords: ArrayLike, ycoords: ArrayLike, *, gridsize: int, n_groups: in
         ycoords: `(M,)` positions along axis 0, object pixels.
         gridsize: g.
         n_groups: how many groups to draw; None takes one per pattern.
-        seed: of the generators.
+        seed: seed of the generators.
 
     Returns:
         `(G, C)` indices of patterns.
@@ -156,7 +156,7 @@ def split(n_groups: int, batch_size: int, seed: int) -> Split:
     Args:
         n_groups: G.
         batch_size: groups per optimiser step.
-        seed: of the permutation that decides who validates.
+        seed: seed of the permutation that decides who validates.
 
     Raises:
         UsageError: if there are not enough groups for one on either side.
@@ -180,7 +180,7 @@ def epoch_order(train: Indices, *, seed: int, epoch: int) -> Indices:
 
     Args:
         train: `(T,)` indices of groups.
-        seed: of the run.
+        seed: seed of the run.
         epoch: counted from 0.
 
     Returns:

@@ -72,7 +72,7 @@ def read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, key: str) -> Member:
     Args:
         archive: the open archive.
         info: the member's entry in the directory.
-        key: the canonical key it stands for.
+        key: the canonical key it means.
 
     Raises:
         Exception: one of `UNREADABLE`; `why_unreadable` puts it into words.

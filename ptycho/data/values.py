@@ -79,7 +79,7 @@ def _frame_violations(frames: NDArray[np.float32]) -> Iterator[str]:
         if bad.any():
             yield (
                 f"diff3d has {what} values in {int(bad.sum())} of {len(frames)} frames ({_first(bad)}); "
-                "allowed: finite, 0 or more; mend or leave out these frames"
+                "allowed: finite, 0 or more; repair or leave out these frames"
             )
     if not damaged.any() and not (high >= SMALLEST).any():
         yield "diff3d is zero everywhere; allowed: frames with some intensity"
@@ -93,8 +93,8 @@ def _marks(dataset: Dataset) -> str | None:
     where = [detector.pixels(flaws.marked)] if flaws.marked.any() else []
     where += [f"whole frames, index {detector.listed(flaws.broken)}"] if flaws.broken.size else []
     return (
-        f"{', '.join(flaws.marks)} in {' and '.join(where)}: marks of a detector, if they are no mistake; leave them "
-        "out: python -m ptycho convert IN OUT --mask auto --drop-frames auto"
+        f"{', '.join(flaws.marks)} in {' and '.join(where)}: marks of a detector, if they are not a mistake; leave "
+        "them out: python -m ptycho convert IN OUT --mask auto --drop-frames auto"
     )
 
 

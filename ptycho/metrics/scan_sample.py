@@ -127,7 +127,7 @@ class Sample:
         return replace(self, frames=frames_of(self.dataset, indices), good=self.dataset.good(indices))
 
     def at_centre(self) -> "Sample":
-        """The same frames, all at the middle of the object: where a flat object stands in, positions say nothing."""
+        """The same frames, all at the middle of the object: where a flat object replaces it, positions say nothing."""
         height, width = self.obj.shape
         return self.at(np.full(len(self.x), width / 2), np.full(len(self.y), height / 2))
 

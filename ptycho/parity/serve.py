@@ -123,7 +123,7 @@ class Writer:
     Writes an answer rung by rung.
 
     Args:
-        folder: of the answer.
+        folder: folder of the answer.
         request: what is answered.
         sha256: digest of the request's file.
         package: the backend.
@@ -155,7 +155,7 @@ class Writer:
                 if isinstance(value, np.ndarray):
                     arrays[f"{rung}/{name}"] = plain(name, value)
                 else:
-                    json.dumps(value)  # what is no plain value fails here, and not when everything is written
+                    json.dumps(value)  # what is not a plain value fails here, and not when everything is written
                     self.manifest["exact"].setdefault(rung, {})[name] = value
         except (Exception, SystemExit) as error:
             names = [*arrays, *(f"{rung}/{name}" for name in self.manifest["exact"].get(rung, ()))]
@@ -185,7 +185,7 @@ def plain(name: str, value: NDArray[Any]) -> NDArray[Any]:
     if value.dtype.kind == "V" and value.dtype.names is None:
         return value.astype(np.float32)
     if value.dtype.kind == "O":
-        raise TypeError(f"{name} is no array of numbers: its elements are objects or of different lengths")
+        raise TypeError(f"{name} is not an array of numbers: its elements are objects or of different lengths")
     return value
 
 

@@ -92,7 +92,7 @@ def write_array(partial: Path, name: str, entry: Entry, chunks: Iterable[NDArray
 
     Args:
         partial: the directory of `reserve`.
-        name: of the array.
+        name: name of the array.
         entry: what it must turn out to be.
         chunks: its data in C order.
 

@@ -59,7 +59,9 @@ def _parser(prog: str, description: str, batch_size: int) -> argparse.ArgumentPa
         "--threads", type=int, default=0, help="threads of the framework; 0: its own choice, 1: repeatable bit for bit"
     )
     parser.add_argument("--num_workers", type=int, default=0, help="threads that read batches ahead; 0: in line")
-    parser.add_argument("--layout", choices=LAYOUTS, help="order of the file's axes, where it cannot be told (M = N)")
+    parser.add_argument(
+        "--layout", choices=LAYOUTS, help="order of the file's axes, needed only where it is ambiguous (M = N)"
+    )
     parser.add_argument("--measurement_domain", choices=DOMAINS, help="what the file holds, where it does not say")
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no table; warnings stay")
     parser.add_argument(

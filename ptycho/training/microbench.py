@@ -225,7 +225,7 @@ def _works(config: TrainingConfig, engine: Any, store: Store, steps: int, bare: 
 
 
 def _stitching(config: TrainingConfig, steps: int) -> dict[str, Work]:
-    """Patches at the positions of a scan, on a canvas built anew for each block."""
+    """Patches at the positions of a scan, on a canvas built again for each block."""
     rng = np.random.default_rng(config.data.seed)
     shape = (config.batch_size, config.model.channels, config.model.side, config.model.side)
     patches = (rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(np.complex64)

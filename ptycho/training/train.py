@@ -302,7 +302,12 @@ def _suspicions(
 def _stitch(
     config: TrainingConfig, folder: Path, engine: Engine, dataset: Dataset, prepared: Prepared, *, suspicious: bool
 ) -> dict[str, Any]:
-    """Reconstruct a scan with the network as it is now, into the training's own folder; how it stands beside flat."""
+    """
+    Reconstruct a scan with the network as it is now, into the training's own folder.
+
+    Returns:
+        How the reconstruction compares with a flat object.
+    """
     with _store_of(config, dataset, prepared) as store:
         made = inference.reconstruct(engine, store, batch_size=INFERENCE_BATCH)
         inference.save(folder, made)

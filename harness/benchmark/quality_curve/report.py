@@ -31,7 +31,7 @@ class Point:
 
     Attributes:
         side: `torch` or `tf`.
-        epochs: of the training.
+        epochs: number of epochs of the training.
         training_s: seconds of its phases `TRAINING`.
         process_s: seconds of the whole process.
         scores: of its reconstruction.

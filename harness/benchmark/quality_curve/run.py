@@ -1,5 +1,5 @@
 """
-`python -m harness quality-curve`: trainings of more and more epochs, one process at a time on all cores.
+`python -m harness benchmark quality-curve`: trainings of more and more epochs, one process at a time on all cores.
 
 One at a time, because seconds are half of what is shown; the sides take turns, so that a machine that slows down meets
 both.
@@ -43,7 +43,7 @@ class Options:
     Attributes:
         pythons: interpreter by side.
         scan: file to train on and to reconstruct; it must hold its object.
-        epochs: of the trainings, ascending.
+        epochs: number of epochs of the trainings, ascending.
         batch_size: groups per step.
         learning_rate: the full one.
         warmup_steps: steps until the full learning rate.

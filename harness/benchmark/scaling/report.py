@@ -1,5 +1,5 @@
 """
-What the readings of all sizes amount to: does memory stay, does the cost of a pattern stay.
+What the readings of all sizes show: does memory stay, does the cost of a pattern stay.
 
 Each size is held against the smallest of the same side and gridsize. Limits are those of `docs/scale.md`. How fast an
 epoch is read beside a plain reading is reported and not judged: it is a property of the disk and its cache.

@@ -1,5 +1,5 @@
 """
-`python -m harness scale`: a scan of every size, through a process that reads it and, if asked, one that trains on it.
+`python -m harness benchmark scale`: each scan goes through a process that reads it and, if asked, one that trains.
 
 A scan exists only while it is measured: the largest is as large as all others together, and the disk is the runner's.
 """

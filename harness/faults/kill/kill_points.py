@@ -18,7 +18,7 @@ class Anchor:
     A part of a run in which to kill.
 
     Attributes:
-        name: of the part.
+        name: name of the part.
         event: that begins it; "" for the start of the process.
         holds: text that a field of the event ends with, by the field's name.
         many: whether the event comes once an epoch; then one of them is drawn.

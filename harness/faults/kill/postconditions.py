@@ -1,5 +1,5 @@
 """
-What must hold after a kill, each check by name: a failure says which one fell, and the table counts them by it.
+What must hold after a kill, each check by name: a failure says which one failed, and the table counts them by it.
 
 The checks look at files and processes themselves wherever they can, and not through the code that is under test.
 """
@@ -118,7 +118,7 @@ def epochs(rows: Sequence[Row]) -> int:
 @dataclass(frozen=True, kw_only=True)
 class Resumed:
     """
-    What became of the last checkpoint.
+    The result of the last checkpoint.
 
     Attributes:
         loaded: whether it was there and loaded.
@@ -139,7 +139,7 @@ def resume(path: Path | None, job: Job, stage: Stage, name: str, *, least: int, 
         path: the copy, or None where there was none.
         job: whose training it was.
         stage: the campaign.
-        name: of the trial.
+        name: name of the trial.
         least: epochs that the log had announced before the copy was made: each is saved before it is announced.
         most: epochs that it may have reached, or None where the training went on.
     """

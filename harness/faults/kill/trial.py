@@ -33,7 +33,7 @@ ALONE_S = 60.0
 @dataclass(frozen=True, kw_only=True)
 class Trial:
     """
-    What became of a kill.
+    The result of a kill.
 
     Attributes:
         planned: what was to be done.
@@ -41,7 +41,7 @@ class Trial:
         phase: what it hit, by the log.
         missed: kills before that came too late.
         failures: what does not hold.
-        checkpoint: what became of the last checkpoint.
+        checkpoint: the result of the last checkpoint.
         seconds: wall time.
     """
 

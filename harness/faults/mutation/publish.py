@@ -24,7 +24,7 @@ def write(score: Score, root: Path = ROOT) -> tuple[Path, Path]:
     Write page and line.
 
     Args:
-        score: of the whole catalogue.
+        score: score of the whole catalogue.
         root: the checkout.
 
     Returns:

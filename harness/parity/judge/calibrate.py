@@ -1,7 +1,7 @@
 """
 Measuring the floors: the oracle against itself with every operation perturbed, the largest D of many runs.
 
-The seeds are none that a ladder runs with unless it is told to, so that floors are not fitted to what they judge.
+The seeds are none that a ladder runs with unless asked to, so that floors are not fitted to what they judge.
 """
 
 import math
@@ -140,7 +140,7 @@ def measure(
 
 def _how(parts: Sequence[Part]) -> Mapping[str, object]:
     return {
-        "command": "python -m harness parity --recalibrate --write",
+        "command": "python -m harness parity calibrate --write",
         "commit": fingerprint.commit(),
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
         "parts": [

@@ -1,7 +1,7 @@
 """
 The oracle's own answer to a request, in NumPy float64: what each backend is judged by.
 
-Adam is written here once more, from the paper and not from either backend, and the loaders' hashes are taken from the
+Adam is written here again, from the paper and not from either backend, and the loaders' hashes are taken from the
 file itself: a party that shared the code it judges would share its mistakes.
 """
 

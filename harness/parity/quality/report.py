@@ -1,5 +1,5 @@
 """
-The verdict of a campaign: each figure by itself, the flat object, and what all of it amounts to.
+The verdict of a campaign: each figure by itself, the flat object, and the overall result.
 
 `pass` needs evidence twice over: a difference as large as the margin is refuted, and the campaign was large enough to
 refute it in four of five tries. What is neither shown nor refuted is `unverified`, with the number of seeds that would
@@ -223,7 +223,7 @@ STYLES = {"pass": "green", "fail": "red", "unverified": "yellow"}
 
 
 def show(report: QualityReport) -> None:
-    """Print the table, with rich on a terminal, and what it amounts to."""
+    """Print the table, with rich on a terminal, and its verdict."""
     table = rows(report)
     tables.show(table, styles=[STYLES[row[-1]] for row in table[1:]])
     flat = ", ".join(f"{side} {len(seeds)} of {report.n}" for side, seeds in report.collapsed.items())

@@ -379,7 +379,7 @@ def _probe(asked: Mapping[str, Case], request: Request) -> Iterator[Law]:
         objects * request.probe,
         2.0**-23 if single else LIMIT,
     )
-    # What is shown is the probe alone: what became of it is not recognised under the object.
+    # What is shown is the probe alone: the result of it is not recognised under the object.
     yield replace(given, pair=lambda a: (wide(a["illumination"]) / objects, request.probe + 0 * objects))
 
     def scale(arrays: Given) -> float:

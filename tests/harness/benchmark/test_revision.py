@@ -43,7 +43,7 @@ def test_the_base_is_the_commit_and_the_head_the_working_tree(checkout: Path, tm
 
 @pytest.mark.parametrize("wrong", ["nosuch", "--all", "HEAD~5", "HEAD^{tree}"])
 def test_what_is_no_commit_is_refused(checkout: Path, wrong: str) -> None:
-    with pytest.raises(UsageError, match="is no commit of"):
+    with pytest.raises(UsageError, match="is not a commit of"):
         revision.resolve(wrong, checkout)
 
 

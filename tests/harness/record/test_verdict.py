@@ -68,7 +68,7 @@ def _skipped() -> list[Row]:
         (_run(rungs=["R3"]), "no evidence: rung R3: did not report"),
         (
             _run(rungs=["R3"], more=(sample_log.parent("rung.end", rung="R3", result="unverified"),)),
-            "1 rung did not stand: R3: unverified",
+            "1 rung did not pass: R3: unverified",
         ),
         (_run(benchmarks=["epoch"]), "no evidence: benchmark epoch: did not report"),
         (
@@ -164,8 +164,8 @@ def test_a_rung_that_failed_is_red_whatever_died_later(ending: str) -> None:
     assert judged.verdict is (Verdict.INTERRUPTED if ending == "interrupted" else Verdict.FAIL)
     assert judged.failed
     assert [
-        "1 rung did not stand: R2: fail (gridsize 1 in f64; gridsize 2 in f64)",
-        "first to fail: R2 at gridsize 1 in f64: guilty: torch; ptycho_torch/physics.py:18 exit_wave",
+        "1 rung did not pass: R2: fail (gridsize 1 in f64; gridsize 2 in f64)",
+        "first to fail: R2 at gridsize 1 in f64: at fault: torch; ptycho_torch/physics.py:18 exit_wave",
     ] == [problem.message for problem in judged.problems[:2]]
 
 

@@ -47,7 +47,7 @@ def test_a_missing_interpreter_is_named(tmp_path: Path, key: str, word: str) -> 
     path = foreign_checkout.write(tmp_path / "checkout", python=Path("/no/such/python"))
     if key == "base":
         path.write_text(path.read_text().replace('python = "/no/such/python"', f'base = "{word}"\npackages = ["x"]'))
-    with pytest.raises(InfrastructureError, match=f"there is no interpreter .*{word}.*; mend .install. {key}"):
+    with pytest.raises(InfrastructureError, match=f"there is no interpreter .*{word}.*; repair .install. {key}"):
         preflight.require(loader.load(path))
 
 
