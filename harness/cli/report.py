@@ -84,7 +84,9 @@ def _add_verdict(commands: Commands) -> None:
 def _report(args: argparse.Namespace) -> int:
     from harness.report import write
 
-    return write.main(args.folders, root=args.root, out=args.out, show=args.open, as_json=args.json)
+    return write.main(
+        args.folders, root=args.root, out=args.out, show=args.open, as_json=args.json, against=args.against
+    )
 
 
 def _rebuild(args: argparse.Namespace) -> int:

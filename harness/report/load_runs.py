@@ -215,6 +215,11 @@ def newest(root: Path) -> list[Run]:
     return [load(path) for path in found.values()]
 
 
+def name_of(path: Path) -> str:
+    """The lane or kind of a run, from the beginning of its log."""
+    return _name(path, _head(path / LOG))
+
+
 def under_way(root: Path) -> Iterator[Path]:
     """Runs below a workspace's folder that run at this moment."""
     for run in directory.find(root):

@@ -9,6 +9,7 @@ What the tests share. Nothing here is collected; import it as `from tests.suppor
 - `crafted_npz`: scan files made to measure: good ones in either layout, and one builder for every way in which a file
   can be bad
 - `distances`: how far an array is from the one that it should be
+- `examples`: the command lines that README and docs show, each with its page and line
 - `fake_nox`: replaces nox in the tasks of an array: `FAKE_NOX` says, as JSON, what each session does, within a
   second
 - `golden_step0`: the loss of step 0 on the committed fixture, by NumPy alone: the number that both backends must reach

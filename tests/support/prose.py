@@ -104,7 +104,13 @@ def _is_program(text: str) -> bool:
     return True
 
 
-def without_code(text: str) -> str:
-    """Text whose code blocks and code marks are blank; the lines stay where they are."""
+def without_code(text: str, *, fences_only: bool = False) -> str:
+    """
+    Text whose code blocks and code marks are blank; the lines stay where they are.
+
+    Args:
+        text: the text.
+        fences_only: whether code marks stay.
+    """
     text = _FENCE.sub(lambda match: "\n" * match[0].count("\n"), text)
-    return _CODE.sub("…", text)
+    return text if fences_only else _CODE.sub("…", text)

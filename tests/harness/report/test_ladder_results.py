@@ -45,7 +45,7 @@ def test_a_stopped_ladder_shows_what_failed_and_what_it_did_not_reach(tmp_path: 
     assert ("R2 at gridsize 1 in f64", "torch", "R2/exit_wave.even") == (failure.where, failure.guilty, failure.tensor)
     assert ["D is 2, allowed 1e-11", "ptycho_torch/physics.py:18 exit_wave"] == list(failure.reasons)
     html = write.write([folder], root=tmp_path).path.read_text()
-    assert "Nobody has compared" not in html
+    assert "None of the runs shown here compared" not in html
     assert "First failing rung: R2 at gridsize 1 in f64; at fault: torch" in html
     assert "Not reached: R3, R4" in html
 
@@ -73,7 +73,7 @@ def test_a_ladder_that_was_stopped_before_its_first_rung_is_there_and_says_so(tm
     for lines, said in ((1, "no rung was judged"), (2, "0 of 4 rungs pass; not reached: R0, R2, R3, R4")):
         (folder / "events.ndjson").write_bytes(b"".join(content.splitlines(keepends=True)[:lines]))
         assert said == _ladder(folder).summary
-        assert "Nobody has compared" not in write.write([folder], root=tmp_path).path.read_text()
+        assert "None of the runs shown here compared" not in write.write([folder], root=tmp_path).path.read_text()
 
 
 def test_what_a_document_lacks_comes_from_the_log(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_an_adapter_that_dies_after_a_rung_failed_does_not_wipe_it(tmp_path: Pat
     assert (Verdict.FAIL, "fail", Verdict.FAIL) == (code, told["verdict"], run.verdict)
     html = write.write([run.path], root=tmp_path).path.read_text()
     assert "First failing rung: R2 at gridsize 1 in f64" in html
-    assert "Nobody has compared" not in html
+    assert "None of the runs shown here compared" not in html
 
 
 @pytest.mark.parametrize("seeds", [1, 30])

@@ -91,7 +91,7 @@ def test_a_killed_run_is_partial_and_says_what_was_under_way(tmp_path: Path) -> 
     said = words(reader)
     assert "<title>fail (exit 1)" in html
     assert "partial" in said
-    assert "The log ends before the run did. Under way were: command scan-train" in said
+    assert "The log ends before the run did. These were running: command scan-train" in said
     assert "not compared" in said
     assert "cut short" in said
     assert "Loss on scan" in said
