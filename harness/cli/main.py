@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from harness.cli import command_words, options
+from harness.cli import announce, command_words, options
 from ptycho import streams
 from ptycho.command_line import StrictParser
 from ptycho.errors import exit_on_error
@@ -90,4 +90,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with exit_on_error():
         if checked_only:
             return args.check(args) if "check" in args else 0
-        return int(args.run(args))
+        with announce.announced(typed, args):
+            return int(args.run(args))

@@ -110,7 +110,7 @@ def digest(path: Path) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _short(value: str | None, absent: str = "no file") -> str:
+def _short(value: str | None, absent: str = "missing") -> str:
     return absent if value is None else f"{value[:16]}…"
 
 

@@ -83,7 +83,7 @@ RULES = (
     ),
     Rule(
         event="command.end",
-        says="it ended and nobody of it is alive",
+        says="it ended and none of its processes is alive",
         fields={"label": str, "returncode": int, "seconds": _NUMBER, "timed_out": bool},
         closes="command",
         key=("label",),

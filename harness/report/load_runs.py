@@ -220,6 +220,17 @@ def name_of(path: Path) -> str:
     return _name(path, _head(path / LOG))
 
 
+def seconds_of_last(root: Path, name: str) -> float | None:
+    """How long the newest run of a lane or kind took that came to its end; None where there is none."""
+    for run in reversed([*directory.find(root)]):
+        if run.has_begun and _ended(run.events) and name_of(run.path) == name:
+            head, tail = _head(run.events), _tail(run.events)
+            first, last = (row.get("monotonic_s") for row in (head[0], tail[-1]))
+            if isinstance(first, int | float) and isinstance(last, int | float):
+                return float(last) - float(first)
+    return None
+
+
 def under_way(root: Path) -> Iterator[Path]:
     """Runs below a workspace's folder that run at this moment."""
     for run in directory.find(root):
@@ -237,6 +248,12 @@ def unbegun(root: Path) -> Iterator[Path]:
 def _head(path: Path) -> tuple[Row, ...]:
     with path.open("rb") as file:
         return event_log.parse(file.read(_HEAD)).rows
+
+
+def _tail(path: Path) -> tuple[Row, ...]:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _HEAD))
+        return event_log.parse(file.read()).rows
 
 
 def _ended(path: Path) -> bool:

@@ -23,6 +23,7 @@ from harness.record.log import EventLog
 from harness.record.required import Expected
 from harness.runs import session
 from harness.system import identity, tables
+from harness.system.progress import Steps
 from harness.system.signals import Interruption
 from ptycho.fingerprint import ROOT
 from ptycho.training import history
@@ -92,9 +93,11 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
     kept = directory.create(options.root)
     rows: list[Row] = []
     report = Report(rows=rows, left_out=options.left_out)
-    with _logged(options, kept) as (events, ended):
+    steps = Steps("scans", len(options.sizes), quiet=options.json)
+    with _logged(options, kept) as (events, ended), steps:
         for side, patterns in options.sizes:
             rows += _measured(options, side, patterns, kept, events, interruption)
+            steps.done(f"{patterns} patterns of {side}×{side}")
         for row in rows:
             wrong = report.complaints(row)
             for sentence in wrong:

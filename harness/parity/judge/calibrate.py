@@ -82,6 +82,11 @@ PARTS = (
 OnProgress = Callable[[int, int], None]
 
 
+def count(parts: Sequence[Part] = PARTS, gridsizes: Sequence[int] = (1, 2)) -> int:
+    """How many runs of the perturbed oracle `measure` makes."""
+    return len(gridsizes) * sum(part.runs for part in parts)
+
+
 def differences(part: Part, gridsize: int, seed: int) -> dict[str, float]:
     """D by tensor of one perturbed run of the oracle to the run that is not."""
     asked = problem.request(

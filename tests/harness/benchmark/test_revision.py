@@ -59,7 +59,7 @@ def test_a_folder_without_a_repository_is_refused(tmp_path: Path) -> None:
 
 def test_no_git_is_said(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(UsageError, match="needs git, and there is none on PATH"):
+    with pytest.raises(UsageError, match="needs git, which is not on PATH"):
         revision.resolve("HEAD", checkout)
 
 

@@ -87,7 +87,7 @@ def test_a_kept_comparison_is_judged_as_before(tf: NDArray[Any] | None, tmp_path
 
 def test_a_file_that_is_no_kept_comparison_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "kept.npz", a=np.zeros(3))
-    with pytest.raises(UsageError, match="no replay file"):
+    with pytest.raises(UsageError, match="is not a replay file"):
         replay.again(tmp_path / "kept.npz")
 
 
