@@ -41,6 +41,16 @@ class StoreOnce(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+class DefaultsFormatter(argparse.HelpFormatter):
+    """Adds the default to each help text, where there is one that means something."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        text = action.help
+        if action.required or action.default in (None, False, argparse.SUPPRESS) or not action.option_strings:
+            return text
+        return f"{text} (default: %(default)s)"
+
+
 class Parser(argparse.ArgumentParser):
     """
     An `ArgumentParser` that takes no abbreviations and says of an unknown word what is allowed and what comes next.

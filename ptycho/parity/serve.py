@@ -70,8 +70,17 @@ def serve(arguments: Sequence[str] | None, *, package: str, bench: Callable[[Req
         prog=f"python -m {package}.adapter",
         description="Answer requests with figures; several pairs share one import of the framework.",
     )
-    parser.add_argument("--request", type=Path, action="append", required=True, metavar="NPZ")
-    parser.add_argument("--out", type=Path, action="append", required=True, metavar="DIR", help="one a request")
+    parser.add_argument(
+        "--request", type=Path, action="append", required=True, metavar="NPZ", help="Answer this request."
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="DIR",
+        help="Write the answer here, one folder for each request.",
+    )
     args = parser.parse_args(arguments)
     with exit_on_error():
         if len(args.request) != len(args.out):

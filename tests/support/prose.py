@@ -5,6 +5,7 @@ A string without a blank is a name or a key, not prose, and is left out; so are 
 marks.
 """
 
+import argparse
 import ast
 import io
 import re
@@ -114,3 +115,25 @@ def without_code(text: str, *, fences_only: bool = False) -> str:
     """
     text = _FENCE.sub(lambda match: "\n" * match[0].count("\n"), text)
     return text if fences_only else _CODE.sub("…", text)
+
+
+def is_fragment(text: str | None) -> bool:
+    """Whether a help text is not a sentence: a capital, three words, a full stop, and no word that needs the option."""
+    words = (text or "").split()
+    fragment = len(words) < 3 or words[0] in ("Of", "Whether", "With", "The", "From", "To")
+    return fragment or not words[0][0].isupper() or not words[-1].endswith((".", ".)"))
+
+
+def fragments(parser: argparse.ArgumentParser) -> list[str]:
+    """Help texts of a command's options and commands that are not sentences."""
+    found = []
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found += [f"{item.dest}: {item.help}" for item in action._choices_actions if is_fragment(item.help)]
+        elif (
+            not isinstance(action, argparse._HelpAction)
+            and action.help != argparse.SUPPRESS
+            and is_fragment(action.help)
+        ):
+            found.append(f"{action.dest}: {action.help}")
+    return found

@@ -12,8 +12,11 @@ import pytest
 
 from harness.cli import clean, command_words, main
 from harness.runs.retention import Policy
+from ptycho import __main__ as core
 from ptycho.command_line import Parser
 from ptycho.fingerprint import ROOT
+from ptycho.training import cli
+from tests.support import prose
 
 TOP = 12
 """More commands than these need a table of contents of their own."""
@@ -32,28 +35,6 @@ PARSER = main.command_line()
 COMMANDS = dict(walk(PARSER))
 
 
-def no_sentence(text: str | None) -> bool:
-    """Whether a help text is not a sentence: a capital, three words, a full stop, and no word that needs the option."""
-    words = (text or "").split()
-    fragment = len(words) < 3 or words[0] in ("Of", "Whether", "With", "The", "From", "To")
-    return fragment or not words[0][0].isupper() or not words[-1].endswith((".", ".)"))
-
-
-def fragments(parser: argparse.ArgumentParser) -> list[str]:
-    """Help texts of a command's options and commands that are not sentences."""
-    found = []
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            found += [f"{item.dest}: {item.help}" for item in action._choices_actions if no_sentence(item.help)]
-        elif (
-            not isinstance(action, argparse._HelpAction)
-            and action.help != argparse.SUPPRESS
-            and no_sentence(action.help)
-        ):
-            found.append(f"{action.dest}: {action.help}")
-    return found
-
-
 def examples(parser: argparse.ArgumentParser) -> list[str]:
     """Command lines in the epilog."""
     lines = (line.strip() for line in (parser.epilog or "").splitlines())
@@ -62,8 +43,8 @@ def examples(parser: argparse.ArgumentParser) -> list[str]:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_line_of_help_is_a_sentence(name: str) -> None:
-    assert fragments(COMMANDS[name]) == []
-    assert not no_sentence(COMMANDS[name].description)
+    assert prose.fragments(COMMANDS[name]) == []
+    assert not prose.is_fragment(COMMANDS[name].description)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -84,7 +65,19 @@ def test_a_fragment_is_found() -> None:
     parser.add_argument("--steps", help="Of the problem, as many steps.")
     parser.add_argument("--good", help="Draw the problem with this seed (42).")
     parser.add_subparsers().add_parser("list", help="what there is")
-    assert [text.partition(":")[0] for text in fragments(parser)] == ["seed", "steps", "list"]
+    assert [text.partition(":")[0] for text in prose.fragments(parser)] == ["seed", "steps", "list"]
+
+
+def core_parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Parsers of the pipelines and of the core, by name."""
+    yield "train", cli.training_parser("ptycho_torch.train")
+    yield "inference", cli.inference_parser("ptycho_torch.inference")
+    yield from walk(core.parser(), "ptycho")
+
+
+@pytest.mark.parametrize(("name", "parser"), list(core_parsers()))
+def test_the_help_of_core_and_pipelines_is_made_of_sentences(name: str, parser: argparse.ArgumentParser) -> None:
+    assert (name, prose.fragments(parser)) == (name, [])
 
 
 def test_there_are_few_commands_at_the_top() -> None:
