@@ -110,7 +110,7 @@ def _layers(run: PairOfRuns) -> Iterator[Finding]:
 def _local(
     run: PairOfRuns, calls: tuple[Call, Call], entering: Measured | None, leaving: Measured | None
 ) -> Measured | None:
-    """What a layer adds to the difference by itself; None where it adds none, or that cannot be known."""
+    """Return what a layer adds to the difference by itself; None where it adds none, or that cannot be known."""
     if leaving is None:
         return None
     if entering is not None and entering.agrees:

@@ -52,7 +52,7 @@ class LayerMap:
     accepted: tuple[Accepted, ...] = ()
 
     def reason_for(self, finding: str) -> str | None:
-        """Why a finding is accepted; None if it is not."""
+        """Return why a finding is accepted; None if it is not."""
         return next((entry.reason for entry in self.accepted if fnmatchcase(finding, entry.finding)), None)
 
     def calls(self, one: Recording, two: Recording, precision: str) -> list[tuple[Call, Call]]:

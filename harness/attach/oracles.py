@@ -180,7 +180,7 @@ KINDS = (
 
 def apply(kind: str, x: Array, weights: Weights, settings: Settings, training: bool | None) -> Array | None:
     """
-    What a layer must give.
+    Return what a layer must give.
 
     Args:
         kind: kind of the layer.

@@ -88,7 +88,7 @@ def _words(name: str) -> frozenset[str]:
 
 
 def score(one: _Side, i: int, two: _Side, j: int) -> float:
-    """How much speaks for two calls being the same; 0 if they cannot be."""
+    """Return how much speaks for two calls being the same; 0 if they cannot be."""
     a, b = one.calls[i], two.calls[j]
     family = any(a.kind in kinds and b.kind in kinds for kinds in FAMILIES)
     mine, theirs = one.roles[i], two.roles[j]

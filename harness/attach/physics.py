@@ -72,7 +72,7 @@ def judge(function: str, answers: Mapping[str, Array], known: Known) -> Row:
 
 
 def shape_problem(answer: Array, shape: tuple[int, ...]) -> str:
-    """What makes an answer incomparable; empty if nothing does."""
+    """Return what makes an answer incomparable; empty if nothing does."""
     if answer.shape != shape:
         return f"it has shape {answer.shape}, expected {shape}"
     bad = int(np.sum(~np.isfinite(answer)))

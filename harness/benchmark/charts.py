@@ -20,7 +20,7 @@ Rows = Mapping[str, Mapping[str, Any]]
 
 def data(benchmarks: Rows, known: History) -> dict[str, Any]:
     """
-    What the charts show.
+    Return what the charts show.
 
     Args:
         benchmarks: figures by name.

@@ -158,7 +158,7 @@ def interval(differences: Sequence[float]) -> Interval:
 
 
 def _left_out(count: int) -> int:
-    """How many means of two are outside the interval at either end; −1 where even all of them are not enough."""
+    """Return how many means of two are outside the interval at either end; −1 where even all of them are not enough."""
     ways = [1]
     for rank in range(1, count + 1):
         # Sums of signed ranks with one rank more: each is reached without it, or with it.

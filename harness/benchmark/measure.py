@@ -154,7 +154,7 @@ def _compiles(python: str) -> bool:
 
 def phases(rows: Sequence[event_log.Row], pid: int, since: float, seconds: float) -> dict[str, float]:
     """
-    Where the time of a process went.
+    Return where the time of a process went.
 
     Args:
         rows: the run's events.

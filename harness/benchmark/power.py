@@ -99,7 +99,7 @@ class SelfTest:
 
     @property
     def complaints(self) -> list[str]:
-        """What misses its bar."""
+        """Return what misses its bar."""
         return [said for level in self.levels if (said := level.complaint) is not None]
 
     @property

@@ -52,7 +52,7 @@ def main(args: argparse.Namespace) -> int:
 
 def of_run(folder: Path) -> dict[str, float]:
     """
-    What supervision cost a run.
+    Return what supervision cost a run.
 
     Args:
         folder: folder of the run.

@@ -292,7 +292,7 @@ class Array:
         return not self._open()
 
     def _states(self) -> dict[int, State] | None:
-        """What the scheduler says; None while it says nothing."""
+        """Return what the scheduler says; None while it says nothing."""
         try:
             states = self.scheduler.states(self.job)
         except NoAnswerError as error:

@@ -183,7 +183,7 @@ class Campaign:
         ]
 
     def complaints(self) -> list[str]:
-        """Why it is not so that every cell ran exactly once, for this code; empty if it is."""
+        """Return why it is not so that every cell ran exactly once, for this code; empty if it is."""
         claims, results = self.claimed(), self.results()
         said = []
         by_id: dict[str, list[str]] = {}

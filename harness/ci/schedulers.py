@@ -126,7 +126,7 @@ class Request:
 
 
 def output(folder: Path, index: int) -> Path:
-    """What a task wrote to its streams."""
+    """Return what a task wrote to its streams."""
     return folder / f"task-{index}.log"
 
 
@@ -366,7 +366,7 @@ class Local:
 
 def script(python: str, checkout: Path, folder: Path) -> str:
     """
-    What each task runs, as text. The shell is replaced, so that the signal of the limit reaches the task itself.
+    Return what each task runs, as text. The shell is replaced, so that the signal of the limit reaches the task itself.
 
     Args:
         python: interpreter, at the same path on every machine.

@@ -151,7 +151,7 @@ def commit(root: Path) -> str:
 
 def complaints(shares: Sequence[Share], *, commit: str) -> list[str]:
     """
-    Why some shards together are not the whole suite, once; empty if they are.
+    Return why some shards together are not the whole suite, once; empty if they are.
 
     Args:
         shares: what each shard ran.

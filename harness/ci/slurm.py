@@ -173,7 +173,7 @@ def show(results: Sequence[Result], array: Array) -> None:
 
 
 def saying(as_json: bool) -> Callable[[str], None]:
-    """Where progress goes: beside a JSON document there is nothing else on standard output."""
+    """Return where progress goes: beside a JSON document there is nothing else on standard output."""
     return partial(print, file=sys.stderr if as_json else sys.stdout, flush=True)
 
 

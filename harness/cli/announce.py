@@ -39,7 +39,7 @@ WORK = {
 
 def sentence(words: Sequence[str], args: argparse.Namespace) -> str:
     """
-    What a command is about to do; empty for one that is quick, or that prints one document only.
+    Return what a command is about to do; empty for one that is quick, or that prints one document only.
 
     Args:
         words: the command line, in today's words.

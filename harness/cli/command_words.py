@@ -77,7 +77,7 @@ def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
 
 
 def _position(words: Sequence[str], commands: dict[str, argparse.ArgumentParser], default: str) -> int | None:
-    """Where the first word is that names a command and is not the value of an option; None if there is none."""
+    """Return where the first word is that names a command and is not the value of an option; None if there is none."""
     options = commands[default]._option_string_actions
     value = False
     for at, word in enumerate(words):

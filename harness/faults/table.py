@@ -107,7 +107,7 @@ def _proving(module: ast.Module) -> set[str]:
 
 
 def problems(marked: Sequence[Marked]) -> list[str]:
-    """What is wrong with the table, one sentence each."""
+    """Return what is wrong with the table, one sentence each."""
     known = {row.id for row in ROWS}
     covered = {row for item in marked for row in item.rows}
     found = [f"row {row.id}: no test injects it" for row in ROWS if row.id not in covered]
@@ -119,7 +119,7 @@ def problems(marked: Sequence[Marked]) -> list[str]:
 
 
 def counts(marked: Sequence[Marked]) -> dict[str, int]:
-    """How many tests each row has."""
+    """Return how many tests each row has."""
     return {row.id: sum(row.id in item.rows for item in marked) for row in ROWS}
 
 

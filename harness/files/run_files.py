@@ -131,7 +131,7 @@ def shorten(path: Path, limit: int, kept: int) -> None:
 
 def strange(run: Path) -> list[str]:
     """
-    What lies in a run's folder and was not put there by the harness: links, named pipes, sockets, devices.
+    Return what lies in a run's folder and was not put there by the harness: links, named pipes, sockets, devices.
 
     Links that a file of the harness has replaced meanwhile are named, too.
 

@@ -130,7 +130,7 @@ def is_list(field: FieldInfo) -> bool:
 
 
 def words(field: FieldInfo) -> str:
-    """What the value of a field may be."""
+    """Return what the value of a field may be."""
     parts = [*field.metadata, *_parts(field.annotation)]
     named = [part.text for part in parts if isinstance(part, Words)]
     return (named or [OneOf(get_args(part)).text for part in parts if get_origin(part) is Literal])[0]
@@ -147,7 +147,7 @@ def _header(path: toml_lines.Path) -> str:
 
 
 def _held(value: Any, step: str | int) -> Any:
-    """What a part of a document has at one more step; None where it has nothing."""
+    """Return what a part of a document has at one more step; None where it has nothing."""
     if isinstance(step, int):
         return value[step] if isinstance(value, list) else None
     return value.get(step) if isinstance(value, Mapping) else None
@@ -224,7 +224,7 @@ def _unknown(table: Any, path: toml_lines.Path, name: str, value: Any, is_labell
 
 
 def _contradictions(document: Any, table: Any, given: Any, path: toml_lines.Path = ()) -> Iterator[Problem]:
-    """What the tables of a document say against themselves, the outer ones first."""
+    """Yield what the tables of a document say against themselves, the outer ones first."""
     for found in table.contradictions(given) if hasattr(table, "contradictions") else ():
         label, _ = _label(document, (*path, *found.path))
         yield Problem(path=(*path, *found.path), sentence=label + found.sentence, value=found.value)
@@ -299,7 +299,7 @@ class Source(Generic[T]):
         self.problems.append(Problem(path=path, sentence=_label(self.document, path)[0] + sentence))
 
     def sentences(self) -> list[str]:
-        """What is wrong, each with its line, from the top of the file."""
+        """Return what is wrong, each with its line, from the top of the file."""
         found = {(self._lines.of(problem.path, problem.value), problem.sentence) for problem in self.problems}
         return [f"line {line}: {sentence}" for line, sentence in sorted(found)]
 

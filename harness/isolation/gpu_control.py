@@ -65,7 +65,7 @@ class Control:
 
     @property
     def findings(self) -> list[Finding]:
-        """What is wrong: an instrument that misses what is there proves nothing by its silence."""
+        """Return what is wrong: an instrument that misses what is there proves nothing by its silence."""
         if not self.missed:
             return []
         sentence = f"device: a planted use of a GPU was not caught: {', '.join(self.missed)}"

@@ -161,7 +161,7 @@ def _segments(table: Path) -> Iterator[tuple[str, Entry]]:
 
 
 def listing(places: Iterable[Place]) -> dict[str, dict[str, Entry]]:
-    """What is in each place now, by the place's name and the path."""
+    """Return what is in each place now, by the place's name and the path."""
     return {
         place.name: dict(
             _segments(place.path) if place.path == SEGMENTS else _walk(place.path, place.depth, place.ignored)
@@ -275,7 +275,7 @@ def _is_claimed(path: str, theirs: Iterable[str]) -> bool:
 
 
 def _still_held(writes: Mapping[str, int], pids: Iterable[int]) -> Iterator[Held]:
-    """What counts: shared memory that a helper process had is its command's, unless that gave it back later."""
+    """Yield what counts: shared memory that a helper process had is its command's, unless that gave it back later."""
     for item in writes.held if isinstance(writes, Observed) else ():
         passing = item.kind == "shared memory" and item.pid not in set(pids)
         if not passing or os.path.lexists(item.name):
@@ -288,7 +288,7 @@ def _of_held(item: Held) -> Leak:
 
 def left_behind(place: str, folder: Path, *, expected: Iterable[str] = ()) -> list[Leak]:
     """
-    What a command left in a private folder that should be empty.
+    Return what a command left in a private folder that should be empty.
 
     Args:
         place: how a message calls the folder.

@@ -72,7 +72,7 @@ def _rows(run: RunRoot) -> tuple[event_log.Row, ...]:
 
 def observed_writes(logs: Iterable[Path]) -> Observed:
     """
-    What the children of a run were seen to do.
+    Return what the children of a run were seen to do.
 
     Args:
         logs: the observers' logs, one a cell; some may not be there.

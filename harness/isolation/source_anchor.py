@@ -60,7 +60,7 @@ def definitions(text: str) -> tuple[Definition, ...]:
 
 def occurrences(text: str, old: str, function: str | None) -> list[int]:
     """
-    Where a text occurs.
+    Return where a text occurs.
 
     Args:
         text: text of the module.
@@ -81,7 +81,7 @@ def _is_in(text: str, start: int, end: int, function: str) -> bool:
 
 def problem(text: str, old: str, module: str, function: str) -> str | None:
     """
-    Why a text cannot be found by its anchor, and what to do; None if it can.
+    Return why a text cannot be found by its anchor, and what to do; None if it can.
 
     Args:
         text: text of the module.
@@ -111,7 +111,7 @@ def no_function(text: str, module: str, function: str) -> str:
 
 
 def _elsewhere(text: str, old: str, module: str) -> str:
-    """Where else a text occurs, as advice."""
+    """Return where else a text occurs, as advice."""
     places = []
     for at in occurrences(text, old, None):
         holding = [item for item in definitions(text) if item.start <= at and at + len(old) <= item.end]

@@ -207,7 +207,7 @@ def _write(path: Path, data: bytes) -> str:
 
 def measure(answer: Callable[[], Named], rung: str) -> Iterator[tuple[str, Any]]:
     """
-    What one rung's function answers, by name: arrays, or plain values.
+    Yield what one rung's function answers, by name: arrays, or plain values.
 
     An array is what NumPy made or can make an array of by itself; text, numbers and lists are plain values.
 

@@ -202,7 +202,7 @@ def framework_of(model: Any) -> Any:
 
 
 def read_request(path: Path | None) -> tuple[dict[str, Any], dict[str, Array]]:
-    """What is asked, over `DEFAULTS`, and its arrays: `batch/0`, `weight/NAME`."""
+    """Return what is asked, over `DEFAULTS`, and its arrays: `batch/0`, `weight/NAME`."""
     if path is None:
         return dict(DEFAULTS), {}
     with np.load(path, allow_pickle=False) as archive:
@@ -276,7 +276,7 @@ class Session:
 
 
 def floors_of(base: Tape, moved: Sequence[Tape]) -> dict[str, float]:
-    """What rounding makes of each array: the largest distance of moved runs from the plain one."""
+    """Return what rounding makes of each array: the largest distance of moved runs from the plain one."""
     found = {}
     for name, array in base.arrays.items():
         if array.dtype.kind in "fc":
@@ -335,7 +335,7 @@ def write(out: Path, arrays: Mapping[str, Array], manifest: Mapping[str, Any]) -
 
 
 def _plain(value: Any) -> Any:
-    """What JSON does not know: NumPy's numbers as Python's, anything else by its text."""
+    """Return what JSON does not know: NumPy's numbers as Python's, anything else by its text."""
     return value.item() if isinstance(value, np.generic) else str(value)
 
 

@@ -375,7 +375,7 @@ def rate_of(optimizer: Any) -> float:
 
 
 def state_of(model: Any, optimizer: Any) -> dict[str, Any]:
-    """What must hold at every step."""
+    """Return what must hold at every step."""
     trained = {id(variable) for variable in model.trainable_variables}
     named = {n: v for n, v in variables(model).items() if not n.endswith(("moving_mean", "moving_variance"))}
     values = {name: array_of(v) for name, v in named.items()}

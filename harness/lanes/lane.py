@@ -277,7 +277,7 @@ _OF_PLUGINS = (".benchmarks",)
 
 def private_leaks(cell: Cell, *, tmp: bool) -> list[leaks.Leak]:
     """
-    What a command left in the places that are its own.
+    Return what a command left in the places that are its own.
 
     Args:
         cell: its cell.

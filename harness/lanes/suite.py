@@ -77,7 +77,7 @@ def read(junit: Path, finished: Finished) -> SuiteResult | None:
 
 
 def problem(result: SuiteResult | None, finished: Finished) -> str | None:
-    """Why a suite is not evidence of success, or None if it is."""
+    """Return why a suite is not evidence of success, or None if it is."""
     if result is None:
         return f"the test suite left no result; it ended with {finished.returncode}:\n{finished.tail()}"
     if finished.returncode == _NO_TESTS or result.passed + result.failed + result.skipped == 0:

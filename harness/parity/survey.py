@@ -89,7 +89,7 @@ class Survey:
 
     @property
     def alarms(self) -> int:
-        """How often a rung did not pass."""
+        """Return how often a rung did not pass."""
         return sum(len(row.alarms) for row in self.rows)
 
     @property
@@ -184,7 +184,7 @@ def _row(rung: str, precision: str, gridsize: int, found: Mapping[int, Sequence[
 
 
 def _margin(item: Climbed) -> float | None:
-    """What is allowed as a multiple of what was found, where that is nearest."""
+    """Return what is allowed as a multiple of what was found, where that is nearest."""
     if item.worst is None or item.worst.tolerance is None or item.figure is None:
         return None
     return math.inf if item.figure == 0 else in_units(item.worst.tolerance, item.figure)

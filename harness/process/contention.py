@@ -110,7 +110,7 @@ def between(before: Reading, after: Reading, cpu_s: float) -> Load:
 
 def demand(pids: Iterable[int], *, during_s: float = 0.5) -> float | None:
     """
-    How many processors a command's threads use or wait for at this moment; None where the kernel does not count it.
+    Return how many processors a command's threads use or wait for now; None where the kernel does not count it.
 
     It tells a command that is starved from one that hangs: both use almost nothing, but only the first one wants to.
     """

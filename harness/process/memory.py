@@ -53,7 +53,7 @@ def proportional_mib(pids: Iterable[int]) -> float | None:
 
 def kernel_kills() -> int | None:
     """
-    How often the kernel has killed a process because memory ran out since it booted; None where it does not say.
+    Return how often the kernel has killed a process because memory ran out since it booted; None where it does not say.
 
     The counter is the whole machine's and counts kills by limits of control groups, too.
     """

@@ -129,7 +129,7 @@ class Watch:
         self.peak_mib = max(self.peak_mib, self._sample.rss_mib)
 
     def usage(self) -> Usage:
-        """What the command has used up to the last look."""
+        """Return what the command has used up to the last look."""
         reading, cpu_s = contention.read(), self._sample.cpu_s
         load = contention.between(self._before, reading, cpu_s)
         return Usage(

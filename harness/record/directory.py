@@ -241,7 +241,7 @@ def _next_number(root: Path) -> int:
 
 
 def _runs(root: Path) -> Path:
-    """Where runs lie, without links and `..`: children report where they write without them, and are compared."""
+    """Return where runs lie, without links and `..`, because children report such paths and they are compared."""
     return root.resolve() / "runs"
 
 

@@ -73,7 +73,7 @@ def load(path: Path | None) -> tuple[Known, ...]:
 
 
 def reason_for(known: Sequence[Known], finding: Finding) -> str:
-    """Why a finding is accepted; `""` if it is not."""
+    """Return why a finding is accepted; `""` if it is not."""
     return next((entry.reason for entry in known if entry.covers(finding)), "")
 
 

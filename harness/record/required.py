@@ -54,7 +54,7 @@ class Expected:
 
 
 def of_fields(row: Mapping[str, Any]) -> Expected:
-    """What an event `run.expect` says; fields of a wrong type are the grammar's business and count as empty."""
+    """Return what an event `run.expect` says; fields of a wrong type are the grammar's business and count as empty."""
 
     def names(key: str) -> tuple[str, ...]:
         value = row.get(key)
@@ -79,7 +79,7 @@ def of_fields(row: Mapping[str, Any]) -> Expected:
 
 
 def manifest_of(target_file: Path) -> Path:
-    """Where the manifest of a target file lies, if there is one."""
+    """Return where the manifest of a target file lies, if there is one."""
     return target_file.parent / "expected" / target_file.name
 
 
@@ -108,7 +108,7 @@ def function_of(test: str) -> str:
 
 def parts(expected: Expected, tests: Iterable[str], deselected: int) -> list[str]:
     """
-    What keeps a run from being one of the whole; empty if nothing does.
+    Return what keeps a run from being one of the whole; empty if nothing does.
 
     A selection can leave tests out in many ways, and pytest reports few of them; so it is the manifest that is asked.
 
@@ -183,7 +183,7 @@ def silent(
     benchmarks: Iterable[str],
 ) -> list[Silent]:
     """
-    What did not report.
+    Return what did not report.
 
     Args:
         expected: what must.

@@ -80,7 +80,7 @@ def rung_of(label: str) -> str:
 
 
 def place_of(label: str, *, seeded: bool = False) -> str:
-    """Where a rung was judged: `gridsize 1 in f64`; with its seed where a run has several."""
+    """Return where a rung was judged: `gridsize 1 in f64`; with its seed where a run has several."""
     precision, gridsize, seed = conditions(label)
     parts = (f"gridsize {gridsize}" if gridsize else "", f"in {precision}" if precision else "")
     return " ".join(filter(None, (*parts, f"at seed {seed}" if seeded and seed else "")))
@@ -99,7 +99,7 @@ def conditions(label: str) -> tuple[str, str, str]:
 
 def places(results: Mapping[str, str], rung: str, *, besides: Sequence[str] = ()) -> list[str]:
     """
-    Where a rung was judged.
+    Return where a rung was judged.
 
     Args:
         results: label to result.
@@ -134,12 +134,12 @@ class Tally:
 
     @property
     def standing(self) -> int:
-        """How many pass, at every gridsize, precision and seed."""
+        """Return how many pass, at every gridsize, precision and seed."""
         return len(self.having(*STANDING))
 
     @property
     def noun(self) -> str:
-        """What is counted: rungs, or the trials of a campaign."""
+        """Return what is counted: rungs, or the trials of a campaign."""
         words = {name.partition(" ")[0] for name in self.results}
         word = words.pop() if len(words) == 1 else ""
         return word if word and all(name != word and name.startswith(word) for name in self.results) else "rung"

@@ -143,7 +143,7 @@ class Story:
 
     @property
     def title(self) -> str:
-        """What the run is about, for people; what it says of itself, or that it never said."""
+        """Return what the run is about, for people; what it says of itself, or that it never said."""
         if self.lane or self.kind:
             return self.lane or self.kind
         return NAMELESS if self.last else UNBEGUN
@@ -171,7 +171,7 @@ class Story:
         return frozenset(name for (name, _), row in self.findings.items() if row.get("known"))
 
     def count(self, *outcomes: str) -> int:
-        """How many tests have one of the outcomes."""
+        """Return how many tests have one of the outcomes."""
         return sum(result.outcome in outcomes for result in self.tests.values())
 
 

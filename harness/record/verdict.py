@@ -148,7 +148,7 @@ def _verdict_of_rungs(told: Story) -> Verdict:
 
 
 def _rungs(told: Story) -> list[str]:
-    """What was judged and does not pass, counted as everywhere; then what the log knows of the first that failed."""
+    """Return what was judged and does not pass, then what the log knows of the first that failed."""
     found = rung_results.tally(told.rungs)
     fallen = [name for name in found.results if name not in found.having(*STANDING)]
     sentences = []
@@ -179,7 +179,7 @@ def _benchmarks(told: Story) -> list[Problem]:
 
 
 def grouped(told: Story, quiet: Sequence[Silent]) -> list[Silent]:
-    """What is silent, for a reader: a rung that was judged nowhere is listed once, whatever its gridsizes."""
+    """Return what is silent, for a reader: a rung that was judged nowhere is listed once, whatever its gridsizes."""
     begun = {rung_results.rung_of(label) for label in told.rungs}
     found: dict[Silent, None] = {}
     for item in quiet:

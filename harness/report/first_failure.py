@@ -98,7 +98,7 @@ def _distances(found: Mapping[str, Any]) -> Table:
 
 
 def _where(found: Mapping[str, Any]) -> list[str]:
-    """Where everything that differs lies, in words."""
+    """Return where everything that differs lies, in words."""
     extent = text(found.get("extent"))
     return [f"all that differs is in {extent}"] if extent else []
 

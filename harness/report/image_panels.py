@@ -58,7 +58,7 @@ class Shown:
 
 
 def of_runs(runs: Sequence[Run]) -> list[Shown]:
-    """What the lanes among some runs reconstructed, fixture by fixture."""
+    """Return what the lanes among some runs reconstructed, fixture by fixture."""
     lanes = [run for run in runs if run.is_lane]
     names = dict.fromkeys(name for run in lanes for name in run.told.fixtures)
     found: list[Shown] = []

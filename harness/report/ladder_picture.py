@@ -46,7 +46,7 @@ class Marked(Protocol):
 
 
 def place(share: float | None) -> float:
-    """Where a mark is, in per cent; equal values are at the left edge."""
+    """Return where a mark is, in per cent; equal values are at the left edge."""
     if share is None:
         return 3.0
     if share <= 0:

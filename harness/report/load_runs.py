@@ -106,7 +106,7 @@ class Run:
 
     @cached_property
     def problems(self) -> tuple[Problem, ...]:
-        """Why it does not pass."""
+        """Return why it does not pass."""
         found = () if self._unlogged and self.stated is not None else self.judged.problems
         stated = self.stated
         # The log cannot know what a document says that was written by hand or changed.
@@ -221,7 +221,7 @@ def name_of(path: Path) -> str:
 
 
 def seconds_of_last(root: Path, name: str) -> float | None:
-    """How long the newest run of a lane or kind took that came to its end; None where there is none."""
+    """Return how long the newest run of a lane or kind took that came to its end; None where there is none."""
     for run in reversed([*directory.find(root)]):
         if run.has_begun and _ended(run.events) and name_of(run.path) == name:
             head, tail = _head(run.events), _tail(run.events)

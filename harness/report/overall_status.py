@@ -189,7 +189,7 @@ def sentence(run: Run) -> str:
 
 
 def _shows(run: Run) -> str:
-    """What a run shows that has no problem."""
+    """Return what a run shows that has no problem."""
     told = run.told
     mutation, killed = run.document("mutation.json"), run.document("kill-test.json")
     if mutation:

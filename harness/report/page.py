@@ -186,7 +186,7 @@ def script() -> str:
 
 
 def policy() -> str:
-    """What the page may load: nothing."""
+    """Return what the page may load: nothing."""
     return (
         f"default-src 'none'; img-src data:; style-src {_hash(style())}; script-src {_hash(script())}; "
         "base-uri 'none'; form-action 'none'"

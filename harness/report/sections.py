@@ -60,7 +60,7 @@ class RunView:
 
 
 def view(entry: Entry, number: int) -> RunView:
-    """What there is to show of a run."""
+    """Return what there is to show of a run."""
     run, told = entry.run, entry.run.told
     return RunView(
         entry=entry,
@@ -173,7 +173,7 @@ def _figures(scores: object) -> tuple[str, ...]:
 
 
 def ledger(runs: Sequence[Run]) -> Table:
-    """What was left behind, run by run; a run that did not end has not compared."""
+    """Return what was left behind, run by run; a run that did not end has not compared."""
     rows: list[Cells] = []
     for run in runs:
         found = [row for row in run.rows if row["event"] in ("leak", "change")]
@@ -208,7 +208,7 @@ def known(runs: Sequence[Run]) -> Table:
 
 
 def silent(entries: Sequence[Entry]) -> Table:
-    """What must report and did not, and what ran and says nothing, with the reason."""
+    """Return what must report and did not, and what ran and says nothing, with the reason."""
     rows: list[Cells] = []
     for entry in entries:
         run = entry.run
@@ -227,7 +227,7 @@ def silent(entries: Sequence[Entry]) -> Table:
 
 
 def fingerprint(runs: Sequence[Run]) -> Table:
-    """What the outcomes belong to: commit, locks, fixtures, frameworks, machine."""
+    """Return what the outcomes belong to: commit, locks, fixtures, frameworks, machine."""
     found: dict[tuple[str, str], list[str]] = {}
     for run in runs:
         origin = mapping(run.told.origin)

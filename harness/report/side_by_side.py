@@ -97,7 +97,7 @@ def _cell(value: str) -> Cell | str:
 
 
 def _change(old: str, new: str) -> Cell | str:
-    """How much larger the new value is: numbers as a difference, times in per cent."""
+    """Return how much larger the new value is: numbers as a difference, times in per cent."""
     if old == new:
         return ""
     before, after = _NUMBER.fullmatch(old), _NUMBER.fullmatch(new)

@@ -57,7 +57,7 @@ def figure(value: object, form: str = "{:.3g}") -> str:
 
 
 def times(value: float) -> str:
-    """How many times, to two digits, as a reader says it: `5.6`, `68`, `9000`, `4·10¹⁰`."""
+    """Return how many times, to two digits, as a reader says it: `5.6`, `68`, `9000`, `4·10¹⁰`."""
     if value < 9.95:
         return f"{value:.2g}"
     if value < 99_500:

@@ -48,7 +48,7 @@ def _bytes(text: str) -> bytes:
 
 
 def verdict(told: Story, judged: Judgement) -> dict[str, Any]:
-    """What `verdict.json` holds: everything that the reports show, without their limits."""
+    """Return what `verdict.json` holds: everything that the reports show, without their limits."""
     return {
         "schema": SCHEMA,
         "verdict": judged.verdict.label,

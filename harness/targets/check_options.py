@@ -70,7 +70,7 @@ def wanted_options(target: Target, name: str, program: Program) -> dict[str, Pla
 
 def compare(text: str, given: Mapping[str, Place], lines: Lines) -> list[str]:
     """
-    What a help text and a target file do not agree on.
+    Return what a help text and a target file do not agree on.
 
     Args:
         text: the help.

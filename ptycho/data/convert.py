@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def others_of(options: argparse.Namespace) -> dict[str, Any]:
-    """What a file of another format is opened with."""
+    """Return what a file of another format is opened with."""
     given = {
         "mapping": None if options.map is None else mapped.parse(options.map),
         "patterns": getattr(options, "patterns", None),

@@ -133,7 +133,7 @@ def group_coordinates(
     xcoords: NDArray[np.float64], ycoords: NDArray[np.float64], groups: Indices
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
-    Where groups are, and where their patterns are in them, as (x, y) in object pixels.
+    Return where groups are, and where their patterns are in them, as (x, y) in object pixels.
 
     Args:
         xcoords: `(M,)` positions along axis 1.

@@ -153,7 +153,7 @@ def _bombs(table: Mapping[str, Member], false: Collection[str], limits: Limits) 
 
 
 def missing(named: list[str]) -> Iterator[str]:
-    """What is said of keys that must be there and are not."""
+    """Yield what is said of keys that must be there and are not."""
     present = ", ".join(key for key in KEYS if key in named)
     for key in REQUIRED:
         if key not in named:

@@ -44,7 +44,7 @@ Real = NDArray[np.float64]
 
 def violations(x: Real, y: Real, side: int, metadata: Mapping[str, Any]) -> Iterator[str]:
     """
-    What positions say against being object pixels.
+    Yield what positions say against being object pixels.
 
     Args:
         x: `(M,)` positions along axis 1; positions that are not finite are someone else's to report.

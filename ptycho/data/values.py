@@ -86,7 +86,7 @@ def _frame_violations(frames: NDArray[np.float32]) -> Iterator[str]:
 
 
 def _marks(dataset: Dataset) -> str | None:
-    """Where values that no frame may hold are a detector's mark for bad pixels, and how to leave them out."""
+    """Return where values that no frame may hold are a detector's mark for bad pixels, and how to leave them out."""
     flaws = detector.find(dataset)
     if not flaws.marks:
         return None
@@ -115,7 +115,7 @@ def _domain_violations(frames: NDArray[np.float32]) -> Iterator[str]:
 
 
 def _finite(array: NDArray[Any]) -> int:
-    """How many values are finite."""
+    """Return how many values are finite."""
     count = 0
     for start in range(0, len(array), _FRAMES_AT_ONCE):
         count += int(np.isfinite(array[start : start + _FRAMES_AT_ONCE]).sum())

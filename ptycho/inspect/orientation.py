@@ -93,7 +93,7 @@ def _neighbours(dataset: Dataset) -> NDArray[np.intp]:
 def _error(
     one: Convention, frames: NDArray[Any], good: NDArray[np.bool_] | None, probe: NDArray[Any], x: Any, y: Any
 ) -> float:
-    """What is left after some sweeps of ePIE from a flat object, the probe kept."""
+    """Return what is left after some sweeps of ePIE from a flat object, the probe kept."""
     if one.swap:
         x, y = y, x
     x = -x if "x" in one.flip else x

@@ -28,7 +28,7 @@ def evenly(total: int, count: int) -> NDArray[np.intp]:
 
 
 def patterns_for(side: int) -> int:
-    """How many patterns of a side are looked at: 64 of 64×64 pixels, fewer of larger ones, 16 at least."""
+    """Return how many patterns of a side are looked at: 64 of 64×64 pixels, fewer of larger ones, 16 at least."""
     return int(np.clip(_PIXELS // side**2, _FEWEST_PATTERNS, _MOST_PATTERNS))
 
 

@@ -131,7 +131,7 @@ def write_manifest(partial: Path, manifest: Manifest) -> None:
 
 
 def damage(directory: Path, name: str, entry: Entry) -> list[str]:
-    """What in the header or the size of a file contradicts its entry; its data is not read."""
+    """Return what in the header or the size of a file contradicts its entry; its data is not read."""
     path = array_path(directory, name)
     try:
         with path.open("rb") as file:

@@ -132,7 +132,7 @@ def meta(
     schedule: dict[str, Any] | None = None,
     rows: Sequence[history.Row] = (),
 ) -> checkpoint.Meta:
-    """What a weights file must say about itself: configuration, data statistics, how far it got."""
+    """Return what a weights file must say about itself: configuration, data statistics, how far it got."""
     return checkpoint.Meta(
         config=asdict(config),
         statistics={

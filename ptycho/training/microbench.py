@@ -201,7 +201,7 @@ def summary(blocks: Sequence[Block]) -> Iterator[str]:
 
 
 def _works(config: TrainingConfig, engine: Any, store: Store, steps: int, bare: Bare) -> dict[str, Work]:
-    """What the kinds run on an engine; everything that is not measured is made here."""
+    """Return what the kinds run on an engine; everything that is not measured is made here."""
     order = np.resize(
         grouping.epoch_order(store.split.train, seed=config.data.seed, epoch=0), steps * config.batch_size
     )

@@ -90,7 +90,7 @@ class Report:
         return min(alike, key=lambda other: int(other.reading["patterns"]))
 
     def complaints(self, row: Row) -> list[str]:
-        """What is wrong with one size."""
+        """Return what is wrong with one size."""
         base, found = self.smallest(row), []
         growth, ratio = row.peak_mb - base.peak_mb, row.microseconds / base.microseconds
         if growth > MAX_GROWTH_MB:
@@ -129,7 +129,7 @@ class Report:
         return rows
 
     def as_dict(self) -> dict[str, Any]:
-        """What `scale.json` holds."""
+        """Return what `scale.json` holds."""
         return {
             "schema": SCHEMA,
             "verdict": self.verdict.label,

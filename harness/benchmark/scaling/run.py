@@ -154,7 +154,7 @@ def _read(
     events: EventLog,
     interruption: Interruption,
 ) -> dict[str, Any]:
-    """What the reader says of a scan; its store goes at once."""
+    """Return what the reader says of a scan; its store goes at once."""
     cell = Cell(path=kept.scratch / name).make()
     argv = [sys.executable, "-m", "harness.benchmark.scaling.reader", str(path), str(cell.cwd)]
     argv += ["--gridsize", str(gridsize), "--side", str(side), "--batch-size", str(BATCH)]

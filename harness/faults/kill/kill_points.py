@@ -123,7 +123,7 @@ def reached(moment: Moment, rows: Sequence[Row]) -> bool:
 
 
 def phase(rows: Sequence[Row]) -> str:
-    """What was under way when a log ended, in words: the training's phase, a command, or the harness alone."""
+    """Return what was under way when a log ended, in words: the training's phase, a command, or the harness alone."""
     if not rows:
         return "before its log"
     open_phases: dict[str, None] = {}

@@ -59,7 +59,7 @@ def of(check: str, sentences: Iterable[str]) -> list[Failure]:
 
 def log(content: bytes, folder: Path) -> list[str]:
     """
-    What is wrong with a killed run's log, and with the reports that are made from it.
+    Return what is wrong with a killed run's log, and with the reports that are made from it.
 
     Args:
         content: bytes of the log.
@@ -84,7 +84,7 @@ def log(content: bytes, folder: Path) -> list[str]:
 
 
 def verdict(run: RunRoot, code: int | None) -> list[str]:
-    """What is wrong with how a harness ended whose training was killed."""
+    """Return what is wrong with how a harness ended whose training was killed."""
     path = run.path / "verdict.json"
     if not path.is_file():
         return ["there is no verdict.json"]

@@ -30,7 +30,7 @@ def _counts(trials: list[Any]) -> list[str]:
 
 
 def checks(score: Score) -> tables.Table:
-    """What must hold after a kill, and in how many trials it does not."""
+    """Return what must hold after a kill, and in how many trials it does not."""
     fallen = score.by_check
     return [["after a kill", "failed"], *([text, str(fallen[check])] for check, text in CHECKS.items())]
 

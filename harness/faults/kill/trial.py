@@ -147,7 +147,7 @@ def _tried(scene: _Scene, before: snapshot.State, started: list[Launched]) -> Tr
 
 
 def _aftermath(scene: _Scene, launched: Launched, struck: Struck) -> Resumed | None:
-    """What must hold before the next run; None if the kill turns out to have hit nobody."""
+    """Return what must hold before the next run; None if the kill turns out to have hit nobody."""
     planned, stage = scene.planned, scene.stage
     saved, resumed = scene.folder / "saved", Resumed()
     if planned.victim is Victim.HARNESS:

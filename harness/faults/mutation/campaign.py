@@ -81,7 +81,7 @@ class Score:
         return Verdict.PASS if promised and self.rightly >= RIGHT_SIDE * len(self.named) else Verdict.FAIL
 
     def found_plainly(self, names: Collection[str]) -> tuple[int, int]:
-        """How many mutants plain comparators find, any of those named, of how many they were shown."""
+        """Return how many mutants plain comparators find, any of those named, of how many they were shown."""
         shown = [item.found.allclose for item in self.faults if item.found.allclose is not None]
         return sum(any(found[name] for name in names) for found in shown), len(shown)
 

@@ -127,7 +127,7 @@ def run(
 
 
 def complaints(trials: Sequence[Trial]) -> list[str]:
-    """What is wrong with canaries, one sentence each; empty if all died where they should."""
+    """Return what is wrong with canaries, one sentence each; empty if all died where they should."""
     found = []
     for item in trials:
         if not item.is_right:

@@ -67,7 +67,7 @@ class Mutant:
 
     @property
     def exit_code(self) -> int:
-        """What a run of the ladder must end with. A hang is the code's doing, and yet has an exit code of its own."""
+        """Return what a run of the ladder must end with. A hang is the code's doing and has its own exit code."""
         return int(Verdict.TIMEOUT if self.kind == "hangs" else Verdict.FAIL)
 
     @property

@@ -45,7 +45,7 @@ def one_side(planted: Planted, stage: Stage) -> Found:
 
 def plainly(planted: Planted, stage: Stage) -> dict[str, bool] | None:
     """
-    What plain comparators find of a mutant's outputs; an output that is not there is found by all of them.
+    Return what plain comparators find of a mutant's outputs; an output that is not there is found by all of them.
 
     Groups show most, if the mutant does not ask for single patterns.
 

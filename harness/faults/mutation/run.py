@@ -142,7 +142,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
 
 
 def label(mutant: Mutant) -> str:
-    """What must report of a mutant."""
+    """Return what must report of a mutant."""
     return f"mutant {mutant.id}"
 
 

@@ -148,7 +148,7 @@ def set_up(
 
 
 def standing(item: Clean) -> list[str]:
-    """What is wrong with clean answers, one sentence each; empty if every rung that is judged passes."""
+    """Return what is wrong with clean answers, one sentence each; empty if every rung that is judged passes."""
     at = f"{item.precision}, gridsize {item.gridsize}"
     found = [f"{at}: {side}: {why}" for side, reasons in ladder.refusals(item.answers).items() for why in reasons]
     failed = ladder.first_failure(climb(item, item.answers, item.request.quantities))

@@ -52,7 +52,7 @@ def missing_artifacts(command: Command, output: Path, since: float) -> list[str]
 
 
 def _unfinished(target: Target, what: str, command: Command, finished: Finished, output: Path) -> Finding | None:
-    """Why a command of a target is not evidence, as a finding; None if it is."""
+    """Return why a command of a target is not evidence, as a finding; None if it is."""
     subject, label = what, f"{target.name} {what}"
     finding = partial(Finding, subject=subject, command=shlex.join(finished.argv))
     if (ended := stopped(subject, label, finished, command.timeout_s)) is not None:
@@ -100,7 +100,7 @@ class Attempt:
     fault: Finding | None = None
 
     def reconstruction(self, target: Target) -> Path:
-        """What `score.judge` reads: a file, or the folder of the pictures."""
+        """Return what `score.judge` reads: a file, or the folder of the pictures."""
         return self.output if target.pictures is not None else self.output / target.reconstruction
 
 
@@ -149,7 +149,7 @@ def attempt(
 
 
 def input_hash(target: Target, model: Path) -> str | None:
-    """What training said that the network was given, or None."""
+    """Return what training said that the network was given, or None."""
     if target.summary is None:
         return None
     try:

@@ -81,7 +81,7 @@ ENTRIES: Mapping[str, Entry] = {
 
 
 def problems(evidence: Mapping[str, Any]) -> list[str]:
-    """Why evidence does not show that a GPU did the work; none if it does."""
+    """Return why evidence does not show that a GPU did the work; none if it does."""
     return [
         f"{key} ({entry.what}) {wrong}"
         for key, entry in ENTRIES.items()
@@ -137,7 +137,7 @@ class Work:
 
     @property
     def findings(self) -> list[Finding]:
-        """What is wrong with it."""
+        """Return what is wrong with it."""
         found = []
         if self.problems:
             sentence = f"device: {self.label}: in a GPU lane the work was done elsewhere: {'; '.join(self.problems)}"

@@ -77,7 +77,7 @@ class Party:
 
     @property
     def root(self) -> Path:
-        """Where its packages are imported from."""
+        """Return where its packages are imported from."""
         return self.import_root or self.described.root
 
     @property

@@ -83,7 +83,7 @@ OnProgress = Callable[[int, int], None]
 
 
 def count(parts: Sequence[Part] = PARTS, gridsizes: Sequence[int] = (1, 2)) -> int:
-    """How many runs of the perturbed oracle `measure` makes."""
+    """Return how many runs of the perturbed oracle `measure` makes."""
     return len(gridsizes) * sum(part.runs for part in parts)
 
 

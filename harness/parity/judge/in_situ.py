@@ -55,7 +55,7 @@ def comparison(
     request: Request, tensor: str, answers: Mapping[str, Mapping[str, Array]]
 ) -> tuple[dict[str, Array], Array | None]:
     """
-    What a layer in situ is compared with.
+    Return what a layer in situ is compared with.
 
     Args:
         request: the question.

@@ -82,7 +82,7 @@ class Climbed:
 
     @property
     def worst(self) -> Judgement | None:
-        """What decides the rung: the worst judgement, among equals the one that comes nearest to its limit."""
+        """Return what decides the rung: the worst judgement, among equals the one that comes nearest to its limit."""
         if not self.judgements:
             return None
         return min(self.judgements, key=lambda item: (GRAVITY.index(item.result), -_strain(item), -_figure(item)))
@@ -100,7 +100,7 @@ class Climbed:
 
     @property
     def not_gated(self) -> int:
-        """How many comparisons were looked at but not judged."""
+        """Return how many comparisons were looked at but not judged."""
         return sum(item.result is Result.NOT_GATED for item in self.judgements)
 
     @property
@@ -189,7 +189,7 @@ def partial_judge(
     rung: Rung, expected: Expected, gridsize: int, precision: str, floors: Floors, partial: AbstractSet[str]
 ) -> Callable[[Mapping[str, Answer]], list[Judgement]]:
     """
-    What judges the answers to one rung.
+    Return what judges the answers to one rung.
 
     Args:
         rung: which.
@@ -252,7 +252,7 @@ def _is_within_horizon(tensor: str, floor: float | None) -> bool:
 
 
 def refusals(answers: Mapping[str, Answer]) -> dict[str, tuple[str, ...]]:
-    """Why answers do not count, by side; empty if all of them do."""
+    """Return why answers do not count, by side; empty if all of them do."""
     found = {side: answer.refusals for side, answer in answers.items() if answer.refusals}
     sides = sorted(answers)
     if not found and len(sides) == 2 and is_echo(*(answers[side] for side in sides)):

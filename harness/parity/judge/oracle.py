@@ -40,7 +40,7 @@ Array = NDArray[Any]
 
 
 def exact(request: Request, package: str) -> dict[str, Exact]:
-    """What the exact rungs R0 and R1 must say of one backend."""
+    """Return what the exact rungs R0 and R1 must say of one backend."""
     found: dict[str, Exact] = {}
     if "R0" in request.quantities:
         found["R0"] = contract(request, package)

@@ -55,7 +55,7 @@ def judge(request: Request, tensor: str, answers: Mapping[str, Mapping[str, Arra
 
 
 def reference(request: Request, tensor: str) -> Array | None:
-    """What an operation must give, in double precision, for a picture; None for a law, which is about several."""
+    """Return what an operation must give for a picture, in double precision; None for a law, which has several."""
     found = operations.expected(request).get(tensor)
     if found is None:
         return None

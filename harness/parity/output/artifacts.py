@@ -82,7 +82,7 @@ def _pair(
 
 def relations(chosen: Judgement, sides: Mapping[str, Array | None], expected: Array | None) -> tuple[str, ...]:
     """
-    What the tensors of the sides at fault are, one sentence each where a relation to the expected one explains it.
+    Return what the wrong tensors are, one sentence each where a relation to the expected one explains it.
 
     Where only one index along an axis is wrong, a single channel for example, that part alone is looked at, too.
     """
@@ -139,7 +139,7 @@ def _along(where: Mask, part: Part | None) -> Mask:
 
 
 def _extent(chosen: Judgement, sides: Mapping[str, Array | None], expected: Array | None) -> str:
-    """Where everything that differs lies, of the first side at fault."""
+    """Return where everything that differs lies, of the first side at fault."""
     value = next((sides.get(side) for side in chosen.guilty if sides.get(side) is not None), None)
     if expected is None or value is None or value.shape != expected.shape:
         return ""

@@ -47,7 +47,7 @@ class Proof:
     seconds: float = 0.0
 
     def sentences(self) -> list[str]:
-        """What to tell of it."""
+        """Return what to tell of it."""
         if not self.checked:
             return []
         told = ", ".join(f"{item['id']} ({item['outcome']} at {item['at']})" for item in self.canaries)

@@ -27,7 +27,7 @@ SCHEMA = "ptycho-parity-replay/2"
 
 
 def command(path: Path) -> str:
-    """What to type in the folder of this run to judge a kept comparison again, with the interpreter that runs now."""
+    """Return the command that judges a kept comparison again, with the interpreter that runs now."""
     return shlex.join([typed(Path(sys.executable)), "-m", "harness", "parity", "replay", typed(path)])
 
 

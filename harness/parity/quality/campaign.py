@@ -117,7 +117,7 @@ def identify(
     scan: Path, settings: Mapping[str, Any], backends: Sequence[str], locks: Path = fingerprint.ROOT / "requirements"
 ) -> dict[str, Any]:
     """
-    What makes a run comparable with another.
+    Return what makes a run comparable with another.
 
     Args:
         scan: the file that is trained on.

@@ -46,7 +46,7 @@ class Finding:
 
     @property
     def reason(self) -> str:
-        """Why it does not pass; empty if it does."""
+        """Return why it does not pass; empty if it does."""
         tested = self.tested
         if tested is None:
             return f"{len(next(iter(self.sides.values())))} seeds on both sides; {tost.LEAST} or more are needed"
@@ -99,7 +99,7 @@ class QualityReport:
 
     @property
     def n(self) -> int:
-        """How many seeds count."""
+        """Return how many seeds count."""
         return len(self.seeds)
 
     @property
@@ -122,7 +122,7 @@ class QualityReport:
 
     @property
     def reasons(self) -> list[str]:
-        """Why it does not pass."""
+        """Return why it does not pass."""
         found = [f"{item.metric.label}: {item.result}: {item.reason}" for item in self.findings if item.reason]
         found += [
             f"{side}: {len(seeds)} of {self.n} runs are no better than a flat object (seeds {_listed(seeds)})"

@@ -80,7 +80,7 @@ class Expectation:
 
 
 def expected(request: Request) -> dict[str, Expectation]:
-    """What every case of R2 must give, by `R2/NAME`."""
+    """Return what every case of R2 must give, by `R2/NAME`."""
     unit = UNIT[request.precision]
     return {f"R2/{case.name}": _RULES[case.operation](case, unit) for case in cases(request)}
 

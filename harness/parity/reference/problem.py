@@ -155,7 +155,7 @@ def request(
 
 
 def recorded_inputs(asked: Request) -> dict[str, NDArray[np.float64]]:
-    """What each layer of the oracle's network is given by the first batch."""
+    """Return what each layer of the oracle's network is given by the first batch."""
     scale = intensity_scale(asked.nphotons, asked.model.side)
     return dict(network.run(asked.first.diffraction, asked.weights, asked.model, scale).inputs)
 

@@ -209,7 +209,7 @@ def _defects(base: Expected, name: str, value: Array, number: int) -> Iterator[C
 
 
 def _sizes(base: Expected, name: str, value: Array) -> Iterator[Case]:
-    """How much a rung allows; numbers of any size; casts; infinities and NaN where the oracle has them, too."""
+    """Yield how much a rung allows; numbers of any size; casts; infinities and NaN where the oracle has them, too."""
     rung, limit = _rung(name), limit_of(name)
 
     def case(what: str, oracle: Array, torch: Array, tf: Array, guilty: tuple[str, ...] | None) -> Case:

@@ -30,7 +30,7 @@ def environ(pid: int | str) -> dict[str, str]:
 
 def touched(pid: int | str) -> list[str] | None:
     """
-    What a process shows of a GPU: variables that do not hide it, driver libraries, device files.
+    Return what a process shows of a GPU: variables that do not hide it, driver libraries, device files.
 
     Args:
         pid: pid of the process, or `"self"`.

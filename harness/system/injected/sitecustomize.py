@@ -52,7 +52,7 @@ def _install(log: str, scratch: str, tell: Callable[[str, dict[str, Any]], None]
 
 
 def _teller(path: str | None) -> Callable[[str, dict[str, Any]], None]:
-    """What writes to the event log; it is opened now, so that opening it is not a write of the child's own."""
+    """Return what writes to the event log; it is opened now, so that opening it is not a write of the child's own."""
     descriptor = None if path is None else os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
     def tell(event: str, fields: dict[str, Any]) -> None:

@@ -73,7 +73,7 @@ class Arrays:
     columns: Mapping[str, Column]
 
     def members(self) -> dict[str, Member]:
-        """What an NPZ file's headers would say."""
+        """Return what an NPZ file's headers would say."""
         return {
             key: Member(
                 key=key,

@@ -64,7 +64,7 @@ def of(walked: Walked) -> tuple[Account, ...]:
 
 def contradictions(accounts: Sequence[Account]) -> list[str]:
     """
-    Where accounts differ from the first of them, one sentence each.
+    Return where accounts differ from the first of them, one sentence each.
 
     A source whose nature it is to be silent about sides (`guilty` is None beside a place) is not asked for them.
     """

@@ -54,7 +54,7 @@ def named(terminal: str) -> list[Spot]:
 
 def steps(hints: Sequence[Spot], edited: Spot) -> int | None:
     """
-    How many steps from a failure's text to the edited line; None for more than two.
+    Return how many steps from a failure's text to the edited line; None for more than two.
 
     One where the first hint is the edited function of the edited file, or the file where the edit is in none. Two
     where one of the first two hints is the file: then its functions are to be read.
@@ -65,7 +65,7 @@ def steps(hints: Sequence[Spot], edited: Spot) -> int | None:
 
 
 def spot(edit: Edit, root: Path) -> Spot:
-    """Where an edit's first change of a letter is, in the file as it is before."""
+    """Return where an edit's first change of a letter is, in the file as it is before."""
     text = (root / edit.file).read_text(encoding="utf-8")
     if not edit.file.endswith(".py"):
         return Spot(file=edit.file)

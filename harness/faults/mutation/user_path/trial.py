@@ -31,7 +31,7 @@ def run(planted: Planted, stage: Stage) -> Found:
 
 
 def judge(walked: Walked, mutant: Mutant) -> Found:
-    """What a user reads about a mutant, and what of that is wrong."""
+    """Return what a user reads about a mutant, and what of that is wrong."""
     told, *_ = accounts.of(walked)
     if walked.exit_code == Verdict.PASS and told.exit_code == Verdict.PASS:
         return Found(exit_code=walked.exit_code, disagreements=tuple(accounts.contradictions(accounts.of(walked))))
@@ -58,7 +58,7 @@ def judge(walked: Walked, mutant: Mutant) -> Found:
 
 
 def _fallen(walked: Walked, told: Account, mutant: Mutant) -> Found:
-    """Where the ladder failed, by `parity.json`."""
+    """Return where the ladder failed, by `parity.json`."""
     parity = walked.parity
     if parity is None:
         return Found(at=mutant.gate, how="crash", detail=run_in_copy.last_line(walked.terminal))
