@@ -107,7 +107,7 @@ def _first_update(run: PairOfRuns, *, explained: bool) -> Iterator[Finding]:
 
 
 def _does_as_it_says(side: Recording, precision: str, rounded: bool = False) -> str:
-    """Return where a side's updates leave its optimiser's settings; empty where they agree or none can say."""
+    """Return where a side's updates differ from its optimiser's settings; empty where they agree or none can say."""
     assert side.optimizer is not None
     steps = side.steps.get(precision, ())
     rates = [float(step["rate"]) for step in steps]

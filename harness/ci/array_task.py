@@ -87,7 +87,7 @@ class Task:
         self.signals.append(number)
 
     def why(self, plan: Record) -> str:
-        """Return what a signal to end means: `cancelled` by the waiting command, the scheduler's `limit`, or a `signal`."""
+        """Return what a signal to end means: `cancelled` by the user, the scheduler's `limit`, or a `signal`."""
         if (self.folder / CANCELLED).exists():
             return "cancelled"
         left_s = 60.0 * plan["minutes"] - (time.monotonic() - self.clock)
