@@ -113,9 +113,13 @@ def _end(told: Story) -> list[Problem]:
     if told.complete:
         return []
     running = ", ".join(str(span) for span in told.checked.open if span.name != "run")
-    after = f"after {told.last!r}" if told.last else "before its first event"
-    message = f"the log is partial: it ends {after} and not with 'run.end'"
-    return [Problem(verdict=Verdict.FAIL, message=f"{message}; under way were: {running or 'nothing else'}")]
+    if not told.last:
+        message = "the log is partial: it is empty, so the run stopped before it started anything"
+    else:
+        message = (
+            f"the log is partial: it ends after {told.last!r} instead of 'run.end'; running: {running or 'nothing'}"
+        )
+    return [Problem(verdict=Verdict.FAIL, message=message)]
 
 
 def _contradictions(told: Story) -> list[str]:

@@ -53,7 +53,8 @@ def _missing(target: Target, name: str, command: BareCommand | Command) -> str |
         place = Path(program.script)
         if not place.is_absolute():
             return (
-                f"{name}: the script {program.script} is relative to an empty folder; write {{root}}/{program.script}"
+                f"{name}: commands start in an empty folder, so {program.script} is not found; "
+                f"write {{root}}/{program.script}"
             )
         if not place.is_file():
             return f"{name}: there is no script {place}; repair argv or root"

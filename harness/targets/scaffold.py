@@ -236,11 +236,12 @@ def describe(checkout: Path, *, python: str | None) -> list[Draft]:
     found = discover.scripts(place)
     pairs = _pairs(found)
     if not pairs:
-        seen = ", ".join(script.path.as_posix() for script in found) or "none"
+        seen = " and ".join(script.path.as_posix() for script in found)
+        what = f"{seen} could not be paired: put them into one package folder" if seen else "no command was found"
         stems = ", ".join(f"{stem}.py" for stems in discover.STEMS.values() for stem in stems)
         raise UsageError(
-            f"{checkout} holds no training and inference that belong together; looked for {stems} with a "
-            f"__main__ guard, found: {seen}; copy a file of {Path(__file__).parent} and change it"
+            f"{checkout}: {what}; looked for {stems} with a __main__ guard. Or copy a file of "
+            f"{Path(__file__).parent} and change it"
         )
     return [Draft(checkout=place, train=train, infer=infer, python=python) for train, infer in pairs]
 

@@ -129,10 +129,9 @@ def test_a_cut_log_is_never_a_pass_and_says_what_was_under_way() -> None:
     judged = _judge(_run()[:5])
     assert (judged.verdict, judged.partial) == (Verdict.FAIL, True)
     assert judged.problems[0].message == (
-        "the log is partial: it ends after 'phase.start' and not with 'run.end'; "
-        "under way were: command scan-train, phase train"
+        "the log is partial: it ends after 'phase.start' instead of 'run.end'; running: command scan-train, phase train"
     )
-    assert _judge([]).problems[0].message.startswith("the log is partial: it ends before its first event")
+    assert _judge([]).problems[0].message.startswith("the log is partial: it is empty")
 
 
 def test_many_silent_tests_are_one_sentence_and_all_are_kept() -> None:

@@ -26,7 +26,11 @@ def test_nothing_is_missing_from_a_sound_target(tmp_path: Path) -> None:
     [
         ("ptycho_torch.train", "ptycho_torch.trian", "train: there is no module ptycho_torch.trian below "),
         ('"-m", "ptycho_torch.train"', '"{root}/train.py"', "train: there is no script "),
-        ('"-m", "ptycho_torch.train"', '"train.py"', "train: the script train.py is relative to an empty folder"),
+        (
+            '"-m", "ptycho_torch.train"',
+            '"train.py"',
+            "train: commands start in an empty folder, so train.py is not found",
+        ),
         (
             '"{python}", "-m", "ptycho_torch.train"',
             '"no-such-trainer"',
