@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """`python -m harness`: see `harness.cli`. This file must run on any Python 3, to say that a newer one is needed."""
 
 import sys

@@ -61,25 +61,31 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="{inspect,convert}")
     look = commands.add_parser(
         "inspect",
-        help="show keys, shapes, layout, domain, footprint, violations, and given object against flat object",
+        help="Show what a file is and what is or looks wrong with it.",
         description=(
             "Show what a file is, everything that breaks the data contract (exit code 2 if anything does) and "
             "everything suspicious, such as swapped axes (exit code 1 with --strict)."
         ),
     )
-    look.add_argument("file", type=Path, metavar="FILE", help="an NPZ, CXI, Ptychodus or MATLAB file")
-    look.add_argument("--map", metavar="NAME=PATH,…", help="which array is which, of an HDF5 or MATLAB file")
+    look.add_argument("file", type=Path, metavar="FILE", help="Read this NPZ, CXI, Ptychodus or MATLAB file.")
+    look.add_argument("--map", metavar="NAME=PATH,…", help="Name the arrays of an HDF5 or MATLAB file.")
     look.add_argument(
-        "--orientation", action="store_true", help="try sixteen conventions of axes, and name the command that mends"
+        "--orientation",
+        action="store_true",
+        help="Try sixteen conventions of axes and name the command that repairs the file.",
     )
-    look.add_argument("--picture", type=Path, metavar="OUT.png", help="draw object, scan, probe and diffraction")
-    look.add_argument("--json", action="store_true", help="print everything as JSON instead of tables")
-    look.add_argument("--strict", action="store_true", help="exit code 1 where anything is suspicious")
-    look.add_argument("--layout", choices=LAYOUTS, help="how to read frames when M = N and the file does not say")
+    look.add_argument(
+        "--picture", type=Path, metavar="OUT.png", help="Draw object, scan, probe and diffraction into this file."
+    )
+    look.add_argument("--json", action="store_true", help="Print everything as JSON instead of tables.")
+    look.add_argument("--strict", action="store_true", help="End with 1 if anything is suspicious.")
+    look.add_argument(
+        "--layout", choices=LAYOUTS, help="Read frames in this layout if M = N and the file does not say."
+    )
     _domain_option(look)
     change = commands.add_parser(
         "convert",
-        help="write a file in another layout, canonical by default",
+        help="Write a scan in canonical or another layout, or as a Ptychodus product.",
         description=(
             "Read a scan and write it in canonical order, dtype and domain (amplitude), or as a Ptychodus product "
             "where OUT ends in .h5. IN: NPZ, CXI, Ptychodus (training data, product with --patterns), MATLAB 5 and "
@@ -87,13 +93,15 @@ def parser() -> argparse.ArgumentParser:
             "same input gives the same bytes."
         ),
     )
-    change.add_argument("source", type=Path, metavar="IN", help="the file to read")
-    change.add_argument("target", type=Path, metavar="OUT", help="the NPZ or .h5 file to write")
-    change.add_argument("--layout", choices=LAYOUTS, default="canonical", help="layout of OUT (default: canonical)")
-    change.add_argument("--input_layout", choices=LAYOUTS, help="layout of IN when M = N and the file does not say")
+    change.add_argument("source", type=Path, metavar="IN", help="Read this file.")
+    change.add_argument("target", type=Path, metavar="OUT", help="Write this NPZ or .h5 file.")
+    change.add_argument("--layout", choices=LAYOUTS, default="canonical", help="Write OUT in this layout (canonical).")
+    change.add_argument(
+        "--input_layout", choices=LAYOUTS, help="Read IN in this layout if M = N and the file does not say."
+    )
     _domain_option(change)
-    change.add_argument("--compressed", action="store_true", help="deflate the members of OUT")
-    change.add_argument("--force", action="store_true", help="replace OUT if it is there")
+    change.add_argument("--compressed", action="store_true", help="Compress the members of OUT.")
+    change.add_argument("--force", action="store_true", help="Replace OUT if it is there.")
     from ptycho.data import convert_options
 
     convert_options.add(change)
@@ -102,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _domain_option(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--measurement_domain", choices=DOMAINS, help="what the frames hold, when the file's _metadata do not say"
+        "--measurement_domain", choices=DOMAINS, help="Read the frames as this, if the file's _metadata do not say."
     )
 
 
@@ -144,7 +152,7 @@ def _inspect(options: argparse.Namespace) -> Verdict:
 
 
 def _show_orientation(found: "Inspection") -> None:
-    """Print how well each of the sixteen conventions explains a file, and which command mends it."""
+    """Print how well each of the sixteen conventions explains a file, and which command repairs it."""
     from ptycho.inspect import orientation
 
     dataset = found.attempt.dataset

@@ -1,5 +1,5 @@
 """
-Parsers of every command line of the project: a word that is no option is refused by name, and none is guessed.
+Parsers of every command line of the project: a word that is not an option is refused by name, and none is guessed.
 
 argparse takes `--dev` for `--device`, lets the second of two values win without a word, and says of an unknown option
 neither where it was met nor what it may have meant.
@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 _RENAMED: set[str] = set()
-"""Old names that this process has been told of."""
+"""Old names that this process has warned of."""
 
 
 def renamed(old: str, new: str) -> None:
@@ -41,6 +41,16 @@ class StoreOnce(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+class DefaultsFormatter(argparse.HelpFormatter):
+    """Adds the default to each help text, where there is one that means something."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        text = action.help
+        if action.required or action.default in (None, False, argparse.SUPPRESS) or not action.option_strings:
+            return text
+        return f"{text} (default: %(default)s)"
+
+
 class Parser(argparse.ArgumentParser):
     """
     An `ArgumentParser` that takes no abbreviations and says of an unknown word what is allowed and what comes next.
@@ -49,10 +59,12 @@ class Parser(argparse.ArgumentParser):
         hint: what to do about a word that belongs to another program, or empty.
         once: whether an option that takes one value may be given once only. Trainings let a later value win, as scripts
             that wrap them expect.
+        default_command: the command that runs where none of several is named, or empty.
         stored: options that the command line which is being parsed has given.
     """
 
     hint = ""
+    default_command = ""
     once = False
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -76,7 +88,7 @@ class Parser(argparse.ArgumentParser):
         Parse a command line.
 
         Raises:
-            SystemExit: with 2, for a word that is no option or no value of one.
+            SystemExit: with 2, for a word that is not an option or no value of one.
         """
         values, unknown = self.parse_known_args(args, namespace)
         if unknown:

@@ -20,7 +20,7 @@ class PtychoError(Exception):
 
 
 class UsageError(PtychoError):
-    """An option or a combination of options that cannot be honoured."""
+    """An option or a combination of options that is not possible."""
 
     verdict = Verdict.USAGE
 

@@ -91,7 +91,7 @@ def commit(root: Path = ROOT) -> str | None:
 
 
 def why_no_commit(root: Path = ROOT) -> str:
-    """Why `commit` is None."""
+    """Return why `commit` is None."""
     if not (root / ".git").exists():
         return f"{root} is not the top of a git checkout"
     try:
@@ -102,7 +102,7 @@ def why_no_commit(root: Path = ROOT) -> str:
 
 
 def _output(*command: str) -> str | None:
-    """What a command prints, or None if it fails, is missing or takes too long."""
+    """Return what a command prints, or None if it fails, is missing or takes too long."""
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, check=True, timeout=git.SECONDS, stdin=subprocess.DEVNULL

@@ -28,7 +28,7 @@ class GitError(Exception):
 
 def ask(root: Path, *arguments: str, seconds: float | None = None) -> bytes:
     """
-    What git prints about a checkout.
+    Return what git prints about a checkout.
 
     Args:
         root: the checkout.

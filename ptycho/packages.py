@@ -36,7 +36,7 @@ _OWNERS = {"ptycho_torch": "torch", "ptycho_tf": "tf"}
 
 def explain(error: ImportError) -> str | None:
     """
-    One sentence about a package that is missing or broken, with the command that mends it.
+    One sentence about a package that is missing or broken, with the command that repairs it.
 
     Args:
         error: what an import raised.

@@ -43,7 +43,7 @@ class Stream:
             except OSError as error:
                 self._fail(error)
             except UnicodeEncodeError:
-                # What the stream's encoding cannot say is escaped: a message is no reason to end.
+                # What the stream's encoding cannot say is escaped: a message is not a reason to end.
                 encoding = self._stream.encoding or "ascii"
                 return self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         return len(text)
@@ -66,7 +66,7 @@ class Stream:
 
     def _fail(self, error: OSError) -> None:
         self.failure = error
-        # What is still in the buffer would fail once more when the interpreter ends.
+        # What is still in the buffer would fail again when the interpreter ends.
         with contextlib.suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())

@@ -48,7 +48,7 @@ class Bench:
         }
 
     def optimiser(self) -> dict[str, Any]:
-        """What Adam steps, and its constants."""
+        """Return what Adam steps, and its constants."""
         from ptycho_tf import optimizer
 
         constants = {"beta1": optimizer.BETA1, "beta2": optimizer.BETA2, "epsilon": optimizer.EPSILON}

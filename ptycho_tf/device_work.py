@@ -53,7 +53,7 @@ def _evaluated(work: Callable[[], object]) -> int:
 
 
 def kernels(space: Any) -> int:
-    """How many events of a profile are kernels on a GPU; copies and fills need no computing."""
+    """Return how many events of a profile are kernels on a GPU; copies and fills need no computing."""
     return sum(
         not plane.event_metadata[event.metadata_id].name.startswith(("Memcpy", "Memset"))
         for plane in space.planes

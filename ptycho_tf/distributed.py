@@ -67,7 +67,7 @@ def join(ranks: Ranks, runtime: RuntimeConfig) -> Group:
         tf.config.experimental.set_memory_growth(gpu, True)
     if not gpus:
         configure(runtime)
-    # The strategy must come before the first operation, hence before a GPU is proved to compute.
+    # The strategy must come before the first operation, therefore before a GPU is proved to compute.
     with contact():
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     configure(runtime)

@@ -2,7 +2,7 @@
 The TensorFlow engine: network, physics, loss and optimiser behind the core's `Engine` protocol.
 
 Each function is traced once: its signature leaves the batch size open, so that the last, smaller batch of an epoch does
-not compile everything anew. Losses stay on the device until the epoch ends.
+not compile everything again. Losses stay on the device until the epoch ends.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -158,7 +158,7 @@ class TensorFlowEngine:
         return found if self.device == "cpu" else found | {"work": self.work()}
 
     def work(self) -> DeviceWork:
-        """What was done on the device, as evidence; one more batch is evaluated for it."""
+        """Return what was done on the device, as evidence; one more batch is evaluated for it."""
         weights, batch = list(self.network.parameters.values()), blank_batch(self.model)
         return device_work.collect(weights, batch, lambda item: self.evaluate([item]), self.device)
 

@@ -53,12 +53,12 @@ class Operations:
         return _first(spread(Network.convolve(_weights(x, kernel, bias), "a", _last(x), upsample=True)))
 
     def rectify(self, x: Tensor) -> Tensor:
-        """What follows a convolution in a block."""
+        """Return what follows a convolution in a block."""
         stand_in: Any = SimpleNamespace(convolve=_pass)
         return _first(Network.pair(stand_in, "a", _last(x)))
 
     def pool(self, x: Tensor) -> Tensor:
-        """What follows a block of the encoder."""
+        """Return what follows a block of the encoder."""
         stand_in: Any = SimpleNamespace(architecture=SimpleNamespace(encoder=(1,)), pair=_pass)
         return _first(Network.encode(stand_in, _last(x)))
 
@@ -100,7 +100,7 @@ class Operations:
         return self._forward(lambda name, _code, _activation: heads[name], tf.zeros((1, 1, 1, 1), amplitude.dtype))
 
     def scaled_input(self, x: Tensor, w: Tensor, scale: float) -> Tensor:
-        """What the encoder is given."""
+        """Return what the encoder is given."""
         seen = []
 
         def encode(code: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ def import_tensorflow() -> Any:
     hidden = "tensorflow" not in sys.modules and "keras" not in sys.modules
     if hidden:
         sys.modules["keras"] = None  # type: ignore[assignment]  # None makes `import keras` an ImportError
-    # TensorFlow's own copy of Keras writes a configuration file at import, into HOME unless told where.
+    # TensorFlow's own copy of Keras writes a configuration file at import, into HOME by default.
     homeless = "KERAS_HOME" not in os.environ
     os.environ.setdefault("KERAS_HOME", os.devnull)
     collecting = gc.isenabled()
@@ -86,7 +86,7 @@ def as_array(tensor: Any) -> NDArray[Any]:
 
 
 def _gpu_failure() -> str | None:
-    """Why there is no GPU to compute on, or None after a matrix product on it came out right."""
+    """Return why there is no GPU to compute on, or None after a matrix product on it came out right."""
     devices = tf.config.list_physical_devices("GPU")
     if not devices:
         return f"TensorFlow {tf.__version__} (CUDA build: {tf.test.is_built_with_cuda()}) sees no GPU"
@@ -154,7 +154,7 @@ def configure(runtime: RuntimeConfig) -> str:
 
 
 def fingerprint(device: str, runtime: RuntimeConfig) -> dict[str, Any]:
-    """What decides the rounding: versions, device, threads, precision."""
+    """Return what decides the rounding: versions, device, threads, precision."""
     gpus = tf.config.list_physical_devices("GPU") if device == "cuda" else []
     return {
         "framework": "tensorflow",

@@ -48,7 +48,7 @@ class Bench:
         return {name: (list(p.shape), str(p.dtype).removeprefix("torch."), p.requires_grad) for name, p in named}
 
     def optimiser(self) -> dict[str, Any]:
-        """What Adam steps, and its constants."""
+        """Return what Adam steps, and its constants."""
         from ptycho_torch import optimizer
 
         constants = {"beta1": optimizer.BETA1, "beta2": optimizer.BETA2, "epsilon": optimizer.EPSILON}

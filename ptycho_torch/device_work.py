@@ -45,6 +45,6 @@ def _evaluated(work: Callable[[], object]) -> int:
 
 
 def kernels(events: Iterable[Any]) -> int:
-    """How many of a profiler's events are kernels on a GPU; copies and fills need no computing."""
+    """Return how many of a profiler's events are kernels on a GPU; copies and fills need no computing."""
     on_device = (event for event in events if event.device_type is torch.autograd.DeviceType.CUDA)
     return sum(not event.name.startswith(("Memcpy", "Memset")) for event in on_device)

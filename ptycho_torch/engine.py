@@ -134,7 +134,7 @@ class TorchEngine:
         return found if self.device == "cpu" else found | {"work": self.work()}
 
     def work(self) -> DeviceWork:
-        """What was done on the device, as evidence; one more batch is evaluated for it."""
+        """Return what was done on the device, as evidence; one more batch is evaluated for it."""
         weights, batch = list(self.network.parameters()), blank_batch(self.model)
         return device_work.collect(weights, batch, lambda item: self.evaluate([item]), self.device)
 

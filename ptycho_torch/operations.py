@@ -52,12 +52,12 @@ class Operations:
         return _convolution(kernel, bias).upsampled(x.contiguous(memory_format=torch.channels_last))
 
     def rectify(self, x: Tensor) -> Tensor:
-        """What follows a convolution in a block."""
+        """Return what follows a convolution in a block."""
         stand_in: Any = (_copy, _copy)
         return Pair.forward(stand_in, x)
 
     def pool(self, x: Tensor) -> Tensor:
-        """What follows a block of the encoder."""
+        """Return what follows a block of the encoder."""
         stand_in: Any = (_copy,)
         return Encoder.forward(stand_in, x)
 
@@ -89,7 +89,7 @@ class Operations:
         return Network.forward(_network(lambda _: amplitude, lambda _: phase), torch.zeros(1, 1, 1, 1))
 
     def scaled_input(self, x: Tensor, w: Tensor, scale: float) -> Tensor:
-        """What the encoder is given."""
+        """Return what the encoder is given."""
         seen: list[Tensor] = []
 
         def keep(code: Tensor) -> Tensor:

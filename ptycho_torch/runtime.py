@@ -97,7 +97,7 @@ def configure(runtime: RuntimeConfig) -> str:
 
 
 def fingerprint(device: str, runtime: RuntimeConfig) -> dict[str, Any]:
-    """What decides the rounding: versions, device, threads, precision."""
+    """Return what decides the rounding: versions, device, threads, precision."""
     return {
         "framework": "torch",
         "version": torch.__version__,

@@ -72,7 +72,7 @@ def subjects(args: argparse.Namespace) -> tuple[Subject, Subject]:
     pythons = [interpreter(python) for python in (args.python_one, args.python_two)]
     folders = [folder or file.parent for folder, file in ((args.folder_one, args.one), (args.folder_two, args.two))]
     if args.map is not None and not args.map.is_file():
-        raise UsageError(f"--map {args.map} is no file; leave it out, and one is proposed")
+        raise UsageError(f"--map {args.map} is not a file; leave it out, and one is proposed")
     one, two = (
         Subject(side=name, file=file, python=python, folder=folder)
         for name, file, python, folder in zip(names, (args.one, args.two), pythons, folders, strict=True)

@@ -54,8 +54,8 @@ def _structure(run: PairOfRuns) -> Iterator[Finding]:
                 stage=Stage.STRUCTURE,
                 order=0,
                 place=name,
-                sentence=f"{side.side} has the weight {name}, and the other model has none that fits it; mend the map, "
-                "or the model",
+                sentence=f"{side.side} has the weight {name}, and the other model has none that fits it; repair the "
+                "map, or the model",
             )
 
 
@@ -110,7 +110,7 @@ def _layers(run: PairOfRuns) -> Iterator[Finding]:
 def _local(
     run: PairOfRuns, calls: tuple[Call, Call], entering: Measured | None, leaving: Measured | None
 ) -> Measured | None:
-    """What a layer adds to the difference by itself; None where it adds none, or that cannot be known."""
+    """Return what a layer adds to the difference by itself; None where it adds none, or that cannot be known."""
     if leaving is None:
         return None
     if entering is not None and entering.agrees:

@@ -1,4 +1,4 @@
-"""What a comparison found: one sentence a difference, with its place, its figures, and whose fault it is if known."""
+"""What a comparison found: one sentence a difference, with its place, its figures, and the side at fault if known."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

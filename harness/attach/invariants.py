@@ -66,7 +66,7 @@ def _unmoved(recording: Recording, count: int) -> Iterator[Finding]:
 
 
 def _of_steps(recording: Recording, steps: Steps, where: str) -> Iterator[Finding]:
-    """What every kind of training must keep to."""
+    """Yield what every kind of training must keep to."""
     if not steps:
         return
     if names := sorted({name for step in steps for name in step.get("not held", ())}):

@@ -26,7 +26,7 @@ CARRY, OWN = "carry", "own"
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """A difference that its maintainers live with: a pattern of findings' names, and why."""
+    """A difference that its maintainers accept: a pattern of findings' names, and why."""
 
     finding: str
     reason: str
@@ -52,7 +52,7 @@ class LayerMap:
     accepted: tuple[Accepted, ...] = ()
 
     def reason_for(self, finding: str) -> str | None:
-        """Why a finding is accepted; None if it is not."""
+        """Return why a finding is accepted; None if it is not."""
         return next((entry.reason for entry in self.accepted if fnmatchcase(finding, entry.finding)), None)
 
     def calls(self, one: Recording, two: Recording, precision: str) -> list[tuple[Call, Call]]:
@@ -155,7 +155,7 @@ def read(path: Path) -> LayerMap:
     Read a map.
 
     Raises:
-        UsageError: it is no map of this version; with everything that is wrong.
+        UsageError: it is not a map of this version; with everything that is wrong.
     """
     try:
         plain = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -174,7 +174,7 @@ def _from_plain(plain: Mapping[str, Any], path: Path) -> LayerMap:
         wrong.append(f"unknown: {', '.join(unknown)}")
     wrong += [f"[[accept]] {entry} needs finding and reason" for entry in plain.get("accept", []) if not _whole(entry)]
     if wrong:
-        raise UsageError(f"{path} is no map of layers:\n" + "\n".join(f"  - {line}" for line in wrong))
+        raise UsageError(f"{path} is not a map of layers:\n" + "\n".join(f"  - {line}" for line in wrong))
     try:
         return LayerMap(
             pairs=tuple((str(a), str(b)) for a, b in plain["layers"]),
@@ -187,7 +187,7 @@ def _from_plain(plain: Mapping[str, Any], path: Path) -> LayerMap:
             accepted=tuple(Accepted(finding=e["finding"], reason=e["reason"]) for e in plain.get("accept", [])),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{path} is no map of layers ({error!r}); let one be proposed without --map") from error
+        raise UsageError(f"{path} is not a map of layers ({error!r}); let one be proposed without --map") from error
 
 
 def _whole(entry: Mapping[str, Any]) -> bool:

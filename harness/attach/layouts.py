@@ -25,7 +25,7 @@ ROLES = {
 
 
 def role(name: str) -> str:
-    """What a weight is for; its own name where that is not known."""
+    """Return what a weight is for; its own name where that is not known."""
     return ROLES.get(name, name)
 
 

@@ -1,5 +1,5 @@
 """
-Adam and SGD once more, in NumPy and float64: what an optimiser must do with recorded gradients, by its own settings.
+Adam and SGD again, in NumPy and float64: what an optimiser must do with recorded gradients, by its own settings.
 
 The two frameworks add Adam's epsilon at different places: PyTorch to the root of the corrected second moment, Keras to
 the root of the one that is not corrected, which is the same as an epsilon 1/√(1 − β₂ᵗ) times as large

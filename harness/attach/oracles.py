@@ -1,5 +1,5 @@
 """
-Single operations once more, in NumPy and float64: what a layer must give on its recorded input, by its own settings.
+Single operations again, in NumPy and float64: what a layer must give on its recorded input, by its own settings.
 
 Arrays are laid out with the channels first, kernels as (O, I, spatial …), dense kernels as (O, I), whatever framework
 they come from. An operation without an oracle is not judged; it is never taken for right.
@@ -180,13 +180,13 @@ KINDS = (
 
 def apply(kind: str, x: Array, weights: Weights, settings: Settings, training: bool | None) -> Array | None:
     """
-    What a layer must give.
+    Return what a layer must give.
 
     Args:
-        kind: of the layer.
+        kind: kind of the layer.
         x: its input, channels first where `kind` is in `SPATIAL`.
         weights: by what they are for, in the oracle's layout.
-        settings: of the layer.
+        settings: settings of the layer.
         training: whether it is in training mode.
 
     Returns:

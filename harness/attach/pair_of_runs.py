@@ -84,7 +84,7 @@ class PairOfRuns:
         return next((entry.rows for entry in self.map.weights if entry.rows), ())
 
     def floor(self, name_one: str, name_two: str) -> float:
-        """What rounding makes of an array, in this precision."""
+        """Return what rounding makes of an array, in this precision."""
         known = [
             side.floors.get(self.precision, {}).get(name, 0.0)
             for side, name in ((self.one, name_one), (self.two, name_two))
@@ -163,7 +163,7 @@ class PairOfRuns:
 
     def expected(self, position: int, calls: tuple[Call, Call], settings_of: int) -> tuple[Array, Array] | None:
         """
-        What an oracle makes of one side's input, and what that side gave; channels first.
+        Return what an oracle makes of one side's input, and what that side gave; channels first.
 
         Args:
             position: 0 or 1: whose input, weights and output.

@@ -24,7 +24,7 @@ FAMILIES = (
     frozenset({"global_max_pool", "global_avg_pool"}),
     frozenset({"batch_norm", "layer_norm", "group_norm"}),
 )
-"""Kinds of which one may stand where the other was meant."""
+"""Kinds of which one may be found where the other was meant."""
 
 REACH = {True: 12, False: 3}
 """How many calls a layer may have been moved by, with weights and without."""
@@ -88,7 +88,7 @@ def _words(name: str) -> frozenset[str]:
 
 
 def score(one: _Side, i: int, two: _Side, j: int) -> float:
-    """How much speaks for two calls being the same; 0 if they cannot be."""
+    """Return how much speaks for two calls being the same; 0 if they cannot be."""
     a, b = one.calls[i], two.calls[j]
     family = any(a.kind in kinds and b.kind in kinds for kinds in FAMILIES)
     mine, theirs = one.roles[i], two.roles[j]
@@ -165,7 +165,7 @@ def _alike(one: _Side, i: int, two: _Side, j: int) -> bool:
 
 
 def _left_over(one: _Side, two: _Side, pairs: Mapping[int, int]) -> dict[int, int]:
-    """Pairs out of order: of one kind, with the same weights or size, and not far from where they would stand."""
+    """Pairs out of order: of one kind, with the same weights or size, and not far from where they would be."""
     found: dict[int, int] = {}
     free = [j for j in range(len(two.calls)) if j not in set(pairs.values())]
     for i in range(len(one.calls)):

@@ -30,7 +30,7 @@ PROBE_SCALE = 4.0
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """
-    What became of one function.
+    The result of one function.
 
     Attributes:
         function: `stitch`, `diffract`, `load` or `normalise_probe`.
@@ -72,7 +72,7 @@ def judge(function: str, answers: Mapping[str, Array], known: Known) -> Row:
 
 
 def shape_problem(answer: Array, shape: tuple[int, ...]) -> str:
-    """What makes an answer incomparable; empty if nothing does."""
+    """Return what makes an answer incomparable; empty if nothing does."""
     if answer.shape != shape:
         return f"it has shape {answer.shape}, expected {shape}"
     bad = int(np.sum(~np.isfinite(answer)))

@@ -1,4 +1,4 @@
-"""`python -m harness physics FILE.py`: known arrays through somebody's own functions, judged in seconds."""
+"""`python -m harness attach physics FILE.py`: known arrays through somebody's own functions, judged in seconds."""
 
 import argparse
 import json

@@ -136,9 +136,9 @@ def require(subjects: Sequence[Subject]) -> None:
         InfrastructureError: an interpreter is not there.
     """
     if missing := [str(subject.file) for subject in subjects if not subject.file.is_file()]:
-        raise UsageError(f"{', '.join(missing)} is no file; give the file with model(), batch() and loss(…)")
+        raise UsageError(f"{', '.join(missing)} is not a file; give the file with model(), batch() and loss(…)")
     if missing := [str(subject.python) for subject in subjects if not subject.python.is_file()]:
-        raise InfrastructureError(f"{', '.join(missing)} is no interpreter; give the one that has the framework")
+        raise InfrastructureError(f"{', '.join(missing)} is not an interpreter; give the one that has the framework")
 
 
 @contextmanager

@@ -56,9 +56,9 @@ class Call:
 
     Attributes:
         number: its place in the order of calls.
-        name: of the layer; from its second call on with `#2` and so on.
+        name: name of the layer; from its second call on with `#2` and so on.
         layer: name of the layer.
-        kind: of the layer.
+        kind: kind of the layer.
         settings: in words that both frameworks share.
         training: whether the layer was in training mode; None where that has no meaning.
         inputs: shape and type of each.

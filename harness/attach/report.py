@@ -168,7 +168,7 @@ def picture(rows: Sequence[Row], title: str) -> str:
     """
     Noise units of each layer as an SVG: outputs as dots, gradients as rings, the limit as a line.
 
-    The scale is logarithmic, from 10^-2 to 10^16; what is equal stands at its lower end.
+    The scale is logarithmic, from 10^-2 to 10^16; equal values are at its lower end.
     """
     step, left, top, height = 14, 46, 30, 180
     width = left + step * max(len(rows), 20) + 20

@@ -16,7 +16,7 @@ NEAR = 1e-9
 
 def differing(one: Call, two: Call, *, entering_alike: bool) -> list[tuple[str, str]]:
     """
-    What differs between two layers' settings.
+    Return what differs between two layers' settings.
 
     Args:
         one: the first side's call.

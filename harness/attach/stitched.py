@@ -1,8 +1,8 @@
 """
-True patches, stitched by somebody else: is it the object, or which mirror image of it, how bright, and by whose fault.
+True patches through a foreign stitcher: is the result the object or a mirror image, how bright, and why?
 
 Positions and patches may each be turned and mirrored in eight ways. Where both are, the whole object comes out so.
-Where only the positions are, upright patches lie at mirrored places, which is no image of the object at all.
+Where only the positions are, upright patches lie at mirrored places, which is not an image of the object at all.
 """
 
 from collections.abc import Callable, Iterator
@@ -90,7 +90,7 @@ def place(patches: Array, positions: Array, crop: int, *, masked: bool = False, 
 
 
 def candidates(known: Known) -> Iterator[Candidate]:
-    """The object first, then one mistake, then mirrored positions under upright patches and the like."""
+    """The object first, then one mistake, then mirrored positions under upright patches and so on."""
     side = known.side
     whole = place(known.patches, known.positions, side)
     for name, image in IMAGES:
@@ -172,7 +172,8 @@ def judge_stitch(answer: Array, known: Known) -> tuple[list[tuple[str, str]], di
     apart, scale, found = best
     figures = {"distance": apart, "factor": abs(scale)}
     if found is None or apart > ALIKE:
-        return [("unexplained", f"the object is no image of the true one; nearest distance {readable(apart)}")], figures
+        nearest = f"the object is not an image of the true one; nearest distance {readable(apart)}"
+        return [("unexplained", nearest)], figures
     mistakes = [(name, _sentence(name)) for name in found.names]
     if not mistakes and apart > EXACT * 10:
         mistakes.append(("inexact", f"the object is the true one but for {readable(apart)} of it"))

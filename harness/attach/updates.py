@@ -1,8 +1,8 @@
 """
 What the optimisers do: their settings, each side against its own oracle, and the first update that differs.
 
-An update that only follows from gradients that differ is no finding; each side's own oracle is asked in any case, with
-that side's own gradients and learning rates.
+An update that only follows from gradients that differ is not a finding; each side's own oracle is asked in any case,
+with that side's own gradients and learning rates.
 """
 
 from collections.abc import Iterator, Mapping
@@ -107,7 +107,7 @@ def _first_update(run: PairOfRuns, *, explained: bool) -> Iterator[Finding]:
 
 
 def _does_as_it_says(side: Recording, precision: str, rounded: bool = False) -> str:
-    """Where a side's updates leave what its optimiser's settings ask for; empty where they do not, or none can say."""
+    """Return where a side's updates differ from its optimiser's settings; empty where they agree or none can say."""
     assert side.optimizer is not None
     steps = side.steps.get(precision, ())
     rates = [float(step["rate"]) for step in steps]

@@ -2,7 +2,7 @@
 The hard budget: what an epoch may take on the wall clock, and when a miss is the machine's and not the code's.
 
 A process that takes longer than the budget on a quiet machine is over it, and nothing is repeated. On a contended one
-it is run once more, afresh. If that is over, too, its processor time decides: more than the budget is too much on any
+it is run again, afresh. If that is over, too, its processor time decides: more than the budget is too much on any
 machine; less than the budget says nothing, because it may have waited for others all the time.
 """
 
@@ -47,7 +47,7 @@ class Attempt:
 @dataclass(frozen=True, kw_only=True)
 class Judged:
     """
-    What came of it.
+    The result.
 
     Attributes:
         verdict: `PASS`, `BUDGET` or `INCONCLUSIVE`.

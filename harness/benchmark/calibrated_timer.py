@@ -24,7 +24,7 @@ class Kernel:
     The calibration kernel.
 
     Args:
-        seed: of its arrays.
+        seed: seed of its arrays.
     """
 
     def __init__(self, seed: int) -> None:

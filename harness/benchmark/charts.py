@@ -1,7 +1,7 @@
 """
 Charts of a benchmark run: budget bars by phase, history, cost per pattern over the size of the scan.
 
-The data of each chart stands in the report's JSON too, under the chart's name, so that others can draw it their way.
+The data of each chart is in the report's JSON too, under the chart's name, so that others can draw it their way.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,14 @@ from harness.files.run_files import replacing
 
 _DPI = 110
 _COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#222255", "#994455")
-"""Told apart by readers who see colours differently (Tol's bright scheme, two dark ones added)."""
+"""Distinguishable for readers who see colours differently (Tol's bright scheme, two dark ones added)."""
 
 Rows = Mapping[str, Mapping[str, Any]]
 
 
 def data(benchmarks: Rows, known: History) -> dict[str, Any]:
     """
-    What the charts show.
+    Return what the charts show.
 
     Args:
         benchmarks: figures by name.

@@ -1,4 +1,4 @@
-"""`--against REV`: the working tree against a commit, by the gate, for each lane; what is timed are training steps."""
+"""`benchmark compare REV`: training steps of the working tree against those of a commit, judged by the gate."""
 
 import json
 import os
@@ -72,7 +72,7 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """The gravest."""
+        """The worst."""
         rulings = (ruling for side in self.rulings.values() for ruling in side)
         return Verdict.worst((ruling.verdict for ruling in rulings), default=Verdict.FAIL)
 
@@ -106,7 +106,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         The report, and the `regression.json` that holds it.
 
     Raises:
-        UsageError: the base is no commit, or lacks a package.
+        UsageError: the base is not a commit, or lacks a package.
         InfrastructureError: a block failed.
         KeyboardInterrupt: the run was asked to end.
     """

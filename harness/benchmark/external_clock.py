@@ -1,15 +1,15 @@
 """
-The clock of the benchmarks: it stands still, and is told how long something took in another process.
+The clock of the benchmarks: it only advances when a benchmark reports how long something took in another process.
 
 pytest-benchmark times a function by asking a clock before and after it. What is measured here happens in processes of
-its own, whose start and supervision are no part of some figures; so a case moves the clock by what was measured.
+its own, whose start and supervision are not part of some figures; so a case moves the clock by what was measured.
 """
 
 _seconds = 0.0
 
 
 def now() -> float:
-    """Seconds that were told so far."""
+    """Seconds that were reported so far."""
     return _seconds
 
 

@@ -124,7 +124,7 @@ def estimate(rows: Sequence[Sequence[float]]) -> float:
         rows: work, calibration before and calibration after of each slice.
 
     Raises:
-        ValueError: no slices, or a slice in which a clock stood still.
+        ValueError: no slices, or a slice in which a clock did not advance.
     """
     if not rows or any(before + after <= 0 or work <= 0 for work, before, after in rows):
         raise ValueError(f"{len(rows)} slices, or one without processor time: nothing to estimate from")
@@ -158,7 +158,7 @@ def interval(differences: Sequence[float]) -> Interval:
 
 
 def _left_out(count: int) -> int:
-    """How many means of two are outside the interval at either end; −1 where even all of them are not enough."""
+    """Return how many means of two are outside the interval at either end; −1 where even all of them are not enough."""
     ways = [1]
     for rank in range(1, count + 1):
         # Sums of signed ranks with one rank more: each is reached without it, or with it.

@@ -2,7 +2,7 @@
 What earlier runs measured: one line of JSON each, only ever appended to, one file a fingerprint.
 
 Every line carries its fingerprint, too, and a line of another one is left out and counted: a file that was copied from
-another machine, or an environment that was upgraded, is no baseline.
+another machine, or an environment that was upgraded, is not a baseline.
 """
 
 import json

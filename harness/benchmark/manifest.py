@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 from harness.files.toml_model import TABLE, Name, Words, fault
 
 PLACEHOLDERS = ("side", "scan", "last")
-"""What stands in the name of a benchmark for a lane, a scan, and the last scan."""
+"""Placeholders in the name of a benchmark for a lane, a scan, and the last scan."""
 
 
 def _known_placeholders(text: str) -> str:

@@ -83,7 +83,7 @@ class Lane:
             what: label of the process.
             arguments: module and arguments; `{output}` is a folder of its own.
             timeout_s: wall-clock limit.
-            output: what `{output}` stands for, if not the folder itself: a file in it.
+            output: the value of `{output}`, if it is not the folder itself but a file in it.
             extra: variables of the environment, instead of the lane's own.
         """
         self.count += 1
@@ -154,11 +154,11 @@ def _compiles(python: str) -> bool:
 
 def phases(rows: Sequence[event_log.Row], pid: int, since: float, seconds: float) -> dict[str, float]:
     """
-    Where the time of a process went.
+    Return where the time of a process went.
 
     Args:
         rows: the run's events.
-        pid: of the process.
+        pid: pid of the process.
         since: monotonic time of its start.
         seconds: its wall time.
 

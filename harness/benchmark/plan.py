@@ -28,7 +28,7 @@ class Plan:
 
     Attributes:
         run: the run root.
-        token: of the run.
+        token: token of the run.
         pythons: interpreter by side.
         scans: file by name, in the order in which they are trained on.
         device: `cpu` or `cuda`.

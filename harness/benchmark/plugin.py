@@ -111,9 +111,9 @@ class Session:
         Write a benchmark's verdict into the log and its figures into `bench.json`; fail the case if it does not pass.
 
         Args:
-            name: of the case.
+            name: name of the case.
             benchmark: pytest-benchmark's fixture; it has measured, or None where there was nothing to measure.
-            verdict: of the benchmark.
+            verdict: verdict of the benchmark.
             sentence: why.
             figures: plain values.
         """

@@ -44,7 +44,7 @@ RunBlock = Callable[[float], Block]
 @dataclass(frozen=True, kw_only=True)
 class Level:
     """
-    What came of the trials of one channel at one planted share.
+    The result of the trials of one channel at one planted share.
 
     Attributes:
         channel: `cpu` or `memory`.
@@ -99,7 +99,7 @@ class SelfTest:
 
     @property
     def complaints(self) -> list[str]:
-        """What misses its bar."""
+        """Return what misses its bar."""
         return [said for level in self.levels if (said := level.complaint) is not None]
 
     @property
@@ -176,7 +176,7 @@ def measure(
         trials: planted share to how many.
         run_block: runs one block.
         interruption: asked between blocks.
-        on_trial: told of each trial.
+        on_trial: called with each trial.
 
     Raises:
         InfrastructureError: a block failed.

@@ -26,27 +26,27 @@ def resolve(revision: str, root: Path) -> str:
         root: the checkout.
 
     Raises:
-        UsageError: no git, no repository, no such commit, or a state that is no commit.
+        UsageError: no git, no repository, no such commit, or a state that is not a commit.
         InfrastructureError: git refuses the checkout.
     """
     if revision.endswith("-dirty"):
         raise UsageError(
-            f"--against {revision!r} is a commit with uncommitted changes, which nobody has; allowed: a commit, for "
+            f"REV {revision!r} is a commit with uncommitted changes, which nobody has; allowed: a commit, for "
             f"example {revision.removesuffix('-dirty')[:12]}, a branch or a tag"
         )
     if not (root / ".git").exists():
-        raise UsageError(f"--against {revision!r} needs a git checkout, and {root} is none; clone the repository")
+        raise UsageError(f"REV {revision!r} needs a git checkout, and {root} is none; clone the repository")
     if shutil.which("git") is None:
-        raise UsageError("--against needs git, and there is none on PATH; install it")
+        raise UsageError("benchmark compare needs git, which is not on PATH; install it")
     try:
         git.ask(root, "rev-parse", "--git-dir")
     except git.GitError as error:
-        raise InfrastructureError(f"--against {revision!r} cannot be looked up: {error}") from error
+        raise InfrastructureError(f"REV {revision!r} cannot be looked up: {error}") from error
     try:
         done = git.ask(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     except git.GitError as error:
         raise UsageError(
-            f"--against {revision!r} is no commit of {root}; allowed: a commit, branch or tag that "
+            f"REV {revision!r} is not a commit of {root}; allowed: a commit, branch or tag that "
             "`git rev-parse` knows; a shallow clone lacks most: `git fetch --unshallow`"
         ) from error
     return done.decode().strip()

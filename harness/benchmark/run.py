@@ -73,7 +73,7 @@ class Report:
     What a session found.
 
     Attributes:
-        verdict: of the session.
+        verdict: verdict of the session.
         benchmarks: name to verdict and figures, in the order of the manifest; a silent one has the verdict `silent`.
         history: earlier and present entries of the same fingerprint.
         pictures: name to file in the run root.
@@ -176,7 +176,7 @@ def _pytest(given: Plan, kept: RunRoot, events: EventLog, interruption: Interrup
         echo=echo,
     )
     events.write("evidence", label="session", log=str(finished.log), repeat=_again(given))
-    # 0: all passed, 1: some failed, and the log says which. Anything else is no session.
+    # 0: all passed, 1: some failed, and the log says which. Anything else is not a session.
     if finished.returncode not in (0, 1) or finished.timed_out:
         how = f"was killed after {SESSION_LIMIT_S:.0f} s" if finished.timed_out else f"ended with {finished.returncode}"
         raise InfrastructureError(f"the benchmark session {how}; its output is in {finished.log}:\n{finished.tail()}")

@@ -1,4 +1,4 @@
-"""`--self-test`: the run of `harness.benchmark.power`, with its log, table and JSON."""
+"""`benchmark self-test`: the run of `harness.benchmark.power`, with its log, table and JSON."""
 
 import json
 import sys
@@ -10,6 +10,7 @@ from harness.benchmark.power import SelfTest
 from harness.files import run_files
 from harness.record import directory
 from harness.system import tables
+from harness.system.progress import Steps
 from harness.system.signals import Interruption
 
 REPORT = "gate.json"
@@ -41,12 +42,13 @@ def run(
     """
     kept = directory.create(root)
 
-    def told(share: float, rulings: Sequence[gate.Ruling]) -> None:
-        if not quiet:
-            said = "; ".join(f"{one.channel} {one.result} {one.second or one.first}" for one in rulings)
-            print(f"{'A/A' if share == 0 else f'{share:+.0%}'}: {said}", flush=True)
+    steps = Steps("trials", sum(trials.values()), quiet=quiet)
 
-    with session.logged(kept, name="gate", benchmarks=[NAME]) as (events, ended):
+    def told(share: float, rulings: Sequence[gate.Ruling]) -> None:
+        said = "; ".join(f"{one.channel} {one.result} {one.second or one.first}" for one in rulings)
+        steps.done(f"{'A/A' if share == 0 else f'{share:+.0%}'}: {said}", notable=True)
+
+    with session.logged(kept, name="gate", benchmarks=[NAME]) as (events, ended), steps:
         made = power.measure(trials, power.process_block(kept.scratch), interruption, told)
         found = {"schema": SCHEMA, "machine": machine.describe([], device="cpu"), **made.as_dict()}
         run_files.write_text(kept.path / REPORT, json.dumps(found, indent=1) + "\n")

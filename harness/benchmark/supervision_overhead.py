@@ -32,22 +32,9 @@ sys.exit(max(worker.wait() for worker in workers))
 """
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "overhead",
-        help="what supervision costs, of a run or of this machine",
-        description=f"Fails above {SHARE:.0%} of the commands' time, or above {START_S:g} s for starting one.",
-    )
-    parser.add_argument("folder", nargs="?", type=Path, metavar="RUN", help="folder of a run; without it, a trial")
-    parser.add_argument("--seconds", type=float, default=10.0, help="length of the trial (default: 10)")
-    parser.add_argument("--json", action="store_true", help="print figures as one JSON document, and only that")
-    parser.set_defaults(run=main)
-
-
 def main(args: argparse.Namespace) -> int:
     """
-    The `overhead` command.
+    The `benchmark overhead` command.
 
     Raises:
         UsageError: the folder holds no run with supervised commands.
@@ -65,10 +52,10 @@ def main(args: argparse.Namespace) -> int:
 
 def of_run(folder: Path) -> dict[str, float]:
     """
-    What supervision cost a run.
+    Return what supervision cost a run.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
 
     Raises:
         UsageError: the folder holds no run with supervised commands.

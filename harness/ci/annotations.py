@@ -63,7 +63,7 @@ def read(path: Path, root: Path) -> list[Annotation]:
     try:
         cases = list(ET.parse(path).iter("testcase"))  # noqa: S314 - written by our own run or by pytest
     except (OSError, ET.ParseError) as error:
-        raise UsageError(f"{path} is no JUnit file: {error}") from error
+        raise UsageError(f"{path} is not a JUnit file: {error}") from error
     found = []
     for case in cases:
         for fault in (*case.findall("failure"), *case.findall("error")):
@@ -75,7 +75,7 @@ def read(path: Path, root: Path) -> list[Annotation]:
 
 
 def _place(text: str, root: Path) -> tuple[str, int]:
-    """The last line of a traceback that lies in the checkout: where the assertion stands."""
+    """The last line of a traceback that lies in the checkout: where the assertion is."""
     for match in reversed(list(_PLACE.finditer(text))):
         path = root / match["file"]
         if path.is_file() and path.resolve().is_relative_to(root.resolve()):

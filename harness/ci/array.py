@@ -1,5 +1,5 @@
 """
-An array of commands: a folder of its own, one submission, and a wait that ends for each task, whatever becomes of it.
+An array of commands: a folder of its own, one submission, and a wait that ends for each task, whatever happens to it.
 
 A task is over when its record in the shared folder says so, or when the scheduler says that it is gone, or when
 neither its record nor the scheduler has said anything for too long. So nothing is waited for that nobody will say, and
@@ -115,7 +115,7 @@ class Ending:
 
     Attributes:
         task: which.
-        verdict: what its end alone amounts to: a pass only if its command ended with 0. Its logs say more.
+        verdict: its verdict by its end alone: a pass only if its command ended with 0. Its logs say more.
         why: one sentence; empty for a pass.
         host: where it ran, as far as that is known.
         seconds: as far as the machine said.
@@ -292,7 +292,7 @@ class Array:
         return not self._open()
 
     def _states(self) -> dict[int, State] | None:
-        """What the scheduler says; None while it says nothing."""
+        """Return what the scheduler says; None while it says nothing."""
         try:
             states = self.scheduler.states(self.job)
         except NoAnswerError as error:

@@ -71,7 +71,7 @@ class Task:
     A task under way.
 
     Args:
-        folder: of the array.
+        folder: folder of the array.
         index: of the task.
     """
 
@@ -87,7 +87,7 @@ class Task:
         self.signals.append(number)
 
     def why(self, plan: Record) -> str:
-        """What a signal to end means: `cancelled` by who waits, the `limit` of the scheduler, or another `signal`."""
+        """Return what a signal to end means: `cancelled` by the user, the scheduler's `limit`, or a `signal`."""
         if (self.folder / CANCELLED).exists():
             return "cancelled"
         left_s = 60.0 * plan["minutes"] - (time.monotonic() - self.clock)

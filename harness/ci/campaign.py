@@ -38,7 +38,7 @@ def mutants(
 
 
 def alive(campaign: Campaign, claim: dict[str, Any], scheduler: Scheduler) -> str:
-    """Why whoever made a claim may still work on it; empty if it cannot."""
+    """Return why whoever made a claim may still work on it; empty if it cannot."""
     plan = array_task.read(campaign.folder / "arrays" / str(claim.get("array")) / array_task.PLAN) or {}
     host, job = claim.get("host"), plan.get("job")
     if plan.get("scheduler") == "slurm" and job and not isinstance(scheduler, Local):

@@ -149,7 +149,7 @@ class Campaign:
             Ids of the cells that are free again.
 
         Raises:
-            UsageError: a claim without a result is of somebody who lives: this campaign is under way.
+            UsageError: a claim without a result is of a process that is alive: this campaign is under way.
         """
         results = self.results()
         idle = {index: claim for index, claim in self.claimed().items() if not self._result(index, claim, results)}
@@ -183,7 +183,7 @@ class Campaign:
         ]
 
     def complaints(self) -> list[str]:
-        """Why it is not so that every cell ran exactly once, for this code; empty if it is."""
+        """Return why it is not so that every cell ran exactly once, for this code; empty if it is."""
         claims, results = self.claimed(), self.results()
         said = []
         by_id: dict[str, list[str]] = {}
@@ -240,7 +240,7 @@ def load(folder: Path) -> Campaign:
     content = array_task.read(folder / MANIFEST)
     if content is None or content.get("schema") != SCHEMA:
         raise InfrastructureError(
-            f"{folder / MANIFEST} is no manifest of a campaign; do the machines share the folder?"
+            f"{folder / MANIFEST} is not a manifest of a campaign; do the machines share the folder?"
         )
     cells = tuple(Cell(**cell) for cell in content["cells"])
     return Campaign(folder=folder, code=content["code"], selection=tuple(content["selection"]), cells=cells)

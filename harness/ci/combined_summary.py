@@ -10,7 +10,7 @@ from pathlib import Path
 LARGEST = 1_000_000
 """Bytes of a page, below GitHub's 1 MiB for a step."""
 
-NOTHING = "No run has left a summary: nothing reported, and that is no pass.\n"
+NOTHING = "No run has left a summary: nothing reported, and that is not a pass.\n"
 
 
 def joined(summaries: Sequence[str], limit: int = LARGEST) -> str:

@@ -15,7 +15,7 @@ def of_junit(paths: Iterable[Path], root: Path) -> dict[str, float]:
 
     Args:
         paths: JUnit files, of pytest.
-        root: the checkout, by whose files a test's dotted name is told from its class.
+        root: the checkout, by whose files a test's dotted name is distinguished from its class.
 
     Raises:
         UsageError: a file cannot be read, or names no test file of the checkout.
@@ -25,7 +25,7 @@ def of_junit(paths: Iterable[Path], root: Path) -> dict[str, float]:
         try:
             cases = list(ET.parse(path).iter("testcase"))  # noqa: S314 - written by pytest
         except (OSError, ET.ParseError) as error:
-            raise UsageError(f"{path} is no JUnit file: {error}") from error
+            raise UsageError(f"{path} is not a JUnit file: {error}") from error
         for case in cases:
             if file := _file(case.get("classname", ""), root):
                 found[file] = found.get(file, 0.0) + float(case.get("time", "0"))

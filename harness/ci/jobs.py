@@ -37,7 +37,7 @@ class Way:
         gpu: whether it needs a GPU.
         occasions: of `OCCASIONS`.
         minutes: limit of the job.
-        label: told apart from other ways of the same session; empty for the only one.
+        label: distinguishes it from other jobs of the same session; empty for the only one.
     """
 
     arguments: tuple[str, ...] = ()

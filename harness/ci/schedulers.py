@@ -2,7 +2,7 @@
 Who runs the tasks of an array: Slurm, through its own commands, or processes of this machine for trying out.
 
 Both start the same script with the same variable, so that what is tried without a cluster is what a cluster runs. What
-comes back is no message of theirs but files in the folder that the machines share; a scheduler is only asked who is
+comes back is not a message of theirs but files in the folder that the machines share; a scheduler is only asked who is
 waiting, who runs and who is gone. Slurm keeps no accounting by default and forgets an ended job after five minutes: a
 job that it does not know has ended.
 """
@@ -126,7 +126,7 @@ class Request:
 
 
 def output(folder: Path, index: int) -> Path:
-    """What a task wrote to its streams."""
+    """Return what a task wrote to its streams."""
     return folder / f"task-{index}.log"
 
 
@@ -366,12 +366,12 @@ class Local:
 
 def script(python: str, checkout: Path, folder: Path) -> str:
     """
-    What each task runs, as text. The shell is replaced, so that the signal of the limit reaches the task itself.
+    Return what each task runs, as text. The shell is replaced, so that the signal of the limit reaches the task itself.
 
     Args:
         python: interpreter, at the same path on every machine.
         checkout: of this project.
-        folder: of the array.
+        folder: folder of the array.
     """
     argv = shlex.join([python, "-m", "harness.ci.array_task", str(folder)])
     return f'#!/bin/sh\ncd {shlex.quote(str(checkout))} && exec {argv} "${INDEX_VARIABLE}"\n'

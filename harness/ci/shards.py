@@ -133,7 +133,7 @@ def read(path: Path) -> Share:
         lists = {name: tuple(map(str, found[name])) for name in ("collected", "mine", "ran")}
         return Share(number=int(found["number"]), of=int(found["of"]), commit=str(found["commit"]), **lists)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} is no shard's record: {error!r}") from error
+        raise UsageError(f"{path} is not a shard's record: {error!r}") from error
 
 
 def commit(root: Path) -> str:
@@ -151,7 +151,7 @@ def commit(root: Path) -> str:
 
 def complaints(shares: Sequence[Share], *, commit: str) -> list[str]:
     """
-    Why some shards together are not the whole suite, once; empty if they are.
+    Return why some shards together are not the whole suite, once; empty if they are.
 
     Args:
         shares: what each shard ran.

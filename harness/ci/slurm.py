@@ -60,7 +60,7 @@ def nox(session: str, arguments: Sequence[str]) -> tuple[str, ...]:
 
 
 def task(session: str, folder: Path, checkout: Path, *, gpus: int) -> Task:
-    """The command of a session, with a workspace folder of its own, so that its runs are told from the others'."""
+    """The command of a session, with a workspace folder of its own, which keeps its runs apart from the others'."""
     root = folder / session
     device = ("--device", "cuda") if gpus and session in LANES else ()
     # A lane's session takes the harness's options before a second pair of dashes, pytest's behind it.
@@ -75,8 +75,8 @@ class Result:
 
     Attributes:
         ending: of the task.
-        verdict: of its logs and of its end.
-        why: why it is no pass, as far as its logs do not say it.
+        verdict: verdict of its logs and of its end.
+        why: why it is not a pass, as far as its logs do not say it.
         runs: folders of its runs, in which the reports are.
         notes: what could not be made or removed.
     """
@@ -104,7 +104,7 @@ def judge(ending: Ending) -> Result:
     """
     Make the reports of a task's runs from their logs, and judge it.
 
-    No log is no evidence. A task that was stopped is judged by what stopped it, unless a rung had failed before. An
+    No log is not evidence. A task that was stopped is judged by what stopped it, unless a rung had failed before. An
     exit code of nox says only that something failed: the logs, where they say what, are more exact. What a killed task
     left of its scratch goes, where it can be proven that nobody uses it.
     """
@@ -173,7 +173,7 @@ def show(results: Sequence[Result], array: Array) -> None:
 
 
 def saying(as_json: bool) -> Callable[[str], None]:
-    """Where progress goes: beside a JSON document there is nothing else on standard output."""
+    """Return where progress goes: beside a JSON document there is nothing else on standard output."""
     return partial(print, file=sys.stderr if as_json else sys.stdout, flush=True)
 
 

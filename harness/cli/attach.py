@@ -1,53 +1,81 @@
-"""`python -m harness attach` and `physics` on the command line: registered without importing what they need."""
+"""`python -m harness attach models` and `attach physics`: registered without importing what they need."""
 
 import argparse
 from pathlib import Path
 
-from harness.record.directory import DEFAULT_ROOT
+from harness.cli import options
+from harness.cli.options import Commands
 
-CODES = "Exit codes: 0 parity shown, 1 something differs (named), 2 usage, 13 environment. See docs/attach.md."
+CODES = "they agree 0 · something differs (named) 1 · usage 2 · environment 13 · docs/attach.md"
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parser(commands: Commands) -> None:
     """Add both commands to the harness's parser."""
-    attach = subparsers.add_parser(
+    inner = options.add_group(
+        commands,
         "attach",
-        help="compare two running models of any code base, layer by layer",
-        description="Record two models (PyTorch, or Keras 2 or 3) by hooks, pair their layers, and say where they "
-        "first part. Each file has model(), batch() and loss(model, …), and optimizer(model) if wanted. " + CODES,
+        "Compare two running models of any code base, or its physics with known arrays.",
+        default="models",
+        examples=("attach one.py two.py", "attach physics mine.py"),
     )
-    attach.add_argument("one", type=Path, metavar="ONE.py", help="the first model: its weights and batch are used")
-    attach.add_argument("two", type=Path, metavar="TWO.py", help="the second model")
-    attach.add_argument("--python-one", type=Path, metavar="PATH", help="interpreter of ONE (default: this one)")
-    attach.add_argument("--python-two", type=Path, metavar="PATH", help="interpreter of TWO (default: this one)")
-    attach.add_argument("--folder-one", type=Path, metavar="DIR", help="where ONE's packages are (default: its folder)")
-    attach.add_argument("--folder-two", type=Path, metavar="DIR", help="where TWO's packages are (default: its folder)")
-    attach.add_argument("--map", type=Path, metavar="TOML", help="an edited map, instead of a proposed one")
-    attach.add_argument("--map-only", action="store_true", help="propose the map, write it, and compare nothing")
-    attach.add_argument("--yes", action="store_true", help="do not ask for the map to be confirmed")
-    attach.add_argument(
-        "--weights", choices=("carry", "own"), help="ONE's into TWO, or each its own (default: by value)"
+    _add_models(inner)
+    _add_physics(inner)
+
+
+def _add_models(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
+        "models",
+        "Compare two running models layer by layer and say where they first differ.",
+        more="The models (PyTorch, Keras 2 or Keras 3) are recorded by hooks and their layers are paired. Each file "
+        "defines model(), batch() and loss(model, …), and optimizer(model) if updates are to be compared.",
+        examples=("attach models one.py two.py --python-one envs/torch/bin/python --python-two envs/tf/bin/python",),
+        codes=CODES,
     )
-    attach.add_argument("--precision", choices=("f32", "f64"), help="f32: do not try float64 (default: try it)")
-    attach.add_argument("--steps", type=int, default=3, metavar="N", help="optimiser steps (default: 3)")
-    attach.add_argument("--draws", type=int, default=3, metavar="N", help="perturbed runs for the floors (default: 3)")
-    attach.add_argument("--no-train", action="store_true", help="leave out train() of the files")
-    attach.add_argument("--output", type=Path, metavar="DIR", help="for map and reports (default: attach-ONE-TWO)")
-    attach.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
-    attach.add_argument("--json", action="store_true", help="print one JSON document, and only that")
-    attach.set_defaults(run=_attach)
-    physics = subparsers.add_parser(
+    add = parser.add_argument
+    add("one", type=Path, metavar="ONE.py", help="Record this model; its weights and batch are used on both sides.")
+    add("two", type=Path, metavar="TWO.py", help="Compare this model with it.")
+    for name in ("one", "two"):
+        side = name.upper()
+        text = f"Run {side} with this interpreter (this one)."
+        add(f"--python-{name}", type=Path, metavar="PATH", help=text)
+    for name in ("one", "two"):
+        side = name.upper()
+        text = f"Import the packages of {side} from this folder (the folder of {side}.py)."
+        add(f"--folder-{name}", type=Path, metavar="DIR", help=text)
+    add("--map", type=Path, metavar="TOML", help="Use this edited map of the layers; without it one is proposed.")
+    add("--map-only", action="store_true", help="Write the proposed map and compare nothing.")
+    add("--yes", action="store_true", help="Take the proposed map without asking.")
+    text = "Carry the weights of ONE into TWO, or compare each model's own; without it their values decide."
+    add("--weights", choices=("carry", "own"), help=text)
+    add("--precision", choices=("f32", "f64"), help="Leave out float64 with f32; without it both are tried.")
+    add("--steps", type=int, default=3, metavar="N", help="Compare this many optimiser steps (3).")
+    add("--draws", type=int, default=3, metavar="N", help="Measure the rounding floors with this many runs (3).")
+    add("--no-train", action="store_true", help="Leave out the function train() of the files.")
+    add("--output", type=Path, metavar="DIR", help="Write map and reports into this folder (attach-ONE-TWO).")
+    options.add_root(parser)
+    options.add_json(parser)
+    parser.set_defaults(run=_attach)
+
+
+def _add_physics(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
         "physics",
-        help="judge a code base's stitcher, diffraction, loader and probe on known arrays, in seconds",
-        description="FILE.py exposes up to four functions: stitch(patches, positions), diffract(exit_wave), load(file) "
-        "and normalise_probe(probe). " + CODES,
+        "Check the stitcher, diffraction, loader and probe of a code base on known arrays.",
+        more="FILE.py defines up to four functions: stitch(patches, positions), diffract(exit_wave), load(file) and "
+        "normalise_probe(probe).",
+        examples=("attach physics mine.py --python envs/tf/bin/python",),
+        codes=CODES,
     )
-    physics.add_argument("adapter", type=Path, metavar="FILE.py", help="the file with the functions")
-    physics.add_argument("--python", type=Path, metavar="PATH", help="interpreter that has what it imports")
-    physics.add_argument("--folder", type=Path, metavar="DIR", help="where its packages are (default: its folder)")
-    physics.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
-    physics.add_argument("--json", action="store_true", help="print one JSON document, and only that")
-    physics.set_defaults(run=_physics)
+    parser.add_argument("adapter", type=Path, metavar="FILE.py", help="Call the functions of this file.")
+    text = "Run the file with this interpreter, which has what it imports (this one)."
+    parser.add_argument("--python", type=Path, metavar="PATH", help=text)
+    text = "Import its packages from this folder (the folder of the file)."
+    parser.add_argument("--folder", type=Path, metavar="DIR", help=text)
+    options.add_root(parser)
+    options.add_json(parser)
+    parser.set_defaults(run=_physics)
 
 
 def _attach(args: argparse.Namespace) -> int:

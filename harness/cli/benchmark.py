@@ -1,74 +1,146 @@
-"""The `benchmark` command's own arguments, apart from what it does: a command line must start without NumPy."""
+"""The `benchmark` commands' own arguments, apart from what they do: a command line must start without NumPy."""
 
 import argparse
 import os
 from pathlib import Path
 
-from harness.record.directory import DEFAULT_ROOT
+from harness.cli import options, quality_curve, scale
+from harness.cli.options import Commands
 from harness.targets.interpreters import SIDES, add_option, pythons
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
 BUDGET_S = 120.0
 DEVICES = ("cpu", "cuda")
+CODES = (
+    f"pass {Verdict.PASS:d} · slower, or a benchmark did not report {Verdict.FAIL:d} · "
+    f"over budget {Verdict.BUDGET:d} · too busy to judge {Verdict.INCONCLUSIVE:d}"
+)
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `benchmark`."""
-    epilog = (
-        f"exit codes: pass {int(Verdict.PASS)} · regression or silent {int(Verdict.FAIL)} · "
-        f"over budget {int(Verdict.BUDGET)} · too busy to judge {int(Verdict.INCONCLUSIVE)}"
-    )
-    parser = subparsers.add_parser(
+def add_parser(commands: Commands) -> None:
+    """Register `benchmark` with its commands."""
+    from harness.benchmark import supervision_overhead
+
+    inner = options.add_group(
+        commands,
         "benchmark",
-        help="hold an epoch to two minutes; measure throughput, memory and regressions",
-        description="Time both backends in processes of their own, by phase; docs/budgets.md says how it is judged.",
-        epilog=epilog,
+        "Hold an epoch to two minutes and measure throughput, memory and regressions.",
+        more="Both backends are timed in processes of their own; docs/budgets.md says how they are judged.",
+        default="run",
+        examples=("benchmark --short", "benchmark compare main", "benchmark scale --patterns 1000 10000"),
     )
-    add_option(parser)
-    parser.add_argument("--side", action="append", metavar="SIDE", help="torch or tf (default: both)")
-    parser.add_argument("--fixture", action="append", metavar="NAME", help="scans, smallest first, or NPZ files")
-    parser.add_argument("--device", choices=DEVICES, default="cpu", help="default: cpu")
-    parser.add_argument("--threads", type=int, default=0, help="of the framework; 0: its own choice (default)")
-    parser.add_argument("--budget", type=float, default=BUDGET_S, metavar="S", help=f"of an epoch ({BUDGET_S:g} s)")
-    parser.add_argument(
-        "--short", "--quick", action="store_true", help="the budget only; with --self-test: a few trials"
+    _add_run(inner)
+    _add_compare(inner)
+    _add_self_test(inner)
+    scale.add_parser(inner)
+    quality_curve.add_parser(inner)
+    _add_overhead(inner, supervision_overhead.main)
+
+
+def _add_run(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
+        "run",
+        "Time an epoch by phase, steps and loaders, and compare the epoch with its budget.",
+        examples=("benchmark run --short", "benchmark run --side torch --device cuda"),
+        codes=CODES,
     )
-    parser.add_argument("--against", metavar="REV", help="compare the working tree with a commit instead")
-    parser.add_argument("--self-test", action="store_true", help="measure the gate's false alarms and power instead")
-    parser.add_argument("--trials", type=int, metavar="N", help="with --self-test: of A/A and of +10 %% each")
-    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
-    parser.add_argument("--json", action="store_true", help="print the report as one JSON document, and only that")
-    parser.add_argument("--follow", type=int, metavar="PID", help="end as if interrupted when this parent is gone")
+    _add_sides(parser)
+    text = "Measure with this fixture or NPZ file; give small ones first."
+    parser.add_argument("--fixture", action="append", metavar="NAME", help=text)
+    parser.add_argument("--device", choices=DEVICES, default="cpu", help="Compute on this device (cpu).")
+    text = "Give the framework this many threads; 0 leaves the choice to it (0)."
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help=text)
+    text = f"Allow an epoch this many seconds ({BUDGET_S:g})."
+    parser.add_argument("--budget", type=float, default=BUDGET_S, metavar="S", help=text)
+    text = "Hold an epoch of 1087 patterns to its budget, and measure nothing else."
+    parser.add_argument("--short", "--quick", action="store_true", help=text)
+    options.add_run_options(parser, "the report")
+    parser.set_defaults(run=_run)
+
+
+def _add_compare(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
+        "compare",
+        "Say whether the working tree is slower than a commit.",
+        examples=("benchmark compare main", "benchmark compare HEAD~1 --side torch"),
+        codes=CODES,
+    )
+    parser.add_argument("revision", metavar="REV", help="Compare with this commit, branch or tag.")
+    _add_sides(parser)
+    text = "Take the steps from this fixture or NPZ file (small)."
+    parser.add_argument("--fixture", action="append", metavar="NAME", help=text)
+    text = "Compute on the CPU; processor time says little of a GPU's work."
+    parser.add_argument("--device", choices=DEVICES, default="cpu", help=text)
+    options.add_run_options(parser, "the report")
+    parser.set_defaults(run=_compare)
+
+
+def _add_self_test(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
+        "self-test",
+        "Measure how often `benchmark compare` gives a false alarm and misses a slower tree.",
+        examples=("benchmark self-test --quick", "benchmark self-test --trials 50"),
+        codes=CODES,
+    )
+    parser.add_argument("--quick", action="store_true", help="Make a few trials only.")
+    text = "Make this many trials of equal trees, and of trees 10 %% slower."
+    parser.add_argument("--trials", type=int, metavar="N", help=text)
+    options.add_run_options(parser, "the report")
+    options.add_unused(parser, "--python")
+    parser.set_defaults(run=_self_test)
+
+
+def _add_overhead(commands: Commands, run: object) -> None:
+    parser = options.add_command(
+        commands,
+        "overhead",
+        "Measure what supervision costs, in a run or on this machine.",
+        examples=("benchmark overhead", "benchmark overhead .harness/runs/RUN"),
+        codes=f"pass {Verdict.PASS:d} · too expensive {Verdict.FAIL:d}",
+    )
+    text = "Read the cost from the log of this run; without it a trial measures the machine."
+    parser.add_argument("folder", nargs="?", type=Path, metavar="RUN", help=text)
+    text = "Let the trial last this many seconds (10)."
+    parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help=text)
+    options.add_json(parser, "the measurements")
+    options.add_unused(parser, "--python", "--follow")
     parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run the command; returns its exit code."""
+def _add_sides(parser: argparse.ArgumentParser) -> None:
+    add_option(parser)
+    text = "Time only this backend, torch or tf; without it both."
+    parser.add_argument("--side", action="append", metavar="SIDE", help=text)
+
+
+def _chosen(args: argparse.Namespace) -> dict[str, str]:
+    """Interpreter of each side that is timed."""
     # Before NumPy is imported: what is measured here is small, and its threads would wait by spinning.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    _refuse(args)
-    if args.self_test:
-        from harness.benchmark import self_test
-
-        trials = dict(self_test.QUICK if args.short else self_test.TRIALS)
-        if args.trials is not None:
-            trials |= dict.fromkeys((0.0, 0.10), args.trials)
-        return self_test.main(trials, args.root, follow=args.follow, as_json=args.json)
     wanted = args.side or list(SIDES)
-    chosen = {side: python for side, python in pythons(args.python).items() if side in wanted}
-    from harness.fixtures import locate
+    return {side: python for side, python in pythons(args.python).items() if side in wanted}
 
-    if args.against is not None:
-        from harness.benchmark import compare
 
-        (scan,) = locate.locate((args.fixture or ["small"])[:1]).values()
-        compared = compare.Options(pythons=chosen, scan=scan, root=args.root, base=args.against, quiet=args.json)
-        return compare.main(compared, follow=args.follow, as_json=args.json)
+def _unknown(args: argparse.Namespace) -> list[str]:
+    unknown = sorted(set(args.side or ()).difference(SIDES))
+    return [f"--side {', '.join(unknown)}; allowed: {', '.join(SIDES)}"] if unknown else []
+
+
+def _run(args: argparse.Namespace) -> int:
+    problems = _unknown(args)
+    if args.threads < 0 or not args.budget > 0:
+        problems.append(f"--threads {args.threads} --budget {args.budget:g}; allowed: threads from 0, a budget above 0")
+    options.refuse(problems)
+    chosen = _chosen(args)
     from harness.benchmark import plan
     from harness.benchmark import run as benchmark_run
+    from harness.fixtures import locate
 
-    options = benchmark_run.Options(
+    asked = benchmark_run.Options(
         pythons=chosen,
         scans=locate.locate(args.fixture or plan.scans(short=args.short)),
         root=args.root,
@@ -78,26 +150,30 @@ def run(args: argparse.Namespace) -> int:
         short=args.short,
         quiet=args.json,
     )
-    return benchmark_run.main(options, follow=args.follow, as_json=args.json)
+    return benchmark_run.main(asked, follow=args.follow, as_json=args.json)
 
 
-def _refuse(args: argparse.Namespace) -> None:
-    """
-    Refuse what cannot be honoured, all of it at once.
+def _compare(args: argparse.Namespace) -> int:
+    problems = _unknown(args)
+    if args.device != "cpu":
+        problems.append(f"--device {args.device}; allowed: cpu: processor time says little of a GPU's work")
+    options.refuse(problems)
+    chosen = _chosen(args)
+    from harness.benchmark import compare
+    from harness.fixtures import locate
 
-    Raises:
-        UsageError: listing it.
-    """
-    found = []
-    if unknown := sorted(set(args.side or ()).difference(SIDES)):
-        found.append(f"--side {', '.join(unknown)}; allowed: {', '.join(SIDES)}")
-    if args.threads < 0 or not args.budget > 0:
-        found.append(f"--threads {args.threads} --budget {args.budget:g}; allowed: threads from 0, a budget above 0")
-    if args.against is not None and args.self_test:
-        found.append("--against and --self-test; allowed: one of them")
-    if args.trials is not None and (not args.self_test or args.trials < 1):
-        found.append(f"--trials {args.trials}; allowed: 1 or more, with --self-test")
-    if args.against is not None and args.device != "cpu":
-        found.append(f"--against --device {args.device}; allowed: cpu: processor time says little of a GPU's work")
-    if found:
-        raise UsageError("\n".join(found))
+    (scan,) = locate.locate((args.fixture or ["small"])[:1]).values()
+    asked = compare.Options(pythons=chosen, scan=scan, root=args.root, base=args.revision, quiet=args.json)
+    return compare.main(asked, follow=args.follow, as_json=args.json)
+
+
+def _self_test(args: argparse.Namespace) -> int:
+    if args.trials is not None and args.trials < 1:
+        raise UsageError(f"--trials {args.trials}; allowed: 1 or more")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from harness.benchmark import self_test
+
+    trials = dict(self_test.QUICK if args.quick else self_test.TRIALS)
+    if args.trials is not None:
+        trials |= dict.fromkeys((0.0, 0.10), args.trials)
+    return self_test.main(trials, args.root, follow=args.follow, as_json=args.json)

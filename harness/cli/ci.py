@@ -2,11 +2,14 @@
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli import options, testing
+from harness.cli.options import Commands
 from harness.record.directory import DEFAULT_ROOT
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
@@ -17,154 +20,178 @@ if TYPE_CHECKING:
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parser(commands: Commands) -> None:
     """Add the commands to the harness's parser."""
-    parser = subparsers.add_parser(
+    inner = options.add_group(
+        commands,
         "ci",
-        help="matrix, shards, annotations and summary for a continuous-integration service; Slurm arrays",
-        description="What the workflow files call besides nox (docs/ci.md).",
+        "Serve a continuous-integration service or a Slurm cluster (docs/ci.md).",
+        examples=("ci matrix --occasion nightly", "ci slurm torch_integration parity --local"),
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_matrix(commands)
-    _add_plan(commands)
-    _add_check(commands)
-    _add_test(commands)
-    _add_changed_tests(commands)
-    _add_durations(commands)
-    _add_annotate(commands)
-    _add_summary(commands)
-    _add_slurm(commands)
-    _add_campaign(commands)
+    _add_matrix(inner)
+    _add_install(inner)
+    _add_plan(inner)
+    _add_check(inner)
+    testing.add_parsers(inner)
+    _add_durations(inner)
+    _add_annotate(inner)
+    _add_summary(inner)
+    _add_faults(inner)
+    _add_slurm(inner)
+    _add_campaign(inner)
 
 
-def _add_matrix(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("matrix", help="the jobs, from the noxfile's sessions")
-    parser.add_argument("--occasion", default="push", help="push or nightly (default: push)")
-    parser.add_argument("--gpu", action="store_true", help="also the lanes that need a GPU")
-    parser.add_argument("--format", choices=("github", "gitlab"), default="github", help="default: github")
-    parser.add_argument("--json", action="store_true", help="the same: every format is JSON")
+def _add_matrix(commands: Commands) -> None:
+    text = "Print the jobs, made from the noxfile's sessions."
+    parser = options.add_command(commands, "matrix", text, examples=("ci matrix --occasion nightly --gpu",))
+    add = parser.add_argument
+    add("--occasion", default="push", help="Print the jobs of this occasion, push or nightly (push).")
+    add("--gpu", action="store_true", help="Add the lanes that need a GPU.")
+    add("--format", choices=("github", "gitlab"), default="github", help="Print for this service (github).")
+    add("--json", action="store_true", help="Print the same, because every format is JSON.")
     parser.set_defaults(run=_matrix)
 
 
-def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("plan", help="how the test files are shared out, and how long each shard takes")
-    parser.add_argument("--shards", type=int, required=True, metavar="N")
-    parser.add_argument("--durations", type=Path, metavar="FILE", help="default: tests/durations.json")
-    parser.add_argument("--json", action="store_true", help="print the plan as one JSON document, and only that")
+def _add_install(commands: Commands) -> None:
+    text = "Install the lock of a lane into an environment."
+    parser = options.add_command(commands, "install", text, examples=("ci install torch-cpu --python env/bin/python",))
+    text = "Install this lock of requirements/, for example torch-cpu."
+    parser.add_argument("lane", help=text)
+    text = "Install for this interpreter (this one)."
+    parser.add_argument("--python", type=Path, default=Path(sys.executable), metavar="PATH", help=text)
+    options.add_json(parser)
+    parser.set_defaults(run=_install)
+
+
+def _add_plan(commands: Commands) -> None:
+    text = "Show how the test files are shared out and how long each shard takes."
+    parser = options.add_command(commands, "plan", text, examples=("ci plan --shards 2",))
+    parser.add_argument(
+        "--shards", type=int, required=True, metavar="N", help="Share the files out to this many shards."
+    )
+    text = "Read the seconds of each file from here (tests/durations.json)."
+    parser.add_argument("--durations", type=Path, metavar="FILE", help=text)
+    options.add_json(parser, "the plan")
     parser.set_defaults(run=_plan)
 
 
-def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("check-plan", help="did the shards together run every test once?")
-    parser.add_argument("folder", type=Path, nargs="?", default=DEFAULT_ROOT / "shards", metavar="FOLDER")
-    parser.add_argument("--json", action="store_true", help="print what is wrong as one JSON document, and only that")
+def _add_check(commands: Commands) -> None:
+    text = "Check that the shards together ran every test once."
+    parser = options.add_command(commands, "check-plan", text, examples=("ci check-plan .harness/shards",))
+    text = "Read the records of the shards from this folder (.harness/shards)."
+    parser.add_argument("folder", type=Path, nargs="?", default=DEFAULT_ROOT / "shards", metavar="FOLDER", help=text)
+    options.add_json(parser, "what is wrong")
     parser.set_defaults(run=_check)
 
 
-def _add_test(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser(
-        "test",
-        help="run this project's tests",
-        description="Runs all but the deep tests, a worker for each processor. What follows -- is pytest's.",
-        epilog="example: python -m harness ci test --fast tests/ptycho -- -x",
-    )
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="test files, folders or node ids")
-    parser.add_argument("-k", dest="keyword", default="", metavar="EXPRESSION", help="only tests of such names")
-    tier = parser.add_mutually_exclusive_group()
-    tier.add_argument("--fast", action="store_true", help="only tests that take less than a second")
-    tier.add_argument("--deep", action="store_true", help="only tests that train, kill or build environments")
-    parser.add_argument("--changed", action="store_true", help="only test files that a change touches")
-    parser.add_argument("--base", default="HEAD", metavar="REV", help="with --changed: since this commit")
-    parser.add_argument("--shard", default="", metavar="K/N", help="only the K-th of N shares, in one process")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each processor)")
-    parser.add_argument("--folder", action="append", metavar="PATH", help="of tests (default: tests)")
-    parser.set_defaults(run=_test, check=_check_test, takes_more=True)
-
-
-def _add_changed_tests(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("changed-tests", help="the test files that a change touches, by the import graph")
-    parser.add_argument("folders", nargs="*", default=["tests"], metavar="FOLDER", help="of tests (default: tests)")
-    parser.add_argument("--base", default="HEAD", metavar="REV", help="commit to compare with (default: HEAD)")
-    parser.add_argument("--json", action="store_true", help="print them as one JSON document, and only that")
-    parser.set_defaults(run=_changed_tests)
-
-
-def _add_durations(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("durations", help="record what each test file took, from pytest's JUnit files")
-    parser.add_argument("files", type=Path, nargs="+", metavar="XML")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: tests/durations.json")
-    parser.add_argument("--json", action="store_true", help="print them, and write nothing")
+def _add_durations(commands: Commands) -> None:
+    text = "Record how long each test file took."
+    parser = options.add_command(commands, "durations", text, examples=("ci durations junit.xml",))
+    parser.add_argument("files", type=Path, nargs="+", metavar="XML", help="Read this JUnit file of pytest.")
+    text = "Write the seconds of each file to here (tests/durations.json)."
+    parser.add_argument("--out", type=Path, metavar="FILE", help=text)
+    parser.add_argument("--json", action="store_true", help="Print the seconds and write nothing.")
     parser.set_defaults(run=_durations)
 
 
-def _add_annotate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("annotate", help="failures of JUnit files as GitHub's workflow commands")
-    parser.add_argument("files", type=Path, nargs="*", metavar="XML", help="default: those of the runs")
-    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
-    parser.add_argument("--json", action="store_true", help="print the annotations as one JSON document")
+def _add_annotate(commands: Commands) -> None:
+    text = "Print failures of JUnit files as GitHub's workflow commands."
+    parser = options.add_command(commands, "annotate", text, examples=("ci annotate",))
+    text = "Read this JUnit file; without it those of the runs."
+    parser.add_argument("files", type=Path, nargs="*", metavar="XML", help=text)
+    options.add_root(parser)
+    options.add_json(parser, "the annotations")
     parser.set_defaults(run=_annotate)
 
 
-def _add_summary(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("summary", help="the runs' summaries as one page of Markdown, at most 1 MB")
-    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
-    parser.add_argument("--json", action="store_true", help='print {"markdown": …}')
+def _add_summary(commands: Commands) -> None:
+    text = "Print the summaries of the runs as one page of Markdown of at most 1 MB."
+    parser = options.add_command(commands, "summary", text, examples=("ci summary >> $GITHUB_STEP_SUMMARY",))
+    options.add_root(parser)
+    parser.add_argument("--json", action="store_true", help='Print the page as {"markdown": …}.')
     parser.set_defaults(run=_summary)
 
 
-def _add_slurm(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser(
-        "slurm",
-        help="run sessions as a Slurm array and bring their event logs back",
-        description="One task of an array for each session; waits, and makes the reports of what they leave.",
+def _add_faults(commands: Commands) -> None:
+    text = "Show which tests inject which fault that the harness must survive."
+    parser = options.add_command(
+        commands,
+        "faults",
+        text,
+        more="The tests are read: every row of the table must have one that injects the fault, asserts that it was "
+        "there, and checks the outcome.",
+        examples=("ci faults", "ci faults --write"),
+        codes=f"pass {Verdict.PASS:d} · a row has no test {Verdict.FAIL:d}",
     )
-    parser.add_argument("sessions", nargs="+", metavar="SESSION", help="of the noxfile, for example torch_integration")
+    options.add_json(parser, "the table")
+    parser.add_argument("--write", action="store_true", help="Write the table into docs/faults.md.")
+    parser.set_defaults(run=_faults)
+
+
+def _add_slurm(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
+        "slurm",
+        "Run sessions as a Slurm array and bring their event logs back.",
+        more="Each session is one task of the array. The command waits and makes the reports of what they leave.",
+        examples=("ci slurm torch_integration tf_integration parity --partition cpu", "ci slurm parity --local"),
+    )
+    text = "Run this session of the noxfile, for example torch_integration."
+    parser.add_argument("sessions", nargs="+", metavar="SESSION", help=text)
     _add_array(parser)
-    parser.add_argument("--json", action="store_true", help="print what came back as one JSON document, and only that")
+    options.add_json(parser, "the results")
     parser.set_defaults(run=_slurm)
 
 
-def _add_campaign(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser(
+def _add_campaign(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
         "campaign",
-        help="the mutation campaign on several machines, each mutant claimed once; goes on after any kill",
-        description="Workers of an array claim the mutants of a manifest; then one verdict over the merged results. "
-        "The same command goes on where a campaign stood.",
+        "Run the mutation campaign on several machines, each mutant once.",
+        more="Workers of an array claim the mutants of a manifest; then one verdict is made over the merged results. "
+        "After a kill the same command continues.",
+        examples=("ci campaign --workers 8 --partition cpu --minutes 240 --folder /shared/campaign",),
     )
-    parser.add_argument("--workers", type=int, default=2, metavar="N", help="tasks of the array (default: 2)")
-    parser.add_argument("--id", action="append", default=[], metavar="GLOB", help="only mutants with such an id")
-    parser.add_argument("--sample", type=int, metavar="K", help="only K mutants, drawn at random")
-    parser.add_argument("--seed", type=int, default=42, help="of the sample (default: 42)")
-    for name, what in (("more", "near relations, too"), ("edits", "the one-line edits"), ("no-plain", "no comparison")):
-        parser.add_argument(f"--{name}", action="store_true", help=f"as of `harness mutation`: {what}")
+    add = parser.add_argument
+    add("--workers", type=int, default=2, metavar="N", help="Start this many tasks of the array (2).")
+    add("--id", action="append", default=[], metavar="GLOB", help="Try only the mutants with such an id.")
+    add("--sample", type=int, metavar="K", help="Try only this many mutants, drawn at random.")
+    options.add_seed(parser, 42, "the sample")
+    add("--more", action="store_true", help="Also try the near relations of the catalogue's mutants.")
+    add("--edits", action="store_true", help="Try the one-line edits instead.")
+    add("--no-plain", action="store_true", help="Leave out the comparison with plain allclose.")
     _add_array(parser)
-    parser.add_argument("--json", action="store_true", help="print what came of it as one JSON document, and only that")
+    options.add_json(parser)
     parser.set_defaults(run=_campaign, folder=DEFAULT_ROOT / "campaign", minutes=240)
 
 
 def _add_array(parser: argparse.ArgumentParser) -> None:
     """Options of everything that runs as an array."""
-    parser.add_argument("--local", action="store_true", help="processes of this machine instead of a cluster")
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        default=DEFAULT_ROOT / "slurm",
-        help="for a folder an array, shared (default: %(default)s)",
-    )
-    parser.add_argument("--partition", metavar="NAME", help="of Slurm (default: the cluster's)")
-    parser.add_argument("--gpus", type=int, default=0, metavar="N", help="of each task; with any, --device cuda")
-    parser.add_argument("--cpus", type=int, default=2, metavar="N", help="of each task (default: 2)")
-    parser.add_argument("--minutes", type=int, default=60, metavar="N", help="limit of each task (default: 60)")
-    parser.add_argument(
-        "--pending-minutes", type=float, default=1440, metavar="N", help="limit of the wait for a start (default: 1440)"
-    )
-    parser.add_argument(
-        "--silence-minutes",
-        type=float,
-        default=5,
-        metavar="N",
-        help="without a sign of life of a machine, or of Slurm, its tasks are lost (default: 5)",
-    )
+    add = parser.add_argument
+    add("--local", action="store_true", help="Use processes of this machine instead of a cluster.")
+    text = "Make the folder of the array in this one, which all machines share (%(default)s)."
+    add("--folder", type=Path, default=DEFAULT_ROOT / "slurm", metavar="DIR", help=text)
+    add("--partition", metavar="NAME", help="Use this partition of Slurm (the cluster's default).")
+    text = "Ask for this many GPUs for each task; with any, --device cuda is used (0)."
+    add("--gpus", type=int, default=0, metavar="N", help=text)
+    add("--cpus", type=int, default=2, metavar="N", help="Ask for this many cores for each task (2).")
+    add("--minutes", type=int, default=60, metavar="N", help="Stop a task after this many minutes (%(default)s).")
+    text = "Give up when a task has waited this long for its start (1440)."
+    add("--pending-minutes", type=float, default=1440, metavar="N", help=text)
+    text = "Count tasks as lost when their machine, or Slurm, is silent this long (5)."
+    add("--silence-minutes", type=float, default=5, metavar="N", help=text)
+
+
+def _install(args: argparse.Namespace) -> int:
+    from harness.targets import install
+
+    return install.main([args.lane, "--python", os.fspath(args.python), *(["--json"] if args.json else [])])
+
+
+def _faults(args: argparse.Namespace) -> int:
+    from harness.faults import table
+
+    return table.main(as_json=args.json, write=args.write)
 
 
 def _matrix(args: argparse.Namespace) -> int:
@@ -204,39 +231,6 @@ def _check(args: argparse.Namespace) -> int:
     else:
         print("\n".join(wrong) or f"{len(found)} shards ran every one of {tests} tests once")
     return int(Verdict.FAIL if wrong else Verdict.PASS)
-
-
-def _check_test(args: argparse.Namespace) -> int:
-    if args.workers is not None and args.workers < 1:
-        raise UsageError(f"--workers {args.workers}; allowed: 1 or more")
-    if absent := [path for path in args.paths if not (_ROOT / path.partition("::")[0]).exists()]:
-        raise UsageError(f"{', '.join(absent)}: no file or folder; allowed: paths relative to {_ROOT}")
-    return 0
-
-
-def _test(args: argparse.Namespace) -> int:
-    from harness.ci import run_tests
-
-    _check_test(args)
-    return run_tests.run(
-        _ROOT,
-        run_tests.Choice(
-            folders=tuple(args.folder or ("tests",)),
-            tier="fast" if args.fast else "deep" if args.deep else "whole",
-            base=args.base if args.changed else None,
-            workers=1 if args.shard else args.workers or run_tests.processors(),
-            shard=args.shard,
-            words=(*(("-k", args.keyword) if args.keyword else ()), *args.paths, *args.pytest),
-        ),
-    )
-
-
-def _changed_tests(args: argparse.Namespace) -> int:
-    from harness.ci import changed_tests
-
-    found = changed_tests.select(_ROOT, changed_tests.changed_files(_ROOT, args.base), args.folders)
-    print(json.dumps(found, indent=1) if args.json else "\n".join(found))
-    return int(Verdict.PASS)
 
 
 def _durations(args: argparse.Namespace) -> int:

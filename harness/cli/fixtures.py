@@ -11,6 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cli import options
+from harness.cli.options import Commands
 from harness.fixtures import inventory, verify
 from ptycho.errors import PtychoError
 from ptycho.verdict import Verdict
@@ -22,23 +24,24 @@ _COLOURS = {"ok": "green", "made": "green", "there": "green", "absent": "yellow"
 _GOOD = ("ok", "made", "there")
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parser(commands: Commands) -> None:
     """Add `fixtures` with its three commands to the harness's parser."""
-    parser = subparsers.add_parser(
+    inner = options.add_group(
+        commands,
         "fixtures",
-        help="list, verify or make the fixtures of datasets/inventory.toml",
-        description="The fixtures of datasets/inventory.toml: which are here, are their bytes right, make them.",
+        "List, verify or make the data sets of datasets/inventory.toml.",
+        examples=("fixtures list", "fixtures make synthetic"),
     )
-    commands = parser.add_subparsers(required=True, metavar="{list,verify,make}")
-    table: tuple[tuple[str, str, Callable[[argparse.Namespace], int]], ...] = (
-        ("list", "what there is, where it is, or why it is absent", _list),
-        ("verify", "compare the bytes; exit 1 on drift, 13 when a named fixture is absent", _verify),
-        ("make", "make what can be made and is not there", _make),
+    table: tuple[tuple[str, str, str, Callable[[argparse.Namespace], int]], ...] = (
+        ("list", "Show each fixture, where it is, or why it is absent.", "fixtures list", _list),
+        ("verify", "Compare the bytes of each fixture with its recorded digest.", "fixtures verify small", _verify),
+        ("make", "Make the fixtures that can be made and are not there yet.", "fixtures make synthetic", _make),
     )
-    for name, text, run in table:
-        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        command.add_argument("names", nargs="*", metavar="NAME", help="default: all of them")
-        command.add_argument("--json", action="store_true", help="print one JSON document, and only that")
+    for name, text, example, run in table:
+        codes = f"pass 0 · bytes differ {Verdict.FAIL:d} · a named fixture is absent {Verdict.INFRA:d}"
+        command = options.add_command(inner, name, text, examples=(example,), codes=codes)
+        command.add_argument("names", nargs="*", metavar="NAME", help="Take only this fixture; without it all.")
+        options.add_json(command)
         command.add_argument("--inventory", type=Path, default=inventory.INVENTORY, help=argparse.SUPPRESS)
         command.set_defaults(run=run)
 

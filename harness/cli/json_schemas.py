@@ -1,8 +1,8 @@
 """
 The JSON Schemas of the files that users write, for editors: they complete keys and mark a value that cannot be right.
 
-They are made from the models that read the files (`python -m harness schema --write docs/schemas`); a test holds the
-committed ones to them. What keys say against each other is left to the reader.
+They are made from the models that read the files (`python -m harness target schema --write docs/schemas`); a test holds
+the committed ones to them. What keys say against each other is left to the reader.
 """
 
 import json

@@ -1,9 +1,9 @@
 """The `kill-test` command's own arguments, apart from what it does: a command line must start without NumPy."""
 
 import argparse
-from pathlib import Path
 
-from harness.record.directory import DEFAULT_ROOT
+from harness.cli import options
+from harness.cli.options import Commands
 from harness.targets import interpreters
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
@@ -12,31 +12,33 @@ COUNT, JOBS, SEED = 200, 2, 42
 VICTIMS = ("harness", "nox", "training")
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parser(commands: Commands) -> None:
     """Register `kill-test`."""
     codes = (Verdict.PASS, Verdict.FAIL, Verdict.USAGE, Verdict.INFRA, Verdict.INTERRUPTED)
-    parser = subparsers.add_parser(
+    parser = options.add_command(
+        commands,
         "kill-test",
-        help="kill runs at random moments: is anything left, does the next run pass?",
-        description="Start real runs, kill the harness, nox or the training with SIGKILL at a random moment, and look "
-        "for processes and bytes that are left, at the log, the last checkpoint and the next run. Every tenth kill "
-        "hits a backend that is named with --python; the others hit a stand-in of NumPy.",
-        epilog="exit codes: " + " · ".join(f"{code.label} {code.value}" for code in codes),
+        "Kill runs at random moments and check that nothing is left and the next run passes.",
+        more="The harness, nox or the training is killed with SIGKILL. Afterwards processes, files, the log, the last "
+        "checkpoint and the next run are checked. Every tenth kill hits a backend that is named with --python; the "
+        "others hit a small backend of NumPy.",
+        examples=("kill-test --count 20 --victim harness", "kill-test --seed 7"),
+        codes=" · ".join(f"{code.label} {code.value}" for code in codes),
     )
-    parser.add_argument("--count", type=int, default=COUNT, metavar="N", help=f"kills (default: {COUNT})")
-    parser.add_argument("--seed", type=int, default=SEED, help=f"of everything that is drawn (default: {SEED})")
-    parser.add_argument("--victim", action="append", default=[], choices=VICTIMS, help="whom to kill; default: each")
-    parser.add_argument("--jobs", type=int, default=JOBS, metavar="N", help=f"kills at a time (default: {JOBS})")
-    parser.add_argument("--json", action="store_true", help="print the report as one JSON document, and only that")
+    add = parser.add_argument
+    add("--count", type=int, default=COUNT, metavar="N", help=f"Make this many kills ({COUNT}).")
+    options.add_seed(parser, SEED, "jobs and moments")
+    text = "Kill only this process; without it each in turn."
+    add("--victim", action="append", default=[], choices=VICTIMS, help=text)
+    add("--jobs", type=int, default=JOBS, metavar="N", help=f"Make this many kills at a time ({JOBS}).")
     interpreters.add_option(parser)
-    parser.add_argument("--fixture", default="small", metavar="NAME", help="scan with its object (default: small)")
-    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
-    parser.add_argument("--follow", type=int, metavar="PID", help="end as if interrupted when this parent is gone")
+    options.add_fixture(parser, "small", "with its object")
+    options.add_run_options(parser, "the report")
     parser.set_defaults(run=run)
 
 
 def problems(args: argparse.Namespace) -> list[str]:
-    """What cannot be honoured."""
+    """Options that are out of range or exclude each other."""
     from importlib.util import find_spec
 
     found = []
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     from harness.fixtures import locate
 
     (scan,) = locate.locate([args.fixture]).values()
-    options = kill_run.Options(
+    asked = kill_run.Options(
         count=args.count,
         whole=COUNT,
         seed=args.seed,
@@ -69,4 +71,4 @@ def run(args: argparse.Namespace) -> int:
         root=args.root,
         json=args.json,
     )
-    return kill_run.main(options, follow=args.follow)
+    return kill_run.main(asked, follow=args.follow)

@@ -4,7 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
-from harness.record.directory import DEFAULT_ROOT
+from harness.cli import options
+from harness.cli.options import Commands
 from harness.targets.interpreters import add_option, pythons
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
@@ -12,40 +13,38 @@ from ptycho.verdict import Verdict
 JOBS, SEED = 2, 42
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parser(commands: Commands) -> None:
     """Register `mutation`."""
-    epilog = f"exit codes: pass {int(Verdict.PASS)} · a mutant lives, or the like {int(Verdict.FAIL)} · undecided 13"
-    parser = subparsers.add_parser(
+    parser = options.add_command(
+        commands,
         "mutation",
-        help="plant faults into copies of the code: does the harness find them?",
-        description="Try every mutant of the catalogue: it must die at or before its declared rung, and be laid at the "
-        "right side's door.",
-        epilog=epilog,
+        "Plant faults into copies of the code and check that the harness finds each.",
+        more="Every mutant of the catalogue must be killed at or before its declared rung and be attributed to the "
+        "right side (docs/mutation.md).",
+        examples=("mutation --list", "mutation --id 'loss-*'", "mutation --sample 4 --seed 7"),
+        codes=f"pass {Verdict.PASS:d} · a mutant survives or is misjudged {Verdict.FAIL:d} · undecided 13",
     )
-    parser.add_argument("--id", action="append", default=[], metavar="GLOB", help="only mutants with such an id")
-    parser.add_argument("--sample", type=int, metavar="K", help="only K mutants, drawn at random")
-    parser.add_argument("--seed", type=int, default=SEED, help=f"of the sample (default: {SEED})")
-    parser.add_argument("--more", action="store_true", help="near relations of the catalogue's mutants, too")
-    parser.add_argument(
-        "--edits", action="store_true", help="the one-line edits instead: does the terminal lead to the edited line?"
-    )
-    parser.add_argument(
-        "--resume", type=Path, metavar="DIR", help="write each result there as it ends, and go on from what is there"
-    )
-    parser.add_argument("--no-plain", action="store_true", help="leave out the plain comparison")
-    parser.add_argument("--jobs", type=int, default=JOBS, help=f"trials at a time (default: {JOBS})")
-    parser.add_argument("--list", action="store_true", help="show the catalogue, and try nothing")
-    parser.add_argument("--json", action="store_true", help="print the report as one JSON document, and only that")
-    parser.add_argument("--write", action="store_true", help="write the score into docs/ and README.md")
+    add = parser.add_argument
+    add("--id", action="append", default=[], metavar="GLOB", help="Try only the mutants with such an id.")
+    add("--sample", type=int, metavar="K", help="Try only this many mutants, drawn at random.")
+    options.add_seed(parser, SEED, "the sample")
+    add("--more", action="store_true", help="Also try the near relations of the catalogue's mutants.")
+    text = "Try the one-line edits instead and count the steps from the terminal's text to the edited line."
+    add("--edits", action="store_true", help=text)
+    text = "Keep each result in this folder as it ends, and continue from the results there."
+    add("--resume", type=Path, metavar="DIR", help=text)
+    add("--no-plain", action="store_true", help="Leave out the comparison with plain allclose.")
+    add("--jobs", type=int, default=JOBS, metavar="N", help=f"Make this many trials at a time ({JOBS}).")
+    add("--list", action="store_true", help="Show the catalogue and try nothing.")
+    add("--write", action="store_true", help="Write the score into docs/mutation-score.md and README.md.")
     add_option(parser)
-    parser.add_argument("--fixture", default="small", metavar="NAME", help="scan for data and lanes (default: small)")
-    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
-    parser.add_argument("--follow", type=int, metavar="PID", help="end as if interrupted when this parent is gone")
+    options.add_fixture(parser, "small", "for data and lanes")
+    options.add_run_options(parser, "the report")
     parser.set_defaults(run=run)
 
 
 def problems(args: argparse.Namespace) -> list[str]:
-    """What cannot be honoured."""
+    """Options that are out of range or exclude each other."""
     found = []
     if args.jobs < 1 or args.seed < 0 or (args.sample is not None and args.sample < 1):
         found.append(f"--jobs {args.jobs} --seed {args.seed} --sample {args.sample}; allowed: from 1, from 0, from 1")
@@ -74,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     from harness.fixtures import locate
 
     (scan,) = locate.locate([args.fixture]).values()
-    options = mutation_run.Options(
+    asked = mutation_run.Options(
         ids=tuple(args.id),
         more=args.more,
         sample=args.sample,
@@ -89,4 +88,4 @@ def run(args: argparse.Namespace) -> int:
         plain=not args.no_plain,
         resume=None if args.resume is None else args.resume.absolute(),
     )
-    return mutation_run.main(options, follow=args.follow)
+    return mutation_run.main(asked, follow=args.follow)

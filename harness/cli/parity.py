@@ -1,73 +1,149 @@
-"""The `parity` command's own arguments, apart from what it does: a command line must start without NumPy."""
+"""The `parity` commands' own arguments, apart from what they do: a command line must start without NumPy."""
 
 import argparse
 import os
 from functools import partial
 from pathlib import Path
 
-from harness.record.directory import DEFAULT_ROOT
+from harness.cli import options
+from harness.cli.options import Commands
 from harness.targets.interpreters import SIDES, add_option, pythons
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
 GRIDSIZES = (1, 2)
 PRECISIONS = ("f64", "f32")
-STEPS, SEED, CANARIES = 200, 42, 3
+STEPS, SEED, CANARIES, SEEDS = 200, 42, 3, 20
+CODES = f"pass {Verdict.PASS:d} · a rung fails {Verdict.FAIL:d} · incomplete {Verdict.INCONCLUSIVE:d} · docs/parity.md"
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `parity`."""
-    epilog = (
-        f"exit codes: pass {int(Verdict.PASS)} · a rung fails {int(Verdict.FAIL)} · an adapter dies {Verdict.INFRA:d}"
-    )
-    parser = subparsers.add_parser(
+def add_parser(commands: Commands) -> None:
+    """Register `parity` with its commands."""
+    inner = options.add_group(
+        commands,
         "parity",
-        help="prove that the two backends agree, or name the step where they part",
-        description="Ask both backends and a NumPy oracle the same; compare rung by rung, in float64.",
-        epilog=epilog,
+        "Compare the two backends rung by rung and name the step where they differ.",
+        more="Both backends and a NumPy oracle answer the same questions, in float64 and in float32.",
+        default="run",
+        examples=(
+            "parity --python torch=PATH --python tf=PATH",
+            "parity replay .harness/runs/RUN/f64-gridsize-1-R4-exit_wave.npz",
+        ),
     )
+    _add_run(inner)
+    _add_replay(inner)
+    _add_survey(inner)
+    _add_quality(inner)
+    _add_calibrate(inner)
+
+
+def _add_run(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
+        "run",
+        "Climb the ladder once and check that planted faults are caught.",
+        examples=(
+            "parity run --gridsize 1 --precision f64",
+            "parity run --target torch=mine.toml  # another checkout replaces a side",
+        ),
+        codes=CODES,
+    )
+    _add_ladder(parser)
+    text = f"Plant this many faults in a run that passes ({CANARIES})."
+    parser.add_argument("--canaries", type=int, default=CANARIES, metavar="K", help=text)
+    text = "Draw the planted faults with this seed; without it a seed is drawn and printed."
+    parser.add_argument("--canary-seed", type=int, metavar="SEED", help=text)
+    parser.set_defaults(run=run, seeds=None)
+
+
+def _add_survey(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
+        "survey",
+        "Climb the ladder at many seeds and show the margin of each rung.",
+        more="A rung that fails at one of the seeds on a correct pair is a false alarm.",
+        examples=("parity survey --seeds 20 --steps 20",),
+        codes=CODES,
+    )
+    _add_ladder(parser)
+    text = f"Climb at this many seeds, from --seed on ({SEEDS})."
+    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help=text)
+    options.add_unused(parser, "--canaries", "--canary-seed")
+    parser.set_defaults(run=run, canaries=0, canary_seed=None)
+
+
+def _add_ladder(parser: argparse.ArgumentParser) -> None:
+    """Options of every command that climbs the ladder."""
     add_option(parser)
     parser.add_argument(
         "--target",
         action="append",
         default=[],
         metavar="SIDE=FILE",
-        help="another checkout's target file, whose adapter takes a side's place (docs/adapter-kit.md)",
+        help="Let the adapter of this target file replace a side (docs/adapter-kit.md).",
     )
-    parser.add_argument("--gridsize", type=int, action="append", choices=GRIDSIZES, help="default: both")
-    parser.add_argument(
-        "--precision",
-        action="append",
-        choices=PRECISIONS,
-        help="f64, the gate, and f32, the second opinion; default: both",
+    text = "Climb at this gridsize only; without it at both."
+    parser.add_argument("--gridsize", type=int, action="append", choices=GRIDSIZES, help=text)
+    text = "Compare in this precision only: f64 is the gate, f32 the second opinion."
+    parser.add_argument("--precision", action="append", choices=PRECISIONS, help=text)
+    options.add_seed(parser, SEED, "the problem")
+    text = f"Follow the trajectory of rung R8 for this many steps ({STEPS})."
+    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help=text)
+    options.add_fixture(parser, "small", "for rung R1")
+    parser.add_argument("--quiet", action="store_true", help="Print only the result.")
+    options.add_run_options(parser, "the report")
+
+
+def _add_replay(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
+        "replay",
+        "Judge one kept comparison again, without any framework.",
+        examples=("parity replay .harness/runs/RUN/f64-gridsize-1-R4-exit_wave.npz",),
+        codes=CODES,
     )
-    parser.add_argument("--seed", type=int, default=SEED, help=f"of the problem (default: {SEED})")
-    parser.add_argument("--steps", type=int, default=STEPS, help=f"length of the trajectory (default: {STEPS})")
-    parser.add_argument("--fixture", default="small", metavar="NAME", help="canonical scan for R1 (default: small)")
-    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
-    parser.add_argument("--quiet", action="store_true", help="print the result only")
-    parser.add_argument("--json", action="store_true", help="print the report as one JSON document, and only that")
-    parser.add_argument("--follow", type=int, metavar="PID", help="end as if interrupted when this parent is gone")
-    parser.add_argument(
-        "--seeds", type=int, metavar="N", help="climb at N seeds from --seed on, and show how near to its limits"
+    parser.add_argument("file", type=Path, metavar="NPZ", help="Read this replay file, which a failing run has kept.")
+    options.add_json(parser, "the judgement")
+    options.add_unused(parser, "--python", "--follow")
+    parser.set_defaults(run=_replay)
+
+
+def _add_quality(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
+        "quality",
+        "Compare the trained quality of the two backends over seeds (rung R9).",
+        more="Each seed trains both backends, so a campaign takes hours; docs/quality.md says how it is judged.",
+        examples=("parity quality --seeds 10", "parity quality --bf16 torch", "parity quality --resume quality.json"),
+        codes=CODES,
     )
-    parser.add_argument(
-        "--canaries", type=int, default=CANARIES, metavar="K", help=f"faults planted in a passing run ({CANARIES})"
+    add_option(parser)
+    parser.add_argument("--seeds", type=int, metavar="N", help="Train with this many seeds (24).")
+    parser.add_argument("--epochs", type=int, metavar="N", help="Train for this many epochs (7).")
+    text = "Compare this backend in bfloat16 with itself in float32."
+    parser.add_argument("--bf16", choices=SIDES, help=text)
+    text = "Continue the campaign that this file holds."
+    parser.add_argument("--resume", type=Path, metavar="JSON", help=text)
+    options.add_fixture(parser, "small", "for the trainings")
+    parser.add_argument("--quiet", action="store_true", help="Print only the result.")
+    options.add_run_options(parser, "the report")
+    parser.set_defaults(run=_quality)
+
+
+def _add_calibrate(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
+        "calibrate",
+        "Measure the float32 floors again and show what would change.",
+        examples=("parity calibrate", 'parity calibrate --write --reason "a new layer"'),
+        codes=CODES,
     )
-    parser.add_argument("--canary-seed", type=int, metavar="SEED", help="of their choice (default: drawn and printed)")
-    parser.add_argument("--quality", action="store_true", help="compare trained quality over seeds instead (R9)")
-    parser.add_argument(
-        "--bf16", choices=SIDES, help="with --quality: a backend's bfloat16 against its float32, over seeds"
-    )
-    parser.add_argument(
-        "--resume", type=Path, metavar="JSON", help="with --quality: go on with an interrupted campaign"
-    )
-    parser.add_argument("--epochs", type=int, metavar="N", help="with --quality: of each training")
-    parser.add_argument("--recalibrate", action="store_true", help="measure the floors anew; show what would change")
-    parser.add_argument("--write", action="store_true", help="with --recalibrate: replace the committed floors")
-    parser.add_argument("--reason", metavar="TEXT", help="with --write: why a floor may rise")
-    parser.add_argument("--replay", type=Path, metavar="NPZ", help="judge one kept comparison again, and nothing else")
-    parser.set_defaults(run=run)
+    parser.add_argument("--write", action="store_true", help="Replace the committed floors.")
+    parser.add_argument("--reason", metavar="TEXT", help="Say why a floor may rise; the text is kept beside it.")
+    parser.add_argument("--quiet", action="store_true", help="Print only the result.")
+    options.add_json(parser, "the changes")
+    options.add_unused(parser, "--python", "--follow")
+    parser.set_defaults(run=_calibrate)
 
 
 def target_files(given: list[str]) -> dict[str, Path]:
@@ -75,7 +151,7 @@ def target_files(given: list[str]) -> dict[str, Path]:
     Target file by side.
 
     Raises:
-        UsageError: listing what is not `SIDE=FILE`, names no side or one twice, or is no file.
+        UsageError: listing what is not `SIDE=FILE`, names no side or one twice, or is not a file.
     """
     found: dict[str, Path] = {}
     problems = []
@@ -90,26 +166,18 @@ def target_files(given: list[str]) -> dict[str, Path]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the command; returns its exit code."""
-    # Before NumPy is imported: the oracle's products are small, and its threads would wait by spinning.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    _refuse(args)
-    if args.recalibrate:
-        from harness.parity import recalibrate
-
-        return recalibrate.main(write=args.write, reason=args.reason, quiet=args.quiet, as_json=args.json)
+    """Climb the ladder; returns the exit code."""
+    _one_thread()
+    options.refuse(_problems(args))
     from harness.parity import run as parity_run
 
-    if args.replay is not None:
-        return parity_run.again(args.replay, as_json=args.json)
     chosen, files = pythons(args.python), target_files(args.target)
     from harness.faults.mutation import canaries
     from harness.fixtures import locate
 
     (scan,) = locate.locate([args.fixture]).values()
-    if args.quality:
-        return _quality(args, chosen, scan)
-    options = parity_run.Options(
+    wanted = range(args.seed, args.seed + args.seeds) if args.seeds else ()
+    asked = parity_run.Options(
         parties=parity_run.parties(chosen, files),
         scan=scan,
         gridsizes=tuple(sorted(set(args.gridsize or GRIDSIZES))),
@@ -122,17 +190,15 @@ def run(args: argparse.Namespace) -> int:
         quiet=args.quiet or args.json,
         json=args.json,
     )
-    wanted = range(args.seed, args.seed + args.seeds) if args.seeds else ()
-    return parity_run.main(options, follow=args.follow, wanted=wanted)
+    return parity_run.main(asked, follow=args.follow, wanted=wanted)
 
 
-def _refuse(args: argparse.Namespace) -> None:
-    """
-    Refuse what cannot be honoured, all of it at once.
+def _one_thread() -> None:
+    """Before NumPy is imported: the oracle's products are small, and its threads would wait by spinning."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-    Raises:
-        UsageError: listing it.
-    """
+
+def _problems(args: argparse.Namespace) -> list[str]:
     found = []
     if args.steps < 1 or args.seed < 0:
         found.append(f"--steps {args.steps} --seed {args.seed}; allowed: steps from 1, seed from 0")
@@ -140,26 +206,35 @@ def _refuse(args: argparse.Namespace) -> None:
         found.append(f"--seeds {args.seeds}; allowed: 1 or more")
     if args.canaries < 0 or (args.canary_seed is not None and args.canary_seed < 0):
         found.append(f"--canaries {args.canaries} --canary-seed {args.canary_seed}; allowed: 0 or more")
-    if (args.write or args.reason is not None) and not args.recalibrate:
-        found.append("--write and --reason go with --recalibrate")
-    if any(value is not None for value in (args.resume, args.epochs, args.bf16)) and not args.quality:
-        found.append("--resume, --epochs and --bf16 go with --quality")
-    if args.target and (args.quality or args.recalibrate or args.replay):
-        found.append("--target goes with neither --quality nor --recalibrate nor --replay")
-    modes = [name for name in ("quality", "recalibrate", "replay") if getattr(args, name)]
-    if len(modes) > 1:
-        found.append(f"{' and '.join(f'--{name}' for name in modes)}; allowed: one of them")
-    if found:
-        raise UsageError("\n".join(found))
+    return found
 
 
-def _quality(args: argparse.Namespace, chosen: dict[str, str], scan: Path) -> int:
+def _replay(args: argparse.Namespace) -> int:
+    _one_thread()
+    from harness.parity import run as parity_run
+
+    return parity_run.again(args.file, as_json=args.json)
+
+
+def _calibrate(args: argparse.Namespace) -> int:
+    _one_thread()
+    from harness.parity import recalibrate
+
+    return recalibrate.main(write=args.write, reason=args.reason, quiet=args.quiet, as_json=args.json)
+
+
+def _quality(args: argparse.Namespace) -> int:
+    _one_thread()
+    if args.seeds is not None and args.seeds < 1:
+        raise UsageError(f"--seeds {args.seeds}; allowed: 1 or more")
+    chosen = pythons(args.python)
+    from harness.fixtures import locate
     from harness.parity.quality import run as quality_run
     from harness.parity.quality import sides
 
-    options = quality_run.Options(
+    asked = quality_run.Options(
         pythons=chosen,
-        scan=scan,
+        scan=next(iter(locate.locate([args.fixture]).values())),
         root=args.root,
         seeds=tuple(range(1, (args.seeds or quality_run.SEEDS) + 1)),
         epochs=args.epochs or quality_run.EPOCHS,
@@ -168,4 +243,4 @@ def _quality(args: argparse.Namespace, chosen: dict[str, str], scan: Path) -> in
         quiet=args.quiet or args.json,
         json=args.json,
     )
-    return quality_run.main(options, follow=args.follow)
+    return quality_run.main(asked, follow=args.follow)

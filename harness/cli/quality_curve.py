@@ -1,9 +1,9 @@
-"""The `quality-curve` command's own arguments, apart from what it does: a command line must start without NumPy."""
+"""The arguments of `benchmark quality-curve`, apart from what it does: a command line must start without NumPy."""
 
 import argparse
-from pathlib import Path
 
-from harness.record.directory import DEFAULT_ROOT
+from harness.cli import options
+from harness.cli.options import Commands
 from ptycho.verdict import Verdict
 
 EPOCHS, BATCH_SIZE, WARMUP_STEPS, SEED = (1, 2, 3, 4, 6), 8, 50, 42
@@ -11,35 +11,42 @@ LEARNING_RATE = 1e-3
 WITHIN_S = 120.0
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `quality-curve`."""
+def add_parser(commands: Commands) -> None:
+    """Register `benchmark quality-curve`."""
     from harness.targets import interpreters
 
-    parser = subparsers.add_parser(
+    parser = options.add_command(
+        commands,
         "quality-curve",
-        help="what both backends reach in how many seconds of training",
-        description="Train for each number of epochs, reconstruct, score; judge the best that fits the time.",
-        epilog=f"exit codes: pass {int(Verdict.PASS)} · a backend does not reach the bar in time {int(Verdict.FAIL)}",
+        "Show which quality both backends reach in how many seconds of training.",
+        more="Each number of epochs is a training of its own; the best one that fits the time is judged.",
+        examples=("benchmark quality-curve --epochs 1 2 4", "benchmark quality-curve --fixture scan.npz --measured"),
+        codes=f"pass {Verdict.PASS:d} · a backend does not reach the bar in time {Verdict.FAIL:d}",
     )
     interpreters.add_option(parser)
-    parser.add_argument("--fixture", default="synthetic", metavar="NAME", help="scan with its object (synthetic)")
-    parser.add_argument(
-        "--measured",
-        action="store_true",
-        help="its object is a reconstruction and not the truth: judge how much of the data is explained",
+    add = parser.add_argument
+    options.add_fixture(parser, "synthetic", "with its object")
+    text = "Judge how much of the data is explained, because the object is a reconstruction and not the truth."
+    add("--measured", action="store_true", help=text)
+    text = f"Train for each of these numbers of epochs ({' '.join(map(str, EPOCHS))})."
+    add("--epochs", type=int, nargs="+", default=list(EPOCHS), metavar="N", help=text)
+    add(
+        "--batch-size",
+        type=int,
+        default=BATCH_SIZE,
+        metavar="N",
+        help=f"Take this many groups per step ({BATCH_SIZE}).",
     )
-    parser.add_argument("--epochs", type=int, nargs="+", default=list(EPOCHS), metavar="N", help="a training for each")
-    parser.add_argument("--batch-size", type=int, default=BATCH_SIZE, help=f"groups per step (default: {BATCH_SIZE})")
-    parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE, help=f"(default: {LEARNING_RATE:g})")
-    parser.add_argument("--warmup-steps", type=int, default=WARMUP_STEPS, help=f"(default: {WARMUP_STEPS})")
-    parser.add_argument(
-        "--intensity-scale-trainable", action="store_true", help="as in training: where the object's amplitude nears 1"
-    )
-    parser.add_argument("--seed", type=int, default=SEED, help=f"of all trainings (default: {SEED})")
-    parser.add_argument("--within", type=float, default=WITHIN_S, metavar="SECONDS", help=f"(default: {WITHIN_S:g})")
-    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
-    parser.add_argument("--json", action="store_true", help="print quality-curve.json, and only that")
-    parser.add_argument("--follow", type=int, metavar="PID", help="end as if interrupted when this parent is gone")
+    text = f"Train with this learning rate ({LEARNING_RATE:g})."
+    add("--learning-rate", type=float, default=LEARNING_RATE, metavar="X", help=text)
+    text = f"Reach the full learning rate after this many steps ({WARMUP_STEPS})."
+    add("--warmup-steps", type=int, default=WARMUP_STEPS, metavar="N", help=text)
+    text = "Train the intensity scale too, which objects with an amplitude near 1 need."
+    add("--intensity-scale-trainable", action="store_true", help=text)
+    options.add_seed(parser, SEED, "all trainings")
+    text = f"Judge the best training that takes at most this many seconds ({WITHIN_S:g})."
+    add("--within", type=float, default=WITHIN_S, metavar="SECONDS", help=text)
+    options.add_run_options(parser, "quality-curve.json")
     parser.set_defaults(run=run)
 
 
@@ -58,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     problems += [] if args.within > 0 else [f"--within {args.within:g}; allowed: more than 0 seconds"]
     if problems:
         raise UsageError("\n".join(problems))
-    options = quality_curve_run.Options(
+    asked = quality_curve_run.Options(
         pythons=interpreters.pythons(args.python),
         scan=next(iter(locate.locate([args.fixture]).values())),
         epochs=tuple(sorted(set(args.epochs))),
@@ -72,4 +79,4 @@ def run(args: argparse.Namespace) -> int:
         measured=args.measured,
         json=args.json,
     )
-    return quality_curve_run.main(options, follow=args.follow)
+    return quality_curve_run.main(asked, follow=args.follow)

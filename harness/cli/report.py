@@ -1,5 +1,5 @@
 """
-`python -m harness report | rebuild | verdict` on the command line.
+`python -m harness report page | rebuild` and `verdict` on the command line.
 
 Registered without importing what the commands need: a command line must start at once.
 """
@@ -9,52 +9,84 @@ import json
 import sys
 from pathlib import Path
 
-from harness.record.directory import DEFAULT_ROOT
+from harness.cli import options
+from harness.cli.options import Commands
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parser(commands: Commands) -> None:
     """Add the commands to the harness's parser."""
-    report = subparsers.add_parser(
+    inner = options.add_group(
+        commands,
         "report",
-        help="one HTML page about the newest run of everything, or about chosen runs",
-        description="One self-contained HTML file: verdicts, reconstructions, the parity ladder, budgets, what did "
-        "not run. Without RUN: the newest run of every lane and kind. Exit code: the verdict it begins with.",
+        "Write an HTML page about the newest run of every kind, or about the runs that you name.",
+        more="The exit code is the verdict at the top of the page.",
+        default="page",
+        examples=("report --open", "report .harness/runs/RUN", "report rebuild .harness/runs/RUN"),
     )
-    report.add_argument("folders", type=Path, nargs="*", metavar="RUN", help="folder of a run, below .harness/runs")
-    report.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
-    report.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: report/index.html)")
-    report.add_argument("--open", action="store_true", help="open it in the browser")
-    report.add_argument("--json", action="store_true", help="print the verdicts as one JSON document, and only that")
-    report.set_defaults(run=_report)
-    again = subparsers.add_parser(
+    _add_page(inner)
+    _add_rebuild(inner)
+    _add_verdict(commands)
+
+
+def _add_page(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
+        "page",
+        "Write the page.",
+        more="It is one file, which loads nothing. Without RUN it shows the newest run of every lane and kind.",
+        examples=("report page --open", "report page .harness/runs/NEW --against .harness/runs/OLD"),
+    )
+    text = "Show this run, a folder below .harness/runs."
+    parser.add_argument("folders", type=Path, nargs="*", metavar="RUN", help=text)
+    text = "Put this earlier run beside the named or newest run of the same kind."
+    parser.add_argument("--against", type=Path, metavar="RUN", help=text)
+    options.add_root(parser)
+    text = "Write the page to this file (report/index.html below the run or the root)."
+    parser.add_argument("--out", type=Path, metavar="FILE", help=text)
+    parser.add_argument("--open", action="store_true", help="Open the page in the browser.")
+    options.add_json(parser, "the verdicts")
+    parser.set_defaults(run=_report)
+
+
+def _add_rebuild(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
         "rebuild",
-        help="make the reports of a run again, from its event log",
-        description="Write junit.xml, verdict.json, the summaries and report/index.html of a run again, from its log. "
-        "That of a run that was killed gives reports that say that they are partial. Exit code: the log's verdict.",
+        "Write the reports of a run again, from its event log.",
+        more="junit.xml, verdict.json, the summaries and report/index.html are replaced. Reports of a killed run say "
+        "that they are partial. The exit code is the verdict of the log.",
+        examples=("report rebuild .harness/runs/RUN",),
     )
-    again.add_argument("folder", type=Path, metavar="RUN", help="folder of the run, below .harness/runs")
-    again.add_argument(
-        "--expect", type=Path, metavar="FILE", help="also write the tests that reported as those that must, from now on"
-    )
-    again.add_argument("--json", action="store_true", help="print the verdict as one JSON document, and only that")
-    again.set_defaults(run=_rebuild)
-    verdict = subparsers.add_parser(
+    parser.add_argument("folder", type=Path, metavar="RUN", help="Read the log of this run, below .harness/runs.")
+    text = "Also write the tests that reported into this file, as those that must report from now on."
+    parser.add_argument("--expect", type=Path, metavar="FILE", help=text)
+    options.add_json(parser, "the verdict")
+    parser.set_defaults(run=_rebuild)
+
+
+def _add_verdict(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
         "verdict",
-        help="do all lanes stand, for this commit, these locks and these data sets?",
-        description="Judge the newest run of each lane. A lane that did not run fails, and so does a run of another "
+        "Say whether every lane passed for this commit, these locks and these data sets.",
+        more="The newest run of each lane is judged. A lane that did not run fails, and so does a run of another "
         "commit, lock or data set, or of a part of its tests. Parity and benchmark are named by their kind, and judged "
-        "unasked where they ran in this state. Exit code: the gravest verdict.",
+        "as well where they ran in this state. The exit code is the worst verdict.",
+        examples=("verdict torch-cpu tf-cpu parity benchmark",),
     )
-    verdict.add_argument("lanes", nargs="*", metavar="LANE", help="what must report, for example torch-cpu parity")
-    verdict.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
-    verdict.add_argument("--json", action="store_true", help="print one JSON document, and only that")
-    verdict.set_defaults(run=_verdict)
+    text = "Require a result of this lane or kind, for example torch-cpu or parity."
+    parser.add_argument("lanes", nargs="*", metavar="LANE", help=text)
+    options.add_root(parser)
+    options.add_json(parser, "the verdicts")
+    parser.set_defaults(run=_verdict)
 
 
 def _report(args: argparse.Namespace) -> int:
     from harness.report import write
 
-    return write.main(args.folders, root=args.root, out=args.out, show=args.open, as_json=args.json)
+    return write.main(
+        args.folders, root=args.root, out=args.out, show=args.open, as_json=args.json, against=args.against
+    )
 
 
 def _rebuild(args: argparse.Namespace) -> int:
@@ -63,7 +95,7 @@ def _rebuild(args: argparse.Namespace) -> int:
 
 def rebuild(folder: Path, *, manifest: Path | None = None, as_json: bool = False) -> int:
     """
-    The `rebuild` command: write the reports and the page, print the summary.
+    The `report rebuild` command: write the reports and the page, print the summary.
 
     Args:
         folder: the run's folder.

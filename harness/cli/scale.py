@@ -1,38 +1,40 @@
-"""The `scale` command's own arguments, apart from what it does: a command line must start without NumPy."""
+"""The `benchmark scale` command's own arguments, apart from what it does: a command line must start without NumPy."""
 
 import argparse
-from pathlib import Path
 
-from harness.record.directory import DEFAULT_ROOT
+from harness.cli import options
+from harness.cli.options import Commands
 from ptycho.verdict import Verdict
 
 PATTERNS, SIDES, GRIDSIZES = (1_000, 10_000, 100_000), (64, 128, 256), (1, 2)
 MAX_GB, STEPS = 3.0, 6
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `scale`."""
-    parser = subparsers.add_parser(
+def add_parser(commands: Commands) -> None:
+    """Register `benchmark scale`."""
+    parser = options.add_command(
+        commands,
         "scale",
-        help="what a larger scan costs: memory, reading and steps from 1,000 to 100,000 patterns",
-        description="Generate scans, take each through an epoch of reading and, with --python, some steps of training.",
-        epilog=f"exit codes: pass {int(Verdict.PASS)} · memory or cost grows with the scan {int(Verdict.FAIL)}",
+        "Measure memory, reading and steps for scans of 1,000 to 100,000 patterns.",
+        more="Scans are generated and read once each; with --python, some steps of training follow.",
+        examples=(
+            "benchmark scale",
+            "benchmark scale --side 64 128 --python torch=.nox/torch_integration/bin/python",
+        ),
+        codes=f"pass {Verdict.PASS:d} · memory or cost grows with the scan {Verdict.FAIL:d}",
     )
-    parser.add_argument("--patterns", type=int, nargs="+", default=list(PATTERNS), metavar="M", help="sizes of scans")
-    parser.add_argument("--side", type=int, nargs="+", choices=SIDES, default=[SIDES[0]], help="default: 64")
-    parser.add_argument("--gridsize", type=int, nargs="+", choices=GRIDSIZES, default=list(GRIDSIZES))
-    parser.add_argument(
-        "--python",
-        action="append",
-        default=[],
-        metavar="SIDE=PATH",
-        help="also train some steps with torch=… or tf=…, an interpreter that has it; default: reading only",
-    )
-    parser.add_argument("--steps", type=int, default=STEPS, help=f"of each training (default: {STEPS})")
-    parser.add_argument("--max-gb", type=float, default=MAX_GB, help=f"leave larger scans out (default: {MAX_GB:g})")
-    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
-    parser.add_argument("--json", action="store_true", help="print scale.json, and only that")
-    parser.add_argument("--follow", type=int, metavar="PID", help="end as if interrupted when this parent is gone")
+    add = parser.add_argument
+    text = "Generate scans with these numbers of patterns (1000 10000 100000)."
+    add("--patterns", type=int, nargs="+", default=list(PATTERNS), metavar="M", help=text)
+    add("--side", type=int, nargs="+", choices=SIDES, default=[SIDES[0]], help="Use frames of these sides (64).")
+    text = "Group the patterns with these gridsizes (1 2)."
+    add("--gridsize", type=int, nargs="+", choices=GRIDSIZES, default=list(GRIDSIZES), help=text)
+    text = "Also train some steps with this interpreter of torch or tf; without it scans are only read."
+    add("--python", action="append", default=[], metavar="SIDE=PATH", help=text)
+    add("--steps", type=int, default=STEPS, metavar="N", help=f"Train this many steps ({STEPS}).")
+    text = f"Leave out scans larger than this many gigabytes ({MAX_GB:g})."
+    add("--max-gb", type=float, default=MAX_GB, metavar="GB", help=text)
+    options.add_run_options(parser, "scale.json")
     parser.set_defaults(run=run)
 
 
@@ -48,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     if problems:
         raise UsageError("\n".join(problems))
     asked = {text.partition("=")[0] for text in args.python}
-    options = scaling_run.Options(
+    asked_for = scaling_run.Options(
         patterns=tuple(sorted(set(args.patterns))),
         sides=tuple(sorted(set(args.side))),
         gridsizes=tuple(sorted(set(args.gridsize))),
@@ -58,4 +60,4 @@ def run(args: argparse.Namespace) -> int:
         root=args.root,
         json=args.json,
     )
-    return scaling_run.main(options, follow=args.follow)
+    return scaling_run.main(asked_for, follow=args.follow)

@@ -1,5 +1,5 @@
 """
-`python -m harness schema`: the JSON Schemas of the files that users write.
+`python -m harness target schema`: the JSON Schemas of the files that users write.
 
 Registered without importing what the command needs: a command line must start at once.
 """
@@ -8,23 +8,27 @@ import argparse
 import json
 from pathlib import Path
 
+from harness.cli import options
+from harness.cli.options import Commands
 from ptycho.verdict import Verdict
 
 NAMES = ("target", "inventory", "known-failures", "catalogue")
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `schema` to the harness's parser."""
-    parser = subparsers.add_parser(
+def add_parser(commands: Commands) -> None:
+    """Add `target schema` to the harness's parser."""
+    parser = options.add_command(
+        commands,
         "schema",
-        help="print the JSON Schema of a target file, the inventory, known failures or the mutation catalogue",
-        description="JSON Schemas of the files that users write, made from the models that read them. An editor that "
-        "knows TOML completes a file whose first line is `#:schema` and the schema's place.",
+        "Print the JSON Schema of a file that users write.",
+        more="The schemas are made from the models that read the files. An editor that knows TOML completes a file "
+        "whose first line is `#:schema` and the place of the schema.",
+        examples=("target schema target", "target schema --write docs/schemas"),
     )
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("name", nargs="?", choices=NAMES, help="the file to describe")
-    what.add_argument("--write", type=Path, metavar="DIR", help="write all of them into a folder")
-    parser.add_argument("--json", action="store_true", help="with --write, print the files' places as JSON")
+    what.add_argument("name", nargs="?", choices=NAMES, help="Describe this kind of file.")
+    what.add_argument("--write", type=Path, metavar="DIR", help="Write all schemas into this folder.")
+    options.add_json(parser, "the places of the files that --write makes")
     parser.set_defaults(run=_run)
 
 

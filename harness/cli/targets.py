@@ -1,5 +1,5 @@
 """
-`python -m harness target check | init`: a target file on the command line, before anything is trained with it.
+`python -m harness target check | init | schema`: a target file on the command line, before anything is trained with it.
 
 Registered without importing what the commands need: a command line must start at once.
 """
@@ -11,7 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.record.directory import DEFAULT_ROOT
+from harness.cli import options, schema
+from harness.cli.options import Commands
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -19,38 +20,55 @@ if TYPE_CHECKING:
     from harness.targets.check_options import Checked
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parser(commands: Commands) -> None:
     """Add `target` with its commands to the harness's parser."""
-    parser = subparsers.add_parser(
+    inner = options.add_group(
+        commands,
         "target",
-        help="check a target file, or write a first one for a checkout",
-        description="Target files: how the harness is pointed at another checkout. See docs/targets.md.",
+        "Write or check a target file, which points the harness at another checkout.",
+        more="docs/targets.md explains target files.",
+        examples=("target init ~/src/mine", "target check mine.toml"),
     )
-    commands = parser.add_subparsers(required=True, metavar="{check,init}")
-    check = commands.add_parser(
+    _add_check(inner)
+    _add_init(inner)
+    schema.add_parser(inner)
+
+
+def _add_check(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
         "check",
-        help="validate a file and ask each of its commands for its options",
-        description="Validate a target file, make its environment, run each command's --help, say what is missing. "
-        f"Exit codes: pass 0 · the file is wrong {Verdict.USAGE:d} · what it names is not there {Verdict.INFRA:d}.",
+        "Validate a target file and ask each of its commands for its options.",
+        more="The target's environment is made, each command is run with --help, and what is missing is listed.",
+        examples=("target check mine.toml", "target check ptychopinn-torch"),
+        codes=f"pass 0 · the file is wrong {Verdict.USAGE:d} · what it names is not there {Verdict.INFRA:d}",
     )
-    check.add_argument("file", type=Path, metavar="FILE", help="target file, or the name of one that ships")
-    check.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
-    check.add_argument("--json", action="store_true", help="print one JSON document, and only that")
-    check.set_defaults(run=_check)
-    init = commands.add_parser(
+    text = "Check this target file, or the shipped one of this name."
+    parser.add_argument("file", type=Path, metavar="FILE", help=text)
+    options.add_root(parser)
+    options.add_json(parser)
+    parser.set_defaults(run=_check)
+
+
+def _add_init(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
         "init",
-        help="look at a checkout and write a first target file",
-        description="Read a checkout's source and write one target file for each pair of a training and an inference "
-        "command in it. What cannot be found out is marked, and `check` names it. With --python, a command whose "
-        "options cannot be read is asked for its help; nothing else is run.",
+        "Read a checkout and write a first target file for it.",
+        more="One file is written for each pair of a training and an inference command. What cannot be found out is "
+        "marked, and `target check` names it. Nothing of the checkout is run, except that --python asks a command "
+        "whose options cannot be read for its help.",
+        examples=("target init ~/src/mine", "target init ~/src/mine --python ~/envs/mine/bin/python"),
     )
-    init.add_argument("checkout", type=Path, metavar="DIR", help="the checkout; nothing is written to it")
-    init.add_argument("--output", type=Path, default=Path(), metavar="DIR", help="where to write (default: here)")
-    init.add_argument("--python", metavar="PATH", help="interpreter that has everything; default: its requirements")
-    init.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for runs (default: .harness)")
-    init.add_argument("--stdout", action="store_true", help="print the files and write none")
-    init.add_argument("--json", action="store_true", help="print one JSON document, and only that")
-    init.set_defaults(run=_init)
+    text = "Read this checkout; nothing is written into it."
+    parser.add_argument("checkout", type=Path, metavar="DIR", help=text)
+    parser.add_argument("--output", type=Path, default=Path(), metavar="DIR", help="Write into this folder (here).")
+    text = "Name the interpreter that has everything; without it the file names the requirements."
+    parser.add_argument("--python", metavar="PATH", help=text)
+    options.add_root(parser)
+    parser.add_argument("--stdout", action="store_true", help="Print the files and write none.")
+    options.add_json(parser)
+    parser.set_defaults(run=_init)
 
 
 def _check(args: argparse.Namespace) -> int:

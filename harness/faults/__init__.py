@@ -1,1 +1,1 @@
-"""Faults on purpose: the table of what must be survived, planted mutants, and kills."""
+"""Faults on purpose: the table of what the harness must survive, planted mutants, and kills."""

@@ -1,5 +1,5 @@
 """
-The table of faults: what must be survived, how it is injected, and what is right.
+The table of faults: what the harness must survive, how it is injected, and what is right.
 
 Rows and nothing else. Which tests inject and judge each of them is read from the tests (`harness.faults.table`), so
 that the table cannot promise a test that there is not.
@@ -164,7 +164,7 @@ ROWS = (
         id="report-volume",
         fault="the volume of the reports is full; a summary of more than a mebibyte",
         injection="a file system without space; thousands of long messages",
-        behaviour="the verdict stands and says so; the summary is cut with a note, the whole kept beside it",
+        behaviour="the verdict is unchanged and says so; the summary is cut with a note, the whole kept beside it",
     ),
     Row(
         id="leaks",

@@ -1,12 +1,11 @@
 """
-`python -m harness faults`: each row of the table of faults, with the tests that inject it and judge what happens.
+`python -m harness ci faults`: each row of the table of faults, with the tests that inject it and judge what happens.
 
 The tests are read as text: which row a test belongs to is its marker (`@pytest.mark.fault("row")`), and that it asserts
 its injection is a call of `bites`, by itself, by a helper of its module or by a fixture there. A row without a test, a
 marker without a row, and a test that may pass although nothing was injected are red.
 """
 
-import argparse
 import ast
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -54,7 +53,9 @@ def gather(root: Path = ROOT) -> list[Marked]:
     """
     folder = root / "tests"
     if not folder.is_dir():
-        raise UsageError(f"{folder} is no folder: the table of faults is read from the tests; run this in a checkout")
+        raise UsageError(
+            f"{folder} is not a folder: the table of faults is read from the tests; run this in a checkout"
+        )
     found: list[Marked] = []
     for path in sorted(folder.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
@@ -106,7 +107,7 @@ def _proving(module: ast.Module) -> set[str]:
 
 
 def problems(marked: Sequence[Marked]) -> list[str]:
-    """What is wrong with the table, one sentence each."""
+    """Return what is wrong with the table, one sentence each."""
     known = {row.id for row in ROWS}
     covered = {row for item in marked for row in item.rows}
     found = [f"row {row.id}: no test injects it" for row in ROWS if row.id not in covered]
@@ -118,7 +119,7 @@ def problems(marked: Sequence[Marked]) -> list[str]:
 
 
 def counts(marked: Sequence[Marked]) -> dict[str, int]:
-    """How many tests each row has."""
+    """Return how many tests each row has."""
     return {row.id: sum(row.id in item.rows for item in marked) for row in ROWS}
 
 
@@ -169,7 +170,7 @@ def section(marked: Sequence[Marked]) -> str:
 
 def page(text: str, marked: Sequence[Marked]) -> str:
     """
-    The page with its table made anew.
+    The page with its table made again.
 
     Raises:
         UsageError: the page has no place for it.
@@ -181,22 +182,9 @@ def page(text: str, marked: Sequence[Marked]) -> str:
     return f"{before}{BEGIN}\n\n{section(marked)}\n{END}{after}"
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `faults`."""
-    parser = subparsers.add_parser(
-        "faults",
-        help="which test injects which fault of the table",
-        description="Read the tests: every row of the table of faults must have one that injects it, asserts that the "
-        f"injection was there, and judges what happens. Exit code: {int(Verdict.FAIL)} where one has none.",
-    )
-    parser.add_argument("--json", action="store_true", help="print the table as one JSON document, and only that")
-    parser.add_argument("--write", action="store_true", help=f"write the table into {PAGE}")
-    parser.set_defaults(run=lambda args: main(as_json=args.json, write=args.write))
-
-
 def main(*, as_json: bool = False, write: bool = False, root: Path = ROOT) -> int:
     """
-    The `faults` command.
+    The `ci faults` command.
 
     Returns:
         The exit code.

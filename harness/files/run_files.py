@@ -1,7 +1,7 @@
 """
 Writing into the folder of a run, in which a target's processes can write, too.
 
-Every folder on the way is opened by name below the one before, and none may be a link; a file is made anew under its
+Every folder on the way is opened by name below the one before, and none may be a link; a file is made again under its
 name, or takes its place by a rename. Whatever a target has put there, no file outside the run is opened or changed.
 """
 
@@ -131,7 +131,7 @@ def shorten(path: Path, limit: int, kept: int) -> None:
 
 def strange(run: Path) -> list[str]:
     """
-    What lies in a run's folder and was not put there by the harness: links, named pipes, sockets, devices.
+    Return what lies in a run's folder and was not put there by the harness: links, named pipes, sockets, devices.
 
     Links that a file of the harness has replaced meanwhile are named, too.
 
@@ -146,7 +146,9 @@ def strange(run: Path) -> list[str]:
                 for entry in entries
                 if not (entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False))
             }
-    return [f"something was put into the run's folder that is no file of the harness: {path}" for path in sorted(found)]
+    return [
+        f"something was put into the run's folder that is not a file of the harness: {path}" for path in sorted(found)
+    ]
 
 
 _replaced: set[Path] = set()

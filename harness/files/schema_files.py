@@ -6,5 +6,5 @@ FOLDER = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 
 
 def path(name: str) -> Path:
-    """Where a schema is committed."""
+    """Return where a schema is committed."""
     return FOLDER / f"{name}.schema.json"

@@ -1,5 +1,5 @@
 """
-Where in a TOML text a key stands.
+Where a key is in a TOML text.
 
 The reader of the standard library keeps no positions, and a message without a line sends a person through a file of
 sixty lines. This reads no values: it follows headers, keys, brackets and strings just far enough to know where a key

@@ -4,7 +4,7 @@ Reads a TOML file into a pydantic model, and says everything that is wrong with 
 Pydantic finds the faults. Here each becomes one sentence: the line, the wrong value, the allowed ones, the next step.
 A table is a pydantic dataclass: its fields are the keys, the strings below them the documentation. A table may have a
 static method `contradictions`, which looks at the table as it was written: keys that are right one by one and wrong
-together. It is asked whether or not the keys are right, so that a file is not mended in two rounds.
+together. It is asked whether or not the keys are right, so that a file is not repaired in two rounds.
 """
 
 import difflib
@@ -33,14 +33,14 @@ T = TypeVar("T")
 
 
 class Words:
-    """What a value may be, in words; stands beside the constraints of an annotated type."""
+    """What a value may be, in words; is used beside the constraints of an annotated type."""
 
     def __init__(self, text: str) -> None:
         self.text = text
 
 
 class OneOf(Words):
-    """A closed set of values that other code defines; stands in an annotated type."""
+    """A closed set of values that other code defines; is used in an annotated type."""
 
     def __init__(self, options: Iterable[str | int]) -> None:
         self.options = list(options)
@@ -85,7 +85,7 @@ def fault(sentence: str, value: str = "") -> PydanticCustomError:
     An error for a validator to raise.
 
     Args:
-        sentence: what is wrong; `{key}` and `{what}` stand for the key and its description.
+        sentence: what is wrong; `{key}` and `{what}` are replaced by the key and its description.
         value: text to look for below the key, for its line.
     """
     return PydanticCustomError("sentence", "{sentence}", {"sentence": sentence, "value": value})
@@ -106,7 +106,7 @@ def fields(table: Any) -> dict[str, FieldInfo]:
 
 
 def entries(table: Mapping[str, Any], key: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """The entries of a list of tables as it was written, with their numbers; what is no table is left out."""
+    """The entries of a list of tables as it was written, with their numbers; what is not a table is left out."""
     held = table.get(key)
     yield from (pair for pair in enumerate(held if isinstance(held, list) else ()) if isinstance(pair[1], Mapping))
 
@@ -130,7 +130,7 @@ def is_list(field: FieldInfo) -> bool:
 
 
 def words(field: FieldInfo) -> str:
-    """What the value of a field may be."""
+    """Return what the value of a field may be."""
     parts = [*field.metadata, *_parts(field.annotation)]
     named = [part.text for part in parts if isinstance(part, Words)]
     return (named or [OneOf(get_args(part)).text for part in parts if get_origin(part) is Literal])[0]
@@ -147,7 +147,7 @@ def _header(path: toml_lines.Path) -> str:
 
 
 def _held(value: Any, step: str | int) -> Any:
-    """What a part of a document has at one more step; None where it has nothing."""
+    """Return what a part of a document has at one more step; None where it has nothing."""
     if isinstance(step, int):
         return value[step] if isinstance(value, list) else None
     return value.get(step) if isinstance(value, Mapping) else None
@@ -224,7 +224,7 @@ def _unknown(table: Any, path: toml_lines.Path, name: str, value: Any, is_labell
 
 
 def _contradictions(document: Any, table: Any, given: Any, path: toml_lines.Path = ()) -> Iterator[Problem]:
-    """What the tables of a document say against themselves, the outer ones first."""
+    """Yield what the tables of a document say against themselves, the outer ones first."""
     for found in table.contradictions(given) if hasattr(table, "contradictions") else ():
         label, _ = _label(document, (*path, *found.path))
         yield Problem(path=(*path, *found.path), sentence=label + found.sentence, value=found.value)
@@ -240,7 +240,7 @@ class Source(Generic[T]):
     A TOML file that is being read.
 
     Args:
-        path: of the file.
+        path: path of the file.
         model: the table that it is.
         what: it is, for messages: "target".
         error: what is raised.
@@ -299,7 +299,7 @@ class Source(Generic[T]):
         self.problems.append(Problem(path=path, sentence=_label(self.document, path)[0] + sentence))
 
     def sentences(self) -> list[str]:
-        """What is wrong, each with its line, from the top of the file."""
+        """Return what is wrong, each with its line, from the top of the file."""
         found = {(self._lines.of(problem.path, problem.value), problem.sentence) for problem in self.problems}
         return [f"line {line}: {sentence}" for line, sentence in sorted(found)]
 

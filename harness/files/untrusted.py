@@ -42,7 +42,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     A regular file, open for reading.
 
     Raises:
-        PtychoError: it is not there, is no regular file, or may not be read.
+        PtychoError: it is not there, is not a regular file, or may not be read.
     """
     try:
         # Without the flag, opening a named pipe waits for somebody who writes.
@@ -52,7 +52,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         kind = _kind(descriptor)
         os.close(descriptor)
-        raise PtychoError(f"{path} cannot be read: it is no regular file, but {kind}")
+        raise PtychoError(f"{path} cannot be read: it is not a regular file, but {kind}")
     with os.fdopen(descriptor, "rb") as file:
         yield file
 
@@ -104,7 +104,7 @@ def read_arrays(path: Path, names: Collection[str] | None = None) -> "dict[str, 
 
     Args:
         path: the file.
-        names: of the arrays that are wanted; all of them if None.
+        names: names of the arrays that are wanted; all of them if None.
 
     Raises:
         PtychoError: it cannot be read, lacks one of them, holds objects, or more than `MAX_ARRAYS` bytes of them.
@@ -126,7 +126,7 @@ def read_arrays(path: Path, names: Collection[str] | None = None) -> "dict[str, 
                     raise PtychoError(f"{path} holds {expanded:,} bytes of arrays; allowed: {MAX_ARRAYS:,}")
                 return {name: npz_reader.read(archive, member) for name, member in members.items()}
         except (OSError, *npy_header.UNREADABLE) as error:
-            raise PtychoError(f"{path} is no NPZ file of plain arrays: {_reason(error)}") from error
+            raise PtychoError(f"{path} is not an NPZ file of plain arrays: {_reason(error)}") from error
 
 
 def read_array(path: Path, name: str = "") -> "NDArray[Any]":
@@ -135,7 +135,7 @@ def read_array(path: Path, name: str = "") -> "NDArray[Any]":
 
     Args:
         path: the file.
-        name: of the array in an NPZ file.
+        name: name of the array in an NPZ file.
     """
     import numpy as np
     from numpy.lib import format as npy
@@ -158,7 +158,7 @@ def read_array(path: Path, name: str = "") -> "NDArray[Any]":
             file.seek(0)
             return np.asarray(np.load(file, allow_pickle=False))
         except (OSError, *npy_header.UNREADABLE) as error:
-            raise PtychoError(f"{path} is no NPY file of a plain array: {_reason(error)}") from error
+            raise PtychoError(f"{path} is not an NPY file of a plain array: {_reason(error)}") from error
 
 
 def read_picture(path: Path) -> "NDArray[Any]":

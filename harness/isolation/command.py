@@ -2,7 +2,7 @@
 A process of ours in a cell of its own, from its first to its last event; one that does not end well ends the run.
 
 Lanes drive targets, whose failures are findings; what measures (scale, curves) drives our own commands, and for it a
-process that fails is no measurement at all.
+process that fails is not a measurement at all.
 """
 
 from collections.abc import Sequence
@@ -72,7 +72,7 @@ def command_end(events: EventLog, label: str, finished: Finished) -> dict[str, A
 
     Args:
         events: the log.
-        label: of the command.
+        label: label of the command.
         finished: how it ended.
 
     Returns:

@@ -65,7 +65,7 @@ class Control:
 
     @property
     def findings(self) -> list[Finding]:
-        """What is wrong: an instrument that misses what is there proves nothing by its silence."""
+        """Return what is wrong: an instrument that misses what is there proves nothing by its silence."""
         if not self.missed:
             return []
         sentence = f"device: a planted use of a GPU was not caught: {', '.join(self.missed)}"
@@ -94,8 +94,8 @@ def run(
     Args:
         python: the interpreter that the lane's commands run with.
         cell: folders of the child.
-        token: of the run.
-        scratch: of the run.
+        token: token of the run.
+        scratch: scratch of the run.
         events: the run's log.
         log: file for the child's output.
         interruption: asked while waiting.

@@ -1,8 +1,8 @@
 """
 Whether a command touched a GPU: looks at its processes from outside while it runs, and their own last words.
 
-Both are needed. A look from outside sees every process, also one that clears its environment or is no Python, but only
-now and then; the report from inside (`harness/system/injected`) is exact and misses whatever is killed. A process
+Both are needed. A look from outside sees every process, also one that clears its environment or is not a Python, but
+only now and then; the report from inside (`harness/system/injected`) is exact and misses whatever is killed. A process
 belongs to a command if its environment names the command's cell, or if its parent belongs to it.
 
 Looks at a process grow rarer with its age (at 0, 0.25, 0.5 s … 5 s): a driver library, once mapped, stays.
@@ -32,7 +32,7 @@ class Proof:
     What is known of a command and the GPUs.
 
     Attributes:
-        label: of the command.
+        label: label of the command.
         gpu: whether it may use a GPU.
         provable: whether this system lets processes be looked at.
         looks: how often a process was looked at from outside.
@@ -78,7 +78,7 @@ class Watch:
 
     @property
     def found(self) -> tuple[str, ...]:
-        """What was found so far, a sentence each."""
+        """Return what was found so far, a sentence each."""
         return tuple(self._found)
 
     def sample(self) -> None:
@@ -90,7 +90,7 @@ class Watch:
         self._next = now + self._walk_s
 
     def proof(self, label: str, *, gpu: bool) -> Proof:
-        """What is known once the command has ended: the looks, and what its processes said of themselves."""
+        """Return what is known once the command has ended: the looks, and what its processes said of themselves."""
         reported, said, blind = last_words(self._cell.devices)
         return Proof(
             label=label,
@@ -150,7 +150,7 @@ def _children(pid: int) -> list[int]:
 
 def last_words(log: Path) -> tuple[int, list[str], list[str]]:
     """
-    What the processes of a command said of themselves.
+    Return what the processes of a command said of themselves.
 
     Returns:
         How many reported when they ended, what they had touched, and what they could not look at.
@@ -170,7 +170,7 @@ def last_words(log: Path) -> tuple[int, list[str], list[str]]:
 
 def judge(proof: Proof, finished: Finished) -> list[Finding]:
     """
-    What is wrong with a command of a CPU lane; nothing is said of one that may use a GPU.
+    Return what is wrong with a command of a CPU lane; nothing is said of one that may use a GPU.
 
     Args:
         proof: what is known of it.

@@ -21,7 +21,7 @@ def leave_working_directory() -> None:
 
 def stranger() -> str | None:
     """
-    Where `ptycho` would be imported from, in words, if it is not ours; None if it is.
+    Return where `ptycho` would be imported from, in words, if it is not ours; None if it is.
 
     Text and not an error of the project's tree, which is in the package that is not there.
     """

@@ -8,7 +8,7 @@ writes there, so whatever is left is a leak of that command.
 
 *Shared* places existed before: the checkout and its parent, the real TMPDIR and HOME, /dev/shm. They are listed
 before and after (path, size, time, inode; links are not followed) and compared. Others may write to them at the same
-time, so a change there is a leak of the run only if it can be laid at its door: a child was seen to write it
+time, so a change there is a leak of the run only if it can be attributed to the run: a child was seen to write it
 (`harness/system/injected`), its name carries the run's token or the pid of one of its processes, or the place is
 *strict*. Strict are the checkout, where nothing but the run is expected to write, and /dev/shm, where only natively
 created memory turns up, unless a living stranger holds the path open, or another run of the workspace went on at the
@@ -39,7 +39,7 @@ IGNORED_IN_CHECKOUT = (
     ".pytest_cache",
     ".hypothesis",
 )
-"""Names in the checkout that are not listed, each written by a known tool that is no child of a run."""
+"""Names in the checkout that are not listed, each written by a known tool that is not a child of a run."""
 
 SEGMENTS = Path("/proc/sysvipc/shm")
 """System V shared memory: a table that is listed as if it were a folder, `segment ID of process MAKER`."""
@@ -57,7 +57,7 @@ class Place:
         name: how a message calls it.
         path: the folder.
         depth: levels listed below it; 1 lists its own entries.
-        strict: whether every change is laid at the run's door.
+        strict: whether every change is attributed to the run.
         ignored: entry names that are neither listed nor entered.
     """
 
@@ -92,7 +92,7 @@ class Leak:
         path: the path.
         place: where it is.
         what: `"new"`, `"changed"` or `"left"`.
-        blame: why it is laid at the run's door; `""` if it is not.
+        blame: why it is attributed to the run; `""` if it is not.
     """
 
     path: str
@@ -161,7 +161,7 @@ def _segments(table: Path) -> Iterator[tuple[str, Entry]]:
 
 
 def listing(places: Iterable[Place]) -> dict[str, dict[str, Entry]]:
-    """What is in each place now, by the place's name and the path."""
+    """Return what is in each place now, by the place's name and the path."""
     return {
         place.name: dict(
             _segments(place.path) if place.path == SEGMENTS else _walk(place.path, place.depth, place.ignored)
@@ -217,7 +217,7 @@ def attribute(
         alone: whether no other run went on meanwhile; if one did, no place is strict.
     """
     below = next((written for written in writes if written == path or written.startswith(path + os.sep)), None)
-    # A segment's own number is no pid.
+    # A segment's own number is not a pid.
     numbers = {int(number) for number in re.findall(r"\d+", Path(path).name.rpartition("process ")[2])}
     blame = ""
     if below is not None:
@@ -242,7 +242,7 @@ def compare(
     foreign: Iterable[str] = (),
 ) -> list[Leak]:
     """
-    Every change between two listings, each with its blame, and everything that a process held at its end.
+    Every change between two listings, each with its attribution, and everything that a process held at its end.
 
     What another run of the workspace was seen to write meanwhile is left out: that run answers for it.
 
@@ -275,7 +275,7 @@ def _is_claimed(path: str, theirs: Iterable[str]) -> bool:
 
 
 def _still_held(writes: Mapping[str, int], pids: Iterable[int]) -> Iterator[Held]:
-    """What counts: shared memory that a helper process had is its command's, unless that gave it back later."""
+    """Yield what counts: shared memory that a helper process had is its command's, unless that gave it back later."""
     for item in writes.held if isinstance(writes, Observed) else ():
         passing = item.kind == "shared memory" and item.pid not in set(pids)
         if not passing or os.path.lexists(item.name):
@@ -288,7 +288,7 @@ def _of_held(item: Held) -> Leak:
 
 def left_behind(place: str, folder: Path, *, expected: Iterable[str] = ()) -> list[Leak]:
     """
-    What a command left in a private folder that should be empty.
+    Return what a command left in a private folder that should be empty.
 
     Args:
         place: how a message calls the folder.

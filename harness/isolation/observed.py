@@ -2,7 +2,7 @@
 What children were seen to do: what they wrote outside their scratch, and what they still held at their end.
 
 Both come from the observer inside of them (`harness/system/injected`). Runs that go on at the same time in one
-workspace have observers, too: what theirs saw is theirs, and must not be laid at the door of another run.
+workspace have observers, too: what theirs saw is theirs, and must not be attributed to another run.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ class Held:
         name: its name or path.
         owner: what the process knows of it: where a thread is, how a file is open.
         cell: cell of its command.
-        pid: of the process.
+        pid: pid of the process.
     """
 
     kind: str
@@ -72,7 +72,7 @@ def _rows(run: RunRoot) -> tuple[event_log.Row, ...]:
 
 def observed_writes(logs: Iterable[Path]) -> Observed:
     """
-    What the children of a run were seen to do.
+    Return what the children of a run were seen to do.
 
     Args:
         logs: the observers' logs, one a cell; some may not be there.

@@ -68,7 +68,7 @@ class Cell:
 
     @property
     def output(self) -> Path:
-        """The output folder that the command is told."""
+        """The output folder given to the command."""
         return self.path / "output"
 
     @property
@@ -132,7 +132,7 @@ def check_path(*paths: Path) -> None:
 
 def inherited(caller: Mapping[str, str], *, gpu: bool) -> dict[str, str]:
     """
-    What a child may inherit from the caller's environment.
+    Return what a child may inherit from the caller's environment.
 
     Args:
         caller: the caller's environment.

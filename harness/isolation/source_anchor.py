@@ -2,7 +2,7 @@
 Where in a module a text may be looked for: the source of one function, found by its qualified name.
 
 `MODULE:FUNCTION` is written as Python says it, `ptycho_torch.loss:terms` or `package.module:Class.method`; a class
-stands for its whole source, and `MODULE` alone for what lies in no function and no class. So a file that is moved
+means its whole source, and `MODULE` alone for what lies in no function and no class. So a file that is moved
 needs another module name and nothing else, and a neighbour that gets the same text breaks nothing.
 """
 
@@ -60,10 +60,10 @@ def definitions(text: str) -> tuple[Definition, ...]:
 
 def occurrences(text: str, old: str, function: str | None) -> list[int]:
     """
-    Where a text occurs.
+    Return where a text occurs.
 
     Args:
-        text: of the module.
+        text: text of the module.
         old: what is looked for.
         function: qualified name in whose source it must lie; "" for what no function and no class holds as a whole;
             None for anywhere.
@@ -81,10 +81,10 @@ def _is_in(text: str, start: int, end: int, function: str) -> bool:
 
 def problem(text: str, old: str, module: str, function: str) -> str | None:
     """
-    Why a text cannot be found by its anchor, and what to do; None if it can.
+    Return why a text cannot be found by its anchor, and what to do; None if it can.
 
     Args:
-        text: of the module.
+        text: text of the module.
         old: what must occur once.
         module: its name.
         function: qualified name; "" for the top of the module.
@@ -98,7 +98,7 @@ def problem(text: str, old: str, module: str, function: str) -> str | None:
     said = f"{place}: old occurs {count} times in it and not once: {old[:60]!r}"
     if count:
         return f"{said}; make old longer until it occurs once"
-    return f"{said}{_elsewhere(text, old, module) or '; the code has changed: write what stands there now'}"
+    return f"{said}{_elsewhere(text, old, module) or '; the code has changed: write what is there now'}"
 
 
 def no_function(text: str, module: str, function: str) -> str:
@@ -111,7 +111,7 @@ def no_function(text: str, module: str, function: str) -> str:
 
 
 def _elsewhere(text: str, old: str, module: str) -> str:
-    """Where else a text occurs, as advice."""
+    """Return where else a text occurs, as advice."""
     places = []
     for at in occurrences(text, old, None):
         holding = [item for item in definitions(text) if item.start <= at and at + len(old) <= item.end]

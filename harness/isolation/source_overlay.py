@@ -65,7 +65,7 @@ def add(root: Path, place: Path, name: str) -> None:
 
 
 def problems(edits: Iterable[Edit], root: Path, *, compiles: bool = True) -> list[str]:
-    """Why edits cannot be applied to the files below a root, one sentence each; none if they can."""
+    """Return why edits cannot be applied to the files below a root, one sentence each; none if they can."""
     found: list[str] = []
     _edited(edits, root, found, compiles=compiles)
     return found
@@ -117,7 +117,7 @@ def _edited(edits: Iterable[Edit], root: Path, found: list[str], *, compiles: bo
 
 
 def _misplaced(edit: Edit, text: str) -> str | None:
-    """Why an edit's text is not there exactly once."""
+    """Return why an edit's text is not there exactly once."""
     if edit.function is not None:
         try:
             return source_anchor.problem(text, edit.old, source_anchor.module_of(edit.file), edit.function)
@@ -128,7 +128,7 @@ def _misplaced(edit: Edit, text: str) -> str | None:
 
 
 def _broken(file: str, text: str) -> str | None:
-    """Why a changed file is none of its kind: a mutant that cannot be read proves nothing."""
+    """Return why a changed file is none of its kind: a mutant that cannot be read proves nothing."""
     try:
         if file.endswith(".py"):
             compile(text, file, "exec")

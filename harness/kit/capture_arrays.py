@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> int:
         if end.code not in (None, 0):
             raise
     if missing := [name for name in (amplitude, phase) if name not in kept]:
-        print(f"error: the program drew no image into {', '.join(missing)}; mend the names", file=sys.stderr)
+        print(f"error: the program drew no image into {', '.join(missing)}; repair the names", file=sys.stderr)
         return 1
     import numpy as np
 

@@ -148,7 +148,7 @@ def read(path: Path) -> Request:
             sha256=hashlib.sha256(data).hexdigest(),
         )
     except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise KitError(f"{path} is no request of this version ({error})") from error
+        raise KitError(f"{path} is not a request of this version ({error})") from error
 
 
 def _below(arrays: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -207,7 +207,7 @@ def _write(path: Path, data: bytes) -> str:
 
 def measure(answer: Callable[[], Named], rung: str) -> Iterator[tuple[str, Any]]:
     """
-    What one rung's function answers, by name: arrays, or plain values.
+    Yield what one rung's function answers, by name: arrays, or plain values.
 
     An array is what NumPy made or can make an array of by itself; text, numbers and lists are plain values.
 
@@ -217,12 +217,14 @@ def measure(answer: Callable[[], Named], rung: str) -> Iterator[tuple[str, Any]]
     values = answer()
     for name, value in values.items() if isinstance(values, Mapping) else values:
         if not hasattr(value, "__array__"):
-            json.dumps(value)  # what is no plain value fails here, and not when everything is written
+            json.dumps(value)  # what is not a plain value fails here, and not when everything is written
             yield name, value
             continue
         array = np.asarray(value)
         if array.dtype.kind == "O":
-            raise TypeError(f"{rung}/{name} is no array of numbers: its elements are objects or of different lengths")
+            raise TypeError(
+                f"{rung}/{name} is not an array of numbers: its elements are objects or of different lengths"
+            )
         # A type that NumPy does not know (bfloat16) is widened.
         yield f"{rung}/{name}", array.astype(np.float32) if array.dtype.kind == "V" else array
 
@@ -293,7 +295,7 @@ def _answer_rung(
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     try:
         if rung not in answers:
-            raise KitError(f"asked for {rung}, answered are {', '.join(answers)}; mend [adapter] quantities")
+            raise KitError(f"asked for {rung}, answered are {', '.join(answers)}; repair [adapter] quantities")
         for name, value in measure(answers[rung], rung):
             if isinstance(value, np.ndarray):
                 arrays[name] = value
@@ -351,5 +353,5 @@ def serve(
 def _root_of(package: str) -> Path:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise KitError(f"there is no package {package!r} on the import path; mend sources, or give root")
+        raise KitError(f"there is no package {package!r} on the import path; repair sources, or give root")
     return Path(next(iter(spec.submodule_search_locations))).resolve().parent

@@ -137,7 +137,7 @@ class Tape:
 
 
 def _described(array: Array, dtype: str = "") -> dict[str, Any]:
-    """Shape and type; a type that NumPy does not know (bfloat16) is told, and its array is wider."""
+    """Shape and type; a type that NumPy does not know (bfloat16) is recorded, and its array is wider."""
     return {"shape": list(array.shape), "dtype": dtype or str(array.dtype)}
 
 
@@ -202,7 +202,7 @@ def framework_of(model: Any) -> Any:
 
 
 def read_request(path: Path | None) -> tuple[dict[str, Any], dict[str, Array]]:
-    """What is asked, over `DEFAULTS`, and its arrays: `batch/0`, `weight/NAME`."""
+    """Return what is asked, over `DEFAULTS`, and its arrays: `batch/0`, `weight/NAME`."""
     if path is None:
         return dict(DEFAULTS), {}
     with np.load(path, allow_pickle=False) as archive:
@@ -216,7 +216,7 @@ def below(arrays: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def as_arrays(batch: Any) -> list[Array]:
-    """A batch as arrays; one that is no tuple or list is its only one."""
+    """A batch as arrays; one that is not a tuple or list is its only one."""
     parts = list(batch) if isinstance(batch, (tuple, list)) else [batch]
     return [part.detach().cpu().numpy() if hasattr(part, "detach") else np.asarray(part) for part in parts]
 
@@ -276,7 +276,7 @@ class Session:
 
 
 def floors_of(base: Tape, moved: Sequence[Tape]) -> dict[str, float]:
-    """What rounding makes of each array: the largest distance of moved runs from the plain one."""
+    """Return what rounding makes of each array: the largest distance of moved runs from the plain one."""
     found = {}
     for name, array in base.arrays.items():
         if array.dtype.kind in "fc":
@@ -335,7 +335,7 @@ def write(out: Path, arrays: Mapping[str, Array], manifest: Mapping[str, Any]) -
 
 
 def _plain(value: Any) -> Any:
-    """What JSON does not know: NumPy's numbers as Python's, anything else by its text."""
+    """Return what JSON does not know: NumPy's numbers as Python's, anything else by its text."""
     return value.item() if isinstance(value, np.generic) else str(value)
 
 
@@ -361,6 +361,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    # What stands beside this file asks for it by its name.
+    # Modules beside this file ask for it by its name.
     sys.modules.setdefault("ptycho_attach", sys.modules["__main__"])
     raise SystemExit(main())

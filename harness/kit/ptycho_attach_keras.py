@@ -2,7 +2,7 @@
 The half of `ptycho_attach` that knows Keras 2 and 3 on TensorFlow: each layer's `call`, GradientTape, apply_gradients.
 
 Nothing here imports either: they are taken from `sys.modules`, where the maintainer's own code has put them. A layer is
-recorded by an attribute `call` of its own that stands before its class's: both versions of Keras look it up anew at
+recorded by an attribute `call` of its own that precedes its class's: both versions of Keras look it up again at
 every call. `tf.function` is made to run line by line, so that arrays are seen.
 """
 
@@ -57,7 +57,7 @@ def set_precision(precision: str) -> None:
     _tf().config.run_functions_eagerly(True)
     _tf().random.set_seed(0)
     for keras in versions_of_keras():
-        # Names that Keras gives by itself count on from model to model; here each has them anew.
+        # Names that Keras gives by itself count on from model to model; here each has them again.
         keras.backend.clear_session()
         keras.backend.set_floatx(name)
         if hasattr(keras, "config") and hasattr(keras.config, "set_dtype_policy"):
@@ -375,7 +375,7 @@ def rate_of(optimizer: Any) -> float:
 
 
 def state_of(model: Any, optimizer: Any) -> dict[str, Any]:
-    """What must hold at every step."""
+    """Return what must hold at every step."""
     trained = {id(variable) for variable in model.trainable_variables}
     named = {n: v for n, v in variables(model).items() if not n.endswith(("moving_mean", "moving_variance"))}
     values = {name: array_of(v) for name, v in named.items()}

@@ -79,7 +79,7 @@ def _spatial(layer: Any, shape: Sequence[Any]) -> list[int]:
 
 
 def _padding(word: str, sides: Sequence[int], size: Sequence[int], step: Sequence[int], wide: Sequence[int]) -> Any:
-    """What is added before and after each spatial axis."""
+    """Return what is added before and after each spatial axis."""
     if word.lower() != "same":
         return [[0, 0] for _ in sides]
     found = []

@@ -285,7 +285,7 @@ def record(
 
 
 def state_of(model: Any, optimizer: Any) -> dict[str, Any]:
-    """What must hold at every step: which layers are in evaluation mode, which weights no optimiser holds."""
+    """Return what must hold at every step: which layers are in evaluation mode, which weights no optimiser holds."""
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     named = dict(model.named_parameters())
     counts = [int(s["step"]) for s in optimizer.state.values() if isinstance(s, Mapping) and "step" in s]

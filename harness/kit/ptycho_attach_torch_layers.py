@@ -80,7 +80,7 @@ def settings_of(kind: str, source: Any, rank: int) -> dict[str, Any]:
     Settings in words that both frameworks share.
 
     Args:
-        kind: of the layer.
+        kind: kind of the layer.
         source: mapping of the module's attributes or the function's arguments, by PyTorch's names.
         rank: number of axes of the input.
     """

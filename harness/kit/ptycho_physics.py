@@ -54,7 +54,7 @@ def plain(value: Any) -> Array:
 
 def answers(module: Any, given: Mapping[str, Array], folder: Path) -> tuple[dict[str, Array], dict[str, str]]:
     """
-    What each function makes of what it is given.
+    Return what each function makes of what it is given.
 
     Args:
         module: the adapter.

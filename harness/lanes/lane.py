@@ -53,7 +53,7 @@ class Options:
         fixtures: name and file of each fixture.
         root: the workspace's folder for runs.
         keep: leave the scratch in place, to look into it.
-        strict: a change in a shared place that cannot be laid at anybody's door fails, too.
+        strict: a change in a shared place that cannot be attributed to anybody fails, too.
         foreign: patterns of paths that others are known to write meanwhile.
         pytest: the user's own arguments for the suite.
         quiet: print nothing while running.
@@ -112,7 +112,7 @@ class Lane:
         private_tmp: bool = True,
         limits: Limits = _NO_LIMITS,
     ) -> supervise.Finished:
-        """Run a command in its cell, log it, and blame it for what it leaves in places of its own."""
+        """Run a command in its cell, log it, and attribute to it what it leaves in places of its own."""
         target, run = self.target, self.run
         values = {"cache": cell.cache, "root": target.root, "python": target.interpreter}
         env = sandbox.build(
@@ -278,7 +278,7 @@ _OF_PLUGINS = (".benchmarks",)
 
 def private_leaks(cell: Cell, *, tmp: bool) -> list[leaks.Leak]:
     """
-    What a command left in the places that are its own.
+    Return what a command left in the places that are its own.
 
     Args:
         cell: its cell.

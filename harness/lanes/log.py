@@ -34,10 +34,11 @@ def begin(
     Args:
         events: its log.
         target: the pipeline.
-        token: of the run.
+        token: token of the run.
         device: that was asked for.
         fixtures: name and file of each fixture.
-        pytest: the user's own arguments for the suite: with any, a part of the tests may report, and is no whole run.
+        pytest: the user's own arguments for the suite: with any, a part of the tests may report, and is not a whole
+        run.
         brief: whether the checks that train again are left out.
 
     Raises:
@@ -96,7 +97,7 @@ def locks(target: Target) -> list[Path]:
 
 
 def end(events: EventLog, outcome: Outcome) -> None:
-    """Write the notes, blame the outcome for what its log lacks, write its verdict, make the reports."""
+    """Write the notes, note what its log lacks, write its verdict, make the reports."""
     for note in outcome.notes:
         events.write("note", message=note)
 

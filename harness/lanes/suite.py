@@ -1,7 +1,7 @@
 """
 A target's own tests as a child process: pytest in the lane's environment, counted from its JUnit file.
 
-Exit codes alone are no evidence: pytest ends with 0 when every test was skipped.
+Exit codes alone are not evidence: pytest ends with 0 when every test was skipped.
 """
 
 import shlex
@@ -77,7 +77,7 @@ def read(junit: Path, finished: Finished) -> SuiteResult | None:
 
 
 def problem(result: SuiteResult | None, finished: Finished) -> str | None:
-    """Why a suite is no evidence of success, or None if it is."""
+    """Return why a suite is not evidence of success, or None if it is."""
     if result is None:
         return f"the test suite left no result; it ended with {finished.returncode}:\n{finished.tail()}"
     if finished.returncode == _NO_TESTS or result.passed + result.failed + result.skipped == 0:

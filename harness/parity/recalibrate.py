@@ -1,5 +1,5 @@
 """
-`python -m harness parity --recalibrate`: measure the floors anew and say what would change; write only when told to.
+`python -m harness parity calibrate`: measure the floors again and say what would change; write only when asked to.
 
 A floor that rises lets faults pass that died before, so that nobody raises one without saying why; the reason stays
 beside it in the file.
@@ -7,7 +7,6 @@ beside it in the file.
 
 import json
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,8 +14,8 @@ from pathlib import Path
 from harness.parity.compare import floors
 from harness.parity.compare.floors import Floors, Raised
 from harness.parity.judge import calibrate
-from harness.parity.judge.calibrate import OnProgress
 from harness.system import tables
+from harness.system.progress import Steps
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -154,9 +153,11 @@ def main(
         UsageError: a reason without writing, or a floor that would rise without a reason.
     """
     if reason is not None and not write:
-        raise UsageError("--reason without --write; allowed: --recalibrate --write --reason TEXT")
+        raise UsageError("--reason without --write; allowed: parity calibrate --write --reason TEXT")
     old = Floors.load(path)
-    new = calibrate.measure(on_progress=_silent if quiet or as_json else _progress())
+    total = calibrate.count()
+    with Steps("floors", total, quiet=quiet or as_json, every=max(1, total // 10)) as steps:
+        new = calibrate.measure(on_progress=lambda _done, _of: steps.done("runs of the perturbed oracle"))
     moved = changes(old, new)
     if not as_json:
         show(moved)  # also where writing is then refused
@@ -167,20 +168,3 @@ def main(
     else:
         print(f"written: {path}" if write else f"nothing was written; --write replaces {path}")
     return int(Verdict.PASS)
-
-
-def _silent(_done: int, _of: int) -> None:
-    """Nothing."""
-
-
-def _progress() -> OnProgress:
-    """A counter on one line of a terminal; elsewhere a line each tenth of the way."""
-    on_terminal = sys.stdout.isatty()
-
-    def tell(done: int, of: int) -> None:
-        if on_terminal:
-            print(f"\rmeasuring floors: run {done} of {of}", end="\n" if done == of else "", flush=True)
-        elif done == of or done % max(1, of // 10) == 0:
-            print(f"measuring floors: run {done} of {of}", flush=True)
-
-    return tell

@@ -53,15 +53,15 @@ class Options:
     What the user asked for.
 
     Attributes:
-        parties: whom to ask.
+        parties: those that are asked.
         scan: file for R1.
         gridsizes: which to compare.
         precisions: of `f64`, the gate, and `f32`, the second opinion.
-        seed: of the problem.
+        seed: seed of the problem.
         steps: length of the trajectory.
         root: the workspace's folder for runs.
         plant: plants canaries in a run that passes; None: there are none.
-        canary_seed: of their choice; drawn and printed if None.
+        canary_seed: seed of the draw; drawn and printed if None.
         quiet: print nothing while running.
         json: print the report as one JSON document, and only that.
     """
@@ -168,7 +168,7 @@ def _logged(
 def _climb(
     options: Options, kept: RunRoot, events: EventLog, interruption: Interruption
 ) -> tuple[_Ladder, list[Heard]]:
-    """Every question in its order; the verdict of the low rungs is told as soon as the last of them is judged."""
+    """Every question in its order; the verdict of the low rungs is reported as soon as the last of them is judged."""
     made, found = _Ladder(), list[Heard]()
     try:
         asked = _plan(options, (options.seed,), kept)
@@ -284,10 +284,10 @@ def _parties(heard: Sequence[Heard]) -> Mapping[str, Mapping[str, object]]:
 
 def parties(pythons: Mapping[str, str], files: Mapping[str, Path]) -> list[Party]:
     """
-    Whom to ask: the targets of some files, the shipped ones for the other sides.
+    Those that are asked: the targets of some files, the shipped ones for the other sides.
 
     Raises:
-        UsageError: a file is no target, or has no adapter.
+        UsageError: a file is not a target, or has no adapter.
         InfrastructureError: something that it names is missing.
     """
     found = []

@@ -2,7 +2,7 @@
 The ladder over many seeds: how far correct backends come to their limits, and every alarm, which here is a false one.
 
 One seed says that a pair passes; only many say that a limit is not luck. Weights, patterns, positions and recorded
-gradients are drawn anew for each.
+gradients are drawn again for each.
 """
 
 import json
@@ -27,10 +27,10 @@ SCHEMA = "ptycho-parity-seeds/1"
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
     """
-    A rung that does not stand at one seed.
+    A rung that does not pass at one seed.
 
     Attributes:
-        seed: of the problem.
+        seed: seed of the problem.
         result: fail or unverified.
         tensor: where.
         reasons: why.
@@ -57,7 +57,7 @@ class Row:
         margin: the smallest ratio of what is allowed to what was found; None where values must be equal.
         tensor: where that is.
         seed: and at which seed.
-        alarms: seeds at which it does not stand.
+        alarms: seeds at which it does not pass.
     """
 
     rung: str
@@ -89,12 +89,12 @@ class Survey:
 
     @property
     def alarms(self) -> int:
-        """How often a rung did not stand."""
+        """Return how often a rung did not pass."""
         return sum(len(row.alarms) for row in self.rows)
 
     @property
     def verdict(self) -> Verdict:
-        """`PASS` only if something was climbed at every seed, and everything stands."""
+        """`PASS` only if something was climbed at every seed, and everything passes."""
         complete = bool(self.rows) and all(row.seeds == len(self.seeds) for row in self.rows)
         return Verdict.PASS if complete and not self.alarms and not self.refused else Verdict.FAIL
 
@@ -184,7 +184,7 @@ def _row(rung: str, precision: str, gridsize: int, found: Mapping[int, Sequence[
 
 
 def _margin(item: Climbed) -> float | None:
-    """What is allowed as a multiple of what was found, where that is nearest."""
+    """Return what is allowed as a multiple of what was found, where that is nearest."""
     if item.worst is None or item.worst.tolerance is None or item.figure is None:
         return None
     return math.inf if item.figure == 0 else in_units(item.worst.tolerance, item.figure)

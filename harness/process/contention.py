@@ -1,5 +1,5 @@
 """
-What the machine did besides the command: whether a time limit can be laid at the command's door.
+What the machine did besides the command: whether a time limit can be attributed to the command.
 
 Three figures, each from the kernel's own counters, over the time of the command: the share of all processors that
 others used, the share that the host took from a virtual machine (steal), and the share of the time in which something
@@ -113,7 +113,7 @@ def between(before: Reading, after: Reading, cpu_s: float) -> Load:
 
 def demand(pids: Iterable[int], *, during_s: float = 0.5) -> float | None:
     """
-    How many processors a command's threads use or wait for at this moment; None where the kernel does not say.
+    Return how many processors a command's threads use or wait for now; None where the kernel does not say.
 
     It tells a command that is starved from one that hangs: both use almost nothing, but only the first one wants to.
     Asked of the state of each thread and not of the time that it has waited (`schedstat`), which the kernel counts

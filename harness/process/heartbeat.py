@@ -9,7 +9,7 @@ monotonic clocks are read: setting the clock of the machine changes nothing.
 from harness.process.tree import Sample
 
 GAP_S = 2.0
-"""A turn of the supervisor's loop that is longer by this is no matter of a busy machine."""
+"""A turn of the supervisor's loop that is longer by this is not a matter of a busy machine."""
 
 BUSY = 0.02
 """Share of one processor above which a command counts as doing something; waiting threads wake up now and then."""

@@ -28,11 +28,11 @@ class Limits:
 @dataclass(frozen=True, kw_only=True)
 class Stop:
     """
-    Why a command is no evidence although its processes did nothing wrong that their exit code would tell.
+    Why a command is not evidence although its processes did nothing wrong that their exit code would tell.
 
     Attributes:
         kind: `TIME` or `MEMORY`.
-        verdict: of the command.
+        verdict: verdict of the command.
         sentence: how it ended, to follow its name.
         figures: the numbers that it rests on.
     """

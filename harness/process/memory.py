@@ -1,5 +1,5 @@
 """
-Memory of a command: what it may use, what it uses, and whether the kernel has killed for want of it.
+Memory of a command: what it may use, what it uses, and whether the kernel has killed it because memory ran out.
 
 What is compared with the limit is proportional memory (PSS: a page shared by four processes counts a quarter for
 each), so that the workers of a loader are not charged four times for one data set. It is slow to read, so the sum of
@@ -53,7 +53,7 @@ def proportional_mib(pids: Iterable[int]) -> float | None:
 
 def kernel_kills() -> int | None:
     """
-    How often the kernel has killed a process for want of memory since it booted; None where it does not say.
+    Return how often the kernel has killed a process because memory ran out since it booted; None where it does not say.
 
     The counter is the whole machine's and counts kills by limits of control groups, too.
     """
@@ -63,7 +63,7 @@ def kernel_kills() -> int | None:
 
 def kernel_victims() -> frozenset[int] | None:
     """
-    Processes that the kernel's own log names as killed for want of memory, lately.
+    Processes that the kernel's own log names as killed because memory ran out, lately.
 
     Returns:
         Their pids; None where the log cannot be read, or counts pids as another namespace than this one does.

@@ -1,4 +1,4 @@
-"""What the end of a command amounts to: its verdict, and why it did not pass, as a sentence, an error or a finding."""
+"""The result of a command: its verdict, and why it did not pass, as a sentence, an error or a finding."""
 
 import shlex
 from functools import partial
@@ -25,7 +25,7 @@ def verdict_of(finished: Finished) -> Verdict:
 
 
 def complaint(label: str, finished: Finished, limit_s: float) -> str:
-    """Why a command did not pass, with the end of its output and, where it hung, of its stacks."""
+    """Return why a command did not pass, with the end of its output and, where it hung, of its stacks."""
     if finished.stop is not None:
         how = finished.stop.sentence
     elif finished.timed_out:

@@ -43,14 +43,14 @@ class Finished:
 
     Attributes:
         argv: its argument vector.
-        pid: of its first process.
+        pid: pid of its first process.
         returncode: exit code; negative for a signal.
         seconds: wall time of the whole process.
         started: time of day (UTC seconds since the epoch) just before it started, to compare with file times.
         timed_out: whether it was killed at a time limit.
         survivors: processes that outlived it and were killed.
         log: its output.
-        stop: why it is no evidence, where that is not in its exit code: a limit, the kernel; else None.
+        stop: why it is not evidence, where that is not in its exit code: a limit, the kernel; else None.
         usage: what it used, and what the machine did meanwhile.
         stacks: where its processes were when it was killed at a time limit, or None if none of them could say so.
     """
@@ -247,7 +247,7 @@ def run(
                     meter.leave_out(meanwhile)
                 watch.overslept(waiter.turn())
             seconds = time.monotonic() - clock
-            # Before the process is waited for: what it used is told only until then.
+            # Before the process is waited for: what it used can only be read until then.
             watch.look()
             if stop is None:
                 process.wait()

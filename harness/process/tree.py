@@ -123,7 +123,7 @@ def _member(pid: int) -> Member | None:
             os.close(descriptor)
     except OSError:
         return None  # ended since it was listed
-    # The name may hold blanks and brackets; numbers as in proc(5), less 3 for what stands before the state.
+    # The name may hold blanks and brackets; numbers as in proc(5), less 3 for what precedes the state.
     fields = text[text.rfind(b")") + 2 :].split()
     return Member(
         pid=pid,

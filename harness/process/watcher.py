@@ -129,7 +129,7 @@ class Watch:
         self.peak_mib = max(self.peak_mib, self._sample.rss_mib)
 
     def usage(self) -> Usage:
-        """What the command has used up to the last look."""
+        """Return what the command has used up to the last look."""
         reading, cpu_s = contention.read(), self._sample.cpu_s
         load = contention.between(self._before, reading, cpu_s)
         return Usage(
@@ -143,7 +143,7 @@ class Watch:
         )
 
     def killed_by_kernel(self, returncode: int) -> Stop | None:
-        """Whether a command that was killed fell to the kernel's want of memory, and not to a stranger."""
+        """Whether a command that was killed fell to a lack of memory, and not to a stranger."""
         kills = memory.kernel_kills()
         if returncode not in (-9, 128 + 9) or kills is None or self._kills is None or kills <= self._kills:
             return None
@@ -152,7 +152,7 @@ class Watch:
             return None  # the kernel killed somebody else's process meanwhile
         figures = {"peak_mib": round(self.peak_mib, 1), "kernel_kills": kills - self._kills}
         sentence = (
-            f"was killed by the kernel for want of memory; it was last seen with {self.peak_mib:.0f} MiB, "
+            f"was killed by the kernel because memory ran out; it was last seen with {self.peak_mib:.0f} MiB, "
             f"this machine may use {memory.machine_mib():.0f} MiB"
         )
         return Stop(kind=MEMORY, verdict=Verdict.OOM, sentence=sentence, figures=figures)

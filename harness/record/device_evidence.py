@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def sentences(told: "Story") -> list[str]:
-    """Why a log does not show what its device did; none for one that did not promise it."""
+    """Return why a log does not show what its device did; none for one that did not promise it."""
     if not told.expected.device_proof:
         return []
     said = []

@@ -2,7 +2,7 @@
 The folder of one run: what it keeps, its scratch, and the record by which a later run knows whether it still lives.
 
 The record is in place before the folder has its final name, so that a folder with that name and without a record was
-not made here and is never touched. Before anything of a run is removed, the record is read once more through the very
+not made here and is never touched. Before anything of a run is removed, the record is read again through the same
 handle by which it is removed: a folder that was put into a run's place meanwhile is not the run.
 """
 
@@ -241,7 +241,7 @@ def _next_number(root: Path) -> int:
 
 
 def _runs(root: Path) -> Path:
-    """Where runs lie, without links and `..`: children report where they write without them, and are compared."""
+    """Return where runs lie, without links and `..`, because children report such paths and they are compared."""
     return root.resolve() / "runs"
 
 
@@ -291,7 +291,7 @@ def without_record(root: Path) -> list[Path]:
     """
     Folders with the name and the parts of a run's, whose record is gone: something removed it.
 
-    Nothing says whose they are, so nobody sweeps them unasked.
+    Nothing says whose they are, so they are swept up only on request.
     """
     runs = _runs(root)
     found = []

@@ -3,7 +3,7 @@ Findings: what is wrong with a pipeline, each with a name that lasts, what it re
 
 A finding is known by its id and its subject (a fixture, an option, a file that was left), so that the same fault in
 ten commands is one finding that occurred ten times, and a list of known failures can name it. Which ids there are is
-the table `KINDS`; `docs/findings.md` is held to it. That a check *ran* is recorded, too: silence is no evidence.
+the table `KINDS`; `docs/findings.md` is held to it. That a check *ran* is recorded, too: silence is not evidence.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -101,7 +101,7 @@ class Finding:
         figures: the numbers that it rests on, by name.
         picture: a picture that shows it, or None.
         command: a command line that shows it again.
-        verdict: of the lane, if nothing graver is found.
+        verdict: verdict of the lane, if nothing graver is found.
         times: in how many commands it occurred.
         known: why it is on the target's list of known failures; `""` if it is not.
     """

@@ -1,5 +1,5 @@
 """
-A target's list of known failures: what its maintainers live with, by name and with a reason.
+A target's list of known failures: what its maintainers accept, by name and with a reason.
 
 An entry that passes is an error: the list can only shrink. An entry whose check was not made proves nothing and is
 said as a note.
@@ -31,7 +31,7 @@ class Known:
     subject: Text = ""
     """of the finding; without it, any"""
     reason: Name
-    """why it is lived with"""
+    """why it is accepted"""
 
     def covers(self, finding: Finding) -> bool:
         """Whether a finding is this one."""
@@ -46,7 +46,7 @@ class KnownFailures(Versioned):
     """A target's list of known failures. See docs/findings.md."""
 
     known: tuple[Known, ...] = ()
-    """a finding that is lived with"""
+    """a finding that is accepted"""
 
     @staticmethod
     def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
@@ -73,13 +73,13 @@ def load(path: Path | None) -> tuple[Known, ...]:
 
 
 def reason_for(known: Sequence[Known], finding: Finding) -> str:
-    """Why a finding is lived with; `""` if it is not."""
+    """Return why a finding is accepted; `""` if it is not."""
     return next((entry.reason for entry in known if entry.covers(finding)), "")
 
 
 def settle(known: Sequence[Known], findings: Findings) -> tuple[list[str], list[str]]:
     """
-    What has become of the entries once everything was checked.
+    The result of the entries once everything was checked.
 
     Returns:
         sentences about those that pass now, which are errors, and about those whose check was not made, which are

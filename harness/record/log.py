@@ -66,12 +66,12 @@ class EventLog:
 @dataclass(frozen=True, kw_only=True)
 class Damage:
     """
-    Bytes that are no event.
+    Bytes that are not event.
 
     Attributes:
         line: number of the line, from 1.
         text: its beginning.
-        torn: whether it is the unfinished last line, which a kill explains; anything else is no kill's work.
+        torn: whether it is the unfinished last line, which a kill explains; anything else is not a kill's work.
     """
 
     line: int
@@ -119,7 +119,7 @@ def parse(content: bytes) -> Log:
 
 
 def _salvage(line: bytes) -> tuple[Row | None, bytes]:
-    """The event at the end of a line, if there is one, and what stands before it."""
+    """The event at the end of a line, if there is one, and what precedes it."""
     start = 0
     while start >= 0:
         if (row := _row(line[start:])) is not None:
@@ -145,7 +145,7 @@ def read(path: Path) -> Iterator[Row]:
     The events of a log, oldest first. A last line that a kill cut short is left out.
 
     Raises:
-        ValueError: if a line before the last is damaged: that is no kill but a second writer.
+        ValueError: if a line before the last is damaged: that is not a kill but a second writer.
     """
     log = parse(path.read_bytes())
     for found in log.damage:

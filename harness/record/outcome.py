@@ -1,7 +1,7 @@
 """
 What a lane found, as data: written to `outcome.json`, printed as a table, and turned into one exit code.
 
-A problem is a verdict with a sentence. The lane's verdict is the gravest of its problems; without any it passes, but
+A problem is a verdict with a sentence. The lane's verdict is the worst of its problems; without any it passes, but
 only if something reported: a lane in which no fixture was scored and no test ran has failed.
 """
 
@@ -88,11 +88,11 @@ class Outcome:
         device: what the device is, in words.
         run_root: the folder of the run.
         fixtures: results so far.
-        suite: of the target's own tests, or None.
+        suite: suite of the target's own tests, or None.
         problems: reasons not to pass.
         notes: what the reader should know and what fails nothing.
         findings: what is wrong, by name; those that count are among the problems, too.
-        known: findings that the target's maintainers live with.
+        known: findings that the target's maintainers accept.
         commands: how each command ended, what it used and what the machine did meanwhile, by label.
         events: log that hears of every problem and finding at once, so that a kill loses none; or None.
     """

@@ -96,7 +96,7 @@ def stale(found: Origin, wanted: Origin) -> list[str]:
 
 
 def unknown(found: Origin) -> list[str]:
-    """Why it is not known what an outcome belongs to; empty where it is."""
+    """Return why it is not known what an outcome belongs to; empty where it is."""
     if found.get("code_sha256") is not None:
         return []
     return [f"what code the outcome is of is not known: the files below {found.get('root')} could not all be read"]
@@ -110,7 +110,7 @@ def digest(path: Path) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _short(value: str | None, absent: str = "no file") -> str:
+def _short(value: str | None, absent: str = "missing") -> str:
     return absent if value is None else f"{value[:16]}…"
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 HEADER = """\
 # The tests of this target that must report, and how many of each there are at least. More may report.
-# Written by `python -m harness rebuild RUN --expect FILE` from a run that passed; look at the difference before you
-# commit it. A test under [may_skip] may skip, for the reason given; any other skip of a listed test fails.
+# Written by `python -m harness report rebuild RUN --expect FILE` from a run that passed; look at the difference before
+# you commit it. A test under [may_skip] may skip, for the reason given; any other skip of a listed test fails.
 """
 
 
@@ -34,7 +34,8 @@ class Expected:
         benchmarks: names of the benchmarks that must be judged.
         device_proof: whether each command must have the proof of its device.
         left_out: what the caller left out of the whole, a sentence each.
-        whole: tests of the manifest where the caller chose among them: a part of them may report, and is no whole run.
+        whole: tests of the manifest where the caller chose among them: a part of them may report, and is not a whole
+            run.
     """
 
     fixtures: tuple[str, ...] = ()
@@ -53,7 +54,7 @@ class Expected:
 
 
 def of_fields(row: Mapping[str, Any]) -> Expected:
-    """What an event `run.expect` says; fields of a wrong type are the grammar's business and count as empty."""
+    """Return what an event `run.expect` says; fields of a wrong type are the grammar's business and count as empty."""
 
     def names(key: str) -> tuple[str, ...]:
         value = row.get(key)
@@ -78,7 +79,7 @@ def of_fields(row: Mapping[str, Any]) -> Expected:
 
 
 def manifest_of(target_file: Path) -> Path:
-    """Where the manifest of a target file lies, if there is one."""
+    """Return where the manifest of a target file lies, if there is one."""
     return target_file.parent / "expected" / target_file.name
 
 
@@ -107,7 +108,7 @@ def function_of(test: str) -> str:
 
 def parts(expected: Expected, tests: Iterable[str], deselected: int) -> list[str]:
     """
-    What keeps a run from being one of the whole; empty if nothing does.
+    Return what keeps a run from being one of the whole; empty if nothing does.
 
     A selection can leave tests out in many ways, and pytest reports few of them; so it is the manifest that is asked.
 
@@ -182,7 +183,7 @@ def silent(
     benchmarks: Iterable[str],
 ) -> list[Silent]:
     """
-    What did not report.
+    Return what did not report.
 
     Args:
         expected: what must.

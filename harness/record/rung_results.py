@@ -2,7 +2,7 @@
 What a log says of rungs, and the one way in which they are counted: on a terminal, a page, in JUnit and in every file.
 
 A log holds one result for each rung at each gridsize, precision and seed. A reader counts rungs: R2 is one, and it
-stands only if it stands everywhere. Campaigns (planted faults, kills) report their trials in the same events; there,
+passes only if it passes everywhere. Campaigns (planted faults, kills) report their trials in the same events; there,
 each trial counts by itself.
 """
 
@@ -34,7 +34,7 @@ class RungResult:
         guilty: the sides that are wrong.
         tensor: that decides the rung.
         where: file, line and function of the fault.
-        reason: why it does not stand.
+        reason: why it does not pass.
         cause: what the machine did that explains a missing answer (`timeout`, `infra`, …); empty where nothing does.
     """
 
@@ -48,13 +48,13 @@ class RungResult:
 
     @property
     def rung(self) -> str:
-        """The rung alone, `R2`; the whole label of what is no rung of the ladder."""
+        """The rung alone, `R2`; the whole label of what is not a rung of the ladder."""
         return rung_of(self.label)
 
     @property
     def why(self) -> str:
         """Side, tensor, place and reason, as far as the log says them."""
-        accused = f"guilty: {', '.join(self.guilty)}" if self.guilty else ""
+        accused = f"at fault: {', '.join(self.guilty)}" if self.guilty else ""
         return "; ".join(filter(None, (accused, self.tensor, self.where, self.reason)))
 
 
@@ -80,7 +80,7 @@ def rung_of(label: str) -> str:
 
 
 def place_of(label: str, *, seeded: bool = False) -> str:
-    """Where a rung was judged: `gridsize 1 in f64`; with its seed where a run has several."""
+    """Return where a rung was judged: `gridsize 1 in f64`; with its seed where a run has several."""
     precision, gridsize, seed = conditions(label)
     parts = (f"gridsize {gridsize}" if gridsize else "", f"in {precision}" if precision else "")
     return " ".join(filter(None, (*parts, f"at seed {seed}" if seeded and seed else "")))
@@ -99,7 +99,7 @@ def conditions(label: str) -> tuple[str, str, str]:
 
 def places(results: Mapping[str, str], rung: str, *, besides: Sequence[str] = ()) -> list[str]:
     """
-    Where a rung was judged.
+    Return where a rung was judged.
 
     Args:
         results: label to result.
@@ -120,7 +120,7 @@ def worst(results: Iterable[str]) -> str:
 @dataclass(frozen=True, kw_only=True)
 class Tally:
     """
-    How many rungs there are, and how many stand.
+    How many rungs there are, and how many pass.
 
     Attributes:
         results: each rung's result, from the lowest rung up.
@@ -134,23 +134,24 @@ class Tally:
 
     @property
     def standing(self) -> int:
-        """How many stand, at every gridsize, precision and seed."""
+        """Return how many pass, at every gridsize, precision and seed."""
         return len(self.having(*STANDING))
 
     @property
     def noun(self) -> str:
-        """What is counted: rungs, or the trials of a campaign."""
+        """Return what is counted: rungs, or the trials of a campaign."""
         words = {name.partition(" ")[0] for name in self.results}
         word = words.pop() if len(words) == 1 else ""
         return word if word and all(name != word and name.startswith(word) for name in self.results) else "rung"
 
     @property
     def sentence(self) -> str:
-        """The count in a line, with the names of all that do not stand."""
+        """The count in a line, with the names of all that do not pass."""
         total = len(self.results)
         if not total:
             return "no rung was judged"
-        parts = [f"{self.standing} of {total} {self.noun}{'' if total == 1 else 's'} stand"]
+        what = f"{self.noun} passes" if total == 1 else f"{self.noun}s pass"
+        parts = [f"{self.standing} of {total} {what}"]
         for words, result in (("failed", FAIL), ("unverified", UNVERIFIED), ("not reached", NOT_REACHED)):
             if names := [name.removeprefix(f"{self.noun} ") for name in self.having(result)]:
                 more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""

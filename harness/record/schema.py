@@ -2,7 +2,7 @@
 The grammar of the event log: which events there are, what each must say, what begins and ends, what follows what.
 
 It is a table, printed in `docs/events.md` and held against every log after the run. A broken rule fails the run: a log
-that contradicts itself is no evidence. An event that is not in the table is kept and named, and breaks nothing, so
+that contradicts itself is not evidence. An event that is not in the table is kept and named, and breaks nothing, so
 that a target may write events of its own.
 """
 
@@ -83,7 +83,7 @@ RULES = (
     ),
     Rule(
         event="command.end",
-        says="it ended and nobody of it is alive",
+        says="it ended and none of its processes is alive",
         fields={"label": str, "returncode": int, "seconds": _NUMBER, "timed_out": bool},
         closes="command",
         key=("label",),
@@ -160,11 +160,11 @@ RULES = (
         says="a process came to its end and still held a thread, a descriptor or shared memory ([hygiene](hygiene.md))",
         fields={"kind": str, "name": str, "owner": str, "cell": str},
     ),
-    Rule(event="leak", says="something was left behind, and by whom", fields={"path": str, "place": str}),
-    Rule(event="change", says="something changed that cannot be laid at the run's door", fields={"path": str}),
+    Rule(event="leak", says="something was left behind, and by which process", fields={"path": str, "place": str}),
+    Rule(event="change", says="something changed that cannot be attributed to the run", fields={"path": str}),
     Rule(
         event="finding",
-        says="what is wrong, by name ([findings](findings.md)); `known` where it is lived with",
+        says="what is wrong, by name ([findings](findings.md)); `known` where it is a known failure",
         fields={"id": str, "subject": str, "sentence": str, "severity": str},
     ),
     Rule(event="problem", says="a reason not to pass", fields={"verdict": str, "message": str}),

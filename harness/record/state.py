@@ -18,10 +18,10 @@ from harness.record.schema import Checked
 from ptycho.verdict import Verdict
 
 UNBEGUN, NAMELESS = "run that was killed before its first event", "run without a beginning"
-"""What stands for the name of a run whose log says none: because it is empty, or because its beginning is lost."""
+"""What means the name of a run whose log says none: because it is empty, or because its beginning is lost."""
 
 GREEN = ("passed", "xfailed", "skipped")
-"""Outcomes of a test that are no fault of it."""
+"""Outcomes of a test that are not a fault of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +75,10 @@ class Story:
 
     Attributes:
         kind: `lane` or `parity`; "" if the log does not say.
-        name: of the target.
+        name: name of the target.
         lane: framework and device; the target's name until the device is settled.
         device: in words.
-        token: of the run.
+        token: token of the run.
         origin: what its outcome belongs to.
         expected: what must report.
         fixtures: results by name.
@@ -100,7 +100,7 @@ class Story:
         seconds: monotonic time from the first to the last event.
         last: name of the last event.
         checked: what the grammar says.
-        damage: lines that are no events.
+        damage: lines that are not events.
     """
 
     kind: str = ""
@@ -143,7 +143,7 @@ class Story:
 
     @property
     def title(self) -> str:
-        """What the run is about, for people; what it says of itself, or that it never said."""
+        """Return what the run is about, for people; what it says of itself, or that it never said."""
         if self.lane or self.kind:
             return self.lane or self.kind
         return NAMELESS if self.last else UNBEGUN
@@ -171,7 +171,7 @@ class Story:
         return frozenset(name for (name, _), row in self.findings.items() if row.get("known"))
 
     def count(self, *outcomes: str) -> int:
-        """How many tests have one of the outcomes."""
+        """Return how many tests have one of the outcomes."""
         return sum(result.outcome in outcomes for result in self.tests.values())
 
 
@@ -328,7 +328,7 @@ def _epoch(story: Story, row: Row) -> None:
 
 
 def _end(story: Story, row: Row) -> None:
-    # A verdict that there is not is no pass, and neither is a second one that is better than the first.
+    # A verdict that there is not is not a pass, and neither is a second one that is better than the first.
     found = _verdict(row)
     if story.verdict is None or story.verdict is Verdict.PASS:
         story.verdict = found

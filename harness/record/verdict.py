@@ -33,10 +33,10 @@ STOPPED = (Verdict.USAGE, Verdict.INFRA, Verdict.OOM, Verdict.TIMEOUT)
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
     """
-    What a log amounts to.
+    The verdict of a log.
 
     Attributes:
-        verdict: the gravest of the problems.
+        verdict: the worst of the problems.
         partial: whether the log ends before the run did.
         problems: what the log says and what reading it adds.
         silent: what must report and did not.
@@ -55,9 +55,9 @@ def gravest(verdicts: Iterable[Verdict], *, failed: bool) -> Verdict:
     The verdict of many, and of a run in which something failed before it was stopped: a fail.
 
     Args:
-        verdicts: of which the gravest counts.
-        failed: whether a rung was judged and failed. What dies later is no excuse for it; who interrupts a run, though,
-            has asked for no verdict.
+        verdicts: of which the worst counts.
+        failed: whether a rung was judged and failed. What dies later is not an excuse for it; who interrupts a run,
+            though, has asked for no verdict.
     """
     found = Verdict.worst(verdicts)
     return Verdict.FAIL if failed and found in STOPPED else found
@@ -99,7 +99,7 @@ def closing(path: Path, verdict: Verdict) -> tuple[list[Problem], Judgement]:
         verdict: what the run would say of itself.
 
     Returns:
-        The problems that judging adds, and what the log then amounts to.
+        The problems that judging adds, and the verdict of the log with them.
     """
     log = event_log.parse(path.read_bytes())
     pid = log.rows[-1].get("pid") if log.rows else None
@@ -113,9 +113,13 @@ def _end(told: Story) -> list[Problem]:
     if told.complete:
         return []
     running = ", ".join(str(span) for span in told.checked.open if span.name != "run")
-    after = f"after {told.last!r}" if told.last else "before its first event"
-    message = f"the log is partial: it ends {after} and not with 'run.end'"
-    return [Problem(verdict=Verdict.FAIL, message=f"{message}; under way were: {running or 'nothing else'}")]
+    if not told.last:
+        message = "the log is partial: it is empty, so the run stopped before it started anything"
+    else:
+        message = (
+            f"the log is partial: it ends after {told.last!r} instead of 'run.end'; running: {running or 'nothing'}"
+        )
+    return [Problem(verdict=Verdict.FAIL, message=message)]
 
 
 def _contradictions(told: Story) -> list[str]:
@@ -124,7 +128,7 @@ def _contradictions(told: Story) -> list[str]:
 
 
 def _evidence(told: Story) -> list[str]:
-    """Bad results count even where nobody has blamed anything for them, unless a list of known failures names them."""
+    """Bad results count even where no problem was written for them, unless a list of known failures names them."""
     sentences = []
     failed = [name for name, result in told.tests.items() if result.outcome not in (*GREEN, "running")]
     if failed and _SUITE_FAILED not in told.known:
@@ -140,7 +144,7 @@ def _evidence(told: Story) -> list[str]:
 
 
 def _verdict_of_rungs(told: Story) -> Verdict:
-    """A fail, unless all that does not stand is explained by what the machine did: then the gravest of that."""
+    """A fail, unless all that does not pass is explained by what the machine did: then the worst of that."""
     causes = {
         Verdict.parse(found.cause) or Verdict.FAIL for found in told.judged.values() if found.result not in STANDING
     }
@@ -148,13 +152,13 @@ def _verdict_of_rungs(told: Story) -> Verdict:
 
 
 def _rungs(told: Story) -> list[str]:
-    """What was judged and does not stand, counted as everywhere; then what the log knows of the first that failed."""
+    """Return what was judged and does not pass, then what the log knows of the first that failed."""
     found = rung_results.tally(told.rungs)
     fallen = [name for name in found.results if name not in found.having(*STANDING)]
     sentences = []
     if fallen:
         listed = _listed([_fallen(told, name, found.results[name]) for name in fallen])
-        sentences.append(f"{_number(fallen, found.noun)} did not stand: {listed}")
+        sentences.append(f"{_number(fallen, found.noun)} did not pass: {listed}")
     if (first := next(iter(told.failed_rungs), None)) is not None and first.why:
         where = rung_results.place_of(first.label)
         sentences.append(f"first to fail: {first.rung}{f' at {where}' if where else ''}: {first.why}")
@@ -162,13 +166,13 @@ def _rungs(told: Story) -> list[str]:
 
 
 def _fallen(told: Story, rung: str, result: str) -> str:
-    """A rung that does not stand, with the gridsizes and precisions at which it does not."""
+    """A rung that does not pass, with the gridsizes and precisions at which it does not."""
     places = rung_results.places(told.rungs, rung, besides=STANDING)
     return f"{rung}: {result}" + (f" ({_listed(places, '; ')})" if places else "")
 
 
 def _benchmarks(told: Story) -> list[Problem]:
-    """Over budget and too busy to judge are verdicts of their own: the gravest of them, and not always a fail."""
+    """Over budget and too busy to judge are verdicts of their own: the worst of them, and not always a fail."""
     slow = {
         name: verdict for name, said in told.benchmarks.items() if (verdict := Verdict.parse(said)) is not Verdict.PASS
     }
@@ -179,7 +183,7 @@ def _benchmarks(told: Story) -> list[Problem]:
 
 
 def grouped(told: Story, quiet: Sequence[Silent]) -> list[Silent]:
-    """What is silent, for a reader: a rung that was judged nowhere is listed once, whatever its gridsizes."""
+    """Return what is silent, for a reader: a rung that was judged nowhere is listed once, whatever its gridsizes."""
     begun = {rung_results.rung_of(label) for label in told.rungs}
     found: dict[Silent, None] = {}
     for item in quiet:

@@ -1,7 +1,7 @@
 """
 Lines and bars, each with the table that says the same in figures.
 
-A chart is told in words, too: its table is in the page, behind a line that opens it, and its label sums it up.
+A chart is described in words, too: its table is in the page, behind a line that opens it, and its label sums it up.
 """
 
 import math
@@ -27,7 +27,7 @@ class Series:
     A line of a chart.
 
     Attributes:
-        name: of the line.
+        name: name of the line.
         points: x and y.
         colour: number of its colour.
         dashed: whether it is drawn dashed.
@@ -135,7 +135,7 @@ class Bar:
     A bar of parts, one behind the other.
 
     Attributes:
-        name: of the bar.
+        name: name of the bar.
         parts: name to length; what is unknown is left out.
         limit: a length that it may not reach, or None.
     """
@@ -157,7 +157,7 @@ def bars(title: str, given: Sequence[Bar], *, unit: str, note: str = "", heading
     Args:
         title: above it.
         given: the bars.
-        unit: of their length.
+        unit: unit of their length.
         note: how to read it.
         headings: what the bars are.
     """

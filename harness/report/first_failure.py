@@ -21,7 +21,7 @@ class Failure:
 
     Attributes:
         where: rung, gridsize and precision.
-        guilty: whose fault it is, in words.
+        guilty: the side at fault, in words.
         look_at: places in the code, the likeliest first.
         catches: what a failure there points at.
         tensor: its name.
@@ -98,7 +98,7 @@ def _distances(found: Mapping[str, Any]) -> Table:
 
 
 def _where(found: Mapping[str, Any]) -> list[str]:
-    """Where everything that differs lies, in words."""
+    """Return where everything that differs lies, in words."""
     extent = text(found.get("extent"))
     return [f"all that differs is in {extent}"] if extent else []
 
@@ -136,7 +136,7 @@ def _others(rows: Sequence[Mapping[str, Any]]) -> Table:
                 tensor, outcome = Cell(text=text(item.get("tensor")), code=True), Cell(text=result, tone=toned(result))
                 made.append((where, tensor, reason, outcome))
     return Table(
-        caption="Everything that did not pass; what stands above the first failure follows from it",
+        caption="Everything that did not pass; what fails above the first failure follows from it",
         headings=("rung", "tensor", "why", "result"),
         rows=made[:_OTHERS],
         more=max(0, len(made) - _OTHERS),

@@ -58,7 +58,7 @@ class Shown:
 
 
 def of_runs(runs: Sequence[Run]) -> list[Shown]:
-    """What the lanes among some runs reconstructed, fixture by fixture."""
+    """Return what the lanes among some runs reconstructed, fixture by fixture."""
     lanes = [run for run in runs if run.is_lane]
     names = dict.fromkeys(name for run in lanes for name in run.told.fixtures)
     found: list[Shown] = []
@@ -116,7 +116,7 @@ def _compared(run: Run, fixture: str) -> "Comparison":
 
 
 def _truth(run: Run, fixture: str) -> "NDArray[Any]":
-    """The object of the very file that the run had; the sha256 decides whether it is that file."""
+    """The object of the same file that the run had; the sha256 decides whether it is that file."""
     import numpy as np
 
     from ptycho.data import npz_reader, preflight

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from harness.report import svg
 
 LIMIT = 62.0
-"""Per cent across at which the limit stands."""
+"""Per cent across of the limit."""
 
 _LEAST, _MOST = -6.0, 16.0
 _HEIGHT = 40
@@ -46,7 +46,7 @@ class Marked(Protocol):
 
 
 def place(share: float | None) -> float:
-    """Where a mark stands, in per cent; what is equal stands at the left edge."""
+    """Return where a mark is, in per cent; equal values are at the left edge."""
     if share is None:
         return 3.0
     if share <= 0:

@@ -51,7 +51,7 @@ def tally(found: Mapping[str, Any], told: Story) -> Tally:
 
 
 def seeds(labels: object) -> int:
-    """How many problems the rungs of some labels are of."""
+    """Return how many problems the rungs of some labels are of."""
     return len({rung_results.conditions(text(label))[2] for label in labels}) if isinstance(labels, list) else 0
 
 

@@ -31,7 +31,7 @@ class Mark:
     Attributes:
         precision: `f64` or `f32`.
         gridsize: g.
-        result: of the rung.
+        result: result of the rung.
         worst: largest figure, or None where values are equal or not.
         allowed: what is allowed, or None.
         tip: all of it in words.
@@ -84,7 +84,7 @@ class Ladder:
     A run of the ladder.
 
     Attributes:
-        steps: the rungs, the highest first, as a ladder stands.
+        steps: the rungs, the highest first, as on a ladder.
         axis: the scale below the marks.
         table: every figure.
         failure: the first one, or None.
@@ -127,7 +127,7 @@ def of(run: Run) -> Ladder | None:
         if name not in {step.name for step in steps}
     ]
     unreached = ladder_results.not_reached(run.told)
-    # A rung that stands where it was judged stands only if it was judged everywhere.
+    # A rung that passes where it was judged passes only if it was judged everywhere.
     steps = [
         replace(step, result=NOT_REACHED, margin=f"{step.margin}; not reached everywhere")
         if step.name in unreached and step.result in STANDING
@@ -207,7 +207,7 @@ def _margin(marks: Sequence[Mark]) -> str:
     shares = [mark.share for mark in marks if mark.share is not None]
     wrong = [mark for mark in marks if mark.result != "pass"]
     if not shares and any(mark.logged for mark in marks):
-        return "fails; no figures were kept" if wrong else "stands; no figures were kept"
+        return "fails; no figures were kept" if wrong else "passes; no figures were kept"
     if not shares:
         return f"{wrong[0].result}: values differ" if wrong else "equal"
     worst = max(shares)

@@ -1,5 +1,5 @@
 """
-Which runs a report is about, and everything that they left: log, what the log amounts to, and their own documents.
+Which runs a report is about, and everything that they left: log, its verdict, and their own documents.
 
 Without a choice of the caller it is the newest run of every lane and of every other kind of run. To find those, only
 the beginnings of logs are read; a workspace may hold hundreds of runs.
@@ -56,9 +56,9 @@ class Run:
 
     Attributes:
         path: its folder.
-        name: the lane, or the kind of a run that is no lane.
+        name: the lane, or the kind of a run that is not a lane.
         told: its log as data.
-        judged: what its log amounts to.
+        judged: the verdict of its log.
         rows: the events.
         documents: what it wrote besides, by file name.
         unreadable: documents that are there and cannot be read, and why.
@@ -109,7 +109,7 @@ class Run:
 
     @cached_property
     def problems(self) -> tuple[Problem, ...]:
-        """Why it does not pass."""
+        """Return why it does not pass."""
         found = () if self._unlogged and self.stated is not None else self.judged.problems
         stated = self.stated
         # The log cannot know what a document says that was written by hand or changed.
@@ -119,7 +119,7 @@ class Run:
 
     @cached_property
     def verdict(self) -> Verdict:
-        """The gravest of what its log and its document say."""
+        """The worst of what its log and its document say."""
         verdicts = [problem.verdict for problem in self.problems]
         if self.stated is not None:
             verdicts.append(self.stated)
@@ -181,15 +181,15 @@ def _document(path: Path) -> Mapping[str, Any]:
         raise ValueError(f"{path.stat().st_size} bytes, more than {_LARGEST}")
     value = json.loads(path.read_bytes())
     if not isinstance(value, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     return value
 
 
 def _name(path: Path, rows: Sequence[Row]) -> str:
     """Lane, or kind of run; of a lane without a settled device the lane that was asked for."""
-    for file, kind in DOCUMENTS.items():
-        if (path / file).is_file():
-            return kind
+    left = next((kind for file, kind in DOCUMENTS.items() if (path / file).is_file()), "")
+    if left and left not in NAMED:
+        return left
     kind = name = device = ""
     for row in rows:
         if row["event"] == "run.start":
@@ -202,7 +202,8 @@ def _name(path: Path, rows: Sequence[Row]) -> str:
             return text(row.get("lane"))
     if kind == "lane":
         return f"{name}-{'gpu' if device == 'cuda' else 'cpu'}"
-    return (name if kind in NAMED else kind) or (state.NAMELESS if rows else state.UNBEGUN)
+    found = state.OLD_KINDS.get(name, name) if kind in NAMED else kind
+    return found or left or (state.NAMELESS if rows else state.UNBEGUN)
 
 
 def newest(root: Path) -> list[Run]:
@@ -216,6 +217,22 @@ def newest(root: Path) -> list[Run]:
         if run.has_begun and not (run.alive and not _ended(run.events)):
             found[_name(run.path, _head(run.events))] = run.path  # oldest first: the last one stays
     return [load(path) for path in found.values()]
+
+
+def name_of(path: Path) -> str:
+    """The lane or kind of a run, from the beginning of its log."""
+    return _name(path, _head(path / LOG))
+
+
+def seconds_of_last(root: Path, name: str) -> float | None:
+    """Return how long the newest run of a lane or kind took that came to its end; None where there is none."""
+    for run in reversed([*directory.find(root)]):
+        if run.has_begun and _ended(run.events) and name_of(run.path) == name:
+            head, tail = _head(run.events), _tail(run.events)
+            first, last = (row.get("monotonic_s") for row in (head[0], tail[-1]))
+            if isinstance(first, int | float) and isinstance(last, int | float):
+                return float(last) - float(first)
+    return None
 
 
 def under_way(root: Path) -> Iterator[Path]:
@@ -235,6 +252,12 @@ def unbegun(root: Path) -> Iterator[Path]:
 def _head(path: Path) -> tuple[Row, ...]:
     with path.open("rb") as file:
         return event_log.parse(file.read(_HEAD)).rows
+
+
+def _tail(path: Path) -> tuple[Row, ...]:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _HEAD))
+        return event_log.parse(file.read()).rows
 
 
 def _ended(path: Path) -> bool:

@@ -1,5 +1,5 @@
 """
-Benchmarks, history, scaling, planted faults, the kill campaign: what other commands measured, as they wrote it.
+Benchmarks, history, scaling, planted faults, the kill test: what other commands measured, as they wrote it.
 
 Each reads its document with care: another version may have written it, and a figure that is not there is a dash.
 """
@@ -176,7 +176,7 @@ def stopped(run: Run, kind: str) -> Table | None:
 
 
 def _height(gate: str) -> tuple[int, str]:
-    """Where a gate stands: rungs by their number, a lane above all of them."""
+    """The order of gates: rungs by their number, a lane above all of them."""
     digits = "".join(mark for mark in gate if mark.isdigit())
     return (int(digits) if digits else 99, gate)
 

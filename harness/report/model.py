@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 TONES = ("", "pass", "fail", "warn", "open", "muted")
-"""How a cell may look. The words say the same: no figure is told by its colour alone."""
+"""How a cell may look. The words say the same: no figure depends on its colour alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Table:
 
     Attributes:
         caption: what it is about; screen readers say it first.
-        headings: of the columns. The first column heads the rows.
+        headings: headings of the columns. The first column heads the rows.
         rows: cells.
         more: how many rows were left out.
     """

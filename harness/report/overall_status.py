@@ -1,9 +1,9 @@
 """
-The first thing that a report says: does the whole stand, and does each part of it?
+The first thing that a report says: does the whole pass, and does each part of it?
 
-Nothing is green by absence. The gates are named here, and while one has not run the whole is incomplete, which is no
-pass and no fail. An old green is no green: a gate whose newest run passed for another commit, lock or data set has not
-run, and one that failed there still fails. What is run on demand counts if it is of the present state.
+Nothing is green by absence. The gates are named here, and while one has not run the whole is incomplete, which is
+neither a pass nor a fail. An old green does not count: a gate whose newest run passed for another commit, lock or data
+set has not run, and one that failed there still fails. What is run on demand counts if it is of the present state.
 """
 
 from collections.abc import Callable, Sequence
@@ -65,12 +65,12 @@ KINDS = (
         why="needs a GPU",
     ),
     Kind(title="planted faults", matches=("mutation", "mutation-sample").__contains__, command="nox -s mutation"),
-    Kind(title="regression against a base", matches="against".__eq__, command="nox -s benchmark -- --against REV"),
-    Kind(title="regression gate on itself", matches="gate".__eq__, command="nox -s benchmark -- --self-test"),
-    Kind(title="kill campaign", matches=("kill-test", "kill-test-sample").__contains__, command="nox -s kill-test"),
+    Kind(title="regression against a base", matches="against".__eq__, command="nox -s benchmark -- compare REV"),
+    Kind(title="regression gate on itself", matches="gate".__eq__, command="nox -s benchmark -- self-test"),
+    Kind(title="kill test", matches=("kill-test", "kill-test-sample").__contains__, command="nox -s kill-test"),
     Kind(title="scale", matches="scale".__eq__, command="python -m harness scale"),
-    Kind(title="parity over seeds", matches="parity over seeds".__eq__, command="nox -s parity -- --seeds 20"),
-    Kind(title="trained quality (R9)", matches="trained quality".__eq__, command="nox -s parity -- --quality"),
+    Kind(title="parity over seeds", matches="parity over seeds".__eq__, command="nox -s parity -- survey --seeds 20"),
+    Kind(title="trained quality (R9)", matches="trained quality".__eq__, command="nox -s parity -- quality"),
 )
 
 
@@ -84,7 +84,7 @@ class Entry:
         verdict: its own.
         stale: how it differs from a whole run of the present state.
         counts: whether the whole depends on it.
-        sentence: what there is to know in a line.
+        sentence: the summary of the run in one line.
     """
 
     run: Run
@@ -100,7 +100,7 @@ class Standing:
     The verdict of the whole.
 
     Attributes:
-        verdict: the gravest of what counts; inconclusive where a gate did not run and nothing failed.
+        verdict: the worst of what counts; inconclusive where a gate did not run and nothing failed.
         entries: one for each run.
         absent: kinds of run that there could be and is none of.
         outdated: gates whose newest run passed, but not in the present state.
@@ -186,7 +186,7 @@ def sentence(run: Run) -> str:
     first = mapping(run.climbed.get("first_failure"))
     if first:
         where = f"{text(first.get('rung'))} at gridsize {text(first.get('gridsize'))} in {text(first.get('precision'))}"
-        return f"first failing rung: {where}; guilty: {text(first.get('suspect')) or 'not settled'}"
+        return f"first failing rung: {where}; at fault: {text(first.get('suspect')) or 'not settled'}"
     if run.problems:
         more = f" (and {count(len(run.problems) - 1, 'more problem')})" if len(run.problems) > 1 else ""
         return first_line(run.problems[0].message) + more
@@ -194,7 +194,7 @@ def sentence(run: Run) -> str:
 
 
 def _shows(run: Run) -> str:
-    """What a run shows that has no problem."""
+    """Return what a run shows that has no problem."""
     told = run.told
     mutation, killed = run.document("mutation.json"), run.document("kill-test.json")
     if mutation:

@@ -7,15 +7,15 @@ that are in the page itself. A script that came in with a log would not run even
 
 import base64
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.report import image_panels, ladder_section, metric_sections, regressions, sections, timeline
+from harness.report import image_panels, ladder_section, metric_sections, regressions, sections, side_by_side, timeline
 from harness.report.image_panels import Shown
 from harness.report.ladder_section import Ladder
 from harness.report.load_runs import Run
@@ -23,6 +23,7 @@ from harness.report.model import Chart, Table, toned
 from harness.report.overall_status import Kind, Standing
 from harness.report.sections import RunView
 from harness.report.timeline import Training
+from harness.report.trouble import Trouble
 
 TEMPLATES = Path(__file__).with_name("templates")
 KILLED = "Runs that were killed on purpose, and how the next run found what they left"
@@ -44,6 +45,8 @@ class Page:
         absent: kinds of runs that there could be.
         running: names of runs that are under way.
         unbegun: names of runs that were killed before their first event.
+        troubles: what is wrong with each run that did not pass, by the name of its folder.
+        pairs: an earlier run beside each run of its kind.
     """
 
     standing: Standing
@@ -66,10 +69,18 @@ class Page:
     absent: Sequence[Kind]
     running: Sequence[str]
     unbegun: Sequence[str] = ()
+    troubles: Mapping[str, Trouble] = field(default_factory=dict)
+    pairs: Sequence[Table] = ()
 
 
 def make(
-    standing: Standing, *, root: Path | None = None, running: Sequence[str] = (), unbegun: Sequence[str] = ()
+    standing: Standing,
+    *,
+    root: Path | None = None,
+    running: Sequence[str] = (),
+    unbegun: Sequence[str] = (),
+    troubles: Mapping[str, Trouble] | None = None,
+    against: Run | None = None,
 ) -> Page:
     """
     Gather what a page shows.
@@ -79,6 +90,8 @@ def make(
         root: the workspace's folder for runs, for its history; None leaves that out.
         running: names of runs that are under way and therefore not shown.
         unbegun: names of runs that were killed before their first event: there is nothing to show of them.
+        troubles: what is wrong with each run that did not pass, by the name of its folder.
+        against: an earlier run that is put beside those of its kind.
     """
     runs = [entry.run for entry in standing.entries]
     views = [sections.view(entry, number) for number, entry in enumerate(standing.entries, start=1)]
@@ -129,6 +142,8 @@ def make(
         absent=() if standing.chosen else standing.absent,
         running=running,
         unbegun=unbegun,
+        troubles=troubles or {},
+        pairs=[] if against is None else side_by_side.tables(against, runs),
     )
 
 
@@ -171,7 +186,7 @@ def script() -> str:
 
 
 def policy() -> str:
-    """What the page may load: nothing."""
+    """Return what the page may load: nothing."""
     return (
         f"default-src 'none'; img-src data:; style-src {_hash(style())}; script-src {_hash(script())}; "
         "base-uri 'none'; form-action 'none'"

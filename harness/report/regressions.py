@@ -16,7 +16,7 @@ _TONES = {"regression": "fail", "no regression": "pass", "inconclusive": "warn"}
 
 
 def against(run: Run) -> Table:
-    """What the gate says of head against base, by lane and channel."""
+    """Return what the gate says of head against base, by lane and channel."""
     told = run.document("regression.json")
     rows: list[Cells] = []
     for side, rulings in mapping(told.get("rulings")).items():

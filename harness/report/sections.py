@@ -44,7 +44,7 @@ class RunView:
         tests: the counts, or "".
         notes: what fails nothing.
         repeat: label and command.
-        damage: lines of the log that are no events.
+        damage: lines of the log that are not events.
     """
 
     entry: Entry
@@ -60,7 +60,7 @@ class RunView:
 
 
 def view(entry: Entry, number: int) -> RunView:
-    """What there is to show of a run."""
+    """Return what there is to show of a run."""
     run, told = entry.run, entry.run.told
     return RunView(
         entry=entry,
@@ -173,7 +173,7 @@ def _figures(scores: object) -> tuple[str, ...]:
 
 
 def ledger(runs: Sequence[Run]) -> Table:
-    """What was left behind, run by run; a run that did not end has not compared."""
+    """Return what was left behind, run by run; a run that did not end has not compared."""
     rows: list[Cells] = []
     for run in runs:
         found = [row for row in run.rows if row["event"] in ("leak", "change")]
@@ -188,11 +188,13 @@ def ledger(runs: Sequence[Run]) -> Table:
             clean = Cell(text="nothing", tone="pass")
             silent = Cell(text="not compared", tone="fail")
             rows.append((run.name, silent if run.partial else clean, "", "the run did not end" if run.partial else ""))
-    return Table(caption="What runs left outside their folders", headings=("run", "left", "path", "laid to"), rows=rows)
+    return Table(
+        caption="What runs left outside their folders", headings=("run", "left", "path", "attributed to"), rows=rows
+    )
 
 
 def known(runs: Sequence[Run]) -> Table:
-    """Findings, tests and rungs that fail and are lived with."""
+    """Findings, tests and rungs that fail and are accepted."""
     rows: list[Cells] = []
     for run in runs:
         for (name, subject), row in run.told.findings.items():
@@ -202,11 +204,11 @@ def known(runs: Sequence[Run]) -> Table:
         rows += [(run.name, _code(item.test), first_line(item.message) or "expected") for item in expected]
         lived = (rung for rung, outcome in run.told.rungs.items() if outcome == "known failure")
         rows += [(run.name, _code(rung), "listed in harness/parity/compare/rungs.py") for rung in lived]
-    return _bounded("Failures that are known and lived with", ("run", "what", "why"), rows)
+    return _bounded("Known failures, accepted with a reason", ("run", "what", "why"), rows)
 
 
 def silent(entries: Sequence[Entry]) -> Table:
-    """What must report and did not, and what ran and says nothing, with the reason."""
+    """Return what must report and did not, and what ran and says nothing, with the reason."""
     rows: list[Cells] = []
     for entry in entries:
         run = entry.run
@@ -225,7 +227,7 @@ def silent(entries: Sequence[Entry]) -> Table:
 
 
 def fingerprint(runs: Sequence[Run]) -> Table:
-    """What the outcomes belong to: commit, locks, fixtures, frameworks, machine."""
+    """Return what the outcomes belong to: commit, locks, fixtures, frameworks, machine."""
     found: dict[tuple[str, str], list[str]] = {}
     for run in runs:
         origin = mapping(run.told.origin)

@@ -19,7 +19,7 @@ class Epoch:
     One epoch.
 
     Attributes:
-        number: of the epoch.
+        number: number of the epoch.
         train: mean loss of the training groups, or None.
         validation: mean loss of the validation groups, or None.
         seconds: its wall time, or None.
@@ -38,7 +38,7 @@ class Training:
 
     Attributes:
         lane: that it belongs to.
-        label: of the command.
+        label: label of the command.
         epochs: in their order.
         phases: seconds by phase, in the order of their beginning.
         seconds: wall time of the process, or None where it did not end.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 NONE = "–"
-"""What stands where there is no figure."""
+"""Shown instead of a missing figure."""
 
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -57,7 +57,7 @@ def figure(value: object, form: str = "{:.3g}") -> str:
 
 
 def times(value: float) -> str:
-    """How many times, to two digits, as a reader says it: `5.6`, `68`, `9000`, `4·10¹⁰`."""
+    """Return how many times, to two digits, as a reader says it: `5.6`, `68`, `9000`, `4·10¹⁰`."""
     if value < 9.95:
         return f"{value:.2g}"
     if value < 99_500:

@@ -3,16 +3,18 @@
 import json
 import sys
 import webbrowser
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.report import load_runs, overall_status
+from harness.report import load_runs, overall_status, trouble
 from harness.report.overall_status import Standing
+from harness.report.trouble import Trouble
 from ptycho import packages
 from ptycho.errors import InfrastructureError, UsageError
 from ptycho.files import write_text
+from ptycho.verdict import Verdict
 
 FOLDER, FILE = "report", "index.html"
 SWEEP = "`python -m harness clean` removes what is left"
@@ -30,12 +32,14 @@ class Made:
         bytes: its size.
         standing: what it says first.
         unbegun: names of runs that were killed before their first event, and therefore not in it.
+        troubles: what is wrong with each run that did not pass, by the name of its folder.
     """
 
     path: Path
     bytes: int
     standing: Standing
     unbegun: tuple[str, ...] = ()
+    troubles: Mapping[str, Trouble] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -57,6 +61,9 @@ class Made:
                     "stale": list(entry.stale),
                     "counts": entry.counts,
                     "sentence": entry.sentence,
+                    "trouble": asdict(self.troubles[entry.run.path.name])
+                    if entry.run.path.name in self.troubles
+                    else None,
                 }
                 for entry in found.entries
             ],
@@ -65,7 +72,7 @@ class Made:
         }
 
 
-def write(folders: Sequence[Path], *, root: Path, out: Path | None = None) -> Made:
+def write(folders: Sequence[Path], *, root: Path, out: Path | None = None, against: Path | None = None) -> Made:
     """
     Write a report.
 
@@ -73,9 +80,10 @@ def write(folders: Sequence[Path], *, root: Path, out: Path | None = None) -> Ma
         folders: runs to show; none for the newest run of everything.
         root: the workspace's folder for runs.
         out: file to write; by default `report/index.html` of the run, or of the workspace.
+        against: an earlier run that is put beside those of its kind.
 
     Raises:
-        UsageError: no run is to be found, or a folder is none.
+        UsageError: no run is to be found, a folder is none, or no shown run is of the kind of `against`.
         InfrastructureError: the file cannot be written, or what draws it is not installed.
     """
     try:
@@ -85,11 +93,17 @@ def write(folders: Sequence[Path], *, root: Path, out: Path | None = None) -> Ma
     runs = [load_runs.load(folder) for folder in folders] if folders else load_runs.newest(root)
     if not runs:
         raise UsageError(f"no run in {root}/runs; make one, for example with: nox -s torch_integration")
+    old = None if against is None else load_runs.load(against)
+    if old is not None and old.name not in {run.name for run in runs}:
+        names = ", ".join(sorted({run.name for run in runs}))
+        raise UsageError(f"--against {against} is a run of {old.name}; allowed here: {names}")
     running = [] if folders else [path.name for path in load_runs.under_way(root)]
     unbegun = [] if folders else [path.name for path in load_runs.unbegun(root)]
     judged = overall_status.judge(runs, chosen=bool(folders))
     # Figures of other runs have no place in the report of one.
-    shown = page.make(judged, root=None if folders else root, running=running, unbegun=unbegun)
+    troubles = {run.path.name: trouble.of(run) for run in runs if run.verdict is not Verdict.PASS}
+    history = None if folders else root
+    shown = page.make(judged, root=history, running=running, unbegun=unbegun, troubles=troubles, against=old)
     path = out or (folders[0] if len(folders) == 1 else root) / FOLDER / FILE
     text = page.render(shown)
     try:
@@ -97,17 +111,19 @@ def write(folders: Sequence[Path], *, root: Path, out: Path | None = None) -> Ma
     except OSError as error:
         raise InfrastructureError(f"{path.parent} cannot be made: {error.strerror}; choose another --out") from error
     write_text(path, text)
-    return Made(path=path, bytes=len(text.encode()), standing=judged, unbegun=tuple(unbegun))
+    return Made(path=path, bytes=len(text.encode()), standing=judged, unbegun=tuple(unbegun), troubles=troubles)
 
 
-def main(folders: Sequence[Path], *, root: Path, out: Path | None, show: bool, as_json: bool) -> int:
+def main(
+    folders: Sequence[Path], *, root: Path, out: Path | None, show: bool, as_json: bool, against: Path | None = None
+) -> int:
     """
     The `report` command.
 
     Returns:
         The exit code: the verdict that the report says first.
     """
-    made = write(folders, root=root, out=out)
+    made = write(folders, root=root, out=out, against=against)
     found = made.standing
     if as_json:
         print(json.dumps(made.as_dict(), indent=1))
@@ -116,6 +132,8 @@ def main(folders: Sequence[Path], *, root: Path, out: Path | None, show: bool, a
             marks = (", not current" if entry.stale else "") + (", does not count" if not entry.counts else "")
             ended = f"{entry.verdict.label} (exit {int(entry.verdict)}{marks})"
             print(f"{entry.run.name}: {ended}: {entry.sentence}")
+            if (found_trouble := made.troubles.get(entry.run.path.name)) is not None:
+                print("".join(f"  {line}\n" for line in found_trouble.lines()), end="")
         if made.unbegun:
             print(f"killed before the first event, and not in this report: {', '.join(made.unbegun)}; {SWEEP}")
         print(f"{found.word} (exit {int(found.verdict)}): {found.sentence}")

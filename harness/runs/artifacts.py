@@ -30,7 +30,7 @@ def reports(content: bytes) -> tuple[dict[str, bytes], Story, Judgement]:
         content: its bytes, whole or cut anywhere.
 
     Returns:
-        File name to bytes, what the log tells, and what it amounts to.
+        File name to bytes, what the log tells, and its verdict.
     """
     told = state.tell(log.parse(content))
     judged = log_verdict.judge(told)
@@ -48,7 +48,7 @@ def _bytes(text: str) -> bytes:
 
 
 def verdict(told: Story, judged: Judgement) -> dict[str, Any]:
-    """What `verdict.json` holds: everything that the reports show, without their limits."""
+    """Return what `verdict.json` holds: everything that the reports show, without their limits."""
     return {
         "schema": SCHEMA,
         "verdict": judged.verdict.label,

@@ -1,13 +1,12 @@
 """
 Sweeping up after runs that could not do it themselves (SIGKILL, a lost machine), and bounding what runs keep.
 
-A run is dead when the very process in its record is gone: pid, start time and boot are compared. A living run is never
+A run is dead when the process in its record is gone: pid, start time and boot are compared. A living run is never
 touched. Processes of a dead run are found by its token. What it found out is not lost: its reports are made from its
 log, and say that they are partial. Two sweeps of a workspace wait for each other; what one of them removed, the other
 does not look for.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -21,7 +20,7 @@ from harness.runs import retention
 from harness.runs.retention import Policy
 from harness.system import filelock, identity
 from harness.system.rmtree import remove_tree
-from ptycho.errors import PtychoError, UsageError
+from ptycho.errors import PtychoError
 from ptycho.verdict import Verdict
 
 GRACE_S = 3.0
@@ -101,7 +100,7 @@ def sweep(
     Args:
         root: the workspace's folder for runs.
         hurry: whether to wait for nothing any more.
-        say: is told which reports were made; without it, they are named on standard error.
+        say: receives which reports were made; without it, they are named on standard error.
 
     Returns:
         What was swept, and what could not be done.
@@ -128,7 +127,7 @@ def sweep(
 
 
 def _report(run: directory.RunRoot, say: Callable[[str], None], refused: list[str]) -> None:
-    """What the dead run's log amounts to. Nobody writes to it any more: its processes are gone."""
+    """The verdict of the dead run's log. Nobody writes to it any more: its processes are gone."""
     from harness.runs import artifacts
 
     try:
@@ -148,7 +147,7 @@ class _Speaker:
         self._said: dict[str, list[str]] = {}
 
     def __call__(self, kind: str, subject: object, words: str = "{}") -> None:
-        """Tell of one thing; a name that is no UTF-8 is shown in escapes."""
+        """Tell of one thing; a name that is not UTF-8 is shown in escapes."""
         text = str(subject).encode("utf-8", errors="backslashreplace").decode()
         self._said.setdefault(kind, []).append(text)
         if not self._as_json:
@@ -262,36 +261,3 @@ def _remove_everything(root: Path, refused: list[str]) -> list[str]:
 def _say_aside(text: str) -> None:
     """Print a line where it disturbs no `--json`; standard error shows any name."""
     print(text, file=sys.stderr)
-
-
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", epilog: str) -> None:
-    """Declare the command."""
-    parser = subparsers.add_parser("clean", help="sweep up after runs that were killed", epilog=epilog)
-    parser.add_argument("--root", type=Path, default=directory.DEFAULT_ROOT, help="folder for runs (default: .harness)")
-    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if there is something to sweep")
-    parser.add_argument("--dry-run", action="store_true", help="change nothing; say what would be done")
-    parser.add_argument("--all", action="store_true", help="also remove what finished runs keep, and environments")
-    parser.add_argument(
-        "--keep-runs", type=int, default=Policy.runs, metavar="N", help="finished runs to keep (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--keep-mib",
-        type=float,
-        default=Policy.mib,
-        metavar="MIB",
-        help="size of all that is kept; beyond it, the oldest that passed go first (default: %(default)g)",
-    )
-    parser.add_argument("--json", action="store_true", help="print all of it as one JSON document, and only that")
-    parser.set_defaults(run=_run)
-
-
-def _run(args: argparse.Namespace) -> int:
-    if args.keep_runs < 1 or not args.keep_mib >= 0:
-        raise UsageError(
-            f"--keep-runs {args.keep_runs} --keep-mib {args.keep_mib:g}: at least one run and no negative size; "
-            "to remove every finished run, give --all"
-        )
-    policy = Policy(runs=args.keep_runs, mib=args.keep_mib)
-    return main(
-        args.root, check=args.check, dry_run=args.dry_run, everything=args.all, policy=policy, as_json=args.json
-    )

@@ -1,11 +1,11 @@
 """
-`python -m harness verdict LANE ...`: does all that must report stand, for this very commit, lock and data?
+`python -m harness verdict LANE ...`: does everything that must report pass, for this commit, lock and data?
 
 Each run judges itself; this asks whether there is anything to judge. What must report and has no run fails, and so does
-a newest run of another commit, data set or lock, or of a part of its tests: an old green is not a green.
+a newest run of another commit, data set or lock, or of a part of its tests: an old green does not count.
 
 A lane is named by framework and device (`torch-cpu`), any other kind of run by its kind (`parity`, `benchmark`). Runs
-of those two are judged unasked, too, where they belong to the present state: a red one cannot be left out by not
+of those two are judged as well where they belong to the present state: a red one cannot be left out by not
 naming it.
 """
 
@@ -34,7 +34,7 @@ class LaneVerdict:
 
     Attributes:
         lane: its name, for example `torch-cpu` or `parity`.
-        verdict: of the run; `FAIL` where there is none or where it is stale.
+        verdict: verdict of the run; `FAIL` where there is none or where it is stale.
         run: its folder, or None.
         reasons: why it does not pass.
         asked: whether it must report; otherwise it was found.
@@ -81,7 +81,7 @@ def judge(root: Path, lanes: Sequence[str]) -> list[LaneVerdict]:
         lanes: names of the lanes that must report, and other kinds of run.
 
     Returns:
-        Those that must report, in their order, then what was found unasked.
+        Those that must report, in their order, then what was found besides.
     """
     lanes = [_current(lane) for lane in lanes]
     newest: dict[str, tuple[Path, Story]] = {}
@@ -141,10 +141,10 @@ def main(root: Path, lanes: Sequence[str], *, as_json: bool = False) -> int:
         as_json: print one JSON document, and only that.
 
     Returns:
-        The exit code: the gravest verdict.
+        The exit code: the worst verdict.
 
     Raises:
-        UsageError: no lane is named: nothing that must report is no pass.
+        UsageError: no lane is named: nothing that must report is not a pass.
     """
     if not lanes:
         raise UsageError("name the lanes that must report, for example: torch-cpu tf-cpu parity")

@@ -119,7 +119,7 @@ def _test_cases(told: Story) -> Iterable[ET.Element]:
 
 def _test_case(result: TestResult) -> ET.Element:
     module, _, inner = result.test.partition("::")
-    # What stands in brackets is the test's parameters and may hold any text.
+    # What is in brackets is the test's parameters and may hold any text.
     path, bracket, parameters = inner.partition("[")
     group, _, function = path.rpartition("::")
     classname = ".".join(part for part in (module.removesuffix(".py").replace("/", "."), *group.split("::")) if part)

@@ -25,7 +25,7 @@ class Policy:
     How much is kept.
 
     Attributes:
-        runs: how many of the last runs, whatever came of them; at least 1.
+        runs: how many of the last runs, whatever their verdict; at least 1.
         mib: size of all that is kept together, in MiB.
     """
 

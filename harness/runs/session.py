@@ -2,7 +2,7 @@
 How the log of any run begins and ends: what it is about and what must report, then what is missing, then the reports.
 
 Both ends are in one place so that no kind of run (lane, parity, campaign) has a way to pass without them: a run's
-verdict is what its own log amounts to.
+verdict is what its own log implies.
 """
 
 import os
@@ -21,7 +21,7 @@ from harness.runs import artifacts, retention, summary
 from ptycho.errors import InfrastructureError, PtychoError
 from ptycho.verdict import Verdict
 
-Blame = Callable[[Verdict, str], None]
+Report = Callable[[Verdict, str], None]
 """Takes a reason not to pass, and writes it into the log as long as that is open."""
 
 
@@ -33,7 +33,7 @@ def begin(events: EventLog, *, kind: str, name: str, token: str, origin: Origin,
         events: the log.
         kind: of run: `lane`, `parity` …
         name: of what is judged; a lane's target.
-        token: of the run.
+        token: token of the run.
         origin: what the outcome belongs to.
         expected: what must report.
     """
@@ -44,7 +44,7 @@ def begin(events: EventLog, *, kind: str, name: str, token: str, origin: Origin,
 
 class Ended:
     """
-    Takes the verdict of a run, and what is wrong besides what its log says. Nothing told is a fail.
+    Collects the verdict of a run and the problems beyond its log. A run that sets no verdict fails.
 
     Args:
         events: the log.
@@ -76,8 +76,8 @@ def logged(
         name: of what is judged; the kind if it is left out.
 
     Raises:
-        PtychoError: as the block does, with the reason in the log; or because the block tells a better verdict than
-            the one that its own log amounts to, and with that one.
+        PtychoError: as the block does, with the reason in the log; or because the block sets a better verdict than
+            its own log implies; its verdict is then that of the log.
     """
     events = kept.open_events()
     begin(events, kind=kind, name=name or kind, token=kept.token, origin=origin, expected=expected)
@@ -97,31 +97,31 @@ def logged(
             events.write("problem", verdict=Verdict.INFRA.label, message=f"not removed: {left}")
         amounts_to = end(events, ended.verdict)
         if raised is not None:
-            # The exit code is what the log amounts to: a rung that had failed is not excused by what died after it.
+            # The exit code is the verdict of the log: a rung that had failed is not excused by what died after it.
             raised.verdict = amounts_to
             print(summary.how_to_see(kept.path), file=sys.stderr, flush=True)
     if amounts_to is not ended.verdict:
-        told, found = ended.verdict.label, amounts_to.label
-        refusal = PtychoError(f"the figures say {told}, but the log amounts to {found}: {kept.path / 'verdict.json'}")
+        computed, implied = ended.verdict.label, amounts_to.label
+        sentence = f"the command computed {computed!r} but its event log implies {implied!r}"
+        refusal = PtychoError(f"{sentence}: {kept.path / 'verdict.json'}")
         refusal.verdict = amounts_to
         raise refusal
 
 
-def end(events: EventLog, verdict: Verdict, blame: Blame | None = None) -> Verdict:
+def end(events: EventLog, verdict: Verdict, report: Report | None = None) -> Verdict:
     """
     Write what the log lacks as problems, then the verdict; close the log and make the reports beside it.
 
     Args:
         events: the log.
         verdict: what the run would say of itself.
-        blame: takes every problem that is found here, and after the log is closed a last one: that the reports could
-            not be written, or contradict the verdict. Without it, problems only go into the log.
+        report: receives every problem that is found here, and after the log is closed a last one: that the reports
+            could not be written, or contradict the verdict. Without it, problems only go into the log.
 
     Returns:
-        What its log amounts to: the same verdict, a graver one, or a fail where a rung had failed before it was
-        stopped.
+        The verdict of its log: the same, a worse one, or a fail where a rung had failed before the run was stopped.
     """
-    tell = blame or (lambda grave, message: events.write("problem", verdict=grave.label, message=message))
+    tell = report or (lambda grave, message: events.write("problem", verdict=grave.label, message=message))
     added, judged = log_verdict.closing(events.path, verdict)
     for found in added:
         tell(found.verdict, found.message)
@@ -135,10 +135,10 @@ def end(events: EventLog, verdict: Verdict, blame: Blame | None = None) -> Verdi
     events.close()
     try:
         amounts_to = artifacts.write(events.path.parent).verdict
-        message = f"the event log amounts to {amounts_to.label}: see verdict.json"
+        message = f"the event log implies {amounts_to.label}: see verdict.json"
     except InfrastructureError as error:
         # The log has everything: they can be made again where there is space.
         amounts_to, message = error.verdict, f"the reports could not be written: {error}"
-    if amounts_to is not verdict and blame is not None:
-        blame(amounts_to, message)
+    if amounts_to is not verdict and report is not None:
+        report(amounts_to, message)
     return log_verdict.gravest([verdict, amounts_to], failed=judged.failed)

@@ -76,7 +76,7 @@ def sections(told: Story, judged: Judgement) -> list[Section]:
 
 
 def _rungs(told: Story) -> Section:
-    rows: list[tuple[str, ...]] = [("rung", "result", "does not stand at", "why")]
+    rows: list[tuple[str, ...]] = [("rung", "result", "does not pass at", "why")]
     why = {found.rung: _cut(found.why) for found in reversed(told.failed_rungs) if found.why}
     for rung, result in told.tally.results.items():
         where = "; ".join(rung_results.places(told.rungs, rung, besides=STANDING))

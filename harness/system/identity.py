@@ -1,7 +1,7 @@
 """
 Who a process is, and the end of a whole tree of them.
 
-A pid alone is no identity: it is reused. A process is its pid, its start time and the boot it belongs to; one whose
+A pid alone is not an identity: it is reused. A process is its pid, its start time and the boot it belongs to; one whose
 start time differs is a stranger and is never signalled. Descendants are found in three ways, because each misses some:
 the process group (misses `setsid`), parentage (misses a double fork), and a token in the environment (misses a child
 that clears its environment).
@@ -27,7 +27,7 @@ TOKEN_VARIABLE = "PTYCHO_HARNESS_TOKEN"  # noqa: S105 - the name of a variable, 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
     """
-    A process, told apart from a later one with the same pid.
+    A process, distinguished from a later one with the same pid.
 
     Attributes:
         pid: process id.
@@ -206,7 +206,7 @@ def end_adopted(
 
     Each generation is a child of this process (`adopt_orphans`) until it is waited for, so its pid cannot be
     another's; and its process group has only descendants of the same command in it. Commands have sessions of their
-    own: what is in the session of this process is no descendant of a command, and not touched. What is there at the
+    own: what is in the session of this process is not a descendant of a command, and not touched. What is there at the
     first look is only waited for if it has ended: an ordinary helper takes its leave like that.
 
     Args:

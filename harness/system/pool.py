@@ -14,7 +14,7 @@ def several(
     attempt: Callable[[Item], Made], items: Iterable[Item], *, jobs: int, interruption: Interruption
 ) -> Iterator[Made]:
     """
-    Try items, and hand on what came of each as it ends, in the thread of the caller.
+    Try items, and hand on the result of each as it ends, in the thread of the caller.
 
     Args:
         attempt: tries one; it asks the same interruption, ends its processes and returns.

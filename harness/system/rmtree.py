@@ -43,11 +43,11 @@ def opened(name: str | Path, *, inside: int | None = None) -> Iterator[int]:
     A handle of a directory, by which what is in it can be named.
 
     Args:
-        name: of the directory: any path, or with `inside` one entry, which must be no link.
+        name: name of the directory: any path, or with `inside` one entry, which must be no link.
         inside: handle of the folder that holds it.
 
     Raises:
-        OSError: it is not there, is no directory, or may not be read.
+        OSError: it is not there, is not a directory, or may not be read.
     """
     descriptor = os.open(name, _FOLDER | (0 if inside is None else os.O_NOFOLLOW), dir_fd=inside)
     try:
@@ -143,7 +143,7 @@ def remove_entry(parent: int, name: str, shown: Path) -> list[str]:
 
     Args:
         parent: handle of that folder (`opened`).
-        name: of the directory. Absent is fine; a link or a file in its place is refused.
+        name: name of the directory. Absent is fine; a link or a file in its place is refused.
         shown: its path, for messages.
 
     Returns:

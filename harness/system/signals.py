@@ -42,7 +42,7 @@ class Interruption:
 
     @property
     def reason(self) -> str | None:
-        """Why the run should end, or None."""
+        """Return why the run should end, or None."""
         if self.signals:
             return signal.Signals(self.signals[0]).name + _sender_says()
         if self.follow is not None and os.getppid() != self.follow:
@@ -77,7 +77,7 @@ class Interruption:
 
 
 def _sender_says() -> str:
-    """What the sender of a signal has written down, behind a colon; empty if nobody has."""
+    """Return what the sender of a signal has written down, behind a colon; empty if nobody has."""
     try:
         with open(os.environ[REASON_VARIABLE], encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - as cheap as can be
             said = " ".join(file.read(_REASON_BYTES).split())

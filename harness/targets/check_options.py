@@ -21,7 +21,7 @@ from harness.targets.model import BareCommand, Command
 from ptycho.verdict import Verdict
 
 Place = tuple[str | int, ...]
-"""Where something stands in a target file: table, number, key."""
+"""The position of something in a target file: table, number, key."""
 
 _WITHOUT_HELP = ("device_probe",)
 
@@ -47,7 +47,7 @@ class Checked:
 
 
 def extra_arguments(target: Target) -> Iterator[tuple[str, Place, tuple[str, ...]]]:
-    """Arguments that the checks add: the command, where they stand in the file, and the arguments."""
+    """Arguments that the checks add: the command, where they are in the file, and the arguments."""
     checks = target.checks
     yield "train", ("checks", "seed_flag"), checks.seed_flag
     if checks.mlflow is not None:
@@ -70,12 +70,12 @@ def wanted_options(target: Target, name: str, program: Program) -> dict[str, Pla
 
 def compare(text: str, given: Mapping[str, Place], lines: Lines) -> list[str]:
     """
-    What a help text and a target file do not agree on.
+    Return what a help text and a target file do not agree on.
 
     Args:
         text: the help.
-        given: options and where they stand.
-        lines: of the target file.
+        given: options and where they are.
+        lines: lines of the target file.
 
     Returns:
         One sentence a problem, with its line.

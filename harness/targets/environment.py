@@ -42,13 +42,13 @@ _ASK = "import json, platform, sys; print(json.dumps([platform.python_implementa
 
 
 def environments(root: Path) -> Path:
-    """Where the environments of a workspace lie."""
+    """Return where the environments of a workspace lie."""
     return root.absolute() / FOLDER
 
 
 def ask_version(python: Path | str) -> str:
     """
-    What an interpreter is, by running it.
+    Return what an interpreter is, by running it.
 
     Raises:
         InfrastructureError: it is not there or does not run.
@@ -68,7 +68,7 @@ def ask_version(python: Path | str) -> str:
 
 def requirements(target: Target, given: Install) -> tuple[list[str], list[Path]]:
     """
-    What is to be installed: single requirements, and files of them.
+    Return what is to be installed: single requirements, and files of them.
 
     A `pyproject.toml` counts for its dependencies: building the project would write to the checkout.
 
@@ -129,7 +129,7 @@ def steps(
     Commands that make an environment.
 
     Args:
-        folder: of the environment.
+        folder: folder of the environment.
         base: interpreter to make it from.
         given: what the target says.
         single: requirements.

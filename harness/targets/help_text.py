@@ -22,7 +22,7 @@ def answers(root: Path) -> Iterator[tuple[RunRoot, Callable[[bool], None]]]:
     A folder for answers, which is gone at the end of the block however it ends.
 
     Yields:
-        The folder, and what is told whether to keep the answers, because a reader is sent there.
+        The folder, and the switch that keeps the answers, because a reader is sent there.
     """
     kept, wanted = directory.create(root), [False]
     try:
@@ -61,7 +61,7 @@ def ask(
             cell,
             token=kept.token,
             scratch=kept.scratch,
-            # A question about options is no run: what a command would log of itself goes with the scratch.
+            # A question about options is not a run: what a command would log of itself goes with the scratch.
             events=kept.scratch / "events.ndjson",
             import_root=import_root,
             gpu=False,

@@ -53,7 +53,7 @@ def surroundings(caller: Mapping[str, str] | None = None) -> dict[str, str]:
     """
     Environment of an installer: the caller's, less what would send it elsewhere.
 
-    The certificates that pip is told (`PIP_CERT`) are told to uv as well, which knows them by another name: behind a
+    The certificates of pip (`PIP_CERT`) are given to uv as well, which knows them by another name: behind a
     proxy that reads TLS one would work and the other not.
 
     Args:

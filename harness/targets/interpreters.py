@@ -17,7 +17,7 @@ def add_option(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SIDE=PATH",
-        help="interpreter that has a side's framework (torch=…, tf=…); default: this one",
+        help="Run this side, torch or tf, with this interpreter (this one).",
     )
 
 
@@ -26,7 +26,7 @@ def pythons(given: list[str]) -> dict[str, str]:
     Interpreter by side.
 
     Raises:
-        UsageError: listing what is not `SIDE=PATH`, names no side, or is no file.
+        UsageError: listing what is not `SIDE=PATH`, names no side, or is not a file.
     """
     found = dict.fromkeys(SIDES, sys.executable)
     problems = []

@@ -27,11 +27,11 @@ class Target:
     A pipeline.
 
     Attributes:
-        name: of the target, and of its lanes.
+        name: name of the target, and of its lanes.
         framework: what its environment is built for; shown, never interpreted.
         file: the file that describes it.
         root: folder from which its packages are imported, and against which its paths are read.
-        interpreter: what `{python}` stands for, and what runs its suite; `environment.prepare` settles it.
+        interpreter: the value of `{python}`, which also runs its suite; `environment.prepare` settles it.
         install: what its environment is made from, or None for the harness's own interpreter.
         train: trains; `{output}` gets weights and `summary`.
         infer: reconstructs from `{model}`.
@@ -97,7 +97,7 @@ def load(path: Path) -> Target:
     root = _expanded(source, "target", "root")
     python = _expanded(source, "install", "python")
     if root is not None and not root.is_dir():
-        sentence = f"target.root is {root}, which is no folder; name the folder that holds the target's packages"
+        sentence = f"target.root is {root}, which is not a folder; name the folder that holds the target's packages"
         source.add(("target", "root"), sentence)
     file = source.checked()
     assert root is not None
@@ -105,7 +105,7 @@ def load(path: Path) -> Target:
 
 
 def _expanded(source: toml_model.Source[TargetFile], table: str, key: str) -> Path | None:
-    """A path relative to the target file, in which `$VARIABLE` may stand; None where none is given."""
+    """A path relative to the target file, which may contain `$VARIABLE`; None where none is given."""
     holder = source.document.get(table)
     given = holder.get(key) if isinstance(holder, dict) else None
     if not isinstance(given, str) or not given:

@@ -59,7 +59,7 @@ def pins(lock: str) -> list[tuple[str, str]]:
 
 
 def faults(group: str, lock: str) -> list[str]:
-    """What must not be in a lock, one sentence each; empty for a good one."""
+    """Return what must not be in a lock, one sentence each; empty for a good one."""
     found = []
     versions = pins(lock)
     if not versions:

@@ -260,7 +260,9 @@ class Checks:
         """A seed option without the seed."""
         flag = table.get("seed_flag")
         if isinstance(flag, list) and flag and not any("{seed}" in str(text) for text in flag):
-            sentence = 'checks.seed_flag has no {seed}: two seeds could not be told apart; write ["--seed", "{seed}"]'
+            sentence = (
+                'checks.seed_flag has no {seed}: two seeds could not be distinguished; write ["--seed", "{seed}"]'
+            )
             yield Problem(path=("seed_flag",), sentence=sentence)
 
 

@@ -45,18 +45,19 @@ def _missing(target: Target, name: str, command: BareCommand | Command) -> str |
     argv = [word.replace("{root}", str(target.root)) for word in command.argv]
     program = target_argv.parse(argv)
     if program.module and not _has_module(target.root, program.module):
-        return f"{name}: there is no module {program.module} below {target.root}; mend argv or root"
+        return f"{name}: there is no module {program.module} below {target.root}; repair argv or root"
     first = argv[0]
     if first != "{python}" and "{" not in first and shutil.which(first) is None:
-        return f"{name}: the command {first!r} does not exist or is not executable; mend argv, or put it on PATH"
+        return f"{name}: the command {first!r} does not exist or is not executable; repair argv, or put it on PATH"
     if program.script and program.script != first and "{" not in program.script:
         place = Path(program.script)
         if not place.is_absolute():
             return (
-                f"{name}: the script {program.script} is relative to an empty folder; write {{root}}/{program.script}"
+                f"{name}: commands start in an empty folder, so {program.script} is not found; "
+                f"write {{root}}/{program.script}"
             )
         if not place.is_file():
-            return f"{name}: there is no script {place}; mend argv or root"
+            return f"{name}: there is no script {place}; repair argv or root"
     return None
 
 
@@ -69,13 +70,13 @@ def problems(target: Target) -> list[str]:
         found.append(str(error))
     python = target.install.python if target.install else None
     if python is not None and not (python.is_file() and os.access(python, os.X_OK)):
-        found.append(f"there is no interpreter {python}; mend [install] python")
+        found.append(f"there is no interpreter {python}; repair [install] python")
     base = target.install.base if target.install else ""
     if base and shutil.which(base) is None:
-        found.append(f"there is no interpreter {base!r} on PATH; mend [install] base")
+        found.append(f"there is no interpreter {base!r} on PATH; repair [install] base")
     found += [sentence for name, command in commands(target).items() if (sentence := _missing(target, name, command))]
     if target.suite is not None and not target.suite.exists():
-        found.append(f"suite: there is no {target.suite}; mend path, or take [suite] out")
+        found.append(f"suite: there is no {target.suite}; repair path, or take [suite] out")
     known = target.checks.known_failures
     if known is not None and not known.is_file():
         found.append(f"checks.known_failures: there is no {known}; make it, or take the key out")

@@ -231,16 +231,17 @@ def describe(checkout: Path, *, python: str | None) -> list[Draft]:
         UsageError: no such folder, or no training with an inference was found in it.
     """
     if not checkout.is_dir():
-        raise UsageError(f"{checkout} is no folder; give the checkout that the target file is for")
+        raise UsageError(f"{checkout} is not a folder; give the checkout that the target file is for")
     place = checkout.resolve()
     found = discover.scripts(place)
     pairs = _pairs(found)
     if not pairs:
-        seen = ", ".join(script.path.as_posix() for script in found) or "none"
+        seen = " and ".join(script.path.as_posix() for script in found)
+        what = f"{seen} could not be paired: put them into one package folder" if seen else "no command was found"
         stems = ", ".join(f"{stem}.py" for stems in discover.STEMS.values() for stem in stems)
         raise UsageError(
-            f"{checkout} holds no training and inference that belong together; looked for {stems} with a "
-            f"__main__ guard, found: {seen}; copy a file of {Path(__file__).parent} and change it"
+            f"{checkout}: {what}; looked for {stems} with a __main__ guard. Or copy a file of "
+            f"{Path(__file__).parent} and change it"
         )
     return [Draft(checkout=place, train=train, infer=infer, python=python) for train, infer in pairs]
 

@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
 
     Raises:
         ContractError: what would come out breaks the contract, listing everything.
-        UsageError: options that cannot be honoured.
+        UsageError: options that is not possible.
         InfrastructureError: it cannot be read or written.
     """
     if options.target.exists() and not options.force:
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def others_of(options: argparse.Namespace) -> dict[str, Any]:
-    """What a file of another format is opened with."""
+    """Return what a file of another format is opened with."""
     given = {
         "mapping": None if options.map is None else mapped.parse(options.map),
         "patterns": getattr(options, "patterns", None),
@@ -69,7 +69,7 @@ def others_of(options: argparse.Namespace) -> dict[str, Any]:
     found = {name: value for name, value in given.items() if value is not None}
     path = options.source if hasattr(options, "source") else options.file
     if found and path.is_file() and not recognise.is_foreign(path):
-        raise UsageError(f"{path} is no HDF5 or MATLAB file; --map, --patterns and --product are for those")
+        raise UsageError(f"{path} is not an HDF5 or MATLAB file; --map, --patterns and --product are for those")
     if "patterns" in found and "product" in found:
         raise UsageError("--patterns and --product say the same of both files; give one of them")
     return found
@@ -152,7 +152,7 @@ def indices(text: str) -> NDArray[np.intp]:
     Indices of frames from words like `3,7-9`.
 
     Raises:
-        UsageError: words that are no indices.
+        UsageError: words that are not indices.
 
     Example:
         >>> indices("3,7-9").tolist()

@@ -104,7 +104,7 @@ class Dataset:
 
 def stated_photons(metadata: Mapping[str, Any]) -> Any:
     """
-    What metadata say of the photons, unchecked, or None.
+    Return what metadata say of the photons, unchecked, or None.
 
     PtychoPINN writes it under `physics_parameters`; at the top level it is this project's own.
     """

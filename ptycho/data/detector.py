@@ -1,5 +1,5 @@
 """
-What a detector leaves in frames that is no signal: marks of dead pixels, hot pixels, dead frames, frames too bright.
+What a detector leaves in frames that is not a signal: marks of dead pixels, hot pixels, dead frames, frames too bright.
 
 Each of them ruins a training without a word: one hot pixel or one frame 300 times too bright decides the scale of the
 whole scan. They are looked for by what they are, and named by index; `convert --mask auto --drop-frames auto` takes
@@ -44,7 +44,7 @@ Indices = NDArray[np.intp]
 @dataclass(frozen=True, kw_only=True)
 class Flaws:
     """
-    What is no signal in some frames.
+    What is not a signal in some frames.
 
     Attributes:
         marked: `(N, N)` pixels that hold a mark in some frame that is otherwise sound.
@@ -75,7 +75,7 @@ class Flaws:
 
 def find(dataset: Dataset) -> Flaws:
     """
-    Look for everything that is no signal, outside the scan's own mask.
+    Look for everything that is not a signal, outside the scan's own mask.
 
     Args:
         dataset: the scan; its frames may hold NaN, infinite and negative values.

@@ -20,7 +20,7 @@ _MAGICS = (
 
 
 def why_no_file(path: Path) -> str | None:
-    """Why a path is no regular file, or None where it is one."""
+    """Return why a path is not a regular file, or None where it is one."""
     if path.is_file():
         return None
     if path.is_symlink():
@@ -40,7 +40,7 @@ def why_no_file(path: Path) -> str | None:
 
 def why_no_zip(head: bytes, size: int, error: BaseException) -> str:
     """
-    Why a file is no zip archive.
+    Return why a file is not a zip archive.
 
     Args:
         head: its first bytes, some hundred.

@@ -52,7 +52,7 @@ def group(xcoords: ArrayLike, ycoords: ArrayLike, *, gridsize: int, n_groups: in
         ycoords: `(M,)` positions along axis 0, object pixels.
         gridsize: g.
         n_groups: how many groups to draw; None takes one per pattern.
-        seed: of the generators.
+        seed: seed of the generators.
 
     Returns:
         `(G, C)` indices of patterns.
@@ -133,7 +133,7 @@ def group_coordinates(
     xcoords: NDArray[np.float64], ycoords: NDArray[np.float64], groups: Indices
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
-    Where groups are, and where their patterns are in them, as (x, y) in object pixels.
+    Return where groups are, and where their patterns are in them, as (x, y) in object pixels.
 
     Args:
         xcoords: `(M,)` positions along axis 1.
@@ -156,7 +156,7 @@ def split(n_groups: int, batch_size: int, seed: int) -> Split:
     Args:
         n_groups: G.
         batch_size: groups per optimiser step.
-        seed: of the permutation that decides who validates.
+        seed: seed of the permutation that decides who validates.
 
     Raises:
         UsageError: if there are not enough groups for one on either side.
@@ -180,7 +180,7 @@ def epoch_order(train: Indices, *, seed: int, epoch: int) -> Indices:
 
     Args:
         train: `(T,)` indices of groups.
-        seed: of the run.
+        seed: seed of the run.
         epoch: counted from 0.
 
     Returns:

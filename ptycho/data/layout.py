@@ -83,7 +83,7 @@ def decide(
 def _declared(
     name: str, argument: str | None, metadata: Mapping[str, Any], allowed: tuple[str, ...], violations: list[str]
 ) -> str | None:
-    """What argument and metadata say together; they may not contradict each other."""
+    """Return what argument and metadata say together; they may not contradict each other."""
     stated = metadata.get(name)
     for where, value in (("argument", argument), ("_metadata", stated)):
         if value is not None and value not in allowed:
@@ -154,7 +154,7 @@ def _sizes(table: Mapping[str, Member], layout: str | None, violations: list[str
 
 
 def _no_vector(member: Member) -> str:
-    """What to say of coordinates of the wrong rank: MATLAB and `scipy.io` give every vector two axes."""
+    """Return what to say of coordinates of the wrong rank: MATLAB and `scipy.io` give every vector two axes."""
     long = [length for length in member.shape if length != 1]
     step = f"; store numpy.ravel of it, ({math.prod(member.shape)},)" if len(long) <= 1 and member.shape else ""
     return f"{member.filename} has shape {member.shape}; allowed: (M,), one value for each frame{step}"

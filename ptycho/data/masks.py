@@ -76,7 +76,7 @@ def good_share(bad: Mask) -> float:
 
 def violations(frames: NDArray[np.float32], bad: Mask, probe: NDArray[np.complex64]) -> Iterator[str]:
     """
-    What is wrong with a mask, before it is applied.
+    Yield what is wrong with a mask, before it is applied.
 
     Args:
         frames: `(M, N, N)` amplitudes as the file has them, NaN and negative ones included.
@@ -110,7 +110,7 @@ def _wholly_bad(bad: Mask) -> NDArray[np.intp]:
 
 
 def _other_polarity(every: NDArray[np.float32], bad: Mask, probe: NDArray[np.complex64], share: float) -> str | None:
-    """Why a mask looks like one that says True for good pixels, or None."""
+    """Return why a mask looks like one that says True for good pixels, or None."""
     if share < FEWEST_GOOD:
         return f"leaves {share:.2%}, less than {FEWEST_GOOD:.0%}"
     some = np.unique(np.linspace(0, len(every) - 1, min(_SAMPLE, len(every))).astype(np.intp))
@@ -130,7 +130,7 @@ def _other_polarity(every: NDArray[np.float32], bad: Mask, probe: NDArray[np.com
 
 
 def _signal_taken_out(probe: NDArray[np.complex64], frames: NDArray[np.float64], good: Mask) -> str | None:
-    """Where the probe alone sends most of its light to bad pixels, and they hold it as it sends it."""
+    """Return where the probe alone sends most of its light to bad pixels, and they hold it as it sends it."""
     if not probe.any():
         return None
     expected = forward.amplitude(np.ones((1, *frames.shape[1:])), probe)[0]

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 MAX_FRAMES = 64
 _LARGEST_COUNT = 1e5
-"""Counts above this cannot be told from their neighbours once they were the square of a float32."""
+"""Counts above this is indistinguishable from their neighbours once they were the square of a float32."""
 
 _TOLERANCE = 0.05
 _LARGEST_MINIMUM = 64
-"""Largest count that the smallest value may stand for."""
+"""Largest count that the smallest value may represent."""
 
 _FEWEST_VALUES = 8
 """Different values needed for a verdict at that tolerance: zeros and ones are their own squares."""

@@ -72,7 +72,7 @@ def read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, key: str) -> Member:
     Args:
         archive: the open archive.
         info: the member's entry in the directory.
-        key: the canonical key it stands for.
+        key: the canonical key it means.
 
     Raises:
         Exception: one of `UNREADABLE`; `why_unreadable` puts it into words.
@@ -107,7 +107,7 @@ def _parse(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 
 def why_unreadable(info: zipfile.ZipInfo, error: BaseException) -> str:
-    """What one of `UNREADABLE` says about a member, and what to do."""
+    """Return what one of `UNREADABLE` says about a member, and what to do."""
     if info.flag_bits & 0x1:
         return "is encrypted; allowed: plain members; write the file again without a password"
     if isinstance(error, zipfile.BadZipFile | zlib.error | EOFError):
@@ -118,7 +118,7 @@ def why_unreadable(info: zipfile.ZipInfo, error: BaseException) -> str:
 
 
 def violations(member: Member, info: zipfile.ZipInfo) -> Iterator[str]:
-    """What is wrong with a header that could be parsed: pickled, or a size that is not the member's."""
+    """Yield what is wrong with a header that could be parsed: pickled, or a size that is not the member's."""
     held = info.file_size - member.offset
     if member.dtype.hasobject:
         hint = "write the JSON text as a plain unicode array" if member.key == "_metadata" else "save a plain array"

@@ -117,7 +117,7 @@ def read_metadata(archive: zipfile.ZipFile, member: Member) -> Mapping[str, Any]
 
 def _refuse_constant(name: str) -> None:
     """NaN and Infinity, which Python's parser takes and JSON has not."""
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _blocks(

@@ -20,7 +20,7 @@ from ptycho.data.npy_header import UNREADABLE, Member
 from ptycho.errors import ContractError, InfrastructureError
 
 ALIASES = MappingProxyType({"diffraction": "diff3d"})
-"""Accepted names and the canonical key that each stands for."""
+"""Accepted names and the canonical key that each means."""
 
 REQUIRED = ("diff3d", "probeGuess", "xcoords", "ycoords")
 OPTIONAL = ("objectGuess", "xcoords_start", "ycoords_start", "scan_index", "Y", "bad_pixels", "_metadata")
@@ -153,7 +153,7 @@ def _bombs(table: Mapping[str, Member], false: Collection[str], limits: Limits) 
 
 
 def missing(named: list[str]) -> Iterator[str]:
-    """What is said of keys that must be there and are not."""
+    """Yield what is said of keys that must be there and are not."""
     present = ", ".join(key for key in KEYS if key in named)
     for key in REQUIRED:
         if key not in named:
@@ -162,7 +162,7 @@ def missing(named: list[str]) -> Iterator[str]:
 
 
 def _key(filename: str) -> str:
-    """Canonical key of a member's name, or the name itself where it is no array at the top of the archive."""
+    """Canonical key of a member's name, or the name itself where it is not an array at the top of the archive."""
     if not filename.endswith(_SUFFIX):
         return filename
     name = filename.removesuffix(_SUFFIX)

@@ -2,8 +2,8 @@
 From a file to what both backends train on: loading behind CONFIG-001, then groups, split, scale and probe.
 
 Everything here is drawn or computed once, in NumPy, and hashed stage by stage, so that two runs that should have seen
-the same bytes (two backends, two file layouts) can be told apart at the first stage that differs. Diffraction is only
-ever touched a few megabytes at a time: a second copy of it is never held.
+the same bytes (two backends, two file layouts) can be distinguished at the first stage that differs. Diffraction is
+only ever touched a few megabytes at a time: a second copy of it is never held.
 """
 
 import hashlib
@@ -154,8 +154,9 @@ def normalised_chunks(diffraction: NDArray[np.float32], normalisation: float) ->
     The network input X, a few megabytes at a time, in the order of the patterns.
 
     The factor is rounded to float32 once and every amplitude is multiplied by it once, in float32: a single rounding
-    per pixel, hence the same bytes whatever the file's layout and the size of the chunks. What is no normal number, or
-    becomes none, is 0: a framework may switch the processor to flush such numbers, and the bytes must not depend on it.
+    per pixel, therefore the same bytes whatever the file's layout and the size of the chunks. What is not a normal
+    number, or becomes none, is 0: a framework may switch the processor to flush such numbers, and the bytes must not
+    depend on it.
 
     Args:
         diffraction: `(M, N, N)` amplitude.

@@ -2,7 +2,7 @@
 A scan on its way to the contract: frames of any size and oblong, positions in any unit, pixels that are none.
 
 Read here is what `convert` changes before the contract looks at it: the same members and the same layout decision, but
-no check of what the change is there to mend.
+no check of what the change is there to repair.
 """
 
 import hashlib
@@ -84,7 +84,7 @@ def read(path: Path, *, layout: str | None = None, measurement_domain: str | Non
         others: of files of another format, as `recognise.opened` takes them.
 
     Raises:
-        ContractError: it cannot be understood even so: missing or damaged members, types that are no numbers.
+        ContractError: it cannot be understood even so: missing or damaged members, types that are not numbers.
         InfrastructureError: it may not be read.
     """
     if recognise.is_foreign(path):
@@ -122,7 +122,7 @@ def _scan(
     layout: str | None,
     domain: str | None,
 ) -> Scan:
-    # What the changes are there to mend: sides, ranks of vectors, domain and shapes are looked at here.
+    # What the changes are there to repair: sides, ranks of vectors, domain and shapes are looked at here.
     _, found = file_layout.decide(table, metadata, layout=layout, measurement_domain=domain)
     problems += [text for text in found if not _mended(text)]
     order, count = (layout or metadata.get("layout")), _length(table)
@@ -159,7 +159,7 @@ def _scan(
 
 
 def _mended(text: str) -> bool:
-    """Whether a violation is of the kind that `convert` changes, or that is decided anew afterwards."""
+    """Whether a violation is of the kind that `convert` changes, or that is decided again afterwards."""
     return any(
         part in text
         for part in (

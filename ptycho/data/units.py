@@ -44,7 +44,7 @@ Real = NDArray[np.float64]
 
 def violations(x: Real, y: Real, side: int, metadata: Mapping[str, Any]) -> Iterator[str]:
     """
-    What positions say against being object pixels.
+    Yield what positions say against being object pixels.
 
     Args:
         x: `(M,)` positions along axis 1; positions that are not finite are someone else's to report.
@@ -61,7 +61,7 @@ def violations(x: Real, y: Real, side: int, metadata: Mapping[str, Any]) -> Iter
         reach = float(np.abs(axis).max())
         if span >= 1 and np.ptp(axis) > 0 and reach < _NOTHING_PX:
             advised = advice(float(np.ptp(axis)) / math.sqrt(len(axis)), side, metadata)
-            yield f"{name} are no object pixels: all lie within {reach:.3g} px of 0; {advised}"
+            yield f"{name} are not object pixels: all lie within {reach:.3g} px of 0; {advised}"
             return
     shown = f"the scan spans {span:.3g} px, "
     if span < 1:
@@ -75,7 +75,7 @@ def violations(x: Real, y: Real, side: int, metadata: Mapping[str, Any]) -> Iter
         if excess is None:
             return
         wrong = f"{shown}{excess}"
-    yield f"xcoords and ycoords are no object pixels: {wrong}; {advice(step or room, side, metadata)}"
+    yield f"xcoords and ycoords are not object pixels: {wrong}; {advice(step or room, side, metadata)}"
 
 
 def advice(step: float, side: int, metadata: Mapping[str, Any]) -> str:

@@ -79,22 +79,22 @@ def _frame_violations(frames: NDArray[np.float32]) -> Iterator[str]:
         if bad.any():
             yield (
                 f"diff3d has {what} values in {int(bad.sum())} of {len(frames)} frames ({_first(bad)}); "
-                "allowed: finite, 0 or more; mend or leave out these frames"
+                "allowed: finite, 0 or more; repair or leave out these frames"
             )
     if not damaged.any() and not (high >= SMALLEST).any():
         yield "diff3d is zero everywhere; allowed: frames with some intensity"
 
 
 def _marks(dataset: Dataset) -> str | None:
-    """Where values that no frame may hold are a detector's mark for bad pixels, and how to leave them out."""
+    """Return where values that no frame may hold are a detector's mark for bad pixels, and how to leave them out."""
     flaws = detector.find(dataset)
     if not flaws.marks:
         return None
     where = [detector.pixels(flaws.marked)] if flaws.marked.any() else []
     where += [f"whole frames, index {detector.listed(flaws.broken)}"] if flaws.broken.size else []
     return (
-        f"{', '.join(flaws.marks)} in {' and '.join(where)}: marks of a detector, if they are no mistake; leave them "
-        "out: python -m ptycho convert IN OUT --mask auto --drop-frames auto"
+        f"{', '.join(flaws.marks)} in {' and '.join(where)}: marks of a detector, if they are not a mistake; leave "
+        "them out: python -m ptycho convert IN OUT --mask auto --drop-frames auto"
     )
 
 
@@ -115,7 +115,7 @@ def _domain_violations(frames: NDArray[np.float32]) -> Iterator[str]:
 
 
 def _finite(array: NDArray[Any]) -> int:
-    """How many values are finite."""
+    """Return how many values are finite."""
     count = 0
     for start in range(0, len(array), _FRAMES_AT_ONCE):
         count += int(np.isfinite(array[start : start + _FRAMES_AT_ONCE]).sum())

@@ -70,7 +70,7 @@ def draw(dataset: Dataset) -> "Figure":
 
 
 def draw_parts(shown: "Preview") -> "Figure":
-    """A figure of whatever a file has that is no scan: one panel for each part."""
+    """A figure of whatever a file has that is not a scan: one panel for each part."""
     parts: list[Any] = []
     if shown.obj is not None:
         parts += [

@@ -43,7 +43,7 @@ class Inspection:
 
     @property
     def violations(self) -> tuple[str, ...]:
-        """What breaks the contract."""
+        """Return what breaks the contract."""
         return self.attempt.violations
 
 

@@ -4,7 +4,7 @@ Which of the usual sixteen conventions a file follows, from its own frames, posi
 Swapped axes, mirrored x, mirrored y, and frames transposed or not: under each, a short reconstruction is run on
 neighbouring patterns. Where positions and frames do not belong together, overlapping patterns contradict each other,
 and the error stays up. Turning positions and frames by half a turn together is a symmetry of the problem itself: the
-probe decides between the two, if it is no real and symmetric one.
+probe decides between the two, if it is not a real and symmetric one.
 """
 
 from collections.abc import Iterator
@@ -21,8 +21,9 @@ _PATTERNS = 64
 _ITERATIONS = 16
 _SEED = 0
 CLEARLY, APART = 0.9, 3.0
-"""Another convention is named if its error is below this share of the file's own, or if it stands apart: the next best
-is this many times as far from it as the next but two is from that. Noise is common to all, and hides a weak object."""
+"""Another convention is named if its error is below this share of the file's own, or if it differs clearly: the next
+best is this many times as far from it as the next but two is from that. Noise is common to all, and hides a weak
+object."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class Convention:
 
     @property
     def options(self) -> str:
-        """What `convert` is told to bring a file of this convention to the contract; empty for the contract's own."""
+        """Options of `convert` for a file of this convention; empty for the contract's own."""
         words = ["--swap-axes"] if self.swap else []
         words += [f"--flip {self.flip}"] if self.flip else []
         words += ["--transpose-frames"] if self.transpose else []
@@ -70,7 +71,7 @@ def rank(dataset: Dataset) -> list[Convention]:
 
 
 def named(ranked: list[Convention]) -> str:
-    """One sentence: what the file follows, and the command that mends it."""
+    """One sentence: what the file follows, and the command that repairs it."""
     best = ranked[0]
     own = next(one for one in ranked if not one.options)
     apart = ranked[1].error - best.error > APART * (ranked[3].error - ranked[1].error)
@@ -92,7 +93,7 @@ def _neighbours(dataset: Dataset) -> NDArray[np.intp]:
 def _error(
     one: Convention, frames: NDArray[Any], good: NDArray[np.bool_] | None, probe: NDArray[Any], x: Any, y: Any
 ) -> float:
-    """What is left after some sweeps of ePIE from a flat object, the probe kept."""
+    """Return what is left after some sweeps of ePIE from a flat object, the probe kept."""
     if one.swap:
         x, y = y, x
     x = -x if "x" in one.flip else x

@@ -107,7 +107,7 @@ def _facts(inspection: Inspection) -> Iterator[tuple[str, str]]:
             ),
         )
         others = (f"{name} {error:.4f}" for name, error in explained.by_sampling.items())
-        yield "", f"by meaning of positions between pixels: {', '.join(others)}"
+        yield "", f"Fourier error by sub-pixel model: {', '.join(others)}"
     for key, value in inspection.attempt.metadata.items():
         yield f"_metadata.{key}", str(value)
     if inspection.attempt.dataset is not None:
@@ -121,11 +121,11 @@ def _where(inspection: Inspection) -> Iterator[tuple[str, str]]:
     (x0, x1), (y0, y1) = found.x_px, found.y_px
     step = "" if found.step_px is None else f"; nearest neighbour {found.step_px:.2f} px (median)"
     yield "scan", f"x {x0:.1f} to {x1:.1f} px, y {y0:.1f} to {y1:.1f} px{step}"
-    overlap = "" if found.overlap is None else f"; neighbours overlap {found.overlap:.0%} of it"
+    overlap = "" if found.overlap is None else f"; neighbouring discs overlap by {found.overlap:.0%}"
     yield (
         "probe",
         (
-            f"90 % of the energy within {found.probe_diameter_px:.1f} px{overlap}; "
+            f"90 % of the energy in a disc {found.probe_diameter_px:.1f} px across{overlap}; "
             f"{found.probe_energy_central:.1%} of the energy in the central N/2 square"
         ),
     )

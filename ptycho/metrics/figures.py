@@ -117,7 +117,7 @@ def save_comparison(path: Path, rows: Sequence[Row]) -> tuple[Scores, ...]:
     Save reconstructions beside their truths: amplitude, truth, difference, and the same for the phase.
 
     Reconstruction and truth share one colour scale, that of the truth; the difference has a scale of the same width
-    about 0, so that a colour step means the same everywhere in a row. Scores stand below each row, beside those of
+    about 0, so that a colour step means the same everywhere in a row. Scores are below each row, beside those of
     the flat object.
 
     Args:

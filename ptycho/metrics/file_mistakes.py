@@ -36,7 +36,7 @@ class Mistake:
 
     Attributes:
         text: what it is, in words that follow "it looks as if".
-        step: what mends it.
+        step: what repairs it.
         undo: the ways of undoing it on a sample.
         without_object: whether a flat object is enough to tell.
         with_object: whether it is looked for where there is an object.
@@ -259,7 +259,7 @@ MISTAKES = (
         undo=_frames(np.sqrt, moves=False),
     ),
     Mistake(
-        text="the square root of the amplitudes was taken once more",
+        text="the square root of the amplitudes was taken again",
         step="store the square root of the counts, taken once",
         undo=_frames(np.square, moves=False),
     ),

@@ -36,7 +36,7 @@ class FlatComparison:
     Attributes:
         correlation: signed correlation with the given object, after its global phase and a shift of at most 3 px have
             been removed; None where the file has no object, or a constant one. A flat object has 0.
-        fourier_error: of the reconstruction, on some patterns.
+        fourier_error: Fourier error of the reconstruction, on some patterns.
         flat_fourier_error: of a flat object, on the same.
         patterns: how many patterns these are.
     """
@@ -70,7 +70,7 @@ class FlatComparison:
             errors = f"its correlation with the given object is {self.correlation:.2f}, that of a flat one 0; {errors}"
         trained = "" if epochs is None else f" than {epochs} epoch{'' if epochs == 1 else 's'}"
         step = (
-            "mend what the warnings about the file name, and train again"
+            "repair what the warnings about the file name, and train again"
             if suspicious
             else f"train longer{trained}, and on more patterns; look at the loss curve, and at whether network and "
             "scan belong together (probe, photons, pixel size)"

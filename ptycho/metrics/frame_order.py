@@ -1,5 +1,5 @@
 """
-Do frames belong to other positions than those that they stand beside?
+Do frames belong to other positions than those that they are stored with?
 
 An order that is not simply reversed or shifted has no convention that could be undone. It is found by asking, for some
 frames, which position of the scan explains each best.

@@ -28,7 +28,7 @@ def evenly(total: int, count: int) -> NDArray[np.intp]:
 
 
 def patterns_for(side: int) -> int:
-    """How many patterns of a side are looked at: 64 of 64×64 pixels, fewer of larger ones, 16 at least."""
+    """Return how many patterns of a side are looked at: 64 of 64×64 pixels, fewer of larger ones, 16 at least."""
     return int(np.clip(_PIXELS // side**2, _FEWEST_PATTERNS, _MOST_PATTERNS))
 
 
@@ -127,7 +127,7 @@ class Sample:
         return replace(self, frames=frames_of(self.dataset, indices), good=self.dataset.good(indices))
 
     def at_centre(self) -> "Sample":
-        """The same frames, all at the middle of the object: where a flat object stands in, positions say nothing."""
+        """The same frames, all at the middle of the object: where a flat object replaces it, positions say nothing."""
         height, width = self.obj.shape
         return self.at(np.full(len(self.x), width / 2), np.full(len(self.y), height / 2))
 

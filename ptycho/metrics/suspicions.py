@@ -77,7 +77,7 @@ def warn(dataset: Dataset, *, strict: bool, log: logging.Logger | None = None) -
         listed = "\n".join(f"  - {sentence}" for sentence in sentences)
         raise SuspicionError(
             f"{path} keeps the data contract (DATA-001), but is suspicious, and --strict refuses that:\n{listed}\n"
-            "mend the file, or run without --strict"
+            "repair the file, or run without --strict"
         )
     for sentence in sentences:
         files.warn(f"{path.name}: {sentence}", log)
@@ -85,7 +85,7 @@ def warn(dataset: Dataset, *, strict: bool, log: logging.Logger | None = None) -
 
 
 def _of_detector(dataset: Dataset) -> Iterator[Suspicion]:
-    """Marks of dead pixels, hot pixels, and frames that are no part of the scan."""
+    """Marks of dead pixels, hot pixels, and frames that are not part of the scan."""
     flaws, mend = detector.find(dataset), "python -m ptycho convert IN OUT"
     if flaws.marked.any():
         yield Suspicion(

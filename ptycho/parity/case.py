@@ -15,12 +15,12 @@ class Case:
     One operation on one set of arguments.
 
     Attributes:
-        name: of the answer.
+        name: name of the answer.
         operation: name of a method of the backend's `Operations`.
         given: arrays by argument; their types decide the precision.
         settings: plain arguments.
         to: argument to whose gradient the question is, or None for the value.
-        upstream: for a gradient, g: the gradient is that of Re Σ conj(g)·value; None stands for ones.
+        upstream: for a gradient, g: the gradient is that of Re Σ conj(g)·value; None means ones.
     """
 
     name: str

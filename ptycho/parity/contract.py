@@ -97,7 +97,7 @@ def inference_defaults(path: Path, prog: str) -> Exact:
 
 
 def responses(path: Path, package: str) -> Exact:
-    """What each option, given alone, changes in the configuration: `option` -> `{key: value}`."""
+    """Return what each option, given alone, changes in the configuration: `option` -> `{key: value}`."""
     found: Exact = {}
     commands = (("train", _training, TRAINING_OPTIONS), ("inference", _inference, OPTIONS))
     for command, configured, options in commands:

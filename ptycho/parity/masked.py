@@ -20,7 +20,7 @@ def masked(batch: Batch, seed: int) -> Batch:
 
     Args:
         batch: without bad pixels.
-        seed: of the draw.
+        seed: seed of the draw.
     """
     good = np.random.default_rng([seed, 0x4D]).random(batch.diffraction.shape) > _BAD
     return replace(

@@ -51,7 +51,7 @@ def measure(request: Request, bench: Bench, package: str) -> tuple[dict[str, Exa
 
 def values(rung: str, request: Request, bench: Bench, package: str) -> Iterator[tuple[str, Any]]:
     """
-    What one rung asks, by name and one after the other: arrays, or the plain values of an exact rung.
+    Yield what one rung asks, by name and one after the other: arrays, or the plain values of an exact rung.
 
     Args:
         rung: of `QUANTITIES`.

@@ -54,7 +54,7 @@ def kinds(values: Array) -> list[str]:
 
 def kind(value: Any) -> str:
     """
-    What kind of number a gradient is; a complex one is named by its parts.
+    Return what kind of number a gradient is; a complex one is named by its parts.
 
     Example:
         >>> [kind(value) for value in (0.0, -1.0, 3.14159, float("nan"))]

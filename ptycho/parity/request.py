@@ -65,7 +65,7 @@ class Request:
     Attributes:
         nonce: random text that the answer must carry.
         quantities: rungs wanted, of `QUANTITIES`.
-        precision: of the backend, as in `RuntimeConfig`.
+        precision: precision of the backend, as in `RuntimeConfig`.
         model: network and physics.
         nphotons: mean photons per pattern.
         threads: threads of the framework.
@@ -174,7 +174,7 @@ class Request:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(
-                f"{path} is no request of this version ({error}); make one with `harness parity`"
+                f"{path} is not a request of this version ({error}); make one with `harness parity`"
             ) from error
 
 

@@ -70,8 +70,17 @@ def serve(arguments: Sequence[str] | None, *, package: str, bench: Callable[[Req
         prog=f"python -m {package}.adapter",
         description="Answer requests with figures; several pairs share one import of the framework.",
     )
-    parser.add_argument("--request", type=Path, action="append", required=True, metavar="NPZ")
-    parser.add_argument("--out", type=Path, action="append", required=True, metavar="DIR", help="one a request")
+    parser.add_argument(
+        "--request", type=Path, action="append", required=True, metavar="NPZ", help="Answer this request."
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="DIR",
+        help="Write the answer here, one folder for each request.",
+    )
     args = parser.parse_args(arguments)
     with exit_on_error():
         if len(args.request) != len(args.out):
@@ -123,7 +132,7 @@ class Writer:
     Writes an answer rung by rung.
 
     Args:
-        folder: of the answer.
+        folder: folder of the answer.
         request: what is answered.
         sha256: digest of the request's file.
         package: the backend.
@@ -155,7 +164,7 @@ class Writer:
                 if isinstance(value, np.ndarray):
                     arrays[f"{rung}/{name}"] = plain(name, value)
                 else:
-                    json.dumps(value)  # what is no plain value fails here, and not when everything is written
+                    json.dumps(value)  # what is not a plain value fails here, and not when everything is written
                     self.manifest["exact"].setdefault(rung, {})[name] = value
         except (Exception, SystemExit) as error:
             names = [*arrays, *(f"{rung}/{name}" for name in self.manifest["exact"].get(rung, ()))]
@@ -185,7 +194,7 @@ def plain(name: str, value: NDArray[Any]) -> NDArray[Any]:
     if value.dtype.kind == "V" and value.dtype.names is None:
         return value.astype(np.float32)
     if value.dtype.kind == "O":
-        raise TypeError(f"{name} is no array of numbers: its elements are objects or of different lengths")
+        raise TypeError(f"{name} is not an array of numbers: its elements are objects or of different lengths")
     return value
 
 

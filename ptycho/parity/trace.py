@@ -25,7 +25,7 @@ def follow(path: Path, folder: Path) -> None:
 
     Args:
         path: file of the record.
-        folder: of the backend's code; other lines are not recorded.
+        folder: folder of the backend's code; other lines are not recorded.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     prefix = f"{folder}{os.sep}"

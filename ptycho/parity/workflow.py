@@ -173,7 +173,7 @@ class Recorder:
         return patches
 
     def state(self) -> dict[str, Array]:
-        """What tells one epoch from another."""
+        """Return what tells one epoch from another."""
         return dict(self.values)
 
     def load_state(self, state: Mapping[str, Array]) -> None:
@@ -193,7 +193,7 @@ def _losses(seen: list[Batch], value: float) -> Losses:
 
 
 def scripted(config: TrainingConfig) -> Named:
-    """What the training whose losses are scripted hands to its engine and writes into its history."""
+    """Yield what the training whose losses are scripted hands to its engine and writes into its history."""
     update_legacy_dict(params.cfg, config)
     dataset = prepare.load(config)
     prepared = prepare.prepare(config, dataset)

@@ -11,7 +11,7 @@ FREE_CANVAS_PX = 2**24
 
 def canvas_excess(x: Real, y: Real, side: int) -> str | None:
     """
-    Why an object that holds these positions would be too large, or None.
+    Return why an object that holds these positions would be too large, or None.
 
     A scan whose windows touch each other needs no more pixels than its patterns have.
     """

@@ -40,7 +40,7 @@ Operation = Callable[[Real], Step]
 
 
 Rounding = Callable[[Any], Any]
-"""What becomes of the result of each operation that rounds, of its own shape: `exactly`, or a perturbation of it."""
+"""The change of the result of each operation that rounds, of its own shape: `exactly`, or a perturbation of it."""
 
 
 def exactly(value: Any) -> Any:

@@ -82,7 +82,7 @@ class Stitcher:
         if crop % 2 or not 2 <= crop <= side:
             raise UsageError(f"crop = {crop}; allowed: even numbers from 2 to the patch side {side}")
         if (excess := canvas_excess(x, y, side)) is not None:
-            raise UsageError(f"the coordinates are no object pixels: {excess}; check their unit")
+            raise UsageError(f"the coordinates are not object pixels: {excess}; check their unit")
         self.side, self.crop = side, crop
         self.origin = (int(np.floor(y.min())) - crop // 2, int(np.floor(x.min())) - crop // 2)
         # The last row of a splatted patch is one beyond its crop; at whole pixels it carries weight 0 and is cut.

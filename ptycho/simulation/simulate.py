@@ -49,7 +49,7 @@ def own_probe_and_object(
     Args:
         n_images: M.
         side: N.
-        seed: of the object.
+        seed: seed of the object.
         step_px: root of the area per pattern.
         buffer: pixels between the outermost window and the object's edge.
 
@@ -107,7 +107,7 @@ def simulate(
         The scan. `metadata` holds nphotons, seed, gridsize, step and what `provenance` adds.
 
     Raises:
-        UsageError: listing every argument that cannot be honoured.
+        UsageError: listing every argument that is not possible.
 
     Example:
         >>> probe, obj = own_probe_and_object(n_images=4, side=64, seed=1)

@@ -51,7 +51,7 @@ class Scan:
     Attributes:
         x: `(M,)` corrected.
         y: `(M,)` corrected.
-        nominal_x: `(M,)` where the stage was told to go.
+        nominal_x: `(M,)` where the stage was sent.
         nominal_y: `(M,)` likewise.
     """
 
@@ -106,7 +106,7 @@ def make_scan(n_patterns: int, *, step_px: float, seed: int) -> Scan:
     Args:
         n_patterns: M.
         step_px: root of the area per pattern, pixels; the median distance to the nearest pattern is about half.
-        seed: of the positions.
+        seed: seed of the positions.
     """
     rng = np.random.default_rng([seed, _SCAN])
     height, width = field_px(n_patterns, step_px)
@@ -143,7 +143,7 @@ def make_object(shape: tuple[int, int], *, field: tuple[float, float], seed: int
     Args:
         shape: (H, W).
         field: (height, width) of the scanned field about the object's centre, pixels.
-        seed: of the clouds and the particles.
+        seed: seed of the clouds and the particles.
 
     Returns:
         `(H, W)` complex64; amplitudes and phases within `AMPLITUDE_RANGE` and `PHASE_RANGE_RAD`.

@@ -92,7 +92,7 @@ def write_array(partial: Path, name: str, entry: Entry, chunks: Iterable[NDArray
 
     Args:
         partial: the directory of `reserve`.
-        name: of the array.
+        name: name of the array.
         entry: what it must turn out to be.
         chunks: its data in C order.
 
@@ -131,7 +131,7 @@ def write_manifest(partial: Path, manifest: Manifest) -> None:
 
 
 def damage(directory: Path, name: str, entry: Entry) -> list[str]:
-    """What in the header or the size of a file contradicts its entry; its data is not read."""
+    """Return what in the header or the size of a file contradicts its entry; its data is not read."""
     path = array_path(directory, name)
     try:
         with path.open("rb") as file:

@@ -170,7 +170,7 @@ def _digest(body: Mapping[str, Any]) -> str:
 
 
 def _foreign(body: Mapping[str, Any], claimed: str) -> list[str]:
-    """What makes a manifest unreadable for this version, whatever data it describes."""
+    """Return what makes a manifest unreadable for this version, whatever data it describes."""
     versions = {"store_version": STORE_VERSION, "contract_version": CONTRACT_VERSION}
     problems = [
         f"{key}: wanted {wanted}, found {body.get(key, 'none')}"

@@ -56,7 +56,8 @@ class Meta:
     Attributes:
         config: the effective configuration as nested dictionaries (`dataclasses.asdict`), `config["model"]` the
             network's.
-        statistics: of the training data: the normalisation factor, nphotons, the source's and the input's sha256.
+        statistics: statistics of the training data: the normalisation factor, nphotons, the source's and the input's
+        sha256.
         epoch: epochs done.
         schedule: state of the learning-rate schedule; empty in weights for inference.
         extra: anything else that a training must find again, such as the tracking run.
@@ -158,7 +159,7 @@ def require_moments(tensors: Tensors, names: Iterable[str]) -> None:
     missing = [name for name in required if name not in tensors]
     if missing:
         listed = "\n".join(f"  - {name}" for name in missing)
-        raise CheckpointError(f"the optimiser's state is incomplete; train anew, or load weights only:\n{listed}")
+        raise CheckpointError(f"the optimiser's state is incomplete; train again, or load weights only:\n{listed}")
 
 
 def find_model(path: Path) -> Path:

@@ -11,7 +11,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ptycho.command_line import Parser
+from ptycho.command_line import DefaultsFormatter, Parser
 from ptycho.config import (
     DEVICES,
     DOMAINS,
@@ -41,37 +41,53 @@ def _default(owner: type, name: str) -> Any:
 
 
 def _parser(prog: str, description: str, batch_size: int) -> argparse.ArgumentParser:
-    parser = Parser(
-        prog=f"python -m {prog}", description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    parser = Parser(prog=f"python -m {prog}", description=description, formatter_class=DefaultsFormatter)
+    parser.add_argument("--output_dir", type=Path, required=True, help="Write everything into this folder.")
+    parser.add_argument("--n_images", type=int, help="Draw this many groups from the file; without it all.")
+    parser.add_argument("--batch_size", type=int, default=batch_size, help="Take this many groups per batch.")
+    parser.add_argument(
+        "--seed", type=int, default=_default(DataConfig, "seed"), help="Draw everything random with this seed."
     )
-    parser.add_argument("--output_dir", type=Path, required=True, help="folder of everything that the run leaves")
-    parser.add_argument("--n_images", type=int, help="groups to draw from the file; all where not given")
-    parser.add_argument("--batch_size", type=int, default=batch_size, help="groups per batch")
-    parser.add_argument("--seed", type=int, default=_default(DataConfig, "seed"), help="seed of all that is drawn")
-    parser.add_argument("--device", choices=DEVICES, default=_default(RuntimeConfig, "device"), help="where to compute")
+    parser.add_argument(
+        "--device", choices=DEVICES, default=_default(RuntimeConfig, "device"), help="Compute on this device."
+    )
     parser.add_argument(
         "--precision",
         choices=PRECISIONS,
         default=_default(RuntimeConfig, "precision"),
-        help="bf16 is mixed: convolutions in bfloat16, all else in float32",
+        help="Compute in this precision; bf16 is mixed: convolutions in bfloat16, the rest in float32.",
     )
     parser.add_argument(
-        "--threads", type=int, default=0, help="threads of the framework; 0: its own choice, 1: repeatable bit for bit"
+        "--threads",
+        type=int,
+        default=0,
+        help="Give the framework this many threads; 0: its own choice, 1: the result repeats bit for bit.",
     )
-    parser.add_argument("--num_workers", type=int, default=0, help="threads that read batches ahead; 0: in line")
-    parser.add_argument("--layout", choices=LAYOUTS, help="order of the file's axes, where it cannot be told (M = N)")
-    parser.add_argument("--measurement_domain", choices=DOMAINS, help="what the file holds, where it does not say")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar and no table; warnings stay")
+    parser.add_argument(
+        "--num_workers",
+        type=int,
+        default=0,
+        help="Read batches ahead with this many threads; 0 reads in the main thread.",
+    )
+    parser.add_argument(
+        "--layout",
+        choices=LAYOUTS,
+        help="Read the file's axes in this order; needed only where it is ambiguous (M = N).",
+    )
+    parser.add_argument(
+        "--measurement_domain", choices=DOMAINS, help="Read the frames as this, if the file does not say."
+    )
+    parser.add_argument("--quiet", action="store_true", help="Print warnings only, without progress and table.")
     parser.add_argument(
         "--dry-run",
         "--dry_run",
         action="store_true",
-        help="read and check everything that is read before the first step, say what it is, and stop; writes nothing",
+        help="Read and check everything that is read before the first step, describe it, and stop.",
     )
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="exit code 1 for suspicious data or a result no better than flat",
+        help="End with 1 for suspicious data or a result no better than a flat object.",
     )
     return parser
 
@@ -83,30 +99,54 @@ def training_parser(prog: str) -> argparse.ArgumentParser:
         "Train the network on one scan; leaves weights, history, log and effective configuration in --output_dir.",
         _default(TrainingConfig, "batch_size"),
     )
+    parser.epilog = f"example: python -m {prog} --train_data_file scan.npz --output_dir out --nepochs 4 --batch_size 8"
     model, training = ModelConfig, TrainingConfig
     add = parser.add_argument
-    add("--train_data_file", type=Path, required=True, help="NPZ scan, canonical or legacy layout (DATA-001)")
-    add("--test_data_file", type=Path, help="NPZ scan whose loss is reported after training")
-    add("--nepochs", "--max_epochs", type=int, default=_default(training, "nepochs"), help="number of epochs")
-    add("--gridsize", type=int, default=_default(model, "gridsize"), help=f"g of g×g groups; one of {GRIDSIZES}")
-    add("--N", type=int, dest="side", help=f"patch side, one of {PATCH_SIDES}; the file's own where not given")
+    add("--train_data_file", type=Path, required=True, help="Train on this scan, in canonical or legacy layout.")
+    add("--test_data_file", type=Path, help="Report the loss on this scan after training.")
+    add(
+        "--nepochs", "--max_epochs", type=int, default=_default(training, "nepochs"), help="Train for this many epochs."
+    )
+    add("--gridsize", type=int, default=_default(model, "gridsize"), help=f"Group patterns g×g, one of {GRIDSIZES}.")
+    add("--N", type=int, dest="side", help=f"Require this patch side, one of {PATCH_SIDES}.")
     add(
         "--learning_rate",
         type=float,
         default=_default(training, "learning_rate"),
-        help="Adam's, before schedule and warm-up",
+        help="Start Adam with this rate, before schedule and warm-up.",
     )
-    add("--schedule", choices=SCHEDULES, default=_default(training, "schedule"), help="how the learning rate falls")
-    add("--warmup_steps", type=int, default=_default(training, "warmup_steps"), help="steps until the full rate")
-    add("--nphotons", type=float, help="mean photons per pattern; the file's own, else 1e9, where not given")
-    add("--mae_weight", type=float, default=_default(training, "mae_weight"), help="weight of the amplitude's MAE")
-    add("--tv_weight", type=float, default=_default(training, "tv_weight"), help="weight of the total variation")
-    add("--probe_mask", action="store_true", help="cut the probe to the disk r < N/4")
-    add("--intensity_scale_trainable", action="store_true", help="train the log intensity scale, too")
-    add("--disable_mlflow", action="store_true", help="no tracking; MLflow is not even imported")
-    add("--resume", action="store_true", help="continue from the checkpoint in --output_dir")
-    add("--stitch", action="store_true", help="reconstruct the test scan (else the training scan) after training")
-    add("--store_dir", type=Path, help="keep the memory-map store here and reuse it; else it is temporary")
+    add(
+        "--schedule",
+        choices=SCHEDULES,
+        default=_default(training, "schedule"),
+        help="Lower the learning rate like this.",
+    )
+    add(
+        "--warmup_steps",
+        type=int,
+        default=_default(training, "warmup_steps"),
+        help="Reach the full rate after this many steps.",
+    )
+    add(
+        "--nphotons",
+        type=float,
+        help="Assume this mean number of photons per pattern; without it the file's, else 1e9.",
+    )
+    add(
+        "--mae_weight",
+        type=float,
+        default=_default(training, "mae_weight"),
+        help="Weigh the amplitude's mean absolute error like this.",
+    )
+    add("--tv_weight", type=float, default=_default(training, "tv_weight"), help="Weigh the total variation like this.")
+    add("--probe_mask", action="store_true", help="Cut the probe to the disk r < N/4.")
+    add("--intensity_scale_trainable", action="store_true", help="Train the log intensity scale too.")
+    add("--disable_mlflow", action="store_true", help="Track nothing and do not import MLflow.")
+    add("--resume", action="store_true", help="Continue from the checkpoint in --output_dir.")
+    add("--stitch", action="store_true", help="Reconstruct the test scan, else the training scan, after training.")
+    add(
+        "--store_dir", type=Path, help="Keep the memory-map store here and reuse it; without it the store is temporary."
+    )
     return parser
 
 
@@ -117,8 +157,13 @@ def inference_parser(prog: str) -> argparse.ArgumentParser:
         "Reconstruct a scan with trained weights; leaves reconstruction.npz and pictures in --output_dir.",
         _default(InferenceConfig, "batch_size"),
     )
-    parser.add_argument("--model_path", type=Path, required=True, help="weights file, or the folder of a training")
-    parser.add_argument("--test_data", type=Path, required=True, help="NPZ scan, canonical or legacy layout (DATA-001)")
+    parser.epilog = f"example: python -m {prog} --model_path out --test_data scan.npz --output_dir out/reconstruction"
+    parser.add_argument(
+        "--model_path", type=Path, required=True, help="Take the weights from this file or folder of a training."
+    )
+    parser.add_argument(
+        "--test_data", type=Path, required=True, help="Reconstruct this scan, in canonical or legacy layout."
+    )
     return parser
 
 

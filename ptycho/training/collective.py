@@ -134,7 +134,7 @@ def collect_losses(
 
 
 def exchange(group: Group, text: str) -> list[str]:
-    """What every rank says, by rank."""
+    """Return what every rank says, by rank."""
     ranks, data = group.ranks, text.encode()
     lengths = np.zeros(ranks.world, dtype=np.int64)
     lengths[ranks.rank] = len(data)

@@ -51,7 +51,7 @@ class Share(Batch):
 
     @property
     def weight(self) -> float:
-        """What a mean over these groups contributes to the mean over the whole batch."""
+        """Return what a mean over these groups contributes to the mean over the whole batch."""
         return self.counted / self.whole
 
 
@@ -86,7 +86,7 @@ class Engine(Protocol):
 
     @property
     def device(self) -> str:
-        """Where it computes: `"cpu"` or `"cuda"`."""
+        """Return where it computes: `"cpu"` or `"cuda"`."""
 
     def train_epoch(self, batches: Iterable[Batch], learning_rates: Iterable[float]) -> Losses:
         """Take one optimiser step per batch, each at its own rate, without waiting for the device inside the epoch."""

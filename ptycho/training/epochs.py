@@ -34,7 +34,7 @@ Resumed = tuple[dict[str, NDArray[np.generic]], checkpoint.Meta]
 
 MAY_CHANGE = ("output_dir", "nepochs", "runtime", "resume", "stitch", "mlflow", "store_dir", "test_path")
 """
-Fields that a resumed training may give anew: none of them changes the weights but for rounding. A cosine schedule
+Fields that a resumed training may give again: none of them changes the weights but for rounding. A cosine schedule
 depends on the number of epochs, which then must stay.
 """
 
@@ -132,7 +132,7 @@ def meta(
     schedule: dict[str, Any] | None = None,
     rows: Sequence[history.Row] = (),
 ) -> checkpoint.Meta:
-    """What a weights file must say about itself: configuration, data statistics, how far it got."""
+    """Return what a weights file must say about itself: configuration, data statistics, how far it got."""
     return checkpoint.Meta(
         config=asdict(config),
         statistics={

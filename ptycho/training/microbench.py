@@ -201,7 +201,7 @@ def summary(blocks: Sequence[Block]) -> Iterator[str]:
 
 
 def _works(config: TrainingConfig, engine: Any, store: Store, steps: int, bare: Bare) -> dict[str, Work]:
-    """What the kinds run on an engine; everything that is not measured is made here."""
+    """Return what the kinds run on an engine; everything that is not measured is made here."""
     order = np.resize(
         grouping.epoch_order(store.split.train, seed=config.data.seed, epoch=0), steps * config.batch_size
     )
@@ -225,7 +225,7 @@ def _works(config: TrainingConfig, engine: Any, store: Store, steps: int, bare: 
 
 
 def _stitching(config: TrainingConfig, steps: int) -> dict[str, Work]:
-    """Patches at the positions of a scan, on a canvas built anew for each block."""
+    """Patches at the positions of a scan, on a canvas built again for each block."""
     rng = np.random.default_rng(config.data.seed)
     shape = (config.batch_size, config.model.channels, config.model.side, config.model.side)
     patches = (rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(np.complex64)
@@ -267,17 +267,19 @@ def _arguments(arguments: Sequence[str] | None, package: str) -> argparse.Namesp
     parser = Parser(
         prog=f"python -m {package}.bench", description="Time blocks of work that take turns in one process."
     )
-    parser.add_argument("kind", choices=KINDS, help="what is measured")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
-    parser.add_argument("--blocks", type=int, default=4, help="counted blocks of each name (default: 4)")
-    parser.add_argument("--steps", type=int, help="batches a block (default: by kind)")
-    parser.add_argument("--batch_size", type=int, help="groups a batch (default: by kind)")
-    parser.add_argument("--side", type=int, choices=PATCH_SIDES, default=64, help="N (default: 64)")
-    parser.add_argument("--gridsize", type=int, choices=GRIDSIZES, default=1, help="g (default: 1)")
-    parser.add_argument("--precision", choices=PRECISIONS, default="f32", help="(default: f32)")
-    parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: auto)")
-    parser.add_argument("--threads", type=int, default=0, help="threads of the framework; 0: its own choice")
-    parser.add_argument("--seed", type=int, default=42, help="seed of scan, weights and order (default: 42)")
+    parser.add_argument("kind", choices=KINDS, help="Measure this kind of work.")
+    parser.add_argument("--out", type=Path, required=True, help="Write this JSON file.")
+    parser.add_argument("--blocks", type=int, default=4, help="Time this many blocks of each name (4).")
+    parser.add_argument("--steps", type=int, help="Take this many batches per block; without it the kind decides.")
+    parser.add_argument("--batch_size", type=int, help="Take this many groups per batch; without it the kind decides.")
+    parser.add_argument("--side", type=int, choices=PATCH_SIDES, default=64, help="Use this patch side N (64).")
+    parser.add_argument("--gridsize", type=int, choices=GRIDSIZES, default=1, help="Use this gridsize g (1).")
+    parser.add_argument("--precision", choices=PRECISIONS, default="f32", help="Compute in this precision (f32).")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="Compute on this device (auto).")
+    parser.add_argument(
+        "--threads", type=int, default=0, help="Give the framework this many threads; 0 is its own choice."
+    )
+    parser.add_argument("--seed", type=int, default=42, help="Draw scan, weights and order with this seed (42).")
     args: argparse.Namespace = parser.parse_args(arguments)
     named = (("blocks", args.blocks), ("steps", args.steps), ("batch_size", args.batch_size))
     problems = [f"{name} = {value}; allowed: 1 or more" for name, value in named if value is not None and value < 1]

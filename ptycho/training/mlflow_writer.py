@@ -1,5 +1,5 @@
 """
-The program that writes to MLflow: started by `ptycho.training.tracking`, told by lines of JSON on stdin.
+The program that writes to MLflow: started by `ptycho.training.tracking`, fed lines of JSON on stdin.
 
 MLflow is kept out of the training's process. Importing it and building its database cost about five seconds, which
 here pass on another core while the framework is imported; its warnings, its telemetry, a locked database and a crash

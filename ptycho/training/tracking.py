@@ -163,7 +163,7 @@ class MlflowTracker:
         self._send({"artifact": str(path.absolute()), "folder": folder})
 
     def _send(self, message: dict[str, Any]) -> None:
-        """Queue a message and write as much as the pipe takes now; a full pipe is no reason to wait."""
+        """Queue a message and write as much as the pipe takes now; a full pipe is not a reason to wait."""
         if self._process is None or self._process.stdin is None:
             return
         self._waiting += json.dumps(message).encode() + b"\n"

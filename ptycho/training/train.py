@@ -201,7 +201,7 @@ def _read(
 
 
 def _creator(backend: str, others: Group | None) -> Callable[..., Engine]:
-    """What makes the engine: the backend's own, or the one whose steps are taken together."""
+    """Return what makes the engine: the backend's own, or the one whose steps are taken together."""
     if others is None:
         return cast(Callable[..., Engine], import_module(f"{backend}.engine").create_engine)
     return partial(import_module(f"{backend}.distributed").create_engine, group=others)
@@ -264,7 +264,7 @@ def _save(
 
 
 def _summary(prepared: Prepared, rows: tuple[history.Row, ...]) -> dict[str, Any]:
-    """What a reader or a harness compares between two runs: the bytes that went in and the losses that came out."""
+    """Return what can be compared between two runs: the bytes that went in and the losses that came out."""
     return {
         "seed": prepared.seed,
         "n_groups": prepared.n_groups,
@@ -291,7 +291,7 @@ def _evaluate(
 def _suspicions(
     config: TrainingConfig, dataset: Dataset, test: Dataset | None, log: logging.Logger | None = log
 ) -> dict[str, list[str]]:
-    """What looks wrong about the files, said on stderr and in the log; the test file counts where it is another one."""
+    """Return what looks wrong about the files, which is also logged; the test file counts if it is another one."""
     strict = config.runtime.strict
     found = {"suspicions": suspicion_checks.warn(dataset, strict=strict, log=log)}
     if test is not None and test is not dataset:
@@ -302,7 +302,12 @@ def _suspicions(
 def _stitch(
     config: TrainingConfig, folder: Path, engine: Engine, dataset: Dataset, prepared: Prepared, *, suspicious: bool
 ) -> dict[str, Any]:
-    """Reconstruct a scan with the network as it is now, into the training's own folder; how it stands beside flat."""
+    """
+    Reconstruct a scan with the network as it is now, into the training's own folder.
+
+    Returns:
+        How the reconstruction compares with a flat object.
+    """
     with _store_of(config, dataset, prepared) as store:
         made = inference.reconstruct(engine, store, batch_size=INFERENCE_BATCH)
         inference.save(folder, made)

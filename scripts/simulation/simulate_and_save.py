@@ -39,20 +39,42 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = options.add_argument
-    add("--input-file", type=Path, metavar="NPZ", help="take probe and object from here (default: make own ones)")
-    add("--output-file", type=Path, metavar="NPZ", required=True, help="the file to write")
-    add("--n-images", type=int, default=1087, metavar="M", help="patterns (default: 1087)")
-    add("--n-photons", type=float, default=1e6, metavar="X", help="mean photons per pattern (default: 1e6)")
-    add("--gridsize", type=int, choices=(1, 2), default=1, help="groups that the scan must serve (default: 1)")
-    add("--seed", type=int, default=42, help="of object, positions and noise (default: 42)")
-    add("--buffer", type=int, default=16, metavar="PX", help="from the outermost window to the edge (default: 16)")
-    add("--step", type=float, default=2.62, metavar="PX", help="root of the area per pattern (default: 2.62)")
-    add("--N", type=int, choices=(64, 128, 256), help="patch side (default: the input probe's, else 64)")
-    add("--layout", choices=("canonical", "legacy"), default="canonical", help="(M, N, N) or (N, N, M)")
-    add("--patches", action="store_true", help="also write the true object patches, Y")
-    add("--bad-pixels", type=Path, metavar="NPY", help="a mask, true where the detector is bad: these pixels are 0")
-    add("--visualize", action="store_true", help="also write a picture, NPZ name with .png")
-    add("--force", action="store_true", help="replace files that are there")
+    add(
+        "--input-file",
+        type=Path,
+        metavar="NPZ",
+        help="Take probe and object from this file; without it new ones are made.",
+    )
+    add("--output-file", type=Path, metavar="NPZ", required=True, help="Write this file.")
+    add("--n-images", type=int, default=1087, metavar="M", help="Simulate this many patterns (1087).")
+    add("--n-photons", type=float, default=1e6, metavar="X", help="Use this mean number of photons per pattern (1e6).")
+    add("--gridsize", type=int, choices=(1, 2), default=1, help="Make a scan that allows g×g groups (1).")
+    add("--seed", type=int, default=42, help="Draw object, positions and noise with this seed (42).")
+    add(
+        "--buffer",
+        type=int,
+        default=16,
+        metavar="PX",
+        help="Keep this distance between outermost window and edge (16).",
+    )
+    add(
+        "--step",
+        type=float,
+        default=2.62,
+        metavar="PX",
+        help="Space the positions by this root of the area per pattern (2.62).",
+    )
+    add("--N", type=int, choices=(64, 128, 256), help="Use this patch side; without it the input probe's, else 64.")
+    add(
+        "--layout",
+        choices=("canonical", "legacy"),
+        default="canonical",
+        help="Write (M, N, N), canonical, or (N, N, M), legacy.",
+    )
+    add("--patches", action="store_true", help="Also write the true object patches, Y.")
+    add("--bad-pixels", type=Path, metavar="NPY", help="Set the pixels where this mask is true to 0.")
+    add("--visualize", action="store_true", help="Also write a picture, with the NPZ's name and .png.")
+    add("--force", action="store_true", help="Replace files that are there.")
     return options
 
 

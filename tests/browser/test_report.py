@@ -89,7 +89,7 @@ def test_the_measure_of_contrast_sees_a_weak_text(browser: Browser, report: Path
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_first_failing_rung_is_one_click_from_the_top(browser: Browser, report: Path, width: int) -> None:
     with opened(browser, report, viewport={"width": width, "height": 844}) as (page, said):
-        link = page.get_by_role("link", name="First failing rung: R4 at gridsize 1 in f64; guilty: torch")
+        link = page.get_by_role("link", name="First failing rung: R4 at gridsize 1 in f64; at fault: torch")
         box = link.bounding_box()
         assert box is not None
         assert box["y"] + box["height"] < 844
@@ -101,7 +101,7 @@ def test_the_first_failing_rung_is_one_click_from_the_top(browser: Browser, repo
         shown = page.locator("#first-failure")
         assert shown.locator("h3").is_visible()
         assert "R4/exit_wave" in shown.inner_text()
-        assert "python -m harness parity --replay kept.npz" in shown.inner_text()
+        assert "python -m harness parity replay kept.npz" in shown.inner_text()
         assert shown.locator("img").first.is_visible()
         assert [] == said
 

@@ -49,7 +49,7 @@ BAD = (
     ("torch_integration", "--fixture nonsense", "--fixture 'nonsense'; allowed: small, "),
     ("torch_integration", "--targ x.toml", "unknown: --targ"),
     ("tf_integration", "-k resume", "nox -s torch_integration -- -- -k resume"),
-    ("tf_integration", "-- tests/tf/absent.py", "tests/tf/absent.py, after the second --, is no file"),
+    ("tf_integration", "-- tests/tf/absent.py", "tests/tf/absent.py, after the second --, is not a file"),
     ("parity", "--stepz 3", "did you mean --steps?"),
     ("parity", "-- -k x", "unknown: -- -k x"),
     ("benchmark", "--root=", "expected a value after ="),

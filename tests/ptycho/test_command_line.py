@@ -1,4 +1,4 @@
-"""Command lines: what is no option is refused by name, with what is allowed, and nothing is guessed or ignored."""
+"""Command lines: what is not an option is refused by name, with what is allowed, and nothing is guessed or ignored."""
 
 import pytest
 

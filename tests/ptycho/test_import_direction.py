@@ -1,7 +1,7 @@
 """
 Imports point one way: backends to the core, harness to the core, and neither core nor harness to a framework.
 
-Each check has a twin that plants the fault and wants it found: a check that cannot fail proves nothing.
+Each check has a twin that plants the fault and requires that it is found: a check that cannot fail proves nothing.
 """
 
 from pathlib import Path

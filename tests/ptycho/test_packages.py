@@ -1,4 +1,4 @@
-"""A package that is missing is one sentence with the command that mends it, wherever it is met."""
+"""A package that is missing is one sentence with the command that repairs it, wherever it is met."""
 
 import os
 import subprocess

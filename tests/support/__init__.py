@@ -9,7 +9,8 @@ What the tests share. Nothing here is collected; import it as `from tests.suppor
 - `crafted_npz`: scan files made to measure: good ones in either layout, and one builder for every way in which a file
   can be bad
 - `distances`: how far an array is from the one that it should be
-- `fake_nox`: stands in for nox in the tasks of an array: `FAKE_NOX` says, as JSON, what each session does, within a
+- `examples`: the command lines that README and docs show, each with its page and line
+- `fake_nox`: replaces nox in the tasks of an array: `FAKE_NOX` says, as JSON, what each session does, within a
   second
 - `golden_step0`: the loss of step 0 on the committed fixture, by NumPy alone: the number that both backends must reach
   to 5e-13
@@ -25,6 +26,7 @@ What the tests share. Nothing here is collected; import it as `from tests.suppor
   one line
 - `planted_data`: the usual mistakes, made on purpose in a scan that is right: what each warning must name, and in which
   words
+- `prose`: the text of the repository that a person reads (pages, docstrings, comments, messages), without the code
 - `quality_runs`: campaigns that nobody ran: two sides that share the seed's luck, have some of their own, and differ by
   so much
 - `sample_log`: a short run's event log, whole and sound, to be cut and damaged: a lane with one fixture and three tests
@@ -39,7 +41,7 @@ What the tests share. Nothing here is collected; import it as `from tests.suppor
 
 In `fakes`:
 
-- `adapter_checkout`: a checkout with an adapter of a few lines, whose backend does at each rung what a test wants:
+- `adapter_checkout`: a checkout with an adapter of a few lines, whose backend does at each rung what a test asks for:
   answer, raise, hang, die
 - `fake_adapter`: an adapter without a framework: the oracle's own figures, rounded differently by each side, and faults
   to order
@@ -89,7 +91,7 @@ In `suites`:
 - `mask_suite`: bad pixels in a backend: loss and deviance over good pixels alone, no gradient under the mask, no bit of
   rubbish
 - `network_suite`: the network against a NumPy transcription, its weights in and out, and its precision
-- `operations_suite`: a backend's own operations on R2, R2b and R2c: clean they stand, and each planted fault falls
+- `operations_suite`: a backend's own operations on R2, R2b and R2c: clean they pass, and each planted fault fails
   where it must
 - `optimizer_suite`: adam against a NumPy transcription of algorithm 1, and the mistakes that it must not make
 - `physics_suite`: the far field against the NumPy oracle, and its gradient in the dark

@@ -121,7 +121,7 @@ class Broken:
     A file that must be refused.
 
     Attributes:
-        name: of the case, for test ids.
+        name: name of the case, for test ids.
         says: what the error must contain.
         build: writes the file into a folder and returns its path.
         header_level: whether it must be refused before any array is read.
@@ -249,7 +249,7 @@ BROKEN: tuple[Broken, ...] = (
     ),
     _arrays("metadata_text", "is not JSON", lambda: replaced(_metadata=np.array("nphotons: 1e9"))),
     _arrays("metadata_list", "holds a JSON list", lambda: replaced(_metadata=np.array("[1]"))),
-    _arrays("metadata_nan", "NaN is no JSON value", lambda: replaced(_metadata=np.array('{"a": NaN}'))),
+    _arrays("metadata_nan", "NaN is not a JSON value", lambda: replaced(_metadata=np.array('{"a": NaN}'))),
     _arrays("metadata_number", "is float64", lambda: replaced(_metadata=np.array(1.0))),
     _arrays("photons", "nphotons = -1; allowed", lambda: replaced(_metadata=metadata(nphotons=-1))),
     _arrays(

@@ -120,7 +120,7 @@ def consistent(patches: NDArray[np.complex128], batch: Batch, model: ModelConfig
 
 
 def compute() -> dict[str, Any]:
-    """What the golden file says, computed anew."""
+    """What the golden file says, computed again."""
     steps = {}
     for gridsize in GRIDSIZES:
         given = problem(gridsize)

@@ -1,7 +1,7 @@
 """
 A checkout in which faults can be planted without any framework: the real core and harness, two backends of one line.
 
-The interpreter that `python` makes answers as `fake_adapter` does, from the folder that it is told to import from, and
+The interpreter that `python` makes answers as `fake_adapter` does, from the folder that it should import from, and
 multiplies what a backend or the core says in `FACTOR`.
 """
 

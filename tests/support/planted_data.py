@@ -115,7 +115,7 @@ PLANTED: dict[str, tuple[str, Callable[[Dataset], Dataset]]] = {
         "frames were intensities (counts) and not amplitudes",
         _frames(lambda f: f.astype(np.float64) ** 2 * (1 + 1e-3 * np.arange(len(f))[:, None, None])),
     ),
-    "root of the root": ("the square root of the amplitudes was taken once more", _frames(np.sqrt)),
+    "root of the root": ("the square root of the amplitudes was taken again", _frames(np.sqrt)),
     "reverse": ("frames were in the reverse order of the positions", _frames(lambda f: f[::-1])),
     "one later": ("frames and positions were one apart", _frames(lambda f: np.roll(f, 1, axis=0))),
     "one earlier": ("frames and positions were one apart", _frames(lambda f: np.roll(f, -1, axis=0))),
@@ -149,4 +149,4 @@ WITHOUT_OBJECT: dict[str, tuple[str, Callable[[Dataset], Dataset]]] = {
         lambda d: replace(d, xcoords=d.xcoords * 50, ycoords=d.ycoords * 50),
     ),
 }
-"""What can be told without an object."""
+"""What can be said without an object."""

@@ -120,14 +120,14 @@ def ladder(path: Path, *, spoilt: float = 0.0, when: str = "20260102T040000Z") -
     evidence = Evidence()
     if spoilt:
         drawn = diff_image.save(folder / "pictures" / "f64-R4.png", "R4/exit_wave", {"torch": bad, "tf": true}, true)
-        evidence = Evidence(picture=str(drawn), replay="kept.npz", command="python -m harness parity --replay kept.npz")
+        evidence = Evidence(picture=str(drawn), replay="kept.npz", command="python -m harness parity replay kept.npz")
     report = Report(climbed=climbed, evidence=evidence, seed=42, seconds=3.0)
     report.write(folder / "parity.json")
     verdict = report.verdict.name.lower()
     start = sample_log.beginning(fixtures=[], suite=False, tests={}, rungs=["R3 g1 f64", "R4 g1 f64"])[:2]
     start[0] = start[0] | {"kind": "parity", "name": "parity", "origin": origin(None)}
     judged = [parent("rung.end", rung=f"{item.rung.name} g1 f64", result=str(item.result)) for item in climbed]
-    blamed = [parent("problem", verdict="fail", message="a rung does not stand")] if verdict == "fail" else []
+    blamed = [parent("problem", verdict="fail", message="a rung does not pass")] if verdict == "fail" else []
     rows = [*start, *judged, *blamed, sample_log.end(verdict)]
     (folder / "events.ndjson").write_bytes(sample_log.content(rows))
     return folder

@@ -19,7 +19,7 @@ class TestDistributed(DistributedSuite):
     def launch(self, pipeline: Pipeline, vectors: Sequence[Sequence[object]]) -> list[Done]:
         first = [str(word) for word in vectors[0]]
         pipeline.home.mkdir(exist_ok=True)
-        # torchrun keeps logs of its own in TMPDIR unless told where.
+        # torchrun keeps logs of its own in TMPDIR by default.
         start: list[object] = ["-m", "torch.distributed.run", "--standalone", "--log-dir", pipeline.home / "torchrun"]
         start += ["--nproc-per-node", len(vectors)]
         if all(list(map(str, vector)) == first for vector in vectors):

@@ -107,7 +107,7 @@ def _tell(benchmark: Any, seconds: Sequence[float]) -> None:
 
 
 def _epoch_figures(trial: Trial) -> dict[str, Any]:
-    """What the training itself says; nothing where it was killed."""
+    """Return what the training itself says; nothing where it was killed."""
     if not trial.well:
         return {}
     summary = json.loads((trial.output / "summary.json").read_text(encoding="utf-8"))

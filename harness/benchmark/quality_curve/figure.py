@@ -21,7 +21,7 @@ def save(path: Path, report: Report) -> Path:
         ("phase correlation", LEAST_CORRELATION, False, lambda point: point.scores["phase_correlation"]),
         ("phase PSNR over flat (dB)", LEAST_GAIN_DB["phase_psnr"], False, lambda point: point.gain("phase_psnr")),
         ("amplitude PSNR over flat (dB)", LEAST_GAIN_DB["amplitude_psnr"], False, lambda p: p.gain("amplitude_psnr")),
-        ("Fourier error: way from flat to given", LEAST_WAY, True, lambda p: nan if p.way is None else p.way),
+        ("Fourier error: share of the improvement", LEAST_WAY, True, lambda p: nan if p.way is None else p.way),
     ]
     for axis, (title, least, measured, value) in zip(figure.subplots(1, len(panels)), panels, strict=True):
         for side in report.sides:

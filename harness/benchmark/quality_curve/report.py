@@ -31,7 +31,7 @@ class Point:
 
     Attributes:
         side: `torch` or `tf`.
-        epochs: of the training.
+        epochs: number of epochs of the training.
         training_s: seconds of its phases `TRAINING`.
         process_s: seconds of the whole process.
         scores: of its reconstruction.
@@ -57,7 +57,7 @@ class Point:
         return self.scores[figure] - self.flat[figure]
 
     def shortfalls(self, *, measured: bool) -> list[str]:
-        """What it does not reach of a measured or of a simulated scan."""
+        """Return what it does not reach of a measured or of a simulated scan."""
         if measured:
             if self.way is not None and self.way >= LEAST_WAY:
                 return []
@@ -102,7 +102,7 @@ class Report:
         return max(fitting, key=lambda point: point.epochs, default=None)
 
     def complaints(self) -> Iterator[str]:
-        """What is wrong, a side at a time."""
+        """Yield what is wrong, a side at a time."""
         for side in self.sides:
             best = self.longest(side)
             if best is None:

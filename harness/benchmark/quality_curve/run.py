@@ -1,5 +1,5 @@
 """
-`python -m harness quality-curve`: trainings of more and more epochs, one process at a time on all cores.
+`python -m harness benchmark quality-curve`: trainings of more and more epochs, one process at a time on all cores.
 
 One at a time, because seconds are half of what is shown; the sides take turns, so that a machine that slows down meets
 both.
@@ -25,6 +25,7 @@ from harness.record.log import EventLog
 from harness.record.required import Expected
 from harness.runs import session
 from harness.system import identity, tables
+from harness.system.progress import Steps
 from harness.system.signals import Interruption
 from ptycho.data import contract
 from ptycho.fingerprint import ROOT
@@ -43,7 +44,7 @@ class Options:
     Attributes:
         pythons: interpreter by side.
         scan: file to train on and to reconstruct; it must hold its object.
-        epochs: of the trainings, ascending.
+        epochs: number of epochs of the trainings, ascending.
         batch_size: groups per step.
         learning_rate: the full one.
         warmup_steps: steps until the full learning rate.
@@ -84,10 +85,12 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
     kept = directory.create(options.root)
     points: list[Point] = []
     report = Report(points=points, sides=tuple(options.pythons), within_s=options.within_s, measured=options.measured)
-    with _logged(options, kept) as (events, ended):
+    steps = Steps("trainings", len(options.epochs) * len(options.pythons), quiet=options.json)
+    with _logged(options, kept) as (events, ended), steps:
         for epochs in options.epochs:
             for side in options.pythons:
                 points.append(_point(options, side, epochs, kept, events, interruption))
+                steps.done(f"{side}, {epochs} epochs")
                 events.write("benchmark.end", benchmark=_label(side, epochs), verdict="pass")
                 write_text(kept.path / REPORT, json.dumps(report.as_dict(), indent=1) + "\n")
         quality_curve_figure.save(kept.pictures / CURVE, report)

@@ -1,5 +1,5 @@
 """
-What the readings of all sizes amount to: does memory stay, does the cost of a pattern stay.
+What the readings of all sizes show: does memory stay, does the cost of a pattern stay.
 
 Each size is held against the smallest of the same side and gridsize. Limits are those of `docs/scale.md`. How fast an
 epoch is read beside a plain reading is reported and not judged: it is a property of the disk and its cache.
@@ -90,7 +90,7 @@ class Report:
         return min(alike, key=lambda other: int(other.reading["patterns"]))
 
     def complaints(self, row: Row) -> list[str]:
-        """What is wrong with one size."""
+        """Return what is wrong with one size."""
         base, found = self.smallest(row), []
         growth, ratio = row.peak_mb - base.peak_mb, row.microseconds / base.microseconds
         if growth > MAX_GROWTH_MB:
@@ -129,7 +129,7 @@ class Report:
         return rows
 
     def as_dict(self) -> dict[str, Any]:
-        """What `scale.json` holds."""
+        """Return what `scale.json` holds."""
         return {
             "schema": SCHEMA,
             "verdict": self.verdict.label,

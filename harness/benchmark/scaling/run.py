@@ -1,5 +1,5 @@
 """
-`python -m harness scale`: a scan of every size, through a process that reads it and, if asked, one that trains on it.
+`python -m harness benchmark scale`: each scan goes through a process that reads it and, if asked, one that trains.
 
 A scan exists only while it is measured: the largest is as large as all others together, and the disk is the runner's.
 """
@@ -23,6 +23,7 @@ from harness.record.log import EventLog
 from harness.record.required import Expected
 from harness.runs import session
 from harness.system import identity, tables
+from harness.system.progress import Steps
 from harness.system.signals import Interruption
 from ptycho.fingerprint import ROOT
 from ptycho.training import history
@@ -92,9 +93,11 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
     kept = directory.create(options.root)
     rows: list[Row] = []
     report = Report(rows=rows, left_out=options.left_out)
-    with _logged(options, kept) as (events, ended):
+    steps = Steps("scans", len(options.sizes), quiet=options.json)
+    with _logged(options, kept) as (events, ended), steps:
         for side, patterns in options.sizes:
             rows += _measured(options, side, patterns, kept, events, interruption)
+            steps.done(f"{patterns} patterns of {side}×{side}")
         for row in rows:
             wrong = report.complaints(row)
             for sentence in wrong:
@@ -151,7 +154,7 @@ def _read(
     events: EventLog,
     interruption: Interruption,
 ) -> dict[str, Any]:
-    """What the reader says of a scan; its store goes at once."""
+    """Return what the reader says of a scan; its store goes at once."""
     cell = Cell(path=kept.scratch / name).make()
     argv = [sys.executable, "-m", "harness.benchmark.scaling.reader", str(path), str(cell.cwd)]
     argv += ["--gridsize", str(gridsize), "--side", str(side), "--batch-size", str(BATCH)]

@@ -1,4 +1,4 @@
-"""Many kills, a few at a time, and what they amount to."""
+"""Many kills, a few at a time, and their result."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from ptycho.verdict import Verdict
 @dataclass(frozen=True, kw_only=True)
 class Score:
     """
-    What a campaign amounts to.
+    The result of a campaign.
 
     Attributes:
         trials: all of them, by number.
@@ -38,7 +38,7 @@ class Score:
 
     @property
     def by_check(self) -> Counter[str]:
-        """In how many trials each check fell."""
+        """In how many trials each check failed."""
         return Counter(check for item in self.trials for check in {failure.check for failure in item.failures})
 
     @property

@@ -18,7 +18,7 @@ class Anchor:
     A part of a run in which to kill.
 
     Attributes:
-        name: of the part.
+        name: name of the part.
         event: that begins it; "" for the start of the process.
         holds: text that a field of the event ends with, by the field's name.
         many: whether the event comes once an epoch; then one of them is drawn.
@@ -123,7 +123,7 @@ def reached(moment: Moment, rows: Sequence[Row]) -> bool:
 
 
 def phase(rows: Sequence[Row]) -> str:
-    """What was under way when a log ended, in words: the training's phase, a command, or the harness alone."""
+    """Return what was under way when a log ended, in words: the training's phase, a command, or the harness alone."""
     if not rows:
         return "before its log"
     open_phases: dict[str, None] = {}

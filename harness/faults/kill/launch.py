@@ -1,5 +1,5 @@
 """
-A run under test: a process of its own, told nothing of the campaign but a token in its environment.
+A run under test: a process of its own, knowing nothing of the campaign but a token in its environment.
 
 Its processes are found by that token, or by the folder that they work in: a child that clears its environment shows
 no token, but it is adopted by the campaign once the harness above it is gone. `harness.process.supervise` is not used:
@@ -112,14 +112,14 @@ def start(argv: Sequence[str], *, guard: Guard, token: str, outer: str, output: 
 
 def lane(python: str, target: Path, scan: Path, *options: str) -> list[str]:
     """The command line of a lane, without its suite and its further trainings; the root as a user would have it."""
-    # Strict there would blame one trial for another's memory; the campaign looks for its own names there.
+    # Strict there would attribute another trial's memory to this one; the campaign looks for its own names there.
     foreign = ("--foreign", f"{SHARED_MEMORY}/*")
     where = ("--target", str(target), "--fixture", str(scan), "--root", RUNS, *foreign)
     return [python, "-m", "harness", "run", *where, "--brief", *options]
 
 
 def through_nox(command: Sequence[str], guard: Guard, scratch: Path) -> list[str]:
-    """The same command as a session of nox; what nox itself keeps (`--envdir`) is no place of the run's."""
+    """The same command as a session of nox; what nox itself keeps (`--envdir`) is not a place of the run's."""
     noxfile = guard.cwd / "noxfile.py"
     return [sys.executable, "-m", "nox", "-f", str(noxfile), "--envdir", str(scratch), "-s", "lane", "--", *command]
 

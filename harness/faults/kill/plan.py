@@ -26,7 +26,7 @@ class Planned:
         number: from 1.
         victim: who is killed.
         job: what runs meanwhile.
-        seed: of its chances.
+        seed: seed of its chances.
     """
 
     number: int
@@ -52,7 +52,7 @@ def draw(count: int, seed: int, victims: Sequence[Victim], jobs: Sequence[Job]) 
     Args:
         count: how many.
         seed: of everything that is drawn.
-        victims: whom to kill, in turn.
+        victims: the processes to kill, in turn.
         jobs: the stand-in and the shipped backends; trials without a backend are the stand-in's.
     """
     stand_in = next(job for job in jobs if job.name == STAND_IN)

@@ -1,5 +1,5 @@
 """
-What must hold after a kill, each check by name: a failure says which one fell, and the table counts them by it.
+What must hold after a kill, each check by name: a failure says which one failed, and the table counts them by it.
 
 The checks look at files and processes themselves wherever they can, and not through the code that is under test.
 """
@@ -59,7 +59,7 @@ def of(check: str, sentences: Iterable[str]) -> list[Failure]:
 
 def log(content: bytes, folder: Path) -> list[str]:
     """
-    What is wrong with a killed run's log, and with the reports that are made from it.
+    Return what is wrong with a killed run's log, and with the reports that are made from it.
 
     Args:
         content: bytes of the log.
@@ -84,7 +84,7 @@ def log(content: bytes, folder: Path) -> list[str]:
 
 
 def verdict(run: RunRoot, code: int | None) -> list[str]:
-    """What is wrong with how a harness ended whose training was killed."""
+    """Return what is wrong with how a harness ended whose training was killed."""
     path = run.path / "verdict.json"
     if not path.is_file():
         return ["there is no verdict.json"]
@@ -118,7 +118,7 @@ def epochs(rows: Sequence[Row]) -> int:
 @dataclass(frozen=True, kw_only=True)
 class Resumed:
     """
-    What became of the last checkpoint.
+    The result of the last checkpoint.
 
     Attributes:
         loaded: whether it was there and loaded.
@@ -139,7 +139,7 @@ def resume(path: Path | None, job: Job, stage: Stage, name: str, *, least: int, 
         path: the copy, or None where there was none.
         job: whose training it was.
         stage: the campaign.
-        name: of the trial.
+        name: name of the trial.
         least: epochs that the log had announced before the copy was made: each is saved before it is announced.
         most: epochs that it may have reached, or None where the training went on.
     """

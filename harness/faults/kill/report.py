@@ -15,7 +15,7 @@ SCHEMA = "ptycho-kill-test/1"
 
 
 def table(score: Score) -> tables.Table:
-    """A row for each victim and phase, and one for all: kills, how many with a framework, how many fell."""
+    """A row for each victim and phase, and one for all: kills, how many with a framework, how many failed."""
     kinds = Counter((str(item.planned.victim), item.phase) for item in score.trials)
     rows = [["killed", "while", "kills", "with a framework", "drawn again", "failed"]]
     for (victim, phase), count in sorted(kinds.items()):
@@ -30,7 +30,7 @@ def _counts(trials: list[Any]) -> list[str]:
 
 
 def checks(score: Score) -> tables.Table:
-    """What must hold after a kill, and in how many trials it does not."""
+    """Return what must hold after a kill, and in how many trials it does not."""
     fallen = score.by_check
     return [["after a kill", "failed"], *([text, str(fallen[check])] for check, text in CHECKS.items())]
 

@@ -35,7 +35,7 @@ class Options:
     Attributes:
         count: how many kills.
         seed: of everything that is drawn.
-        victims: whom to kill.
+        victims: the process to kill.
         pythons: interpreter by shipped backend that takes part.
         jobs: kills at a time.
         scan: file to train on.

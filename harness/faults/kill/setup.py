@@ -98,7 +98,7 @@ def _stands(job: Job, stage: Stage) -> Job:
         changed = snapshot.differences(before, snapshot.state(places))
         if code != 0 or changed or (alive := launched.alive()):
             wrong = f"exit code {code}" if code != 0 else ", ".join(changed or alive)
-            raise InfrastructureError(f"the job {job.name} does not stand without a kill: {wrong}\n{launched.tail(25)}")
+            raise InfrastructureError(f"the job {job.name} does not pass without a kill: {wrong}\n{launched.tail(25)}")
         (run,) = directory.find(places.root)
         digest = "" if job.name != STAND_IN else model_digest(run, stage.scan)
     finally:

@@ -89,7 +89,7 @@ def state(guard: Guard) -> State:
 
 
 def differences(before: State, after: State) -> list[str]:
-    """What is new, gone or changed, one path each with which of the three."""
+    """Return what is new, gone or changed, one path each with which of the three."""
     paths = sorted(before.keys() | after.keys())
     found = []
     for path in paths:

@@ -33,7 +33,7 @@ ALONE_S = 60.0
 @dataclass(frozen=True, kw_only=True)
 class Trial:
     """
-    What became of a kill.
+    The result of a kill.
 
     Attributes:
         planned: what was to be done.
@@ -41,7 +41,7 @@ class Trial:
         phase: what it hit, by the log.
         missed: kills before that came too late.
         failures: what does not hold.
-        checkpoint: what became of the last checkpoint.
+        checkpoint: the result of the last checkpoint.
         seconds: wall time.
     """
 
@@ -147,7 +147,7 @@ def _tried(scene: _Scene, before: snapshot.State, started: list[Launched]) -> Tr
 
 
 def _aftermath(scene: _Scene, launched: Launched, struck: Struck) -> Resumed | None:
-    """What must hold before the next run; None if the kill turns out to have hit nobody."""
+    """Return what must hold before the next run; None if the kill turns out to have hit nobody."""
     planned, stage = scene.planned, scene.stage
     saved, resumed = scene.folder / "saved", Resumed()
     if planned.victim is Victim.HARNESS:

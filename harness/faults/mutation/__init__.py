@@ -1,5 +1,5 @@
 """
-Planting faults into a copy of the code and looking whether the harness finds them, at which rung, and whom it accuses.
+Plants faults into a copy of the code: does the harness find each, at which rung, and which side does it name?
 
 No product code carries a switch for a fault: a mutant is a change of text, applied to a copy of the packages in the
 run's scratch, and the real adapters and commands run from that copy.

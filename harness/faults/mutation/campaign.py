@@ -1,8 +1,8 @@
 """
-Many trials, a few at a time, and what they amount to.
+Many trials, a few at a time, and their result.
 
-A mutant whose trial says nothing, for the machine's sake, is tried once more alone; if it still says nothing, the
-campaign is no pass.
+A mutant whose trial says nothing because of the machine is tried again alone; if it still says nothing, the
+campaign is not a pass.
 """
 
 import random
@@ -24,14 +24,14 @@ RIGHT_SIDE = 0.95
 @dataclass(frozen=True, kw_only=True)
 class Score:
     """
-    What a campaign amounts to.
+    The result of a campaign.
 
     Attributes:
         trials: all of them, in the order of the catalogue.
         accepted: by plain comparator, whether it accepts the clean pair; empty where that was not asked.
         seconds: wall time.
         catalogue: how many mutants there are, tried or not.
-        seed: of the sample, None for all.
+        seed: seed of the sample, None for all.
     """
 
     trials: Sequence[Trial]
@@ -62,17 +62,17 @@ class Score:
 
     @property
     def named(self) -> list[Trial]:
-        """Trials whose verdict accuses anybody."""
+        """Trials whose verdict names a side."""
         return [item for item in self.faults if item.names_guilty is not None]
 
     @property
     def rightly(self) -> int:
-        """Verdicts that accuse the right side."""
+        """Verdicts that name the right side."""
         return sum(bool(item.names_guilty) for item in self.named)
 
     @property
     def verdict(self) -> Verdict:
-        """A pass only if every mutant ended as its entry promises, and hardly a verdict accused the wrong side."""
+        """A pass only if every mutant ended as its entry promises, and hardly a verdict named the wrong side."""
         if any(item.outcome is not Outcome.ERROR and not item.is_right for item in self.trials):
             return Verdict.FAIL  # no trial that could not be made excuses one that was
         if any(item.outcome is Outcome.ERROR for item in self.trials):
@@ -81,7 +81,7 @@ class Score:
         return Verdict.PASS if promised and self.rightly >= RIGHT_SIDE * len(self.named) else Verdict.FAIL
 
     def found_plainly(self, names: Collection[str]) -> tuple[int, int]:
-        """How many mutants plain comparators find, any of those named, of how many they were shown."""
+        """Return how many mutants plain comparators find, any of those named, of how many they were shown."""
         shown = [item.found.allclose for item in self.faults if item.found.allclose is not None]
         return sum(any(found[name] for name in names) for found in shown), len(shown)
 

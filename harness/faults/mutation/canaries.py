@@ -2,8 +2,8 @@
 A random handful of mutants inside every run of the ladder, under the run's own figures.
 
 They cost one adapter each on the run's clean answers; those that need more (a lane, the whole ladder, the long
-trajectory, another precision than the gate's) are left to `harness mutation`. The seed is printed: a canary that lives
-can be drawn again.
+trajectory, another precision than the gate's) are left to `harness mutation`. The seed is printed: a canary that
+survives can be drawn again.
 """
 
 import random
@@ -38,7 +38,7 @@ def draw(seed: int, count: int = COUNT, mutants: Sequence[Mutant] | None = None)
     A random choice of cheap mutants, from both backends in turn.
 
     Args:
-        seed: of the choice.
+        seed: seed of the choice.
         count: how many.
         mutants: to choose from; the catalogue if None.
     """
@@ -70,7 +70,7 @@ def plant(
 
     Args:
         count: how many.
-        seed: of their choice.
+        seed: seed of the draw.
         heard: the run's questions with everybody's answers.
         kept: the run.
         events: its log.
@@ -79,7 +79,7 @@ def plant(
         scan: file for the rung of the data.
 
     Returns:
-        What became of each, as plain values; and what is wrong with them, one sentence each.
+        The result of each, as plain values; and what is wrong with them, one sentence each.
     """
     drawn = draw(seed, count)
     trials = run(drawn, heard, kept, events, interruption, pythons=pythons, scan=scan) if drawn else []
@@ -127,12 +127,12 @@ def run(
 
 
 def complaints(trials: Sequence[Trial]) -> list[str]:
-    """What is wrong with canaries, one sentence each; empty if all died where they should."""
+    """Return what is wrong with canaries, one sentence each; empty if all died where they should."""
     found = []
     for item in trials:
         if not item.is_right:
-            why = item.found.error or f"it stands for: {item.mutant.story}"
-            found.append(f"canary {item.mutant.id} {item.outcome}; it must die at {item.mutant.dies_at}: {why}")
+            why = item.found.error or f"it means: {item.mutant.story}"
+            found.append(f"canary {item.mutant.id} {item.outcome}; it must be killed at {item.mutant.dies_at}: {why}")
         elif item.names_guilty is False:
-            found.append(f"canary {item.mutant.id} accuses {item.found.guilty}; it is {item.mutant.guilty}")
+            found.append(f"canary {item.mutant.id} names {item.found.guilty}; it is {item.mutant.guilty}")
     return found

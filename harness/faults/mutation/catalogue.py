@@ -1,5 +1,5 @@
 """
-The catalogue of mutants: TOML files that say what to change, at which gate that must show, and what it stands for.
+The catalogue of mutants: TOML files that say what to change, at which gate that must show, and what it means.
 
 A catalogue that no longer fits the code is worth nothing: a text that occurs twice or not at all in its function, a
 change that does not compile, an id that is taken are all found before anything is run, and reported at once.
@@ -37,12 +37,12 @@ class Mutant:
     Attributes:
         id: its name.
         edits: changes of text that make it.
-        guilty: whom the verdict must name, of `GUILTY`; `core` and `harness` show as both sides.
+        guilty: the side that the verdict must name, of `GUILTY`; `core` and `harness` show as both sides.
         story: what it does to users, and how it shows.
-        dies_at: gate at or before which it must be found, of `GATES`; None for an equivalent, which must live.
+        dies_at: gate at or before which it must be found, of `GATES`; None for an equivalent, which must survive.
         proof: why no input tells an equivalent from the original.
         gridsize: the only one at which it can show; None: both are tried.
-        precision: of the backends while it is tried, of `PRECISIONS`.
+        precision: precision of the backends while it is tried, of `PRECISIONS`.
         kind: of fault, of `KINDS`.
         compiles: whether the changed text is still of its kind; False for a syntax error.
         spot: the place to which a failure must send its reader; None where that is not asked.
@@ -67,7 +67,7 @@ class Mutant:
 
     @property
     def exit_code(self) -> int:
-        """What a run of the ladder must end with. A hang is the code's doing, and yet has an exit code of its own."""
+        """Return what a run of the ladder must end with. A hang is the code's doing and has its own exit code."""
         return int(Verdict.TIMEOUT if self.kind == "hangs" else Verdict.FAIL)
 
     @property

@@ -69,7 +69,7 @@ class Entry:
     edits: Annotated[tuple[Change, ...], Field(min_length=1)] | None = None
     """a fault that needs several changes; in the place of in, old and new"""
     guilty: Annotated[str, OneOf(GUILTY)]
-    """whose code is changed, and whom a verdict must name"""
+    """whose code is changed, and which side a verdict must name"""
     story: Name
     """what it does to users, and how it shows"""
     dies_at: Annotated[str, OneOf(GATES)] | None = None
@@ -116,7 +116,7 @@ class CatalogueFile(Versioned):
 
     @staticmethod
     def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
-        """A mutant that dies nowhere, an equivalent that dies somewhere."""
+        """A mutant that is killed nowhere, an equivalent that is killed somewhere."""
         for kind, needed, other in (("mutant", "dies_at", "proof"), ("equivalent", "proof", "dies_at")):
             for number, entry in entries(table, kind):
                 if needed not in entry:

@@ -22,7 +22,7 @@ def judge(
         quantities: the rungs of it that are judged.
 
     Returns:
-        `at` the lowest rung that fell, None if all stand; `how` `rung` or `refused`; `guilty`; `detail`.
+        `at` the lowest rung that failed, None if all pass; `how` `rung` or `refused`; `guilty`; `detail`.
     """
     refused = ladder.refusals(answers)
     if refused:

@@ -2,8 +2,8 @@
 A canary's way up the ladder: its backend's adapter answers from the changed copy, and the ladder judges here.
 
 It is shorter than the user's path: rungs above the declared one are not asked, and the clean answers of the other
-backend and of the oracle are at hand. The gridsizes are tried one after the other: the first at which a mutant dies in
-time settles it. What is compared plainly is asked here, too, whichever way a mutant is tried.
+backend and of the oracle are at hand. The gridsizes are tried one after the other: the first at which a mutant is
+killed in time settles it. What is compared plainly is asked here, too, whichever way a mutant is tried.
 
 An adapter that raises or dies fails the rung that it was at, like one that answers wrongly.
 """
@@ -45,7 +45,7 @@ def one_side(planted: Planted, stage: Stage) -> Found:
 
 def plainly(planted: Planted, stage: Stage) -> dict[str, bool] | None:
     """
-    What plain comparators find of a mutant's outputs; an output that is not there is found by all of them.
+    Return what plain comparators find of a mutant's outputs; an output that is not there is found by all of them.
 
     Groups show most, if the mutant does not ask for single patterns.
 

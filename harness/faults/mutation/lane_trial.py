@@ -3,7 +3,7 @@ A mutant before a lane: `harness run` from the changed copy trains, reconstructs
 
 The lane's own test suite and its further trainings are left out, since what is asked is whether the job notices, and
 the fixture is the small one only; the frameworks get one thread, since several trials share the cores. Everything else
-is the lane's target file as it is. A lane names no culprit beside itself, and so none is counted.
+is the lane's target file as it is. A lane names no cause beside itself, and so none is counted.
 """
 
 import json

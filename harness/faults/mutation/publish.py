@@ -24,7 +24,7 @@ def write(score: Score, root: Path = ROOT) -> tuple[Path, Path]:
     Write page and line.
 
     Args:
-        score: of the whole catalogue.
+        score: score of the whole catalogue.
         root: the checkout.
 
     Returns:
@@ -98,7 +98,8 @@ def page(score: Score) -> str:
         "Where the terminal names another place first": elsewhere,
     }
     head = (
-        "# Mutation score\n\nWritten by `nox -s mutation -- --write`; not to be edited. "
+        "# Mutation score\n\nThis page lists every planted fault and where it was found. "
+        "`nox -s mutation -- --write` writes it; do not edit it. "
         "What a mutant is and how it is tried: [mutation.md](mutation.md).\n\n"
     )
     return head + report.page(score, stories)

@@ -1,5 +1,5 @@
 """
-What came of each mutant, written down as it ends, so that a campaign that was killed goes on where it stood.
+The result of each mutant, written down as it ends, so that a campaign that was killed continues where it stopped.
 
 A line belongs to a mutant and to the code that it was tried on. Where either has changed since, it is tried again.
 """

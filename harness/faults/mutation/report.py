@@ -90,7 +90,7 @@ PLAIN_HEADINGS = ("found by `allclose`, and the clean pair is", *KINDS, "all thr
 
 
 def wrong(score: Score) -> list[str]:
-    """Every trial that did not end as promised, and every verdict that accused the wrong side."""
+    """Every trial that did not end as promised, and every verdict that named the wrong side."""
     found = []
     for item in score.trials:
         mutant, told = item.mutant, item.found
@@ -98,15 +98,15 @@ def wrong(score: Score) -> list[str]:
         if item.outcome is Outcome.ERROR:
             found.append(f"{mutant.id}: undecided: {told.error}")
         elif not item.is_right and mutant.dies_at is None:
-            found.append(f"{mutant.id}: declared equivalent, and dies at {where}: {told.detail}")
+            found.append(f"{mutant.id}: declared equivalent, but killed at {where}: {told.detail}")
         elif item.outcome is Outcome.CONTRADICTED:
             found.append(f"{mutant.id}: at {where}, {'; '.join(told.disagreements)}")
         elif item.outcome is Outcome.LATE:
-            found.append(f"{mutant.id}: dies at {where} and not at {mutant.dies_at}: {told.detail}")
+            found.append(f"{mutant.id}: killed at {where} and not at {mutant.dies_at}: {told.detail}")
         elif not item.is_right:
-            found.append(f"{mutant.id}: lives, and should die at {mutant.dies_at}: {mutant.story}")
+            found.append(f"{mutant.id}: survives, and should be killed at {mutant.dies_at}: {mutant.story}")
         elif item.names_guilty is False:
-            found.append(f"{mutant.id}: accuses {' and '.join(told.guilty)} at {where}; it is {mutant.guilty}")
+            found.append(f"{mutant.id}: names {' and '.join(told.guilty)} at {where}; it is {mutant.guilty}")
     return found
 
 
@@ -178,7 +178,7 @@ def page(score: Score, stories: Mapping[str, str]) -> str:
     The page of the score: tables, every mutant, every equivalent with its proof.
 
     Args:
-        score: of the whole catalogue.
+        score: score of the whole catalogue.
         stories: introduction by heading, in order.
     """
     parts = [f"## {heading}\n\n{text}\n" for heading, text in stories.items()]

@@ -1,4 +1,4 @@
-"""What became of a mutant: what its gate said, and whether that is what its entry promises."""
+"""The result of a mutant: what its gate said, and whether that is what its entry promises."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ptycho.parity.request import QUANTITIES
 
 
 class Outcome(StrEnum):
-    """What became of a mutant."""
+    """The result of a mutant."""
 
     KILLED = "killed"
     LATE = "late"
@@ -27,15 +27,15 @@ class Found:
     What a gate said about a changed copy.
 
     Attributes:
-        at: rung or gate that fell; None if everything stands.
+        at: rung or gate that failed; None if everything passes.
         how: `rung`, `refused`, `crash`, `lane`, `self-check` or `tests`.
-        gridsize: at which it fell, where there is one.
+        gridsize: at which it failed, where there is one.
         guilty: sides that the verdict named; empty where it names none.
         detail: the first thing that was wrong, in a sentence.
         error: why nothing can be said; the trial counts for nothing then.
         allclose: by comparator, whether plain closeness of the outputs finds the mutant; None where it was not asked.
-        exit_code: of the ladder on the user's path; None where that was not taken.
-        disagreements: what a user was told that is wrong, or contradicts another place, one sentence each.
+        exit_code: exit code of the ladder on the user's path; None where that was not taken.
+        disagreements: what a user reads that is wrong, or contradicts another place, one sentence each.
         hints: the places to look at, as the terminal names them.
         steps: from the failure's text to the edited line; None for too many, or where it was not asked.
     """
@@ -61,7 +61,7 @@ class Trial:
     Attributes:
         mutant: which.
         found: what its gate said.
-        outcome: killed, dead too late, found but told in contradictory or wrong words, alive, or undecided.
+        outcome: killed, dead too late, found but reported in contradictory or wrong words, alive, or undecided.
         seconds: wall time.
     """
 
@@ -143,7 +143,7 @@ def judged(mutant: Mutant, found: Found) -> Outcome:
 
 
 def _in_time(mutant: Mutant, found: Found) -> bool:
-    """Whether what fell lies at or below the declared rung; where no rung is declared, anything does."""
+    """Whether what failed is at or below the declared rung; where no rung is declared, anything does."""
     if mutant.dies_at not in LADDER or found.how in ("refused", "crash"):
         return True
     return found.at in LADDER and LADDER.index(found.at) <= LADDER.index(mutant.dies_at)

@@ -35,7 +35,7 @@ class Options:
     Attributes:
         ids: patterns of ids; empty for all.
         sample: how many of them, drawn at random; None for all.
-        seed: of the sample.
+        seed: seed of the sample.
         more: near relations of the catalogue's mutants, too.
         jobs: trials at a time.
         pythons: interpreter by side.
@@ -76,7 +76,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
 
     Raises:
         UsageError: the catalogue does not fit the code, or a pattern fits no mutant.
-        InfrastructureError: the ladder does not stand without any mutant.
+        InfrastructureError: the ladder does not pass without any mutant.
         KeyboardInterrupt: the run was asked to end.
     """
     clock = time.monotonic()
@@ -142,7 +142,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
 
 
 def label(mutant: Mutant) -> str:
-    """What must report of a mutant."""
+    """Return what must report of a mutant."""
     return f"mutant {mutant.id}"
 
 

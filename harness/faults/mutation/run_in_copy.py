@@ -61,7 +61,7 @@ def run(
 
 def machine_error(text: str, returncode: int) -> str:
     """
-    Why a process's bad end says nothing about a mutant; empty if it does.
+    Return why a process's bad end says nothing about a mutant; empty if it does.
 
     The same request went well in the clean copy. What differs is the text that was changed, unless the machine ended
     the process, or had no room for it.

@@ -105,7 +105,7 @@ def set_up(
     asked: bool = True,
 ) -> Stage:
     """
-    Copy the code, ask everybody, and make sure that the ladder stands as long as nothing is planted.
+    Copy the code, ask everybody, and make sure that the ladder passes as long as nothing is planted.
 
     Args:
         kept: the run.
@@ -120,7 +120,7 @@ def set_up(
         asked: whether anybody needs the clean answers.
 
     Raises:
-        InfrastructureError: the ladder does not stand: whatever a mutant did would prove nothing.
+        InfrastructureError: the ladder does not pass: whatever a mutant did would prove nothing.
         KeyboardInterrupt: the run was asked to end.
     """
     tree = source_overlay.copy(root, kept.scratch / "clean")
@@ -132,7 +132,7 @@ def set_up(
     wrong = [sentence for item in clean if item.precision in judged for sentence in standing(item)]
     if wrong:
         listed = "\n".join(f"  - {sentence}" for sentence in wrong)
-        raise InfrastructureError(f"the ladder does not stand without a mutant; run `harness parity` first:\n{listed}")
+        raise InfrastructureError(f"the ladder does not pass without a mutant; run `harness parity` first:\n{listed}")
     return Stage(
         tree=tree,
         kept=kept,
@@ -148,7 +148,7 @@ def set_up(
 
 
 def standing(item: Clean) -> list[str]:
-    """What is wrong with clean answers, one sentence each; empty if every rung that is judged stands."""
+    """Return what is wrong with clean answers, one sentence each; empty if every rung that is judged passes."""
     at = f"{item.precision}, gridsize {item.gridsize}"
     found = [f"{at}: {side}: {why}" for side, reasons in ladder.refusals(item.answers).items() for why in reasons]
     failed = ladder.first_failure(climb(item, item.answers, item.request.quantities))

@@ -1,5 +1,5 @@
 """
-One mutant tried: where it was found, whom the verdict accused, and whether that is what its entry promises.
+One mutant tried: where it was found, which side the verdict named, and whether that is what its entry promises.
 
 A gate that is a rung is tried on the user's path: the whole ladder runs from the changed copy, by the command line of
 the session `parity`. A canary within a run of the ladder takes a shorter way: its backend's adapter answers from the
@@ -24,7 +24,7 @@ Gate = Callable[[Planted, Stage], Found]
 
 
 def up_to(gate: str) -> tuple[str, ...]:
-    """Quantities up to a rung; all of them for a gate that is no rung."""
+    """Quantities up to a rung; all of them for a gate that is not a rung."""
     if gate not in LADDER:
         return QUANTITIES
     return tuple(name for name in QUANTITIES if LADDER.index(name) <= LADDER.index(gate))

@@ -52,7 +52,7 @@ def missing_artifacts(command: Command, output: Path, since: float) -> list[str]
 
 
 def _unfinished(target: Target, what: str, command: Command, finished: Finished, output: Path) -> Finding | None:
-    """Why a command of a target is no evidence, as a finding; None if it is."""
+    """Return why a command of a target is not evidence, as a finding; None if it is."""
     subject, label = what, f"{target.name} {what}"
     finding = partial(Finding, subject=subject, command=shlex.join(finished.argv))
     if (ended := stopped(subject, label, finished, command.timeout_s)) is not None:
@@ -84,12 +84,12 @@ class Attempt:
     One training, and the inference from what it left.
 
     Attributes:
-        name: of its cells.
+        name: name of its cells.
         model: output folder of training.
         output: folder that holds the reconstruction.
         train: how training ended, or None.
         infer: how inference ended, or None.
-        fault: why it is no evidence, or None.
+        fault: why it is not evidence, or None.
     """
 
     name: str
@@ -100,7 +100,7 @@ class Attempt:
     fault: Finding | None = None
 
     def reconstruction(self, target: Target) -> Path:
-        """What `score.judge` reads: a file, or the folder of the pictures."""
+        """Return what `score.judge` reads: a file, or the folder of the pictures."""
         return self.output if target.pictures is not None else self.output / target.reconstruction
 
 
@@ -119,7 +119,7 @@ def attempt(
 
     Args:
         target: the pipeline.
-        name: of the attempt; labels the commands.
+        name: name of the attempt; labels the commands.
         path: the file.
         cells: folder for the commands' cells.
         values: placeholders that are the same for all commands.
@@ -149,7 +149,7 @@ def attempt(
 
 
 def input_hash(target: Target, model: Path) -> str | None:
-    """What training said that the network was given, or None."""
+    """Return what training said that the network was given, or None."""
     if target.summary is None:
         return None
     try:

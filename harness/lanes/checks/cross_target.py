@@ -167,7 +167,7 @@ def _relative(a: NDArray[Any], b: NDArray[Any]) -> float:
 
 
 def in_common(a: NDArray[Any], b: NDArray[Any]) -> tuple[int, bool]:
-    """How many patterns of `a` are also in `b`, whatever their scale, and whether both are the same in one order."""
+    """Return how many patterns of `a` are also in `b`, at any scale, and whether both are in the same order."""
     if a.ndim < 2 or a.shape[1:] != b.shape[1:]:
         return 0, False
     units = [values.reshape(len(values), -1).astype(np.float64) for values in (a, b)]

@@ -34,7 +34,7 @@ def report_faults(bench: Bench, attempts: Mapping[str, attempt.Attempt], layouts
     Report why attempts ended early: a layout that is refused while the other is read is called that.
 
     Args:
-        bench: whom to tell.
+        bench: where it reports.
         attempts: the job's, by fixture.
         layouts: by fixture.
     """

@@ -25,7 +25,7 @@ HELD = {
     "shared memory": "leak-shared-memory",
     "System V shared memory": "leak-shared-memory",
 }
-"""Finding by place that is no folder; anything else that existed before the run is elsewhere."""
+"""Finding by place that is not a folder; anything else that existed before the run is elsewhere."""
 
 _SQLITE = b"SQLite format 3\0"
 _LOOKED_AT = 200
@@ -58,7 +58,7 @@ def of_process(label: str, survivor: str) -> Finding:
 
 
 def lasting(name: str) -> str:
-    """A file's name without what is drawn or counted anew each time: `tmpx3k_9a0q` and `tmpf71bq2_w` are `tmp*`."""
+    """A file's name without what is drawn or counted again each time: `tmpx3k_9a0q` and `tmpf71bq2_w` are `tmp*`."""
     if re.search(r"[a-z0-9_]{8}(?:\.\w+)?$", name) and re.search(r"\d", name):
         name = re.sub(r"[a-z0-9_]{8}(?=(?:\.\w+)?$)", "*", name)
     return re.sub(r"\d+", "#", name)

@@ -151,7 +151,7 @@ def _places(
     symmetry: Symmetry, size: tuple[int, ...], origin: tuple[int, int], shape: tuple[int, ...]
 ) -> list[tuple[int, int]]:
     """
-    Where a reconstruction may lie in the turned truth, by what the target turned.
+    Return where a reconstruction may lie in the turned truth, by what the target turned.
 
     Only its array, and named the place as it was; the place along with it as far as the axes go; or all of it.
     """
@@ -183,7 +183,7 @@ def best_place(
     template: Image, mask: Mask, image: Image, origins: list[tuple[int, int]] | None, *, reach: int = REACH_PX
 ) -> Best:
     """
-    Where a template fits an image best.
+    Return where a template fits an image best.
 
     Args:
         template: `(h, w)`.

@@ -30,7 +30,7 @@ class Effect:
 
     Attributes:
         trained: between all epochs and one epoch.
-        chance: between one epoch and the same once more.
+        chance: between one epoch and the same again.
     """
 
     trained: float

@@ -63,7 +63,7 @@ def run(
 
 
 def _result(bench: Bench, name: str, made: attempt.Attempt) -> FixtureResult:
-    """What is known of a fixture before anything is judged."""
+    """Return what is known of a fixture before anything is judged."""
     target, noted = bench.target, bench.outcome.findings
     for check in ("run", "artifacts"):
         for step in ("train", "infer"):

@@ -116,7 +116,7 @@ def _configuration_beside(picture: Path) -> Iterator[None]:
 
 def shortfall(judged: Judged, *, min_phase_correlation: float) -> list[str]:
     """
-    Why a reconstruction is no evidence of a working pipeline; empty if it is.
+    Return why a reconstruction is not evidence of a working pipeline; empty if it is.
 
     A constant image has a respectable SSIM and PSNR, but no correlation: the correlation decides.
     """

@@ -67,5 +67,5 @@ def choose(target: "Target", requested: str, probe: "Callable[[], Finished]") ->
         return Device(name="cuda", words=f"cuda ({said})")
     why = "the probe hung" if finished.timed_out else f"the probe ended with {finished.returncode}: {said}"
     if requested == "cuda":
-        raise DeviceError(f"no GPU computes in {target.framework}: {why}; use --device cpu, or mend driver and build")
+        raise DeviceError(f"no GPU computes in {target.framework}: {why}; use --device cpu, or repair driver and build")
     return Device(name="cpu", words=f"cpu (auto: {why})")

@@ -2,7 +2,7 @@
 Whether a GPU did the work of a training, by what the training says of it and by what was seen of its processes.
 
 "cuda" in a summary is a claim. Evidence is where weights and a batch lie, how much memory was in use, and how many
-kernels ran; the target's file says where in the summary it stands (`[summary] device`). A GPU lane without it fails:
+kernels ran; the target's file says where in the summary it is (`[summary] device`). A GPU lane without it fails:
 a training that fell back to the CPU is slow and right, and nothing else would tell.
 
 The control is made from the evidence itself: forged, entry by entry, it must no longer convince.
@@ -81,7 +81,7 @@ ENTRIES: Mapping[str, Entry] = {
 
 
 def problems(evidence: Mapping[str, Any]) -> list[str]:
-    """Why evidence does not show that a GPU did the work; none if it does."""
+    """Return why evidence does not show that a GPU did the work; none if it does."""
     return [
         f"{key} ({entry.what}) {wrong}"
         for key, entry in ENTRIES.items()
@@ -116,7 +116,7 @@ class Work:
     What is known of a training's work on a GPU.
 
     Attributes:
-        label: of the command.
+        label: label of the command.
         evidence: what it says; empty where it says nothing.
         missing: why it says nothing, or "".
         problems: why the evidence does not convince.
@@ -137,7 +137,7 @@ class Work:
 
     @property
     def findings(self) -> list[Finding]:
-        """What is wrong with it."""
+        """Return what is wrong with it."""
         found = []
         if self.problems:
             sentence = f"device: {self.label}: in a GPU lane the work was done elsewhere: {'; '.join(self.problems)}"
@@ -155,7 +155,7 @@ def judge(target: Target, label: str, output: Path, proof: Proof) -> Work:
 
     Args:
         target: whose summary it is.
-        label: of the command.
+        label: label of the command.
         output: its output folder.
         proof: what was seen of its processes: one that never mapped a driver worked on no GPU, whatever it says.
     """

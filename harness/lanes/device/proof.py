@@ -51,7 +51,7 @@ def after(label: str, watch: Watch, finished: Finished, *, gpu: bool, events: Ev
     Conclude what a command touched.
 
     Args:
-        label: of the command.
+        label: label of the command.
         watch: that sampled while it ran.
         finished: how it ended.
         gpu: whether it may use a GPU.
@@ -74,7 +74,7 @@ def after_training(
 
     Args:
         target: whose training it was.
-        label: of the command.
+        label: label of the command.
         cell: its cell, with its output.
         proof: what it touched.
         finished: how it ended.

@@ -75,7 +75,7 @@ def axes(tensor: str, count: int) -> tuple[str, ...]:
 
 def label(tensor: str, index: Sequence[int]) -> str:
     """
-    What an element is called.
+    Return what an element is called.
 
     Example:
         >>> label("R2/terms", (1,)), label("R4/amplitude", (0, 2, 17, 3)), label("R8/losses", (0,))

@@ -2,7 +2,7 @@
 One tensor of the backends against the oracle and against each other.
 
 Exact checks come first: presence, shape, type, and where NaN and the infinities are. NaN at the same place on both
-sides is no agreement unless the oracle has it too. Then D = ‖a − b‖₂ / ‖b‖₂ of the whole tensor, complex as it is: no
+sides is not agreement unless the oracle has it too. Then D = ‖a − b‖₂ / ‖b‖₂ of the whole tensor, complex as it is: no
 means over tensors, no absolute floor, no forgiven phase. A figure is shown in noise units, too: multiples of the
 tensor's own floor, which is what rounding alone does to it.
 """
@@ -48,7 +48,7 @@ class Result(StrEnum):
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
     """
-    What became of one comparison.
+    The result of one comparison.
 
     Attributes:
         tensor: `RUNG/NAME`.
@@ -241,7 +241,7 @@ def judge(
     if not reasons and not limit.gated:
         result, reasons = Result.NOT_GATED, ["not judged: rounding alone parts correct backends here"]
     elif not reasons and allowed is None:
-        result, reasons = Result.UNVERIFIED, ["there is no floor that it could be judged by; --recalibrate measures it"]
+        result, reasons = Result.UNVERIFIED, ["it has no floor to be judged by; `harness parity calibrate` measures it"]
     worst, differing = _worst(tensor, comparable, expected, guilty, allowed)
     return Judgement(
         tensor=tensor,
@@ -271,7 +271,7 @@ def _unbalanced(figures: Mapping[str, float], sides: Mapping[str, Array], limit:
 
 
 def _is_shared(guilty: list[str], sides: Mapping[str, Array], figures: Mapping[str, float]) -> bool:
-    """Whether all sides are guilty and, by D, much closer to each other than to the oracle."""
+    """Whether all sides are at fault and, by D, much closer to each other than to the oracle."""
     if len(guilty) < 2 or set(guilty) != set(sides):
         return False
     return figures.get("between", math.inf) <= SHARED * min(figures[side] for side in sides)
@@ -308,7 +308,7 @@ def judge_exact(tensor: str, sides: Mapping[str, Any], expected: Mapping[str, An
 def _unequal(
     tensor: str, sides: Mapping[str, Any], expected: Mapping[str, Any], guilty: Sequence[str]
 ) -> tuple[Element, ...]:
-    """The entries of a list that differ; none where the values are no lists of one length."""
+    """The entries of a list that differ; none where the values are not lists of one length."""
     chosen = next((side for side in guilty if side in sides and side in expected), None)
     if chosen is None or not all(isinstance(value, list) for value in (*sides.values(), *expected.values())):
         return ()
@@ -347,7 +347,7 @@ def _distance(actual: Array, expected: Array) -> float:
 def _worst(
     tensor: str, sides: Mapping[str, Array], expected: Array, guilty: list[str], tolerance: float | None
 ) -> tuple[tuple[Element, ...], int | None]:
-    """The elements where a guilty side differs from the oracle, and how many there are."""
+    """The elements where a side at fault differs from the oracle, and how many there are."""
     chosen = next((sides[side] for side in guilty if side in sides), None)
     if chosen is None or chosen.size == 0:
         return (), None
@@ -357,7 +357,7 @@ def _worst(
 
 
 def stray(tensor: str, sides: Sequence[str]) -> Judgement:
-    """An answer to no question is a failure: its name is wrong, or somebody asked in vain."""
+    """An answer to no question is a failure: its name is wrong, or an unneeded question was asked."""
     return Judgement(
         tensor=tensor,
         result=Result.FAIL,

@@ -88,7 +88,7 @@ def listed(
 
 def extent(tensor: str, differing: NDArray[np.bool_]) -> str:
     """
-    Where all elements that differ lie, along those axes where it is not everywhere; empty if it is everywhere.
+    Return where all elements that differ lie, along those axes where it is not everywhere; empty if it is everywhere.
 
     Example:
         >>> wrong = np.zeros((2, 3, 8, 8), bool)

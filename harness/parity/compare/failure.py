@@ -2,7 +2,7 @@
 Why a backend did not answer a rung, and whose doing that is: its code's, or the machine's.
 
 An adapter whose code raises, hangs, aborts or ends itself has given a wrong answer: that is a failure of its side at
-that rung, with the line where it stood. What no code explains (killed from outside, no memory, no disk, a package that
+that rung, with the line where it was. What no code explains (killed from outside, no memory, no disk, a package that
 is not installed) says nothing about the backend.
 """
 
@@ -152,7 +152,7 @@ def of_end(ended: Finished, limit_s: float, root: Path, packages: Sequence[str],
 
 
 def _of_exit(ended: Finished, output: str, root: Path, packages: Sequence[str], *, began: bool) -> Failure:
-    """A process that ended by itself with an exit code that is no success."""
+    """A process that ended by itself with an exit code that is not success."""
     lines = [line.strip() for line in output.splitlines() if line.strip() and not _CHATTER.match(line)]
     last = lines[-1] if lines else "it printed nothing"
     if ended.returncode == 0:

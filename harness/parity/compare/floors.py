@@ -113,6 +113,6 @@ def _load(path: Path) -> Floors:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(
-            f"{path} holds no floors of this version ({error}); restore it, or measure anew with "
-            "`python -m harness parity --recalibrate --write --reason …`"
+            f"{path} holds no floors of this version ({error}); restore it, or measure again with "
+            "`python -m harness parity calibrate --write --reason …`"
         ) from error

@@ -2,7 +2,8 @@
 Reading an adapter's answer, and refusing one that is not an answer to this request by this backend.
 
 A comparison of two equal files passes whatever the backends do. So an answer counts only if it names the request, the
-nonce and the source text, comes from the backend that was asked, and is no copy of the request or of the other answer.
+nonce and the source text, comes from the backend that was asked, and is not a copy of the request or of the other
+answer.
 """
 
 import json

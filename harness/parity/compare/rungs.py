@@ -2,8 +2,8 @@
 The rungs as a table: what is compared, how closely it must agree, why so closely, and what a failure points at.
 
 Tolerances are for float64, which is the gate: there, two correct backends agree to a few hundred units in the last
-place, and a wrong constant stands eleven orders above. A float32 comparison at one fixed tolerance either rejects a
-correct pair or lets faults live; there, each tensor is allowed a multiple of its own floor
+place, and a wrong constant is eleven orders larger. A float32 comparison at one fixed tolerance either rejects a
+correct pair or misses faults; there, each tensor is allowed a multiple of its own floor
 (`harness.parity.compare.floors`).
 """
 
@@ -47,7 +47,7 @@ ENVELOPE = 8.0
 is rounding moves by a full step in whichever direction; over 20 seeds correct backends reached 4.0."""
 
 ALONE = 4.0
-"""How much more a number that stands alone may err: it is not averaged, and a sum of both signs nearly cancels in some
+"""How much more a single number may err: it is not averaged, and a sum of both signs nearly cancels in some
 problems. Over 20 seeds the gradient of the intensity scale reached 28 floors."""
 
 WORKFLOW, WORKFLOW_TOLERANCE = "R8/workflow.", 1e-7
@@ -112,7 +112,7 @@ RUNGS = (
         name="R4",
         what="forward pass, every checkpoint on its way",
         tolerance=1e-11,
-        reason="ten layers deep, and the last rung's tolerance once more",
+        reason="ten layers deep, and the last rung's tolerance again",
         catches="order, pooling, split of channels, head, assembly, exit wave, shift",
         floors=FLOORS,
         ratio=ERROR_RATIO,
@@ -162,7 +162,7 @@ class Unmeasured:
     reason: str
 
 
-UNMEASURED = (Unmeasured(name="R9", what="trained quality", reason="on demand: --quality"),)
+UNMEASURED = (Unmeasured(name="R9", what="trained quality", reason="on demand: parity quality"),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +175,7 @@ class Known:
         tensor: name of the tensor in it.
         id: by which the failure is tracked.
         reason: why it is not repaired.
-        precision: of the runs in which it fails; None for all.
+        precision: precision of the runs in which it fails; None for all.
         gridsize: at which it fails; None for all.
     """
 

@@ -77,7 +77,7 @@ class Party:
 
     @property
     def root(self) -> Path:
-        """Where its packages are imported from."""
+        """Return where its packages are imported from."""
         return self.import_root or self.described.root
 
     @property
@@ -135,7 +135,7 @@ def ask(
     A process that dies, or hangs, fails the rung that it was at; the rungs after it are asked in a new process.
 
     Args:
-        party: whom.
+        party: the one that is asked.
         requests: files of `Request.save`.
         label: name of the process, unique in its run; names its folder and its log.
         kept: the run.
@@ -375,7 +375,7 @@ class _Asking:
         self._deliver(item)
 
     def give_up(self) -> None:
-        """Leave the rest unasked."""
+        """Ask nothing more."""
         sentence = f"was not asked: {self.processes} processes had ended badly before"
         self._fail_all(Failure(kind=Kind.NOT_ASKED, sentence=sentence))
 

@@ -1,8 +1,8 @@
 """
 Both backends and the oracle at work at the same time, and every question judged as soon as all three have answered it.
 
-Threads only wait or compute; they report to one queue, and everything is judged and told in the thread that owns the
-run.
+Threads only wait or compute; they report to one queue, and everything is judged and reported in the thread that owns
+the run.
 """
 
 import queue
@@ -81,7 +81,7 @@ def hear(
     Ask everybody everything; yields the questions in their order, each as soon as it is answered by all.
 
     Args:
-        parties: whom to ask.
+        parties: those that are asked.
         questions: what.
         kept: the run.
         events: its log.

@@ -30,7 +30,7 @@ class Question:
     Attributes:
         gridsize: g.
         precision: `f64` or `f32`.
-        seed: of the problem.
+        seed: seed of the problem.
         request: what is asked.
         path: its file.
     """
@@ -81,7 +81,7 @@ def plan(
     Args:
         gridsizes: which g.
         precisions: of `f64`, `f32`.
-        seeds: of the problems; each is a whole ladder.
+        seeds: seeds of the problems; each is a whole ladder.
         scan: file for R1.
         steps: length of the float64 trajectory.
         folder: for the files.

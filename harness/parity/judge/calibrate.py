@@ -1,7 +1,7 @@
 """
 Measuring the floors: the oracle against itself with every operation perturbed, the largest D of many runs.
 
-The seeds are none that a ladder runs with unless it is told to, so that floors are not fitted to what they judge.
+The seeds are none that a ladder runs with unless asked to, so that floors are not fitted to what they judge.
 """
 
 import math
@@ -82,6 +82,11 @@ PARTS = (
 OnProgress = Callable[[int, int], None]
 
 
+def count(parts: Sequence[Part] = PARTS, gridsizes: Sequence[int] = (1, 2)) -> int:
+    """Return how many runs of the perturbed oracle `measure` makes."""
+    return len(gridsizes) * sum(part.runs for part in parts)
+
+
 def differences(part: Part, gridsize: int, seed: int) -> dict[str, float]:
     """D by tensor of one perturbed run of the oracle to the run that is not."""
     asked = problem.request(
@@ -140,7 +145,7 @@ def measure(
 
 def _how(parts: Sequence[Part]) -> Mapping[str, object]:
     return {
-        "command": "python -m harness parity --recalibrate --write",
+        "command": "python -m harness parity calibrate --write",
         "commit": fingerprint.commit(),
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
         "parts": [

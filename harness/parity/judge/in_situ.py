@@ -1,7 +1,7 @@
 """
-Each layer once more, on the input that the backend itself recorded in its forward pass: R3 from the other direction.
+Each layer again, on the input that the backend itself recorded in its forward pass: R3 from the other direction.
 
-R3 gives every layer the oracle's input, in isolation. Here the layer stands where it works, and the oracle is given the
+R3 gives every layer the oracle's input, in isolation. Here the layer is inside the network, and the oracle is given the
 backend's own input instead. Two faults that cancel each other in one layer's surroundings pass the first and not the
 second; a layer that is wrong only in isolation, which is then no fault of the network, the other way round.
 """
@@ -55,7 +55,7 @@ def comparison(
     request: Request, tensor: str, answers: Mapping[str, Mapping[str, Array]]
 ) -> tuple[dict[str, Array], Array | None]:
     """
-    What a layer in situ is compared with.
+    Return what a layer in situ is compared with.
 
     Args:
         request: the question.

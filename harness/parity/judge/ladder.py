@@ -66,7 +66,7 @@ class Climbed:
         rung: which.
         gridsize: g.
         precision: of `PRECISIONS`.
-        judgements: of all its tensors.
+        judgements: judgements of all its tensors.
     """
 
     rung: Rung
@@ -76,13 +76,13 @@ class Climbed:
 
     @property
     def result(self) -> Result:
-        """The gravest of its judgements; unverified if there is none, or none that is gated."""
+        """The worst of its judgements; unverified if there is none, or none that is gated."""
         gravest = min((item.result for item in self.judgements), key=GRAVITY.index, default=Result.UNVERIFIED)
         return Result.UNVERIFIED if gravest is Result.NOT_GATED else gravest
 
     @property
     def worst(self) -> Judgement | None:
-        """What decides the rung: the gravest judgement, among equals the one that comes nearest to its limit."""
+        """Return what decides the rung: the worst judgement, among equals the one that comes nearest to its limit."""
         if not self.judgements:
             return None
         return min(self.judgements, key=lambda item: (GRAVITY.index(item.result), -_strain(item), -_figure(item)))
@@ -100,7 +100,7 @@ class Climbed:
 
     @property
     def not_gated(self) -> int:
-        """How many comparisons were looked at but not judged."""
+        """Return how many comparisons were looked at but not judged."""
         return sum(item.result is Result.NOT_GATED for item in self.judgements)
 
     @property
@@ -113,7 +113,7 @@ class Climbed:
         """Who is at fault, in words."""
         if len(self.guilty) > 1 and all(item.shared for item in self._failed):
             return "both (what they share: the core, or the oracle)"
-        return " and ".join(self.guilty) or "nobody in particular"
+        return " and ".join(self.guilty) or "no side"
 
     @property
     def is_attributed(self) -> bool:
@@ -122,7 +122,7 @@ class Climbed:
 
     @property
     def causes(self) -> tuple[Verdict, ...]:
-        """What became of each judgement that does not stand: a fail, or what the machine did that explains it."""
+        """The result of each judgement that does not pass: a fail, or what the machine did that explains it."""
         if not self.judgements:
             return (Verdict.FAIL,)
         fallen = [item for item in self.judgements if item.result in (Result.FAIL, Result.UNVERIFIED)]
@@ -163,7 +163,7 @@ def climb(
         expected: the oracle's.
         quantities: names of the rungs that were asked for.
         known: comparisons that are expected to fail.
-        precision: of the answers, of `PRECISIONS`.
+        precision: precision of the answers, of `PRECISIONS`.
         floors: what rounding alone does to each tensor; those of the repository if None.
     """
     measured = Floors.load() if floors is None else floors
@@ -189,7 +189,7 @@ def partial_judge(
     rung: Rung, expected: Expected, gridsize: int, precision: str, floors: Floors, partial: AbstractSet[str]
 ) -> Callable[[Mapping[str, Answer]], list[Judgement]]:
     """
-    What judges the answers to one rung.
+    Return what judges the answers to one rung.
 
     Args:
         rung: which.
@@ -252,7 +252,7 @@ def _is_within_horizon(tensor: str, floor: float | None) -> bool:
 
 
 def refusals(answers: Mapping[str, Answer]) -> dict[str, tuple[str, ...]]:
-    """Why answers do not count, by side; empty if all of them do."""
+    """Return why answers do not count, by side; empty if all of them do."""
     found = {side: answer.refusals for side, answer in answers.items() if answer.refusals}
     sides = sorted(answers)
     if not found and len(sides) == 2 and is_echo(*(answers[side] for side in sides)):
@@ -271,7 +271,7 @@ def in_order(climbed: Sequence[Climbed]) -> list[Climbed]:
 
 def first_failure(climbed: Sequence[Climbed]) -> Climbed | None:
     """
-    The lowest rung that does not stand, in float64 before float32, at the smallest gridsize.
+    The lowest rung that does not pass, in float64 before float32, at the smallest gridsize.
 
     One at which the code of a side is at fault comes before one that the machine alone explains.
     """
@@ -280,16 +280,16 @@ def first_failure(climbed: Sequence[Climbed]) -> Climbed | None:
 
 
 def fallen(climbed: Sequence[Climbed]) -> list[Climbed]:
-    """Rungs that do not stand, from the lowest."""
+    """Rungs that do not pass, from the lowest."""
     return [item for item in in_order(climbed) if item.result in (Result.FAIL, Result.UNVERIFIED)]
 
 
 def verdict(climbed: Sequence[Climbed], refused: Mapping[str, object]) -> Verdict:
     """
-    `PASS` only if rungs were climbed, each stands, and no answer was refused.
+    `PASS` only if rungs were climbed, each passes, and no answer was refused.
 
     Any judgement that failed makes it `FAIL`, whatever died later. Where only the machine explains what is missing, it
-    is the gravest of what the machine did.
+    is the worst of what the machine did.
     """
     causes = {cause for item in fallen(climbed) for cause in item.causes}
     if refused or not climbed or Verdict.FAIL in causes:
@@ -298,7 +298,7 @@ def verdict(climbed: Sequence[Climbed], refused: Mapping[str, object]) -> Verdic
 
 
 CAUSES = (Verdict.TIMEOUT, Verdict.OOM, Verdict.INFRA, Verdict.INCONCLUSIVE)
-"""What a machine can do to an answer, the gravest first."""
+"""What a machine can do to an answer, the worst first."""
 
 
 def _exactly(
@@ -344,7 +344,7 @@ def _closely(
 
 
 def _mark(judgement: Judgement, known: Sequence[Known], precision: str, gridsize: int) -> Judgement:
-    """A known failure that fails is no failure of the run; one that passes is."""
+    """A known failure that fails is not a failure of the run; one that passes is."""
     for entry in known:
         if entry.names(judgement.tensor, precision, gridsize):
             if judgement.result is Result.FAIL:

@@ -77,7 +77,7 @@ def judge_one(tensor: str, sides: Mapping[str, Array | None], expectation: Expec
 
 
 def misfit(value: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
-    """What makes an answer incomparable, or nothing."""
+    """Return what makes an answer incomparable, or nothing."""
     if value is None:
         return "is missing"
     if value.shape != shape:

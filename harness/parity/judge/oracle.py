@@ -1,7 +1,7 @@
 """
 The oracle's own answer to a request, in NumPy float64: what each backend is judged by.
 
-Adam is written here once more, from the paper and not from either backend, and the loaders' hashes are taken from the
+Adam is written here again, from the paper and not from either backend, and the loaders' hashes are taken from the
 file itself: a party that shared the code it judges would share its mistakes.
 """
 
@@ -40,7 +40,7 @@ Array = NDArray[Any]
 
 
 def exact(request: Request, package: str) -> dict[str, Exact]:
-    """What the exact rungs R0 and R1 must say of one backend."""
+    """Return what the exact rungs R0 and R1 must say of one backend."""
     found: dict[str, Exact] = {}
     if "R0" in request.quantities:
         found["R0"] = contract(request, package)

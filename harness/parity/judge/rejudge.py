@@ -1,5 +1,5 @@
 """
-One judgement of R2 or R2c once more, from the request and the few answers that it rests on.
+One judgement of R2 or R2c again, from the request and the few answers that it rests on.
 
 Other rungs compare one tensor with one of the oracle's; a law ties several answers together, and an operation has a
 bound of its own for every element. Both follow from the request, so that a replay needs it and those answers only.
@@ -30,12 +30,12 @@ def needs(request: Request, tensor: str) -> tuple[str, ...]:
     for law in invariants.laws(request):
         if tensor == f"R2c/{law.name}":
             return tuple(f"R2c/{name}" for name in law.needs)
-    raise UsageError(f"{tensor!r} is no operation and no law of this request; allowed: names of R2 and R2c")
+    raise UsageError(f"{tensor!r} is not an operation and no law of this request; allowed: names of R2 and R2c")
 
 
 def judge(request: Request, tensor: str, answers: Mapping[str, Mapping[str, Array]]) -> Judgement:
     """
-    Judge once more.
+    Judge again.
 
     Args:
         request: the question.
@@ -55,7 +55,7 @@ def judge(request: Request, tensor: str, answers: Mapping[str, Mapping[str, Arra
 
 
 def reference(request: Request, tensor: str) -> Array | None:
-    """What an operation must give, in double precision, for a picture; None for a law, which is about several."""
+    """Return what an operation must give for a picture, in double precision; None for a law, which has several."""
     found = operations.expected(request).get(tensor)
     if found is None:
         return None

@@ -53,7 +53,7 @@ def keep(climbed: Sequence[Climbed], heard: Sequence[Heard], kept: RunRoot) -> E
             made, expected = in_situ.comparison(question.request, tensor, arrays)
             sides = dict(made)
         file = replay.save(kept.path / f"{stem}.npz", tensor, failed.gridsize, sides, expected, failed.precision)
-    # A picture without the guilty side would show nothing but white.
+    # A picture without the side at fault would show nothing but white.
     shapes = [value.shape for side, value in sides.items() if side in chosen.guilty and value is not None]
     shown = expected is not None and expected.shape in shapes
     drawn = diff_image.save(kept.pictures / f"{stem}.png", tensor, sides, expected) if shown else None
@@ -70,7 +70,7 @@ def keep(climbed: Sequence[Climbed], heard: Sequence[Heard], kept: RunRoot) -> E
 def _pair(
     request: Request, chosen: Judgement, arrays: Mapping[str, Mapping[str, Array]]
 ) -> tuple[dict[str, Array | None], Array | None]:
-    """Of a law, what the first guilty side made and what that must be."""
+    """Of a law, what the first side at fault made and what that must be."""
     for law in invariants.laws(request):
         if chosen.tensor == f"R2c/{law.name}":
             for side in chosen.guilty:
@@ -82,7 +82,7 @@ def _pair(
 
 def relations(chosen: Judgement, sides: Mapping[str, Array | None], expected: Array | None) -> tuple[str, ...]:
     """
-    What the guilty sides' tensors are, one sentence each where a relation to the expected one explains it.
+    Return what the wrong tensors are, one sentence each where a relation to the expected one explains it.
 
     Where only one index along an axis is wrong, a single channel for example, that part alone is looked at, too.
     """
@@ -139,7 +139,7 @@ def _along(where: Mask, part: Part | None) -> Mask:
 
 
 def _extent(chosen: Judgement, sides: Mapping[str, Array | None], expected: Array | None) -> str:
-    """Where everything that differs lies, of the first guilty side."""
+    """Return where everything that differs lies, of the first side at fault."""
     value = next((sides.get(side) for side in chosen.guilty if sides.get(side) is not None), None)
     if expected is None or value is None or value.shape != expected.shape:
         return ""

@@ -94,14 +94,14 @@ def rank(tensor: str) -> tuple[int, int]:
 
 
 def hint(tensor: str) -> str:
-    """What a failure of this quantity points at; empty where nothing is known."""
+    """Return what a failure of this quantity points at; empty where nothing is known."""
     found = row(tensor)
     return "" if found is None else found.hint
 
 
 def look_at(tensor: str, guilty: Sequence[str], *, shared: bool = False, foreign: Sequence[str] = ()) -> list[Place]:
     """
-    Where a person should look.
+    Return where a person should look.
 
     Args:
         tensor: `RUNG/NAME`.

@@ -111,7 +111,9 @@ def diagnose(
 def lines(failed: Climbed, found: Diagnosis, evidence: "Evidence") -> list[str]:
     """The block that a terminal shows."""
     name = failed.rung.name
-    made = [f"first failing rung: {name} at gridsize {failed.gridsize} in {failed.precision}; guilty: {failed.suspect}"]
+    made = [
+        f"first failing rung: {name} at gridsize {failed.gridsize} in {failed.precision}; at fault: {failed.suspect}"
+    ]
     made += [f"{'look at' if number == 0 else '     or'}: {place}" for number, place in enumerate(found.look_at)]
     chosen = decisive(failed)
     # What a quantity points at is said of values: an answer that could not be given says by itself what is wrong.

@@ -12,9 +12,9 @@ class Evidence:
 
     Attributes:
         replay: file of the comparison, or None where values are plain and are in the report itself.
-        picture: of the difference, or None.
+        picture: picture of the difference, or None.
         command: what judges the comparison again, or None.
-        resembles: what a guilty side's tensor is, where a simple relation explains it.
+        resembles: what the tensor of a side at fault is, where a simple relation explains it.
         extent: where all elements that differ lie; empty if they are everywhere.
         size: number of elements of the tensor; 0 where none was kept.
     """
@@ -30,12 +30,12 @@ class Evidence:
 @dataclass(frozen=True, kw_only=True)
 class Proof:
     """
-    What became of planted defects and faults.
+    The result of planted defects and faults.
 
     Attributes:
         checked: whether the ladder was checked on planted defects.
-        seed: of the choice of canaries; None if none was tried.
-        canaries: what became of each, as plain values.
+        seed: seed of the choice of canaries; None if none was tried.
+        canaries: the result of each, as plain values.
         complaints: what was not seen, one sentence each; any of them fails the run.
         seconds: wall time.
     """
@@ -47,7 +47,7 @@ class Proof:
     seconds: float = 0.0
 
     def sentences(self) -> list[str]:
-        """What to tell of it."""
+        """Return what to tell of it."""
         if not self.checked:
             return []
         told = ", ".join(f"{item['id']} ({item['outcome']} at {item['at']})" for item in self.canaries)

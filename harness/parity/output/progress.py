@@ -1,7 +1,7 @@
 """
-What a run of the ladder shows while it works: a bar for each party, what does not stand, refusals.
+What a run of the ladder shows while it works: a bar for each party, what does not pass, refusals.
 
-The verdict of the low rungs is told as soon as it is known: whoever has drifted a default need not wait for a
+The verdict of the low rungs is reported as soon as it is known: a drifted default shows without waiting for a
 trajectory.
 """
 
@@ -53,7 +53,7 @@ class Display(Narration):
             self.say(f"{party} answered {label} ({done} of {len(self._questions)})")
 
     def judged(self, climbed: Sequence[Climbed]) -> None:
-        """A question was judged: say at once what does not stand."""
+        """A question was judged: say at once what does not pass."""
         for item in climbed:
             if item.result != "pass":
                 at = f" at {item.worst.tensor}" if item.worst is not None else ""

@@ -27,8 +27,8 @@ SCHEMA = "ptycho-parity-replay/2"
 
 
 def command(path: Path) -> str:
-    """What to type in the folder of this run to judge a kept comparison again, with the interpreter that runs now."""
-    return shlex.join([typed(Path(sys.executable)), "-m", "harness", "parity", "--replay", typed(path)])
+    """Return the command that judges a kept comparison again, with the interpreter that runs now."""
+    return shlex.join([typed(Path(sys.executable)), "-m", "harness", "parity", "replay", typed(path)])
 
 
 def typed(path: Path) -> str:
@@ -54,7 +54,7 @@ def save(
         gridsize: g.
         sides: array by side, None where a side gave nothing.
         expected: the oracle's array, or None.
-        precision: of the sides' answers.
+        precision: precision of the sides' answers.
     """
     spec = {"schema": SCHEMA, "tensor": tensor, "gridsize": gridsize, "precision": precision, "sides": list(sides)}
     arrays = {"spec": np.array(json.dumps(spec))}
@@ -90,7 +90,7 @@ def again(path: Path) -> Judgement:
     Judge a kept comparison with the tolerances and floors of today.
 
     Raises:
-        UsageError: it is no file of `save` or `save_with_request`, or its rung does not exist.
+        UsageError: it is not a file of `save` or `save_with_request`, or its rung does not exist.
     """
     arrays = read_arrays(path)
     try:
@@ -107,7 +107,7 @@ def again(path: Path) -> Judgement:
         if precision not in PRECISIONS:
             raise ValueError(f"its precision is {precision!r}")
     except (KeyError, ValueError, TypeError) as error:
-        raise UsageError(f"{path} is no replay file of this version ({error!r})") from error
+        raise UsageError(f"{path} is not a replay file of this version ({error!r})") from error
     return judge(
         tensor, sides, arrays.get("oracle"), limit(rung, limited_as(tensor), gridsize, precision, Floors.load())
     )

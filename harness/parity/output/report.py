@@ -27,12 +27,12 @@ class Report:
     Attributes:
         climbed: every rung at every gridsize in every precision.
         refused: why answers do not count, by side and question.
-        evidence: of the first failure.
+        evidence: evidence of the first failure.
         parties: what each answer says of itself, by gridsize and side.
         proof: that a fault would have been seen.
         unanswered: rungs that a party's adapter does not answer.
         foreign: sides that are another checkout, of whose files nothing is known here.
-        seed: of the problem.
+        seed: seed of the problem.
         seconds: wall time.
     """
 
@@ -51,7 +51,7 @@ class Report:
         """
         Pass or fail of everything that was climbed; a planted fault that was not seen fails the run, too.
 
-        Inconclusive where everything stands that was asked, and a party's adapter leaves rungs out.
+        Inconclusive where everything that was asked passes, and a party's adapter leaves rungs out.
         """
         if self.proof.complaints:
             return Verdict.FAIL

@@ -33,7 +33,7 @@ class Relation:
     One relation.
 
     Attributes:
-        name: of the relation, for tests and tables.
+        name: name of the relation, for tests and tables.
         candidates: sentence and what the tensor would have to be, from actual and expected.
     """
 

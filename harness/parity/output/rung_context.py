@@ -35,7 +35,7 @@ _ABOVE: Mapping[str, tuple[tuple[str, ...], str]] = {
 
 def sentences(failed: Climbed, climbed: Sequence[Climbed], unanswered: Sequence[str] = ()) -> list[str]:
     """
-    What follows from the other rungs.
+    Return what follows from the other rungs.
 
     Args:
         failed: the first failure.

@@ -2,7 +2,8 @@
 A campaign: the runs that were made so far, in a file that is whole after every one of them.
 
 A run costs half a minute and a campaign a quarter of an hour, so an interrupted one goes on where it stopped. Runs of
-another commit, setting, data set or lock are no sample of the same thing: such a file is refused, with each difference.
+another commit, setting, data set or lock are not a sample of the same thing: such a file is refused, with each
+difference.
 """
 
 import hashlib
@@ -77,7 +78,7 @@ class Campaign:
             if other.side == run.side and other.versions != run.versions:
                 raise UsageError(
                     f"{run.name} ran with {dict(run.versions)}, {other.name} with {dict(other.versions)}: runs of two "
-                    "environments are no sample of one; start a new campaign"
+                    "environments are not a sample of one; start a new campaign"
                 )
             if other.seed == run.seed and other.input_sha256 != run.input_sha256:
                 raise PtychoError(
@@ -116,11 +117,11 @@ def identify(
     scan: Path, settings: Mapping[str, Any], backends: Sequence[str], locks: Path = fingerprint.ROOT / "requirements"
 ) -> dict[str, Any]:
     """
-    What makes a run comparable with another.
+    Return what makes a run comparable with another.
 
     Args:
         scan: the file that is trained on.
-        settings: of the trainings, the seed aside.
+        settings: settings of the trainings, the seed aside.
         backends: `torch`, `tf` or both.
         locks: folder of the lanes' locks.
     """
@@ -140,7 +141,7 @@ def resume(path: Path, identity: Mapping[str, Any], sides: tuple[str, str]) -> C
 
     Args:
         path: its document.
-        identity: of the campaign that wants its runs.
+        identity: identity of the campaign that wants its runs.
         sides: as now.
 
     Raises:
@@ -153,7 +154,7 @@ def resume(path: Path, identity: Mapping[str, Any], sides: tuple[str, str]) -> C
         known, runs = document["identity"], [_run(row) for row in document["runs"]]
         looks = [int(count) for count in document["looks"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} is no campaign of this version ({error!r}); start without it") from error
+        raise UsageError(f"{path} is not a campaign of this version ({error!r}); start without it") from error
     wanted = json.loads(json.dumps(identity))
     problems = [
         f"{key}: there {known.get(key)!r}, now {wanted.get(key)!r}"

@@ -29,7 +29,7 @@ class Metric:
     Attributes:
         name: its key in `quality.json`.
         label: in tables and pictures.
-        unit: of the figure and of a difference.
+        unit: unit of the figure and of a difference.
         rising: whether more is better.
     """
 
@@ -63,7 +63,7 @@ class Measured:
     Attributes:
         figures: by name, one for each of `METRICS`.
         flat: `amplitude` and `phase` of a flat object in its place.
-        correlation: of the phase with the truth's, ramps removed; a flat object has 0.
+        correlation: correlation of the phase with the truth's, ramps removed; a flat object has 0.
         train_loss: one an epoch.
         validation_loss: one an epoch.
     """

@@ -1,5 +1,5 @@
 """
-The verdict of a campaign: each figure by itself, the flat object, and what all of it amounts to.
+The verdict of a campaign: each figure by itself, the flat object, and the overall result.
 
 `pass` needs evidence twice over: a difference as large as the margin is refuted, and the campaign was large enough to
 refute it in four of five tries. What is neither shown nor refuted is `unverified`, with the number of seeds that would
@@ -46,7 +46,7 @@ class Finding:
 
     @property
     def reason(self) -> str:
-        """Why it does not pass; empty if it does."""
+        """Return why it does not pass; empty if it does."""
         tested = self.tested
         if tested is None:
             return f"{len(next(iter(self.sides.values())))} seeds on both sides; {tost.LEAST} or more are needed"
@@ -99,7 +99,7 @@ class QualityReport:
 
     @property
     def n(self) -> int:
-        """How many seeds count."""
+        """Return how many seeds count."""
         return len(self.seeds)
 
     @property
@@ -122,7 +122,7 @@ class QualityReport:
 
     @property
     def reasons(self) -> list[str]:
-        """Why it does not pass."""
+        """Return why it does not pass."""
         found = [f"{item.metric.label}: {item.result}: {item.reason}" for item in self.findings if item.reason]
         found += [
             f"{side}: {len(seeds)} of {self.n} runs are no better than a flat object (seeds {_listed(seeds)})"
@@ -223,7 +223,7 @@ STYLES = {"pass": "green", "fail": "red", "unverified": "yellow"}
 
 
 def show(report: QualityReport) -> None:
-    """Print the table, with rich on a terminal, and what it amounts to."""
+    """Print the table, with rich on a terminal, and its verdict."""
     table = rows(report)
     tables.show(table, styles=[STYLES[row[-1]] for row in table[1:]])
     flat = ", ".join(f"{side} {len(seeds)} of {report.n}" for side, seeds in report.collapsed.items())

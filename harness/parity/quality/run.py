@@ -62,7 +62,7 @@ class Options:
         scan: file to train on and to reconstruct; it must hold its object.
         root: the workspace's folder for runs.
         seeds: each is trained once on either side.
-        epochs: of each training.
+        epochs: number of epochs of each training.
         batch_size: groups per step.
         gridsize: g.
         contest: what is compared with what.

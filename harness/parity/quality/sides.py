@@ -51,7 +51,7 @@ class Contest:
 
     Attributes:
         title: what the comparison is called.
-        kind: of its runs.
+        kind: kind of its runs.
         first, second: the sides.
     """
 

@@ -57,7 +57,7 @@ class Tost:
 
     Attributes:
         n: pairs.
-        mean: of the differences.
+        mean: mean of the differences.
         spread: their standard deviation.
         margin: what they were tested against.
         alpha: size of the test.
@@ -94,9 +94,9 @@ def half_spread(a: Sequence[float], b: Sequence[float]) -> Margin:
     """
     Half the seed-to-seed spread of one side: ½·√((s_a² + s_b²) / 2), s with n − 1 in the denominator.
 
-    Half a spread is what separates two seeds of one backend in most cases: a difference below it cannot be told from
-    another draw of the seed by whoever looks at one reconstruction. The variance of the pooled spread of two series of
-    normal pairs with correlation r is σ²(1 + r²) / (4(n − 1)), from cov(s_a², s_b²) = 2r²σ⁴ / (n − 1).
+    Half a spread is what separates two seeds of one backend in most cases: a difference below it is indistinguishable
+    from another draw of the seed by whoever looks at one reconstruction. The variance of the pooled spread of two
+    series of normal pairs with correlation r is σ²(1 + r²) / (4(n − 1)), from cov(s_a², s_b²) = 2r²σ⁴ / (n − 1).
 
     Example:
         >>> half_spread([1.0, 2.0, 3.0], [3.0, 2.0, 1.0]).value
@@ -223,7 +223,7 @@ def _series(a: Sequence[float], b: Sequence[float]) -> tuple[NDArray[np.float64]
     infinite = int((~np.isfinite(x)).sum() + (~np.isfinite(y)).sum())
     if infinite:
         problems.append(
-            f"{infinite} figures are not finite: a run without a figure has failed and is no seed to leave out"
+            f"{infinite} figures are not finite: a run without a figure has failed and is not a seed to leave out"
         )
     if problems:
         raise UsageError("cannot test for equivalence: " + "; ".join(problems))

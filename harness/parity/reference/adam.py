@@ -1,5 +1,5 @@
 """
-Adam once more, from the paper and not from either backend: what the optimiser and every trajectory are judged by.
+Adam again, from the paper and not from either backend: what the optimiser and every trajectory are judged by.
 
 Each operation can be followed by a rounding, which is how the floors of float32 are measured.
 """

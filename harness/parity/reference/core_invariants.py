@@ -96,7 +96,7 @@ def _scales() -> Iterator[Law]:
 
 
 def _physics(asked: Mapping[str, Case]) -> Iterator[Law]:
-    """The oracle's own physics: a fault in it would accuse both backends."""
+    """The oracle's own physics: a fault in it would look like a fault of both backends."""
     light = formulas.intensity(*(wide(asked["light"].given[name]) for name in ("objects", "probe")))
     yield _is("light", light, "the far field of P·O, modes added as intensities, DC in the middle")
     yield _is("root", np.sqrt(light), "the amplitude is its root")
@@ -152,7 +152,7 @@ def neighbours(x: Array, y: Array) -> NDArray[np.int64]:
 
 
 def _wrong_groups(groups: Array, wanted: int, channels: int) -> int:
-    """Seeds that repeat or are out of order, members that repeat, are no neighbours or not in order of distance."""
+    """Seeds that repeat or are out of order, members that repeat, are not neighbours or not in order of distance."""
     x, y = core.raster()
     if groups.shape != (wanted, channels) or groups.dtype != np.int64:
         return int(groups.size) or 1
@@ -224,7 +224,7 @@ def _splits() -> Iterator[Law]:
         held = min(max(math.ceil(VALIDATION * n_groups), batch_size), n_groups // 2)
         yield _count(
             f"split.{n_groups}.{batch_size}",
-            f"{held} of {n_groups} groups validate, the others train, none is in both, and the draw is no cut",
+            f"{held} of {n_groups} groups validate, the others train, none is in both, and the draw is not a cut",
             (f"split.{n_groups}.{batch_size}.train", f"split.{n_groups}.{batch_size}.validation"),
             lambda train, validation, n=n_groups, held=held: (
                 (len(validation) != held)

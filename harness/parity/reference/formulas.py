@@ -1,5 +1,5 @@
 """
-The description of the network and its physics once more, as plain formulas in the widest type that NumPy has.
+The description of the network and its physics again, as plain formulas in the widest type that NumPy has.
 
 The core has most of them, too, and the oracle is made of those. But a fault in the core is a fault in both backends
 and in the oracle: whoever judges the core, or an operation to its last place, must not ask the core. So nothing here

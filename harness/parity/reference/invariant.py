@@ -18,7 +18,7 @@ class Law:
     One law.
 
     Attributes:
-        name: of the judgement.
+        name: name of the judgement.
         says: the law in words.
         needs: names of the answers that it is about.
         residual: how far they are from it; infinite where they cannot fulfil it at all.

@@ -103,7 +103,7 @@ def _judge(law: Law, given: Mapping[str, Given]) -> Judgement:
 
 
 def pair(law: Law, arrays: Given) -> tuple[Array, Array] | None:
-    """What was made and what a law says that it must be, in double precision; None where the law has no such pair."""
+    """Return what was made and what a law requires, in double precision; None where the law has no such pair."""
     if law.pair is None or any(name not in arrays for name in law.needs):
         return None
     try:
@@ -247,7 +247,7 @@ def _flux(asked: Mapping[str, Case]) -> Iterator[Law]:
 
 
 def _masks(asked: Mapping[str, Case]) -> Iterator[Law]:
-    """What is under a mask counts nowhere, and the parts on both sides of it add up to the whole."""
+    """Yield what is under a mask counts nowhere, and the parts on both sides of it add up to the whole."""
     share = asked["masked"].settings["good_share"]
     good = asked["masked"].given["good"]
     yield agree(
@@ -379,7 +379,7 @@ def _probe(asked: Mapping[str, Case], request: Request) -> Iterator[Law]:
         objects * request.probe,
         2.0**-23 if single else LIMIT,
     )
-    # What is shown is the probe alone: what became of it is not recognised under the object.
+    # What is shown is the probe alone: the result of it is not recognised under the object.
     yield replace(given, pair=lambda a: (wide(a["illumination"]) / objects, request.probe + 0 * objects))
 
     def scale(arrays: Given) -> float:

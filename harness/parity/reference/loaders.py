@@ -1,7 +1,7 @@
 """
 What the second half of R1 must say: written from the file's own arrays, without contract, store or loader.
 
-The files that are loaded are made by `ptycho.parity.loaders`; what must come of them is computed here once more.
+The files that are loaded are made by `ptycho.parity.loaders`; what must come of them is computed here again.
 """
 
 from collections.abc import Iterator, Mapping

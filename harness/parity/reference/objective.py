@@ -65,7 +65,7 @@ class Evaluation:
 
     @property
     def deviance(self) -> float:
-        """What is reported beside it."""
+        """Return what is reported beside it."""
         if self.good is not None:
             return self.share * forward.poisson_deviance(self.rate[self.good], self.counts[self.good], self.epsilon)
         return forward.poisson_deviance(self.rate, self.counts, self.epsilon)

@@ -64,7 +64,7 @@ class Expectation:
 
     Attributes:
         value: in the widest type.
-        dtype: of the answer.
+        dtype: type of the answer.
         scale: what the error is divided by: an array element by element, or one number if `norm`.
         limit: largest |error| / scale that passes; 0 for a copy.
         norm: 1 or 2 if the error is taken as a whole by that norm, None element by element.
@@ -80,7 +80,7 @@ class Expectation:
 
 
 def expected(request: Request) -> dict[str, Expectation]:
-    """What every case of R2 must give, by `R2/NAME`."""
+    """Return what every case of R2 must give, by `R2/NAME`."""
     unit = UNIT[request.precision]
     return {f"R2/{case.name}": _RULES[case.operation](case, unit) for case in cases(request)}
 

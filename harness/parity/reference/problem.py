@@ -121,8 +121,8 @@ def request(
         seed: of weights, patterns and gradients.
         scan: file whose way through the loaders is hashed.
         steps: length of the trajectory; in float32 up to the last of `SINGLE_CHECKPOINTS` that it reaches.
-        precision: of the backends. In `f32` every number of the question is a float32 value, so that a backend that
-            rounds its inputs and the oracle that does not are given the same.
+        precision: precision of the backends. In `f32` every number of the question is a float32 value, so that a
+            backend that rounds its inputs and the oracle that does not are given the same.
         changes: other fields of `Request`.
     """
     model = ModelConfig(filter_scale=1, gridsize=gridsize, intensity_scale_trainable=True)
@@ -155,7 +155,7 @@ def request(
 
 
 def recorded_inputs(asked: Request) -> dict[str, NDArray[np.float64]]:
-    """What each layer of the oracle's network is given by the first batch."""
+    """Return what each layer of the oracle's network is given by the first batch."""
     scale = intensity_scale(asked.nphotons, asked.model.side)
     return dict(network.run(asked.first.diffraction, asked.weights, asked.model, scale).inputs)
 

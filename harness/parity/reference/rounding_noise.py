@@ -27,7 +27,7 @@ class Noise:
 
     Args:
         unit: relative size of the move.
-        seed: of the signs.
+        seed: seed of the signs.
     """
 
     def __init__(self, unit: float, *seed: int) -> None:

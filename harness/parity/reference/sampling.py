@@ -1,5 +1,5 @@
 """
-Groups, split, order, probe, scale and first weights once more, from the description and without the core's own code.
+Groups, split, order, probe, scale and first weights again, from the description and without the core's own code.
 
 Every draw is fixed by a seed and a tag, so that two programs that were written apart must draw the same numbers; where
 the core's draw has changed, both backends have changed alike and only this file has not.

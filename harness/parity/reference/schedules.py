@@ -1,5 +1,5 @@
 """
-Learning rates once more, from the description: the schedule's part of R7.
+Learning rates again, from the description: the schedule's part of R7.
 
 Written as a walk over the whole past instead of a state that is carried along, so that a state that is reset or kept
 wrongly cannot be copied here.

@@ -1,7 +1,7 @@
 """
 What the trainings of `ptycho.parity.workflow` must leave: the oracle's own training, and its own stitched object.
 
-Data, draws, schedule, optimiser and stitching are written here once more. Only the question, which options are set,
+Data, draws, schedule, optimiser and stitching are written here again. Only the question, which options are set,
 is the probe's.
 """
 

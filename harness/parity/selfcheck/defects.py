@@ -23,7 +23,7 @@ ABOVE, BELOW = 3.0, 1 / 3
 
 
 def limit_of(tensor: str) -> float:
-    """What a tensor must be allowed, as it is typed out above and not as the ladder has it."""
+    """Return what a tensor must be allowed, as it is typed out above and not as the ladder has it."""
     own = (limit for begin, limit in NAMED_LIMITS.items() if tensor.startswith(begin))
     return next(own, LIMITS[tensor.partition("/")[0]])
 

@@ -22,7 +22,7 @@ PRECISION = "f64"
 
 
 class Plant(Protocol):
-    """Plants a few faults on a run's clean answers; says what became of each, and what was not seen."""
+    """Plants a few faults on a run's clean answers; says the result of each, and what was not seen."""
 
     def __call__(
         self,
@@ -54,7 +54,7 @@ def prove(
 
     Args:
         plant: plants faults; None: none are planted.
-        seed: of their choice.
+        seed: seed of the draw.
         heard: the run's questions with everybody's clean answers.
         parties: who was asked.
         scan: file for R1.

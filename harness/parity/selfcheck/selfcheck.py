@@ -1,5 +1,5 @@
 """
-Rung R10: known defects are planted into a clean answer; the ladder must fall where they are, and stand without them.
+Rung R10: known defects are planted into a clean answer; the ladder must fail where they are, and pass without them.
 
 A comparator that has rotted passes everything, and nothing about a green run shows it. So every run plants defects
 into its own figures: NumPy alone, in about a second. `python -m harness.parity.selfcheck.selfcheck` does the same from
@@ -54,8 +54,8 @@ class Case:
         name: what is planted, for people.
         sides: arrays or plain values by side.
         expected: the oracle's answer.
-        rung: the rung that must fall; None if all must stand.
-        guilty: sides that must be accused.
+        rung: the rung that must fail; None if all must pass.
+        guilty: sides that must be named.
     """
 
     name: str
@@ -209,7 +209,7 @@ def _defects(base: Expected, name: str, value: Array, number: int) -> Iterator[C
 
 
 def _sizes(base: Expected, name: str, value: Array) -> Iterator[Case]:
-    """How much a rung allows; numbers of any size; casts; infinities and NaN where the oracle has them, too."""
+    """Yield how much a rung allows; numbers of any size; casts; infinities and NaN where the oracle has them, too."""
     rung, limit = _rung(name), limit_of(name)
 
     def case(what: str, oracle: Array, torch: Array, tf: Array, guilty: tuple[str, ...] | None) -> Case:
@@ -270,10 +270,10 @@ def _checked(case: Case, gridsize: int) -> list[str]:
     climbed = ladder.climb(gridsize, case.sides, case.expected, asked)
     wanted = Verdict.PASS if case.rung is None else Verdict.FAIL
     if ladder.verdict(climbed, {}) is not wanted:
-        return [f"planted {case.name}: the verdict is no {wanted.label}"]
+        return [f"planted {case.name}: the verdict is not a {wanted.label}"]
     failed = ladder.first_failure(climbed)
     if failed is not None and (failed.rung.name, failed.guilty) != (case.rung, case.guilty):
-        told = f"found at {failed.rung.name}, guilty {failed.guilty}; expected {case.rung}, {case.guilty}"
+        told = f"found at {failed.rung.name}, at fault {failed.guilty}; expected {case.rung}, {case.guilty}"
         return [f"planted {case.name}: {told}"]
     return []
 
@@ -308,12 +308,12 @@ def _own_limits(request: Request, answers: Mapping[str, Answer], expected: Expec
                 }
                 (climbed,) = ladder.climb(request.model.gridsize, given, expected, [rung])
                 if (climbed.result, climbed.guilty) != (Result.FAIL, (side,)):
-                    found.append(f"planted {what} at {tensor} from {side}: {climbed.result}, guilty {climbed.guilty}")
+                    found.append(f"planted {what} at {tensor} from {side}: {climbed.result}, at fault {climbed.guilty}")
     return found
 
 
 def _order(base: Expected, quantities: Sequence[str]) -> list[str]:
-    """Of several rungs that fall the lowest counts, whichever side or gridsize it is at; a silent rung is no pass."""
+    """Of several rungs that fail the lowest counts, on any side or gridsize; a silent rung is not a pass."""
     found = []
     names = _telling(base, quantities)
     for low, high in pairwise(names):

@@ -122,7 +122,7 @@ Change = Callable[[Desk, Request], None]
 
 
 def _forgeries() -> Iterator[tuple[str, str, Change]]:
-    """What is wrong, with whose answer, and how it is made."""
+    """Yield what is wrong, with whose answer, and how it is made."""
     for package, other in (("ptycho_torch", "ptycho_tf"), ("ptycho_tf", "ptycho_torch")):
         yield HONEST, package, lambda _desk, _request: None
         yield "the other backend's", package, lambda desk, _r, other=other: desk.forge(backend=other)  # type: ignore[misc]

@@ -4,7 +4,7 @@ Runs inside every Python child: says what it still holds when it comes to its en
 Only the process itself can say so exactly: a moment later the kernel has closed its descriptors, and from outside a
 thread has no name. Reported are
 
-- threads that are no daemons and still alive a moment after the main thread ended: the process cannot end before them;
+- threads that are not daemons and still alive a moment after the main thread ended: the process cannot end before them;
 - descriptors of files outside the run's folder that are still there, whichever way they were opened; and of any file
   that is open very often at once, which is how descriptors run out;
 - shared memory that the process has mapped or made (POSIX segments and named semaphores in /dev/shm, System V
@@ -12,7 +12,7 @@ thread has no name. Reported are
 
 What was there when the process began is not its own, and files of the system, of devices and of the interpreter are
 nobody's. A process that ends without clearing up (`os._exit`, a signal) says nothing; its files are seen from outside.
-It must stand alone: the child's interpreter knows nothing of the harness.
+It must not import anything else of the project: the child's interpreter knows nothing of the harness.
 """
 
 import atexit
@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 GRACE_S = 1.0
-"""Threads that end on their own within this time of the main thread are no leak."""
+"""Threads that end on their own within this time of the main thread are not leak."""
 
 PILE = 16
 """Descriptors of one file at once that are too many wherever it lies."""
@@ -44,7 +44,7 @@ class Watch:
     What a process had when it began, to be compared with what it has when it ends.
 
     Args:
-        folder: of the run; files below it are the run's own.
+        folder: folder of the run; files below it are the run's own.
         say: reports one thing: its kind, its name and whose it is.
     """
 
@@ -168,7 +168,7 @@ def watch(folder: str, cell: str, tell: Callable[[str, dict[str, Any]], None]) -
     Look at what the process holds when it ends.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
         cell: name of the command's cell, by which the harness knows whose process it is.
         tell: appends an event to the log, given its name and its fields.
     """
@@ -177,8 +177,8 @@ def watch(folder: str, cell: str, tell: Callable[[str, dict[str, Any]], None]) -
         tell("process.held", {"kind": kind, "name": name, "owner": owner, "cell": cell})
 
     made = Watch(folder, say)
-    # Registered before anything of the program's own, hence called after it. Python joins threads before it calls
-    # what `atexit` knows, so that a thread that never ends would never be told; this is called before.
+    # Registered before anything of the program's own, therefore called after it. Python joins threads before it calls
+    # what `atexit` knows, so that a thread that never ends would never be reported; this is called before.
     register = getattr(threading, "_register_atexit", None)
     if register is not None:
         register(made.threads)

@@ -3,7 +3,8 @@ What of a GPU a process has touched, by `/proc`: the harness looks at its childr
 
 A look from outside can miss what happens between two looks; the one from inside, taken when the interpreter exits,
 misses only what a process took back. What counts is the name of what is mapped or open, as that needs no driver to be
-shown: a stand-in of the same name is caught the same way. It must stand alone, like everything in this folder.
+shown: a stand-in of the same name is caught the same way. It must not import anything else of the project, like
+    everything in this folder.
 """
 
 import os
@@ -29,10 +30,10 @@ def environ(pid: int | str) -> dict[str, str]:
 
 def touched(pid: int | str) -> list[str] | None:
     """
-    What a process shows of a GPU: variables that do not hide it, driver libraries, device files.
+    Return what a process shows of a GPU: variables that do not hide it, driver libraries, device files.
 
     Args:
-        pid: of the process, or `"self"`.
+        pid: pid of the process, or `"self"`.
 
     Returns:
         A sentence's end each, such as `"maps /usr/lib/libcuda.so.1"`; None if it is gone.

@@ -1,9 +1,9 @@
 """
 One line of the event log, for the harness and for its children alike: the format is in one place.
 
-It must stand alone: a child's interpreter may know nothing of the harness, only this folder on its path. A line is
-handed to the kernel in one write to a file opened for appending, so that writers do not tear each other's lines, and
-it is there when the call returns: a kill of the writer costs nothing that it has already said.
+It must not import anything else of the project: a child's interpreter may know nothing of the harness, only this folder
+on its path. A line is handed to the kernel in one write to a file opened for appending, so that writers do not tear
+each other's lines, and it is there when the call returns: a kill of the writer costs nothing that it has already said.
 """
 
 import json
@@ -33,7 +33,7 @@ def line(event: str, fields: dict[str, Any]) -> bytes:
         text = json.dumps(row, default=str, ensure_ascii=False, allow_nan=False)
     except ValueError:
         text = json.dumps(_finite(row), default=str, ensure_ascii=False)
-    # Half a surrogate pair, from a file name that is no UTF-8, becomes the escape that JSON has for it.
+    # Half a surrogate pair, from a file name that is not UTF-8, becomes the escape that JSON has for it.
     return (text + "\n").encode("utf-8", errors="backslashreplace")
 
 

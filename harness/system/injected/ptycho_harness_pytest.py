@@ -2,8 +2,9 @@
 A pytest plugin that runs inside a target's own tests: one event a test, written when it begins and when it ends.
 
 A suite that is killed leaves no result file; the log still says which tests had reported and which one was running.
-It is given on the command line (`-p`), must stand alone, and knows only hooks that every pytest since 5 has. Without
-a log in the environment it does nothing, so that the command that repeats a suite needs no harness.
+It is given on the command line (`-p`), must not import anything else of the project, and knows only hooks that every
+pytest since 5 has. Without a log in the environment it does nothing, so that the command that repeats a suite needs no
+harness.
 """
 
 import os

@@ -2,8 +2,9 @@
 Runs inside every Python child: notes which paths outside its scratch it opens for writing, makes, renames or links.
 
 The ledger sees that a path in a shared place changed, but not who changed it; on a machine with other users it would
-blame the run for their files. This names the culprit exactly for everything that goes through Python. It must stand
-alone: the child's interpreter knows nothing of the harness. The log is opened once, before the hook is there.
+attribute their files to the run. This names the process exactly for everything that goes through Python. It imports
+nothing of the harness, of which the child's interpreter knows nothing. The log is opened once, before the hook is
+there.
 
 The same hook hands on to the event log what a pipeline says of its own course: `sys.audit("ptycho.phase.start",
 {"phase": "train"})` becomes the event `phase.start` with that field. A pipeline that says so needs no harness, no file
@@ -51,7 +52,7 @@ def _install(log: str, scratch: str, tell: Callable[[str, dict[str, Any]], None]
 
 
 def _teller(path: str | None) -> Callable[[str, dict[str, Any]], None]:
-    """What writes to the event log; it is opened now, so that opening it is no write of the child's own."""
+    """Return what writes to the event log; it is opened now, so that opening it is not a write of the child's own."""
     descriptor = None if path is None else os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
     def tell(event: str, fields: dict[str, Any]) -> None:

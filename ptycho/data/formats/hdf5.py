@@ -1,5 +1,5 @@
 """
-HDF5 files: opened, looked into by path, and told apart by what they hold.
+HDF5 files: opened, looked into by path, and distinguished by what they hold.
 
 h5py is imported here and only when such a file is opened. Links are followed by path: CXI files keep their data behind
 soft links, which walking the tree does not see.

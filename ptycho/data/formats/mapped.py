@@ -38,13 +38,13 @@ def parse(text: str) -> dict[str, str]:
     A mapping from its words.
 
     Raises:
-        UsageError: words that are no mapping, listing all.
+        UsageError: words that are not a mapping, listing all.
 
     Example:
         >>> parse("diffraction=I,x=pos[:,0],y=pos[:,1]")
         {'diffraction': 'I', 'x': 'pos[:,0]', 'y': 'pos[:,1]'}
     """
-    # A comma also stands in `pos[:,0]`.
+    # A comma is also part of `pos[:,0]`.
     words = re.split(r",(?![^\[]*\])", text)
     found: dict[str, str] = {}
     problems = []

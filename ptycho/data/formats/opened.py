@@ -29,7 +29,7 @@ class Column:
         name: what the file calls it.
         values: an array, or an HDF5 dataset: anything with shape, dtype and slices along its first axis.
         reverse: whether axes run backwards, as in what MATLAB writes.
-        dtype: of the values, where the stored one is not it: complex numbers may be pairs.
+        dtype: type of the values, where the stored one is not it: complex numbers may be pairs.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Arrays:
     columns: Mapping[str, Column]
 
     def members(self) -> dict[str, Member]:
-        """What an NPZ file's headers would say."""
+        """Return what an NPZ file's headers would say."""
         return {
             key: Member(
                 key=key,
@@ -116,7 +116,7 @@ class Opened:
         format: what it is, in words.
         arrays: what it holds under the contract's keys.
         metadata: what it says, as an NPZ file's `_metadata` would.
-        violations: why it is no scan that the model can be trained on.
+        violations: why it is not a scan that the model can be trained on.
         notes: what was decided on the way, for people.
     """
 

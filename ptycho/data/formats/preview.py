@@ -1,4 +1,4 @@
-"""What can be shown of a file that is no scan the contract takes: whichever parts it has."""
+"""What can be shown of a file that is not a scan the contract takes: whichever parts it has."""
 
 from dataclasses import dataclass
 from typing import Any

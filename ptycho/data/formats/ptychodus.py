@@ -44,7 +44,7 @@ def is_patterns(file: Any) -> bool:
 
 
 def of_npz(keys: Mapping[str, Any], metadata: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What an NPZ file says of itself by being Ptychodus's training data: that its frames are counts."""
+    """Return what an NPZ file says of itself by being Ptychodus's training data: that its frames are counts."""
     if metadata or "_metadata" in keys or not keys.keys() >= _NPZ:
         return metadata
     return {"measurement_domain": "counts", "format": "Ptychodus training data (NPZ)"}

@@ -47,7 +47,7 @@ def opened(
         other = patterns or product
         assert other is not None
         if not other.is_file():
-            raise InfrastructureError(f"{other} is no file; give the file that {path} is joined with")
+            raise InfrastructureError(f"{other} is not a file; give the file that {path} is joined with")
         with _one(other, None) as (part, other_file):
             first, second = (part, found) if patterns is not None else (found, part)
             yield _joined(found, first, second, _indexes(file), _indexes(other_file), patterns is not None)

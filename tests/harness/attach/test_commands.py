@@ -40,7 +40,16 @@ def adapter(tmp_path: Path, text: str) -> Path:
 
 
 def physics(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, dict[str, object]]]:
-    words = ["physics", str(adapter(tmp_path, text)), "--folder", str(ROOT), "--root", str(tmp_path / "runs"), "--json"]
+    words = [
+        "attach",
+        "physics",
+        str(adapter(tmp_path, text)),
+        "--folder",
+        str(ROOT),
+        "--root",
+        str(tmp_path / "runs"),
+        "--json",
+    ]
     code = main(words)
     return code, json.loads(capsys.readouterr().out)["functions"]
 
@@ -73,7 +82,7 @@ def test_what_is_not_exposed_is_said_and_no_pass(tmp_path: Path, capsys: pytest.
 def test_a_missing_package_is_the_environments_fault(tmp_path: Path) -> None:
     file = adapter(tmp_path, "import a_package_that_is_not_there\n")
     with pytest.raises(SystemExit) as ended:
-        main(["physics", str(file), "--root", str(tmp_path / "runs")])
+        main(["attach", "physics", str(file), "--root", str(tmp_path / "runs")])
     assert 13 == ended.value.code
 
 
@@ -106,4 +115,4 @@ def test_a_map_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.Captu
     with pytest.raises(SystemExit) as ended:
         main(["attach", str(file), str(file), "--map", str(tmp_path / "no.toml"), "--root", str(tmp_path / "runs")])
     assert 2 == ended.value.code
-    assert "is no file" in capsys.readouterr().err
+    assert "is not a file" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The oracles of single operations and of optimisers against formulas written out once more, in loops."""
+"""The oracles of single operations and of optimisers against formulas written out again, in loops."""
 
 import math
 from typing import Any

@@ -19,7 +19,7 @@ SIDE = 64
 
 
 def kit() -> Any:
-    """The kit as a module: it stands alone, and is imported by path as in a foreign process."""
+    """The kit as a module: it imports no neighbour, and is imported by path as in a foreign process."""
     spec = importlib.util.spec_from_file_location("ptycho_physics_kit_under_test", KIT)
     assert spec is not None
     assert spec.loader is not None

@@ -43,7 +43,7 @@ def test_the_base_is_the_commit_and_the_head_the_working_tree(checkout: Path, tm
 
 @pytest.mark.parametrize("wrong", ["nosuch", "--all", "HEAD~5", "HEAD^{tree}"])
 def test_what_is_no_commit_is_refused(checkout: Path, wrong: str) -> None:
-    with pytest.raises(UsageError, match="is no commit of"):
+    with pytest.raises(UsageError, match="is not a commit of"):
         revision.resolve(wrong, checkout)
 
 
@@ -59,7 +59,7 @@ def test_a_folder_without_a_repository_is_refused(tmp_path: Path) -> None:
 
 def test_no_git_is_said(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(UsageError, match="needs git, and there is none on PATH"):
+    with pytest.raises(UsageError, match="needs git, which is not on PATH"):
         revision.resolve("HEAD", checkout)
 
 

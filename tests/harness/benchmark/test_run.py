@@ -70,7 +70,7 @@ def test_an_honest_lane_passes_and_leaves_figures_charts_and_history(
 
 
 def _is_read_by_others(bench: Path, folder: Path) -> None:
-    """`pytest-benchmark compare` shows a file and itself side by side, with the told times."""
+    """`pytest-benchmark compare` shows a file and itself side by side, with the recorded times."""
     document = json.loads(bench.read_text())
     row = next(row for row in document["benchmarks"] if row["name"] == "test_stitch[torch]")
     assert row["stats"]["rounds"] == 8

@@ -25,7 +25,7 @@ def _one_of_two(kept: RunRoot) -> None:
 
 def test_a_pass_needs_every_benchmark(tmp_path: Path) -> None:
     kept = directory.create(tmp_path)
-    with pytest.raises(PtychoError, match="the figures say pass, but the log amounts to fail"):
+    with pytest.raises(PtychoError, match="the command computed 'pass' but its event log implies 'fail'"):
         _one_of_two(kept)
     assert (verdict(kept), kept.scratch.exists()) == ("fail", False)
 

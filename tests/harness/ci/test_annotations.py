@@ -61,7 +61,7 @@ def test_no_more_than_the_service_shows_and_the_last_one_counts_the_rest() -> No
 
 def test_what_is_no_junit_is_refused(tmp_path: Path) -> None:
     (tmp_path / "junit.xml").write_text("<testsuites>")
-    with pytest.raises(UsageError, match="is no JUnit file"):
+    with pytest.raises(UsageError, match="is not a JUnit file"):
         annotations.read(tmp_path / "junit.xml", tmp_path)
 
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 class Said:
-    """A scheduler that says what it is told to."""
+    """A scheduler that says what the test sets."""
 
     name = "said"
 

@@ -45,7 +45,7 @@ def complete(folder: Path) -> Campaign:
 
 
 def nobody(_claim: cells.Row) -> str:
-    """Nobody lives."""
+    """No process is alive."""
     return ""
 
 

@@ -32,7 +32,9 @@ def test_what_is_written_is_what_a_plan_reads(checkout: Path) -> None:
     assert {"a": 1.0, "b": 2.0} == shards.load(path)
 
 
-@pytest.mark.parametrize(("text", "why"), [("<x", "is no JUnit file"), ("<testsuites/>", "no test of this checkout")])
+@pytest.mark.parametrize(
+    ("text", "why"), [("<x", "is not a JUnit file"), ("<testsuites/>", "no test of this checkout")]
+)
 def test_files_without_a_test_of_the_checkout_are_refused(text: str, why: str, checkout: Path) -> None:
     (checkout / "junit.xml").write_text(text)
     with pytest.raises(UsageError, match=why):

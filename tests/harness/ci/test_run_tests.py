@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.ci import run_tests
+from harness.ci import changed_tests, run_tests
 from harness.ci.run_tests import Choice
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -64,6 +64,6 @@ def test_a_shard_runs_in_one_process_and_the_rest_on_every_processor() -> None:
 def test_a_change_that_touches_nothing_runs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(run_tests.changed_tests, "changed_files", lambda *_: ["docs/other.md"])
+    monkeypatch.setattr(changed_tests, "changed_files", lambda *_: ["docs/other.md"])
     assert run_tests.run(tmp_path, Choice(folders=("tests",), base="HEAD")) == 0
     assert "1 files differ from HEAD; they touch 0 test files" in capsys.readouterr().out

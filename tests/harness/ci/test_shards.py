@@ -96,5 +96,5 @@ def test_what_is_not_the_whole_suite_once_is_red(told: list[Share], complaint: s
 
 def test_a_damaged_record_is_refused(tmp_path: Path) -> None:
     (tmp_path / "shard.json").write_text(json.dumps({"number": 1}))
-    with pytest.raises(UsageError, match="is no shard's record"):
+    with pytest.raises(UsageError, match="is not a shard's record"):
         shards.read(tmp_path / "shard.json")

@@ -13,11 +13,11 @@ from harness.cli import main
     [
         (["--side", "jax", "--threads", "-1"], ["--side jax; allowed: torch, tf", "--threads -1"]),
         (["--budget", "0"], ["a budget above 0"]),
-        (["--against", "HEAD", "--self-test"], ["allowed: one of them"]),
-        (["--trials", "3"], ["allowed: 1 or more, with --self-test"]),
-        (["--against", "HEAD", "--device", "cuda"], ["processor time says little of a GPU's work"]),
+        (["--against", "HEAD", "--self-test"], ["--against and --self-test; allowed: one of them"]),
+        (["self-test", "--trials", "0"], ["--trials 0; allowed: 1 or more"]),
+        (["compare", "HEAD", "--device", "cuda"], ["processor time says little of a GPU's work"]),
         (["--python", "torch=/nowhere/python"], ["/nowhere/python"]),
-        (["--against", "nosuch"], ["is no commit of", "git fetch --unshallow"]),
+        (["compare", "nosuch"], ["is not a commit of", "git fetch --unshallow"]),
     ],
 )
 def test_what_cannot_be_honoured_is_refused(

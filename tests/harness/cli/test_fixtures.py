@@ -1,6 +1,5 @@
 """`python -m harness fixtures`: exit codes and documents of its three commands."""
 
-import argparse
 import hashlib
 import json
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 
 from harness.cli import fixtures
 from harness.fixtures import inventory
+from ptycho.command_line import StrictParser
 from ptycho.verdict import Verdict
 
 ENTRY = """[[fixture]]
@@ -46,8 +46,9 @@ def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _run(listed: Path, *words: str) -> int:
-    parser = argparse.ArgumentParser()
-    fixtures.add_parser(parser.add_subparsers())
+    parser = StrictParser()
+    commands: Any = parser.add_subparsers()
+    fixtures.add_parser(commands)
     args = parser.parse_args(["fixtures", *words, "--inventory", str(listed)])
     return int(args.run(args))
 

@@ -50,7 +50,7 @@ EVERY = [(name, path) for name, paths in SHIPPED.items() for path in sorted(path
 @pytest.mark.parametrize("name", NAMES)
 def test_a_committed_schema_is_up_to_date(name: str) -> None:
     assert schema_files.path(name).read_text(encoding="utf-8") == json_schemas.text(name), (
-        "run: python -m harness schema --write docs/schemas"
+        "run: python -m harness target schema --write docs/schemas"
     )
 
 

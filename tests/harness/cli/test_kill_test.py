@@ -1,19 +1,23 @@
-"""What cannot be honoured is refused before anything starts, with the code of usage."""
+"""Options that are out of range or exclude each other are refused before anything starts, with the code of usage."""
 
 import argparse
 import sys
+from typing import Any
 
 import pytest
 
 from harness.cli import kill_test
 from harness.faults.kill.kill import Victim
+from ptycho.command_line import StrictParser
 from ptycho.errors import UsageError
 
 
 def _parsed(*given: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    kill_test.add_parser(parser.add_subparsers())
-    return parser.parse_args(["kill-test", *given])
+    parser = StrictParser()
+    commands: Any = parser.add_subparsers()
+    kill_test.add_parser(commands)
+    found: argparse.Namespace = parser.parse_args(["kill-test", *given])
+    return found
 
 
 def test_the_victims_are_those_that_can_be_killed() -> None:

@@ -36,13 +36,13 @@ def _messages(outcome: Outcome) -> str:
 @pytest.mark.slow
 def test_rebuild_ends_with_the_logs_verdict(tmp_path: Path) -> None:
     whole = sample_log.write(tmp_path / "whole", sample_log.whole())
-    done = _harness(tmp_path, "rebuild", whole)
+    done = _harness(tmp_path, "report", "rebuild", whole)
     assert (done.returncode, done.stderr) == (Verdict.PASS, "")
     assert done.stdout.startswith("fake-cpu: pass (exit 0)")
-    done = _harness(tmp_path, "rebuild", sample_log.write(tmp_path / "cut", sample_log.whole()[:-1]))
+    done = _harness(tmp_path, "report", "rebuild", sample_log.write(tmp_path / "cut", sample_log.whole()[:-1]))
     assert done.returncode == Verdict.FAIL
     assert "PARTIAL" in done.stdout
-    done = _harness(tmp_path, "rebuild", tmp_path / "absent")
+    done = _harness(tmp_path, "report", "rebuild", tmp_path / "absent")
     assert (done.returncode, "Traceback" in done.stderr) == (Verdict.USAGE, False)
 
 
@@ -61,7 +61,7 @@ def test_a_lane_leaves_reports_that_its_log_alone_gives_again(workspace: Any, tm
     again = tmp_path / "again"
     again.mkdir()
     (again / "events.ndjson").write_bytes((outcome.run_root / "events.ndjson").read_bytes())
-    assert _harness(again, "rebuild", again).returncode == Verdict.PASS
+    assert _harness(again, "report", "rebuild", again).returncode == Verdict.PASS
     assert {name: (again / name).read_bytes() for name in made} == made
     found = json.loads(made["verdict.json"])
     assert list(found["tests"].values()) == ["passed", "passed"]
@@ -110,7 +110,7 @@ def test_a_harness_that_was_killed_leaves_a_log_that_says_what_was_under_way(wor
         process.wait(timeout=30)
         swept = _harness(workspace.cwd, "clean")
     assert (process.returncode, swept.returncode) == (-9, Verdict.PASS)
-    assert _harness(workspace.cwd, "rebuild", logs[0].path).returncode == Verdict.FAIL
+    assert _harness(workspace.cwd, "report", "rebuild", logs[0].path).returncode == Verdict.FAIL
     found = json.loads((logs[0].path / "verdict.json").read_text())
     assert (found["partial"], found["under_way"]) == (True, ["command scan-train"])
     assert [item["kind"] for item in found["silent"]] == ["fixture"]

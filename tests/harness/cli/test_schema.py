@@ -1,4 +1,4 @@
-"""`python -m harness schema` as a process."""
+"""`python -m harness target schema` as a process."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def _schema(*words: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "harness", "schema", *words]
+    argv = [sys.executable, "-m", "harness", "target", "schema", *words]
     return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
 
 

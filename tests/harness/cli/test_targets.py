@@ -36,7 +36,7 @@ def _listing(folder: Path) -> list[str]:
         ("", "", 0, "environment: foreign: CPython "),
         ("--max_epochs", "--nepochs", 2, "line 13: --nepochs is unknown to the command; did you mean --max_epochs?"),
         ("{nepochs}", "{epochs}", 2, "line 13: unknown placeholder {epochs}; allowed: python, train"),
-        (f'python = "{sys.executable}"', 'python = "/no/python"', 13, "there is no interpreter /no/python; mend"),
+        (f'python = "{sys.executable}"', 'python = "/no/python"', 13, "there is no interpreter /no/python; repair"),
         ('"{python}", "-m", "ptycho_torch.train"', '"no-trainer"', 13, "the command 'no-trainer' does not exist"),
         ("ptycho_torch.train", "ptycho_torch.trian", 13, "there is no module ptycho_torch.trian"),
     ],

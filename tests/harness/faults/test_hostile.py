@@ -1,4 +1,4 @@
-"""A target that means harm, through a whole lane: nothing outside changes, all else reports, and it is no pass."""
+"""A target that means harm, through a whole lane: nothing outside changes, all else reports, and it is not a pass."""
 
 import os
 import subprocess
@@ -176,7 +176,7 @@ def test_the_environments_own_sitecustomize_runs_too(cell: sandbox.Cell, tmp_pat
     )
     say = "import os, sys; print(os.environ.get('MARK'), sys.modules['sitecustomize'].__file__)"
     plain = subprocess.run([sys.executable, "-c", say], env=env, capture_output=True, text=True, check=True).stdout
-    bites(env["PYTHONPATH"].split(os.pathsep)[0] == str(sandbox.OBSERVER), "the observer's stands before it")
+    bites(env["PYTHONPATH"].split(os.pathsep)[0] == str(sandbox.OBSERVER), "the observer's comes before it")
     assert plain.split() == ["yes", str(own / "sitecustomize.py")]
     assert cell.writes.exists()
 

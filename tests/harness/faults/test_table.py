@@ -60,7 +60,7 @@ def test_every_test_of_the_table_is_one_that_pytest_collects() -> None:
 
 def test_the_page_is_what_the_tests_say() -> None:
     text = (ROOT / table.PAGE).read_text(encoding="utf-8")
-    assert table.page(text, table.gather()) == text, "run: python -m harness faults --write"
+    assert table.page(text, table.gather()) == text, "run: python -m harness ci faults --write"
 
 
 def test_ids_are_unique_and_no_cell_is_empty() -> None:

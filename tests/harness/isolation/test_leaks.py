@@ -1,4 +1,4 @@
-"""The ledger names what changed, and blames the run only for what it did."""
+"""The ledger names what changed, and attributes to the run only what it did."""
 
 import os
 from pathlib import Path

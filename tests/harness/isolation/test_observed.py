@@ -45,7 +45,7 @@ def test_what_a_living_run_was_seen_to_write_is_its_own(tmp_path: Path) -> None:
     (other.scratch / "train" / "writes.log").write_bytes(f"9\t{place.path / 'theirs' / 'file'}\0".encode())
     seen[str(place.path / "ours")] = 7
     expected = [("nobodys", ""), ("ours", "written by process 7 of the run")]
-    assert _compare(place, seen) == expected, "with another run about, nobody is blamed without evidence"
+    assert _compare(place, seen) == expected, "with another run about, nothing is attributed without evidence"
 
 
 def test_what_a_run_left_that_has_ended_is_in_its_log(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_an_edit_of_several_finds_its_function_in_what_the_ones_before_it_left(t
             _edit("c + 1"),
             (
                 "core.loss:terms: old occurs 0 times in it and not once: 'c + 1'; "
-                "the code has changed: write what stands there now"
+                "the code has changed: write what is there now"
             ),
         ),
         (

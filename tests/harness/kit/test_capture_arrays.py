@@ -78,7 +78,7 @@ def test_a_program_that_fails_keeps_its_own_exit_code(tmp_path: Path) -> None:
 def test_nothing_drawn_under_a_name_is_an_error(tmp_path: Path) -> None:
     done = _run(tmp_path, "out.npz", "other.png", PICTURES[1], "-m", "theirs.infer", "--output_dir", "pictures")
     assert (done.returncode, (tmp_path / "out.npz").exists()) == (1, False)
-    assert done.stderr == "error: the program drew no image into other.png; mend the names\n"
+    assert done.stderr == "error: the program drew no image into other.png; repair the names\n"
 
 
 def test_too_few_arguments_are_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -115,7 +115,7 @@ def test_a_rung_without_an_answer_fails_alone(foreign: Foreign, tmp_path: Path) 
 def test_a_file_that_is_no_request_is_refused(foreign: Foreign, tmp_path: Path) -> None:
     (tmp_path / "junk.npz").write_bytes(b"junk")
     done = foreign.ask(tmp_path / "out", path=tmp_path / "junk.npz")
-    assert (done.returncode, "is no request of this version" in done.stderr) == (2, True)
+    assert (done.returncode, "is not a request of this version" in done.stderr) == (2, True)
     assert not (tmp_path / "out").exists()
 
 
@@ -172,7 +172,7 @@ def test_what_is_said_twice_is_the_same(tmp_path: Path) -> None:
 def test_plain_values_and_arrays_go_their_own_ways() -> None:
     assert dict(kit.measure(lambda: {"beta1": 0.9}, "R0")) == {"beta1": 0.9}
     assert list(dict(kit.measure(lambda: [("conv", np.ones(2))], "R3"))) == ["R3/conv"]
-    with pytest.raises(TypeError, match="R3/conv is no array of numbers"):
+    with pytest.raises(TypeError, match="R3/conv is not an array of numbers"):
         dict(kit.measure(lambda: {"conv": np.array([object()])}, "R3"))
 
 

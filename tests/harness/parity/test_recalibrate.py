@@ -1,4 +1,6 @@
-"""Recalibration: what would change is shown, nothing is written unasked, and nothing is raised without a reason."""
+"""
+Recalibration: what would change is shown, nothing is written without a request, and nothing is raised without a reason.
+"""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Time in which nothing could run is told from time in which nothing was done."""
+"""Time in which nothing could run is distinguished from time in which nothing was done."""
 
 from harness.process.heartbeat import GAP_S, Heartbeat
 from harness.process.tree import Member, Sample

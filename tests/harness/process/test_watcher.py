@@ -118,7 +118,7 @@ def test_a_kill_by_the_kernel_is_told_from_a_strangers(tmp_path: Path, monkeypat
     monkeypatch.setattr(memory, "kernel_victims", lambda: None)
     kernel = supervised.run(tmp_path, code)
     assert (MEMORY, Verdict.OOM) == _ending(kernel)
-    assert _sentence(kernel).startswith("was killed by the kernel for want of memory; it was last seen with ")
+    assert _sentence(kernel).startswith("was killed by the kernel because memory ran out; it was last seen with ")
 
 
 def test_a_kill_of_somebody_else_by_the_kernel_is_not_laid_to_the_command(
@@ -164,7 +164,7 @@ def test_a_real_kill_by_the_kernel_is_oom(
     finished = supervised.run(tmp_path, code)
     bites(finished.returncode == -9, "the process was killed, and not by the harness")
     assert (MEMORY, Verdict.OOM) == _ending(finished)
-    assert "was killed by the kernel for want of memory" in _sentence(finished)
+    assert "was killed by the kernel because memory ran out" in _sentence(finished)
 
 
 def _meanwhile(act: Callable[[int], None]) -> threading.Thread:

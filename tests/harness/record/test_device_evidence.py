@@ -1,4 +1,4 @@
-"""A log that promised the proof of its device and lacks it is no pass, whoever forgot to write it."""
+"""A log that promised the proof of its device and lacks it is not a pass, whoever forgot to write it."""
 
 from typing import Any
 

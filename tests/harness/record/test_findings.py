@@ -1,4 +1,4 @@
-"""A fault in ten commands is one finding; silence is no evidence; the documentation has every id."""
+"""A fault in ten commands is one finding; silence is not evidence; the documentation has every id."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A known failure is lived with, one that passes is an error, and one that was not judged is said."""
+"""A known failure is accepted, one that passes is an error, and one that was not judged is said."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -72,7 +72,7 @@ def test_a_list_that_cannot_be_used_names_everything_at_once(tmp_path: Path) -> 
     for part in (
         "line 1: unknown key 'stray'; allowed: known, schema",
         "line 5: known 'mirrored': unknown key 'owner'; allowed: id, subject, reason",
-        "line 4: known 'mirrored': reason = ' '; allowed: text, not empty (why it is lived with)",
+        "line 4: known 'mirrored': reason = ' '; allowed: text, not empty (why it is accepted)",
         "line 3: known 'mirrored': id = 'mirrored'; allowed: \"exit-code\", ",
         "line 10: known 'unseeded': it is entry 2 for unseeded; keep one",
     ):

@@ -96,7 +96,7 @@ def test_odd_values_stay_on_one_line_of_strict_json(tmp_path: Path, given: objec
     assert row["value"] == read_back
 
     def refuse(constant: str) -> None:
-        raise AssertionError(f"{constant} is no JSON")
+        raise AssertionError(f"{constant} is not a JSON")
 
     json.loads(content, parse_constant=refuse)
 

@@ -73,7 +73,7 @@ def test_a_file_that_is_gone_and_another_device_are_said(checkout: Path) -> None
     found = _describe(checkout)
     (checkout / "scan.npz").unlink()
     assert provenance.stale(found, provenance.again(found)) == [
-        "data set scan: the outcome is of sha256 3a6eb0790f39ac87…, wanted is no file"
+        "data set scan: the outcome is of sha256 3a6eb0790f39ac87…, wanted is missing"
     ]
     (checkout / "scan.npz").write_bytes(b"data")
     assert provenance.stale(found, _describe(checkout, "cuda")) == ["device: the outcome is of cpu, wanted is cuda"]

@@ -51,13 +51,13 @@ def test_a_rung_stands_only_if_it_stands_everywhere() -> None:
         {"R0 g1 f64": "pass", "R0 g2 f64": "fail", "R1 g1 f64": "pass"}, ["R1 g1 f64", "R2 g1 f64"]
     )
     assert {"R1": "pass", "R2": "not reached", "R0": "fail"} == dict(found.results)
-    assert "1 of 3 rungs stand; failed: R0; not reached: R2" == found.sentence
+    assert "1 of 3 rungs pass; failed: R0; not reached: R2" == found.sentence
     assert (3, 1, ["R0"]) == tuple(found.as_dict()[key] for key in ("total", "standing", "failed"))
 
 
 def test_trials_of_a_campaign_count_by_themselves() -> None:
     found = rung_results.tally({"mutant a": "pass", "mutant b": "fail"}, ["mutant a", "mutant b", "mutant c"])
-    assert "1 of 3 mutants stand; failed: b; not reached: c" == found.sentence
+    assert "1 of 3 mutants pass; failed: b; not reached: c" == found.sentence
 
 
 def test_an_event_without_the_optional_fields_is_taken() -> None:
@@ -68,7 +68,7 @@ def test_an_event_without_the_optional_fields_is_taken() -> None:
 @pytest.mark.parametrize("ending", sample_runs.ENDINGS)
 def test_every_report_counts_alike_after_any_ending(ending: str) -> None:
     made, told, _ = artifacts.reports(sample_runs.stopped_log(ending, guilty=["torch"], reason="off by 2"))
-    sentence = "1 of 4 rungs stand; failed: R2; not reached: R3, R4"
+    sentence = "1 of 4 rungs pass; failed: R2; not reached: R3, R4"
     assert sentence == told.tally.sentence
     assert sentence in made["summary.txt"].decode()
     assert sentence in made["summary.md"].decode()
@@ -82,4 +82,4 @@ def test_every_report_counts_alike_after_any_ending(ending: str) -> None:
     assert ("4", "1", "2") == (counts["tests"], counts["failures"], counts["errors"])
     failure = suites["parity.rungs"].find(".//failure")
     assert failure is not None
-    assert "fail (gridsize 1 in f64; gridsize 2 in f64): guilty: torch; off by 2" == failure.get("message")
+    assert "fail (gridsize 1 in f64; gridsize 2 in f64): at fault: torch; off by 2" == failure.get("message")

@@ -68,7 +68,7 @@ def _skipped() -> list[Row]:
         (_run(rungs=["R3"]), "no evidence: rung R3: did not report"),
         (
             _run(rungs=["R3"], more=(sample_log.parent("rung.end", rung="R3", result="unverified"),)),
-            "1 rung did not stand: R3: unverified",
+            "1 rung did not pass: R3: unverified",
         ),
         (_run(benchmarks=["epoch"]), "no evidence: benchmark epoch: did not report"),
         (
@@ -129,10 +129,9 @@ def test_a_cut_log_is_never_a_pass_and_says_what_was_under_way() -> None:
     judged = _judge(_run()[:5])
     assert (judged.verdict, judged.partial) == (Verdict.FAIL, True)
     assert judged.problems[0].message == (
-        "the log is partial: it ends after 'phase.start' and not with 'run.end'; "
-        "under way were: command scan-train, phase train"
+        "the log is partial: it ends after 'phase.start' instead of 'run.end'; running: command scan-train, phase train"
     )
-    assert _judge([]).problems[0].message.startswith("the log is partial: it ends before its first event")
+    assert _judge([]).problems[0].message.startswith("the log is partial: it is empty")
 
 
 def test_many_silent_tests_are_one_sentence_and_all_are_kept() -> None:
@@ -164,8 +163,8 @@ def test_a_rung_that_failed_is_red_whatever_died_later(ending: str) -> None:
     assert judged.verdict is (Verdict.INTERRUPTED if ending == "interrupted" else Verdict.FAIL)
     assert judged.failed
     assert [
-        "1 rung did not stand: R2: fail (gridsize 1 in f64; gridsize 2 in f64)",
-        "first to fail: R2 at gridsize 1 in f64: guilty: torch; ptycho_torch/physics.py:18 exit_wave",
+        "1 rung did not pass: R2: fail (gridsize 1 in f64; gridsize 2 in f64)",
+        "first to fail: R2 at gridsize 1 in f64: at fault: torch; ptycho_torch/physics.py:18 exit_wave",
     ] == [problem.message for problem in judged.problems[:2]]
 
 

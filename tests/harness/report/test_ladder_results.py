@@ -39,21 +39,21 @@ def test_a_stopped_ladder_shows_what_failed_and_what_it_did_not_reach(tmp_path: 
     assert ["R4", "R3", "R2", "R0"] == [step.name for step in found.steps]
     assert ["not reached", "not reached", "fail", "pass"] == [step.result for step in found.steps]
     assert ["R3", "R4"] == found.unreached
-    assert "1 of 4 rungs stand; failed: R2; not reached: R3, R4" == found.summary
+    assert "1 of 4 rungs pass; failed: R2; not reached: R3, R4" == found.summary
     failure = found.failure
     assert failure is not None
     assert ("R2 at gridsize 1 in f64", "torch", "R2/exit_wave.even") == (failure.where, failure.guilty, failure.tensor)
     assert ["D is 2, allowed 1e-11", "ptycho_torch/physics.py:18 exit_wave"] == list(failure.reasons)
     html = write.write([folder], root=tmp_path).path.read_text()
-    assert "Nobody has compared" not in html
-    assert "First failing rung: R2 at gridsize 1 in f64; guilty: torch" in html
+    assert "None of the runs shown here compared" not in html
+    assert "First failing rung: R2 at gridsize 1 in f64; at fault: torch" in html
     assert "Not reached: R3, R4" in html
 
 
 def test_no_figure_is_made_up_for_what_only_the_log_knows(tmp_path: Path) -> None:
     found = _ladder(sample_runs.stopped(tmp_path, "infra"))
     assert {("–", "–", "–", "–")} == {(row[3], row[4], row[5], row[6]) for row in found.table.rows}
-    assert ["fails; no figures were kept", "stands; no figures were kept"] == [step.margin for step in found.steps[2:]]
+    assert ["fails; no figures were kept", "passes; no figures were kept"] == [step.margin for step in found.steps[2:]]
     assert found.failure is not None
     assert () == found.failure.facts
 
@@ -64,16 +64,16 @@ def test_a_rung_that_was_judged_at_one_gridsize_only_does_not_stand(tmp_path: Pa
     (folder / "events.ndjson").write_bytes(b"".join(lines[:4]))
     found = _ladder(folder)
     assert ["not reached", "not reached", "fail", "not reached"] == [step.result for step in found.steps]
-    assert "0 of 4 rungs stand; failed: R2; not reached: R0, R3, R4" == found.summary
+    assert "0 of 4 rungs pass; failed: R2; not reached: R0, R3, R4" == found.summary
 
 
 def test_a_ladder_that_was_stopped_before_its_first_rung_is_there_and_says_so(tmp_path: Path) -> None:
     folder = sample_runs.root(tmp_path, "20260102T040000Z")
     content = sample_runs.stopped_log("killed")
-    for lines, said in ((1, "no rung was judged"), (2, "0 of 4 rungs stand; not reached: R0, R2, R3, R4")):
+    for lines, said in ((1, "no rung was judged"), (2, "0 of 4 rungs pass; not reached: R0, R2, R3, R4")):
         (folder / "events.ndjson").write_bytes(b"".join(content.splitlines(keepends=True)[:lines]))
         assert said == _ladder(folder).summary
-        assert "Nobody has compared" not in write.write([folder], root=tmp_path).path.read_text()
+        assert "None of the runs shown here compared" not in write.write([folder], root=tmp_path).path.read_text()
 
 
 def test_what_a_document_lacks_comes_from_the_log(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_an_adapter_that_dies_after_a_rung_failed_does_not_wipe_it(tmp_path: Pat
     assert (Verdict.FAIL, "fail", Verdict.FAIL) == (code, told["verdict"], run.verdict)
     html = write.write([run.path], root=tmp_path).path.read_text()
     assert "First failing rung: R2 at gridsize 1 in f64" in html
-    assert "Nobody has compared" not in html
+    assert "None of the runs shown here compared" not in html
 
 
 @pytest.mark.parametrize("seeds", [1, 30])
@@ -119,7 +119,7 @@ def test_a_ladder_over_seeds_that_was_stopped_is_no_run_of_the_gate(tmp_path: Pa
     (folder / "events.ndjson").write_bytes(sample_log.content([*start, *judged]))
     assert ("parity" if seeds == 1 else "parity over seeds") == load_runs.load(folder).name
     found = _ladder(folder)
-    assert "3 of 4 rungs stand; not reached: R4" == found.summary
+    assert "3 of 4 rungs pass; not reached: R4" == found.summary
     assert (min(len(judged), 100), max(0, len(judged) - 100)) == (len(found.table.rows), found.table.more)
 
 

@@ -142,7 +142,7 @@ def test_a_campaign_that_was_stopped_shows_the_trials_that_failed(tmp_path: Path
     assert (Verdict.FAIL, True) == (run.verdict, run.judged.failed)
     found = metric_sections.stopped(run, kind)
     assert found is not None
-    assert f"1 of 3 {noun}s stand; failed: b; not reached: c" in found.caption
+    assert f"1 of 3 {noun}s pass; failed: b; not reached: c" in found.caption
     assert [f"{noun} b", f"{noun} c", f"{noun} a"] == [row[0] for row in found.rows]
     html = write.write([folder], root=tmp_path).path.read_text()
     assert "failed: b" in html

@@ -29,7 +29,7 @@ def test_it_passes_if_every_gate_ran_and_passed(tmp_path: Path, scan: Path) -> N
     assert ["torch-cpu", "tf-cpu", "parity", "benchmark", "mutation"] == names
     sentences = {entry.run.name: entry.sentence for entry in found.entries}
     assert "1 fixture scored, 3 tests passed" == sentences["torch-cpu"]
-    assert "2 of 2 rungs stand" == sentences["parity"]
+    assert "2 of 2 rungs pass" == sentences["parity"]
     assert "2 of 2 planted faults found" == sentences["mutation"]
 
 
@@ -68,7 +68,7 @@ def test_a_ladder_that_was_stopped_shows_its_first_failure(tmp_path: Path, endin
     sample_runs.stopped(tmp_path, ending, guilty=["torch"])
     (entry,) = judged(tmp_path, chosen=True).entries
     assert entry.verdict is (Verdict.INTERRUPTED if ending == "interrupted" else Verdict.FAIL)
-    assert "first failing rung: R2 at gridsize 1 in f64; guilty: torch" == entry.sentence
+    assert "first failing rung: R2 at gridsize 1 in f64; at fault: torch" == entry.sentence
 
 
 def test_no_run_at_all_is_a_fail(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_the_gravest_verdict_is_that_of_the_whole(tmp_path: Path, scan: Path) ->
 def test_the_first_failure_of_a_ladder_is_its_sentence(tmp_path: Path) -> None:
     sample_runs.ladder(tmp_path, spoilt=0.1)
     (entry,) = judged(tmp_path, chosen=True).entries
-    assert "first failing rung: R4 at gridsize 1 in f64; guilty: torch" == entry.sentence
+    assert "first failing rung: R4 at gridsize 1 in f64; at fault: torch" == entry.sentence
 
 
 def test_an_old_green_of_a_gate_is_no_green(tmp_path: Path, scan: Path, fresh: dict[str, list[str]]) -> None:

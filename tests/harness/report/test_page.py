@@ -68,7 +68,7 @@ def test_a_whole_that_passes_says_so_and_shows_everything(tmp_path: Path, scan: 
     assert "<title>pass (exit 0)" in html
     said = words(reader)
     assert said.index("pass exit 0") < said.index("5 of 5 runs passed") < said.index("Reconstructions Each lane")
-    for part in ("scan: flat object", "Loss on scan", "2 of 2 rungs stand", "Longest epoch beside its budget"):
+    for part in ("scan: flat object", "Loss on scan", "2 of 2 rungs pass", "Longest epoch beside its budget"):
         assert part in said
     assert "did not run" not in said.partition("Cleanliness and faults")[0]
     assert 'href="#first-failure"' not in html
@@ -80,9 +80,11 @@ def test_a_failing_ladder_is_one_click_from_the_top(tmp_path: Path, scan: Path) 
     html, reader = read(sample_runs.everything(tmp_path, scan, spoilt=0.1))
     said = words(reader)
     assert "<title>fail (exit 1)" in html
-    assert said.index("First failing rung: R4 at gridsize 1 in f64; guilty: torch") < said.index("Reconstructions Each")
+    assert said.index("First failing rung: R4 at gridsize 1 in f64; at fault: torch") < said.index(
+        "Reconstructions Each"
+    )
     assert 1 == html.count('id="first-failure"')
-    assert "python -m harness parity --replay kept.npz" in said
+    assert "python -m harness parity replay kept.npz" in said
 
 
 def test_a_killed_run_is_partial_and_says_what_was_under_way(tmp_path: Path) -> None:
@@ -90,7 +92,7 @@ def test_a_killed_run_is_partial_and_says_what_was_under_way(tmp_path: Path) -> 
     said = words(reader)
     assert "<title>fail (exit 1)" in html
     assert "partial" in said
-    assert "The log ends before the run did. Under way were: command scan-train" in said
+    assert "The log ends before the run did. These were running: command scan-train" in said
     assert "not compared" in said
     assert "cut short" in said
     assert "Loss on scan" in said
@@ -190,7 +192,7 @@ BACKS = {
     "open-back": ("open",),
     "button-back": ("button",),
 }
-"""Every background of the style, and the colours of text that stand on it."""
+"""Every background of the style, and the colours of text on it."""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

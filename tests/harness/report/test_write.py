@@ -96,7 +96,7 @@ def test_rebuilding_makes_the_page_too_and_says_where_it_cannot(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = sample_log.write(tmp_path / "run", sample_log.whole())
-    assert Verdict.PASS == main.main(["rebuild", str(run)])
+    assert Verdict.PASS == main.main(["report", "rebuild", str(run)])
     page = run / "report" / "index.html"
     assert page.read_text().startswith("<!DOCTYPE html>")
     page.unlink()
@@ -104,7 +104,7 @@ def test_rebuilding_makes_the_page_too_and_says_where_it_cannot(
     monkeypatch.delitem(sys.modules, "harness.report.page")
     monkeypatch.delattr("harness.report.page")
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    assert Verdict.PASS == main.main(["rebuild", str(run), "--json"])
+    assert Verdict.PASS == main.main(["report", "rebuild", str(run), "--json"])
     said = capsys.readouterr()
     assert json.loads((run / "verdict.json").read_text()) == json.loads(said.out)
     assert "report/index.html was not made: the page cannot be drawn" in said.err

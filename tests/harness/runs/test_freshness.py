@@ -1,4 +1,4 @@
-"""A lane that did not run, or whose newest run is cut, red or of another state, is no pass."""
+"""A lane that did not run, or whose newest run is cut, red or of another state, is not a pass."""
 
 import json
 from pathlib import Path
@@ -163,11 +163,11 @@ def test_a_gate_that_did_not_run_is_red(checkout: Checkout, absent: str) -> None
     [
         (
             _other("parity", GREEN | {"R1 f64 g1": "fail"}, "FAIL"),
-            "fail: 1 rung did not stand: R1: fail (gridsize 1 in f64)",
+            "fail: 1 rung did not pass: R1: fail (gridsize 1 in f64)",
         ),
         (
             _other("parity", GREEN | {"R1 f64 g1": "unverified"}),
-            "fail: 1 rung did not stand: R1: unverified (gridsize 1 in f64)",
+            "fail: 1 rung did not pass: R1: unverified (gridsize 1 in f64)",
         ),
         (_other("parity", {"R0 f64 g1": "pass"}), "fail: no evidence: rung R1: did not report"),
     ],

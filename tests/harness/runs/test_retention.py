@@ -122,5 +122,5 @@ def test_a_run_that_cannot_be_removed_is_said(tmp_path: Path) -> None:
     old = _run(tmp_path, 0, "pass")
     _run(tmp_path, 1, "pass")
     (tmp_path / "runs" / old / directory.MARKER).write_text("{}")
-    assert retention.apply(tmp_path, Policy(runs=1)) == ([], []), "without a record it is no run at all"
+    assert retention.apply(tmp_path, Policy(runs=1)) == ([], []), "without a record it is not a run at all"
     assert (tmp_path / "runs" / old).is_dir()

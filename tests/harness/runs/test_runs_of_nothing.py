@@ -18,31 +18,29 @@ NOWHERE = "/no/such/interpreter"
 
 SHORT = {
     "run": (["run"], ["run", "torch", "--fixture", "no.npz"], ["run", "--target", "no.toml"]),
-    "install": (["install"], ["install", "nothing"]),
     "clean": (["clean"], ["clean", "--check"], ["clean", "--keep-runs", "0"]),
     "fixtures": (["fixtures"], ["fixtures", "nonsense"]),
-    "target": (["target"], ["target", "check", "no.toml"], ["target", "init", "no-folder"]),
-    "report": (["report"], ["report", "no-run"]),
-    "rebuild": (["rebuild"], ["rebuild", "no-run"]),
+    "target": (["target"], ["target", "check", "no.toml"], ["target", "init", "no-folder"], ["target", "schema"]),
+    "report": (["report"], ["report", "no-run"], ["report", "rebuild"], ["report", "rebuild", "no-run"]),
     "verdict": (["verdict"], ["verdict", "torch-cpu", "parity"]),
     "parity": (
         ["parity"],
         ["parity", "--python", "nobody=x"],
         ["parity", f"--python=torch={NOWHERE}", f"--python=tf={NOWHERE}", "--steps", "0"],
         ["parity", f"--python=torch={NOWHERE}", f"--python=tf={NOWHERE}", "--scan", "no.npz"],
-        ["parity", "--replay", "no.npz"],
+        ["parity", "replay", "no.npz"],
     ),
     "mutation": (["mutation", "no-such-mutant"], ["mutation", "--list"], ["mutation", "--jobs", "0"]),
-    "scale": (["scale", "--bogus"],),
-    "benchmark": (["benchmark", "--bogus"], ["benchmark", "--against", "no-such-revision"]),
-    "overhead": (["overhead", "no-run"],),
+    "benchmark": (
+        ["benchmark", "--bogus"],
+        ["benchmark", "compare", "no-such-revision"],
+        ["benchmark", "scale", "--bogus"],
+        ["benchmark", "overhead", "no-run"],
+        ["benchmark", "quality-curve", "--epochs", "0"],
+    ),
     "kill-test": (["kill-test", "--count", "0"], ["kill-test", "--victims", "nobody"]),
-    "faults": (["faults"],),
-    "attach": (["attach"], ["attach", "no.py", "no.py"]),
-    "physics": (["physics"], ["physics", "no.py"]),
-    "schema": (["schema"], ["schema", "target"]),
-    "ci": (["ci"], ["ci", "nonsense"]),
-    "quality-curve": (["quality-curve", "--epochs", "0"],),
+    "attach": (["attach"], ["attach", "no.py", "no.py"], ["attach", "physics"], ["attach", "physics", "no.py"]),
+    "ci": (["ci"], ["ci", "nonsense"], ["ci", "faults"], ["ci", "install"], ["ci", "install", "nothing"]),
 }
 """Calls that end at once, by command: refused, for the most part, or stopped by an interpreter that is not there."""
 

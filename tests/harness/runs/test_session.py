@@ -1,4 +1,4 @@
-"""A run of any kind ends with what its log amounts to, and with its reports beside it."""
+"""A run of any kind ends with the verdict of its log, and with its reports beside it."""
 
 import json
 import os

@@ -247,6 +247,6 @@ def test_real_mounts_are_left_alone_with_what_is_in_them(tmp_path: Path) -> None
     if done.returncode == 0:
         bites(done.stdout == "12 trees\n", "twelve trees were made, mounts in them")
     else:
-        # The machine allows no mount: nothing may be concluded, and the test above stands alone for this row.
+        # The machine allows no mount: nothing may be concluded; the test above is the only one for this row.
         assert "unshare" in done.stderr or done.returncode == 77, done.stderr
         print(f"NO MOUNT NAMESPACE HERE: {done.stderr or 'mount is refused'}", file=sys.stderr)

@@ -70,7 +70,7 @@ for wheel in wheels:
 
 @pytest.fixture
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stands in for uv: environments without pip, and every wheel that is there; a real pip takes ten seconds."""
+    """Replaces uv: environments without pip, and every wheel that is there; a real pip takes ten seconds."""
     program = tmp_path / "uv"
     program.write_text(STAND_IN.format(python=sys.executable))
     program.chmod(0o755)

@@ -154,7 +154,7 @@ def test_placeholders_are_filled() -> None:
             "timeout_s = 60\nphase_timeout_s = { data = 0 }",
             ["line 11: train.phase_timeout_s.data = 0; allowed: seconds above 0 by phase"],
         ),
-        ('root = "."', 'root = "gone"', ["line 5: target.root is ", "gone, which is no folder"]),
+        ('root = "."', 'root = "gone"', ["line 5: target.root is ", "gone, which is not a folder"]),
         ('root = "."', 'root = "$NO_SUCH_VARIABLE"', ["line 5: target.root = '$NO_SUCH_VARIABLE' names a variable"]),
         ("[train]", BOTH, ["[install] has python, lock; allowed: one of them"]),
         ("[train]", "[install]\nbase = 'x'\n[train]", ["line 7: [install] names nothing to install"]),

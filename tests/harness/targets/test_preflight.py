@@ -26,7 +26,11 @@ def test_nothing_is_missing_from_a_sound_target(tmp_path: Path) -> None:
     [
         ("ptycho_torch.train", "ptycho_torch.trian", "train: there is no module ptycho_torch.trian below "),
         ('"-m", "ptycho_torch.train"', '"{root}/train.py"', "train: there is no script "),
-        ('"-m", "ptycho_torch.train"', '"train.py"', "train: the script train.py is relative to an empty folder"),
+        (
+            '"-m", "ptycho_torch.train"',
+            '"train.py"',
+            "train: commands start in an empty folder, so train.py is not found",
+        ),
         (
             '"{python}", "-m", "ptycho_torch.train"',
             '"no-such-trainer"',
@@ -47,7 +51,7 @@ def test_a_missing_interpreter_is_named(tmp_path: Path, key: str, word: str) -> 
     path = foreign_checkout.write(tmp_path / "checkout", python=Path("/no/such/python"))
     if key == "base":
         path.write_text(path.read_text().replace('python = "/no/such/python"', f'base = "{word}"\npackages = ["x"]'))
-    with pytest.raises(InfrastructureError, match=f"there is no interpreter .*{word}.*; mend .install. {key}"):
+    with pytest.raises(InfrastructureError, match=f"there is no interpreter .*{word}.*; repair .install. {key}"):
         preflight.require(loader.load(path))
 
 

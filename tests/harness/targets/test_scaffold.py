@@ -127,6 +127,9 @@ def test_every_pair_of_commands_gets_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["absent", "empty"])
 def test_a_folder_without_a_pipeline_says_what_was_looked_for(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
-    sentences = {"absent": "is no folder; give the checkout", "empty": "looked for train.py, training.py, inference.py"}
+    sentences = {
+        "absent": "is not a folder; give the checkout",
+        "empty": "looked for train.py, training.py, inference.py",
+    }
     with pytest.raises(UsageError, match=sentences[name]):
         scaffold.describe(tmp_path / name, python=None)

@@ -1,4 +1,4 @@
-"""A file that is no NPZ is told what it is."""
+"""A file that is not an NPZ is identified."""
 
 from pathlib import Path
 

@@ -34,7 +34,7 @@ def test_object_pixels_are_accepted(m: int, step: float) -> None:
 def test_the_unit_that_would_fit_is_named(factor: float, unit: str) -> None:
     x, y = grid()
     (sentence,) = said(x * factor, y * factor)
-    assert "are no object pixels" in sentence
+    assert "are not object pixels" in sentence
     assert units.NAMES[unit] in sentence
     assert "--position-unit" in sentence
 
@@ -49,7 +49,7 @@ def test_a_known_pixel_size_decides_the_unit() -> None:
 def test_one_axis_alone_may_be_in_metres() -> None:
     x, y = grid()
     (sentence,) = said(x * 1e-8, y)
-    assert sentence.startswith("xcoords are no object pixels")
+    assert sentence.startswith("xcoords are not object pixels")
 
 
 def test_what_decides_nothing_is_left_alone() -> None:

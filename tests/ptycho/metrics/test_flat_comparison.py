@@ -93,7 +93,7 @@ def test_the_fourier_error_decides_between_the_two_correlations() -> None:
 def test_a_suspicious_file_is_the_next_step(scan: Dataset) -> None:
     warning = compared(scan, stitched(scan, np.ones_like(scan.obj))).warning(epochs=50, suspicious=True)
     assert warning is not None
-    assert warning.endswith("; mend what the warnings about the file name, and train again")
+    assert warning.endswith("; repair what the warnings about the file name, and train again")
 
 
 def test_a_constant_given_object_tells_nothing(scan: Dataset) -> None:

@@ -78,7 +78,7 @@ def test_a_request_of_another_version_is_refused(tmp_path: Path) -> None:
     arrays = ladder_request.read_arrays(tmp_path / "request.npz")
     spec = json.loads(str(arrays["spec"])) | {"schema": "ptycho-probe/0"}
     ladder_request.write_arrays(tmp_path / "old.npz", arrays | {"spec": np.array(json.dumps(spec))})
-    with pytest.raises(UsageError, match="no request of this version"):
+    with pytest.raises(UsageError, match="not a request of this version"):
         Request.load(tmp_path / "old.npz")
 
 

@@ -96,5 +96,5 @@ def test_epochs_joined_are_the_whole_training(cosine: bool) -> None:
     ramp = Ramp(total_steps=12, warmup_steps=5, cosine=cosine)
     joined = [factor for epoch in range(4) for factor in ramp.factors(3 * epoch, 3)]
     assert joined == list(ramp.factors(0, 12))
-    # A resume that started counting anew would differ.
+    # A resume that started counting again would differ.
     assert joined != list(ramp.factors(0, 3)) * 4

@@ -1,5 +1,5 @@
 """
-Stands in for nox in the tasks of an array: `FAKE_NOX` says, as JSON, what each session does, within a second.
+Replaces nox in the tasks of an array: `FAKE_NOX` says, as JSON, what each session does, within a second.
 
 The run that a session leaves is a real one: its folder, log, reports and its end on a signal are the harness's own.
 """

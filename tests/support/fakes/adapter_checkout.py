@@ -1,5 +1,6 @@
 """
-A checkout with an adapter of a few lines, whose backend does at each rung what a test wants: answer, raise, hang, die.
+A checkout with an adapter of a few lines, whose backend does at each rung what a test asks for: answer, raise, hang,
+die.
 
 The adapter is served by the core's own `ptycho.parity.serve`; only what is measured is replaced.
 """
@@ -66,5 +67,5 @@ def write(root: Path, behaviour: Mapping[str, str], *, engine: str = ENGINE, ada
 
 
 def line(rung: str) -> int:
-    """Number of the line of `ptycho_torch/physics.py` that a rung's behaviour stands on."""
+    """Number of the line of `ptycho_torch/physics.py` that a rung's behaviour depends on."""
     return 3 + 2 * QUANTITIES.index(rung)

@@ -122,7 +122,7 @@ def write(folder: Path, *, python: Path = Path(sys.executable)) -> Path:
     Write the checkout, and beside it the target file.
 
     Args:
-        folder: of the checkout.
+        folder: folder of the checkout.
         python: interpreter that the target file names.
 
     Returns:

@@ -1,7 +1,7 @@
 """
 A backend in NumPy that does what R2, R2b and R2c ask, by formulas and by transposes written out: no framework.
 
-It stands in where a test is about the judgement and not about a backend. A fault is a method that a test replaces.
+It is used where a test is about the judgement and not about a backend. A fault is a method that a test replaces.
 """
 
 from collections.abc import Mapping

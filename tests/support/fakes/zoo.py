@@ -28,7 +28,7 @@ class Animal:
     One target.
 
     Attributes:
-        name: of the case.
+        name: name of the case.
         finding: the one id that the harness must find; `""` for none.
         file: what is edited, below the zoo's folder.
         old: text that is replaced.

@@ -49,7 +49,7 @@ def legacy_with(tmp_path: Path, frames: NDArray[Any]) -> Path:
 
 class TranspositionSuite:
     def test_legacy_frames_are_transposed(self, tmp_path: Path) -> None:
-        # Each value says where it stands, so that any other order shows, a turned frame too.
+        # Each value says where it is, so that any other order shows, a turned frame too.
         frame, row, column = np.indices((FRAMES, 64, 64))
         frames = (1 + frame * 10_000 + row * 100 + column).astype(np.float64) / 7e4
         dataset = contract.load(legacy_with(tmp_path, np.ascontiguousarray(frames.transpose(1, 2, 0))))

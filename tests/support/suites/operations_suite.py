@@ -1,4 +1,4 @@
-"""A backend's own operations on R2, R2b and R2c: clean they stand, and each planted fault falls where it must."""
+"""A backend's own operations on R2, R2b and R2c: clean they pass, and each planted fault fails where it must."""
 
 from dataclasses import replace
 from functools import cache

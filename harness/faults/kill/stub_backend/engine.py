@@ -100,7 +100,7 @@ class StandIn:
         self._moment, self._step = np.array(state[f"adam.m/{BIAS}"], np.float64), int(state["adam.step"].item())
 
     def fingerprint(self) -> dict[str, Any]:
-        """What it is."""
+        """Return what it is."""
         return {"framework": "none", "device": self.device}
 
     def _loss(self, batch: Batch) -> float:

@@ -17,14 +17,14 @@ from harness.targets.interpreters import SIDES
 NAMES = tuple(rung.name for rung in RUNGS)
 FALLEN = ("fail", "unverified")
 
-_FIRST = re.compile(r"first failing rung: (\w+) at gridsize (\d+) in (\w+)(?:[;,] guilty: ([^\n]*))?", re.IGNORECASE)
+_FIRST = re.compile(r"first failing rung: (\w+) at gridsize (\d+) in (\w+)(?:[;,] at fault: ([^\n]*))?", re.IGNORECASE)
 _END = re.compile(r"^parity in .*\(exit (\d+)\)", re.MULTILINE)
 _LABEL = re.compile(r"(\w+) (\w+) gridsize (\d+) seed \d+")
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Place:
-    """Where the ladder fell."""
+    """Where the ladder failed."""
 
     rung: str
     precision: str
@@ -48,7 +48,7 @@ class Account:
         source: which.
         exit_code: None where it says none.
         place: the first failure, None where it names none.
-        guilty: the sides that it accuses, sorted; None where it accuses nobody.
+        guilty: the sides that it names, sorted; None where it names no side.
     """
 
     source: str
@@ -64,7 +64,7 @@ def of(walked: Walked) -> tuple[Account, ...]:
 
 def contradictions(accounts: Sequence[Account]) -> list[str]:
     """
-    Where accounts differ from the first of them, one sentence each.
+    Return where accounts differ from the first of them, one sentence each.
 
     A source whose nature it is to be silent about sides (`guilty` is None beside a place) is not asked for them.
     """
@@ -76,7 +76,7 @@ def contradictions(accounts: Sequence[Account]) -> list[str]:
         if other.place != measure.place:
             found.append(f"{other.source} says {other.place or 'no rung'}, {measure.source} {measure.place or 'none'}")
         elif other.guilty is not None and other.guilty != measure.guilty:
-            found.append(f"{other.source} accuses {named(other.guilty)}, {measure.source} {named(measure.guilty)}")
+            found.append(f"{other.source} names {named(other.guilty)}, {measure.source} {named(measure.guilty)}")
     return found
 
 
@@ -94,7 +94,7 @@ def unnamed(walked: Walked) -> list[str]:
 
 def named(sides: Sequence[str] | None) -> str:
     """Sides in words."""
-    return " and ".join(sides or ()) or "nobody"
+    return " and ".join(sides or ()) or "no side"
 
 
 def _parity(walked: Walked) -> Account:
@@ -151,8 +151,8 @@ def _verdict(walked: Walked) -> Account:
     told = walked.verdict or {}
     rungs = told.get("rungs") or {}
     fallen = [place for label, result in rungs.items() if result in FALLEN for place in _labelled(label)]
-    # It lists results and not sides, so what nobody is accused of cannot be told from a hang: what the others say
-    # comes first must be among what fell, and no failure below it.
+    # It lists results and not sides, so a result for which no side is named looks like a hang: what the others say
+    # comes first must be among what failed, and no failure below it.
     certain = [place for label, result in rungs.items() if result == "fail" for place in _labelled(label)]
     measure = _parity(walked).place
     lowest = min(certain, key=lambda place: place.height, default=None)

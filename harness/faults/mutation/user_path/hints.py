@@ -47,16 +47,16 @@ def named(terminal: str) -> list[Spot]:
         match = _LINE.match(line)
         follows = match is not None and (match[1] == "look at" or follows)
         if match is not None and follows:
-            # The class is left out: what an edit stands in is known by its innermost name.
+            # The class is left out: what an edit is in is known by its innermost name.
             found.append(Spot(file=match[2], function=(match[3] or "").rpartition(".")[2]))
     return found
 
 
 def steps(hints: Sequence[Spot], edited: Spot) -> int | None:
     """
-    How many steps from a failure's text to the edited line; None for more than two.
+    Return how many steps from a failure's text to the edited line; None for more than two.
 
-    One where the first hint is the edited function of the edited file, or the file where the edit stands in none. Two
+    One where the first hint is the edited function of the edited file, or the file where the edit is in none. Two
     where one of the first two hints is the file: then its functions are to be read.
     """
     if hints and hints[0].file == edited.file and edited.function in ("", hints[0].function):
@@ -65,7 +65,7 @@ def steps(hints: Sequence[Spot], edited: Spot) -> int | None:
 
 
 def spot(edit: Edit, root: Path) -> Spot:
-    """Where an edit's first change of a letter stands, in the file as it is before."""
+    """Return where an edit's first change of a letter is, in the file as it is before."""
     text = (root / edit.file).read_text(encoding="utf-8")
     if not edit.file.endswith(".py"):
         return Spot(file=edit.file)

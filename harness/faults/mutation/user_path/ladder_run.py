@@ -1,7 +1,7 @@
 """
-The ladder on a user's path: the whole of it, run from a changed copy by the very command line of the session `parity`.
+The ladder on a user's path: the whole of it, run from a changed copy by the same command line of the session `parity`.
 
-What a user has afterwards is read and nothing else: the exit code, what stood on the terminal, `parity.json`, the
+What a user has afterwards is read and nothing else: the exit code, what was on the terminal, `parity.json`, the
 run's verdict and event log, and the page that `harness report` makes of it.
 """
 
@@ -40,7 +40,7 @@ class Walked:
     What a user has after a run of the ladder.
 
     Attributes:
-        exit_code: of the command.
+        exit_code: exit code of the command.
         terminal: its output.
         parity: `parity.json`, None where there is none.
         verdict: the run's `verdict.json`, None where there is none.
@@ -112,7 +112,7 @@ def stands(stage: Stage) -> None:
     walked = walk(root, "clean.first", stage)
     if walked.exit_code != Verdict.PASS or walked.page_exit_code != Verdict.PASS:
         raise InfrastructureError(
-            f"the ladder does not stand without a mutant: it ends with {walked.exit_code}, its report with "
+            f"the ladder does not pass without a mutant: it ends with {walked.exit_code}, its report with "
             f"{walked.page_exit_code}; run `harness parity` first: {run_in_copy.last_line(walked.terminal)}"
         )
 

@@ -17,7 +17,7 @@ HEADINGS = ("edit", "kind", "edited", "exit", "rung", "side", "the terminal send
 
 
 def near(score: Score) -> int:
-    """How many edits are at most two steps away."""
+    """Return how many edits are at most two steps away."""
     return sum(item.found.steps is not None and item.found.steps <= FEW for item in score.trials)
 
 

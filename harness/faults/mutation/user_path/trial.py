@@ -31,7 +31,7 @@ def run(planted: Planted, stage: Stage) -> Found:
 
 
 def judge(walked: Walked, mutant: Mutant) -> Found:
-    """What a user was told of a mutant, and what of that is wrong."""
+    """Return what a user reads about a mutant, and what of that is wrong."""
     told, *_ = accounts.of(walked)
     if walked.exit_code == Verdict.PASS and told.exit_code == Verdict.PASS:
         return Found(exit_code=walked.exit_code, disagreements=tuple(accounts.contradictions(accounts.of(walked))))
@@ -45,7 +45,7 @@ def judge(walked: Walked, mutant: Mutant) -> Found:
     if walked.exit_code != mutant.exit_code:
         wrong.append(f"it ends with exit code {walked.exit_code} and not {mutant.exit_code}")
     if found.guilty != mutant.accused:
-        wrong.append(f"it accuses {accounts.named(found.guilty)}; it is {mutant.guilty}")
+        wrong.append(f"it names {accounts.named(found.guilty)}; it is {mutant.guilty}")
     wrong += accounts.contradictions(accounts.of(walked))
     wrong += accounts.unnamed(walked)
     return replace(
@@ -58,7 +58,7 @@ def judge(walked: Walked, mutant: Mutant) -> Found:
 
 
 def _fallen(walked: Walked, told: Account, mutant: Mutant) -> Found:
-    """Where the ladder fell, by `parity.json`."""
+    """Return where the ladder failed, by `parity.json`."""
     parity = walked.parity
     if parity is None:
         return Found(at=mutant.gate, how="crash", detail=run_in_copy.last_line(walked.terminal))
@@ -77,5 +77,5 @@ def _fallen(walked: Walked, told: Account, mutant: Mutant) -> Found:
         reasons = [f"{side}: {reason}" for side, given in refused.items() for reason in given]
         guilty = tuple(sorted({side.partition(",")[0] for side in refused}))
         return Found(at=LADDER[0], how="refused", guilty=guilty, detail=reasons[0])
-    # Every rung stands and yet the run fails: the proof that it can fail did not hold.
+    # Every rung passes and yet the run fails: the proof that it can fail did not hold.
     return Found(at=SELF_CHECK, how="self-check", detail=run_in_copy.last_line(walked.terminal))

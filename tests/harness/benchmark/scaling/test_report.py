@@ -1,4 +1,4 @@
-"""What sizes amount to: memory or cost that grows is a fail that says how much."""
+"""What sizes show: memory or cost that grows is a fail that says how much."""
 
 import json
 from pathlib import Path

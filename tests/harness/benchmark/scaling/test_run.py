@@ -14,13 +14,13 @@ pytestmark = pytest.mark.usefixtures("noise")
 
 @pytest.fixture
 def noise(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sizes that take a moment are no measure of cost; that a cost is judged, `test_scale_report` shows."""
+    """Sizes that take a moment are not a measure of cost; that a cost is judged, `test_scale_report` shows."""
     monkeypatch.setattr(report, "MAX_COST_RATIO", 100.0)
     monkeypatch.setattr(scaling_run, "SMALL_BYTES", 0)
 
 
 def scale(*arguments: object) -> int:
-    return main.main(["scale", *map(str, arguments)])
+    return main.main(["benchmark", "scale", *map(str, arguments)])
 
 
 @pytest.mark.slow

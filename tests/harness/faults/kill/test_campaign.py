@@ -1,4 +1,4 @@
-"""The kill campaign finds what a kill may leave: a defect planted into a copy of the code makes the campaign fall."""
+"""The kill test finds what a kill may leave: a defect planted into a copy of the code makes the campaign fail."""
 
 import json
 import os

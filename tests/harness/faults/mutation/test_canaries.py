@@ -1,4 +1,4 @@
-"""Canaries: which mutants are cheap enough, how they are drawn, and that one that lives is told."""
+"""Canaries: which mutants are cheap enough, how they are drawn, and that a survivor is reported."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,15 +44,15 @@ def test_what_needs_more_than_an_adapter_is_left_out(mutant: Mutant, cheap: bool
     assert canaries.cheap(mutant) is cheap
 
 
-def test_a_canary_that_lives_or_accuses_the_wrong_side_is_told() -> None:
+def test_a_canary_that_lives_or_names_the_wrong_side_is_reported() -> None:
     trials = [
         planted.trial(planted.mutant("torch", id="dies")),
         planted.trial(planted.mutant("torch", id="lives"), Outcome.SURVIVED, at=None),
-        planted.trial(planted.mutant("tf", id="accuses"), at="R4", how="rung", guilty=("torch",)),
+        planted.trial(planted.mutant("tf", id="misnames"), at="R4", how="rung", guilty=("torch",)),
     ]
     assert canaries.complaints(trials) == [
-        "canary lives survived; it must die at R4: it stands for: Too large.",
-        "canary accuses accuses ('torch',); it is tf",
+        "canary lives survived; it must be killed at R4: it means: Too large.",
+        "canary misnames names ('torch',); it is tf",
     ]
 
 

@@ -114,7 +114,7 @@ def test_a_campaign_tells_of_each_and_keeps_the_order(place: Stage) -> None:
     trials = campaign.run(mutants, place, jobs=2, on_trial=lambda made: told.append(made.mutant.id))
     assert [item.mutant.id for item in trials] == ["factor-torch", "factor-tf"]
     assert sorted(told) == ["factor-tf", "factor-torch"]
-    assert canaries.complaints(trials) == ["canary factor-tf late; it must die at R3: it stands for: Too large."]
+    assert canaries.complaints(trials) == ["canary factor-tf late; it must be killed at R3: it means: Too large."]
 
 
 def test_the_clean_pair_must_stand(place: Stage) -> None:

@@ -15,7 +15,7 @@ def test_a_line_a_mutant(capsys: pytest.CaptureFixture[str]) -> None:
         shown.tried(planted.trial(mutants[0], at="R4", how="crash"))
         shown.tried(planted.trial(mutants[1], Outcome.SURVIVED, at=None))
     lines = [line.partition(" s  ")[2] for line in capsys.readouterr().out.splitlines()]
-    assert lines == ["1/2  dies: killed at R4 (crash), 2 s; about 0 min left", "2/2  lives: survived, 2 s"]
+    assert lines == ["1/2  dies: killed at R4 (crash), 2 s; about 2 s left", "2/2  lives: survived, 2 s"]
 
 
 def test_what_is_left_follows_from_what_this_campaign_took(capsys: pytest.CaptureFixture[str]) -> None:

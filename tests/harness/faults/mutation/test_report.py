@@ -15,7 +15,7 @@ PLAIN = dict.fromkeys(allclose.KEYS, False) | {"1e-5 absolute: loss": True}
 
 
 def score() -> Score:
-    """Two killed, one of them below its rung; one late; one accused wrongly; an equivalent."""
+    """Two killed, one of them below its rung; one late; one attributed to the wrong side; an equivalent."""
     return Score(
         trials=[
             planted.trial(planted.mutant("torch", id="there"), at="R4", how="rung", guilty=("torch",), allclose=PLAIN),
@@ -77,17 +77,17 @@ def test_a_plain_comparison_of_nothing_is_no_table() -> None:
 
 def test_what_did_not_end_as_promised_is_listed() -> None:
     assert report.wrong(score()) == [
-        "earlier: accuses torch at R0, gridsize 2; it is tf",
-        "late: dies at R4 and not at R3: ",
+        "earlier: names torch at R0, gridsize 2; it is tf",
+        "late: killed at R4 and not at R3: ",
     ]
 
 
 @pytest.mark.parametrize(
     ("dies_at", "outcome", "said"),
     [
-        ("R4", Outcome.SURVIVED, "m: lives, and should die at R4: Too large."),
+        ("R4", Outcome.SURVIVED, "m: survives, and should be killed at R4: Too large."),
         ("R4", Outcome.ERROR, "m: undecided: ended with -9"),
-        (None, Outcome.KILLED, "m: declared equivalent, and dies at R2, gridsize 1: why"),
+        (None, Outcome.KILLED, "m: declared equivalent, but killed at R2, gridsize 1: why"),
     ],
 )
 def test_every_kind_of_wrong(dies_at: str | None, outcome: Outcome, said: str) -> None:
@@ -108,7 +108,7 @@ def test_the_file(tmp_path: Path) -> None:
 def test_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     report.show(score())
     told = capsys.readouterr().out
-    assert "wrong: late: dies at R4 and not at R3" in told
+    assert "wrong: late: killed at R4 and not at R3" in told
     assert told.endswith("mutation: fail (exit 1) in 90 s (4 of 5 tried)\n")
 
 

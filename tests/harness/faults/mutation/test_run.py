@@ -85,7 +85,7 @@ def test_a_mutant_that_dies_too_late_fails_as_json(tmp_path: Path, capsys: pytes
     assert mutation_run.main(options(tmp_path, dies_at="R3", json=True, plain=False), follow=None) == 1
     found = json.loads(capsys.readouterr().out)
     assert (found["verdict"], found["outcomes"]["late"]) == ("fail", 1)
-    assert found["wrong"][0].startswith("factor-torch: dies at R4, gridsize 1 and not at R3: ")
+    assert found["wrong"][0].startswith("factor-torch: killed at R4, gridsize 1 and not at R3: ")
     (path,) = (tmp_path / "harness" / "runs").glob("*/verdict.json")
     logged = json.loads(path.read_text())
     assert (logged["verdict"], logged["rungs"]) == ("fail", {"mutant factor-torch": "fail"})
@@ -104,7 +104,7 @@ def test_a_campaign_goes_on_where_it_stood(tmp_path: Path, capsys: pytest.Captur
 
 @pytest.mark.deep
 def test_a_pair_that_does_not_stand_proves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(InfrastructureError, match="the ladder does not stand without a mutant"):
+    with pytest.raises(InfrastructureError, match="the ladder does not pass without a mutant"):
         mutation_run.main(options(tmp_path, line="FACTOR = 1.1\n"), follow=None)
     (run,) = (tmp_path / "harness" / "runs").iterdir()
     assert not (run / "scratch").exists()

@@ -74,7 +74,7 @@ def test_fixtures_that_fail_are_told_apart_by_their_layout(tmp_path: Path, scan:
     }
     layouts.report_faults(where, made, {"new": "canonical", "old": "legacy"})
     assert [("legacy-refused", "old")] == ids(where.outcome)
-    # Where the other one fails as well, the layout is no explanation.
+    # Where the other one fails as well, the layout is not an explanation.
     layouts.report_faults(where, {"old": made["old"]}, {"old": "legacy"})
     assert [("legacy-refused", "old"), ("exit-code", "train on old")] == ids(where.outcome)
 

@@ -1,4 +1,4 @@
-"""A leak has the same name in each command, and a database is told from a file."""
+"""A leak has the same name in each command, and a database is distinguished from a file."""
 
 import sqlite3
 from pathlib import Path

@@ -67,7 +67,7 @@ def test_a_poor_one_has_one_explanation(judged: Judged, effect: Effect | None, e
 def test_one_that_passes_and_fits_better_mirrored_is_mirrored() -> None:
     found = _with(_GOOD, replace(_RIGHT, correlation=0.6), replace(_MIRRORED, correlation=0.9), phase_correlation=0.4)
     assert ["stitching-mirrored"] == _ids(found)
-    # A blurred object fits its own mirror image, too: a little better is no evidence.
+    # A blurred object fits its own mirror image, too: a little better is not evidence.
     assert [] == _ids(_with(found, found.matches[0], replace(_MIRRORED, correlation=0.8)))
 
 

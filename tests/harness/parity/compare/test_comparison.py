@@ -211,7 +211,7 @@ def test_without_a_tolerance_nothing_is_verified_but_exact_checks_still_fail() -
     unknown = Limit(tolerance=None, single=True)
     found = single(ROUNDED, ROUNDED, unknown)
     assert (found.result, found.noise_units, found.guilty) == (Result.UNVERIFIED, {}, ())
-    assert "--recalibrate" in found.reasons[0]
+    assert "harness parity calibrate" in found.reasons[0]
     assert single(ROUNDED, None, unknown).result is Result.FAIL
     assert single(ROUNDED, ROUNDED * np.float32(np.nan), unknown).result is Result.FAIL
 

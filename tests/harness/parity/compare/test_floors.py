@@ -55,7 +55,7 @@ def test_without_a_file_there_are_no_floors(tmp_path: Path) -> None:
 def test_a_file_that_holds_no_floors_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "floors.json"
     path.write_text(text)
-    with pytest.raises(UsageError, match="restore it, or measure anew"):
+    with pytest.raises(UsageError, match="restore it, or measure again"):
         Floors.load(path)
 
 

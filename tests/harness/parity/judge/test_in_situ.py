@@ -1,4 +1,4 @@
-"""A layer where it works: a fault that another one cancels is seen, a wrong input is not laid at the layer's door."""
+"""A layer where it works: a fault that another one cancels is seen, a wrong input is not attributed to the layer."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

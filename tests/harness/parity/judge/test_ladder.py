@@ -1,4 +1,4 @@
-"""The climb: the lowest rung that fails is the verdict, silence is no evidence, a known failure must stay one."""
+"""The climb: the lowest rung that fails is the verdict, silence is not evidence, a known failure must stay one."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""One judgement once more: from the request and the few answers on which it rests, with the same result."""
+"""One judgement again: from the request and the few answers on which it rests, with the same result."""
 
 import numpy as np
 import pytest
@@ -40,5 +40,5 @@ def test_an_operation_has_a_picture_and_a_law_has_none() -> None:
 
 
 def test_another_name_is_refused() -> None:
-    with pytest.raises(UsageError, match="'R3/a' is no operation and no law"):
+    with pytest.raises(UsageError, match="'R3/a' is not an operation and no law"):
         rejudge.needs(REQUEST, "R3/a")

@@ -164,6 +164,6 @@ def test_the_command_names_what_is_below_the_current_folder_from_there(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "my env" / "python"))
     said = shlex.split(replay.command(tmp_path / "runs" / "kept.npz"))
-    assert said == ["my env/python", *("-m", "harness", "parity", "--replay", "runs/kept.npz")]
+    assert said == ["my env/python", *("-m", "harness", "parity", "replay", "runs/kept.npz")]
     monkeypatch.setattr(sys, "executable", "/elsewhere/python")
     assert shlex.split(replay.command(Path("/other/kept.npz")))[::5] == ["/elsewhere/python", "/other/kept.npz"]

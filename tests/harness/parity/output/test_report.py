@@ -67,7 +67,7 @@ def test_a_refused_answer_fails_a_run_in_which_every_rung_stands() -> None:
 def test_the_table_and_the_diagnosis_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     report.show(made(judged(TRUE * 1.5), refused={"tf, gridsize 2": ["its nonce is old"]}))
     text = capsys.readouterr().out
-    assert "first failing rung: R3 at gridsize 2 in f64; guilty: tf" in text
+    assert "first failing rung: R3 at gridsize 2 in f64; at fault: tf" in text
     assert "minimum tolerance that would pass: 0.5" in text
     assert "refused: tf, gridsize 2: its nonce is old" in text
     assert "parity in f64: fail (exit 1)" in text
@@ -87,7 +87,7 @@ def test_a_kept_comparison_is_judged_as_before(tf: NDArray[Any] | None, tmp_path
 
 def test_a_file_that_is_no_kept_comparison_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "kept.npz", a=np.zeros(3))
-    with pytest.raises(UsageError, match="no replay file"):
+    with pytest.raises(UsageError, match="is not a replay file"):
         replay.again(tmp_path / "kept.npz")
 
 
@@ -139,7 +139,7 @@ def test_a_float32_rung_is_told_in_noise_units(tmp_path: Path, capsys: pytest.Ca
     assert row["minimum_tolerance"] == first["minimum_tolerance"] == pytest.approx(5e-6, rel=0.05)
     report.show(single())
     text = capsys.readouterr().out
-    assert "in f32; guilty: tf" in text
+    assert "in f32; at fault: tf" in text
     assert "in noise units: torch 5" in text
     cells = next(line.split() for line in text.splitlines() if line.startswith("R3"))
     assert cells == ["R3", "1", "f32", "layers", "1", "5.0e-06", cells[6], "3e-06", "5.0e-06", "R3/encoder.0", "fail"]

@@ -63,9 +63,9 @@ def test_what_is_no_campaign_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "quality.json"
     for text in ("", "[]", '{"schema": "ptycho-quality/0"}', '{"schema": "ptycho-quality/1"}'):
         path.write_text(text)
-        with pytest.raises(UsageError, match=r"no campaign of this version"):
+        with pytest.raises(UsageError, match=r"not a campaign of this version"):
             quality_campaign.resume(path, {}, SIDES)
-    with pytest.raises(UsageError, match=r"no campaign of this version"):
+    with pytest.raises(UsageError, match=r"not a campaign of this version"):
         quality_campaign.resume(tmp_path / "absent.json", {}, SIDES)
 
 

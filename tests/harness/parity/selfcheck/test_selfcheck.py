@@ -132,7 +132,7 @@ def test_an_accusation_of_everybody_is_noticed(tmp_path: Path, monkeypatch: pyte
         return replace(made, guilty=("tf", "torch")) if made.guilty else made
 
     monkeypatch.setattr(ladder, "judge", loud)
-    assert any("guilty ('tf', 'torch'); expected" in sentence for sentence in check(tmp_path))
+    assert any("at fault ('tf', 'torch'); expected" in sentence for sentence in check(tmp_path))
 
 
 def test_values_that_may_be_missing_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Forged answers: all are refused by the reader as it is, the honest one is not, and a lenient reader is told."""
+"""Forged answers: all are refused by the reader as it is, the honest one is not, and a lenient reader is caught."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""What a process still holds at its end is told by name and owner; what it gave back, inherited or must have is not."""
+"""
+What a process still holds at its end is reported by name and owner; what it gave back, inherited or must have is not.
+"""
 
 import os
 import subprocess
@@ -154,7 +156,7 @@ def test_a_lane_fails_and_names_it(
 def test_a_segment_of_a_program_that_is_no_python_is_named_after_its_maker(
     workspace: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An interpreter without `site` has no observer in it and stands for any other program."""
+    """An interpreter without `site` has no observer in it and means any other program."""
     from harness.isolation.leaks import SEGMENTS
 
     again = (

@@ -1,4 +1,4 @@
-"""The plugin in a real pytest: one event a test, whatever becomes of the test or of the suite."""
+"""The plugin in a real pytest: one event a test, whatever happens to the test or of the suite."""
 
 import os
 import subprocess

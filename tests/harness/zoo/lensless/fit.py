@@ -9,7 +9,7 @@ from . import scan
 
 
 def main() -> None:
-    """Fit, and leave `weights.npz` and, unless told otherwise, the misfit of each round."""
+    """Fit, and leave `weights.npz` and, by default, the misfit of each round."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--into", type=Path, required=True)

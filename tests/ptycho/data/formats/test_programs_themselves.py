@@ -31,7 +31,7 @@ class Program:
     An interpreter with one program.
 
     Args:
-        folder: of its environment; made here.
+        folder: folder of its environment; made here.
         requirement: what is installed.
         borrowed: a package that is taken from this interpreter's environment where it has it: torch takes gigabytes.
     """

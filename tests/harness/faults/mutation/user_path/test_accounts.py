@@ -14,7 +14,7 @@ from harness.faults.mutation.user_path.ladder_run import Walked
 from tests.support import planted
 
 LABEL = "R4 f64 gridsize 1 seed 42"
-BLOCK = "first failing rung: R4 at gridsize 1 in f64; guilty: torch\n  look at: ptycho_torch/fault.py:1\n"
+BLOCK = "first failing rung: R4 at gridsize 1 in f64; at fault: torch\n  look at: ptycho_torch/fault.py:1\n"
 FIRST = {
     "rung": "R4",
     "gridsize": 1,
@@ -40,7 +40,7 @@ WALKED = Walked(
         row(LABEL, "fail", "torch"),
         {"event": "run.end", "verdict": "fail"},
     ],
-    page="First failing rung: R4 at gridsize 1 in f64; guilty: torch\nlook at\nptycho_torch/fault.py:1\n",
+    page="First failing rung: R4 at gridsize 1 in f64; at fault: torch\nlook at\nptycho_torch/fault.py:1\n",
     page_exit_code=1,
 )
 MUTANT = replace(planted.mutant("torch"), spot=Spot(file="ptycho_torch/fault.py"))
@@ -60,7 +60,7 @@ def test_what_agrees_is_killed() -> None:
 
 LIES: list[tuple[dict[str, Any], str]] = [
     ({"parity": None}, "there is no parity.json"),
-    ({"parity": first(guilty=["tf"])}, "it accuses tf; it is torch"),
+    ({"parity": first(guilty=["tf"])}, "it names tf; it is torch"),
     ({"parity": first(rung="R3")}, "the terminal says R4 at gridsize 1 in f64, parity.json R3 at gridsize 1 in f64"),
     ({"parity": first(gridsize=2)}, "the report says R4 at gridsize 1 in f64, parity.json R4 at gridsize 2 in f64"),
     (
@@ -71,13 +71,13 @@ LIES: list[tuple[dict[str, Any], str]] = [
     ({"exit_code": 2}, "it ends with exit code 2 and not 1"),
     ({"terminal": "Traceback\n"}, "the terminal says no rung, parity.json R4 at gridsize 1 in f64"),
     (
-        {"terminal": WALKED.terminal.replace("guilty: torch", "guilty: tf and torch")},
-        "the terminal accuses tf and torch, parity.json torch",
+        {"terminal": WALKED.terminal.replace("at fault: torch", "at fault: tf and torch")},
+        "the terminal names tf and torch, parity.json torch",
     ),
     ({"terminal": WALKED.terminal.replace("exit 1", "exit 0")}, "the terminal says exit code 0, parity.json 1"),
     ({"events": []}, "the event log says no rung, parity.json R4 at gridsize 1 in f64"),
     ({"events": WALKED.events[:2]}, "the event log says exit code None, parity.json 1"),
-    ({"events": [row(LABEL, "fail", "tf"), *WALKED.events[2:]]}, "the event log accuses tf, parity.json torch"),
+    ({"events": [row(LABEL, "fail", "tf"), *WALKED.events[2:]]}, "the event log names tf, parity.json torch"),
     (
         {"events": [row("R3 f64 gridsize 2 seed 42", "fail", "torch"), *WALKED.events]},
         "the event log says R3 at gridsize 2 in f64, parity.json R4 at gridsize 1 in f64",
@@ -92,7 +92,7 @@ LIES: list[tuple[dict[str, Any], str]] = [
         "verdict.json says R0 at gridsize 1 in f64, parity.json R4 at gridsize 1 in f64",
     ),
     ({"page": ""}, "the report says no rung, parity.json R4 at gridsize 1 in f64"),
-    ({"page": WALKED.page.replace("torch", "nobody in particular")}, "the report accuses nobody, parity.json torch"),
+    ({"page": WALKED.page.replace("torch", "no side")}, "the report names no side, parity.json torch"),
     ({"page_exit_code": 0}, "the report says exit code 0, parity.json 1"),
     (
         {"page": WALKED.page.replace("fault.py:1", "fault.py:2")},
@@ -110,11 +110,11 @@ def test_every_lie_is_seen(changes: dict[str, Any], said: str) -> None:
 
 
 def test_what_both_share_is_both_sides() -> None:
-    both = "guilty: both (what they share: the core, or the oracle)"
+    both = "at fault: both (what they share: the core, or the oracle)"
     walked = replace(
         WALKED,
-        terminal=WALKED.terminal.replace("guilty: torch", both),
-        page=WALKED.page.replace("guilty: torch", both),
+        terminal=WALKED.terminal.replace("at fault: torch", both),
+        page=WALKED.page.replace("at fault: torch", both),
         parity=first(guilty=["torch", "tf"]),
         events=[row(LABEL, "fail", "tf", "torch"), WALKED.events[2]],
     )
@@ -159,7 +159,7 @@ STANDING = Walked(
     parity={"exit_code": 0, "verdict": "pass", "first_failure": None},
     verdict={"exit_code": 0, "rungs": {LABEL: "pass"}},
     events=[row(LABEL, "pass"), {"event": "run.end", "verdict": "pass"}],
-    page="All rungs stand\n",
+    page="All rungs pass\n",
     page_exit_code=0,
 )
 

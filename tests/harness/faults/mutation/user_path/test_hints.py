@@ -9,7 +9,7 @@ from harness.faults.mutation.user_path.hints import Spot
 from harness.isolation.source_overlay import Edit
 
 TEXT = """
-first failing rung: R5 at gridsize 1 in f64; guilty: torch
+first failing rung: R5 at gridsize 1 in f64; at fault: torch
   R5/plain.total: torch is off, as ptycho_torch/other.py, nothing() is not
 look at: ptycho_torch/loss.py:53, poisson_nll(): return other.py
      or: ptycho_torch/engine.py, TorchEngine.losses()

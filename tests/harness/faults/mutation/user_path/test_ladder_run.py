@@ -79,7 +79,7 @@ def test_the_clean_copy_must_pass(place: Stage) -> None:
     ladder_run.stands(place)
     (place.tree / planted.FILES["torch"]).write_text("FACTOR = 1.1\n")
     again = replace(place, kept=planted.run_root(place.kept.path / "again")[0])
-    with pytest.raises(InfrastructureError, match="does not stand without a mutant: it ends with 1, its report with 1"):
+    with pytest.raises(InfrastructureError, match="does not pass without a mutant: it ends with 1, its report with 1"):
         ladder_run.stands(again)
 
 
