@@ -9,6 +9,7 @@ import shlex
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from harness.isolation import command as isolated_command
@@ -21,7 +22,7 @@ from harness.lanes.checks import argv as check_argv
 from harness.lanes.checks import attempt
 from harness.lanes.checks import leaks as checks_leaks
 from harness.lanes.checks import run as checks_run
-from harness.lanes.checks.context import Bench
+from harness.lanes.checks.context import Bench, side_by_side
 from harness.lanes.device import choose
 from harness.lanes.device import proof as device_proof
 from harness.lanes.live import LiveView
@@ -115,9 +116,11 @@ class Lane:
         """Run a command in its cell, log it, and attribute to it what it leaves in places of its own."""
         target, run = self.target, self.run
         values = {"cache": cell.cache, "root": target.root, "python": target.interpreter}
+        # Commands that run side by side are told apart by tokens of their own.
+        token = f"{run.token}-{label}"
         env = sandbox.build(
             cell,
-            token=run.token,
+            token=f"{run.token}:{token}",
             scratch=run.scratch,
             events=run.events,
             import_root=target.root,
@@ -134,7 +137,7 @@ class Lane:
             cwd=cell.cwd,
             log=log,
             timeout_s=timeout_s,
-            token=run.token,
+            token=token,
             interruption=self.interruption,
             echo=echo,
             meanwhile=watch.sample,
@@ -217,10 +220,12 @@ class Lane:
             "root": target.root,
         }
         cells = self.run.scratch
-        attempts = {
-            name: attempt.attempt(target, name, path, cells=cells, values=values, run=self.target_command)
+        at_once = 1 if self.device.gpu else target.at_once
+        makers = [
+            partial(attempt.attempt, target, name, path, cells=cells, values=values, run=self.target_command)
             for name, path in fixtures.items()
-        }
+        ]
+        attempts = dict(zip(fixtures, side_by_side(makers, at_once), strict=True))
         bench = Bench(
             target=target,
             values=values,
@@ -228,6 +233,7 @@ class Lane:
             run=self.target_command,
             outcome=outcome,
             reproduce=self.reproduce(),
+            at_once=at_once,
         )
         for result in checks_run.run(bench, fixtures, attempts, brief=self.options.brief):
             known = {step: outcome.commands.get(f"{result.fixture}-{step}", {}) for step in ("train", "infer")}

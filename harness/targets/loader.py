@@ -50,6 +50,7 @@ class Target:
         suite_limits: on the suite's memory.
         fixtures: names of the fixtures of the job; the hash of their network input must agree.
         settings: values of the numeric placeholders.
+        at_once: trainings that run side by side on a CPU.
         min_phase_correlation: what the reconstruction must reach; a flat object has 0.
         checks: what the black-box checks may rely on.
         environment: variables that its commands get.
@@ -78,6 +79,7 @@ class Target:
     suite_limits: Limits
     fixtures: tuple[str, ...]
     settings: Mapping[str, int]
+    at_once: int
     min_phase_correlation: float
     checks: Checks
     environment: Mapping[str, str]
@@ -155,6 +157,7 @@ def _assemble(path: Path, root: Path, python: Path | None, file: TargetFile) -> 
         suite_limits=Limits(memory_mib=suite.memory_mib or None) if suite else Limits(),
         fixtures=job.fixtures,
         settings={name: getattr(job, name) for name in ("n_images", "nepochs", "gridsize", "batch_size", "seed")},
+        at_once=job.at_once,
         min_phase_correlation=reconstruction.min_phase_correlation,
         checks=replace(file.checks, known_failures=path.parent / known if known else None),
         environment=file.environment,

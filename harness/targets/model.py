@@ -190,6 +190,8 @@ class Job:
     """value of {gridsize}"""
     batch_size: Whole = 16
     """value of {batch_size}"""
+    at_once: Whole = 1
+    """trainings that run side by side on a CPU; more than 1 pays where each computes on one thread"""
     seed: kinds.Seed = 42
     """value of {seed}"""
 

@@ -6,7 +6,8 @@ other everything.
 """
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
     from harness.lanes.checks.reconstruction import Seen
 
 
+def side_by_side(makers: Sequence[Callable[[], train_infer.Attempt]], at_once: int) -> list[train_infer.Attempt]:
+    """Make attempts in threads, each of which waits for a process; in line if it is one at a time."""
+    if at_once == 1:
+        return [maker() for maker in makers]
+    with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="attempts") as pool:
+        return list(pool.map(lambda maker: maker(), makers))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bench:
     """
@@ -33,6 +42,7 @@ class Bench:
         run: runs a command.
         outcome: gets the findings.
         reproduce: a command line that runs the lane again.
+        at_once: attempts that run side by side.
     """
 
     target: Target
@@ -41,6 +51,11 @@ class Bench:
     run: train_infer.Runner
     outcome: Outcome
     reproduce: tuple[str, ...]
+    at_once: int = 1
+
+    def attempts(self, makers: Sequence[Callable[[], train_infer.Attempt]]) -> list[train_infer.Attempt]:
+        """Make some attempts, as many at a time as the target allows; they come back in their order."""
+        return side_by_side(makers, self.at_once)
 
     def attempt(
         self,

@@ -6,6 +6,7 @@ tracking on. Together with the job's own training, which is longer, they also sa
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from harness.lanes.checks import argv, attempt
@@ -52,7 +53,8 @@ def run(bench: Bench, fixture: str, path: Path, main: attempt.Attempt) -> Trials
         main: the job's own attempt on it.
     """
     dumping = argv.dumping(bench.target)
-    once, again = (bench.attempt(f"{fixture}-{word}", path, target=dumping) for word in ("once", "again"))
+    words = ("once", "again")
+    once, again = bench.attempts([partial(bench.attempt, f"{fixture}-{word}", path, target=dumping) for word in words])
     for made in (once, again):
         if made.fault is not None:
             bench.find(made.fault)
