@@ -3,7 +3,7 @@
 # dependencies = ["nox>=2025.5"]
 # ///
 """
-The sessions. Everything that they do is a command of the harness; the sessions give it an environment.
+The sessions. What they do is a command of the harness; the sessions give it an environment.
 
 `nox` runs the gates, `nox -t test` the rest of what must hold. What follows `--` are options of the session's command
 (`--device cuda`, `--target FILE`), what follows a second `--` is pytest's. An unknown word ends nox with 2 at once.

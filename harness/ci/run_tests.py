@@ -7,10 +7,11 @@ the last two kinds run without an option, a worker for each processor.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.ci import changed_tests
+from harness.ci import changed_tests, shards
 
 TIERS = {
     "fast": "not slow and not deep and not integration",
@@ -34,6 +35,8 @@ class Choice:
         base: commit whose difference to the files chooses the tests, or None for all.
         workers: processes; 1 runs the tests in this one.
         shard: `K/N`, or empty.
+        within_s: run only as many files as take so long by their recorded times, or None for all.
+        turn: where among the files to begin: a number that counts up, such as that of the day.
         words: what else pytest is given.
     """
 
@@ -42,6 +45,8 @@ class Choice:
     base: str | None = None
     workers: int = 1
     shard: str = ""
+    within_s: float | None = None
+    turn: int = 0
     words: tuple[str, ...] = ()
 
 
@@ -69,6 +74,9 @@ def arguments(root: Path, choice: Choice) -> list[str] | None:
         print(f"{len(changed)} files differ from {choice.base}; they touch {len(where)} test files", flush=True)
         if not where:
             return None
+    if choice.within_s is not None:
+        where = in_turn(root, where or chosen, choice)
+        print(f"{len(where)} test files have their turn {choice.turn}: {', '.join(where)}", flush=True)
     return [
         *("-p", "no:cacheprovider", "-m", TIERS[choice.tier]),
         *(("-p", "harness.ci.shard_plugin", f"--shard={choice.shard}") if choice.shard else ()),
@@ -77,6 +85,28 @@ def arguments(root: Path, choice: Choice) -> list[str] | None:
         *(word for word in choice.words if choice.base is None or word not in chosen),
         *where,
     ]
+
+
+def in_turn(root: Path, folders: Sequence[str], choice: Choice) -> list[str]:
+    """
+    Return the files of a tier whose turn it is: as many as fit into the time, but at least one.
+
+    Args:
+        root: the checkout.
+        folders: of tests.
+        choice: what is to run; a file belongs to its tier if it has a test with the tier's mark.
+    """
+    paths = sorted({path for folder in folders for path in (root / folder).rglob("test_*.py")})
+    names = [str(path.relative_to(root)) for path in paths if f"mark.{choice.tier}" in path.read_text(encoding="utf-8")]
+    seconds = shards.weighed(names, shards.load(root / shards.DURATIONS))
+    limit = (choice.within_s or 0.0) * choice.workers
+    # Turns of one length each, cut once: whoever counts up comes to every file.
+    turns: list[list[str]] = []
+    for name in names:
+        if not turns or sum(seconds[other] for other in turns[-1]) + seconds[name] > limit:
+            turns.append([])
+        turns[-1].append(name)
+    return turns[choice.turn % len(turns)] if turns else []
 
 
 def run(root: Path, choice: Choice) -> int:

@@ -39,6 +39,10 @@ def _add_test(commands: Commands) -> None:
     parser.add_argument("--base", default="HEAD", metavar="REV", help=text)
     text = "Run only the K-th of N shares of the test files, in one process."
     parser.add_argument("--shard", default="", metavar="K/N", help=text)
+    text = "Run as many test files as take this many seconds by their recorded times."
+    parser.add_argument("--within", type=float, metavar="S", help=text)
+    text = "Run the files whose turn has this number, with --within (0)."
+    parser.add_argument("--turn", type=int, default=0, metavar="N", help=text)
     text = "Use this many processes; without it one for each processor."
     parser.add_argument("--workers", type=int, metavar="N", help=text)
     text = "Look for tests in this folder (tests); give it again for another."
@@ -76,6 +80,8 @@ def _test(args: argparse.Namespace) -> int:
             base=args.base if args.changed else None,
             workers=1 if args.shard else args.workers or run_tests.processors(),
             shard=args.shard,
+            within_s=args.within,
+            turn=args.turn,
             words=(*(("-k", args.keyword) if args.keyword else ()), *args.paths, *args.pytest),
         ),
     )

@@ -116,7 +116,7 @@ class Lane:
         """Run a command in its cell, log it, and attribute to it what it leaves in places of its own."""
         target, run = self.target, self.run
         values = {"cache": cell.cache, "root": target.root, "python": target.interpreter}
-        # Commands that run side by side are told apart by tokens of their own.
+        # Commands run side by side: each has a token of its own.
         token = f"{run.token}-{label}"
         env = sandbox.build(
             cell,

@@ -129,7 +129,7 @@ def demand(pids: Iterable[int], *, during_s: float = 0.5) -> float | None:
 def _runnable(pids: Iterable[int]) -> int | None:
     """Number of threads that run or could, or None if there is no thread."""
     states = [
-        _first_line(path).rpartition(")")[2].split()[:1]  # what stands before is a name, which may hold anything
+        _first_line(path).rpartition(")")[2].split()[:1]  # the name before it may hold anything
         for pid in pids
         for path in Path(f"/proc/{pid}/task").glob("*/stat")
     ]

@@ -154,7 +154,7 @@ def create(python: Path, *, uv: str | None) -> None:
     if python.exists() and _attempt([str(python), "-c", ""])[0]:
         return
     if python.exists() and not (environment / "pyvenv.cfg").is_file():
-        raise InstallError(f"{python} does not run, and is no environment that may be made anew")
+        raise InstallError(f"{python} does not run, and is not an environment, which could be made again")
     made, said = _attempt(
         [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(environment)]
         if uv
@@ -175,7 +175,7 @@ def held(environment: Path, limit_s: float = LOCK_LIMIT_S) -> Iterator[None]:
     environment.parent.mkdir(parents=True, exist_ok=True)
     path = environment.with_name(environment.name + LOCK_SUFFIX)
     with path.open("a+", encoding="utf-8") as file:
-        deadline, told = time.monotonic() + limit_s, False
+        deadline, announced = time.monotonic() + limit_s, False
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -185,9 +185,9 @@ def held(environment: Path, limit_s: float = LOCK_LIMIT_S) -> Iterator[None]:
                 holder = f"process {file.read().strip() or 'unknown'} installs into {environment} ({path})"
                 if time.monotonic() >= deadline:
                     raise InstallError(f"{holder} for more than {limit_s:g} s; end it, or wait") from None
-                if not told:
+                if not announced:
                     print(f"waiting: {holder}", file=sys.stderr, flush=True)
-                told = True
+                announced = True
                 time.sleep(0.1)
         file.truncate(0)
         file.write(str(os.getpid()))

@@ -69,6 +69,7 @@ BAD = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("session", "words", "says"), BAD)
 def test_a_word_that_nobody_knows_ends_nox_with_2_before_anything_is_installed(
     session: str, words: str, says: str, tmp_path: Path

@@ -14,6 +14,7 @@ def test_the_golden_file_is_of_the_committed_fixture() -> None:
     assert golden_step0.read()["fixture_sha256"] == hashlib.sha256(golden_step0.FIXTURE.read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_the_golden_file_is_what_its_command_computes() -> None:
     golden, computed = golden_step0.read(), golden_step0.compute()
     for gridsize, step in computed["gridsize"].items():

@@ -32,7 +32,7 @@ What the tests share. Nothing here is collected; import it as `from tests.suppor
 - `sample_log`: a short run's event log, whole and sound, to be cut and damaged: a lane with one fixture and three tests
 - `sample_runs`: folders of runs as the harness leaves them: lanes with reconstructions, ladders, campaigns; whole, cut,
   failing
-- `scans`: small scans made in memory, for tests that need a dataset and not a file
+- `scans`: small scans made in memory, and real ones that a licence keeps out of the repository
 - `slurm_cluster`: a Slurm of one controller and two nodes on this machine's loopback, in a folder of its own, without
   accounting
 - `small_problem`: a problem without symmetries, small enough for float64 in every test, and the NumPy network's answer

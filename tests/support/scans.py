@@ -1,11 +1,14 @@
-"""Small scans made in memory, for tests that need a dataset and not a file."""
+"""Scans for tests: small ones made in memory, and real ones that a licence keeps out of the repository."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from ptycho.data.dataset import Dataset, Source
+from ptycho.errors import UsageError
 
 
 def make_dataset(
@@ -30,3 +33,20 @@ def make_dataset(
         metadata={} if metadata is None else metadata,
         source=Source(path=Path("scan.npz"), sha256="ab" * 32, layout=layout, measurement_domain="amplitude"),
     )
+
+
+def given(name: str) -> Path:
+    """
+    Return the file of a fixture; without it the test is skipped, unless `PTYCHO_DATA` says that the data are there.
+
+    Args:
+        name: of the inventory.
+    """
+    from harness.fixtures import locate
+
+    try:
+        return locate.require(name)
+    except UsageError as error:
+        if os.environ.get("PTYCHO_DATA"):
+            raise
+        pytest.skip(str(error))

@@ -1,7 +1,9 @@
 """What pytest is given for each tier; and every tier is chosen by its mark alone, so that no test is in none."""
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,18 @@ def test_a_shard_runs_in_one_process_and_the_rest_on_every_processor() -> None:
     assert spread is not None
     assert ("--shard=1/2" in shard, "-n" in shard) == (True, False)
     assert spread[spread.index("-n") + 1] == "3"
+
+
+def test_every_deep_file_has_its_turn(tmp_path: Path) -> None:
+    seconds = {"a": 50.0, "b": 30.0, "c": 40.0, "d": 90.0}
+    for name in seconds:
+        (tmp_path / f"test_{name}.py").write_text("@pytest.mark.deep\n")
+    (tmp_path / "test_plain.py").write_text("")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "durations.json").write_text(json.dumps({f"test_{k}.py": v for k, v in seconds.items()}))
+    choice = Choice(folders=(".",), tier="deep", within_s=40.0, workers=2)
+    turns = [run_tests.in_turn(tmp_path, ["."], replace(choice, turn=turn)) for turn in range(4)]
+    assert turns == [["test_a.py", "test_b.py"], ["test_c.py"], ["test_d.py"], ["test_a.py", "test_b.py"]]
 
 
 def test_a_change_that_touches_nothing_runs_nothing(

@@ -27,6 +27,7 @@ def test_the_recorded_suite_is_shared_out_within_the_bound(number: int) -> None:
     assert shards.makespan(made, recorded) <= 1.15 * max(mean(loads), *recorded.values())
 
 
+@pytest.mark.slow
 @given(weights, st.integers(1, 9))
 def test_every_file_is_in_one_shard_and_the_fullest_within_graham_s_bound(found: dict[str, float], number: int) -> None:
     made = shards.plan(found, number)

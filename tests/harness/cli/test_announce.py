@@ -55,6 +55,7 @@ def sample_log_rows(folder: Path) -> list[sample_log.Row]:
     return [dict(row) for row in log.parse((folder / "events.ndjson").read_bytes()).rows]
 
 
+@pytest.mark.slow
 def test_it_is_on_standard_error_once_the_command_takes_long(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -163,6 +163,7 @@ def _started(workspace: Any, argv: list[str]) -> tuple["subprocess.Popen[bytes]"
     raise AssertionError("the injection did not bite: nothing hangs")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("ignored", [False, True])
 def test_a_signal_ends_the_run_with_130_and_leaves_nothing(
@@ -212,6 +213,7 @@ def test_the_next_run_sweeps_up_after_a_killed_one_and_passes(hanging: tuple[Any
     assert not run.scratch.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.fault("harness-killed")
 def test_the_end_of_the_followed_parent_ends_the_run(hanging: tuple[Any, list[str]]) -> None:
     workspace, arguments = hanging

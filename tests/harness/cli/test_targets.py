@@ -30,6 +30,7 @@ def _listing(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "code", "said"),
     [

@@ -184,6 +184,7 @@ def run(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_quick_examples_run(tmp_path: Path) -> None:
     shown = {example.text for example in EXAMPLES}
     for text, code in QUICK:

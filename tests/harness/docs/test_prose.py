@@ -41,6 +41,7 @@ def findings(root: Path, files: list[Path], words: dict[str, str]) -> Iterator[s
                 yield f"{name}:{line}: {match[0]!r}; say: {words[word]}"
 
 
+@pytest.mark.slow
 def test_the_whole_repository_keeps_to_the_glossary() -> None:
     words = table((ROOT / GLOSSARY).read_text(encoding="utf-8"))
     assert len(words) > 30

@@ -56,6 +56,7 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Foreign:
     return Foreign(tmp_path_factory.mktemp("foreign"))
 
 
+@pytest.mark.slow
 def test_the_ladder_runs_on_a_foreign_checkout_s_answer(foreign: Foreign, tmp_path: Path) -> None:
     done = foreign.ask(tmp_path / "out")
     assert (done.returncode, done.stdout) == (0, "core foreign\n")
@@ -66,6 +67,7 @@ def test_the_ladder_runs_on_a_foreign_checkout_s_answer(foreign: Foreign, tmp_pa
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [*(f"{r}.npz" for r in RUNGS), kit.MANIFEST]
 
 
+@pytest.mark.slow
 def test_a_fault_in_the_foreign_code_is_found_at_its_rung(foreign: Foreign, tmp_path: Path) -> None:
     fault = "return value.conj() if name == 'R4/exit_wave' else value"
     foreign.script.write_text(foreign_adapter.SCRIPT.replace(foreign_adapter.SOUND, fault))
@@ -79,6 +81,7 @@ def test_a_fault_in_the_foreign_code_is_found_at_its_rung(foreign: Foreign, tmp_
     assert (fallen.rung.name, fallen.guilty) == ("R4", ("torch",))
 
 
+@pytest.mark.slow
 def test_changed_sources_make_another_answer(foreign: Foreign, tmp_path: Path) -> None:
     assert foreign.ask(tmp_path / "out").returncode == 0
     extra = foreign.root / "ptycho" / "later.py"
@@ -90,6 +93,7 @@ def test_changed_sources_make_another_answer(foreign: Foreign, tmp_path: Path) -
     assert [text.partition(" is ")[0] for text in refused] == ["its sources_sha256"]
 
 
+@pytest.mark.slow
 def test_one_process_answers_several_requests(foreign: Foreign, tmp_path: Path) -> None:
     other = tmp_path / "other.npz"
     replace(foreign.request, nonce="another", quantities=("R5",)).save(other)

@@ -52,6 +52,7 @@ def test_members_stay_members_when_their_parent_goes() -> None:
         process.kill()
 
 
+@pytest.mark.slow
 def test_time_of_a_child_that_was_waited_for_is_the_parents() -> None:
     code = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {supervised.BUSY!r}], check=True)"
     with subprocess.Popen([sys.executable, "-c", code]) as process:

@@ -53,6 +53,7 @@ def test_the_first_failure_is_told_in_full(tmp_path: Path) -> None:
     assert "1·10¹⁰ times the limit" == found.steps[1].margin
 
 
+@pytest.mark.slow
 def test_a_picture_outside_the_run_is_not_shown(tmp_path: Path) -> None:
     outside = tmp_path / "outside.png"
     outside.write_bytes(b"\x89PNG")

@@ -83,6 +83,7 @@ def test_the_gravest_verdict_is_that_of_the_whole(tmp_path: Path, scan: Path) ->
     assert Verdict.INFRA is judged(tmp_path).verdict
 
 
+@pytest.mark.slow
 def test_the_first_failure_of_a_ladder_is_its_sentence(tmp_path: Path) -> None:
     sample_runs.ladder(tmp_path, spoilt=0.1)
     (entry,) = judged(tmp_path, chosen=True).entries

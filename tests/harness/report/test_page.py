@@ -162,6 +162,7 @@ def test_every_link_within_the_page_leads_somewhere(tmp_path: Path, scan: Path) 
     assert set() == labels - set(names)
 
 
+@pytest.mark.slow
 def test_it_can_be_read_by_ear(tmp_path: Path, scan: Path) -> None:
     html, reader = read(sample_runs.everything(tmp_path, scan, spoilt=0.1))
     assert all(given.get("alt") for given in reader.having("img"))

@@ -58,6 +58,7 @@ def test_a_machine_gets_one_document_and_nothing_else(
     assert told["bytes"] == Path(told["report"]).stat().st_size
 
 
+@pytest.mark.slow
 def test_a_part_of_the_gates_is_incomplete_and_the_verdict_of_what_must_report_stays_red(
     tmp_path: Path, scan: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

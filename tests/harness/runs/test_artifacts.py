@@ -139,6 +139,7 @@ def test_a_log_that_contradicts_itself_is_no_pass(event: str, times: int, said: 
     assert said in "\n".join(problem["message"] for problem in found["problems"])
 
 
+@pytest.mark.slow
 def test_rebuilding_again_gives_the_same_bytes_and_the_logs_verdict(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -157,7 +157,8 @@ def test_without_uv_pip_does_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -
     assert {"--require-hashes", "--no-deps"} <= set(bench.calls[0][0])
 
 
-def test_an_environment_that_is_not_there_is_made_and_a_broken_one_anew(tmp_path: Path, tiny: Path) -> None:
+@pytest.mark.deep
+def test_an_environment_that_is_not_there_is_made_and_a_broken_one_again(tmp_path: Path, tiny: Path) -> None:
     python = tmp_path / "env" / "bin" / "python"
     assert install.install("tiny", python).startswith("tiny: installed with")
     version = "import sys; print(*sys.version_info[:2], sys.prefix != sys.base_prefix)"
@@ -174,11 +175,14 @@ def test_a_python_of_somebody_s_own_that_does_not_run_is_left_alone(tmp_path: Pa
     python.parent.mkdir(parents=True)
     python.write_text("#!/bin/false\n")
     python.chmod(0o755)
-    with pytest.raises(install.InstallError, match="does not run, and is no environment that may be made anew"):
+    with pytest.raises(
+        install.InstallError, match="does not run, and is not an environment, which could be made again"
+    ):
         install.install("tiny", python)
     assert python.read_text() == "#!/bin/false\n"
 
 
+@pytest.mark.slow
 def test_two_installations_into_one_environment_follow_each_other(
     tmp_path: Path, tiny: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -212,6 +212,7 @@ def test_strict_refuses_suspicious_data(
         assert train(train_config(good, tmp_path / "out", runtime=strict)).summary["suspicions"] == []
 
 
+@pytest.mark.slow
 def test_the_test_file_is_looked_at_too(right: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = planted_data.write(tmp_path / "good.npz", right)
     swapped = planted_data.write(tmp_path / "swapped.npz", PLANTED["x and y"][1](right))

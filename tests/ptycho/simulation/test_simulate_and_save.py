@@ -76,6 +76,7 @@ def test_probe_and_object_of_a_file(tmp_path: Path) -> None:
     assert 1e4 == made.nphotons
 
 
+@pytest.mark.slow
 def test_options_arrive_in_the_file(tmp_path: Path) -> None:
     scan = contract.load(_written(tmp_path, "scan.npz", "--N", "128", "--gridsize", "2", "--patches"))
     assert (12, 128) == (scan.n_patterns, scan.side)
@@ -125,6 +126,7 @@ def test_help_names_every_option(tmp_path: Path) -> None:
     assert [] == [option for option in (*options, "visualize", "force") if f"--{option}" not in text]
 
 
+@pytest.mark.slow
 def test_bad_pixels_are_dark_and_said_to_be_bad(tmp_path: Path) -> None:
     bad = np.zeros((64, 64), bool)
     bad[3] = True

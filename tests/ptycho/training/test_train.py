@@ -223,6 +223,7 @@ def test_a_diverged_training_leaves_its_last_good_epoch(
     assert logging.getLogger("ptycho").handlers == []
 
 
+@pytest.mark.slow
 def test_a_killed_training_resumes_to_the_same_weights(
     config: TrainingConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scratch: Path
 ) -> None:

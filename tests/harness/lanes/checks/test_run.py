@@ -54,6 +54,7 @@ def test_a_sound_target_passes_every_check(tmp_path: Path, scan: Path) -> None:
         assert ["object", "origin", "overlap"] == sorted(kept)
 
 
+@pytest.mark.slow
 def test_a_brief_run_trains_once(tmp_path: Path, scan: Path) -> None:
     runner = _runner(tmp_path, scan)
     where = bench(tmp_path, runner)

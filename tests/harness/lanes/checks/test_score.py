@@ -22,6 +22,7 @@ def _judge(folder: Path, scan: Path, obj: NDArray[np.complex64]) -> score.Judged
     return score.judge(path, KEYS, scan, folder / "picture.png", name="test")
 
 
+@pytest.mark.slow
 def test_the_truth_passes_and_its_picture_is_drawn(tmp_path: Path, scan: Path) -> None:
     judged = _judge(tmp_path, scan, fake_target.truth(128))
     assert judged.scores["phase_correlation"] == pytest.approx(1, abs=1e-6)

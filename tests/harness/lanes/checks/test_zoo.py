@@ -29,7 +29,7 @@ def visits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]
         return {name: visit.result() for name, visit in seen.items()}
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("animal", zoo.ANIMALS, ids=lambda animal: animal.name)
 def test_an_animal_has_exactly_its_own_finding(animal: zoo.Animal, visits: dict[str, dict[str, Any]]) -> None:
     outcome = visits[animal.name]
@@ -40,7 +40,7 @@ def test_an_animal_has_exactly_its_own_finding(animal: zoo.Animal, visits: dict[
     assert [] == outcome["left"]
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_the_clean_one_was_really_looked_at(visits: dict[str, dict[str, Any]]) -> None:
     made = {check["check"] for check in visits["clean"]["checks"]}
     expected = {"run", "artifacts", "repeat", "budget", "quality", "orientation", "place", "scale", "epochs", "seed"}
@@ -52,7 +52,7 @@ def test_the_clean_one_was_really_looked_at(visits: dict[str, dict[str, Any]]) -
     assert Path(result["reconstruction"]).is_file()
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_finding_says_how_to_see_it_again(visits: dict[str, dict[str, Any]]) -> None:
     (finding,) = visits["mirrored_stitching"]["findings"]
     assert "upright patches at positions mirrored left to right would match" in finding["sentence"]

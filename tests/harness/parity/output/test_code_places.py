@@ -77,6 +77,7 @@ def test_every_name_of_the_ladder_has_a_place_for_each_side_and_a_hint() -> None
         assert [name for name in asked if not look_at(name, [side])] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", code_places.rows(), ids=lambda row: row.pattern)
 def test_every_file_and_function_of_the_table_exists(row: Row) -> None:
     name = row.pattern

@@ -28,6 +28,7 @@ def test_a_side_that_is_better_beyond_the_margin_is_a_failure_and_is_named(shift
     assert [reason.partition(": fail: ")[2].split()[0] for reason in report.reasons] == [better] * len(METRICS)
 
 
+@pytest.mark.slow
 def test_a_side_that_is_worse_by_one_margin_hardly_ever_passes() -> None:
     verdicts = [judged(made_up(-0.5, trial=trial)).verdict for trial in range(25)]
     # All figures must pass, each of which would do so in one of twenty.
@@ -35,6 +36,7 @@ def test_a_side_that_is_worse_by_one_margin_hardly_ever_passes() -> None:
     assert verdicts.count(Verdict.FAIL) > 18
 
 
+@pytest.mark.slow
 def test_no_difference_is_hardly_ever_a_failure() -> None:
     verdicts = [judged(made_up(trial=trial)).verdict for trial in range(25)]
     assert verdicts.count(Verdict.FAIL) == 0

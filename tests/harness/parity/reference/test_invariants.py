@@ -217,6 +217,7 @@ def test_single_precision_is_refused_however_close(value: Any) -> None:
     assert judged(1, arrays)["R2c/core.intensity_scale"].result is Result.FAIL
 
 
+@pytest.mark.slow
 def test_nan_in_any_element_breaks_a_law_that_needs_the_answer() -> None:
     honest = answered(1)
     for name, value in honest.items():

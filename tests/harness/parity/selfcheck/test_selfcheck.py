@@ -77,6 +77,7 @@ def test_nan_that_is_overlooked_is_noticed(tmp_path: Path, monkeypatch: pytest.M
     assert any("with one NaN from" in sentence for sentence in check(tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "rotten", "noticed"),
     [
@@ -119,6 +120,7 @@ def test_a_ladder_that_looks_at_the_first_tensor_only_is_noticed(
     assert "R6/probe is not compared" in found
 
 
+@pytest.mark.slow
 def test_a_wrong_order_of_the_rungs_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ladder, "RUNGS", tuple(reversed(rungs.RUNGS)))
     assert any("at gridsize 2 is not the first failure" in sentence for sentence in check(tmp_path))
@@ -135,6 +137,7 @@ def test_an_accusation_of_everybody_is_noticed(tmp_path: Path, monkeypatch: pyte
     assert any("at fault ('tf', 'torch'); expected" in sentence for sentence in check(tmp_path))
 
 
+@pytest.mark.slow
 def test_values_that_may_be_missing_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = comparison.judge_exact
 
@@ -145,6 +148,7 @@ def test_values_that_may_be_missing_are_noticed(tmp_path: Path, monkeypatch: pyt
     assert any(sentence.startswith("planted R0: ") and "missing" in sentence for sentence in check(tmp_path))
 
 
+@pytest.mark.slow
 def test_silence_as_a_pass_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = ladder.fallen
 
@@ -155,6 +159,7 @@ def test_silence_as_a_pass_is_noticed(tmp_path: Path, monkeypatch: pytest.Monkey
     assert any(sentence.startswith("nobody says anything at") for sentence in check(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_verdict_that_is_always_a_pass_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ladder, "verdict", lambda _climbed, _refused: Verdict.PASS)
     found = check(tmp_path)
@@ -162,6 +167,7 @@ def test_a_verdict_that_is_always_a_pass_is_noticed(tmp_path: Path, monkeypatch:
     assert len(found) > 100
 
 
+@pytest.mark.slow
 def test_a_known_failure_that_covers_its_rung_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = ladder._mark
 
@@ -175,6 +181,7 @@ def test_a_known_failure_that_covers_its_rung_is_noticed(tmp_path: Path, monkeyp
     assert any("a known failure that passes is not noticed" in sentence for sentence in found)
 
 
+@pytest.mark.slow
 def test_a_replay_that_forgives_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = comparison.judge
     monkeypatch.setattr(replay, "judge", lambda tensor, sides, oracle, _limit: honest(tensor, sides, oracle, 0.1))

@@ -49,6 +49,7 @@ def test_a_written_answer_is_read_as_it_was(asked: Request, tmp_path: Path) -> N
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "lenient", "told"),
     [

@@ -58,6 +58,7 @@ def _run(folder: Path, source: str, *arguments: str) -> tuple[int, Log]:
     return done.returncode, parse(log.read_bytes())
 
 
+@pytest.mark.slow
 def test_every_test_reports_with_its_outcome(tmp_path: Path) -> None:
     code, log = _run(tmp_path, SUITE)
     assert code == 1
@@ -90,6 +91,7 @@ def test_what_a_selection_leaves_out_is_counted(tmp_path: Path) -> None:
     assert (collected["count"], collected["deselected"]) == (1, 7)
 
 
+@pytest.mark.slow
 def test_a_module_that_cannot_be_collected_is_named(tmp_path: Path) -> None:
     code, log = _run(tmp_path, "import nothing_of_that_name\n")
     assert code == 2

@@ -12,6 +12,7 @@ from ptycho.data import contract
 from ptycho.data.formats import near_field
 from ptycho.errors import ContractError
 from ptycho.simulation import simulate
+from tests.support import scans
 from tests.support.crafted_npz import Arrays, scan
 from tests.support.fakes import foreign_files
 
@@ -48,9 +49,8 @@ def test_every_command_takes_it(arrays: Arrays, tmp_path: Path, capsys: pytest.C
 
 def test_the_measured_near_field_scan_is_drawn_and_refused_with_the_reason(tmp_path: Path) -> None:
     import ptycho_tf.train
-    from harness.fixtures import locate
 
-    path = locate.require("petra_near_field")
+    path = scans.given("petra_near_field")
     assert command.main(["inspect", str(path), "--picture", str(tmp_path / "a.png")]) == 2
     assert (tmp_path / "a.png").stat().st_size > 50_000
     with pytest.raises(ContractError, match=r"near field: neighbouring patterns are shifted by 6\.4 detector pixels"):

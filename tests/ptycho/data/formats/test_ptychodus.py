@@ -12,6 +12,7 @@ from ptycho import __main__ as command
 from ptycho.data import contract
 from ptycho.data.formats import ptychodus
 from ptycho.errors import ContractError
+from tests.support import scans
 from tests.support.crafted_npz import Arrays, scan, write
 from tests.support.fakes import foreign_files
 from tests.support.fakes.fake_runs import train, train_config
@@ -136,9 +137,8 @@ def test_a_product_needs_a_pixel_size_and_an_object(arrays: Arrays, tmp_path: Pa
 
 
 def test_the_older_schema_of_a_product_is_read() -> None:
-    from harness.fixtures import locate
 
-    found = contract.attempt(locate.require("ptychodus_product"))
+    found = contract.attempt(scans.given("ptychodus_product"))
     assert found.preview is not None
     assert found.preview.probe is not None
     assert found.preview.x is not None
