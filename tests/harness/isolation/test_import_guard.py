@@ -52,7 +52,7 @@ def test_a_target_with_packages_of_the_same_names_works_beside_the_project_s_own
 def test_ours_started_from_a_foreign_checkout_is_ours(workspace: Any) -> None:
     foreign_checkout.write(workspace.path / "checkout")
     done = _run(workspace, ["--help"], cwd=workspace.path / "checkout")
-    assert (done.returncode, "drive a pipeline" in done.stdout) == (0, True)
+    assert (done.returncode, "Train, reconstruct and score" in done.stdout) == (0, True)
 
 
 def test_the_guard_can_fail(workspace: Any) -> None:
