@@ -180,7 +180,7 @@ def ledger(runs: Sequence[Run]) -> Table:
         for event in found[:ROWS]:
             what, blame = text(event["event"]), text(event.get("blame")) or text(event.get("label"))
             tone = "fail" if what == "leak" else "warn"
-            owner = blame or "nobody: unattributed"
+            owner = blame or "unattributed"
             rows.append((run.name, Cell(text=what, tone=tone), _code(text(event.get("path"))), owner))
         if len(found) > ROWS:
             rows.append((run.name, "…", f"{len(found) - ROWS} more, in its event log", ""))
