@@ -30,6 +30,8 @@ REACH_PX = 12
 WRONG_REACH_PX = 5
 """The same in a wrong one. A mistake puts the object at a place that follows from it; the blurred object of a short
 training of either backend fits its own mirror image by 0.64 at 12 px, and nothing by 0.6 within 6 px."""
+NEARLY_ALL = 0.95
+"""Share of what can overlap that must, where a place is searched for: halves of two objects fit by chance."""
 _CROP = 20
 _RIM_PX = 6
 """Pixels at the rim that are left out: few patches lie there, and a short training is worst there."""
@@ -98,6 +100,17 @@ def matches(seen: Seen, dataset: Dataset) -> list[Match]:
     found += [_placed(symmetry, seen, compared, truth, dataset) for symmetry in SYMMETRIES[1:]]
     right, *others = found
     return [right, *sorted(others, key=lambda match: -match.correlation)]
+
+
+def likely_place(seen: Seen, dataset: Dataset) -> tuple[int, int]:
+    """Where a reconstruction that does not say lies: where it fits the truth; where nothing does, about the scan."""
+    assert dataset.obj is not None
+    truth = np.asarray(dataset.obj, np.complex128)
+    if (place := best_place(seen.obj, seen.overlap > 0, truth, None).place) is not None:
+        return place
+    middle = (float(values.min() + values.max()) / 2 for values in (dataset.ycoords, dataset.xcoords))
+    first, second = (round(at - size / 2) for at, size in zip(middle, seen.obj.shape, strict=True))
+    return first, second
 
 
 def _compared(seen: Seen) -> Mask:
@@ -193,7 +206,8 @@ def best_place(
         reach: pixels along either axis.
 
     Returns:
-        the largest correlation, global phase removed; 0 and None where nothing overlaps by half or varies.
+        the largest correlation, global phase removed; 0 and None where nothing overlaps by half (by nearly all of it
+        where the whole image is searched) or varies.
     """
     from scipy.signal import fftconvolve
 
@@ -207,8 +221,8 @@ def best_place(
     ours, theirs = correlate(kernel, inside.astype(complex)).conj(), correlate(weights, image)
     product = correlate(kernel, image)
     own_energy, their_energy = correlate(np.abs(kernel) ** 2, inside), correlate(weights, np.abs(image) ** 2)
-    enough = count > 0.5 * weights.sum()
-    number = np.where(enough, count, 1)
+    enough = count > 0.5 * weights.sum() if origins is not None else count >= NEARLY_ALL * count.max()
+    number = np.where(enough & (count > 0), count, 1)
     covariance = product - ours.conj() * theirs / number
     variance = (own_energy - np.abs(ours) ** 2 / number) * (their_energy - np.abs(theirs) ** 2 / number)
     # A constant leaves rounding behind its mean, not zero.

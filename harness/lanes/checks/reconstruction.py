@@ -22,6 +22,11 @@ from ptycho.physics.stitching import Reconstruction
 MAX_PLACE = 10**9
 """Pixels from the object's corner; further away lies nothing."""
 
+_ROUNDING = 1e-6
+"""Of float32, with room: what a constant differs from itself after a stitcher has averaged it."""
+_DARK = 0.1
+"""Pixels of the truth below this share of its median amplitude have no ratio worth anything."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
@@ -41,6 +46,11 @@ class Seen:
     origin: tuple[int, int] | None
     scaled: bool = True
     losses: tuple[str, ...] = ()
+
+    @property
+    def constant(self) -> bool:
+        """Whether it is one number everywhere, but for rounding."""
+        return bool(np.abs(self.obj - self.obj.mean()).max() <= _ROUNDING * np.abs(self.obj).max())
 
     def placed(self, origin: tuple[int, int], shape: tuple[int, ...]) -> Reconstruction:
         """
@@ -66,6 +76,22 @@ class Seen:
             overlap=self.overlap[rows, cols].copy(),
             origin=(origin[0] + rows.start, origin[1] + cols.start),
         )
+
+
+def brightness(stitched: Reconstruction, truth: NDArray[Any]) -> tuple[float, float, float] | None:
+    """
+    Quartiles of a reconstruction's amplitude over the true one, pixel by pixel; None where no pixel can be compared.
+
+    A factor moves all three. Noise and a poor shape spread them, so that the two can be told apart in an object that
+    has nothing else in common with the truth.
+    """
+    row0, row1, col0, col1 = stitched.crop
+    ours, true = np.abs(stitched.obj), np.abs(truth[row0:row1, col0:col1])
+    counted = (stitched.overlap > 0) & (true > _DARK * np.median(np.abs(truth)))
+    if not counted.any():
+        return None
+    low, middle, high = np.quantile(ours[counted] / true[counted], (0.25, 0.5, 0.75))
+    return float(low), float(middle), float(high)
 
 
 def read(path: Path, keys: Mapping[str, str]) -> Seen:

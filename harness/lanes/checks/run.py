@@ -92,8 +92,7 @@ def _judge(
     run_root = bench.outcome.run_root
     place = made.reconstruction(target)
     noted = bench.outcome.findings
-    for check in ("quality", "orientation", "place", "scale"):
-        noted.checked(check, name)
+    noted.checked("quality", name)
     known = len(bench.outcome.problems)
     try:
         judged = score.judge(
@@ -108,15 +107,17 @@ def _judge(
         sentence = f"{target.name} on {name}: the reconstruction cannot be scored: {error}"
         bench.find(Finding(id="reconstruction-unreadable", subject=name, sentence=sentence))
         return result
+    for check in ("orientation", "place", "scale"):
+        noted.checked(check, name)
     effect = None if tried is None else tried.effect
     for finding in quality.judge(judged, name, min_phase_correlation=target.min_phase_correlation, effect=effect):
         bench.find(replace(finding, sentence=f"{target.name} on {finding.sentence}"))
     passed = len(bench.outcome.problems) == known and (target.summary is None or result.input_sha256 is not None)
     return replace(
         result,
-        scores=judged.scores,
-        flat=judged.flat,
-        pictures=(str(judged.picture),),
+        scores=judged.scores or None,
+        flat=judged.flat or None,
+        pictures=() if judged.picture is None else (str(judged.picture),),
         losses=judged.losses,
         reconstruction=_keep(bench, judged, name),
         verdict=Verdict.PASS if passed else Verdict.FAIL,

@@ -87,3 +87,56 @@ def test_an_offset_is_a_warning_where_the_object_is_sharp_enough_to_tell() -> No
     assert not finding.counts
     assert [] == _ids(_with(_GOOD, replace(_RIGHT, stated=0.89), _MIRRORED, shift=(0.0, 2.0)))
     assert [] == _ids(_with(_GOOD, replace(_RIGHT, stated=0.0, shift=None), _MIRRORED, shift=(0.0, 2.0)))
+
+
+_UNSCORED = replace(_POOR, scores={}, flat={}, picture=None, unscored="the scanned area is 4×28 pixels")
+
+
+def _of_unscored(judged: Judged) -> list[str]:
+    found = quality.judge(judged, "small", min_phase_correlation=0.3, effect=None)
+    assert all(
+        finding.picture is None and "cannot be scored: the scanned area is 4×28" in finding.sentence
+        for finding in found[:1]
+    )
+    return [finding.id for finding in found]
+
+
+def test_what_cannot_be_scored_is_asked_for_everything_else() -> None:
+    mirrored = replace(_MIRRORED, correlation=1.0)
+    assert ["reconstruction-unreadable"] == _of_unscored(_UNSCORED)
+    assert ["stitching-mirrored"] == _of_unscored(replace(_UNSCORED, matches=(_POOR.matches[0], mirrored)))
+    assert ["reconstruction-flat"] == _of_unscored(replace(_UNSCORED, constant=True))
+    # A place outside the object, and the object itself is right.
+    assert ["stitching-shifted"] == _of_unscored(replace(_UNSCORED, matches=(_RIGHT, _MIRRORED)))
+    bright = replace(_UNSCORED, brightness=(3.1, 4.0, 4.9))
+    assert ["reconstruction-unreadable", "object-scaled"] == _of_unscored(bright)
+
+
+@pytest.mark.parametrize(
+    ("brightness", "expected"),
+    [
+        ((3.1, 4.0, 4.9), ["reconstruction-poor", "object-scaled"]),
+        ((0.2, 0.25, 0.31), ["reconstruction-poor", "object-scaled"]),
+        ((0.9, 4.0, 9.0), ["reconstruction-poor"]),
+        ((0.6, 0.65, 0.7), ["reconstruction-poor"]),
+    ],
+)
+def test_the_scale_of_a_poor_one_is_named_where_its_pixels_agree_on_it(
+    brightness: tuple[float, float, float], expected: list[str]
+) -> None:
+    assert expected == _ids(replace(_POOR, brightness=brightness), _LEARNT)
+    assert ["reconstruction-poor"] == _ids(replace(_POOR, brightness=brightness, scaled=False), _LEARNT)
+    assert ["untrained-weights"] == _ids(replace(_POOR, brightness=brightness), _IDLE)
+
+
+def test_a_mirrored_one_that_is_four_times_too_bright_is_both() -> None:
+    mirrored = _with(_POOR, _POOR.matches[0], replace(_MIRRORED, correlation=0.9))
+    assert ["stitching-mirrored", "object-scaled"] == _ids(replace(mirrored, brightness=(3.1, 4.0, 4.9)))
+
+
+def test_a_place_that_was_searched_for_is_no_pass_where_a_wrong_orientation_fits_as_well() -> None:
+    chance = _with(_GOOD, replace(_RIGHT, correlation=0.4, shift=None), replace(_MIRRORED, correlation=0.45))
+    assert [] == _ids(chance)
+    assert ["reconstruction-poor"] == _ids(replace(chance, placed=False))
+    sharp = _with(_GOOD, replace(_RIGHT, correlation=0.4, shift=None), replace(_MIRRORED, correlation=0.3))
+    assert [] == _ids(replace(sharp, placed=False))
