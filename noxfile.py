@@ -2,12 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["nox>=2025.5"]
 # ///
-"""
-The sessions. Everything that they do is a command of the harness; the sessions give it an environment.
-
-`nox` runs the gates, `nox -t test` the rest of what must hold. What follows `--` are options of the session's command
-(`--device cuda`, `--target FILE`), what follows a second `--` is pytest's. An unknown word ends nox with 2 at once.
-"""
+"""The sessions: each gives a command of the harness its environment; what follows `--` are that command's options."""
 
 import os
 import signal
@@ -35,9 +30,8 @@ def install(session: nox.Session, lane: str, python: str = "") -> None:
     """Install a lane's lock, into the session's own environment or another's; nothing to do costs a file comparison."""
     if (backend := session.virtualenv.venv_backend) in ("none", "conda", "mamba"):
         session.error(f"a lane needs an environment of its own, not --venv-backend {backend}")
-    into = python or str(Path(session.virtualenv.location, "bin", "python"))
-    argv = (sys.executable, "harness/targets/install.py", lane, "--python", into)
-    session.run_install(*argv, external=True, silent=False)
+    at = python or str(Path(session.virtualenv.location, "bin", "python"))
+    session.run_install(sys.executable, "harness/targets/install.py", lane, "--python", at, external=True, silent=False)
 
 
 def value_of(option: str, words: list[str], default: str) -> str:
@@ -47,7 +41,7 @@ def value_of(option: str, words: list[str], default: str) -> str:
 
 
 def check(session: nox.Session, *command: str) -> None:
-    """End with 2 if the harness would refuse a command line."""
+    """End with 2 at once if the harness would refuse a command line; what follows a second `--` is pytest's."""
     look, codes = (sys.executable, "-m", "harness", "check-options", *command), (0, 2, 13)
     if refusal := session.run_install(*look, external=True, silent=True, log=False, success_codes=codes):
         print(refusal, file=sys.stderr)
@@ -187,6 +181,12 @@ def lock(session: nox.Session) -> None:
     """Compile every dependency group into requirements/; `-- --upgrade` forgets the pins of before."""
     allow(session, "--upgrade")
     session.run(sys.executable, "-m", "harness.targets.locks", *session.posargs, external=True)
+
+
+@nox.session(default=False)
+def target(session: nox.Session) -> None:
+    """Target files: `-- init DIR` writes one for a checkout, `-- check FILE` says what is wrong with it."""
+    command(session, "target")
 
 
 @nox.session(default=False)

@@ -34,7 +34,7 @@ from harness.record.log import EventLog
 from harness.record.outcome import Outcome
 from harness.runs import clean
 from harness.system.signals import Interruption
-from harness.targets import loader
+from harness.targets import loader, preflight
 from harness.targets.loader import Target
 from harness.targets.model import Command
 from ptycho.errors import PtychoError
@@ -331,6 +331,7 @@ def run(target: Target, options: Options, interruption: Interruption, *, earlier
     outcome = Outcome(lane=target.name, device="not yet known", run_root=run_root.path, known=known, events=events)
     outcome.notes += [f"swept the dead run {remains.run.path.name}" for remains in swept]
     outcome.notes += [f"could not sweep {sentence}" for sentence in refused]
+    outcome.notes += preflight.notes(target)
     lane = Lane(target=target, options=options, run=run_root, events=events, interruption=interruption, outcome=outcome)
 
     def compare() -> None:
@@ -365,7 +366,8 @@ def _finish(lane: Lane, places: tuple[leaks.Place, ...], before: Mapping[str, le
         else:
             outcome.notes.append(f"unattributed, by another program unless --strict says otherwise: {leak}")
     if options.keep:
-        outcome.notes.append(f"scratch kept: {run_root.scratch}")
+        run_root.keep_scratch()
+        outcome.notes.append(f"scratch kept, until `clean --all`: {run_root.scratch}")
     else:
         for sentence in run_root.remove_scratch():
             outcome.blame(Verdict.INFRA, f"scratch could not be removed: {sentence}")

@@ -144,12 +144,15 @@ def _check(
         return Checked(command=name, asked="not run: it is a text of its own", options=0, verdict=Verdict.PASS)
     if not given:
         return Checked(command=name, asked="not run: it is given no options", options=0, verdict=Verdict.PASS)
-    values = {"python": target.interpreter, "root": target.root, "cache": "{cache}"}
+    # A program that runs another one is given words of its own before: paths that it will not come to.
+    paths = {name: f"{{cache}}/{name}" for name in ("train", "test", "output", "model")}
+    own = {"python": target.interpreter, "root": target.root, "cache": "{cache}"}
+    values = {**paths, **target.settings, "device": "cpu", **own}
     finished = help_text.ask(
         argv := loader.fill(program.argv, values),
         name,
         import_root=target.root,
-        variables={key: text.format(**values) for key, text in target.environment.items()},
+        variables={key: text.format(**own) for key, text in target.environment.items()},
         kept=kept,
         interruption=interruption,
     )

@@ -184,5 +184,6 @@ def _resuming(job: Job, scan: Path, folder: Path) -> list[str]:
 
 
 def left_in(root: Path) -> list[str]:
-    """Scratch that is still there, of any run."""
-    return [f"{run.scratch} is still there" for run in directory.find(root) if run.scratch.exists()]
+    """Scratch that is still there, of any run that was not asked to keep it."""
+    left = (run for run in directory.find(root) if not run.keeps_scratch)
+    return [f"{run.scratch} is still there" for run in left if run.scratch.exists()]

@@ -107,7 +107,10 @@ def read(path: Path, keys: Mapping[str, str]) -> Seen:
         PtychoError: an array is missing, of the wrong shape or not finite.
     """
     wanted = {name: key for name, key in keys.items() if key}
-    arrays = untrusted.read_arrays(path, wanted.values())
+    try:
+        arrays = untrusted.read_arrays(path, wanted.values())
+    except untrusted.LacksArraysError as error:
+        raise PtychoError(f"{error}; {_line_to_write(wanted, error.missing)}") from error
     found: dict[str, NDArray[Any]] = {name: arrays[key] for name, key in wanted.items()}
     obj = np.squeeze(found["object"])
     if obj.ndim != 2 or obj.dtype.kind != "c":
@@ -128,6 +131,14 @@ def read(path: Path, keys: Mapping[str, str]) -> Seen:
         origin=None if crop is None else (crop[0], crop[2]),
     )
     return seen if crop is not None else replace(seen, losses=("it does not say where it lies: no shift is judged",))
+
+
+def _line_to_write(wanted: Mapping[str, str], missing: list[str]) -> str:
+    """Which lines of a target file make a reconstruction readable that lacks arrays."""
+    lines = [f'{name} = ""' for name, key in wanted.items() if name != "object" and key in missing]
+    if wanted["object"] in missing:
+        lines.insert(0, 'object = "NAME", the name of its complex array')
+    return f"write under [reconstruction]: {'; '.join(lines)}; or the names that they have"
 
 
 def _checked_crop(path: Path, keys: Mapping[str, str], crop: NDArray[Any] | None) -> tuple[int, ...] | None:

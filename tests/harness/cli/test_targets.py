@@ -58,6 +58,22 @@ def test_a_bad_file_a_missing_one_and_an_unknown_name_are_2(workspace: Any) -> N
         assert (done.returncode, said in done.stderr) == (2, True)
 
 
+def test_a_fixture_that_nobody_knows_is_2_before_anything_is_asked(workspace: Any) -> None:
+    path = foreign_checkout.write(workspace.path / "checkout")
+    path.write_text(path.read_text().replace('"small", "small_legacy"', '"small", "smal"'))
+    done = _harness(workspace, "check", str(path))
+    assert (2, True) == (done.returncode, "  - line 35: 'smal'; allowed: small, " in done.stderr), done.stderr
+    assert not (workspace.cwd / ".harness").exists()
+
+
+def test_no_path_is_broken_and_missing_submodules_are_named(workspace: Any) -> None:
+    path = foreign_checkout.write(workspace.path / "checkout")
+    (workspace.path / "checkout" / ".gitmodules").write_text('[submodule "a"]\n\tpath = lib/a\n')
+    said = _harness(workspace, "check", str(path)).stdout
+    assert f"asked train: {sys.executable} -m ptycho_torch.train --help" in said.splitlines()
+    assert "note: submodules of foreign that are not there: lib/a; if an import fails: git -C " in said
+
+
 def test_json_is_the_whole_output(workspace: Any) -> None:
     path = foreign_checkout.write(workspace.path / "checkout")
     done = _harness(workspace, "check", str(path), "--json")

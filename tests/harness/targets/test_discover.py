@@ -32,6 +32,7 @@ def test_options_are_read_from_argparse_and_click() -> None:
         Option(names=("--kind",), required=True, takes_value=True, choices=("a", "b")),
         Option(names=("--quiet",), required=False, takes_value=False, choices=()),
         Option(names=("--mmap",), required=False, takes_value=False, choices=()),
+        Option(names=("folder",), required=True, takes_value=True, choices=()),
         Option(names=("--lr",), required=True, takes_value=True, choices=()),
     )
 

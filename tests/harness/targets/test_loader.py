@@ -50,7 +50,7 @@ def test_the_files_for_ptychopinn_load_where_its_checkout_is_named(
     assert (target.install.base, target.install.torch_backend) == ("python3.11", "cpu")
     # The arrays are had from a second inference with the same options, and not from its pictures.
     assert target.export is not None
-    assert Path(target.export.argv[1]) == KIT / "drawn_arrays.py"
+    assert Path(target.export.argv[1]) == KIT / "capture_arrays.py"
     rest = [word.replace("{cache}/drawn", "{output}") for word in target.export.argv[5:]]
     assert target.infer.argv[1:] == tuple(rest)
 

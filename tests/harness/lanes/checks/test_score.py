@@ -68,7 +68,10 @@ def test_a_correlation_that_is_no_number_falls_short() -> None:
 
 def test_a_missing_array_and_nan_are_refused(tmp_path: Path, scan: Path) -> None:
     np.savez(tmp_path / "r.npz", object=np.ones((9, 9)))
-    with pytest.raises(PtychoError, match=r"lacks \['overlap', 'crop'\]; it holds \['object'\]"):
+    lines = (
+        r'lacks \[.overlap., .crop.\]; it holds \[.object.\]; write under \[reconstruction\]: overlap = ""; crop = ""'
+    )
+    with pytest.raises(PtychoError, match=lines):
         score.judge(tmp_path / "r.npz", KEYS, scan, tmp_path / "p.png", name="test")
     with pytest.raises(PtychoError, match="pixels of the object are not finite"):
         _judge(tmp_path, scan, np.full((128, 128), np.nan, np.complex64))
