@@ -21,6 +21,7 @@ from ptycho.errors import InfrastructureError
 def commands(target: Target) -> dict[str, BareCommand | Command]:
     """The target's commands by the name of their table."""
     named = {
+        "convert": target.convert,
         "train": target.train,
         "infer": target.infer,
         "device_probe": target.device_probe,

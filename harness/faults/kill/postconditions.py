@@ -180,7 +180,7 @@ def _resuming(job: Job, scan: Path, folder: Path) -> list[str]:
     cache.mkdir(exist_ok=True)
     values = {**job.target.settings, "python": job.python, "device": "cpu", "root": job.target.root}
     data = {"train": scan, "test": scan, "output": folder, "cache": cache}
-    return [*loader.fill(job.target.train.argv, {**values, **data}), "--resume"]
+    return [*loader.fill(job.target.working.argv, {**values, **data}), "--resume"]
 
 
 def left_in(root: Path) -> list[str]:

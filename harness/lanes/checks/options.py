@@ -64,12 +64,13 @@ def _with_option(
         made = bench.attempt(
             name,
             path,
-            target=argv.with_training(argv.dumping(target), (*argv.dumping(target).train.argv, *probe.argv)),
+            target=argv.with_training(argv.dumping(target), (*argv.dumping(target).working.argv, *probe.argv)),
             infer=False,
         )
         return made, made.train, made.model
-    infer = replace(target.infer, argv=(*target.infer.argv, *probe.argv))
-    made = bench.attempt(name, path, target=replace(argv.dumping(target), infer=infer))
+    dumping = argv.dumping(target)
+    infer = replace(dumping.infer, argv=(*dumping.infer.argv, *probe.argv))
+    made = bench.attempt(name, path, target=replace(dumping, infer=infer))
     return made, made.infer, made.output
 
 

@@ -41,12 +41,12 @@ def test_a_checkout_that_says_everything_gets_a_file_that_loads(tmp_path: Path) 
     target = _load(tmp_path, draft.text)
     assert target.root == tmp_path / "checkout"
     assert target.framework == "torch"
-    assert target.train.argv == (
+    assert target.working.argv == (
         *("{python}", "-m", "ptycho_torch.train", "--train_data", "{train}", "--out_dir", "{output}"),
         *("--max_epochs", "{nepochs}", "--accelerator", "{device}", "--quiet", "--disable-mlflow"),
     )
     assert target.infer.argv[3:] == ("--model_path", "{model}", "--test_data", "{test}", "--out_dir", "{output}")
-    assert (target.train.artifacts, target.infer.artifacts) == (("weights.pt",), ("recon.npz",))
+    assert (target.working.artifacts, target.infer.artifacts) == (("weights.pt",), ("recon.npz",))
     assert target.reconstruction == "recon.npz"
     assert target.checks.seed_flag == ("--seed", "{seed}")
     assert target.checks.mlflow is not None
@@ -74,7 +74,7 @@ def test_options_made_in_a_loop_are_asked_for_where_an_interpreter_is_given(work
     (draft,) = scaffold.describe(tmp_path / "checkout", python=sys.executable)
     assert "no option could be read from the source" in draft.text
     asked = scaffold.asked(draft, directory.create(workspace.root), Interruption())
-    assert _load(tmp_path, asked.text).train.argv[3:] == (
+    assert _load(tmp_path, asked.text).working.argv[3:] == (
         *("--train_data_file", "{train}", "--output_dir", "{output}", "--nepochs", "{nepochs}"),
     )
 
@@ -155,7 +155,7 @@ def test_a_command_without_its_data_or_its_output_is_refused_and_not_written_as_
 def test_an_argument_without_a_name_is_seen(tmp_path: Path) -> None:
     edits = ('"-d", "--train_data", required=True', '"data"'), ('"--out_dir", required=True', '"zzz", "-z"')
     draft = _edited(tmp_path, "train.py", edits[0])
-    assert _load(tmp_path, draft.text).train.argv[-1] == "{train}"
+    assert _load(tmp_path, draft.text).working.argv[-1] == "{train}"
 
 
 def test_the_help_is_asked_wherever_an_interpreter_is_given(workspace: Any, tmp_path: Path) -> None:
@@ -173,14 +173,14 @@ def test_the_help_is_asked_wherever_an_interpreter_is_given(workspace: Any, tmp_
     asked = scaffold.asked(draft, directory.create(workspace.root), Interruption())
     assert ("--batch_size" in asked.text, "--quiet" in asked.text) == (True, False)
     target = _load(tmp_path, asked.text)
-    assert "{batch_size}" in target.train.argv
+    assert "{batch_size}" in target.working.argv
 
 
 def test_a_help_that_fails_is_said_in_the_file_and_the_source_counts(workspace: Any, tmp_path: Path) -> None:
     draft = _edited(tmp_path, "train.py", ('"""Trains nothing."""', "import no_such_module"))
     asked = scaffold.asked(draft, directory.create(workspace.root), Interruption())
     assert "# --help ended with 1: ModuleNotFoundError: No module named 'no_such_module'" in asked.text
-    assert "--train_data" in _load(tmp_path, asked.text).train.argv
+    assert "--train_data" in _load(tmp_path, asked.text).working.argv
 
 
 def test_scripts_that_lie_in_the_folder_itself_are_a_pair(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_scripts_that_lie_in_the_folder_itself_are_a_pair(tmp_path: Path) -> Non
     (draft,) = scaffold.describe(checkout, python=sys.executable)
     assert "my-checkout" == draft.name
     target = _load(tmp_path, draft.text)
-    assert (target.train.argv[1], target.infer.argv[1]) == ("{root}/train.py", "{root}/infer.py")
+    assert (target.working.argv[1], target.infer.argv[1]) == ("{root}/train.py", "{root}/infer.py")
 
 
 @pytest.mark.parametrize(
