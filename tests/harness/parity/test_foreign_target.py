@@ -19,7 +19,7 @@ SEED = 5
 
 def foreign(folder: Path, fault: str = foreign_adapter.SOUND, adapter: bool = True) -> Path:
     """A checkout whose adapter knows the answers, but for a fault; returns its target file."""
-    asked = problem.request(gridsize=1, seed=SEED, scan=FIXTURE, steps=1, quantities=RUNGS)
+    asked = problem.request(gridsize=1, seed=SEED, scan=FIXTURE, steps=1, quantities=RUNGS, masked=False)
     file, _ = foreign_adapter.write(folder / "checkout", asked, fault=fault)
     if adapter:
         table = f'[adapter]\nargv = ["{{python}}", "-m", "ptycho_torch.adapter"]\nquantities = {list(RUNGS)!r}\n'
