@@ -15,7 +15,7 @@ weak phase from its negative.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -129,7 +129,8 @@ def _whole(symmetry: Symmetry, seen: Seen, compared: Mask, truth: Image) -> Iter
     for conjugate in (False, True):
         finding = symmetry.finding or ("object-conjugated" if conjugate else "")
         words = f"the whole object {symmetry.name}" + (" and conjugated" if conjugate else "")
-        yield _match(finding, words, seen, compared, turned.conj() if conjugate else turned, places)
+        match = _match(finding, words, seen, compared, turned.conj() if conjugate else turned, places)
+        yield replace(match, symmetry=symmetry.name)
 
 
 def _placed(symmetry: Symmetry, seen: Seen, compared: Mask, truth: Image, dataset: Dataset) -> Match:
@@ -145,7 +146,8 @@ def _placed(symmetry: Symmetry, seen: Seen, compared: Mask, truth: Image, datase
         aside = [round(float(values.min() + values.max() - 2 * values.mean())) for values in (y, x)]
         places = list(dict.fromkeys((place, (place[0] + aside[0], place[1] + aside[1]))))
     words = f"upright patches at positions {symmetry.name}"
-    return _match(symmetry.finding, words, seen, compared, stitched.obj, places)
+    match = _match(symmetry.finding, words, seen, compared, stitched.obj, places)
+    return replace(match, symmetry=symmetry.name)
 
 
 def _match(

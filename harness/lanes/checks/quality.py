@@ -5,7 +5,7 @@ One fault must have one name: a mirrored object is also a poor one, and untraine
 most specific explanation that the evidence supports is given, with the shortfall itself in its sentence.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,14 @@ class Effect:
         return self.trained <= max(1e-6, 1.5 * self.chance)
 
 
-def judge(judged: Judged, fixture: str, *, min_phase_correlation: float, effect: Effect | None) -> list[Finding]:
+def judge(
+    judged: Judged,
+    fixture: str,
+    *,
+    min_phase_correlation: float,
+    effect: Effect | None,
+    repeats: Sequence[tuple[float, float, float]] = (),
+) -> list[Finding]:
     """
     The findings about one reconstruction.
 
@@ -52,11 +59,12 @@ def judge(judged: Judged, fixture: str, *, min_phase_correlation: float, effect:
         fixture: its name.
         min_phase_correlation: what it must reach.
         effect: what training does, where that was measured.
+        repeats: brightness of the reconstructions of other trainings, where there are any.
     """
     short = score.shortfall(judged, min_phase_correlation=min_phase_correlation)
     right = judged.matches[0]
     figures = {name: float(row["phase_correlation"]) for name, row in _rows(judged) if row}
-    if (other := wrong(judged.matches, passes=not short)) is not None:
+    if (other := wrong(judged.matches, passes=not short, placed=judged.placed)) is not None:
         verdict = "; ".join(short) or "the right orientation alone passes, but this fits better"
         sentence = (
             f"{fixture}: {other.words} would match (correlation {other.correlation:.2f}, in the right orientation "
@@ -66,8 +74,9 @@ def judge(judged: Judged, fixture: str, *, min_phase_correlation: float, effect:
         return [_finding(other.finding, fixture, sentence, judged, figures), *_scale(judged, fixture)]
     if short:
         found = _shortfall(judged, fixture, short[0], figures, effect)
-        # What a network says that learnt nothing has no scale either.
-        return [found, *([] if found.id in ("untrained-weights", "reconstruction-flat") else _scale(judged, fixture))]
+        # What a network says that learnt nothing has no scale either, or another one each time.
+        scaled = repeats and found.id not in ("untrained-weights", "reconstruction-flat")
+        return [found, *(_scale(judged, fixture, repeats) if scaled else [])]
     return [*_place(judged, fixture), *_scale(judged, fixture)]
 
 
@@ -111,11 +120,12 @@ def _place(judged: Judged, fixture: str) -> list[Finding]:
     return [_finding("object-offset", fixture, sentence, judged, {"shift_px": (down, right)})]
 
 
-def _scale(judged: Judged, fixture: str) -> list[Finding]:
+def _scale(judged: Judged, fixture: str, repeats: Sequence[tuple[float, float, float]] = ()) -> list[Finding]:
     """
     The factor of the amplitude, where it can be measured.
 
-    Of what has the truth's shape it is fitted. Of anything else three quarters of the pixels must lie beyond a limit.
+    Of what has the truth's shape it is fitted. Of anything else three quarters of the pixels must lie beyond a limit,
+    and so must those of its repeats: the scale of a poor reconstruction may be chance.
     """
     if not judged.scaled:
         return []
@@ -124,8 +134,9 @@ def _scale(judged: Judged, fixture: str) -> list[Finding]:
         factor = 1 / float(judged.scores["scale_magnitude"])
         wrong_scale = not limits[0] <= factor <= limits[1]
     elif judged.brightness is not None:
-        low, factor, high = judged.brightness
-        wrong_scale = low > limits[1] or high < limits[0]
+        factor = judged.brightness[1]
+        rows = (judged.brightness, *repeats)
+        wrong_scale = all(row[0] > limits[1] for row in rows) or all(row[2] < limits[0] for row in rows)
     else:
         return []
     if not wrong_scale:

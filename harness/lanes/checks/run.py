@@ -110,7 +110,10 @@ def _judge(
     for check in ("orientation", "place", "scale"):
         noted.checked(check, name)
     effect = None if tried is None else tried.effect
-    for finding in quality.judge(judged, name, min_phase_correlation=target.min_phase_correlation, effect=effect):
+    repeats = [] if tried is None else _brightness_of(bench, fixture, tried)
+    for finding in quality.judge(
+        judged, name, min_phase_correlation=target.min_phase_correlation, effect=effect, repeats=repeats
+    ):
         bench.find(replace(finding, sentence=f"{target.name} on {finding.sentence}"))
     passed = len(bench.outcome.problems) == known and (target.summary is None or result.input_sha256 is not None)
     return replace(
@@ -122,6 +125,14 @@ def _judge(
         reconstruction=_keep(bench, judged, name),
         verdict=Verdict.PASS if passed else Verdict.FAIL,
     )
+
+
+def _brightness_of(bench: Bench, fixture: Path, tried: reproducibility.Trials) -> list[tuple[float, float, float]]:
+    """Brightness of the reconstructions of the short trainings, as far as there are any."""
+    target = bench.target
+    made = (trial.reconstruction(target) for trial in (tried.once, tried.again) if trial.fault is None)
+    found = (score.brightness(place, target.reconstruction_keys, fixture, pictures=target.pictures) for place in made)
+    return [row for row in found if row is not None]
 
 
 def _keep(bench: Bench, judged: score.Judged, name: str) -> str | None:

@@ -124,6 +124,25 @@ def judge(
     return replace(judged, scores=scores.as_dict(), flat=flat.as_dict(), picture=picture)
 
 
+def brightness(
+    reconstruction: Path, keys: Mapping[str, str], fixture: Path, *, pictures: "Pictures | None" = None
+) -> tuple[float, float, float] | None:
+    """Quartiles of a reconstruction's amplitude over the true one, and nothing else; None where they cannot be had."""
+    from harness.lanes.checks import orientation
+    from harness.lanes.checks import reconstruction as read_reconstruction
+    from ptycho.data import contract
+
+    dataset = contract.load(fixture)
+    if dataset.obj is None or pictures is not None:
+        return None
+    try:
+        seen = read_reconstruction.read(reconstruction, keys)
+        origin = seen.origin if seen.origin is not None else orientation.likely_place(seen, dataset)
+        return read_reconstruction.brightness(seen.placed(origin, dataset.obj.shape), dataset.obj)
+    except (PtychoError, OSError, ValueError):
+        return None
+
+
 @contextmanager
 def _configuration_beside(picture: Path) -> Iterator[None]:
     """Keep what Matplotlib writes while it is imported inside the run root: a kill then leaves nothing in TMPDIR."""
