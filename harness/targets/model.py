@@ -244,9 +244,19 @@ class OptionProbe:
     argv: kinds.Arguments
     """the option, with its value"""
     changes: kinds.Changes
-    """what must differ: the names of the files left, or what it prints"""
+    """what must differ: the names of the files left, what it prints, the reconstruction, or an entry of a JSON file"""
+    field: kinds.Text = ""
+    """for "field": FILE:KEY, a JSON file below {output} of the command and its entry, dots between levels"""
     command: kinds.Step = "train"
     """which command has the option"""
+
+    @staticmethod
+    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+        """A field without its place, or a place that nothing asks for."""
+        asked, field = table.get("changes") == "field", table.get("field")
+        if asked is not (isinstance(field, str) and ":" in field):
+            sentence = 'changes = "field" and field = "FILE:KEY" go together; write both, or neither'
+            yield Problem(path=("field",) if "field" in table else ("changes",), sentence=sentence)
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)

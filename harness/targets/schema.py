@@ -147,6 +147,6 @@ def _ascending(values: tuple[float, float]) -> tuple[float, float]:
 
 Range = Annotated[tuple[Number, Number], AfterValidator(_ascending), Words("two ascending numbers")]
 Layout = Annotated[Annotated[bool, Strict()] | Literal["refused"], Words('true, false or "refused"')]
-Changes = Literal["files", "output"]
+Changes = Literal["files", "output", "result", "field"]
 Step = Literal["train", "infer"]
 TorchBuild = Literal["cpu", "auto"]

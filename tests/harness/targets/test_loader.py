@@ -34,7 +34,7 @@ def test_the_built_in_targets_load_and_are_alike(name: str) -> None:
     assert target.working.argv[3:] == other.working.argv[3:]
 
 
-@pytest.mark.parametrize("name", ["ptychopinn-torch", "ptychopinn-tf"])
+@pytest.mark.parametrize("name", ["ptychopinn-torch", "ptychopinn-tf", "ptychopinn-scripts"])
 def test_the_files_for_ptychopinn_load_where_its_checkout_is_named(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -56,7 +56,7 @@ def test_the_files_for_ptychopinn_load_where_its_checkout_is_named(
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    known = "ptychopinn-tf, ptychopinn-torch, tf, torch"
+    known = "ptychopinn-scripts, ptychopinn-tf, ptychopinn-torch, tf, torch"
     with pytest.raises(UsageError, match=f"no target 'jax'; there are {known}; or give --target FILE"):
         loader.built_in("jax")
 

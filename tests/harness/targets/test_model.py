@@ -73,7 +73,7 @@ def test_a_good_file_has_its_defaults_and_no_problem(tmp_path: Path) -> None:
         (
             {"checks": {"option": [{"argv": ["-x"], "changes": "all"}]}},
             ("checks", "option", 0, "changes"),
-            'checks.option.changes = \'all\'; allowed: "files" or "output"',
+            'checks.option.changes = \'all\'; allowed: "files", "output", "result" or "field"',
         ),
         ({"checks": {"mlflow": {"onn": []}}}, ("checks", "mlflow", "onn"), "unknown key 'onn' in [checks.mlflow]"),
         ({"environment": {"X": 1}}, ("environment", "X"), "environment.X = 1; allowed: text"),
