@@ -88,15 +88,23 @@ def draws_figures(tree: ast.AST) -> bool:
 
 
 def options(tree: ast.AST) -> tuple[Option, ...]:
-    """Options of `add_argument` calls (argparse) and of `option` decorators (click), in their order."""
+    """Options of `add_argument` calls (argparse) and of `option` decorators (click), in order; deprecated ones last."""
     found: dict[str, Option] = {}
+    old: list[Option] = []
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute))
     for call in sorted(calls, key=lambda node: node.lineno):
         if isinstance(call.func, ast.Attribute) and call.func.attr in ("add_argument", "option"):
             option = _option(call)
-            if option is not None:
+            if option is not None and _is_deprecated(call):
+                old.append(option)
+            elif option is not None:
                 found.setdefault(option.name, option)
-    return tuple(found.values())
+    return tuple((found | {option.name: option for option in old if option.name not in found}).values())
+
+
+def _is_deprecated(call: ast.Call) -> bool:
+    said = next((_constant(keyword.value) for keyword in call.keywords if keyword.arg == "help"), None)
+    return isinstance(said, str) and "deprecated" in said.lower()
 
 
 def framework_of(tree: ast.AST) -> str:

@@ -251,7 +251,9 @@ def _install(checkout: Path, python: str | None) -> str:
         return f'[install]\npython = "{BLANK}: an interpreter that has everything; no requirements were found"'
     key = f"lock = {json.dumps(there[0])}" if there[0].endswith(".lock") else f"requirements = [{json.dumps(there[0])}]"
     others = f"  # also there: {', '.join(there[1:])}" if there[1:] else ""
-    return f"[install]\n{key}{others}{_base(checkout)}"
+    text = (checkout / there[0]).read_text(encoding="utf-8", errors="replace")
+    build = '\ntorch_backend = "cpu"  # "auto": with CUDA, gigabytes' if re.search(r"(?m)^\W*torch\b", text) else ""
+    return f"[install]\n{key}{others}{build}{_base(checkout)}"
 
 
 def _base(checkout: Path) -> str:

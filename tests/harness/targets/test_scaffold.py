@@ -216,6 +216,14 @@ def test_the_python_that_a_checkout_requires_is_its_base(
     assert (["requirements-ci.txt"], line) == (install["requirements"], install.get("base"))
 
 
+@pytest.mark.parametrize(("needs", "build"), [("numpy\ntorch>=2\n", "cpu"), ("torchmetrics\n", None), ("", None)])
+def test_a_checkout_that_needs_torch_gets_the_build_without_cuda(tmp_path: Path, needs: str, build: str | None) -> None:
+    foreign_checkout.write(tmp_path / "checkout")
+    (tmp_path / "checkout" / "requirements.txt").write_text(needs)
+    (draft,) = scaffold.describe(tmp_path / "checkout", python=None)
+    assert build == tomllib.loads(draft.text)["install"].get("torch_backend")
+
+
 def test_figures_with_axes_are_captured_and_not_read_as_pictures(tmp_path: Path) -> None:
     draft = _edited(
         tmp_path,
