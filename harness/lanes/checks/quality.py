@@ -24,6 +24,11 @@ SCALE_FACTOR = 1.5
 """A factor of the amplitude beyond this, or below its inverse, is a wrong scale: those known are 2, 4, 16 or more."""
 
 
+TELLING = 0.1
+"""Distance between two runs of one command beyond which an effect of training is not told from chance: weights that
+were never trained, and weights that were trained too little, then look the same."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Effect:
     """
@@ -39,8 +44,13 @@ class Effect:
 
     @property
     def none(self) -> bool:
-        """Whether training moves the result no further than chance alone does."""
-        return self.trained <= max(1e-6, 1.5 * self.chance)
+        """Whether training moves the result no further than chance alone does, and chance does little."""
+        return self.trained <= max(1e-6, 1.5 * self.chance) and not self.is_hidden
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether two runs of one command differ so much that what training does cannot be seen."""
+        return self.chance > TELLING
 
 
 def judge(
@@ -103,6 +113,8 @@ def _shortfall(judged: Judged, fixture: str, short: str, figures: dict[str, Any]
         what = "it is constant" if judged.constant else "its phase is constant"
         return _finding("reconstruction-flat", fixture, f"{fixture}: {what}; {short}", judged, figures)
     best = judged.matches[1]
+    if effect is not None and effect.is_hidden:
+        short += f"; what training does is not seen: the same command twice gives results {effect.chance:.2f} apart"
     sentence = f"{fixture}: {short}; no orientation explains it (best: {best.words}, {best.correlation:.2f})"
     id = "reconstruction-unreadable" if judged.unscored else "reconstruction-poor"  # noqa: A001 - the field's name
     return _finding(id, fixture, sentence, judged, figures)
