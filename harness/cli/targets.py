@@ -127,7 +127,7 @@ def _init(args: argparse.Namespace) -> int:
     for path, text in places.items():
         path.write_text(text, encoding="utf-8")
         if not args.json:
-            print(f"{path}; next: python -m harness target check {path}")
+            print(f"{path}; next: nox -s target -- check {path}")
     if args.json:
         print(json.dumps(told, indent=1))
     return int(Verdict.PASS)

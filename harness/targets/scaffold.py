@@ -89,7 +89,7 @@ class Draft:
         head += (
             f"# Written by `harness target init` from the source of {self.checkout.name}.\n"
             f"# Packages: {', '.join(packages) or 'none called ptycho*'}. "
-            f"Next: python -m harness target check {self.name}.toml"
+            f"Next: nox -s target -- check {self.name}.toml"
         )
         target = {"name": self.name, "framework": framework, "root": str(self.checkout)}
         parts = [

@@ -87,9 +87,7 @@ def test_init_writes_what_check_accepts_and_leaves_the_checkout_alone(workspace:
     foreign_checkout.write(checkout)
     before = _listing(checkout)
     done = _harness(workspace, "init", str(checkout), "--python", sys.executable)
-    assert done.stdout == (
-        "checkout-ptycho-torch.toml; next: python -m harness target check checkout-ptycho-torch.toml\n"
-    )
+    assert done.stdout == ("checkout-ptycho-torch.toml; next: nox -s target -- check checkout-ptycho-torch.toml\n")
     assert _harness(workspace, "check", "checkout-ptycho-torch.toml").returncode == 0
     assert _listing(checkout) == before
     again = _harness(workspace, "init", str(checkout))
