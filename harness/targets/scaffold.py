@@ -74,11 +74,6 @@ class Draft:
         return re.sub(r"[^a-z0-9-]+", "-", "-".join(parts).lower()).strip("-")
 
     @property
-    def is_read(self) -> bool:
-        """Whether the options of both commands are known."""
-        return bool(self.train.options and self.infer.options)
-
-    @property
     def text(self) -> str:
         """The file."""
         packages = sorted(path.parent.name for path in self.checkout.glob("ptycho*/__init__.py"))
