@@ -2,12 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["nox>=2025.5"]
 # ///
-"""
-The sessions. What they do is a command of the harness; the sessions give it an environment.
-
-`nox` runs the gates, `nox -t test` the rest of what must hold. What follows `--` are options of the session's command
-(`--device cuda`, `--target FILE`), what follows a second `--` is pytest's. An unknown word ends nox with 2 at once.
-"""
+"""The sessions: each gives a command of the harness its environment; what follows `--` are that command's options."""
 
 import os
 import signal
@@ -45,7 +40,7 @@ def value_of(option: str, words: list[str], default: str) -> str:
 
 
 def check(session: nox.Session, *command: str) -> None:
-    """End with 2 if the harness would refuse a command line."""
+    """End with 2 at once if the harness would refuse a command line; what follows a second `--` is pytest's."""
     look, codes = (sys.executable, "-m", "harness", "check-options", *command), (0, 2, 13)
     if refusal := session.run_install(*look, external=True, silent=True, log=False, success_codes=codes):
         print(refusal, file=sys.stderr)
@@ -70,10 +65,10 @@ def integration(session: nox.Session, backend: str) -> None:
     run(session, python, "-m", "harness", "run", *what, *FOLLOW, *session.posargs)
 
 
-def command(session: nox.Session, name: str) -> None:
-    """Run a command of the harness that needs no framework."""
-    check(session, name, *session.posargs)
-    run(session, environment(session, "tests"), "-m", "harness", name, *session.posargs)
+def command(session: nox.Session, *words: str, lane: str = "tests") -> None:
+    """Run a command of the harness in a lane's environment."""
+    check(session, *words, *session.posargs)
+    run(session, environment(session, lane), "-m", "harness", *words, *session.posargs)
 
 
 @nox.session(default=True)
@@ -100,12 +95,6 @@ def ladder(session: nox.Session, *command: str) -> None:
 def parity(session: nox.Session) -> None:
     """Do the two backends agree? If not: at which step do they part, and which of them is wrong?"""
     ladder(session, "parity")
-
-
-def test(session: nox.Session, lane: str, *options: str) -> None:
-    """Run tests in a lane's environment."""
-    check(session, "ci", "test", *options, *session.posargs)
-    run(session, environment(session, lane), "-m", "harness", "ci", "test", *options, *session.posargs)
 
 
 @nox.session(default=True, name="benchmark-short")
@@ -141,31 +130,31 @@ def report(session: nox.Session) -> None:
 @nox.session(default=False)
 def browser(session: nox.Session) -> None:
     """Open the report in the Chromium of this machine: errors, requests, contrast, the way to the first failure."""
-    test(session, "tests", "--workers=1", "--folder=tests/browser")
+    command(session, "ci", "test", "--workers=1", "--folder=tests/browser")
 
 
 @nox.session(default=False)
 def slurm(session: nox.Session) -> None:
     """Arrays on a real Slurm of two nodes on the loopback; installs what it needs, or ends with 13."""
-    test(session, "tests", "--workers=1", "--folder=tests/slurm")
+    command(session, "ci", "test", "--workers=1", "--folder=tests/slurm")
 
 
 @nox.session(tags=["test"], default=False)
 def tests(session: nox.Session) -> None:
     """Tests of core and harness, without any framework; `-- --fast`, `-- --changed`, `-- --deep`, `-- --shard 1/2`."""
-    test(session, "tests", "--folder=tests/ptycho", "--folder=tests/harness")
+    command(session, "ci", "test", "--folder=tests/ptycho", "--folder=tests/harness")
 
 
 @nox.session(tags=["test"], default=False)
 def torch_tests(session: nox.Session) -> None:
     """Tests of the PyTorch backend, part by part; the same options as `tests`."""
-    test(session, "torch-cpu", "--folder=tests/torch")
+    command(session, "ci", "test", "--folder=tests/torch", lane="torch-cpu")
 
 
 @nox.session(tags=["test"], default=False)
 def tf_tests(session: nox.Session) -> None:
     """Tests of the TensorFlow backend, part by part; the same options as `tests`."""
-    test(session, "tf-cpu", "--folder=tests/tf")
+    command(session, "ci", "test", "--folder=tests/tf", lane="tf-cpu")
 
 
 @nox.session(tags=["test"], default=False)
@@ -173,9 +162,9 @@ def lint(session: nox.Session) -> None:
     """Rules and format of every Python file, which room imports which, what is dangerous in the workflow files."""
     allow(session)
     programs = Path(environment(session, "lint")).parent
-    for name, *options in (("ruff", "check"), ("ruff", "format", "--check"), ("lint-imports",)):
-        run(session, str(programs / name), *options, "--no-cache")
-    run(session, str(programs / "zizmor"), "--offline", "--no-progress", "--no-config", ".github")
+    zizmor = ("zizmor", "--offline", "--no-progress", "--no-config", ".github")
+    for name, *options in (("ruff", "check"), ("ruff", "format", "--check"), ("lint-imports",), zizmor):
+        run(session, str(programs / name), *options, *(() if name == "zizmor" else ("--no-cache",)))
 
 
 @nox.session(tags=["test"], default=False)
@@ -191,6 +180,12 @@ def lock(session: nox.Session) -> None:
     """Compile every dependency group into requirements/; `-- --upgrade` forgets the pins of before."""
     allow(session, "--upgrade")
     session.run(sys.executable, "-m", "harness.targets.locks", *session.posargs, external=True)
+
+
+@nox.session(default=False)
+def target(session: nox.Session) -> None:
+    """Target files: `-- init DIR` writes one for a checkout, `-- check FILE` says what is wrong with it."""
+    command(session, "target")
 
 
 @nox.session(default=False)

@@ -48,12 +48,7 @@ def _check(args: argparse.Namespace) -> int:
     """Refuse what a run would refuse, before an environment is built for it."""
     from harness.fixtures import inventory
 
-    problems = []
-    for name in args.fixture:
-        if name.endswith(".npz"):
-            problems += [] if Path(name).is_file() else [f"--fixture {name!r} is not a file"]
-        elif name not in (known := inventory.names()):
-            problems.append(f"--fixture {name!r}; allowed: {', '.join(known)}, or the path of an NPZ file")
+    problems = [f"--fixture {sentence}" for sentence in inventory.complaints(args.fixture)]
     problems += [f"--target {file} is not a file" for file in args.target if not file.is_file()]
     # The interpreter of nox may have no pydantic. The run itself, in its own environment, reads the file in any case.
     if not problems and find_spec("pydantic") is not None:

@@ -72,12 +72,17 @@ def _add_init(commands: Commands) -> None:
 
 
 def _check(args: argparse.Namespace) -> int:
+    from harness.files.toml_lines import Lines
+    from harness.fixtures import inventory
     from harness.system import identity
     from harness.system.signals import Interruption
     from harness.targets import check_options, environment, loader, preflight
 
     file = args.file if args.file.exists() or args.file.suffix else loader.built_in(str(args.file))
     target = loader.load(file)
+    if wrong := inventory.complaints(target.fixtures):
+        listed = "".join(f"\n  - line {Lines(file.read_text()).of(('job', 'fixtures'))}: {text}" for text in wrong)
+        raise UsageError(f"target {target.file}: job.fixtures names what is not in the inventory:{listed}")
     identity.adopt_orphans()
     sys.dont_write_bytecode = True
     with Interruption().installed() as interruption:
@@ -86,9 +91,12 @@ def _check(args: argparse.Namespace) -> int:
         checked = check_options.run(target, args.root, interruption)
     if args.json:
         rows = [asdict(row) | {"verdict": row.verdict.label} for row in checked]
-        print(json.dumps({"target": target.name, "environment": said, "commands": rows}, indent=1))
+        whole = {"target": target.name, "environment": said, "commands": rows, "notes": preflight.notes(target)}
+        print(json.dumps(whole, indent=1))
     else:
         _show(target.name, said, checked)
+        for note in preflight.notes(target):
+            print(f"note: {note}")
     return int(Verdict.worst(row.verdict for row in checked))
 
 
@@ -101,12 +109,13 @@ def _show(name: str, said: str, checked: "list[Checked]") -> None:
     table.add_column("command", no_wrap=True)
     table.add_column("options", justify="right")
     table.add_column("verdict", no_wrap=True)
-    table.add_column("asked", overflow="fold")
     for row in checked:
         verdict = Text(row.verdict.label, style="green" if row.verdict is Verdict.PASS else "red")
-        table.add_row(Text(row.command), str(row.options), verdict, Text(row.asked))
+        table.add_row(Text(row.command), str(row.options), verdict)
     console = Console()
     console.print(table)
+    for row in checked:  # below the table, whose columns would break a path that somebody wants to copy
+        console.print(f"asked {row.command}: {row.asked}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"environment: {said}", markup=False, highlight=False, soft_wrap=True)
     for row in checked:
         for sentence in row.problems:
@@ -119,7 +128,7 @@ def _init(args: argparse.Namespace) -> int:
     from harness.targets import help_text, scaffold
 
     made = scaffold.describe(args.checkout, python=args.python)
-    if args.python is not None and any(not draft.is_read for draft in made):
+    if args.python is not None:
         identity.adopt_orphans()
         with Interruption().installed() as interruption, help_text.answers(args.root) as (kept, _):
             made = [scaffold.asked(draft, kept, interruption) for draft in made]
@@ -136,7 +145,7 @@ def _init(args: argparse.Namespace) -> int:
     for path, text in places.items():
         path.write_text(text, encoding="utf-8")
         if not args.json:
-            print(f"{path}; next: python -m harness target check {path}")
+            print(f"{path}; next: nox -s target -- check {path}")
     if args.json:
         print(json.dumps(told, indent=1))
     return int(Verdict.PASS)

@@ -57,6 +57,14 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
+class LacksArraysError(PtychoError):
+    """An NPZ file that lacks arrays that were asked for: `missing` names them."""
+
+    def __init__(self, sentence: str, missing: list[str]) -> None:
+        super().__init__(sentence)
+        self.missing = missing
+
+
 def read_bytes(path: Path, limit: int = MAX_TEXT) -> bytes:
     """
     All of a file.
@@ -116,7 +124,7 @@ def read_arrays(path: Path, names: Collection[str] | None = None) -> "dict[str, 
             with zipfile.ZipFile(file) as archive:
                 infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
                 if names is not None and (missing := [name for name in names if name not in infos]):
-                    raise PtychoError(f"{path} lacks {missing}; it holds {sorted(infos)[:20]}")
+                    raise LacksArraysError(f"{path} lacks {missing}; it holds {sorted(infos)[:20]}", missing)
                 wanted = list(infos) if names is None else list(dict.fromkeys(names))
                 members = {name: npy_header.read(archive, infos[name], name) for name in wanted}
                 if objects := sorted(name for name, member in members.items() if member.dtype.hasobject):

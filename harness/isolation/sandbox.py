@@ -25,6 +25,20 @@ RESERVED = (
 RESERVED_PREFIXES = ("PTYCHO_HARNESS_",)
 """Variables that isolate a command and let it be observed; no target may set them."""
 
+CACHES = {
+    "CUDA_CACHE_PATH": "cuda",
+    "HF_HOME": "huggingface",
+    "KERAS_HOME": "keras",
+    "NUMBA_CACHE_DIR": "numba",
+    "TORCH_HOME": "torch",
+    "TORCHINDUCTOR_CACHE_DIR": "inductor",
+    "TRITON_CACHE_DIR": "triton",
+}
+"""
+Variables that name a tool's cache, and its folder in a command's own. What is compiled or fetched and kept is no leak;
+what reports home or litters is one, and nothing is set that would hide it.
+"""
+
 OBSERVER = Path(__file__).parents[1] / "system" / "injected"
 WRITES_VARIABLE = "PTYCHO_HARNESS_WRITES"
 """Names the log of a command's cell to each process of it, and so says whose it is."""
@@ -168,13 +182,11 @@ def build(
         "XDG_CONFIG_HOME": str(cell.home / ".config"),
         "MPLCONFIGDIR": str(scratch / "matplotlib"),  # one font cache for all commands: it takes a second to build
         "MPLBACKEND": "agg",
-        "CUDA_CACHE_PATH": str(cell.cache / "cuda"),
+        **{name: str(cell.cache / folder) for name, folder in CACHES.items()},
         "PYTHONPATH": os.pathsep.join((str(OBSERVER), str(import_root))),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",
-        "DO_NOT_TRACK": "1",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
         TOKEN_VARIABLE: f"{outer}:{token}" if outer else token,
         "PTYCHO_HARNESS_SCRATCH": str(scratch),
         WRITES_VARIABLE: str(cell.writes),

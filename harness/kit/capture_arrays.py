@@ -5,7 +5,7 @@ A saved figure has lost the range of its values, is resampled, and has a colour 
 computed from it. But the array was given to matplotlib in full precision. This runs the program as Python would, and
 when a figure with one of the given file names is saved, keeps the array of its first image.
 
-    python drawn_arrays.py OUT.npz AMPLITUDE.png PHASE.png -m package.module --its --arguments
+    python capture_arrays.py OUT.npz AMPLITUDE.png PHASE.png -m package.module --its --arguments
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-USAGE = "usage: drawn_arrays.py OUT.npz AMPLITUDE.png PHASE.png (-m MODULE | SCRIPT) [ARGUMENT ...]"
+USAGE = "usage: capture_arrays.py OUT.npz AMPLITUDE.png PHASE.png (-m MODULE | SCRIPT) [ARGUMENT ...]"
 
 
 def watch(names: tuple[str, ...]) -> dict[str, Any]:
@@ -59,6 +59,9 @@ def main(arguments: list[str]) -> int:
         print(USAGE, file=sys.stderr)
         return 2
     out, amplitude, phase, *program = arguments
+    if "--help" in program:
+        run(program)  # which options there are, only the program can say; it draws nothing
+        return 0
     kept = watch((amplitude, phase))
     try:
         run(program)

@@ -44,6 +44,8 @@ import numpy as np
 SCHEMA, ANSWER_SCHEMA = "ptycho-probe/1", "ptycho-probe-answer/2"
 MANIFEST = "manifest.json"
 MESSAGE = 4000
+LOUD = 1024.0
+"""Factor of the inputs of layers that R3 asks a second time in float64: what is capped shows only there."""
 BATCH_FIELDS = ("diffraction", "coords_offsets", "coords_relative", "indices")
 GIT_SECONDS = 60.0
 GIT_LOCAL = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE")
@@ -66,7 +68,8 @@ class Request:
         nonce: text that the answer carries back; `serve` does that.
         quantities: rungs wanted.
         precision: `f64`, the gate, or `f32`.
-        model: `N` is `model["N"]`, `gridsize`, `filter_scale` and so on: the fields of the harness's ModelConfig.
+        model: `side` (N), `gridsize`, `filter_scale`, `probe_big`, `probe_scale`, `probe_mask` and
+            `intensity_scale_trainable`, by name.
         nphotons: mean photons per pattern.
         threads: threads of the framework.
         scan: for R1: `path` of the scan, `seed`, `batch_size`, `batches`.
@@ -105,6 +108,12 @@ class Request:
     spec: Mapping[str, Any]
     arrays: Mapping[str, np.ndarray[Any, Any]]
     sha256: str
+
+    @property
+    def uneven(self) -> list[dict[str, np.ndarray[Any, Any]]]:
+        """Two batches of different sizes, as at the end of an epoch: `first`, and one group fewer of the next."""
+        later = slice(self.batch_size, 2 * self.batch_size - 1)
+        return [self.first, {name: self.batch[name][later] for name in BATCH_FIELDS}]
 
     @property
     def first(self) -> dict[str, np.ndarray[Any, Any]]:

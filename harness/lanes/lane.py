@@ -35,7 +35,7 @@ from harness.record.log import EventLog
 from harness.record.outcome import Outcome
 from harness.runs import clean
 from harness.system.signals import Interruption
-from harness.targets import loader
+from harness.targets import loader, preflight, staged_files
 from harness.targets.loader import Target
 from harness.targets.model import Command
 from ptycho.errors import PtychoError
@@ -112,10 +112,11 @@ class Lane:
         echo: bool = False,
         private_tmp: bool = True,
         limits: Limits = _NO_LIMITS,
+        staged: Sequence[Path] = (),
     ) -> supervise.Finished:
         """Run a command in its cell, log it, and attribute to it what it leaves in places of its own."""
         target, run = self.target, self.run
-        values = {"cache": cell.cache, "root": target.root, "python": target.interpreter}
+        values = {**target.places, "cache": cell.cache}
         # Commands run side by side: each has a token of its own.
         token = f"{run.token}-{label}"
         env = sandbox.build(
@@ -150,6 +151,7 @@ class Lane:
         )
         for survivor in finished.survivors:
             self.outcome.find(checks_leaks.of_process(label, survivor))
+        staged_files.take_away(staged, cell)
         for leak in private_leaks(cell, tmp=private_tmp and finished.stop is None):
             self.events.write("leak", label=label, path=leak.path, place=leak.place)
             self.outcome.find(checks_leaks.of_command(label, leak))
@@ -166,10 +168,11 @@ class Lane:
         """Run a command of the target: a `attempt.Runner`."""
         self.say(f"{label} …")
         argv = loader.fill(command.argv, values)
+        staged = staged_files.put(command, cell, values, root=self.target.root, output=Path(str(values["output"])))
         finished = self.command(
-            label, argv, cell, timeout_s=command.timeout_s, gpu=self.device.gpu, limits=command.limits
+            label, argv, cell, timeout_s=command.timeout_s, gpu=self.device.gpu, limits=command.limits, staged=staged
         )
-        if label.endswith("-train"):
+        if label.endswith(f"-{self.target.working_step}"):
             device_proof.after_training(
                 self.target, label, cell, self.proofs[label], finished, events=self.events, outcome=self.outcome
             )
@@ -194,9 +197,7 @@ class Lane:
         def probe() -> supervise.Finished:
             assert self.target.device_probe is not None
             cell = Cell(path=self.run.scratch / "device-probe").make()
-            argv = loader.fill(
-                self.target.device_probe.argv, {"python": self.target.interpreter, "root": self.target.root}
-            )
+            argv = loader.fill(self.target.device_probe.argv, self.target.places)
             return self.command("device-probe", argv, cell, timeout_s=self.target.device_probe.timeout_s, gpu=True)
 
         self.device = choose.choose(self.target, self.options.device, probe)
@@ -215,9 +216,8 @@ class Lane:
         target, outcome, fixtures = self.target, self.outcome, self.options.fixtures
         values = {
             **target.settings,
-            "python": target.interpreter,
+            **target.places,
             "device": self.device.name,
-            "root": target.root,
         }
         cells = self.run.scratch
         at_once = 1 if self.device.gpu else target.at_once
@@ -338,6 +338,7 @@ def run(target: Target, options: Options, interruption: Interruption, *, earlier
     outcome = Outcome(lane=target.name, device="not yet known", run_root=run_root.path, known=known, events=events)
     outcome.notes += [f"swept the dead run {remains.run.path.name}" for remains in swept]
     outcome.notes += [f"could not sweep {sentence}" for sentence in refused]
+    outcome.notes += preflight.notes(target)
     lane = Lane(target=target, options=options, run=run_root, events=events, interruption=interruption, outcome=outcome)
 
     def compare() -> None:
@@ -372,7 +373,8 @@ def _finish(lane: Lane, places: tuple[leaks.Place, ...], before: Mapping[str, le
         else:
             outcome.notes.append(f"unattributed, by another program unless --strict says otherwise: {leak}")
     if options.keep:
-        outcome.notes.append(f"scratch kept: {run_root.scratch}")
+        run_root.keep_scratch()
+        outcome.notes.append(f"scratch kept, until `clean --all`: {run_root.scratch}")
     else:
         for sentence in run_root.remove_scratch():
             outcome.blame(Verdict.INFRA, f"scratch could not be removed: {sentence}")

@@ -33,6 +33,8 @@ SCHEMA = "ptycho-harness-run/1"
 DEFAULT_ROOT = Path(".harness")
 _BLOCK = 1 << 16
 _BEGINNING_S = 60.0
+KEPT = "scratch.kept"
+"""File of a run that has ended and whose scratch somebody wants to look into: no sweep removes it."""
 NASCENT = ".nascent-"
 """Begins the name of a folder that is to become a run's: `.nascent-TOKEN-PID-START-SPACE`."""
 
@@ -62,6 +64,15 @@ class RunRoot:
     def scratch(self) -> Path:
         """Everything that is removed when the run ends."""
         return self.path / "scratch"
+
+    @property
+    def keeps_scratch(self) -> bool:
+        """Whether its scratch stays until its owner says otherwise (`run --keep`)."""
+        return (self.path / KEPT).is_file()
+
+    def keep_scratch(self) -> None:
+        """Keep the scratch from every sweep; `clean --all` removes it with the run."""
+        run_files.write_text(self.path / KEPT, "until `clean --all`, or until the run is beyond what is kept\n")
 
     @property
     def pictures(self) -> Path:

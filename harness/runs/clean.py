@@ -69,7 +69,7 @@ def survey(root: Path) -> list[Remains]:
         remains = Remains(
             run=run,
             processes=alive.get(run.token, ()),
-            scratch=os.path.lexists(run.scratch),
+            scratch=os.path.lexists(run.scratch) and not run.keeps_scratch,
             unreported=run.has_begun and not (run.path / retention.REPORT).exists(),
             empty=run.is_empty,
         )
@@ -120,7 +120,10 @@ def sweep(
             if remains.unreported:
                 _report(remains.run, say or _say_aside, refused)
             # Nothing is known of an empty run and nothing can be reported: it goes as a whole.
-            refused += remains.run.remove() if remains.empty else remains.run.remove_scratch()
+            if remains.empty:
+                refused += remains.run.remove()
+            elif remains.scratch:
+                refused += remains.run.remove_scratch()
         for path in directory.abandoned(root):
             refused += remove_tree(path)
     return swept, refused

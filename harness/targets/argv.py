@@ -15,6 +15,7 @@ _USAGE = re.compile(r"usage:(.*?)(?:\n\s*\n|\Z)", flags=re.DOTALL | re.IGNORECAS
 _PROGRAM = re.compile(r"^.*?\[-h[^\]]*\]|\S*python[\d.]*\s+-m\s+\S+", flags=re.DOTALL)
 """The program in a usage line, which may be `python -m package.module`; argparse puts its own `[-h]` behind it."""
 
+_MODULE = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
 _GROUP = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}")
 
 
@@ -95,7 +96,21 @@ def parse(argv: Sequence[str]) -> Program:
             at += 1
     while at < len(argv) and not argv[at].startswith("-") and "{" not in argv[at]:
         at += 1
+    at = _inner(argv, at)
     return Program(argv=tuple(argv[:at]), module=module, script=script, options=option_names(argv[at:]), inline=False)
+
+
+def _inner(argv: Sequence[str], at: int) -> int:
+    """
+    Where the options begin behind a program that runs another one: `torchrun --nproc 2 train.py`, `x.py -m package.a`.
+
+    It is the inner program that knows the options, and that the outer one hands `--help` on to.
+    """
+    for number in range(at, len(argv)):
+        word, before = argv[number], argv[number - 1]
+        if (before == "-m" and _MODULE.fullmatch(word)) or (word.endswith(".py") and not before.startswith("-")):
+            return number + 1
+    return at
 
 
 def offered(text: str) -> frozenset[str]:

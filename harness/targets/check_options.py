@@ -6,7 +6,7 @@ A misspelt option costs a second here and a training later, or is swallowed by a
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.files.toml_lines import Lines
@@ -18,6 +18,7 @@ from harness.targets import help_text, loader, preflight
 from harness.targets.argv import Program
 from harness.targets.loader import Target
 from harness.targets.model import BareCommand, Command
+from harness.targets.schema import PLACEHOLDERS
 from ptycho.verdict import Verdict
 
 Place = tuple[str | int, ...]
@@ -49,12 +50,13 @@ class Checked:
 def extra_arguments(target: Target) -> Iterator[tuple[str, Place, tuple[str, ...]]]:
     """Arguments that the checks add: the command, where they are in the file, and the arguments."""
     checks = target.checks
-    yield "train", ("checks", "seed_flag"), checks.seed_flag
+    step = target.working_step
+    yield step, ("checks", "seed_flag"), checks.seed_flag
     if checks.mlflow is not None:
-        yield "train", ("checks", "mlflow", "on"), checks.mlflow.on
-        yield "train", ("checks", "mlflow", "off"), checks.mlflow.off
+        yield step, ("checks", "mlflow", "on"), checks.mlflow.on
+        yield step, ("checks", "mlflow", "off"), checks.mlflow.off
     if checks.input_dump is not None:
-        yield "train", ("checks", "input_dump", "argv"), checks.input_dump.argv
+        yield step, ("checks", "input_dump", "argv"), checks.input_dump.argv
     for number, option in enumerate(checks.option):
         yield option.command, ("checks", "option", number, "argv"), option.argv
 
@@ -96,6 +98,16 @@ def compare(text: str, given: Mapping[str, Place], lines: Lines) -> list[str]:
     return problems
 
 
+def lacking(target: Target, name: str) -> tuple[str, ...]:
+    """Arguments that a command needs and its table does not give: the data to read, the place of the results."""
+    needed = {"convert": ("train", "output"), "train": ("train", "output"), "infer": ("output",)}.get(name, ())
+    command = {"convert": target.convert, "train": target.train, "infer": target.infer}.get(name)
+    missing = [word for word in needed if command is not None and not command.takes(word)]
+    if name == "infer" and target.train is None and not (command and (command.takes("train") or command.takes("test"))):
+        missing.append("test")
+    return tuple(f"[{name}] has no {{{word}}}: {PLACEHOLDERS[word]}; add the option that takes it" for word in missing)
+
+
 def _judge(name: str, asked: str, finished: supervise.Finished, given: Mapping[str, Place], lines: Lines) -> Checked:
     text = finished.log.read_text(encoding="utf-8", errors="replace")
     verdict, problems = Verdict.PASS, list[str]()
@@ -125,7 +137,11 @@ def run(target: Target, root: Path, interruption: Interruption) -> list[Checked]
     found = []
     with help_text.answers(root) as (kept, keep):
         for name, command in preflight.commands(target).items():
-            found.append(_check(target, name, command, lines, kept, interruption))
+            checked = _check(target, name, command, lines, kept, interruption)
+            if lacks := lacking(target, name):
+                verdict = Verdict.worst((checked.verdict, Verdict.USAGE))
+                checked = replace(checked, verdict=verdict, problems=(*lacks, *checked.problems))
+            found.append(checked)
         keep(any(str(kept.logs) in sentence for row in found for sentence in row.problems))
     return found
 
@@ -144,12 +160,15 @@ def _check(
         return Checked(command=name, asked="not run: it is a text of its own", options=0, verdict=Verdict.PASS)
     if not given:
         return Checked(command=name, asked="not run: it is given no options", options=0, verdict=Verdict.PASS)
-    values = {"python": target.interpreter, "root": target.root, "cache": "{cache}"}
+    # A program that runs another one is given words of its own before: paths that it will not come to.
+    paths = {name: f"{{cache}}/{name}" for name in ("train", "test", "output", "model")}
+    own = {**target.places, "cache": "{cache}"}
+    values = {**paths, **target.settings, "device": "cpu", **own}
     finished = help_text.ask(
         argv := loader.fill(program.argv, values),
         name,
         import_root=target.root,
-        variables={key: text.format(**values) for key, text in target.environment.items()},
+        variables={key: text.format(**own) for key, text in target.environment.items()},
         kept=kept,
         interruption=interruption,
     )

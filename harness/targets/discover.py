@@ -34,6 +34,8 @@ class Script:
         files: names of files that its text mentions.
         is_command: whether it parses arguments and runs as a program.
         framework: `"torch"`, `"tensorflow"`, or "" if it imports neither.
+        draws: whether its pictures are figures of matplotlib.
+        remark: what should be known of it; "" for nothing.
     """
 
     path: Path
@@ -43,6 +45,8 @@ class Script:
     files: tuple[str, ...]
     is_command: bool
     framework: str
+    draws: bool = False
+    remark: str = ""
 
 
 _BY_NAME = {"torch": "torch", "tensorflow": "tensorflow", "_tf": "tensorflow"}
@@ -56,7 +60,8 @@ def _constant(node: ast.expr | None) -> object:
 
 def _option(call: ast.Call) -> Option | None:
     texts = (value for value in map(_constant, call.args) if isinstance(value, str))
-    names = tuple(text for text in texts if text.startswith("-"))
+    given_names = tuple(texts)
+    names = tuple(text for text in given_names if text.startswith("-")) or given_names[:1]
     if not names:
         return None
     given = {keyword.arg: keyword.value for keyword in call.keywords}
@@ -66,22 +71,40 @@ def _option(call: ast.Call) -> Option | None:
     boolean = isinstance(action, ast.Attribute | ast.Name) and "BooleanOptional" in ast.unparse(action)
     return Option(
         names=tuple(sorted(names, key=len, reverse=True)),
-        required=_constant(given.get("required")) is True,
+        required=_constant(given.get("required")) is True or _is_positional(names, given),
         takes_value=_constant(action) not in _NO_VALUE and not boolean,
         choices=tuple(str(value) for value in map(_constant, items) if value is not None),
     )
 
 
+def _is_positional(names: tuple[str, ...], given: dict[str | None, ast.expr]) -> bool:
+    """Whether it is an argument without a name, that must be there."""
+    return not names[0].startswith("-") and _constant(given.get("nargs")) not in ("?", "*")
+
+
+def draws_figures(tree: ast.AST) -> bool:
+    """Whether it saves figures of matplotlib, which have axes and colour bars, or are resampled in any case."""
+    return any(isinstance(node, ast.Attribute) and node.attr == "savefig" for node in ast.walk(tree))
+
+
 def options(tree: ast.AST) -> tuple[Option, ...]:
-    """Options of `add_argument` calls (argparse) and of `option` decorators (click), in their order."""
+    """Options of `add_argument` calls (argparse) and of `option` decorators (click), in order; deprecated ones last."""
     found: dict[str, Option] = {}
+    old: list[Option] = []
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute))
     for call in sorted(calls, key=lambda node: node.lineno):
         if isinstance(call.func, ast.Attribute) and call.func.attr in ("add_argument", "option"):
             option = _option(call)
-            if option is not None:
+            if option is not None and _is_deprecated(call):
+                old.append(option)
+            elif option is not None:
                 found.setdefault(option.name, option)
-    return tuple(found.values())
+    return tuple((found | {option.name: option for option in old if option.name not in found}).values())
+
+
+def _is_deprecated(call: ast.Call) -> bool:
+    said = next((_constant(keyword.value) for keyword in call.keywords if keyword.arg == "help"), None)
+    return isinstance(said, str) and "deprecated" in said.lower()
 
 
 def framework_of(tree: ast.AST) -> str:
@@ -115,6 +138,7 @@ def read(checkout: Path, path: Path, step: str) -> Script | None:
         options=options(tree),
         files=tuple(name.rpartition("/")[2] for name in files),
         is_command=guarded,
+        draws=draws_figures(tree),
         framework=framework_of(tree) or next((name for key, name in _BY_NAME.items() if key in parts[0]), ""),
     )
 

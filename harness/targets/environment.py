@@ -28,7 +28,7 @@ from harness.process import result, supervise
 from harness.system.identity import TOKEN_VARIABLE
 from harness.system.rmtree import remove_tree
 from harness.system.signals import Interruption
-from harness.targets import install
+from harness.targets import install, torch_build
 from harness.targets.loader import Target
 from harness.targets.model import Install
 from ptycho.errors import InfrastructureError, UsageError
@@ -37,6 +37,7 @@ from ptycho.verdict import Verdict
 FOLDER = "environments"
 STAMP = "ptycho-target.json"
 ASK_S = 60.0
+EVERY_S = 30.0
 _OWN = re.compile(r"\s*(?:-e\b|--editable\b|\.{1,2}(?:/|\[|\s|$)|file:)")
 _ASK = "import json, platform, sys; print(json.dumps([platform.python_implementation(), sys.version_info[:3]]))"
 
@@ -123,7 +124,14 @@ def digest(target: Target, given: Install, version: str) -> str:
 
 
 def steps(
-    folder: Path, base: str, given: Install, single: Sequence[str], files: Sequence[Path], uv: str | None
+    folder: Path,
+    base: str,
+    given: Install,
+    single: Sequence[str],
+    files: Sequence[Path],
+    uv: str | None,
+    *,
+    constraint: Path | None = None,
 ) -> list[list[str]]:
     """
     Commands that make an environment.
@@ -135,6 +143,7 @@ def steps(
         single: requirements.
         files: files of requirements.
         uv: path of uv, or None for pip.
+        constraint: file that holds torch to a CPU build of a wheelhouse, or None.
     """
     python = str(folder / "bin" / "python")
     hashed = any("--hash=" in path.read_text(encoding="utf-8") for path in files)
@@ -142,9 +151,10 @@ def steps(
     if hashed:
         what.append("--require-hashes")
     links = [word for house in install.wheelhouses() for word in ("--find-links", house)]
+    if constraint is not None:
+        links += ["--constraint", str(constraint)]
     if uv is not None:
-        # A wheelhouse that has a CPU build comes first: its local label sorts above the plain version.
-        backend = ["--torch-backend", "cpu"] if given.torch_backend == "cpu" and not links else []
+        backend = ["--torch-backend", "cpu"] if given.torch_backend == "cpu" and constraint is None else []
         return [
             [uv, "venv", "--quiet", "--no-project", "--python", base, str(folder)],
             [uv, "pip", "install", "--python", python, *links, *backend, *what],
@@ -169,8 +179,32 @@ def _held(path: Path, interruption: Interruption) -> Iterator[None]:
         yield
 
 
-def _make(target: Target, given: Install, folder: Path, base: str, interruption: Interruption) -> str:
-    """Make an environment from nothing; returns the installer's name. The logs stay beside the environment."""
+class _Progress:
+    """Says every half minute that an installation goes on: it prints nothing itself, and may take many minutes."""
+
+    def __init__(self, name: str, log: Path) -> None:
+        self._name, self._log, self._start, self._next_s = name, log, time.monotonic(), EVERY_S
+
+    def __call__(self) -> None:
+        """Say it if it is time to."""
+        if (passed := time.monotonic() - self._start) >= self._next_s:
+            self._next_s += EVERY_S
+            print(f"{self._name}: installing for {passed:.0f} s; {self._log}", file=sys.stderr, flush=True)
+
+
+def _constraint(given: Install, folder: Path, version: str, files: Sequence[Path]) -> Path | None:
+    """Write the version of the CPU torch that a wheelhouse has, where one is asked for and nothing pins it by hash."""
+    if given.torch_backend != "cpu" or any("--hash=" in path.read_text(encoding="utf-8") for path in files):
+        return None
+    if (wheel := torch_build.cpu_wheel(install.wheelhouses(), version)) is None:
+        return None
+    path = folder.with_name(f"{folder.name}.constraint.txt")
+    path.write_text(f"{wheel}\n", encoding="utf-8")
+    return path
+
+
+def _make(target: Target, given: Install, folder: Path, base: str, version: str, interruption: Interruption) -> str:
+    """Make an environment from nothing; returns what was done. The logs stay beside the environment."""
     uv = install.find_uv()
     if given.torch_backend == "cpu" and uv is None and not install.wheelhouses():
         raise InfrastructureError(
@@ -181,20 +215,29 @@ def _make(target: Target, given: Install, folder: Path, base: str, interruption:
     token = secrets.token_hex(6)
     env = install.surroundings() | {TOKEN_VARIABLE: token}
     single, files = requirements(target, given)
-    for number, argv in enumerate(steps(folder, base, given, single, files, uv)):
+    constraint = _constraint(given, folder, version, files)
+    print(f"{target.name}: making its environment, which is then kept …", file=sys.stderr, flush=True)
+    for number, argv in enumerate(steps(folder, base, given, single, files, uv, constraint=constraint)):
+        log = folder.with_name(f"{folder.name}.{number}.log")
         finished = supervise.run(
             argv,
             env=env,
             cwd=folder.parent,
-            log=folder.with_name(f"{folder.name}.{number}.log"),
+            log=log,
             timeout_s=given.timeout_s,
             token=token,
             interruption=interruption,
+            meanwhile=_Progress(target.name, log),
         )
         if result.verdict_of(finished) is not Verdict.PASS:
             what = f"target {target.file}: {' '.join(argv[:3])} …"
             raise InfrastructureError(result.complaint(what, finished, given.timeout_s))
-    return "uv" if uv else "pip"
+    try:
+        build = torch_build.require_cpu(folder / "bin" / "python", target.file) if given.torch_backend == "cpu" else ""
+    except InfrastructureError:
+        remove_tree(folder)  # gigabytes that nobody asked for
+        raise
+    return ("uv" if uv else "pip") + (f"; {build}" if build else "")
 
 
 def prepare(target: Target, root: Path, interruption: Interruption) -> tuple[Target, str]:
@@ -229,7 +272,7 @@ def prepare(target: Target, root: Path, interruption: Interruption) -> tuple[Tar
     with _held(folder.with_name(f"{folder.name}.lock"), interruption):
         if (folder / STAMP).is_file():
             return made, f"{target.name}: environment {folder.name} is there"
-        installer = _make(target, given, folder, base, interruption)
+        installer = _make(target, given, folder, base, version, interruption)
         stamp = {"version": version, "installer": installer, "target": os.fspath(target.file)}
         (folder / STAMP).write_text(json.dumps(stamp, indent=1) + "\n")
     return made, f"{target.name}: environment {folder.name} made with {installer}"

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.files import toml_model
 from harness.isolation import sandbox
 from harness.process.limits import Limits
-from harness.targets.model import Adapter, BareCommand, Checks, Command, Export, Install, Pictures, TargetFile
+from harness.targets.model import Adapter, BareCommand, Checks, Command, Convert, Export, Install, Pictures, TargetFile
 from ptycho.errors import UsageError
 
 BUILT_IN = Path(__file__).parent
@@ -33,7 +33,8 @@ class Target:
         root: folder from which its packages are imported, and against which its paths are read.
         interpreter: the value of `{python}`, which also runs its suite; `environment.prepare` settles it.
         install: what its environment is made from, or None for the harness's own interpreter.
-        train: trains; `{output}` gets weights and `summary`.
+        convert: makes the target's own input of a fixture, or None where it reads fixtures.
+        train: trains; `{output}` gets weights and `summary`; None where `infer` does all the work.
         infer: reconstructs from `{model}`.
         device_probe: exits with 0 if a GPU computes, printing which.
         adapter: answers the parity ladder, or None.
@@ -62,7 +63,8 @@ class Target:
     root: Path
     interpreter: Path = field(default_factory=lambda: Path(sys.executable))
     install: Install | None
-    train: Command
+    convert: Convert | None
+    train: Command | None
     infer: Command
     device_probe: BareCommand | None
     adapter: Adapter | None
@@ -83,6 +85,21 @@ class Target:
     min_phase_correlation: float
     checks: Checks
     environment: Mapping[str, str]
+
+    @property
+    def working(self) -> Command:
+        """The command that works on the data for as long as the job says: train, or infer where nothing is trained."""
+        return self.infer if self.train is None else self.train
+
+    @property
+    def working_step(self) -> str:
+        """The name of its table."""
+        return "infer" if self.train is None else "train"
+
+    @property
+    def places(self) -> dict[str, object]:
+        """Values of the placeholders that do not depend on what is run."""
+        return {"python": self.interpreter, "root": self.root, "here": self.file.parent}
 
 
 def load(path: Path) -> Target:
@@ -140,6 +157,7 @@ def _assemble(path: Path, root: Path, python: Path | None, file: TargetFile) -> 
         file=path,
         root=root,
         install=_install(root, python, file.install),
+        convert=file.convert,
         train=file.train,
         infer=file.infer,
         device_probe=file.device_probe,

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from harness.files.toml_model import TABLE, Problem, Versioned, Whole
+from harness.files.toml_model import TABLE, Problem, Versioned, Whole, entries
 from harness.isolation.sandbox import is_reserved
 from harness.process.limits import Limits
 from harness.targets import schema as kinds
@@ -86,6 +86,25 @@ class Adapter(BareCommand):
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
+class StagedFile:
+    """A file that a command finds in its working directory, and that is gone afterwards."""
+
+    path: kinds.Below
+    """its name in the working directory"""
+    text: kinds.Template = ""
+    """its content, with placeholders: a configuration file instead of options"""
+    source: kinds.Template = ""
+    """what is copied there, a file or a folder, relative to root"""
+
+    @staticmethod
+    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+        """Two contents, or none."""
+        if bool(table.get("text")) is bool(table.get("source")):
+            sentence = f"the file {table.get('path')!r} needs text or source, and not both; its content is one of them"
+            yield Problem(path=("path",), sentence=sentence)
+
+
+@dataclass(frozen=True, kw_only=True, config=TABLE)
 class Command:
     """A command of a target that works in a job's folder."""
 
@@ -95,11 +114,37 @@ class Command:
     artifacts: kinds.Artifacts = ()
     phase_timeout_s: kinds.Phases = Field(default={})
     memory_mib: kinds.Memory = 0
+    make_output: kinds.Flag = False
+    """its folder {output} is made before it starts: it does not make it itself"""
+    files: tuple[StagedFile, ...] = ()
+    """a file in its working directory: a configuration, or one of root"""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Everything in which its placeholders may stand."""
+        return (*self.argv, *(text for file in self.files for text in (file.text, file.source)))
+
+    def takes(self, placeholder: str) -> bool:
+        """Whether it is given a value, such as `"seed"`."""
+        return any(f"{{{placeholder}}}" in text for text in self.texts)
 
     @property
     def limits(self) -> Limits:
         """On its phases and its memory."""
         return Limits(phase_s=self.phase_timeout_s, memory_mib=self.memory_mib or None)
+
+
+@dataclass(frozen=True, kw_only=True, config=TABLE)
+class Convert(Command):
+    """What makes the target's own input of a file of this project's."""
+
+    argv: kinds.Arguments
+    """command that reads {train} and {test} and writes into {output}"""
+    timeout_s: kinds.Limit = 120
+    train: kinds.Text = ""
+    """what {train} is afterwards, below its {output}; empty: the folder"""
+    test: kinds.Text = ""
+    """what {test} is afterwards; empty: what {train} is"""
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
@@ -203,9 +248,19 @@ class OptionProbe:
     argv: kinds.Arguments
     """the option, with its value"""
     changes: kinds.Changes
-    """what must differ: the names of the files left, or what it prints"""
+    """what must differ: the names of the files left, what it prints, the reconstruction, or an entry of a JSON file"""
+    field: kinds.Text = ""
+    """for "field": FILE:KEY, a JSON file below {output} of the command and its entry, dots between levels"""
     command: kinds.Step = "train"
     """which command has the option"""
+
+    @staticmethod
+    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+        """A field without its place, or a place that nothing asks for."""
+        asked, field = table.get("changes") == "field", table.get("field")
+        if asked is not (isinstance(field, str) and ":" in field):
+            sentence = 'changes = "field" and field = "FILE:KEY" go together; write both, or neither'
+            yield Problem(path=("field",) if "field" in table else ("changes",), sentence=sentence)
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
@@ -279,8 +334,10 @@ class TargetFile(Versioned):
     """who it is"""
     install: Install | None = None
     """its environment; without this table the harness's own interpreter is taken"""
-    train: Command
-    """trains"""
+    convert: Convert | None = None
+    """makes the target's own input, in another process before each training"""
+    train: Command | None = None
+    """trains; without this table it is infer that works on the data, as an iterative engine does"""
     infer: Command
     """reconstructs from {model}, in another process"""
     device_probe: BareCommand | None = None
@@ -302,8 +359,24 @@ class TargetFile(Versioned):
 
     @staticmethod
     def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
-        """Variables by which the harness isolates and observes a command."""
+        """Variables by which the harness isolates and observes a command, and what only a training can be asked for."""
+        if "train" not in table:
+            yield from _without_training(table)
         given = table.get("environment")
         for name in filter(is_reserved, given if isinstance(given, dict) else ()):
             sentence = f"[environment] {name} is the harness's own; allowed: any other variable; take it out"
             yield Problem(path=("environment", name), sentence=sentence)
+
+
+def _without_training(table: Mapping[str, Any]) -> Iterator[Problem]:
+    for name in ("infer", "convert"):
+        command = table.get(name)
+        if isinstance(command, dict) and any("{model}" in str(value) for value in command.values()):
+            yield Problem(
+                path=(name,), sentence=f"[{name}] has {{model}}, and there is no [train] to leave one; add it"
+            )
+    checks = table.get("checks")
+    for number, option in entries(checks if isinstance(checks, dict) else {}, "option"):
+        if option.get("command", "train") == "train":
+            sentence = 'an option of train, and there is no [train]; write command = "infer"'
+            yield Problem(path=("checks", "option", number), sentence=sentence)

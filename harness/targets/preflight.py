@@ -5,6 +5,7 @@ Asked before a run begins, so that a missing interpreter is one sentence with it
 failure of a lane.
 """
 
+import configparser
 import os
 import shutil
 from pathlib import Path
@@ -13,12 +14,14 @@ from harness.isolation import sandbox
 from harness.targets import argv as target_argv
 from harness.targets.loader import Target
 from harness.targets.model import BareCommand, Command
+from harness.targets.schema import KIT
 from ptycho.errors import InfrastructureError
 
 
 def commands(target: Target) -> dict[str, BareCommand | Command]:
     """The target's commands by the name of their table."""
     named = {
+        "convert": target.convert,
         "train": target.train,
         "infer": target.infer,
         "device_probe": target.device_probe,
@@ -57,6 +60,9 @@ def _missing(target: Target, name: str, command: BareCommand | Command) -> str |
                 f"write {{root}}/{program.script}"
             )
         if not place.is_file():
+            if place.parent == KIT:
+                there = ", ".join(sorted(path.name for path in KIT.glob("[!_]*.py")))
+                return f"{name}: the kit has no {place.name}; it has {there}"
             return f"{name}: there is no script {place}; repair argv or root"
     return None
 
@@ -81,6 +87,28 @@ def problems(target: Target) -> list[str]:
     if known is not None and not known.is_file():
         found.append(f"checks.known_failures: there is no {known}; make it, or take the key out")
     return found
+
+
+def missing_submodules(root: Path) -> list[str]:
+    """Submodules that a checkout names and that are not there: a reason for imports that fail, and not more."""
+    listed = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        listed.read(root / ".gitmodules", encoding="utf-8")
+    except (OSError, ValueError, configparser.Error):
+        return []
+    places = [listed[name].get("path", "") for name in listed.sections() if name.startswith("submodule")]
+    return [place for place in places if place and not (folder := root / place).is_file() and not _holds_any(folder)]
+
+
+def _holds_any(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def notes(target: Target) -> list[str]:
+    """What a reader should know of a target, and what forbids nothing."""
+    missing = missing_submodules(target.root)
+    how = f"not there: {', '.join(missing)}; if an import fails: git -C {target.root} submodule update --init"
+    return [f"submodules of {target.name} that are {how}"] if missing else []
 
 
 def require(target: Target) -> None:

@@ -7,6 +7,10 @@ interpreter is given, the help of a command whose options cannot be read.
 """
 
 import json
+import platform
+import re
+import shutil
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,7 +41,13 @@ MEANINGS = {
 
 _QUIET = ("quiet", "silent", "no_progress")
 _NO_TRACKING = ("disable_mlflow", "no_mlflow")
-_REQUIREMENTS = ("requirements.lock", "requirements.txt", "requirements.in", "pyproject.toml")
+_REQUIREMENTS = (
+    *("requirements.lock", "requirements-ci.txt", "requirements_ci.txt"),
+    *("requirements.txt", "requirements.in", "pyproject.toml"),
+)
+"""Where what it needs may be listed, best first: what its own tests are run with installs without a screen or a GPU."""
+_NEEDED = {"train": ("{train}", "{output}"), "infer": ("{test}", "{model}", "{output}")}
+"""Without these a command would read other data than it is given, or leave its results where nobody looks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +70,8 @@ class Draft:
     @property
     def name(self) -> str:
         """The target's name: the checkout's and that of its top folder."""
-        return "-".join((self.checkout.name, self.train.path.parts[0])).lower().replace(" ", "-").replace("_", "-")
-
-    @property
-    def is_read(self) -> bool:
-        """Whether the options of both commands are known."""
-        return bool(self.train.options and self.infer.options)
+        parts = (self.checkout.name, *self.train.path.parts[:-1][:1])
+        return re.sub(r"[^a-z0-9-]+", "-", "-".join(parts).lower()).strip("-")
 
     @property
     def text(self) -> str:
@@ -78,7 +84,7 @@ class Draft:
         head += (
             f"# Written by `harness target init` from the source of {self.checkout.name}.\n"
             f"# Packages: {', '.join(packages) or 'none called ptycho*'}. "
-            f"Next: python -m harness target check {self.name}.toml"
+            f"Next: nox -s target -- check {self.name}.toml"
         )
         target = {"name": self.name, "framework": framework, "root": str(self.checkout)}
         parts = [
@@ -87,7 +93,7 @@ class Draft:
             _install(self.checkout, self.python),
             _command(self.train),
             _command(self.infer),
-            _reconstruction(self.infer),
+            _reconstruction(self.infer, _words(self.infer)),
             '[job]\nfixtures = ["small", "small_legacy"]  # the same data in both layouts\nn_images = 64\nnepochs = 10',
             _checks(self.train),
         ]
@@ -98,14 +104,25 @@ def _plain(option: Option) -> str:
     return option.name.lstrip("-").replace("-", "_").lower()
 
 
-def arguments(script: Script) -> tuple[list[list[str]], list[str]]:
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
     """
-    Options of a command as an argument vector, one list a line, and what was left out.
+    Options of a command as an argument vector.
 
-    Returns:
-        Groups of arguments, and names of required options whose meaning is not known, which the groups hold marked.
+    Attributes:
+        groups: of words, a line each; what is not known is marked in them.
+        unknown: what is marked: options that must be given, and placeholders that the command needs.
+        left: options that are left at their defaults.
     """
-    groups, unknown, used = [], [], set[str]()
+
+    groups: tuple[tuple[str, ...], ...]
+    unknown: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+def arguments(script: Script) -> Arguments:
+    """Options of a command as an argument vector; nothing that it needs is dropped."""
+    groups, unknown, left, used = list[list[str]](), list[str](), list[str](), set[str]()
     for option in script.options:
         meaning = next((text for text, names in MEANINGS.items() if _plain(option) in names), None)
         if meaning == "{train}" and script.step == "infer":
@@ -114,15 +131,26 @@ def arguments(script: Script) -> tuple[list[list[str]], list[str]]:
             continue
         if meaning is not None and meaning not in used and option.takes_value:
             used.add(meaning)
-            groups.append([option.name, meaning])
+            groups.append([option.name, meaning] if option.name.startswith("-") else [meaning])
         elif _plain(option) in (*_QUIET, *_NO_TRACKING) and not option.takes_value:
             groups.append([option.name])
         elif option.required:
             unknown.append(option.name)
-            groups.append([option.name, f"{BLANK}: a value"] if option.takes_value else [option.name])
-    if script.step == "infer" and "{test}" not in used:
-        unknown.append("{test}")
-    return groups, unknown
+            value = [f"{BLANK}: a value"] if option.takes_value else []
+            groups.append([option.name, *value] if option.name.startswith("-") else value)
+        else:
+            left.append(option.name)
+    for placeholder in _NEEDED[script.step] if script.options else ():
+        if placeholder not in used:
+            unknown.append(placeholder)
+            groups.append([f"{BLANK}: the option that takes {placeholder[1:-1]}", placeholder])
+    # Arguments without a name come behind the options: a subcommand would be taken for one before them.
+    groups.sort(key=lambda group: not group[0].startswith("-"))
+    return Arguments(groups=tuple(map(tuple, groups)), unknown=tuple(unknown), left=tuple(left))
+
+
+def _words(script: Script) -> list[str]:
+    return [*_program(script), *(word for group in arguments(script).groups for word in group)]
 
 
 def _program(script: Script) -> list[str]:
@@ -131,14 +159,16 @@ def _program(script: Script) -> list[str]:
 
 def _argv(script: Script) -> tuple[str, list[str]]:
     head = _program(script)
-    groups, unknown = arguments(script)
-    rows = [", ".join(json.dumps(word) for word in group) for group in (head, *groups)]
-    notes = []
+    made = arguments(script)
+    rows = [", ".join(json.dumps(word) for word in group) for group in (head, *made.groups)]
+    notes = [script.remark] if script.remark else []
     if not script.options:
         notes.append("no option could be read from the source; run it with --help and write them here")
         rows.append(json.dumps(f"{BLANK}: the options, with {{train}}, {{test}}, {{output}}, {{model}}"))
-    if unknown:
-        notes.append(f"meaning not known, fill in: {', '.join(unknown)}")
+    if made.unknown:
+        notes.append(f"meaning not known, fill in: {', '.join(made.unknown)}")
+    if made.left:
+        notes.append(f"left at their defaults: {', '.join(made.left)}")
     return "argv = [\n" + "".join(f"    {row},\n" for row in rows) + "]", notes
 
 
@@ -154,7 +184,7 @@ def _command(script: Script) -> str:
     return "\n".join(lines)
 
 
-def _reconstruction(script: Script) -> str:
+def _reconstruction(script: Script, words: Sequence[str]) -> str:
     arrays = [name for name in script.files if name.endswith(".npz")]
     amplitude = next((name for name in script.files if name.endswith(".png") and "ampl" in name), None)
     phase = next((name for name in script.files if name.endswith(".png") and "phase" in name), None)
@@ -168,13 +198,26 @@ def _reconstruction(script: Script) -> str:
             'overlap = ""  # name of its overlap count, if it has one',
             'crop = ""  # name of its place, likewise',
         ]
+    elif amplitude and phase and script.draws:
+        lines += [
+            "# Its pictures are figures of matplotlib, from which nothing can be computed. So inference runs once",
+            "# more, and the arrays that it draws are kept as it hands them over.",
+            'path = "reconstruction.npz"',
+            'overlap = ""',
+            'crop = ""',
+        ]
     elif amplitude and phase:
         lines.append("# Only pictures were found. A picture with axes or a colour bar cannot be read: then take this")
         lines.append('# table out and add [reconstruction.export] with a script that writes "reconstruction.npz".')
     else:
         lines.append(f'path = "{BLANK}: the NPZ file that it leaves"')
     lines.append("min_phase_correlation = 0.2  # of a short training; a flat object has 0")
-    if amplitude and phase and not arrays:
+    if amplitude and phase and script.draws and not arrays:
+        capture = ["{python}", "{kit}/capture_arrays.py", "{output}/reconstruction.npz", amplitude, phase]
+        again = [*capture, *(word.replace("{output}", "{cache}/drawn") for word in words[1:])]
+        listed = "".join(f"    {json.dumps(word)},\n" for word in again)
+        lines += ["", "[reconstruction.export]", f"argv = [\n{listed}]", "timeout_s = 600"]
+    elif amplitude and phase and not arrays:
         lines += [
             "",
             "[reconstruction.pictures]",
@@ -203,20 +246,43 @@ def _install(checkout: Path, python: str | None) -> str:
         return f'[install]\npython = "{BLANK}: an interpreter that has everything; no requirements were found"'
     key = f"lock = {json.dumps(there[0])}" if there[0].endswith(".lock") else f"requirements = [{json.dumps(there[0])}]"
     others = f"  # also there: {', '.join(there[1:])}" if there[1:] else ""
-    return f"[install]\n{key}{others}"
+    text = (checkout / there[0]).read_text(encoding="utf-8", errors="replace")
+    build = '\ntorch_backend = "cpu"  # "auto": with CUDA, gigabytes' if re.search(r"(?m)^\W*torch\b", text) else ""
+    return f"[install]\n{key}{others}{build}{_base(checkout)}"
+
+
+def _base(checkout: Path) -> str:
+    """The line that names an interpreter, where the checkout says which it needs and it is not the harness's own."""
+    from packaging.specifiers import SpecifierSet  # matplotlib brings it; not needed for any other command
+
+    try:
+        project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
+        needed = SpecifierSet(str(project["requires-python"]))
+    except (OSError, ValueError, KeyError, AttributeError):
+        return ""
+    if needed.contains(platform.python_version()):
+        return ""
+    known = [f"3.{minor}" for minor in range(20, 7, -1) if needed.contains(f"3.{minor}")]
+    there = next((version for version in known if shutil.which(f"python{version}")), None)
+    said = f"  # requires-python = {str(needed)!r}"
+    return f'\nbase = "python{there}"{said}' if there else f'\nbase = "{BLANK}: an interpreter on PATH"{said}'
 
 
 def _pairs(found: Sequence[Script]) -> list[tuple[Script, Script]]:
     """Each training with the inference that lies nearest to it: same folder, then same framework."""
+
+    def top(script: Script) -> str:
+        return script.path.parts[0] if len(script.path.parts) > 1 else ""
+
     trains = [script for script in found if script.step == "train"]
     infers = [script for script in found if script.step == "infer"]
 
     def far(train: Script, infer: Script) -> tuple[bool, bool, int, str]:
-        same_top = train.path.parts[0] == infer.path.parts[0]
+        same_top = top(train) == top(infer)
         return (train.path.parent != infer.path.parent, not same_top, len(infer.path.parts), str(infer.path))
 
     chosen = [(train, min(infers, key=lambda infer: far(train, infer))) for train in trains] if infers else []
-    return [pair for pair in chosen if pair[0].path.parts[0] == pair[1].path.parts[0]]
+    return [pair for pair in chosen if top(pair[0]) == top(pair[1])]
 
 
 def describe(checkout: Path, *, python: str | None) -> list[Draft]:
@@ -248,7 +314,7 @@ def describe(checkout: Path, *, python: str | None) -> list[Draft]:
 
 def asked(draft: Draft, kept: RunRoot, interruption: Interruption) -> Draft:
     """
-    A draft with the options that its commands' help names, where the source did not say them.
+    A draft with the options that its commands' help names; those of the source are what is left where it says none.
 
     Args:
         draft: with an interpreter.
@@ -257,19 +323,31 @@ def asked(draft: Draft, kept: RunRoot, interruption: Interruption) -> Draft:
     """
     scripts = []
     for script in (draft.train, draft.infer):
-        if not script.options:
-            values = {"python": draft.python, "root": draft.checkout}
-            finished = help_text.ask(
-                [word.format(**values) for word in _program(script)],
-                f"{draft.name}-{script.step}",
-                import_root=draft.checkout,
-                variables={},
-                kept=kept,
-                interruption=interruption,
+        values = {"python": draft.python, "root": draft.checkout}
+        finished = help_text.ask(
+            [word.format(**values) for word in _program(script)],
+            f"{draft.name}-{script.step}",
+            import_root=draft.checkout,
+            variables={},
+            kept=kept,
+            interruption=interruption,
+        )
+        text = finished.log.read_text(encoding="utf-8", errors="replace")
+        offered = target_argv.described(text) if finished.returncode == 0 else ()
+        if offered:
+            scripts.append(replace(script, options=_merged(offered, script.options)))
+        else:
+            last = finished.tail(1).strip()
+            remark = (
+                f"--help ended with {finished.returncode}: {last}" if finished.returncode else "--help names no option"
             )
-            if finished.returncode == 0:
-                text = finished.log.read_text(encoding="utf-8", errors="replace")
-                script = replace(script, options=target_argv.described(text))
-        scripts.append(script)
+            scripts.append(replace(script, remark=remark.replace("\n", " ")))
     train, infer = scripts
     return replace(draft, train=train, infer=infer)
+
+
+def _merged(offered: Sequence[Option], read: Sequence[Option]) -> tuple[Option, ...]:
+    """What a help offers, and of the source that an option must be given, and arguments without a name."""
+    required = {name for option in read if option.required for name in option.names}
+    told = tuple(replace(option, required=option.required or bool(required & {*option.names})) for option in offered)
+    return told + tuple(option for option in read if not option.name.startswith("-"))

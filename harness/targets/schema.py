@@ -27,6 +27,7 @@ PLACEHOLDERS: Mapping[str, str] = {
     "model": "output folder of training",
     "cache": "folder where a command may leave what it likes",
     "root": "the target's root",
+    "here": "folder of the target file",
     "n_images": "[job] n_images",
     "device": "cpu or cuda",
     "nepochs": "[job] nepochs",
@@ -35,7 +36,7 @@ PLACEHOLDERS: Mapping[str, str] = {
     "seed": "[job] seed",
     "kit": "the harness's folder of files that run in a target's environment",
 }
-BARE = ("python", "root", "kit")
+BARE = ("python", "root", "here", "kit")
 """Placeholders of commands that are run apart from a job."""
 
 OF_VARIABLES = (*BARE, "cache")
@@ -100,6 +101,7 @@ Phases = Annotated[
     Field(description="limits of one stay in a phase that it says; `start`: until it says the first"),
     Words("seconds above 0 by phase"),
 ]
+Flag = Annotated[bool, Strict(), Words("true or false")]
 Texts = Annotated[tuple[Text, ...], Words("a list of texts")]
 Names = Annotated[tuple[Text, ...], Field(min_length=1), Words("a list of at least one text")]
 Place = Annotated[
@@ -132,6 +134,8 @@ _BareArgument = Annotated[_Plain, AfterValidator(_with_placeholders(BARE))]
 Arguments = Annotated[tuple[_Argument, ...], Field(min_length=1), Words("texts, with placeholders")]
 BareArguments = Annotated[tuple[_BareArgument, ...], Field(min_length=1), Words("texts, with placeholders")]
 Extra = Annotated[tuple[_Argument, ...], Words("a list of texts, with placeholders, or []")]
+Template = Annotated[Text, AfterValidator(_with_placeholders(tuple(PLACEHOLDERS)))]
+"""A text with placeholders; empty for none."""
 Variable = Annotated[Text, AfterValidator(_with_placeholders(OF_VARIABLES))]
 
 
@@ -143,6 +147,6 @@ def _ascending(values: tuple[float, float]) -> tuple[float, float]:
 
 Range = Annotated[tuple[Number, Number], AfterValidator(_ascending), Words("two ascending numbers")]
 Layout = Annotated[Annotated[bool, Strict()] | Literal["refused"], Words('true, false or "refused"')]
-Changes = Literal["files", "output"]
+Changes = Literal["files", "output", "result", "field"]
 Step = Literal["train", "infer"]
 TorchBuild = Literal["cpu", "auto"]

@@ -178,6 +178,15 @@ def asks_for_masks(request: Request) -> bool:
     return request.masked and request.precision == "f64"
 
 
+def asks_of_core(request: Request) -> bool:
+    """
+    Whether what only this project's core has is asked for: its schedules, and its training through files and options.
+
+    An adapter of another code base cannot answer it, as it cannot answer for masks that it does not know.
+    """
+    return request.masked and request.precision == "f64"
+
+
 def _loss(request: Request, bench: Bench) -> Named:
     for label, weights in (("plain", (0.0, 0.0)), ("weighted", (request.mae_weight, request.tv_weight))):
         for name, value in bench.terms(request.first, *weights).items():
@@ -212,7 +221,7 @@ def _optimiser(request: Request, bench: Bench) -> Named:
         for name, value in state.items():
             yield f"{step}.{name}", value
     # Plain arithmetic in float64 whatever the precision: nothing new in float32, and no floor to judge it by.
-    if request.precision == "f64":
+    if asks_of_core(request):
         for name, value in core.schedules(request.scan.seed):
             yield f"schedule.{name}", value
 
@@ -248,7 +257,7 @@ def _trajectory(request: Request, bench: Bench) -> Named:
     yield "losses", np.concatenate(totals)
     bench.engine.load_state(start)
     # In float32 the two trainings part by rounding alone; what is asked here is whether files and options arrive.
-    if request.precision == "f64":
+    if asks_of_core(request):
         package = type(bench.engine).__module__.partition(".")[0]
         for name, value in workflow.measure(request, package):
             yield f"workflow.{name}", value

@@ -80,8 +80,8 @@ class Request:
         replay: recorded gradients of each step of R7, by name.
         mae_weight: weight of the amplitude term in the second objective of R5.
         tv_weight: weight of the total variation there.
-        masked: whether the rungs of the loss and its gradients are asked for bad pixels, too. Targets whose adapters
-            know no masks are not.
+        masked: whether what only this project has is asked for, too: bad pixels in the loss and its gradients, the
+            core's schedules and its training through files. Adapters of other code bases are not.
     """
 
     nonce: str

@@ -64,6 +64,8 @@ In `fakes`:
   canonical arrays
 - `honest_bench`: a backend in NumPy that does what R2, R2b and R2c ask, by formulas and by transposes written out: no
   framework
+- `iterative_engine`: an iterative engine: no training, a conversion, a configuration file, an output folder that must
+  exist
 - `oracle_backend`: the oracle as a backend: what `train.run` and `inference.run` need, without a framework
 - `zoo`: a zoo of foreign targets: a clean pipeline (`tests/harness/zoo/lensless`), and animals that differ from it by
   one edit
@@ -83,6 +85,8 @@ In `suites`:
 - `distributed_suite`: two real processes train what one process trains: the same losses, step by step, and the same
   bits on both
 - `engine_suite`: the engine as a whole: the oracle's loss, repeatable bits, resumable state, gradients, true patches
+- `independent_suite`: the ladder on a model that this project had no part in (`tests/support/independent`): it passes
+  on every rung, and each planted fault is named
 - `integration_suite`: the integration suite that both backends pass: train, save, load, infer, in separate processes,
   on one fixture
 - `loader_suite`: arrays of the core as tensors: the same bytes, read from the map when asked for, and never all of them

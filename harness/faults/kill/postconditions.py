@@ -180,9 +180,10 @@ def _resuming(job: Job, scan: Path, folder: Path) -> list[str]:
     cache.mkdir(exist_ok=True)
     values = {**job.target.settings, "python": job.python, "device": "cpu", "root": job.target.root}
     data = {"train": scan, "test": scan, "output": folder, "cache": cache}
-    return [*loader.fill(job.target.train.argv, {**values, **data}), "--resume"]
+    return [*loader.fill(job.target.working.argv, {**values, **data}), "--resume"]
 
 
 def left_in(root: Path) -> list[str]:
-    """Scratch that is still there, of any run."""
-    return [f"{run.scratch} is still there" for run in directory.find(root) if run.scratch.exists()]
+    """Scratch that is still there, of any run that was not asked to keep it."""
+    left = (run for run in directory.find(root) if not run.keeps_scratch)
+    return [f"{run.scratch} is still there" for run in left if run.scratch.exists()]

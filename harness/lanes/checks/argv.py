@@ -14,7 +14,7 @@ from harness.targets.loader import Target
 def prepared(target: Target) -> Target:
     """A target whose training is seeded and not tracked, as far as its file says how."""
     checks = target.checks
-    argv = target.train.argv
+    argv = target.working.argv
     if checks.seed_flag and checks.seed_flag[0] not in argv:
         argv = (*argv, *checks.seed_flag)
     if checks.mlflow is not None:
@@ -25,23 +25,26 @@ def prepared(target: Target) -> Target:
 def tracked(target: Target) -> Target:
     """A prepared target with tracking switched on; the target itself where its file does not say how."""
     mlflow = target.checks.mlflow
-    return target if mlflow is None else with_training(target, added(without(target.train.argv, mlflow.off), mlflow.on))
+    return (
+        target if mlflow is None else with_training(target, added(without(target.working.argv, mlflow.off), mlflow.on))
+    )
 
 
 def dumping(target: Target) -> Target:
     """A target whose training dumps its input; the target itself where its file does not say how."""
     dump = target.checks.input_dump
-    return target if dump is None else with_training(target, added(target.train.argv, dump.argv))
+    return target if dump is None else with_training(target, added(target.working.argv, dump.argv))
 
 
 def with_training(target: Target, argv: Sequence[str]) -> Target:
-    """A target with another argument vector of training."""
-    return replace(target, train=replace(target.train, argv=tuple(argv)))
+    """A target with another argument vector of training; of inference where nothing is trained."""
+    working = replace(target.working, argv=tuple(argv))
+    return replace(target, infer=working) if target.train is None else replace(target, train=working)
 
 
 def takes(target: Target, placeholder: str) -> bool:
     """Whether training is given a value, such as `"seed"`."""
-    return any(f"{{{placeholder}}}" in argument for argument in target.train.argv)
+    return target.working.takes(placeholder)
 
 
 def added(argv: tuple[str, ...], extra: tuple[str, ...]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from harness.process.supervise import Finished
 from harness.record.findings import Finding
 from harness.record.outcome import FixtureResult
 from harness.targets.loader import Target
-from harness.targets.model import Command
+from harness.targets.model import Command, Convert
 from ptycho.errors import PtychoError
 from ptycho.verdict import Verdict
 
@@ -85,7 +85,7 @@ class Attempt:
 
     Attributes:
         name: name of its cells.
-        model: output folder of training.
+        model: output folder of training; of inference where nothing is trained.
         output: folder that holds the reconstruction.
         train: how training ended, or None.
         infer: how inference ended, or None.
@@ -98,6 +98,11 @@ class Attempt:
     train: Finished | None = None
     infer: Finished | None = None
     fault: Finding | None = None
+
+    @property
+    def working(self) -> Finished | None:
+        """How the command ended that works on the data: training, or inference where nothing is trained."""
+        return self.infer if self.model == self.output else self.train
 
     def reconstruction(self, target: Target) -> Path:
         """Return what `score.judge` reads: a file, or the folder of the pictures."""
@@ -129,23 +134,33 @@ def attempt(
     Returns:
         How far it got.
     """
-    steps = {"train": target.train}
+    steps: dict[str, Command | None] = {"convert": target.convert, "train": target.train}
     if infer:
-        steps["infer"] = target.infer
-        if target.export is not None:
-            steps["export"] = target.export
-    model = Cell(path=cells / f"{name}-train").output
-    made = Attempt(name=name, model=model, output=Cell(path=cells / f"{name}-infer").output)
+        steps |= {"infer": target.infer, "export": target.export}
+    inferred = Cell(path=cells / f"{name}-infer").output
+    model = inferred if target.train is None else Cell(path=cells / f"{name}-train").output
+    made = Attempt(name=name, model=model, output=inferred)
+    data = {"train": path, "test": path}
     for step, command in steps.items():
+        if command is None:
+            continue
         label = f"{name}-{step}"
         cell = Cell(path=cells / label).make()
         output = made.output if step == "export" else cell.output
-        data = {"train": path, "test": path, "model": model, "output": output, "cache": cell.cache}
-        finished = run(label, command, cell, {**values, **data})
-        made = replace(made, **({} if step == "export" else {step: finished}))  # type: ignore[arg-type]
+        finished = run(label, command, cell, {**values, **data, "model": model, "output": output, "cache": cell.cache})
+        if step in ("train", "infer"):
+            made = replace(made, **{step: finished})  # type: ignore[arg-type]
         if (fault := _unfinished(target, f"{step} on {name}", command, finished, output)) is not None:
             return replace(made, fault=fault)
+        if target.convert is not None and step == "convert":
+            data = _converted(target.convert, output)
     return made
+
+
+def _converted(convert: Convert, output: Path) -> dict[str, Path]:
+    """What the target's own data are, from now on."""
+    train = output / convert.train if convert.train else output
+    return {"train": train, "test": output / convert.test if convert.test else train}
 
 
 def input_hash(target: Target, model: Path) -> str | None:

@@ -15,7 +15,7 @@ weak phase from its negative.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +30,8 @@ REACH_PX = 12
 WRONG_REACH_PX = 5
 """The same in a wrong one. A mistake puts the object at a place that follows from it; the blurred object of a short
 training of either backend fits its own mirror image by 0.64 at 12 px, and nothing by 0.6 within 6 px."""
+NEARLY_ALL = 0.95
+"""Share of what can overlap that must, where a place is searched for: halves of two objects fit by chance."""
 _CROP = 20
 _RIM_PX = 6
 """Pixels at the rim that are left out: few patches lie there, and a short training is worst there."""
@@ -100,6 +102,17 @@ def matches(seen: Seen, dataset: Dataset) -> list[Match]:
     return [right, *sorted(others, key=lambda match: -match.correlation)]
 
 
+def likely_place(seen: Seen, dataset: Dataset) -> tuple[int, int]:
+    """Where a reconstruction that does not say lies: where it fits the truth; where nothing does, about the scan."""
+    assert dataset.obj is not None
+    truth = np.asarray(dataset.obj, np.complex128)
+    if (place := best_place(seen.obj, seen.overlap > 0, truth, None).place) is not None:
+        return place
+    middle = (float(values.min() + values.max()) / 2 for values in (dataset.ycoords, dataset.xcoords))
+    first, second = (round(at - size / 2) for at, size in zip(middle, seen.obj.shape, strict=True))
+    return first, second
+
+
 def _compared(seen: Seen) -> Mask:
     """The pixels that count: the covered ones less the rim, where that leaves half of them."""
     from ptycho.metrics.registration import scored_area
@@ -116,7 +129,8 @@ def _whole(symmetry: Symmetry, seen: Seen, compared: Mask, truth: Image) -> Iter
     for conjugate in (False, True):
         finding = symmetry.finding or ("object-conjugated" if conjugate else "")
         words = f"the whole object {symmetry.name}" + (" and conjugated" if conjugate else "")
-        yield _match(finding, words, seen, compared, turned.conj() if conjugate else turned, places)
+        match = _match(finding, words, seen, compared, turned.conj() if conjugate else turned, places)
+        yield replace(match, symmetry=symmetry.name)
 
 
 def _placed(symmetry: Symmetry, seen: Seen, compared: Mask, truth: Image, dataset: Dataset) -> Match:
@@ -132,7 +146,8 @@ def _placed(symmetry: Symmetry, seen: Seen, compared: Mask, truth: Image, datase
         aside = [round(float(values.min() + values.max() - 2 * values.mean())) for values in (y, x)]
         places = list(dict.fromkeys((place, (place[0] + aside[0], place[1] + aside[1]))))
     words = f"upright patches at positions {symmetry.name}"
-    return _match(symmetry.finding, words, seen, compared, stitched.obj, places)
+    match = _match(symmetry.finding, words, seen, compared, stitched.obj, places)
+    return replace(match, symmetry=symmetry.name)
 
 
 def _match(
@@ -193,7 +208,8 @@ def best_place(
         reach: pixels along either axis.
 
     Returns:
-        the largest correlation, global phase removed; 0 and None where nothing overlaps by half or varies.
+        the largest correlation, global phase removed; 0 and None where nothing overlaps by half (by nearly all of it
+        where the whole image is searched) or varies.
     """
     from scipy.signal import fftconvolve
 
@@ -207,8 +223,8 @@ def best_place(
     ours, theirs = correlate(kernel, inside.astype(complex)).conj(), correlate(weights, image)
     product = correlate(kernel, image)
     own_energy, their_energy = correlate(np.abs(kernel) ** 2, inside), correlate(weights, np.abs(image) ** 2)
-    enough = count > 0.5 * weights.sum()
-    number = np.where(enough, count, 1)
+    enough = count > 0.5 * weights.sum() if origins is not None else count >= NEARLY_ALL * count.max()
+    number = np.where(enough & (count > 0), count, 1)
     covariance = product - ours.conj() * theirs / number
     variance = (own_energy - np.abs(ours) ** 2 / number) * (their_energy - np.abs(theirs) ** 2 / number)
     # A constant leaves rounding behind its mean, not zero.

@@ -22,6 +22,11 @@ from ptycho.physics.stitching import Reconstruction
 MAX_PLACE = 10**9
 """Pixels from the object's corner; further away lies nothing."""
 
+_ROUNDING = 1e-6
+"""Of float32, with room: what a constant differs from itself after a stitcher has averaged it."""
+_DARK = 0.1
+"""Pixels of the truth below this share of its median amplitude have no ratio worth anything."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
@@ -41,6 +46,11 @@ class Seen:
     origin: tuple[int, int] | None
     scaled: bool = True
     losses: tuple[str, ...] = ()
+
+    @property
+    def constant(self) -> bool:
+        """Whether it is one number everywhere, but for rounding."""
+        return bool(np.abs(self.obj - self.obj.mean()).max() <= _ROUNDING * np.abs(self.obj).max())
 
     def placed(self, origin: tuple[int, int], shape: tuple[int, ...]) -> Reconstruction:
         """
@@ -68,6 +78,22 @@ class Seen:
         )
 
 
+def brightness(stitched: Reconstruction, truth: NDArray[Any]) -> tuple[float, float, float] | None:
+    """
+    Quartiles of a reconstruction's amplitude over the true one, pixel by pixel; None where no pixel can be compared.
+
+    A factor moves all three. Noise and a poor shape spread them, so that the two can be distinguished in an object that
+    has nothing else in common with the truth.
+    """
+    row0, row1, col0, col1 = stitched.crop
+    ours, true = np.abs(stitched.obj), np.abs(truth[row0:row1, col0:col1])
+    counted = (stitched.overlap > 0) & (true > _DARK * np.median(np.abs(truth)))
+    if not counted.any():
+        return None
+    low, middle, high = np.quantile(ours[counted] / true[counted], (0.25, 0.5, 0.75))
+    return float(low), float(middle), float(high)
+
+
 def read(path: Path, keys: Mapping[str, str]) -> Seen:
     """
     Read arrays.
@@ -81,7 +107,10 @@ def read(path: Path, keys: Mapping[str, str]) -> Seen:
         PtychoError: an array is missing, of the wrong shape or not finite.
     """
     wanted = {name: key for name, key in keys.items() if key}
-    arrays = untrusted.read_arrays(path, wanted.values())
+    try:
+        arrays = untrusted.read_arrays(path, wanted.values())
+    except untrusted.LacksArraysError as error:
+        raise PtychoError(f"{error}; {_line_to_write(wanted, error.missing)}") from error
     found: dict[str, NDArray[Any]] = {name: arrays[key] for name, key in wanted.items()}
     obj = np.squeeze(found["object"])
     if obj.ndim != 2 or obj.dtype.kind != "c":
@@ -102,6 +131,14 @@ def read(path: Path, keys: Mapping[str, str]) -> Seen:
         origin=None if crop is None else (crop[0], crop[2]),
     )
     return seen if crop is not None else replace(seen, losses=("it does not say where it lies: no shift is judged",))
+
+
+def _line_to_write(wanted: Mapping[str, str], missing: list[str]) -> str:
+    """Which lines of a target file make a reconstruction readable that lacks arrays."""
+    lines = [f'{name} = ""' for name, key in wanted.items() if name != "object" and key in missing]
+    if wanted["object"] in missing:
+        lines.insert(0, 'object = "NAME", the name of its complex array')
+    return f"write under [reconstruction]: {'; '.join(lines)}; or the names that they have"
 
 
 def _checked_crop(path: Path, keys: Mapping[str, str], crop: NDArray[Any] | None) -> tuple[int, ...] | None:

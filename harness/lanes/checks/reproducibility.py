@@ -87,14 +87,15 @@ def _pace(
     bench: Bench, fixture: str, main: attempt.Attempt, once: attempt.Attempt, epochs: int
 ) -> tuple[float | None, float | None]:
     """Seconds of an epoch, and of all the rest, from trainings of two lengths."""
-    if main.train is None or once.train is None:
+    long, short = main.working, once.working
+    if long is None or short is None:
         return None, None
-    epoch_s = max(0.0, (main.train.seconds - once.train.seconds) / (epochs - 1))
+    epoch_s = max(0.0, (long.seconds - short.seconds) / (epochs - 1))
     bench.outcome.findings.checked("budget", fixture)
     if epoch_s > EPOCH_S:
         sentence = f"{fixture}: an epoch takes {epoch_s:.0f} s; allowed: {EPOCH_S:g} s"
         bench.find(Finding(id="epoch-over-budget", subject=fixture, sentence=sentence, figures={"epoch_s": epoch_s}))
-    return epoch_s, max(0.0, once.train.seconds - epoch_s)
+    return epoch_s, max(0.0, short.seconds - epoch_s)
 
 
 def other_seed(bench: Bench, fixture: str, path: Path, trials: Trials) -> None:
@@ -108,7 +109,13 @@ def other_seed(bench: Bench, fixture: str, path: Path, trials: Trials) -> None:
     if not seeded and mlflow is None:
         return
     seed = int(str(bench.values["seed"])) + 1
-    made = bench.attempt(f"{fixture}-other", path, target=argv.tracked(argv.dumping(target)), infer=seeded, seed=seed)
+    made = bench.attempt(
+        f"{fixture}-other",
+        path,
+        target=argv.tracked(argv.dumping(target)),
+        infer=seeded or target.train is None,
+        seed=seed,
+    )
     if made.fault is not None:
         bench.find(made.fault)
         return

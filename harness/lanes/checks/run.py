@@ -92,8 +92,7 @@ def _judge(
     run_root = bench.outcome.run_root
     place = made.reconstruction(target)
     noted = bench.outcome.findings
-    for check in ("quality", "orientation", "place", "scale"):
-        noted.checked(check, name)
+    noted.checked("quality", name)
     known = len(bench.outcome.problems)
     try:
         judged = score.judge(
@@ -108,19 +107,32 @@ def _judge(
         sentence = f"{target.name} on {name}: the reconstruction cannot be scored: {error}"
         bench.find(Finding(id="reconstruction-unreadable", subject=name, sentence=sentence))
         return result
+    for check in ("orientation", "place", "scale"):
+        noted.checked(check, name)
     effect = None if tried is None else tried.effect
-    for finding in quality.judge(judged, name, min_phase_correlation=target.min_phase_correlation, effect=effect):
+    repeats = [] if tried is None else _brightness_of(bench, fixture, tried)
+    for finding in quality.judge(
+        judged, name, min_phase_correlation=target.min_phase_correlation, effect=effect, repeats=repeats
+    ):
         bench.find(replace(finding, sentence=f"{target.name} on {finding.sentence}"))
     passed = len(bench.outcome.problems) == known and (target.summary is None or result.input_sha256 is not None)
     return replace(
         result,
-        scores=judged.scores,
-        flat=judged.flat,
-        pictures=(str(judged.picture),),
+        scores=judged.scores or None,
+        flat=judged.flat or None,
+        pictures=() if judged.picture is None else (str(judged.picture),),
         losses=judged.losses,
         reconstruction=_keep(bench, judged, name),
         verdict=Verdict.PASS if passed else Verdict.FAIL,
     )
+
+
+def _brightness_of(bench: Bench, fixture: Path, tried: reproducibility.Trials) -> list[tuple[float, float, float]]:
+    """Brightness of the reconstructions of the short trainings, as far as there are any."""
+    target = bench.target
+    made = (trial.reconstruction(target) for trial in (tried.once, tried.again) if trial.fault is None)
+    found = (score.brightness(place, target.reconstruction_keys, fixture, pictures=target.pictures) for place in made)
+    return [row for row in found if row is not None]
 
 
 def _keep(bench: Bench, judged: score.Judged, name: str) -> str | None:

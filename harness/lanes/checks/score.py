@@ -7,12 +7,13 @@ NumPy and the metrics are imported when a score is asked for: the harness's comm
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ptycho.errors import PtychoError
+from harness.lanes.checks.match import CERTAIN
+from ptycho.errors import PtychoError, UsageError
 
 if TYPE_CHECKING:
     from harness.lanes.checks.match import Match
@@ -25,23 +26,33 @@ class Judged:
     """
     What a reconstruction is worth.
 
+    What needs no score is there without one: a reconstruction too small to be scored has an orientation, too.
+
     Attributes:
-        scores: its figures.
+        scores: its figures; empty where it cannot be scored.
         flat: those of a flat object in its place.
-        picture: PNG of the reconstruction beside the truth.
+        picture: PNG of the reconstruction beside the truth, or None where it cannot be scored.
         reconstruction: what was scored, at its place.
         matches: how well it fits the truth in every orientation, the right one first; a diagnosis.
+        brightness: quartiles of its amplitude over the true one, pixel by pixel; None where it has no place.
+        constant: whether it is one number everywhere.
+        placed: whether it says where it lies; if not, the place was searched for.
         scaled: whether its amplitudes mean what they say.
         losses: what cannot be judged because of how the target leaves it.
+        unscored: why it cannot be scored; empty if it is.
     """
 
     scores: Mapping[str, Any]
     flat: Mapping[str, Any]
-    picture: Path
+    picture: Path | None
     reconstruction: "Reconstruction | None" = None
     matches: "tuple[Match, ...]" = ()
+    brightness: tuple[float, float, float] | None = None
+    constant: bool = False
+    placed: bool = True
     scaled: bool = True
     losses: tuple[str, ...] = ()
+    unscored: str = ""
 
 
 def judge(
@@ -82,22 +93,54 @@ def judge(
         if pictures is None
         else read_reconstruction.read_pictures(reconstruction, pictures)
     )
-    origin = seen.origin
-    if origin is None:
-        origin = orientation.best_place(seen.obj, seen.overlap > 0, truth.astype(complex), None).place
-    stitched = seen.placed(origin or (0, 0), truth.shape)
-    scores, flat = metrics.score(stitched, truth), metrics.flat_row(stitched, truth)
-    with _configuration_beside(picture):
-        drawing.save_comparison(picture, [drawing.Row(name=name, reconstruction=stitched, truth=truth)])
-    return Judged(
-        scores=scores.as_dict(),
-        flat=flat.as_dict(),
-        picture=picture,
-        reconstruction=stitched,
-        matches=tuple(orientation.matches(seen, dataset)),
+    judged = Judged(
+        scores={},
+        flat={},
+        picture=None,
+        constant=seen.constant,
+        placed=seen.origin is not None,
         scaled=seen.scaled,
         losses=seen.losses,
     )
+    origin = seen.origin if seen.origin is not None else orientation.likely_place(seen, dataset)
+    try:
+        stitched = seen.placed(origin, truth.shape)
+    except PtychoError as error:
+        # A place outside the object is a wrong one: everything else is asked as of a reconstruction without any.
+        found = orientation.matches(replace(seen, origin=None), dataset)
+        return replace(judged, matches=tuple(found), unscored=str(error))
+    judged = replace(
+        judged,
+        matches=tuple(orientation.matches(seen, dataset)),
+        brightness=read_reconstruction.brightness(stitched, truth),
+        reconstruction=stitched,
+    )
+    try:
+        scores, flat = metrics.score(stitched, truth), metrics.flat_row(stitched, truth)
+    except UsageError as error:
+        return replace(judged, unscored=str(error))
+    with _configuration_beside(picture):
+        drawing.save_comparison(picture, [drawing.Row(name=name, reconstruction=stitched, truth=truth)])
+    return replace(judged, scores=scores.as_dict(), flat=flat.as_dict(), picture=picture)
+
+
+def brightness(
+    reconstruction: Path, keys: Mapping[str, str], fixture: Path, *, pictures: "Pictures | None" = None
+) -> tuple[float, float, float] | None:
+    """Quartiles of a reconstruction's amplitude over the true one, and nothing else; None where they cannot be had."""
+    from harness.lanes.checks import orientation
+    from harness.lanes.checks import reconstruction as read_reconstruction
+    from ptycho.data import contract
+
+    dataset = contract.load(fixture)
+    if dataset.obj is None or pictures is not None:
+        return None
+    try:
+        seen = read_reconstruction.read(reconstruction, keys)
+        origin = seen.origin if seen.origin is not None else orientation.likely_place(seen, dataset)
+        return read_reconstruction.brightness(seen.placed(origin, dataset.obj.shape), dataset.obj)
+    except (PtychoError, OSError, ValueError):
+        return None
 
 
 @contextmanager
@@ -118,11 +161,21 @@ def shortfall(judged: Judged, *, min_phase_correlation: float) -> list[str]:
     """
     Return why a reconstruction is not evidence of a working pipeline; empty if it is.
 
-    A constant image has a respectable SSIM and PSNR, but no correlation: the correlation decides.
+    A constant image has a respectable SSIM and PSNR, but no correlation: the correlation decides. Where the place was
+    searched for, anything fits the truth somewhere, and then the right orientation must fit better than a wrong one.
     """
+    if judged.unscored:
+        return [f"it cannot be scored: {judged.unscored}"]
     reached, flat = float(judged.scores["phase_correlation"]), float(judged.flat["phase_correlation"])
     # Written so that NaN falls short.
     if not reached > max(min_phase_correlation, flat):
         needed = f"more than {min_phase_correlation:g} and more than a flat object's {flat:.3f}"
         return [f"phase correlation {reached:.3f} with the truth; needed: {needed}"]
+    if not judged.placed and judged.matches and judged.matches[0].correlation < CERTAIN:
+        right, other = judged.matches[:2]
+        if right.correlation < other.correlation:
+            best = f"{right.correlation:.2f} only, {other.words} by {other.correlation:.2f}"
+            return [
+                f"its place was searched for, and there it fits by {best}: by chance; say it ([reconstruction] crop)"
+            ]
     return []

@@ -25,6 +25,7 @@ from ptycho.verdict import Verdict
 
 Array = NDArray[Any]
 
+MISSING = "is missing"
 SHARED = 0.1
 """Two sides that differ by less than this part of their distance from the oracle err together."""
 
@@ -83,6 +84,11 @@ class Judgement:
     call: str | None = None
     after: str | None = None
     cause: Verdict | None = None
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether all that is wrong is that a side did not give it: then nothing is known of how it computes."""
+        return bool(self.reasons) and all(reason.endswith(f" {MISSING}") for reason in self.reasons)
 
     @property
     def minimum_tolerance(self) -> float | None:
@@ -148,7 +154,7 @@ def mismatches(actual: Array | None, expected: Array, dtype: "np.dtype[Any] | No
     """
     wanted = expected.dtype if dtype is None else dtype
     if actual is None:
-        return ["is missing"]
+        return [MISSING]
     if actual.shape != expected.shape:
         return [f"has shape {actual.shape}, expected {expected.shape}"]
     if actual.dtype != wanted:

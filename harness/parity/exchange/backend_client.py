@@ -276,7 +276,8 @@ class _Asking:
         read_next: Callable[[], None],
     ) -> supervise.Finished:
         party, kept = self.party, self.kept
-        values = {"python": party.python, "root": party.root, "cache": cell.cache}
+        here = party.described.file.parent
+        values = {"python": party.python, "root": party.root, "here": here, "cache": cell.cache}
         argv = loader.fill(party.adapter.argv, values)
         for _, path, out in asked:
             argv += ["--request", str(path), "--out", str(out)]

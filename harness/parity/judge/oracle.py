@@ -30,7 +30,7 @@ from harness.parity.reference.adam import BETA1, BETA2, EPSILON, Adam
 from ptycho.data.prepare import digest
 from ptycho.errors import UsageError
 from ptycho.parity.masked import masked
-from ptycho.parity.measure import ALL_WEIGHTS, LOUD, Exact, asks_for_masks, conventions, together, uneven
+from ptycho.parity.measure import ALL_WEIGHTS, LOUD, Exact, asks_for_masks, asks_of_core, conventions, together, uneven
 from ptycho.parity.request import Request
 from ptycho.physics import forward, network
 from ptycho.physics.network import Rounding, exactly
@@ -217,7 +217,7 @@ def _optimiser(request: Request, rounded: Rounding) -> Iterator[tuple[str, Array
             yield f"{step}.adam.m/{name}", adam.first[name]
             yield f"{step}.adam.v/{name}", adam.second[name]
         yield f"{step}.adam.step", np.array(step, dtype=np.int64)
-    if request.precision == "f64":
+    if asks_of_core(request):
         for name, rates in schedules.expected(request):
             yield f"schedule.{name}", rates
 
@@ -244,7 +244,7 @@ def trajectory(request: Request, rounded: Rounding = exactly) -> Iterator[tuple[
 
 def _trajectory(request: Request, rounded: Rounding) -> Iterator[tuple[str, Array]]:
     yield from trajectory(request, rounded)
-    if request.precision == "f64":
+    if asks_of_core(request):
         for name, value in workflow.figures(request):
             yield f"workflow.{name}", value
 

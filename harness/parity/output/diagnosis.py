@@ -33,6 +33,7 @@ CALLS = {
 SHARED = ("ptycho", "harness")
 """Packages that are neither backend's."""
 
+ABSENT = "an answer that was not given, and not at how it is computed; what must be given is listed in adapter-kit.md"
 _LISTED = 8
 _LONGEST = 300
 
@@ -95,13 +96,13 @@ def diagnose(
             found = code_places.look_at(asked, chosen.guilty, shared=False, foreign=foreign)
             where = [place.sentence for place in found]
         where.append(chosen.location.sentence)
-    elif chosen is not None and chosen.result is Result.FAIL:
+    elif chosen is not None and chosen.result is Result.FAIL and not chosen.is_missing:
         found = code_places.look_at(chosen.tensor, chosen.guilty, shared=chosen.shared, foreign=foreign)
         where = [place.sentence for place in found]
     others = [item.tensor for item in failed.judgements if item.result is Result.FAIL and item is not chosen]
     return Diagnosis(
         look_at=tuple(where),
-        hint=code_places.hint(chosen.tensor) if chosen is not None else "",
+        hint="" if chosen is None else ABSENT if chosen.is_missing else code_places.hint(chosen.tensor),
         standing=tuple(rung_context.sentences(failed, climbed, unanswered)),
         others=tuple(sorted(others, key=code_places.rank)),
         compared=len(failed.judgements),

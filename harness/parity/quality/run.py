@@ -35,7 +35,7 @@ from harness.record.required import Expected
 from harness.runs import session
 from harness.system.rmtree import remove_tree
 from harness.system.signals import Interruption
-from harness.targets import loader
+from harness.targets import loader, staged_files
 from harness.targets.loader import Target
 from harness.targets.model import Command
 from ptycho import fingerprint
@@ -195,7 +195,8 @@ class _Bench:
         self, target: Target, python: str, label: str, command: Command, cell: Cell, values: Mapping[str, object]
     ) -> Finished:
         """Run one command of a target in its cell: a `attempt.Runner` once target and interpreter are given."""
-        told = {**values, "python": python, "root": target.root}
+        told = {**values, **target.places, "python": python}
+        staged_files.put(command, cell, told, root=target.root, output=Path(str(told["output"])))
         # One side must not answer for what the other leaves alive: each command has a token of its own.
         token = f"{self.kept.token}-{label}"
         env = sandbox.build(

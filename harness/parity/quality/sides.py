@@ -33,9 +33,9 @@ class Side:
             UsageError: it leaves no summary or no arrays: that both sides had one input could not be shown.
         """
         target = loader.load(path)
-        if target.summary is None or target.pictures is not None:
+        if target.summary is None or target.pictures is not None or target.train is None:
             raise UsageError(
-                f"target {path}: trained quality needs its [summary] and its object as arrays, not pictures"
+                f"target {path}: trained quality needs [train], [summary] and its object as arrays, not pictures"
             )
         train, infer = (
             replace(command, argv=(*command.argv, *self.words), timeout_s=RUN_TIMEOUT_S)

@@ -60,6 +60,22 @@ def test_a_bad_file_a_missing_one_and_an_unknown_name_are_2(workspace: Any) -> N
         assert (done.returncode, said in done.stderr) == (2, True)
 
 
+def test_a_fixture_that_nobody_knows_is_2_before_anything_is_asked(workspace: Any) -> None:
+    path = foreign_checkout.write(workspace.path / "checkout")
+    path.write_text(path.read_text().replace('"small", "small_legacy"', '"small", "smal"'))
+    done = _harness(workspace, "check", str(path))
+    assert (2, True) == (done.returncode, "  - line 35: 'smal'; allowed: small, " in done.stderr), done.stderr
+    assert not (workspace.cwd / ".harness").exists()
+
+
+def test_no_path_is_broken_and_missing_submodules_are_named(workspace: Any) -> None:
+    path = foreign_checkout.write(workspace.path / "checkout")
+    (workspace.path / "checkout" / ".gitmodules").write_text('[submodule "a"]\n\tpath = lib/a\n')
+    said = _harness(workspace, "check", str(path)).stdout
+    assert f"asked train: {sys.executable} -m ptycho_torch.train --help" in said.splitlines()
+    assert "note: submodules of foreign that are not there: lib/a; if an import fails: git -C " in said
+
+
 @pytest.mark.slow
 def test_json_is_the_whole_output(workspace: Any) -> None:
     path = foreign_checkout.write(workspace.path / "checkout")
@@ -75,9 +91,7 @@ def test_init_writes_what_check_accepts_and_leaves_the_checkout_alone(workspace:
     foreign_checkout.write(checkout)
     before = _listing(checkout)
     done = _harness(workspace, "init", str(checkout), "--python", sys.executable)
-    assert done.stdout == (
-        "checkout-ptycho-torch.toml; next: python -m harness target check checkout-ptycho-torch.toml\n"
-    )
+    assert done.stdout == ("checkout-ptycho-torch.toml; next: nox -s target -- check checkout-ptycho-torch.toml\n")
     assert _harness(workspace, "check", "checkout-ptycho-torch.toml").returncode == 0
     assert _listing(checkout) == before
     again = _harness(workspace, "init", str(checkout))

@@ -64,6 +64,9 @@ def test_every_place_of_habit_is_in_the_cell(cell: Cell) -> None:
     assert all(folder.is_dir() for folder in (cell.cwd, cell.home, cell.tmp, cell.cache))
     assert not cell.output.exists()
     assert cell.parent == cell.cwd.parent
+    # What a tool keeps goes into the one place where anything may be kept; what reports home is not silenced.
+    assert [name for name in sandbox.CACHES if not Path(built[name]).is_relative_to(cell.cache)] == []
+    assert [name for name in built if "TELEMETRY" in name or "TRACK" in name] == []
 
 
 def test_nested_runs_are_found_by_both_tokens(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:

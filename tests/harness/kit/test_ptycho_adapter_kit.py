@@ -4,8 +4,10 @@ The adapter kit, copied into a foreign checkout: the ladder takes its answers, r
 The checkout's packages are called like ours and are not ours, so that its figures are made beforehand and read there.
 """
 
+import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,12 +18,13 @@ import pytest
 
 from harness.kit import ptycho_adapter_kit as kit
 from harness.parity.compare import response
-from harness.parity.judge import ladder
+from harness.parity.judge import ladder, oracle
 from harness.parity.judge.ladder import Expected
 from harness.parity.reference import problem
 from ptycho import fingerprint
+from ptycho.config import ModelConfig
 from ptycho.data import prepare
-from ptycho.parity import request, serve
+from ptycho.parity import measure, request, serve
 from tests.support.fakes import foreign_adapter
 from tests.support.golden_step0 import FIXTURE
 
@@ -186,3 +189,76 @@ def test_it_stands_alone() -> None:
     )
     argv = [sys.executable, "-I", "-c", code, kit.__file__]
     assert subprocess.check_output(argv, text=True) == "[]\n"
+
+
+def _rows(heading: str) -> dict[str, str]:
+    """Rows of the table of a section of the page: the first column and the second."""
+    section = (fingerprint.ROOT / "docs" / "adapter-kit.md").read_text(encoding="utf-8").partition(f"## {heading}")[2]
+    rows = [line.strip("|").split("|") for line in section.partition("\n## ")[0].splitlines() if line.startswith("|")]
+    return {left.strip(): right.strip() for left, right, *_ in rows[2:]}
+
+
+def test_the_page_names_every_attribute_of_a_request_and_no_other() -> None:
+    told = {name.partition("(")[0] for left in _rows("What is in a request") for name in re.findall(r"`([^`]+)`", left)}
+    fields = {field.name for field in dataclasses.fields(kit.Request)}
+    assert fields | {"first", "walk", "uneven"} == told
+    model = _rows("What is in a request")["`model`"].partition(", by name")[0]
+    assert {field.name for field in dataclasses.fields(ModelConfig)} == set(re.findall(r"`(\w+)`", model))
+    for field in dataclasses.fields(ModelConfig):
+        assert field.name in str(kit.Request.__doc__), field.name
+
+
+def _pattern(rung: str, row: str) -> "list[re.Pattern[str]]":
+    """What a row of the page says that a rung's names are, as patterns over those that an oracle gives."""
+    prefixed = re.findall(r"`(\w+)\.`(?: and `(\w+)\.`)? with ([^;:]+)", row)
+    found = []
+    for one, other, names in prefixed:
+        ends = "|".join(re.findall(r"`(\w+)`", names))
+        found += [rf"{prefix}\.({ends})" for prefix in (one, other) if prefix]
+    plain = row
+    for text in ("`uneven`", "`inputs`", "`LOUD`", "`f64`", "`replay`", "`steps`"):
+        plain = plain.replace(text, "")
+    for name in re.findall(r"`([^`]+)`", plain):
+        whole = re.escape(name)
+        for word, stands in (("BLOCK", NAMES), ("NAME", NAMES), ("STEPS", r"\d+"), ("STEP", r"\d+")):
+            whole = whole.replace(word, stands)
+        found.append(whole)
+    if "each name of" in row or "each trained weight" in row:
+        found.append(NAMES)
+    if "with each weight" in row:
+        found.append(rf"weighted\.{NAMES}")
+    return [re.compile(text) for text in found]
+
+
+NAMES = r"[\w.\-]+"
+
+
+@pytest.mark.parametrize("gridsize", [1, 2])
+def test_the_page_names_what_each_rung_must_give(gridsize: int) -> None:
+    rungs = ("R3", "R4", "R5", "R6", "R7", "R8")
+    asked = problem.request(gridsize=gridsize, seed=5, scan=FIXTURE, steps=1, quantities=rungs, masked=False)
+    rows, given = _rows("What is in an answer"), {rung: set[str]() for rung in rungs}
+    for name in oracle.arrays(asked):
+        given[name.partition("/")[0]].add(name.partition("/")[2])
+    for rung in rungs:
+        patterns = _pattern(rung, rows[rung])
+        assert [] == [name for name in sorted(given[rung]) if not any(p.fullmatch(name) for p in patterns)], rung
+    # And the other way: every name that the page says outright is one that is asked for.
+    said = set(re.findall(r"`([a-z_]+(?:\.\d)?)`", rows["R4"])) - {"uneven", *(() if gridsize > 1 else ("canvas",))}
+    assert [] == sorted(said - given["R4"])
+
+
+def test_the_two_batches_of_different_sizes_are_the_project_s(foreign: Foreign) -> None:
+    ours, theirs = measure.uneven(request.Request.load(foreign.path)), kit.read(foreign.path).uneven
+    assert [len(batch.diffraction) for batch in ours] == [len(batch["diffraction"]) for batch in theirs]
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(mine.indices, other["indices"])
+    assert kit.LOUD == measure.LOUD
+
+
+def test_what_only_this_project_has_is_not_asked_of_another() -> None:
+    def names(*, masked: bool) -> set[str]:
+        asked = problem.request(gridsize=1, seed=5, scan=FIXTURE, steps=1, quantities=("R7", "R8"), masked=masked)
+        return {name.partition("/")[2].partition(".")[0] for name in oracle.arrays(asked)}
+
+    assert {"schedule", "workflow"} == names(masked=True) - names(masked=False)

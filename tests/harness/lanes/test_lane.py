@@ -163,7 +163,7 @@ def test_a_suite_that_proves_nothing_fails(workspace: Any, suite: str, message: 
 def test_kept_scratch_is_said(workspace: Any) -> None:
     outcome = workspace.run(keep=True)
     assert (outcome.run_root / "scratch" / "scan-train" / "output" / "weights.bin").is_file()
-    assert outcome.notes[1:] == [f"scratch kept: {outcome.run_root / 'scratch'}"]
+    assert outcome.notes[1:] == [f"scratch kept, until `clean --all`: {outcome.run_root / 'scratch'}"]
 
 
 HANGS_IN_A_PHASE = """

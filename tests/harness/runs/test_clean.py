@@ -52,6 +52,16 @@ def test_a_dead_run_loses_scratch_and_processes_and_keeps_its_logs(tmp_path: Pat
     assert clean.survey(tmp_path) == []
 
 
+def test_scratch_that_somebody_asked_to_keep_stays_until_all_is_removed(tmp_path: Path) -> None:
+    run = _dead(tmp_path)
+    run.keep_scratch()
+    assert [] == clean.survey(tmp_path)
+    assert Verdict.PASS == clean.main(tmp_path, check=False, dry_run=False, everything=False)
+    assert (run.scratch / "store" / "patches.bin").is_file()
+    assert Verdict.PASS == clean.main(tmp_path, check=False, dry_run=False, everything=True)
+    assert not run.path.exists()
+
+
 def test_a_living_run_is_not_touched(tmp_path: Path) -> None:
     run = directory.create(tmp_path)
     (run.scratch / "store").write_text("x")

@@ -34,6 +34,14 @@ options:
         (["{python}", "{root}/t.py", "fit", "-n", "-3"], ["{python}", "{root}/t.py", "fit"], "", "{root}/t.py", ["-n"]),
         (["/usr/bin/python3.12", "t.py", "{train}"], ["/usr/bin/python3.12", "t.py"], "", "t.py", []),
         (["trainer", "run", "--a=1", "--b"], ["trainer", "run"], "", "trainer", ["--a", "--b"]),
+        (
+            ["{python}", "{kit}/c.py", "{output}/o.npz", "a.png", "-m", "a.b", "--x"],
+            ["{python}", "{kit}/c.py", "{output}/o.npz", "a.png", "-m", "a.b"],
+            *("", "{kit}/c.py", ["--x"]),
+        ),
+        (["torchrun", "--n", "2", "t.py", "--x"], ["torchrun", "--n", "2", "t.py"], "", "torchrun", ["--x"]),
+        (["{python}", "t.py", "--script", "u.py"], ["{python}", "t.py"], "", "t.py", ["--script"]),
+        (["{python}", "t.py", "-m", "{model}"], ["{python}", "t.py"], "", "t.py", ["-m"]),
     ],
 )
 def test_the_program_ends_where_options_and_data_begin(

@@ -102,3 +102,21 @@ def test_the_shipped_targets_say_where_each_extra_argument_stands() -> None:
         *(("train", "seed_flag"), ("train", "on"), ("train", "off"))
     ]
     assert Path(target.file).name == "torch.toml"
+
+
+CAPTURE = """
+[reconstruction.export]
+argv = ["{python}", "{kit}/capture_arrays.py", "{output}/r.npz", "a.png", "p.png", "-m", "ptycho_torch.inference",
+    "--model_path", "{model}", "--test_data", "{test}", "--out_dir", "{cache}/drawn"]
+
+[job]"""
+
+
+@pytest.mark.parametrize(("old", "new", "verdict"), [("", "", Verdict.PASS), ("--out_dir", "--outdir", Verdict.USAGE)])
+def test_a_program_that_runs_another_one_is_asked_for_the_inner_one_s_help(
+    workspace: Any, old: str, new: str, verdict: Verdict
+) -> None:
+    *_, export = _checked(workspace, "[job]", CAPTURE.replace(old, new, 1))
+    assert ("reconstruction.export", 3, verdict) == (export.command, export.options, export.verdict), export.problems
+    said = [sentence.partition(": ")[2] for sentence in export.problems if "--outdir" in sentence]
+    assert ["--outdir is unknown to the command; did you mean --out_dir?"] * bool(old) == said

@@ -15,6 +15,7 @@ import torch
 import click
 
 parser = argparse.ArgumentParser()
+parser.add_argument("--old", help="[DEPRECATED] use --kind")
 parser.add_argument("-e", "--epochs", type=int, default=3)
 parser.add_argument("--kind", choices=["a", "b"], required=True)
 parser.add_argument("--quiet", action="store_true")
@@ -32,7 +33,9 @@ def test_options_are_read_from_argparse_and_click() -> None:
         Option(names=("--kind",), required=True, takes_value=True, choices=("a", "b")),
         Option(names=("--quiet",), required=False, takes_value=False, choices=()),
         Option(names=("--mmap",), required=False, takes_value=False, choices=()),
+        Option(names=("folder",), required=True, takes_value=True, choices=()),
         Option(names=("--lr",), required=True, takes_value=True, choices=()),
+        Option(names=("--old",), required=False, takes_value=True, choices=()),
     )
 
 

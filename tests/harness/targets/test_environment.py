@@ -227,7 +227,11 @@ def test_the_build_of_torch_without_cuda_needs_a_way_to_have_it(
     assert argv[argv.index("--torch-backend") + 1] == "cpu"
     monkeypatch.setattr(install, "wheelhouses", lambda: ["/wheels"])
     argv = environment.steps(tmp_path / "env", "python3", target.install, ["torch"], [], "/bin/uv")[-1]
-    assert ("--torch-backend" in argv, argv[argv.index("--find-links") + 1]) == (False, "/wheels")
+    # A folder alone holds nobody to its version: an unpinned torch would be the newest of the index, with CUDA.
+    assert ("--torch-backend" in argv, argv[argv.index("--find-links") + 1]) == (True, "/wheels")
+    held = tmp_path / "held.txt"
+    argv = environment.steps(tmp_path / "env", "python3", target.install, ["torch"], [], "/bin/uv", constraint=held)[-1]
+    assert ("--torch-backend" in argv, argv[argv.index("--constraint") + 1]) == (False, str(held))
     monkeypatch.setattr(install, "wheelhouses", list)
     monkeypatch.setattr(install, "find_uv", lambda: None)
     with pytest.raises(InfrastructureError, match="needs uv, or a wheelhouse in PIP_FIND_LINKS; install uv"):
@@ -249,3 +253,28 @@ def test_an_environment_of_another_run_that_was_killed_is_made_again(
     (folder / "half-built").touch()
     _, said = environment.prepare(target, tmp_path / "runs", Interruption())
     assert (said.endswith("made with uv"), (folder / "half-built").exists()) == (True, False)
+
+
+@pytest.mark.parametrize("cuda", ["12.8", ""])
+@pytest.mark.usefixtures("quick")
+def test_the_build_that_was_installed_must_be_the_one_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], cuda: str
+) -> None:
+    version = "2.13.0" if cuda else "2.13.0+cpu"
+    path = wheel(tmp_path, "torch", version)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("torch/__init__.py", "raise ImportError('is not imported to be asked')")
+        archive.writestr("torch/version.py", f"__version__ = {version!r}\ncuda = {cuda or None!r}\nhip = None\n")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    target = described(tmp_path, 'packages = ["torch"]\ntorch_backend = "cpu"')
+    if cuda:
+        with pytest.raises(
+            InfrastructureError, match=r"asks for the CPU build of torch, and torch 2.13.0 for cuda 12.8"
+        ):
+            environment.prepare(target, tmp_path / "runs", Interruption())
+        assert [] == [path for path in environment.environments(tmp_path / "runs").iterdir() if path.is_dir()]
+    else:
+        made, said = environment.prepare(target, tmp_path / "runs", Interruption())
+        assert said.endswith("made with uv; torch 2.13.0+cpu, CPU build")
+        assert says(made.interpreter, "import sys; print(sys.prefix)") == str(made.interpreter.parents[1])
+    assert "foreign: making its environment, which is then kept" in capsys.readouterr().err

@@ -175,9 +175,7 @@ def test_a_python_of_somebody_s_own_that_does_not_run_is_left_alone(tmp_path: Pa
     python.parent.mkdir(parents=True)
     python.write_text("#!/bin/false\n")
     python.chmod(0o755)
-    with pytest.raises(
-        install.InstallError, match="does not run, and is not an environment"
-    ):
+    with pytest.raises(install.InstallError, match="does not run, and is not an environment"):
         install.install("tiny", python)
     assert python.read_text() == "#!/bin/false\n"
 

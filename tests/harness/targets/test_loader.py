@@ -22,7 +22,7 @@ def test_the_built_in_targets_load_and_are_alike(name: str) -> None:
     target = loader.load(loader.built_in(name))
     assert target.name == name
     assert target.root == Path(__file__).resolve().parents[3]
-    assert target.train.argv[:3] == ("{python}", "-m", f"ptycho_{name}.train")
+    assert target.working.argv[:3] == ("{python}", "-m", f"ptycho_{name}.train")
     assert target.infer.argv[:3] == ("{python}", "-m", f"ptycho_{name}.inference")
     assert target.device_probe is not None
     assert target.suite == target.root / "tests" / name
@@ -31,10 +31,10 @@ def test_the_built_in_targets_load_and_are_alike(name: str) -> None:
     other = loader.load(loader.built_in({"torch": "tf", "tf": "torch"}[name]))
     same = ("settings", "fixtures", "min_phase_correlation", "reconstruction_keys", "input_hash_key", "checks")
     assert [getattr(target, field) for field in same] == [getattr(other, field) for field in same]
-    assert target.train.argv[3:] == other.train.argv[3:]
+    assert target.working.argv[3:] == other.working.argv[3:]
 
 
-@pytest.mark.parametrize("name", ["ptychopinn-torch", "ptychopinn-tf"])
+@pytest.mark.parametrize("name", ["ptychopinn-torch", "ptychopinn-tf", "ptychopinn-scripts"])
 def test_the_files_for_ptychopinn_load_where_its_checkout_is_named(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -44,19 +44,19 @@ def test_the_files_for_ptychopinn_load_where_its_checkout_is_named(
     monkeypatch.setenv("PTYCHOPINN", str(tmp_path))
     target = loader.load(loader.built_in(name))
     assert (target.root, target.checks.seed_flag, target.summary) == (tmp_path, (), None)
-    assert target.train.artifacts == ("wts.h5.zip",)
+    assert target.working.artifacts == ("wts.h5.zip",)
     assert target.infer.artifacts == ("reconstructed_amplitude.png", "reconstructed_phase.png")
     assert target.install is not None
     assert (target.install.base, target.install.torch_backend) == ("python3.11", "cpu")
     # The arrays are had from a second inference with the same options, and not from its pictures.
     assert target.export is not None
-    assert Path(target.export.argv[1]) == KIT / "drawn_arrays.py"
+    assert Path(target.export.argv[1]) == KIT / "capture_arrays.py"
     rest = [word.replace("{cache}/drawn", "{output}") for word in target.export.argv[5:]]
     assert target.infer.argv[1:] == tuple(rest)
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    known = "ptychopinn-tf, ptychopinn-torch, tf, torch"
+    known = "ptychopinn-scripts, ptychopinn-tf, ptychopinn-torch, tf, torch"
     with pytest.raises(UsageError, match=f"no target 'jax'; there are {known}; or give --target FILE"):
         loader.built_in("jax")
 
@@ -123,13 +123,13 @@ python = "$SOMEWHERE/bin/python"
 
 def test_limits_on_phases_and_memory_arrive_and_are_none_by_default(tmp_path: Path) -> None:
     path = fake_target.write(tmp_path)
-    assert loader.load(path).train.limits == Limits()
+    assert loader.load(path).working.limits == Limits()
     limits = "timeout_s = 60\nphase_timeout_s = { start = 9, data = 2.5 }\nmemory_mib = 512\n\n[infer]"
     path.write_text(
         path.read_text().replace("timeout_s = 60\n\n[infer]", limits).replace("[suite]", "[suite]\nmemory_mib = 64")
     )
     target = loader.load(path)
-    assert target.train.limits == Limits(phase_s={"start": 9.0, "data": 2.5}, memory_mib=512)
+    assert target.working.limits == Limits(phase_s={"start": 9.0, "data": 2.5}, memory_mib=512)
     assert (target.infer.limits, target.suite_limits) == (Limits(), Limits(memory_mib=64))
 
 

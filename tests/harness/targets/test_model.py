@@ -59,7 +59,7 @@ def test_a_good_file_has_its_defaults_and_no_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "path", "sentence"),
     [
-        ({"trian": {}}, ("trian",), "unknown table [trian]; did you mean 'train'? allowed: target, install, train"),
+        ({"trian": {}}, ("trian",), "unknown table [trian]; did you mean 'train'? allowed: target, install, convert"),
         ({"target": 3}, ("target",), "target = 3 is not a table; write [target] above its keys"),
         ({"suite": {}}, ("suite",), "[suite] lacks 'path': folder of tests, relative to root; add path = …"),
         ({"suite": {"pth": "x", "path": "t"}}, ("suite", "pth"), "unknown key 'pth' in [suite]; did you mean 'path'?"),
@@ -73,12 +73,18 @@ def test_a_good_file_has_its_defaults_and_no_problem(tmp_path: Path) -> None:
         (
             {"checks": {"option": [{"argv": ["-x"], "changes": "all"}]}},
             ("checks", "option", 0, "changes"),
-            'checks.option.changes = \'all\'; allowed: "files" or "output"',
+            'checks.option.changes = \'all\'; allowed: "files", "output", "result" or "field"',
         ),
         ({"checks": {"mlflow": {"onn": []}}}, ("checks", "mlflow", "onn"), "unknown key 'onn' in [checks.mlflow]"),
         ({"environment": {"X": 1}}, ("environment", "X"), "environment.X = 1; allowed: text"),
         ({"environment": {"X": "{train}"}}, ("environment", "X"), "unknown placeholder {train}; allowed: python, root"),
         ({"train": {"argv": ["{outptu}"]}}, ("train", "argv"), "unknown placeholder {outptu}; allowed: python, train"),
+        (
+            {"infer": {"argv": ["{here}/x"], "files": [{"path": "a"}]}},
+            ("infer", "files", 0, "path"),
+            "needs text or sou",
+        ),
+        ({"convert": {"argv": ["x"], "train": 3}}, ("convert", "train"), "convert.train = 3; allowed: text"),
         ({"train": {"argv": ["{seed:>3}"]}}, ("train", "argv"), "unknown placeholder {seed:>3}; allowed"),
         ({"train": {"argv": ["{seed!r}"]}}, ("train", "argv"), "unknown placeholder {seed!r}; allowed"),
         ({"train": {"argv": ["{0}"]}}, ("train", "argv"), "unknown placeholder {0}; allowed"),
@@ -99,12 +105,20 @@ def test_a_fault_is_named_with_its_place(
     assert [problem.path for problem in problems if sentence in problem.sentence] == [path], problems
 
 
+def test_what_only_a_training_has_is_refused_without_one(tmp_path: Path) -> None:
+    untrained = {name: table for name, table in GOOD.items() if name != "train"}
+    assert [] == _read(tmp_path, untrained).problems
+    options = [{"argv": ["-x"], "changes": "files"}, {"argv": ["-x"], "changes": "files", "command": "infer"}]
+    wrong = {**untrained, "infer": {"argv": ["x", "{model}"]}, "checks": {"option": options}}
+    assert [("infer",), ("checks", "option", 0)] == [problem.path for problem in _read(tmp_path, wrong).problems]
+
+
 def test_every_fault_is_found_at_once(tmp_path: Path) -> None:
     job = {"n_images": 0, "fixtures": ["small"], "nepochs": 1, "batch_size": "x"}
     install = {"python": "p", "lock": "l", "timeout_s": 0}
     problems: list[Problem] = _read(tmp_path, {"target": {"nmae": "x"}, "job": job, "install": install}).problems
     missing = sorted(str(problem.path[0]) for problem in problems if "is missing" in problem.sentence)
-    assert missing == ["infer", "reconstruction", "train"]
+    assert missing == ["infer", "reconstruction"]
     assert sorted(_dotted(problem) for problem in problems if "is missing" not in problem.sentence) == [
         *("install.lock", "install.timeout_s", "job.batch_size", "job.n_images"),
         *("target", "target", "target", "target.nmae"),
@@ -216,5 +230,5 @@ def test_everything_that_isolates_a_command_is_reserved(tmp_path: Path) -> None:
     about = {"token": "t", "scratch": tmp_path, "events": tmp_path, "import_root": tmp_path, "gpu": False}
     given = sandbox.build(cell, **about, extra={})  # type: ignore[arg-type]
     own = {name for name, value in given.items() if str(tmp_path) in value or name.startswith("PTYCHO_HARNESS")}
-    free = {"MPLCONFIGDIR", "CUDA_CACHE_PATH"}  # caches, which a target may have elsewhere
+    free = {"MPLCONFIGDIR", *sandbox.CACHES}  # caches, which a target may have elsewhere
     assert {name for name in own if not sandbox.is_reserved(name)} == free

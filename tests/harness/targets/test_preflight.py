@@ -1,12 +1,16 @@
 """What a target names and what is there: every missing thing is one sentence, and the code is that of the machine."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from harness.targets import loader, preflight
+from harness.targets.schema import KIT
 from ptycho.errors import InfrastructureError
 from tests.support.fakes import foreign_checkout
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def _problems(tmp_path: Path, old: str = "", new: str = "") -> list[str]:
@@ -64,3 +68,29 @@ def test_commands_are_named_by_their_tables(tmp_path: Path) -> None:
     assert list(preflight.commands(target)) == ["train", "infer"]
     own = loader.load(loader.built_in("torch"))
     assert list(preflight.commands(own)) == ["train", "infer", "device_probe", "adapter"]
+
+
+def test_a_script_that_the_kit_lacks_is_said_with_those_it_has(tmp_path: Path) -> None:
+    (found,) = _problems(tmp_path, '"-m", "ptycho_torch.train"', '"{kit}/drawn_arrays.py"')
+    assert found.startswith("train: the kit has no drawn_arrays.py; it has capture_arrays.py, ptycho_adapter_kit.py, ")
+
+
+def test_every_file_of_the_kit_that_a_page_or_a_shipped_target_names_is_there() -> None:
+    sources = [*loader.BUILT_IN.glob("*.toml"), *(ROOT / "docs").glob("*.md")]
+    named = {(path.name, name) for path in sources for name in re.findall(r"\{kit\}/(\w+\.py)", path.read_text())}
+    assert ("ptychopinn-torch.toml", "capture_arrays.py") in named
+    assert [] == [pair for pair in sorted(named) if not (KIT / pair[1]).is_file()]
+
+
+def test_submodules_that_are_not_there_are_named(tmp_path: Path) -> None:
+    target = loader.load(foreign_checkout.write(tmp_path / "checkout"))
+    assert [] == preflight.notes(target)
+    rows = [f'[submodule "{name}"]\n\tpath = {name}\n\turl = ../{name}\n' for name in ("core", "lib/frc", "gone")]
+    (target.root / ".gitmodules").write_text("".join(rows))
+    (target.root / "core").mkdir()
+    (target.root / "core" / "code.py").touch()
+    (target.root / "lib" / "frc").mkdir(parents=True)
+    (note,) = preflight.notes(target)
+    assert note.startswith("submodules of foreign that are not there: lib/frc, gone; if an import fails: git -C ")
+    (target.root / ".gitmodules").write_text("no section\n")
+    assert [] == preflight.notes(target)

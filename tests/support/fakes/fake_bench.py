@@ -78,7 +78,7 @@ def bench(folder: Path, runner: Runner, *, checks: Checks | None = None, seeded:
     root = folder / "run"
     (root / "pictures").mkdir(parents=True)
     return Bench(
-        target=replace(target, train=replace(target.train, argv=argv), summary=None),
+        target=replace(target, train=replace(target.working, argv=argv), summary=None),
         values={"nepochs": epochs, "seed": 42},
         cells=folder / "cells",
         run=runner,

@@ -33,6 +33,8 @@ class Animal:
         file: what is edited, below the zoo's folder.
         old: text that is replaced.
         new: by what.
+        more: further edits: file, text, by what.
+        also: a second finding; `""` for none.
         verdict: what the lane must end with.
     """
 
@@ -41,7 +43,14 @@ class Animal:
     file: str = ""
     old: str = ""
     new: str = ""
+    more: tuple[tuple[str, str, str], ...] = ()
+    also: str = ""
     verdict: str = "fail"
+
+    @property
+    def findings(self) -> list[str]:
+        """All that the harness must find, in order."""
+        return [finding for finding in (self.finding, self.also) if finding]
 
 
 _FIT, _DRAW, _SCAN, _FILE = "lensless/fit.py", "lensless/draw.py", "lensless/scan.py", "target.toml"
@@ -65,6 +74,18 @@ ANIMALS = (
         file=_DRAW,
         old=_PLACES,
         new="    across, down = 2 * data.x.mean() - data.x, data.y\n",
+    ),
+    Animal(
+        name="mirrored_bright_and_without_a_place",
+        finding="stitching-mirrored",
+        also="object-scaled",
+        file=_DRAW,
+        old=_PLACES,
+        new="    across, down = 2 * data.x.mean() - data.x, 2 * data.y.mean() - data.y\n",
+        more=(
+            (_DRAW, _PAINTING, "    painting = 4 * total[inner] / np.maximum(count[inner], 1)\n"),
+            (_FILE, 'overlap = "hits"\ncrop = "box"', 'overlap = ""\ncrop = ""'),
+        ),
     ),
     Animal(
         name="swapped_axes",
@@ -160,7 +181,8 @@ def build(animal: Animal, folder: Path, *, known: str = "") -> Path:
     """
     shutil.copytree(SOURCES, folder, ignore=shutil.ignore_patterns("__pycache__"))
     if animal.file:
-        _edit(folder / animal.file, animal.old, animal.new)
+        for file, old, new in ((animal.file, animal.old, animal.new), *animal.more):
+            _edit(folder / file, old, new)
     target = folder / _FILE
     if animal.finding == "time-limit":
         _edit(target, "timeout_s = 60", "timeout_s = 2")

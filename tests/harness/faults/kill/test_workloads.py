@@ -15,14 +15,18 @@ from ptycho.fingerprint import ROOT
 def test_a_shipped_target_is_shortened_and_otherwise_as_it_is(tmp_path: Path, name: str) -> None:
     short, shipped = loader.load(workloads.write(name, tmp_path, ROOT)), loader.load(loader.built_in(name))
     assert (short.settings["nepochs"], short.suite, short.min_phase_correlation) == (EPOCHS, None, -1.0)
-    assert (short.root, short.infer.argv, short.train.artifacts) == (ROOT, shipped.infer.argv, shipped.train.artifacts)
-    assert [word for word in short.train.argv if word not in ("--threads", "1")] == list(shipped.train.argv)
+    assert (short.root, short.infer.argv, short.working.artifacts) == (
+        ROOT,
+        shipped.infer.argv,
+        shipped.working.artifacts,
+    )
+    assert [word for word in short.working.argv if word not in ("--threads", "1")] == list(shipped.working.argv)
 
 
 def test_the_stand_in_trains_as_the_backends_do(tmp_path: Path) -> None:
     stand_in, shipped = loader.load(workloads.write(STAND_IN, tmp_path, ROOT)), loader.load(loader.built_in("torch"))
     assert (stand_in.name, stand_in.root, stand_in.suite) == (STAND_IN, ROOT, None)
-    assert stand_in.train.artifacts == shipped.train.artifacts
+    assert stand_in.working.artifacts == shipped.working.artifacts
     assert stand_in.settings["nepochs"] >= 20
 
 

@@ -24,7 +24,7 @@ def _with(target: Target, **checks: object) -> Target:
 
 def test_a_seed_option_is_added_once(target: Target) -> None:
     seeded = argv.prepared(_with(target, seed_flag=("--seed", "{seed}")))
-    assert ("fit", "{train}", "--fast", "--no-track", "--seed", "{seed}") == seeded.train.argv
+    assert ("fit", "{train}", "--fast", "--no-track", "--seed", "{seed}") == seeded.working.argv
     assert argv.prepared(seeded) == seeded
     assert (False, True) == tuple(argv.takes(each, "seed") for each in (target, seeded))
 
@@ -41,10 +41,10 @@ def test_tracking_is_switched(
     target: Target, on: tuple[str, ...], off: tuple[str, ...], tracked: tuple[str, ...]
 ) -> None:
     prepared = argv.prepared(_with(target, mlflow=MLflow(on=on, off=off, store="runs")))
-    assert target.train.argv == prepared.train.argv
-    assert tracked == argv.tracked(prepared).train.argv
+    assert target.working.argv == prepared.working.argv
+    assert tracked == argv.tracked(prepared).working.argv
     back = replace(prepared, train=argv.tracked(prepared).train)
-    assert set(target.train.argv) == set(argv.prepared(back).train.argv)
+    assert set(target.working.argv) == set(argv.prepared(back).working.argv)
 
 
 def test_without_the_pieces_nothing_changes(target: Target) -> None:
@@ -53,4 +53,4 @@ def test_without_the_pieces_nothing_changes(target: Target) -> None:
 
 def test_the_input_is_dumped_on_demand(target: Target) -> None:
     dumping = argv.dumping(_with(target, input_dump=InputDump(argv=("--dump",), path="x.npy", key="")))
-    assert "--dump" == dumping.train.argv[-1]
+    assert "--dump" == dumping.working.argv[-1]

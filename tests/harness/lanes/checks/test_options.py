@@ -1,5 +1,6 @@
 """An option without effect is found, by the files that are left or by the words that are printed."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -8,13 +9,15 @@ from harness.lanes.checks import options, reproducibility
 from harness.lanes.checks.attempt import attempt
 from harness.targets.model import Checks, Command, OptionProbe
 from harness.targets.schema import Changes, Step
-from tests.support.fakes.fake_bench import Runner, bench, ids, learning
+from tests.support.fakes.fake_bench import Made, Runner, bench, ids, learning
 
 _FILE = Path("scan.npz")
 
 
-def _found(folder: Path, runner: Runner, changes: Changes, command: Step = "train") -> list[tuple[str, str]]:
-    probe = OptionProbe(argv=("--curve", "no"), changes=changes, command=command)
+def _found(
+    folder: Path, runner: Runner, changes: Changes, command: Step = "train", field: str = ""
+) -> list[tuple[str, str]]:
+    probe = OptionProbe(argv=("--curve", "no"), changes=changes, command=command, field=field)
     where = bench(folder, runner, checks=Checks(option=(probe,)))
     main = attempt(where.target, "scan", _FILE, cells=where.cells, values=where.values, run=where.run)
     options.run(where, "scan", _FILE, reproducibility.run(where, "scan", _FILE, main))
@@ -71,3 +74,53 @@ def test_numbers_in_names_of_files_do_not_count(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         (folder / f"step{ord(run)}.txt").write_text("x")
     assert options.files(tmp_path / "a") == options.files(tmp_path / "b") == {"mlruns/#/step#.txt"}
+
+
+BARS = (
+    "\x1b[2KEpoch 0:  12%|#2   | 1/8 [00:00<00:03]\rEpoch 0:  50%|█████     | 4/8 [00:01<00:01, 3.2it/s]\nsaved\n",
+    "Epoch 0: 100%|██████████| 8/8 [00:02<00:00, 3.9it/s]\nsaved\n",
+    "\x1b[1mEpoch 0:  37%|███▊      | 3/8 [00:00<00:01, 4.0it/s]\x1b[0m\nsaved\n",
+)
+
+
+def test_a_progress_bar_is_no_effect(tmp_path: Path) -> None:
+    """As a training of Lightning prints it: other lines each time, and not one of them says anything."""
+    found = []
+    for number, text in enumerate(BARS):
+        where = bench(tmp_path / str(number), Runner(folder=tmp_path, object_of=learning))
+        made = attempt(where.target, "scan", _FILE, cells=where.cells, values=where.values, run=where.run)
+        assert made.train is not None
+        made.train.log.write_text(text)
+        found.append(options.words(made.train))
+    assert not options._differs(found[2], found[:2])
+    # An option whose effect is said is seen all the same.
+    assert options._differs(found[2] | {"objects are small now", "so it is"}, found[:2])
+
+
+def test_lines_that_come_and_go_by_chance_are_no_effect() -> None:
+    plain = [frozenset({"same", "retry one"}), frozenset({"same", "retry two"})]
+    assert not options._differs(frozenset({"same", "retry three"}), plain)
+    assert options._differs(frozenset({"same", "a", "b", "c"}), plain)
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_an_option_that_must_change_the_result(tmp_path: Path, ignored: bool) -> None:
+    def made(label: str, command: Command, values: Mapping[str, object]) -> Made:
+        obj = learning(label, command, values)
+        return obj if ignored or "--curve" not in command.argv else 1.2 * obj
+
+    found = _found(tmp_path, Runner(folder=tmp_path, object_of=made), "result")
+    assert ([("option-ignored", "train --curve no")] if ignored else []) == found
+
+
+def test_an_option_that_must_change_an_entry(tmp_path: Path) -> None:
+    runner = Runner(folder=tmp_path, object_of=learning)
+    field = "config.json:model.big"
+    assert [("option-ignored", "train --curve no")] == _found(tmp_path / "one", runner, "field", field=field)
+
+
+def test_an_entry_is_read_wherever_it_lies(tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text('{"model": {"big": [true]}}')
+    read = [options._field(tmp_path, f"{name}:{key}") for name, key in (("c.json", "model.big"), ("c.json", "x"))]
+    assert [[True], "KeyError"] == read
+    assert options._field(tmp_path, "gone.json:x") == "PtychoError"

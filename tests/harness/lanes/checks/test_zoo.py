@@ -35,7 +35,7 @@ def test_an_animal_has_exactly_its_own_finding(animal: zoo.Animal, visits: dict[
     outcome = visits[animal.name]
     found = [finding["id"] for finding in outcome["findings"]]
     sentences = "\n".join(finding["sentence"] for finding in outcome["findings"])
-    assert ([animal.finding] if animal.finding else []) == found, sentences
+    assert animal.findings == found, sentences
     assert animal.verdict == outcome["verdict"], outcome["problems"]
     assert [] == outcome["left"]
 

@@ -167,3 +167,15 @@ def test_the_command_names_what_is_below_the_current_folder_from_there(
     assert said == ["my env/python", *("-m", "harness", "parity", "replay", "runs/kept.npz")]
     monkeypatch.setattr(sys, "executable", "/elsewhere/python")
     assert shlex.split(replay.command(Path("/other/kept.npz")))[::5] == ["/elsewhere/python", "/other/kept.npz"]
+
+
+def test_what_is_missing_is_called_missing_and_points_at_no_code() -> None:
+    given = {"torch": None, "tf": np.ones(3)}
+    missing = judge("R4/agreed", given, np.ones(3), 1e-9)
+    assert (True, ("torch",)) == (missing.is_missing, missing.guilty)
+    failed = climbed(missing)
+    found = diagnosis.diagnose(failed, [failed])
+    assert ((), True) == (found.look_at, found.hint.startswith("an answer that was not given"))
+    shown = "\n".join(diagnosis.lines(failed, found, Evidence()))
+    assert "torch is missing" in shown
+    assert failed.rung.catches not in shown
