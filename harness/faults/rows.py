@@ -125,6 +125,12 @@ ROWS = (
         behaviour="the verdict is the same, the trouble is reported, the working directory unchanged by a byte",
     ),
     Row(
+        id="moved-folder",
+        fault="the output folder of a training is moved, or copied, and the training resumed",
+        injection="both, with a tracking store that names absolute places",
+        behaviour="everything is written to the new place, nothing to the old one",
+    ),
+    Row(
         id="installer",
         fault="no uv, no network, an index that refuses",
         injection="an emptied PATH, `UV_OFFLINE`, a dead proxy",
