@@ -9,9 +9,15 @@ The sessions. Everything that they do is a command of the harness; the sessions 
 (`--device cuda`, `--target FILE`), what follows a second `--` is pytest's. An unknown word ends nox with 2 at once.
 """
 
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - nox itself runs on older ones
+    version = ".".join(map(str, sys.version_info[:2]))
+    print(f"error: this is Python {version} ({sys.executable}); 3.11 to 3.13 are needed", file=sys.stderr)
+    raise SystemExit(13)
+
 import os
 import signal
-import sys
 from itertools import pairwise
 from pathlib import Path
 

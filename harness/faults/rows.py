@@ -251,6 +251,12 @@ ROWS = (
         behaviour="both run",
     ),
     Row(
+        id="old-python",
+        fault="a Python that is too old, at any entry point",
+        injection="an interpreter that says it is 3.9; those of 3.8 to 3.10 that the machine has",
+        behaviour="one sentence with the version that is there and those that are needed; infrastructure",
+    ),
+    Row(
         id="odd-users",
         fault="a user without home and passwd entry; a checkout with ':' in its path; a root behind links",
         injection="HOME taken away; such folders",
