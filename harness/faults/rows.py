@@ -239,6 +239,14 @@ ROWS = (
         behaviour="it is ended with its process group, and the run fails",
     ),
     Row(
+        id="empty-environment",
+        fault="a process without the run's token: of a harness that was killed, or of a command that is over",
+        injection="a training starts programs with an empty environment, sessions and outputs of their own, and the "
+        "harness is killed",
+        behaviour="it is ended by its control group; without one, by the log that it writes to or the scratch that it "
+        "works in",
+    ),
+    Row(
         id="reserved-names",
         fault="names that become paths or variables of the harness",
         injection="generated target names, fixture names, variables and output paths",

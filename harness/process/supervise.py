@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from harness.files import run_files, untrusted
-from harness.process import stacks
+from harness.process import control_group, stacks
 from harness.process.disk import Disk
 from harness.process.limits import TIME, Limits, Stop
 from harness.process.pidfd import Waiter
@@ -206,10 +206,11 @@ def run(
     dump = stacks.path_for(log)
     # The file is new and empty: what an earlier command with this label left there is not this one's.
     run_files.create(dump).close()
+    group = control_group.make(token)
     started, clock = time.time(), time.monotonic()
     with run_files.create(log) as output:
         try:
-            with _registering:
+            with _registering, group.entered() if group is not None else contextlib.nullcontext():
                 process = subprocess.Popen(
                     list(argv),
                     env={**env, stacks.VARIABLE: str(dump.absolute())},
@@ -222,6 +223,8 @@ def run(
                 _running[process.pid] = token
         except OSError as error:
             dump.unlink()
+            if group is not None:
+                group.end()
             raise InfrastructureError(f"cannot start {argv[0]!r}: {error.strerror}") from error
     stop: Stop | None = None
     survivors: tuple[str, ...] = ()
@@ -259,6 +262,8 @@ def run(
             identity.end(alive, grace_s=grace_s, hurry=lambda: interruption.hurry)
             process.wait()
             survivors += _hoppers(process.pid, before)
+            if group is not None:
+                survivors += control_group.end_rest(group)
             _running.pop(process.pid, None)
             run_files.shorten(log, MAX_LOG, MAX_LOG // 4)
             if dump.exists() and dump.stat().st_size == 0:

@@ -275,7 +275,7 @@ def test_the_command_keeps_what_it_is_told_to_keep(tmp_path: Path, capsys: pytes
 def test_two_sweeps_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = _dead(tmp_path)
     said: list[tuple[list[str], list[str]]] = []
-    monkeypatch.setattr(clean, "_living", dict)
+    monkeypatch.setattr(clean, "_living", lambda _: {})
 
     def sweep() -> None:
         swept, refused = clean.sweep(tmp_path)
