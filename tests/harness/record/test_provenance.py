@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.record import provenance
+from ptycho import fingerprint
 from tests.support.injected import bites
 
 
@@ -206,7 +207,7 @@ def test_no_byte_of_what_python_imports_changes_unseen(files: list[tuple[str, st
             content = bytearray(changed.read_bytes())
             content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
             changed.write_bytes(content)
-            bites(provenance.fingerprint.commit(root) is None, "git says nothing about it")
+            bites(fingerprint.commit(root) is None, "git says nothing about it")
             assert provenance.code_digest(root) != before, changed
 
 

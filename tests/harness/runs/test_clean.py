@@ -184,6 +184,7 @@ def test_a_run_of_nothing_that_an_earlier_sweep_reported_goes_too(tmp_path: Path
     run = _dead(tmp_path)
     run.remove_scratch()
     run.events.write_bytes(b"")
+    (run.logs / "train.log").unlink()  # before the first event nothing is started
     artifacts.write(run.path)
     clean.sweep(tmp_path)
     assert not run.path.exists()
