@@ -80,7 +80,12 @@ class _Echo:
     """Repeats what is appended to a log on standard output, so that a long command is seen at work."""
 
     def __init__(self, log: Path, wanted: bool) -> None:
-        self._stream: TextIO | None = log.open(encoding="utf-8", errors="replace") if wanted else None
+        self._stream: TextIO | None = None
+        with contextlib.suppress(OSError):
+            if wanted:
+                # What was just started may have put something else there: nobody is waited for.
+                descriptor = os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+                self._stream = open(descriptor, encoding="utf-8", errors="replace")  # noqa: PTH123, SIM115
 
     def pump(self) -> None:
         if self._stream is not None and (text := self._stream.read()):
