@@ -4,9 +4,14 @@
 # ///
 """The sessions: each gives a command of the harness its environment; what follows `--` are that command's options."""
 
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - nox itself runs on older ones
+    what = "error: this is Python {}.{} ({}); 3.11 to 3.13 are needed\n".format(*sys.version_info[:2], sys.executable)
+    sys.exit(sys.stderr.write(what) and 13)
+
 import os
 import signal
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,21 +21,19 @@ nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "none"  # an environment belongs to a lane, and sessions share it: see `environment`
 nox.options.error_on_external_run = True
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # nox unwinds, and ends its children, on SIGINT only
-INTERRUPT_S, TERMINATE_S = 30.0, 15.0  # to tear down; the 0.3 s of nox's own kill pytest before its fixtures end
 FOLLOW = ("--follow", str(os.getpid()))  # a command that runs for long ends when nox is gone
 
 
 def environment(session: nox.Session, lane: str) -> str:
     """Bring a lane's environment to the state of its lock; sessions share it. Returns its interpreter."""
-    python = str(session.cache_dir.absolute().parent / lane / "bin" / "python")
-    argv = (sys.executable, "harness/targets/install.py", lane, "--python", python)
-    session.run_install(*argv, external=True, silent=False)
-    return python
+    argv = ("harness/targets/install.py", lane, "--python", f"{session.cache_dir.absolute().parent / lane}/bin/python")
+    session.run_install(sys.executable, *argv, external=True, silent=False)
+    return argv[-1]
 
 
 def run(session: nox.Session, *argv: str) -> None:
-    """Run an environment's program; asked to end, it has time to."""
-    session.run(*argv, external=True, interrupt_timeout=INTERRUPT_S, terminate_timeout=TERMINATE_S)
+    """Run a program; asked to end, it has time to: nox's own 0.3 s kill pytest before its fixtures end."""
+    session.run(*argv, external=True, interrupt_timeout=30.0, terminate_timeout=15.0)
 
 
 def value_of(option: str, words: list[str], default: str) -> str:
@@ -41,8 +44,8 @@ def value_of(option: str, words: list[str], default: str) -> str:
 
 def check(session: nox.Session, *command: str) -> None:
     """End with 2 at once if the harness would refuse a command line; what follows a second `--` is pytest's."""
-    look, codes = (sys.executable, "-m", "harness", "check-options", *command), (0, 2, 13)
-    if refusal := session.run_install(*look, external=True, silent=True, log=False, success_codes=codes):
+    look = (sys.executable, "-m", "harness", "check-options", *command)
+    if refusal := session.run_install(*look, external=True, silent=True, log=False, success_codes=(0, 2, 13)):
         print(refusal, file=sys.stderr)
         sys.exit(2)
 
@@ -86,9 +89,8 @@ def tf_integration(session: nox.Session) -> None:
 def ladder(session: nox.Session, *command: str) -> None:
     """Run a command of the harness that asks both backends."""
     check(session, *command, *session.posargs)
-    own = environment(session, "tests")
     pythons = (f"--python={side}={environment(session, f'{side}-cpu')}" for side in ("torch", "tf"))
-    run(session, own, "-m", "harness", *command, *pythons, *FOLLOW, *session.posargs)
+    run(session, environment(session, "tests"), "-m", "harness", *command, *pythons, *FOLLOW, *session.posargs)
 
 
 @nox.session(default=True)
@@ -162,17 +164,16 @@ def lint(session: nox.Session) -> None:
     """Rules and format of every Python file, which room imports which, what is dangerous in the workflow files."""
     allow(session)
     programs = Path(environment(session, "lint")).parent
-    zizmor = ("zizmor", "--offline", "--no-progress", "--no-config", ".github")
-    for name, *options in (("ruff", "check"), ("ruff", "format", "--check"), ("lint-imports",), zizmor):
-        run(session, str(programs / name), *options, *(() if name == "zizmor" else ("--no-cache",)))
+    for name, *options in (("ruff", "check"), ("ruff", "format", "--check"), ("lint-imports",)):
+        run(session, str(programs / name), *options, "--no-cache")
+    run(session, str(programs / "zizmor"), "--offline", "--no-progress", "--no-config", ".github")
 
 
 @nox.session(tags=["test"], default=False)
 def typecheck(session: nox.Session) -> None:
     """Types of core, harness, backends and noxfile, strictly."""
     allow(session)
-    mypy = Path(environment(session, "typecheck")).with_name("mypy")
-    run(session, str(mypy), f"--cache-dir={session.cache_dir / 'mypy'}")
+    run(session, environment(session, "typecheck"), "-m", "mypy", f"--cache-dir={session.cache_dir / 'mypy'}")
 
 
 @nox.session(default=False)

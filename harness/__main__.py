@@ -11,7 +11,8 @@ if sys.version_info < (3, 11):  # noqa: UP036 - this file alone must run there
 from harness.isolation import import_guard
 
 import_guard.leave_working_directory()
-if (sentence := import_guard.stranger()) is not None:
+sentence = import_guard.stranger()
+if sentence is not None:
     print(f"error: {sentence}", file=sys.stderr)
     raise SystemExit(2)
 

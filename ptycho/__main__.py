@@ -4,6 +4,9 @@
 Everything heavier than `argparse` is imported by the command that needs it, so that `--help` answers at once.
 """
 
+import ptycho.python_version  # noqa: F401 - ends a Python that is too old
+
+# isort: split
 import argparse
 import sys
 from collections.abc import Sequence

@@ -1,5 +1,8 @@
 """`python -m ptycho_tf.adapter`: answer a request of the parity ladder with TensorFlow's figures."""
 
+import ptycho.python_version  # noqa: F401 - ends a Python that is too old
+
+# isort: split
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 

@@ -1,5 +1,8 @@
 """`python -m ptycho_tf.probe`: the old name of `ptycho_tf.adapter`, for one release."""
 
+import ptycho.python_version  # noqa: F401 - ends a Python that is too old
+
+# isort: split
 from collections.abc import Sequence
 
 from ptycho.command_line import renamed

@@ -1,5 +1,8 @@
 """`python -m ptycho_torch.adapter`: answer a request of the parity ladder with PyTorch's figures."""
 
+import ptycho.python_version  # noqa: F401 - ends a Python that is too old
+
+# isort: split
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any

@@ -1,5 +1,8 @@
 """`python -m ptycho_torch.bench`: time the PyTorch backend in the blocks of `ptycho.training.microbench`."""
 
+import ptycho.python_version  # noqa: F401 - ends a Python that is too old
+
+# isort: split
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,5 +1,8 @@
 """`python -m ptycho_torch.train`: train the reference network with PyTorch."""
 
+import ptycho.python_version  # noqa: F401 - ends a Python that is too old
+
+# isort: split
 from collections.abc import Sequence
 
 from ptycho.errors import exit_on_error

@@ -113,7 +113,7 @@ def rebuild(folder: Path, *, manifest: Path | None = None, as_json: bool = False
     from harness.runs import artifacts, summary
 
     judged = artifacts.write(folder)
-    told = state.tell(log.parse((folder / LOG).read_bytes()))
+    told = state.tell(log.parse(log.content(folder / LOG)))
     print(json.dumps(artifacts.verdict(told, judged), indent=1) if as_json else summary.text(told, judged).rstrip("\n"))
     _write_page(folder)
     if manifest is not None:

@@ -125,6 +125,12 @@ ROWS = (
         behaviour="the verdict is the same, the trouble is reported, the working directory unchanged by a byte",
     ),
     Row(
+        id="moved-folder",
+        fault="the output folder of a training is moved, or copied, and the training resumed",
+        injection="both, with a tracking store that names absolute places",
+        behaviour="everything is written to the new place, nothing to the old one",
+    ),
+    Row(
         id="installer",
         fault="no uv, no network, an index that refuses",
         injection="an emptied PATH, `UV_OFFLINE`, a dead proxy",
@@ -233,6 +239,14 @@ ROWS = (
         behaviour="it is ended with its process group, and the run fails",
     ),
     Row(
+        id="empty-environment",
+        fault="a process without the run's token: of a harness that was killed, or of a command that is over",
+        injection="a training starts programs with an empty environment, sessions and outputs of their own, and the "
+        "harness is killed",
+        behaviour="it is ended by its control group; without one, by the log that it writes to or the scratch that it "
+        "works in",
+    ),
+    Row(
         id="reserved-names",
         fault="names that become paths or variables of the harness",
         injection="generated target names, fixture names, variables and output paths",
@@ -243,6 +257,12 @@ ROWS = (
         fault="an environment whose own sitecustomize the observer hides",
         injection="a sitecustomize in the path of a child",
         behaviour="both run",
+    ),
+    Row(
+        id="old-python",
+        fault="a Python that is too old, at any entry point",
+        injection="an interpreter that says it is 3.9; those of 3.8 to 3.10 that the machine has",
+        behaviour="one sentence with the version that is there and those that are needed; infrastructure",
     ),
     Row(
         id="odd-users",

@@ -120,13 +120,29 @@ def shorten(path: Path, limit: int, kept: int) -> None:
         limit: bytes from which on it is cut.
         kept: bytes of either end that stay.
     """
-    with contextlib.suppress(OSError), path.open("rb") as file:
+    with contextlib.suppress(OSError), _opened(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > limit:
             head = file.read(kept)
             file.seek(size - kept)
             with replacing(path) as short:
                 short.write(head + f"\n… {size - 2 * kept:,} bytes were left out here …\n".encode() + file.read(kept))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """
+    A regular file of a run, open for reading without waiting for anybody.
+
+    Raises:
+        OSError: it is a link, no regular file, or not there.
+    """
+    with folder(path.parent) as parent:
+        descriptor = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(f"{path} is no regular file")
+        yield file
 
 
 def strange(run: Path) -> list[str]:

@@ -14,8 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from harness.files import untrusted
 from harness.record import log as event_log
 from harness.record.log import Row
+from ptycho.errors import PtychoError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -165,10 +167,10 @@ class LiveView:
     def _new(self) -> tuple[Row, ...]:
         """Events since the last call; half a line waits for its other half."""
         try:
-            with self._log.open("rb") as file:
+            with untrusted.opened(self._log) as file:
                 file.seek(self._read)
-                content = file.read()
-        except FileNotFoundError:
+                content = file.read(event_log.MAX_LOG)
+        except (OSError, PtychoError):
             return ()
         self._read += len(content)
         whole, feed, self._rest = (self._rest + content).rpartition(b"\n")

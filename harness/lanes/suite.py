@@ -65,12 +65,12 @@ def read(junit: Path, finished: Finished) -> SuiteResult | None:
     """Counts of a finished suite, or None if it left no result file."""
     try:
         suites = list(ET.fromstring(untrusted.read_bytes(junit)).iter("testsuite"))  # noqa: S314
-    except (PtychoError, ET.ParseError):
+        total, failed, skipped = (
+            sum(sum(int(suite.get(name, "0")) for name in names) for suite in suites)
+            for names in (("tests",), ("failures", "errors"), ("skipped",))
+        )
+    except (PtychoError, ET.ParseError, ValueError):
         return None
-    total, failed, skipped = (
-        sum(sum(int(suite.get(name, "0")) for name in names) for suite in suites)
-        for names in (("tests",), ("failures", "errors"), ("skipped",))
-    )
     return SuiteResult(
         passed=total - failed - skipped, failed=failed, skipped=skipped, seconds=finished.seconds, log=str(finished.log)
     )

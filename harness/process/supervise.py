@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from harness.files import run_files, untrusted
-from harness.process import stacks
+from harness.process import control_group, stacks
 from harness.process.disk import Disk
 from harness.process.limits import TIME, Limits, Stop
 from harness.process.pidfd import Waiter
@@ -80,7 +80,12 @@ class _Echo:
     """Repeats what is appended to a log on standard output, so that a long command is seen at work."""
 
     def __init__(self, log: Path, wanted: bool) -> None:
-        self._stream: TextIO | None = log.open(encoding="utf-8", errors="replace") if wanted else None
+        self._stream: TextIO | None = None
+        with contextlib.suppress(OSError):
+            if wanted:
+                # What was just started may have put something else there: nobody is waited for.
+                descriptor = os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+                self._stream = open(descriptor, encoding="utf-8", errors="replace")  # noqa: PTH123, SIM115
 
     def pump(self) -> None:
         if self._stream is not None and (text := self._stream.read()):
@@ -206,10 +211,11 @@ def run(
     dump = stacks.path_for(log)
     # The file is new and empty: what an earlier command with this label left there is not this one's.
     run_files.create(dump).close()
+    group = control_group.make(token)
     started, clock = time.time(), time.monotonic()
     with run_files.create(log) as output:
         try:
-            with _registering:
+            with _registering, group.entered() if group is not None else contextlib.nullcontext():
                 process = subprocess.Popen(
                     list(argv),
                     env={**env, stacks.VARIABLE: str(dump.absolute())},
@@ -222,6 +228,8 @@ def run(
                 _running[process.pid] = token
         except OSError as error:
             dump.unlink()
+            if group is not None:
+                group.end()
             raise InfrastructureError(f"cannot start {argv[0]!r}: {error.strerror}") from error
     stop: Stop | None = None
     survivors: tuple[str, ...] = ()
@@ -259,6 +267,8 @@ def run(
             identity.end(alive, grace_s=grace_s, hurry=lambda: interruption.hurry)
             process.wait()
             survivors += _hoppers(process.pid, before)
+            if group is not None:
+                survivors += control_group.end_rest(group)
             _running.pop(process.pid, None)
             run_files.shorten(log, MAX_LOG, MAX_LOG // 4)
             if dump.exists() and dump.stat().st_size == 0:

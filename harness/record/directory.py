@@ -18,11 +18,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from harness.files import run_files
+from harness.files import run_files, untrusted
 from harness.record.log import EventLog
 from harness.system import filelock, identity, rmtree
-from ptycho.errors import InfrastructureError
+from ptycho.errors import InfrastructureError, PtychoError
 
 MARKER = "run.json"
 LOCK = "run.lock"
@@ -32,6 +33,8 @@ COUNT = "count"
 SCHEMA = "ptycho-harness-run/1"
 DEFAULT_ROOT = Path(".harness")
 _BLOCK = 1 << 16
+_RECORD = 1 << 16
+"""Bytes of a record that are read: what a run executes can write there."""
 _BEGINNING_S = 60.0
 KEPT = "scratch.kept"
 """File of a run that has ended and whose scratch somebody wants to look into: no sweep removes it."""
@@ -51,6 +54,8 @@ class RunRoot:
         number: how many runs were begun here up to this one; 0 in one of an older harness. No clock decides it.
         host: name of the machine that it runs on, `""` in one of an older harness.
         machine: that machine's id, `""` where it has none.
+        space: where the owner's pid means something (`identity.pid_space`), `""` in one of an older harness.
+        lock: inode of its lock, 0 in one of an older harness: what it ran may have put another file there.
     """
 
     path: Path
@@ -59,6 +64,8 @@ class RunRoot:
     number: int = 0
     host: str = ""
     machine: str = ""
+    space: str = ""
+    lock: int = 0
 
     @property
     def scratch(self) -> Path:
@@ -99,9 +106,9 @@ class RunRoot:
         """
         if identity.is_alive(self.owner):
             return True
-        if self.token in _held or (lock := _lock_state(self.path / LOCK)) == "absent":
+        if self.token in _held:
             return False
-        return lock == "held" or bool(self.elsewhere)
+        return self._lock_state == "held" or bool(self.elsewhere)
 
     @property
     def is_own(self) -> bool:
@@ -111,29 +118,39 @@ class RunRoot:
     @property
     def elsewhere(self) -> str:
         """The host of a run of which nobody here can tell whether it lives; `""` for any other."""
-        if self.owner.boot == identity.boot_id() or not self.host:
-            return ""
-        rebooted = self.host == platform.node() and self.machine == identity.machine_id() != ""
-        return "" if rebooted or _lock_state(self.path / LOCK) == "held" else self.host
+        return "" if not self.host or self._is_proven_dead or self._lock_state == "held" else self.host
+
+    @property
+    def _is_proven_dead(self) -> bool:
+        """Whether its process is gone as far as pids go, or the kernel has given its lock back, or it has rebooted."""
+        if self.owner.boot != identity.boot_id():
+            return self.host == platform.node() and self.machine == identity.machine_id() != ""
+        if self.space in ("", identity.pid_space()):
+            return not identity.is_alive(self.owner)
+        # Another container of this machine: its pids say nothing here, and a lock that is gone says nothing either.
+        return self._lock_state == "free"
+
+    @property
+    def _lock_state(self) -> str:
+        return _lock_state(self.path / LOCK, self.lock)
 
     @property
     def has_begun(self) -> bool:
         """Whether its log has an event: before that, nobody knows what the run was to judge."""
         try:
-            with self.events.open("rb") as file:
+            with untrusted.opened(self.events) as file:
                 # Until a line is whole, there is no event: a kill may have cut the first one.
                 return any(b"\n" in block for block in iter(lambda: file.read(_BLOCK), b""))
-        except OSError:
+        except (PtychoError, OSError):
             return False
 
     @property
     def is_empty(self) -> bool:
-        """Whether it has no event and keeps nothing either: a log without one, or no log and no file that it wrote."""
+        """Whether it has no event and keeps no file either: one that ran something, and lost its log, is not empty."""
         if self.has_begun:
             return False
-        return self.events.exists() or not any(
-            path.is_file() for folder in (self.logs, self.pictures) for path in folder.glob("*")
-        )
+        is_kept = any(path.is_file() for folder in (self.logs, self.pictures) for path in folder.glob("*"))
+        return not is_kept and (self.events.is_file() or not os.path.lexists(self.events))
 
     def open_events(self) -> EventLog:
         """The event log, open for appending."""
@@ -164,9 +181,9 @@ def _token(folder: int) -> str | None:
     try:
         handle = os.open(MARKER, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
         with open(handle, encoding="utf-8") as file:  # noqa: PTH123 - of a descriptor
-            record = json.load(file)
+            record = json.loads(file.read(_RECORD))
         return str(record["token"]) if record["schema"] == SCHEMA else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -188,12 +205,13 @@ def create(root: Path) -> RunRoot:
     try:
         runs.mkdir(parents=True, exist_ok=True)
         number = _next_number(root.resolve())
-        run = RunRoot(path=runs / name, token=token, owner=owner, number=number, host=host, machine=machine)
-        about = {"number": number, "host": host, "machine": machine}
-        record = {"schema": SCHEMA, "token": token, "owner": asdict(owner), **about}
-        nascent = runs / f"{NASCENT}{token}-{run.owner.pid}-{run.owner.started}-{identity.pid_space()}"
+        about: dict[str, Any] = {"number": number, "host": host, "machine": machine, "space": identity.pid_space()}
+        nascent = runs / f"{NASCENT}{token}-{owner.pid}-{owner.started}-{about['space']}"
         nascent.mkdir()
         _held[token] = _lock(nascent / LOCK)
+        about["lock"] = os.fstat(_held[token]).st_ino
+        run = RunRoot(path=runs / name, token=token, owner=owner, **about)
+        record = {"schema": SCHEMA, "token": token, "owner": asdict(owner), **about}
         (nascent / MARKER).write_text(json.dumps(record, indent=1) + "\n")
         nascent.rename(run.path)
         for folder in (run.scratch, run.pictures, run.logs):
@@ -222,8 +240,14 @@ def _lock(path: Path) -> int:
     return descriptor
 
 
-def _lock_state(path: Path) -> str:
-    """Whether a run's lock is `held`, `free` or `absent`; one that cannot be asked counts as held."""
+def _lock_state(path: Path, inode: int = 0) -> str:
+    """
+    Whether a run's lock is `held`, `free`, `absent` or `another` file; one that cannot be asked counts as held.
+
+    Args:
+        path: the lock.
+        inode: of the file that the run made, 0 if that is not known.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -231,6 +255,8 @@ def _lock_state(path: Path) -> str:
     except OSError:
         return "held"
     try:
+        if inode not in (0, os.fstat(descriptor).st_ino):
+            return "another"
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return "held"
@@ -243,8 +269,8 @@ def _next_number(root: Path) -> int:
     """One more than that of any run so far; whoever counts at the same time waits."""
     with filelock.held(root / f"{COUNT}.lock", "number a run"):
         try:
-            last = int((root / COUNT).read_text())
-        except (OSError, ValueError):
+            last = int(untrusted.read_text(root / COUNT, _RECORD))
+        except (PtychoError, OSError, ValueError):
             last = 0
         number = 1 + max(last, *(run.number for run in find(root)), 0)
         run_files.write_text(root / COUNT, f"{number}\n")
@@ -278,13 +304,14 @@ def enclosing(path: Path) -> RunRoot | None:
 def load(path: Path) -> RunRoot | None:
     """The run of a folder, or None if the folder has no record of ours."""
     try:
-        record = json.loads((path / MARKER).read_text())
+        record = json.loads(untrusted.read_bytes(path / MARKER, _RECORD))
         if path.is_symlink() or record["schema"] != SCHEMA:
             return None
-        number, about = int(record.get("number", 0)), {name: str(record.get(name, "")) for name in ("host", "machine")}
+        numbers = {name: int(record.get(name, 0)) for name in ("number", "lock")}
+        words = {name: str(record.get(name, "")) for name in ("host", "machine", "space")}
         owner = identity.Identity(**record["owner"])
-        return RunRoot(path=path, token=str(record["token"]), owner=owner, number=number, **about)
-    except (OSError, ValueError, KeyError, TypeError):
+        return RunRoot(path=path, token=str(record["token"]), owner=owner, **numbers, **words)  # type: ignore[arg-type]
+    except (PtychoError, OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

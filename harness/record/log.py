@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.files import untrusted
 from harness.system.injected import ptycho_harness_jsonl
 from ptycho.errors import InfrastructureError
 
@@ -21,6 +22,9 @@ Row = dict[str, Any]
 
 _SHOWN = 80
 """Characters of a damaged line that are shown."""
+
+MAX_LOG = 2**29
+"""Bytes of a log that are read: a target's processes write to it, too."""
 
 
 class EventLog:
@@ -97,6 +101,16 @@ class Log:
     damage: tuple[Damage, ...]
 
 
+def content(path: Path) -> bytes:
+    """
+    The bytes of a log.
+
+    Raises:
+        PtychoError: it is not there, is no regular file, or holds more than `MAX_LOG`.
+    """
+    return untrusted.read_bytes(path, MAX_LOG)
+
+
 def parse(content: bytes) -> Log:
     """
     Read a log, whatever state it is in.
@@ -131,7 +145,7 @@ def _salvage(line: bytes) -> tuple[Row | None, bytes]:
 def _row(text: bytes) -> Row | None:
     try:
         row = json.loads(text)
-    except ValueError:  # among them UnicodeDecodeError
+    except (ValueError, RecursionError):  # among them UnicodeDecodeError
         return None
     return row if isinstance(row, dict) and isinstance(row.get("event"), str) else None
 
@@ -145,9 +159,10 @@ def read(path: Path) -> Iterator[Row]:
     The events of a log, oldest first. A last line that a kill cut short is left out.
 
     Raises:
+        PtychoError: as `content`.
         ValueError: if a line before the last is damaged: that is not a kill but a second writer.
     """
-    log = parse(path.read_bytes())
+    log = parse(content(path))
     for found in log.damage:
         if not found.torn:
             raise ValueError(f"{path}, {found}")

@@ -20,14 +20,25 @@ sha256), `device`.
 """
 
 CODE = frozenset(
-    ".py .pyi .pyx .pxd .so .pyd .c .cc .cpp .cxx .h .hpp .cu .cuh .sh .toml .cfg .ini .yaml .yml".split()  # noqa: SIM905
+    ".py .pyi .pyw .pyc .pyx .pxd .so .pyd .pth .egg .whl .zip .c .cc .cpp .cxx .h .hpp .cu .cuh .sh "  # noqa: SIM905
+    ".toml .cfg .ini .yaml .yml".split()
 )
-"""Endings of files that can be code, or decide what code does."""
+"""Endings of files that can be code, or decide what code does; archives, since Python imports from them."""
 
 KEYS = ("root", "commit", "code_sha256", "locks", "files", "fixtures", "device")
 """What an outcome must say of itself."""
 
-SKIPPED = ("__pycache__", "node_modules")
+SKIPPED = frozenset(
+    ".git .hg .svn .nox .tox .harness __pycache__ .mypy_cache .pytest_cache .ruff_cache .hypothesis".split()  # noqa: SIM905
+)
+"""Folders that hold no code of a checkout. What Python keeps in `__pycache__` is made from the source beside it."""
+
+_UNCHECKED = b"\x01\x00\x00\x00"
+"""Second word of a compiled file that Python takes without a look at its source (PEP 552)."""
+
+_LINKED = 100_000
+"""Entries of linked folders that are looked through; of more, what the code is, is not known."""
+
 _DIRTY = "-dirty"
 
 
@@ -128,34 +139,89 @@ def code_digest(root: Path) -> str | None:
     Sha256 of the code below a folder: names and contents of its source, library and configuration files.
 
     It says what the code is where git does not: outside a repository, in a subfolder of one, or where an entry of the
-    index hides a change.
+    index hides a change. Environments are left out, which the locks name.
 
     Returns:
         None if there is no such folder, or a file cannot be read: then what the code is, is not known.
     """
     hashed = hashlib.sha256()
     try:
-        for path in sorted(_code(root)):
-            content = path.read_bytes()
-            hashed.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode(errors="surrogateescape"))
-            hashed.update(content)
-    except OSError:
+        for name, path in sorted(_Walk(root).code()):
+            hashed.update(os.fsencode(name) + b"\0")
+            with path.open("rb") as file:
+                hashed.update(hashlib.file_digest(file, "sha256").digest())
+    except (OSError, RecursionError):
         return None
     return hashed.hexdigest()
 
 
-def _code(folder: Path) -> Iterator[Path]:
+class _Walk:
     """
-    Files of a folder that can be code. Hidden folders, caches and environments are left out; links to folders, too.
+    The files below a folder that can be code, linked folders among them: Python imports from those as from any other.
 
-    Raises:
-        OSError: a folder cannot be read.
+    Args:
+        root: the folder.
     """
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            path = Path(entry.path)
-            if entry.is_dir(follow_symlinks=False):
-                if not entry.name.startswith(".") and entry.name not in SKIPPED and not (path / "pyvenv.cfg").exists():
-                    yield from _code(path)
-            elif path.suffix in CODE and path.is_file():
-                yield path
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._real = root.resolve()
+        self._linked = 0
+
+    def code(self) -> Iterator[tuple[str, Path]]:
+        """
+        Name below the root, and path.
+
+        Raises:
+            OSError: a folder cannot be read, or linked folders hold too much.
+        """
+        yield from self._below(self._root, "", frozenset({self._real}))
+
+    def _below(self, folder: Path, prefix: str, above: frozenset[Path]) -> Iterator[tuple[str, Path]]:
+        is_linked = not folder.resolve().is_relative_to(self._real)
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                self._linked += is_linked
+                if self._linked > _LINKED:
+                    raise OSError(f"more than {_LINKED} entries in linked folders")
+                path, name = Path(entry.path), prefix + entry.name
+                if path.is_dir():
+                    real = path.resolve() if entry.is_symlink() else None
+                    if real is not None and (real in above or self._is_within(real)):
+                        continue  # its files have another name below the root, or it leads back to where it lies
+                    if entry.name == "__pycache__":
+                        yield from _unchecked(path, f"{name}/")
+                    elif entry.name not in SKIPPED and not _is_environment(path):
+                        yield from self._below(path, f"{name}/", above if real is None else above | {real})
+                elif _is_code(path) and path.is_file():
+                    yield name, path
+
+    def _is_within(self, real: Path) -> bool:
+        """Whether a linked folder is looked through under another name."""
+        if not real.is_relative_to(self._real):
+            return False
+        inner = real.relative_to(self._real).parts
+        places = [self._real.joinpath(*inner[: number + 1]) for number in range(len(inner))]
+        return not any(place.name in SKIPPED or _is_environment(place) for place in places)
+
+
+def _is_code(path: Path) -> bool:
+    """Whether a file can be code by its name: a library has its version behind its ending, a program has none."""
+    if path.suffix in CODE or ".so." in path.name:
+        return True
+    return not path.suffix and os.access(path, os.X_OK)
+
+
+def _is_environment(folder: Path) -> bool:
+    """Whether a folder is a virtual environment, whose content the locks name; the file alone makes none."""
+    programs = (folder / "bin" / "python", folder / "Scripts" / "python.exe")
+    return (folder / "pyvenv.cfg").exists() and any(map(os.path.lexists, programs))
+
+
+def _unchecked(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+    """Compiled files that Python takes whatever their source says."""
+    for path in folder.glob("*.pyc"):
+        if path.is_file():
+            with path.open("rb") as file:
+                if file.read(8)[4:] == _UNCHECKED:
+                    yield prefix + path.name, path

@@ -275,7 +275,7 @@ class _Reader:
             yield f"{rule.after} must come before"
         span = Span(name=rule.opens or rule.closes, key=tuple(_hashable(row.get(part)) for part in rule.key))
         # A run that never began is said once, at the first event.
-        if rule.within not in ("", "run") and Span(name=rule.within, key=(row.get("pid"),)) not in self.open:
+        if rule.within not in ("", "run") and Span(name=rule.within, key=(_hashable(row.get("pid")),)) not in self.open:
             yield f"there is no {rule.within} of process {row.get('pid')}"
         if rule.opens and span in self.open:
             yield f"{span} had already begun"

@@ -5,6 +5,7 @@ It takes any log, whole or cut at any byte, and never gives up: a field that is 
 here and a violation in `harness.record.schema`.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -194,7 +195,14 @@ def _take(story: Story, row: Row) -> None:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+    """A finite number; 0 for anything else, such as one with more digits than a float has room for."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return 0.0
+    try:
+        found = float(value)
+    except OverflowError:
+        return 0.0
+    return found if math.isfinite(found) else 0.0
 
 
 OLD_KINDS = {"endings": "kill-test"}

@@ -100,8 +100,11 @@ def closing(path: Path, verdict: Verdict) -> tuple[list[Problem], Judgement]:
 
     Returns:
         The problems that judging adds, and the verdict of the log with them.
+
+    Raises:
+        PtychoError: something has taken the log's place.
     """
-    log = event_log.parse(path.read_bytes())
+    log = event_log.parse(event_log.content(path))
     pid = log.rows[-1].get("pid") if log.rows else None
     end = {"event": "run.end", "pid": pid, "verdict": verdict.name}
     told = state.tell(Log(rows=(*log.rows, end), damage=log.damage))

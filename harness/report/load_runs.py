@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness.files import untrusted
 from harness.record import directory, state
 from harness.record import log as event_log
 from harness.record import verdict as log_verdict
@@ -22,7 +23,7 @@ from harness.record.state import Story
 from harness.record.verdict import Judgement
 from harness.report import ladder_results
 from harness.report.values import mapping, text
-from ptycho.errors import UsageError
+from ptycho.errors import PtychoError, UsageError
 from ptycho.verdict import Verdict
 
 DOCUMENTS = {
@@ -148,9 +149,9 @@ def load(path: Path) -> Run:
         UsageError: there is no event log.
     """
     try:
-        log = event_log.parse((path / LOG).read_bytes())
-    except OSError as error:
-        raise UsageError(f"{path / LOG} cannot be read: {error.strerror}; give the folder of a run") from error
+        log = event_log.parse(event_log.content(path / LOG))
+    except PtychoError as error:
+        raise UsageError(f"{error}; give the folder of a run") from error
     documents, unreadable = _documents(path)
     told = state.tell(log)
     return Run(
@@ -171,15 +172,13 @@ def _documents(path: Path) -> tuple[dict[str, Mapping[str, Any]], tuple[str, ...
         if (path / name).is_file():
             try:
                 found[OLD_DOCUMENTS.get(name, name)] = _document(path / name)
-            except (OSError, ValueError, RecursionError) as error:
+            except (PtychoError, ValueError, RecursionError) as error:
                 bad.append(f"{name} cannot be read: {error}")
     return found, tuple(bad)
 
 
 def _document(path: Path) -> Mapping[str, Any]:
-    if path.stat().st_size > _LARGEST:
-        raise ValueError(f"{path.stat().st_size} bytes, more than {_LARGEST}")
-    value = json.loads(path.read_bytes())
+    value = json.loads(untrusted.read_bytes(path, _LARGEST))
     if not isinstance(value, dict):
         raise ValueError("it is not a JSON object")
     return value

@@ -17,7 +17,7 @@ from harness.record.directory import LOG
 from harness.record.state import Story
 from harness.record.verdict import Judgement
 from harness.runs import junit, summary
-from ptycho.errors import UsageError
+from ptycho.errors import PtychoError, UsageError
 
 SCHEMA = "ptycho-harness-verdict/1"
 
@@ -97,9 +97,9 @@ def write(folder: Path) -> Judgement:
         InfrastructureError: a report cannot be written.
     """
     try:
-        content = (folder / LOG).read_bytes()
-    except OSError as error:
-        raise UsageError(f"{folder / LOG} cannot be read: {error.strerror}; give the folder of a run") from error
+        content = log.content(folder / LOG)
+    except PtychoError as error:
+        raise UsageError(f"{error}; give the folder of a run") from error
     made, _, judged = reports(content)
     for name, data in made.items():
         with replacing(folder / name) as file:

@@ -2,26 +2,31 @@
 Sweeping up after runs that could not do it themselves (SIGKILL, a lost machine), and bounding what runs keep.
 
 A run is dead when the process in its record is gone: pid, start time and boot are compared. A living run is never
-touched. Processes of a dead run are found by its token. What it found out is not lost: its reports are made from its
-log, and say that they are partial. Two sweeps of a workspace wait for each other; what one of them removed, the other
-does not look for.
+touched. Processes of a dead run are found by its token, by its control groups, and by what `harness.system.orphans`
+sees. What it found out is not lost: its reports are made from its log, and say that they are partial. Two sweeps of a
+workspace wait for each other; what one of them removed, the other does not look for.
 """
 
-import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from harness.process import control_group
 from harness.record import directory
 from harness.runs import retention
 from harness.runs.retention import Policy
-from harness.system import filelock, identity
+from harness.system import filelock, identity, orphans
 from harness.system.rmtree import remove_tree
 from ptycho.errors import PtychoError
 from ptycho.verdict import Verdict
+
+if TYPE_CHECKING:
+    import psutil
 
 GRACE_S = 3.0
 LOCK = "clean.lock"
@@ -38,12 +43,16 @@ class Remains:
         run: the run.
         processes: its processes that still live.
         scratch: whether its scratch is still there.
+        fleeting: whether it has processes that live too short to be listed.
+        groups: how many control groups of its commands are there.
         unreported: whether it has a log, and no reports were made from it.
         empty: whether it was killed before its first event and keeps nothing.
     """
 
     run: directory.RunRoot
     processes: tuple[str, ...] = ()
+    fleeting: bool = False
+    groups: int = 0
     scratch: bool = False
     unreported: bool = False
     empty: bool = False
@@ -52,6 +61,8 @@ class Remains:
         left = (
             "scratch" * self.scratch,
             f"{len(self.processes)} processes" * bool(self.processes),
+            "processes that each start the next and end at once" * self.fleeting,
+            f"{self.groups} control groups" * bool(self.groups),
             "a log without reports" * self.unreported,
         )
         listed = ", ".join(filter(None, left))
@@ -60,39 +71,64 @@ class Remains:
         return f"{self.run.path}: dead run, left {listed}"
 
 
-def survey(root: Path) -> list[Remains]:
-    """Dead runs that left scratch, processes, a log without reports, or nothing at all, oldest first."""
+def survey(root: Path, *, thorough: bool = False) -> list[Remains]:
+    """
+    Dead runs that left scratch, processes, a log without reports, or nothing at all, oldest first.
+
+    Args:
+        root: the workspace's folder for runs.
+        thorough: also look for processes that live too short to be listed where no dead run has left scratch.
+    """
     found = []
     dead = [run for run in directory.find(root) if not run.alive]
-    alive = _living() if dead else {}
+    runs = orphans.Runs(folders={run.token: run.path for run in dead})
+    alive, groups = (_living(runs), control_group.names()) if dead else ({}, ())
+    thorough = thorough or any(os.path.lexists(run.scratch) for run in dead)
+    fleeting = set(orphans.fleeting(runs).values()) if thorough else set()
     for run in dead:
         remains = Remains(
             run=run,
             processes=alive.get(run.token, ()),
+            fleeting=run.token in fleeting,
+            groups=sum(control_group.is_of(name, run.token) for name in groups),
             scratch=os.path.lexists(run.scratch) and not run.keeps_scratch,
             unreported=run.has_begun and not (run.path / retention.REPORT).exists(),
             empty=run.is_empty,
         )
-        if remains.processes or remains.scratch or remains.unreported or remains.empty:
+        left = remains.processes or remains.fleeting or remains.groups
+        if left or remains.scratch or remains.unreported or remains.empty:
             found.append(remains)
     return found
 
 
-def _living() -> Mapping[str, tuple[str, ...]]:
-    """Living processes of every run of this user, described, by the run's token; one look at each process."""
-    import psutil
-
+def _living(runs: orphans.Runs) -> dict[str, tuple[str, ...]]:
+    """Living processes of dead runs, described, by the run's token."""
     found: dict[str, tuple[str, ...]] = {}
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            for token in process.environ().get(identity.TOKEN_VARIABLE, "").split(":"):
-                if token and process.pid != os.getpid():
-                    found[token] = (*found.get(token, ()), identity.describe(process))
+    if sys.platform == "linux":
+        for pid, token in orphans.listed(runs).items():
+            if (process := identity.handle(pid)) is not None:
+                found[token] = (*found.get(token, ()), identity.describe(process))
+    else:
+        for token in runs.folders:
+            found[token] = tuple(map(identity.describe, identity.with_token(token)))
     return found
 
 
+def _of_run(run: directory.RunRoot) -> "list[psutil.Process]":
+    """Living processes of a dead run."""
+    found = {process.pid: process for process in identity.with_token(run.token)}
+    for pid in orphans.listed(orphans.Runs(folders={run.token: run.path})):
+        if pid not in found and (process := identity.handle(pid)) is not None:
+            found[pid] = process
+    return list(found.values())
+
+
 def sweep(
-    root: Path, *, hurry: Callable[[], bool] = lambda: False, say: Callable[[str], None] | None = None
+    root: Path,
+    *,
+    hurry: Callable[[], bool] = lambda: False,
+    say: Callable[[str], None] | None = None,
+    thorough: bool = False,
 ) -> tuple[list[Remains], list[str]]:
     """
     End the processes, make the reports and remove the scratch of every dead run.
@@ -101,6 +137,7 @@ def sweep(
         root: the workspace's folder for runs.
         hurry: whether to wait for nothing any more.
         say: receives which reports were made; without it, they are named on standard error.
+        thorough: as in `survey`.
 
     Returns:
         What was swept, and what could not be done.
@@ -109,14 +146,18 @@ def sweep(
         InfrastructureError: another sweep does not come to its end.
         KeyboardInterrupt: `hurry` said so while another sweep was at work.
     """
-    if not survey(root) and not directory.abandoned(root):
+    if not survey(root, thorough=thorough) and not directory.abandoned(root):
         return [], []
     with filelock.held(root.absolute() / LOCK, "sweep up after dead runs", hurry=hurry):
-        swept = survey(root)
+        swept = survey(root, thorough=thorough)
         refused: list[str] = []
         for remains in swept:
-            token = remains.run.token
-            identity.end(lambda token=token: identity.with_token(token), grace_s=GRACE_S, hurry=hurry)  # type: ignore[misc]
+            run = remains.run
+            identity.end(partial(_of_run, run), grace_s=GRACE_S, hurry=hurry)
+            for group in control_group.find(run.token) if remains.groups else ():
+                refused += group.end()
+            if remains.fleeting:
+                orphans.end_fleeting(orphans.Runs(folders={run.token: run.path}), hurry)
             if remains.unreported:
                 _report(remains.run, say or _say_aside, refused)
             # Nothing is known of an empty run and nothing can be reported: it goes as a whole.
@@ -183,7 +224,7 @@ def main(
         The exit code.
     """
     say = _Speaker(as_json=as_json)
-    found, abandoned, nameless = survey(root), directory.abandoned(root), directory.without_record(root)
+    found, abandoned, nameless = survey(root, thorough=True), directory.abandoned(root), directory.without_record(root)
     for run in directory.find(root):
         if run.elsewhere:
             sentence = f"a run of the host {run.elsewhere}, and whether it is alive cannot be seen from here"
@@ -201,7 +242,7 @@ def main(
     if check or dry_run:
         _announce(root, say, everything=everything, policy=policy or Policy())
         return say.end(Verdict.FAIL if check and (found or abandoned or nameless) else Verdict.PASS)
-    swept, refused = sweep(root, say=lambda text: say("reports", text))
+    swept, refused = sweep(root, say=lambda text: say("reports", text), thorough=True)
     if everything:
         removed = _remove_everything(root, refused)
         for path in nameless:

@@ -19,7 +19,7 @@ from harness.record import directory, log, provenance, required, state
 from harness.record import verdict as log_verdict
 from harness.record.state import Story
 from ptycho.command_line import renamed
-from ptycho.errors import UsageError
+from ptycho.errors import PtychoError, UsageError
 from ptycho.verdict import Verdict
 
 LANE = "lane"
@@ -86,16 +86,36 @@ def judge(root: Path, lanes: Sequence[str]) -> list[LaneVerdict]:
     lanes = [_current(lane) for lane in lanes]
     newest: dict[str, tuple[Path, Story]] = {}
     unasked = [kind for kind in UNASKED if kind not in lanes]
+    later: dict[str, list[str]] = {}
     for run in directory.find(root):
-        if run.has_begun:
-            told = state.tell(log.parse(run.events.read_bytes()))
-            for lane in (*lanes, *unasked):
-                # Runs come in the order in which they were begun, whatever the clock said then.
-                if _is_of(told, lane):
-                    newest[lane] = (run.path, told)
-    found = [_judged(lane, *newest[lane]) if lane in newest else _absent(lane, root) for lane in lanes]
+        told = _told(run)
+        if told is None or not told.token:
+            if told is not None or not run.is_empty:
+                sentence = f"a later run does not say what it was of: {run.path}; look why, and remove it"
+                later = {lane: [*later.get(lane, ()), sentence] for lane in (*lanes, *unasked)}
+            continue
+        for lane in (*lanes, *unasked):
+            # Runs come in the order in which they were begun, whatever the clock said then.
+            if _is_of(told, lane):
+                newest[lane] = (run.path, told)
+                later.pop(lane, None)
+    nameless = [f"a run lost its record: {path}; look why, and remove it" for path in directory.without_record(root)]
+    doubts = {lane: (*later.get(lane, ()), *nameless) for lane in lanes}
+    found = [
+        _judged(lane, *newest[lane], doubts=doubts[lane]) if lane in newest else _absent(lane, root) for lane in lanes
+    ]
     present = [kind for kind in unasked if kind in newest and not stale(newest[kind][1])]
     return found + [_judged(kind, *newest[kind], asked=False) for kind in present]
+
+
+def _told(run: directory.RunRoot) -> Story | None:
+    """What a run's log says; None if it has not begun, or something has taken the log's place."""
+    if not run.has_begun:
+        return None
+    try:
+        return state.tell(log.parse(log.content(run.events)))
+    except PtychoError:
+        return None
 
 
 def _current(lane: str, *, warn: bool = True) -> str:
@@ -118,7 +138,7 @@ def _absent(lane: str, root: Path) -> LaneVerdict:
     return LaneVerdict(lane=lane, verdict=Verdict.FAIL, reasons=(f"the lane did not run: no run of it in {root}/runs",))
 
 
-def _judged(lane: str, run: Path, told: Story, *, asked: bool = True) -> LaneVerdict:
+def _judged(lane: str, run: Path, told: Story, *, asked: bool = True, doubts: Sequence[str] = ()) -> LaneVerdict:
     judged = log_verdict.judge(told)
     reasons = [f"{problem.verdict.label}: {problem.message}" for problem in judged.problems]
     verdict = judged.verdict
@@ -126,8 +146,8 @@ def _judged(lane: str, run: Path, told: Story, *, asked: bool = True) -> LaneVer
     gaps += required.parts(told.expected, told.tests, told.deselected)
     if gaps:
         verdict = Verdict.worst([verdict, Verdict.FAIL])
-    elif doubts := provenance.unknown(dict(told.origin)):
-        verdict, gaps = Verdict.worst([verdict, Verdict.INFRA]), doubts
+    elif doubts := [*provenance.unknown(dict(told.origin)), *doubts]:
+        verdict, gaps = Verdict.worst([verdict, Verdict.INFRA]), list(doubts)
     return LaneVerdict(lane=lane, verdict=verdict, run=run, reasons=(*reasons, *gaps), asked=asked)
 
 

@@ -13,8 +13,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.files import untrusted
 from harness.record import directory
 from harness.record.directory import RunRoot
+from ptycho.errors import PtychoError
 
 REPORT = "verdict.json"
 
@@ -55,11 +57,9 @@ class Weighed:
 def failed(folder: Path) -> bool:
     """Whether a run did not pass, by its own reports; one that has neither log nor report had nothing to judge."""
     try:
-        return bool(json.loads((folder / REPORT).read_text(encoding="utf-8"))["verdict"] != "pass")
-    except FileNotFoundError:
-        return (folder / "events.ndjson").exists()
-    except (OSError, ValueError, KeyError, TypeError):
-        return True
+        return bool(json.loads(untrusted.read_bytes(folder / REPORT))["verdict"] != "pass")
+    except (PtychoError, ValueError, KeyError, TypeError, RecursionError):
+        return os.path.lexists(folder / REPORT) or (folder / "events.ndjson").exists()
 
 
 def size(folder: Path | str) -> int:

@@ -14,11 +14,12 @@ from harness.files import run_files
 from harness.record import verdict as log_verdict
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
+from harness.record.outcome import Problem
 from harness.record.provenance import Origin
 from harness.record.required import Expected
 from harness.record.schema import SCHEMA
 from harness.runs import artifacts, retention, summary
-from ptycho.errors import InfrastructureError, PtychoError
+from ptycho.errors import InfrastructureError, PtychoError, UsageError
 from ptycho.verdict import Verdict
 
 Report = Callable[[Verdict, str], None]
@@ -122,10 +123,16 @@ def end(events: EventLog, verdict: Verdict, report: Report | None = None) -> Ver
         The verdict of its log: the same, a worse one, or a fail where a rung had failed before the run was stopped.
     """
     tell = report or (lambda grave, message: events.write("problem", verdict=grave.label, message=message))
-    added, judged = log_verdict.closing(events.path, verdict)
+    failed = False
+    try:
+        added, judged = log_verdict.closing(events.path, verdict)
+        verdict, failed = judged.verdict, judged.failed
+    except PtychoError as error:
+        # What was reported is in the file that this process has open, which nobody can find any more.
+        added = [Problem(verdict=Verdict.INFRA, message=f"something has taken the event log's place: {error}")]
+        verdict = Verdict.worst([verdict, Verdict.INFRA])
     for found in added:
         tell(found.verdict, found.message)
-    verdict = judged.verdict
     for sentence in run_files.strange(events.path.parent):
         tell(Verdict.FAIL, sentence)
         verdict = Verdict.worst([verdict, Verdict.FAIL])
@@ -136,9 +143,9 @@ def end(events: EventLog, verdict: Verdict, report: Report | None = None) -> Ver
     try:
         amounts_to = artifacts.write(events.path.parent).verdict
         message = f"the event log implies {amounts_to.label}: see verdict.json"
-    except InfrastructureError as error:
+    except (InfrastructureError, UsageError) as error:
         # The log has everything: they can be made again where there is space.
-        amounts_to, message = error.verdict, f"the reports could not be written: {error}"
+        amounts_to, message = Verdict.INFRA, f"the reports could not be written: {error}"
     if amounts_to is not verdict and report is not None:
         report(amounts_to, message)
-    return log_verdict.gravest([verdict, amounts_to], failed=judged.failed)
+    return log_verdict.gravest([verdict, amounts_to], failed=failed)

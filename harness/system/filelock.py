@@ -7,6 +7,7 @@ waited for with a limit: behind a holder that hangs, a clear error is better tha
 
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,6 +44,8 @@ def held(
             f"the lock {str(path)!r} cannot be made: {error.strerror}; give a folder that can be written (--root)"
         ) from error
     try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise InfrastructureError(f"the lock {str(path)!r} is no regular file; remove it")
         _acquire(descriptor, path, what, timeout_s, hurry)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

@@ -10,9 +10,11 @@ Messages: `{"params": {...}}`, `{"metrics": {...}, "step": 3}`, `{"artifact": pa
 `{"end": "FINISHED"}`. Answer on stdout, when done: `{"run_id": ..., "status": ..., "problems": [...]}`.
 """
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import sys
 import time
 from pathlib import Path
@@ -40,6 +42,29 @@ def database_uri(folder: Path) -> str:
     return URL.create("sqlite+pysqlite", database=str(folder / DATABASE)).render_as_string()
 
 
+def relocate(folder: Path) -> None:
+    """
+    Let the store in a folder say where it is now.
+
+    MLflow keeps absolute places of artifacts and has no call that changes them: in a folder that was moved or copied,
+    it would go on writing into the old one.
+    """
+    if not (folder / DATABASE).is_file():
+        return
+    now = (folder / ARTIFACTS).as_uri()
+    with contextlib.closing(sqlite3.connect(folder / DATABASE)) as database, database:
+        question = "SELECT experiment_id, artifact_location FROM experiments WHERE name = ?"
+        for experiment, was in database.execute(question, (EXPERIMENT,)).fetchall():
+            if was == now:
+                continue
+            database.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (now, experiment))
+            database.execute(
+                "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, length(?) + 1) "
+                "WHERE experiment_id = ? AND substr(artifact_uri, 1, length(?) + 1) = ? || '/'",
+                (now, was, experiment, was, was),
+            )
+
+
 class Writer:
     """
     One run in the store of one folder.
@@ -52,6 +77,7 @@ class Writer:
     def __init__(self, folder: Path, *, resume: bool) -> None:
         from mlflow import MlflowClient
 
+        relocate(folder)
         self._client = MlflowClient(tracking_uri=database_uri(folder))
         self._written: dict[str, set[int]] = {}
         note = folder / RUN_ID

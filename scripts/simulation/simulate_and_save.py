@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # The script runs from a checkout that is not installed. Appended, so that an installed package is found first.
 sys.path.append(str(Path(__file__).resolve().parents[2]))
+import ptycho.python_version  # noqa: F401 - ends a Python that is too old
 
 _EPILOG = """examples:
   simulate_and_save.py --output-file scan.npz                          own probe and object, 1087 patterns of 64×64

@@ -5,6 +5,10 @@ As root `chmod 555` stops nobody, a full volume may not be full, a signal may co
 with a row of the table of faults calls `bites`; `harness.faults.table` reads the sources and says which one does not.
 """
 
+import pytest
+
+from harness.process import control_group
+
 
 def bites(condition: object, what: str) -> None:
     """
@@ -15,3 +19,12 @@ def bites(condition: object, what: str) -> None:
         what: the effect, as a sentence: "the volume is full".
     """
     assert condition, f"the injection did not bite: not so: {what}"
+
+
+def control_group_or_skip(token: str) -> control_group.Group:
+    """A control group of the kernel's; where none can be made, the test is skipped and says why."""
+    if (made := control_group.make(token)) is not None:
+        return made
+    where = control_group.own()
+    why = "no cgroup v2 is mounted" if where is None else f"{where} is not writable, or the kernel is older than 5.14"
+    pytest.skip(f"no control group can be made: {why}")

@@ -16,7 +16,7 @@ from harness.lanes.lane import Options, run
 from harness.record import directory
 from harness.record import log as event_log
 from harness.record.outcome import Outcome
-from harness.runs import freshness
+from harness.runs import clean, freshness
 from harness.system import identity
 from harness.system.signals import Interruption
 from ptycho.verdict import Verdict
@@ -245,3 +245,42 @@ def test_the_run_of_a_planted_pipe_is_judged(tmp_path: Path) -> None:
     os.mkfifo(kept.logs / "x")
     assert len(run_files.strange(kept.path)) == 1
     assert list(event_log.read(kept.events)) == []
+
+
+PLANTED = [
+    *((name, "pipe") for name in ("events.ndjson", "run.json", "run.lock", "verdict.json", "logs/scan-train.log")),
+    *(("events.ndjson", kind) for kind in ("folder", "device", "nothing", "cut")),
+    *(("run.json", kind) for kind in ("folder", "device", "deep")),
+]
+MAKE = {
+    "pipe": "os.mkfifo(p)",
+    "folder": "os.mkdir(p)",
+    "device": "os.symlink('/dev/zero', p)",
+    "nothing": "pass",
+    "cut": "open(p, 'w').close()",
+    "deep": "open(p, 'w').write('[' * 50_000)",
+}
+
+
+@pytest.mark.fault("hostile-files")
+@pytest.mark.parametrize(("name", "kind"), PLANTED)
+def test_what_takes_the_place_of_a_record_or_log_hangs_nobody(name: str, kind: str, workspace: Any) -> None:
+    plant = f"""
+import os
+run = os.path.dirname(os.environ["PTYCHO_HARNESS_EVENTS"])
+p = os.path.join(run, {name!r})
+os.unlink(p) if os.path.lexists(p) else None
+{MAKE[kind]}
+"""
+    began = time.monotonic()
+    outcome = lane(workspace, train=plant)
+    if kind != "nothing":
+        bites(os.path.lexists(outcome.run_root / name), "it was planted")
+    if name not in ("verdict.json", "logs/scan-train.log", "run.lock"):
+        assert outcome.verdict is not Verdict.PASS
+    judged = freshness.judge(workspace.root, ["fake-cpu"])[0]
+    assert judged.verdict is not Verdict.PASS or outcome.verdict is Verdict.PASS
+    clean.main(workspace.root, check=True, dry_run=False, everything=False)
+    # The next run neither waits for what lies there nor trips over it.
+    assert lane(workspace).verdict is Verdict.PASS
+    assert time.monotonic() - began < 60

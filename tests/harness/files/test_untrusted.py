@@ -3,10 +3,16 @@
 import contextlib
 import io
 import os
+import resource
 import struct
+import tempfile
+import time
 import zipfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.sax import saxutils
 
 import numpy as np
 import pytest
@@ -14,7 +20,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.files import untrusted
+from harness.lanes import suite
+from harness.lanes.device import gpu_worked
+from harness.process import supervise
+from harness.record import directory
+from harness.record import log as event_log
+from harness.runs import artifacts
 from ptycho.errors import PtychoError
+from tests.support import sample_log
+from tests.support.injected import bites
 
 
 def _npy(values: Any) -> bytes:
@@ -173,3 +187,103 @@ def test_no_text_has_a_control_character_left(text: str) -> None:
     shown = untrusted.plain(text)
     assert not any(letter in shown for letter in "\x1b\x00\x07\x08\r\u202e\u2066\x9b")
     assert not any(line.lstrip().startswith(("::", "##[")) for line in shown.split("\n"))
+
+
+def _finished(folder: Path) -> supervise.Finished:
+    about: dict[str, Any] = {"argv": (), "pid": 1, "returncode": 0, "seconds": 1.0, "started": 0.0, "timed_out": False}
+    return supervise.Finished(**about, survivors=(), log=folder / "log", stacks=folder / "stacks")
+
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "bytes": untrusted.read_bytes,
+    "text": untrusted.read_text,
+    "end": lambda path: untrusted.read_end(path, 9),
+    "arrays": untrusted.read_arrays,
+    "array": lambda path: untrusted.read_array(path, "object"),
+    "picture": untrusted.read_picture,
+    "suite": lambda path: suite.read(path, _finished(path.parent)),
+    "device": lambda path: gpu_worked.read(path, "engine.work"),
+    "stacks": lambda path: replace(_finished(path.parent), stacks=path).frames(),
+    "log": lambda path: artifacts.reports(event_log.content(path)),
+    "record": lambda path: directory.load(path.parent),
+}
+"""Everything that reads what a target may have written."""
+
+
+def _good() -> dict[str, bytes]:
+    """A whole file of each kind."""
+    from PIL import Image
+
+    arrays, picture = io.BytesIO(), io.BytesIO()
+    np.savez_compressed(arrays, object=np.ones((4, 4), complex), crop=np.arange(4))
+    Image.new("L", (8, 8)).save(picture, "png")
+    xml = b'<testsuites><testsuite tests="3" failures="0" errors="0" skipped="1"/></testsuites>'
+    return {
+        "npz": arrays.getvalue(),
+        "npy": _npy(np.arange(6.0)),
+        "png": picture.getvalue(),
+        "xml": xml,
+        "json": b'{"engine": {"work": {"seconds": 1}}, "token": "t", "schema": "ptycho-harness-run/1"}',
+        "log": sample_log.content(sample_log.whole()),
+    }
+
+
+@st.composite
+def hostile(draw: st.DrawFn) -> bytes | str:
+    """What a file holds, or the name of what is not a file."""
+    how = draw(st.sampled_from(["damaged", "deep", "words", "expanding", "rows", "pipe", "zeros", "sparse"]))
+    if how in ("pipe", "zeros", "sparse"):
+        return how
+    if how == "deep":
+        opening, closing = draw(st.sampled_from([(b"[", b"]"), (b'{"a":', b"}"), (b"<a>", b"</a>"), (b"(", b")")]))
+        depth = draw(st.sampled_from([500, 5_000, 200_000]))
+        return opening * depth + draw(st.sampled_from([b"", b"1" + closing * depth])) + b"\n"
+    if how == "words":
+        value = draw(st.text(max_size=20) | st.integers().map(str) | st.just("9" * 5000))
+        return f"<testsuite tests={saxutils.quoteattr(value)}/>".encode(errors="surrogatepass")
+    if how == "expanding":
+        entities = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 12))
+        return f'<!DOCTYPE a [<!ENTITY e0 "x">{entities}]><a>&e11;</a>'.encode()
+    if how == "rows":
+        values = st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+            max_leaves=6,
+        )
+        rows = sample_log.whole()
+        for _ in range(draw(st.integers(1, 4))):
+            at = draw(st.integers(0, len(rows) - 1))
+            keys = sorted(set(rows[at]) - {"event"})
+            rows.insert(at, rows[at] | {draw(st.sampled_from(keys)): draw(values)})
+        return sample_log.content(rows)
+    content = bytearray(_good()[draw(st.sampled_from(sorted(_good())))])
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, len(content)))
+        content[at : at + draw(st.sampled_from([0, 1, 8, len(content)]))] = draw(st.binary(max_size=12))
+    return bytes(content)
+
+
+@pytest.mark.fault("hostile-files")
+@settings(max_examples=150, deadline=None)
+@given(hostile())
+def test_whatever_is_read_back_ends_in_a_value_or_a_reason_within_bounds(content: bytes | str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, directory.MARKER)
+        if content == "pipe":
+            os.mkfifo(path)
+        elif content == "zeros":
+            path.symlink_to("/dev/zero")
+        elif content == "sparse":
+            with path.open("wb") as file:
+                file.truncate(2**40)
+        elif isinstance(content, bytes):
+            path.write_bytes(content)
+        bites(os.path.lexists(path), "it is there")
+        for name, read in READERS.items():
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            began = time.monotonic()
+            with contextlib.suppress(PtychoError):  # and nothing else
+                read(path)
+            grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+            assert time.monotonic() - began < 20, name
+            assert grown < 700, f"{name} took {grown:.0f} MiB"

@@ -1,17 +1,22 @@
 """A run's folder is known by its record, and nothing without one is taken for a run."""
 
+import fcntl
 import json
 import os
 import platform
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from harness.record import directory
+from harness.runs import clean
 from harness.system import identity
 from tests.support.injected import bites
 
@@ -215,3 +220,65 @@ def test_links_on_the_way_to_the_root_are_resolved(tmp_path: Path) -> None:
     assert run.path.parent == tmp_path / "disk" / "runs"
     assert [found.path for found in directory.find(tmp_path / "link")] == [run.path]
     assert directory.enclosing(tmp_path / "link" / "runs" / run.path.name / "logs") == run
+
+
+@st.composite
+def seen_runs(draw: st.DrawFn) -> dict[str, str]:
+    """What a run that some process began looks like from here."""
+    return {
+        "process": draw(st.sampled_from(["of this run", "gone", "a stranger's"])),
+        "boot": draw(st.sampled_from(["this", "another"])),
+        "pids": draw(st.sampled_from(["of here", "of another container", "not said"])),
+        "host": draw(st.sampled_from(["here", "far", ""])),
+        "machine": draw(st.sampled_from(["m", "another", ""])),
+        "lock": draw(st.sampled_from(["held", "free", "absent", "replaced", "a pipe"])),
+        "lock known": draw(st.sampled_from(["yes", "no"])),
+    }
+
+
+def _is_proven_dead(run: dict[str, str]) -> bool:
+    """The ways in which a run can be known to be over; everything else may live."""
+    if run["lock"] == "held" or (run["process"] == "of this run" and run["boot"] == "this"):
+        return False
+    if run["host"] == "":
+        return True  # an older harness, whose runs had neither
+    if run["boot"] == "another":
+        return (run["host"], run["machine"]) == ("here", "m")
+    is_taken_for_ours = run["lock known"] == "no" and run["lock"] in ("replaced", "a pipe")
+    return run["pids"] != "of another container" or run["lock"] == "free" or is_taken_for_ours
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seen=seen_runs())
+@pytest.mark.fault("elsewhere")
+def test_only_what_is_proven_dead_is_swept(seen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "node", lambda: "here")
+    monkeypatch.setattr(identity, "machine_id", lambda: "m")
+    with tempfile.TemporaryDirectory() as folder:
+        run = directory.create(Path(folder))
+        (run.scratch / "precious").write_text("x")
+        lock = run.path / directory.LOCK
+        directory.release(run)
+        own = {"pid": run.owner.pid, "started": run.owner.started}
+        process = {"of this run": own, "gone": {"pid": 2**30, "started": "1"}, "a stranger's": own | {"started": "1"}}
+        boot = identity.boot_id() if seen["boot"] == "this" else "another"
+        space = {"of here": identity.pid_space(), "of another container": "elsewhere", "not said": ""}
+        about: dict[str, object] = {name: seen[name] for name in ("host", "machine")}
+        about |= {"space": space[seen["pids"]]} | ({} if seen["lock known"] == "yes" else {"lock": 0})
+        if seen["lock"] in ("absent", "replaced", "a pipe"):
+            lock.rename(lock.with_name("kept"))  # an inode that is free may be the next one
+        if seen["lock"] == "replaced":
+            lock.touch()
+        elif seen["lock"] == "a pipe":
+            os.mkfifo(lock)
+        found = _rewrite(run.path, owner=process[seen["process"]] | {"boot": boot}, **about)
+        holder = lock.open("rb") if seen["lock"] == "held" else None
+        if holder is not None:
+            fcntl.flock(holder, fcntl.LOCK_EX)
+        bites(found.token not in directory._held, "this process does not run it any more")
+        swept, _ = clean.sweep(Path(folder))
+        assert clean.main(Path(folder), check=False, dry_run=False, everything=True) == 0
+        assert (run.scratch / "precious").exists() != _is_proven_dead(seen)
+        assert bool(swept) == _is_proven_dead(seen)
+        if holder is not None:
+            holder.close()

@@ -1,11 +1,17 @@
 """An outcome of another commit, other changes, another lock, data set or device is stale, and it is said how."""
 
+import importlib
+import importlib.machinery
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.record import provenance
+from ptycho import fingerprint
 from tests.support.injected import bites
 
 
@@ -141,10 +147,11 @@ def test_another_repository_of_the_environment_is_not_asked(
 
 def test_environments_and_caches_are_no_code(checkout: Path) -> None:
     found = _describe(checkout)
-    for folder in (".nox/x", "venv", "__pycache__", "node_modules"):
-        (checkout / folder).mkdir(parents=True)
+    for folder in (".nox/x", "venv/bin", "__pycache__", ".git/hooks"):
+        (checkout / folder).mkdir(parents=True, exist_ok=True)
         (checkout / folder / "a.py").write_text("x")
     (checkout / "venv" / "pyvenv.cfg").write_text("")
+    (checkout / "venv" / "bin" / "python").symlink_to("/usr/bin/python3")
     assert found["code_sha256"] == _describe(checkout)["code_sha256"]
 
 
@@ -161,3 +168,81 @@ def test_a_file_that_decides_what_is_judged_belongs_to_the_outcome(checkout: Pat
     target.write_text("min = -1")
     (sentence,) = provenance.stale(found, provenance.again(found))
     assert sentence.startswith(f"file {target}: the outcome is of sha256 ")
+
+
+FOLDERS = ["", "pkg", "pkg/inner", ".deps", "node_modules", "venv", "linked", "a b", "Ü"]
+ENDINGS = [*importlib.machinery.all_suffixes(), ".pyw", ".zip"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(FOLDERS), st.sampled_from(["a", "b", "__init__"]), st.sampled_from(ENDINGS))),
+    st.data(),
+)
+@pytest.mark.fault("code-unknown")
+def test_no_byte_of_what_python_imports_changes_unseen(files: list[tuple[str, str, str]], data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        root, outside = Path(place, "root"), Path(place, "outside")
+        for folder in FOLDERS:
+            (outside if folder == "linked" else root / folder).mkdir(parents=True, exist_ok=True)
+        (root / "linked").symlink_to(outside)
+        (root / "venv" / "pyvenv.cfg").write_text("it is no environment")
+        (root / "pkg" / "loop").symlink_to(root)
+        for folder, name, ending in files:
+            (root / folder / f"{name}{ending}").write_bytes(b"0123456789abcdef")
+        importlib.invalidate_caches()
+        importable = {
+            Path(found.origin)
+            for folder in FOLDERS
+            for name in ("a", "b", "__init__")
+            if (found := importlib.machinery.PathFinder.find_spec(name, [str(root / folder)])) is not None
+            and found.origin is not None
+        }
+        importable |= {root / folder / f"{name}{ending}" for folder, name, ending in files if ending == ".zip"}
+        before = provenance.code_digest(root)
+        assert before is not None
+        assert before == provenance.code_digest(root)
+        if importable:
+            changed = data.draw(st.sampled_from(sorted(importable)))
+            content = bytearray(changed.read_bytes())
+            content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+            changed.write_bytes(content)
+            bites(fingerprint.commit(root) is None, "git says nothing about it")
+            assert provenance.code_digest(root) != before, changed
+
+
+def test_a_compiled_file_that_is_taken_without_its_source_is_code(tmp_path: Path) -> None:
+    import py_compile
+
+    (tmp_path / "a.py").write_text("x = 1\n")
+    mode = py_compile.PycInvalidationMode
+    py_compile.compile(str(tmp_path / "a.py"), invalidation_mode=mode.TIMESTAMP)
+    before = provenance.code_digest(tmp_path)
+    checked = py_compile.compile(str(tmp_path / "a.py"), invalidation_mode=mode.CHECKED_HASH)
+    assert checked is not None
+    assert provenance.code_digest(tmp_path) == before
+    py_compile.compile(str(tmp_path / "a.py"), invalidation_mode=mode.UNCHECKED_HASH)
+    taken = provenance.code_digest(tmp_path)
+    content = bytearray(Path(checked).read_bytes())
+    content[-1] ^= 1
+    Path(checked).write_bytes(content)
+    assert len({before, taken, provenance.code_digest(tmp_path)}) == 3
+
+
+def test_a_program_without_an_ending_is_code(tmp_path: Path) -> None:
+    (tmp_path / "train").write_text("#!/usr/bin/env python3\n")
+    before = provenance.code_digest(tmp_path)
+    (tmp_path / "train").chmod(0o755)
+    assert provenance.code_digest(tmp_path) != before
+
+
+def test_a_link_to_too_much_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "_LINKED", 3)
+    (tmp_path / "root").mkdir()
+    (tmp_path / "far").mkdir()
+    (tmp_path / "root" / "far").symlink_to(tmp_path / "far")
+    for number in range(3):
+        (tmp_path / "far" / f"{number}.bin").write_bytes(b"")
+    assert provenance.code_digest(tmp_path / "root") is not None
+    (tmp_path / "far" / "3.bin").write_bytes(b"")
+    assert provenance.code_digest(tmp_path / "root") is None

@@ -194,6 +194,7 @@ def test_a_run_of_nothing_that_an_earlier_sweep_reported_goes_too(tmp_path: Path
     run = _dead(tmp_path)
     run.remove_scratch()
     run.events.write_bytes(b"")
+    (run.logs / "train.log").unlink()  # before the first event nothing is started
     artifacts.write(run.path)
     clean.sweep(tmp_path)
     assert not run.path.exists()
@@ -285,7 +286,7 @@ def test_the_command_keeps_what_it_is_told_to_keep(tmp_path: Path, capsys: pytes
 def test_two_sweeps_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = _dead(tmp_path)
     said: list[tuple[list[str], list[str]]] = []
-    monkeypatch.setattr(clean, "_living", dict)
+    monkeypatch.setattr(clean, "_living", lambda _: {})
 
     def sweep() -> None:
         swept, refused = clean.sweep(tmp_path)

@@ -1,16 +1,21 @@
 """A lane that did not run, or whose newest run is cut, red or of another state, is not a pass."""
 
 import json
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.record import directory, provenance
 from harness.runs import freshness
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 from tests.support import sample_log
+from tests.support.injected import bites
 
 Row = dict[str, Any]
 
@@ -224,3 +229,84 @@ def test_the_same_as_data(checkout: Checkout, capsys: pytest.CaptureFixture[str]
     passed = {"lane": "fake-cpu", "verdict": "pass", "exit_code": 0, "asked": True, "run": str(run), "reasons": []}
     assert plain["lanes"][0] == passed
     assert (plain["lanes"][1]["run"], plain["lanes"][1]["exit_code"]) == (None, 1)
+
+
+LEFT_OUT = [
+    *("a test", "the suite", "a fixture", "the end", "the beginning", "what must report"),
+    *("chosen tests", "deselected tests", "fixtures of the job", "checks"),
+]
+EVENT = {
+    "a fixture": "fixture.end",
+    "the end": "run.end",
+    "the beginning": "run.start",
+    "what must report": "run.expect",
+}
+CHOSEN: dict[str, Row] = {
+    "chosen tests": {"tests": {}, "whole": sample_log.MANIFEST | {"tests/test_b.py::test_more": 1}},
+    "fixtures of the job": {"left_out": ["a part of the fixtures"]},
+    "checks": {"left_out": ["a part of the checks"]},
+}
+
+
+def _without(rows: list[Row], what: str, data: st.DataObject) -> list[Row]:
+    """A run's events without something, as if it had never been; or with what the caller chose to leave out."""
+    if what == "a test":
+        tests = sorted({row["test"] for row in rows if row["event"] == "test.end"})
+        gone = data.draw(st.sets(st.sampled_from(tests), min_size=1)) if tests else set()
+        rows = [row for row in rows if row.get("test") not in gone]
+        return [
+            _changed(row, "suite.collected", tests=[t for t in row.get("tests", ()) if t not in gone]) for row in rows
+        ]
+    if what == "the suite":
+        return [row for row in rows if row["pid"] != sample_log.SUITE and row.get("label") != "suite"]
+    if what in EVENT:
+        return [row for row in rows if row["event"] != EVENT[what]]
+    if what == "deselected tests":
+        return [_changed(row, "suite.collected", deselected=data.draw(st.integers(1, 9))) for row in rows]
+    return [_changed(row, "run.expect", **CHOSEN[what]) for row in rows]
+
+
+def _changed(row: Row, event: str, **fields: Any) -> Row:
+    return row | fields if row["event"] == event else row
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.sampled_from(LEFT_OUT), min_size=1, max_size=3, unique=True), st.booleans(), st.data())
+@pytest.mark.fault("left-out")
+def test_no_run_from_which_something_was_left_out_is_a_pass_of_the_whole(
+    what: list[str], after_a_pass: bool, data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        checkout = Checkout(Path(folder))
+        if after_a_pass:
+            checkout.run()
+            (before,) = freshness.judge(checkout.root, ["fake-cpu"])
+            bites(before.verdict is Verdict.PASS, "an earlier and whole run passes")
+        rows = sample_log.whole()
+        for item in what:
+            rows = _without(rows, item, data)
+        checkout.run(rows)
+        (found,) = freshness.judge(checkout.root, ["fake-cpu"])
+        assert found.verdict is not Verdict.PASS
+        assert found.reasons != ()
+
+
+@pytest.mark.parametrize("how", ["log a pipe", "log without a beginning", "record removed", "record a pipe"])
+@pytest.mark.fault("left-out")
+def test_a_later_run_that_hides_itself_is_not_passed_over(how: str, checkout: Checkout) -> None:
+    checkout.run()
+    later = checkout.run([*sample_log.whole()[:-1], sample_log.parent("problem", verdict="fail", message="x")])
+    run = directory.load(later)
+    assert run is not None
+    directory.release(run)
+    (later / "logs" / "train.log").write_text("it ran")
+    victim = later / (directory.MARKER if "record" in how else directory.LOG)
+    victim.unlink()
+    if "pipe" in how:
+        os.mkfifo(victim)
+    elif "beginning" in how:
+        victim.write_bytes(sample_log.content([sample_log.end()]))
+    bites(not victim.is_file() or b"run.start" not in victim.read_bytes(), "it does not say what it was")
+    (found,) = freshness.judge(checkout.root, ["fake-cpu"])
+    assert found.verdict is Verdict.INFRA
+    assert str(later) in "\n".join(found.reasons)

@@ -1,6 +1,7 @@
 import json
 import logging
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -155,6 +156,33 @@ def test_a_run_reads_back_is_resumed_and_leaves_nothing_elsewhere(tmp_path: Path
         "run_id",
         "writer.log",
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["moved", "copied"])
+@pytest.mark.fault("moved-folder")
+def test_a_resumed_training_writes_to_the_new_place_of_a_moved_folder(tmp_path: Path, how: str) -> None:
+    place = Place(tmp_path)
+    place.run(TRAINING, "first")
+    (first,) = place.runs()
+    old, place.out = place.out, place.out.with_name("new ü %20")
+    if how == "moved":
+        old.rename(place.out)
+    else:
+        shutil.copytree(old, place.out)
+    with closing(sqlite3.connect(place.out / "mlflow" / "mlflow.db")) as store:
+        (stored,) = store.execute("SELECT artifact_uri FROM runs").fetchone()
+    bites(stored.startswith((old / "mlflow").as_uri()), "the store names the old place")
+    (place.out / "picture a.png").write_bytes(b"later")
+    before = place.surroundings()
+
+    resumed = place.run(TRAINING, "resume")
+
+    assert (resumed.returncode, resumed.stderr) == (0, "")
+    assert place.surroundings() == before
+    (run,) = place.runs()
+    assert (run["id"], run["artifacts"]) == (first["id"], ["pictures/picture a.png"])
+    assert [path.read_bytes() for path in place.out.glob("mlflow/artifacts/*/artifacts/pictures/*")] == [b"later"]
 
 
 def test_disabled_tracking_starts_and_leaves_nothing(tmp_path: Path) -> None:

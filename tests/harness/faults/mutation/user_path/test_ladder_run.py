@@ -89,4 +89,7 @@ def test_the_command_line_is_that_of_the_session(place: Stage) -> None:
     assert argv[4:6] == ["--python=torch=A", "--python=tf=B"]
     text = NOXFILE.read_text(encoding="utf-8")
     assert re.search(r'f"--python=\{side\}=\{environment\(session, f\'\{side\}-cpu\'\)\}"', text)
-    assert 'run(session, own, "-m", "harness", *command, *pythons, *FOLLOW, *session.posargs)' in text
+    assert (
+        'run(session, environment(session, "tests"), "-m", "harness", *command, *pythons, *FOLLOW, *session.posargs)'
+        in text
+    )
