@@ -55,7 +55,7 @@ def explain(error: ImportError) -> str | None:
     session = "tests" if lane is None else f"{lane}_integration"
     lock = "tests" if lane is None else f"{lane}-cpu"
     return (
-        f"{what}; run this with .nox/{session}/bin/python, which `nox -s {session} --install-only` makes, "
+        f"{what}; run this with .nox/{lock}/bin/python, which `nox -s {session} --install-only` makes, "
         f"or install it: {sys.executable} -m pip install -r {Path('requirements', lock)}.txt"
     )
 

@@ -19,7 +19,7 @@ def add_parser(commands: Commands) -> None:
         more="Scans are generated and read once each; with --python, some steps of training follow.",
         examples=(
             "benchmark scale",
-            "benchmark scale --side 64 128 --python torch=.nox/torch_integration/bin/python",
+            "benchmark scale --side 64 128 --python torch=.nox/torch-cpu/bin/python",
         ),
         codes=f"pass {Verdict.PASS:d} · memory or cost grows with the scan {Verdict.FAIL:d}",
     )
