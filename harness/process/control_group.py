@@ -23,6 +23,7 @@ NAME = "ptycho-"
 """Begins the name of a group: `ptycho-TOKEN-NUMBER`."""
 _PROC = Path("/proc/self")
 _LIMIT_S = 5.0
+_YOUNG_S = 60.0
 _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -129,6 +130,7 @@ def make(token: str) -> Group | None:
     """
     if (above := own()) is None:
         return None
+    _remove_old(above)
     group = Group(path=above / f"{NAME}{re.sub(r'[^0-9A-Za-z]', '-', token)}-{secrets.token_hex(4)}")
     try:
         group.path.mkdir()
@@ -145,6 +147,15 @@ def make(token: str) -> Group | None:
             group.path.rmdir()
         return None
     return group
+
+
+def _remove_old(above: Path) -> None:
+    """Remove empty groups of runs that were killed, and whose folder nobody can sweep any more."""
+    with contextlib.suppress(OSError):
+        for path in above.glob(f"{NAME}*"):
+            # The kernel refuses where a process is in it; a young one may be about to be entered.
+            if time.time() - path.stat().st_mtime > _YOUNG_S and not Group(path=path).populated:
+                path.rmdir()
 
 
 def is_of(name: str, token: str) -> bool:

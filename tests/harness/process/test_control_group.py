@@ -149,6 +149,18 @@ def test_a_group_that_this_process_is_in_is_not_ended(stand_in: StandIn) -> None
     assert stand_in.said == []
 
 
+def test_empty_groups_of_runs_that_nobody_sweeps_go_and_others_stay(stand_in: StandIn) -> None:
+    for name in ("ptycho-old-1", "ptycho-young-1", "ptycho-busy-1", "another"):
+        (stand_in.own / name).mkdir()
+    (stand_in.own / "ptycho-busy-1" / "cgroup.events").write_text("populated 1\n")
+    for name in ("ptycho-old-1", "ptycho-busy-1", "another"):
+        os.utime(stand_in.own / name, (0, 0))
+    made = control_group.make("abc")
+    assert made is not None
+    left = {path.name for path in stand_in.own.iterdir() if path.is_dir()}
+    assert left == {"ptycho-young-1", "ptycho-busy-1", "another", made.path.name}
+
+
 @pytest.fixture
 def real() -> Group:
     """A group of the kernel's."""
