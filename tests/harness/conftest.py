@@ -1,6 +1,9 @@
 """What the tests of the harness share: a scan, and a workspace in which no other program writes."""
 
+import ctypes
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,19 @@ from harness.record.outcome import Outcome
 from harness.system.signals import Interruption
 from harness.targets import loader
 from tests.support.fakes import fake_target
+
+
+@pytest.fixture(autouse=True)
+def _orphans_go_to_init() -> Iterator[None]:
+    """
+    Undo what a command that ran in this process set: it adopts orphans, and so would the tests after it.
+
+    What they leave on purpose would become children of this process that nobody waits for: thousands of zombies.
+    """
+    yield
+    if sys.platform == "linux":
+        pr_set_child_subreaper = 36
+        ctypes.CDLL(None).prctl(pr_set_child_subreaper, 0, 0, 0, 0)
 
 
 @pytest.fixture(scope="session")

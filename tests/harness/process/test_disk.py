@@ -58,7 +58,7 @@ def _patched(monkeypatch: pytest.MonkeyPatch, **figures: int) -> None:
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(**whole | figures))
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.fault("disk-full")
 def test_a_disk_that_fills_up_ends_the_run_before_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = _in_a_small_volume(tmp_path, "size=16m", FILLS.replace("FIRST", "13_500_000").replace("QUICK", "900"))
@@ -67,6 +67,7 @@ def test_a_disk_that_fills_up_ends_the_run_before_it_is_full(tmp_path: Path, mon
         with pytest.raises(InfrastructureError, match=r"0\.4 of 16 MiB free"):
             supervised.run(tmp_path, "import time; time.sleep(60)")
         return
+    assert len(said) == 2, said
     sentence, rest = said
     files, free, _, survivors = rest.split(" ", 3)
     bites(int(files) > 50, "the command filled the volume")
