@@ -107,7 +107,7 @@ def benchmark_short(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmark(session: nox.Session) -> None:
-    """Epoch budget by phase, throughput, memory; `-- --against REV` for regressions, `-- --self-test` for the gate."""
+    """Epoch budget by phase, throughput, memory; `-- compare REV` for regressions, `-- self-test` for the gate."""
     ladder(session, "benchmark")
 
 

@@ -69,6 +69,7 @@ def test_an_old_python_can_read_what_says_so(entry: str) -> None:
         assert ast.parse(file.read_text(encoding="utf-8"), str(file), feature_version=(3, 8)).body
 
 
+@pytest.mark.slow
 @pytest.mark.fault("old-python")
 def test_a_real_old_python_ends_in_the_same_way() -> None:
     old = _old_pythons()

@@ -37,7 +37,7 @@ def run(tmp_path: Path) -> Start:
     return started
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_an_array_brings_its_event_logs_back_and_each_session_its_own_verdict(run: Start) -> None:
     command = run({"torch_integration": "pass", "tf_integration": "fail", "parity": "nothing"}, "--json")
     assert command.end() == 1, command.text

@@ -53,7 +53,7 @@ def test_verdict_needs_lanes_and_fails_where_nothing_ran(tmp_path: Path) -> None
     assert done.stdout.count("the lane did not run") == 2
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_lane_leaves_reports_that_its_log_alone_gives_again(workspace: Any, tmp_path: Path) -> None:
     outcome = workspace.run(suite=SUITE)
     assert (_messages(outcome), outcome.verdict) == ("", Verdict.PASS)

@@ -149,7 +149,7 @@ def adopting() -> Iterator[None]:
     ctypes.CDLL(None).prctl(36, 0, 0, 0, 0)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.fault("pid-hopper")
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux adopts orphans")
 @pytest.mark.usefixtures("adopting")
@@ -262,6 +262,7 @@ MAKE = {
 }
 
 
+@pytest.mark.deep
 @pytest.mark.fault("hostile-files")
 @pytest.mark.parametrize(("name", "kind"), PLANTED)
 def test_what_takes_the_place_of_a_record_or_log_hangs_nobody(name: str, kind: str, workspace: Any) -> None:

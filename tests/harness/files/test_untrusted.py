@@ -263,6 +263,7 @@ def hostile(draw: st.DrawFn) -> bytes | str:
     return bytes(content)
 
 
+@pytest.mark.deep
 @pytest.mark.fault("hostile-files")
 @settings(max_examples=150, deadline=None)
 @given(hostile())

@@ -45,6 +45,7 @@ def test_a_planted_use_is_caught_from_outside_and_from_inside(tmp_path: Path) ->
     assert found.as_fields() == {"provable": True, "plant": found.plant, "caught": ALL, "missed": ()}
 
 
+@pytest.mark.slow
 def test_a_watch_that_sees_nothing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_control, "LIMIT_S", 1.0)
     found = _run(tmp_path, watching=Blind)

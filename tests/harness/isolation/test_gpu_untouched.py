@@ -76,6 +76,7 @@ def _named(found: list[Finding]) -> list[tuple[str, str]]:
     return [(finding.id, finding.subject) for finding in found]
 
 
+@pytest.mark.slow
 def test_a_child_that_keeps_to_the_cpu_is_shown_to(bench: Bench) -> None:
     proof, found, _ = bench.run("time.sleep(0.6)")
     assert found == []
@@ -83,6 +84,7 @@ def test_a_child_that_keeps_to_the_cpu_is_shown_to(bench: Bench) -> None:
     assert proof.looks >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("waits", [True, False])
 def test_a_driver_that_was_loaded_is_caught_also_by_a_child_too_quick_to_be_looked_at(
     bench: Bench, waits: bool
@@ -121,6 +123,7 @@ def test_a_gpu_that_is_not_hidden_at_exec_is_caught_and_hiding_it_later_does_not
     assert proof.touched == (f"process {finished.pid} began with CUDA_VISIBLE_DEVICES='0'",)
 
 
+@pytest.mark.slow
 def test_a_grandchild_that_clears_its_environment_is_seen_from_outside(bench: Bench) -> None:
     code = "import subprocess; subprocess.run(['sleep', '0.8'], env={})"
     proof, found, _ = bench.run(code)
@@ -138,6 +141,7 @@ def test_a_killed_child_is_judged_by_the_looks_at_it(bench: Bench) -> None:
     assert (finished.timed_out, _named(found)) == (True, [("gpu-touched", "libcuda.so.1")])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code", ["import os; time.sleep(0.6); os._exit(0)", "import os; os.execv('/bin/true', ['true'])"]
 )
@@ -176,6 +180,7 @@ def test_where_nothing_can_be_proved_nothing_is_claimed(bench: Bench) -> None:
     assert (proof.provable, proof.looks, found) == (False, 0, [])
 
 
+@pytest.mark.slow
 def test_another_command_s_process_is_not_taken_for_one_s_own(bench: Bench) -> None:
     other = Watch(Cell(path=bench.path / "elsewhere"))
     seen: list[tuple[str, ...]] = []
@@ -213,6 +218,7 @@ def test_the_fields_of_the_event_are_plain(bench: Bench) -> None:
     assert about | {"looks": proof.looks, "watched": proof.watched} == proof.as_fields()
 
 
+@pytest.mark.slow
 def test_a_process_in_the_middle_of_its_exec_is_not_taken_for_one_without_variables(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

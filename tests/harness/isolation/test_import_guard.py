@@ -33,6 +33,7 @@ def _run(
     return subprocess.run(argv, env=environment, cwd=cwd, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.deep
 def test_a_target_with_packages_of_the_same_names_works_beside_the_project_s_own(workspace: Any) -> None:
     checkout = workspace.path / "checkout"
     target = foreign_checkout.write(checkout)

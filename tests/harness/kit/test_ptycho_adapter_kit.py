@@ -233,6 +233,7 @@ def _pattern(rung: str, row: str) -> "list[re.Pattern[str]]":
 NAMES = r"[\w.\-]+"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gridsize", [1, 2])
 def test_the_page_names_what_each_rung_must_give(gridsize: int) -> None:
     rungs = ("R3", "R4", "R5", "R6", "R7", "R8")
@@ -256,6 +257,7 @@ def test_the_two_batches_of_different_sizes_are_the_project_s(foreign: Foreign) 
     assert kit.LOUD == measure.LOUD
 
 
+@pytest.mark.slow
 def test_what_only_this_project_has_is_not_asked_of_another() -> None:
     def names(*, masked: bool) -> set[str]:
         asked = problem.request(gridsize=1, seed=5, scan=FIXTURE, steps=1, quantities=("R7", "R8"), masked=masked)

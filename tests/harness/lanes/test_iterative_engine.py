@@ -20,7 +20,7 @@ def _run(tmp_path: Path, workspace: Any, target: Path) -> Any:
     return lane.run(loader.load(target), options, Interruption())
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_an_engine_is_driven_and_judged_like_any_training(tmp_path: Path, workspace: Any) -> None:
     outcome = _run(tmp_path, workspace, iterative_engine.write(tmp_path / "engine"))
     assert (Verdict.PASS, []) == (outcome.verdict, [problem.message for problem in outcome.problems])

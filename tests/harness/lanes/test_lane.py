@@ -92,7 +92,7 @@ def test_a_leak_in_shared_memory_is_named(workspace: Any, tmp_path: Path) -> Non
         leak.unlink(missing_ok=True)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_another_programs_file_is_a_note_and_strictness_makes_it_a_failure(
     workspace: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,7 +112,7 @@ def run_with(tmp_path: Path, python: Path) -> int:
     return main.main(["parity", *given, *small, "--canaries", "0"])
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_hang_alone_is_a_timeout_with_its_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend_client, "START_TIMEOUT_S", 3.0)
     python = tmp_path / "python-torch"

@@ -48,6 +48,7 @@ def test_without_counters_there_are_no_figures(tmp_path: Path, monkeypatch: pyte
     assert nothing == Load(idle=None, others=None, steal=None, pressure=None)
 
 
+@pytest.mark.slow
 def test_demand_tells_one_that_wants_to_run_from_one_that_waits() -> None:
     for code, wants in (
         ("print('up', flush=True)\nwhile True: pass", True),

@@ -179,6 +179,7 @@ while time.time() < until:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.fault("pid-hopper")
 @pytest.mark.fault("empty-environment")
 def test_what_has_no_environment_and_a_new_session_at_every_look_is_ended(real: Group, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ lock_twice(ctypes.{kind}(None))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.fault("hang")
 @pytest.mark.parametrize("kind", ["CDLL", "PyDLL"])
 def test_a_hang_is_named_by_its_function_with_and_without_the_interpreter_lock(tmp_path: Path, kind: str) -> None:
@@ -40,7 +40,7 @@ def test_a_hang_is_named_by_its_function_with_and_without_the_interpreter_lock(t
     assert supervised.survivors() == []
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_every_process_of_the_tree_is_asked(tmp_path: Path) -> None:
     inner = "import time\ndef wait_here(): time.sleep(60)\nwait_here()"
     code = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {inner!r}])"
@@ -57,7 +57,7 @@ def test_a_program_that_does_not_wait_for_the_signal_is_ended_by_sigterm(tmp_pat
     assert [path.name for path in tmp_path.glob("*.stacks.txt")] == []
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_handler_of_the_program_itself_is_left_alone(tmp_path: Path) -> None:
     code = (
         f"import signal, time\nsignal.signal({int(stacks.SIGNAL)}, lambda *_: print('mine', flush=True))\n"

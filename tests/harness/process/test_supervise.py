@@ -82,6 +82,7 @@ def test_an_interruption_ends_the_command_and_is_raised(tmp_path: Path) -> None:
     assert identity.with_token(TOKEN) == []
 
 
+@pytest.mark.slow
 def test_a_second_signal_kills_without_grace(tmp_path: Path) -> None:
     interruption = Interruption()
     code = (

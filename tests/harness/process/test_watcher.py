@@ -62,7 +62,7 @@ def test_a_phase_that_is_left_and_one_without_a_limit_are_free(tmp_path: Path) -
     assert (finished.returncode, finished.stop) == (0, None)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_the_whole_limit_names_the_phase_and_says_that_it_was_busy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,7 +96,7 @@ def test_the_memory_of_all_processes_counts_together(tmp_path: Path) -> None:
     assert "of 4 processes)" in _sentence(finished)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_memory_that_is_shared_counts_once(tmp_path: Path) -> None:
     # Four processes with one block of 100 MiB: RSS says 400 and more, of which there are 100.
     code = (
@@ -182,7 +182,7 @@ def _meanwhile(act: Callable[[int], None]) -> threading.Thread:
     return thread
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.fault("clock")
 def test_a_tree_that_somebody_stopped_is_inconclusive(tmp_path: Path) -> None:
     stopping = _meanwhile(lambda pid: os.kill(pid, signal.SIGSTOP))

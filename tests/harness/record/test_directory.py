@@ -248,6 +248,7 @@ def _is_proven_dead(run: dict[str, str]) -> bool:
     return run["pids"] != "of another container" or run["lock"] == "free" or is_taken_for_ours
 
 
+@pytest.mark.deep
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seen=seen_runs())
 @pytest.mark.fault("elsewhere")

@@ -69,6 +69,7 @@ def test_a_picture_outside_the_run_is_not_shown(tmp_path: Path) -> None:
     assert found.failure.picture is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

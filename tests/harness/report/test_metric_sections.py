@@ -81,6 +81,7 @@ def test_a_campaign_of_kills_is_shown_by_its_own_table(tmp_path: Path) -> None:
     assert None is metric_sections.own_table(load_runs.load(sample_runs.mutation(tmp_path)), "kill-test.json", "Kills")
 
 
+@pytest.mark.slow
 def test_the_faults_of_the_tests_are_counted(tmp_path: Path) -> None:
     found = metric_sections.faults()
     assert found is not None

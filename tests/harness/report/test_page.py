@@ -222,6 +222,7 @@ def test_the_measure_of_contrast_is_the_one_of_the_standard() -> None:
     assert 4.48 == pytest.approx(contrast.ratio("#777777", "#ffffff"), abs=0.01)
 
 
+@pytest.mark.slow
 def test_it_is_small_and_soon_made(tmp_path: Path, scan: Path) -> None:
     sample_runs.everything(tmp_path, scan, spoilt=0.1)
     clock = time.process_time()

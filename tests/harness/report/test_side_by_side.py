@@ -50,6 +50,7 @@ def test_scores_and_times_have_their_difference(tmp_path: Path, scan: Path) -> N
     assert found["scan: inference"] == ("1.2 s", "1.2 s", "")
 
 
+@pytest.mark.slow
 def test_the_page_shows_both(tmp_path: Path, scan: Path) -> None:
     old = sample_runs.ladder(tmp_path, when="20260101T000000Z")
     sample_runs.everything(tmp_path, scan, spoilt=0.1)

@@ -63,6 +63,7 @@ def test_a_killed_run_says_where_it_was(tmp_path: Path) -> None:
     assert found.next[-1] == "nox -s torch_integration"
 
 
+@pytest.mark.slow
 def test_page_terminal_and_document_say_it(tmp_path: Path, scan: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = sample_runs.everything(tmp_path, scan, spoilt=0.1)
     html = write.write([], root=root).path.read_text()

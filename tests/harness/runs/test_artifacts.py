@@ -36,7 +36,7 @@ def test_a_whole_log_is_a_whole_report(tmp_path: Path) -> None:
     assert found["commands"]["suite"]["repeat"] == "python -m pytest tests"
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_log_cut_at_every_byte_gives_valid_reports_that_say_so() -> None:
     whole = sample_log.content(sample_log.whole())
     reported: list[int] = []

@@ -270,6 +270,7 @@ def _changed(row: Row, event: str, **fields: Any) -> Row:
     return row | fields if row["event"] == event else row
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.sampled_from(LEFT_OUT), min_size=1, max_size=3, unique=True), st.booleans(), st.data())
 @pytest.mark.fault("left-out")

@@ -61,7 +61,7 @@ def test_every_command_is_here() -> None:
     assert set(commands or ()) == set(SHORT)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("arguments", [call for calls in SHORT.values() for call in calls], ids=" ".join)
 def test_a_short_command_leaves_no_run(arguments: list[str], tmp_path: Path) -> None:
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}

@@ -114,6 +114,7 @@ def _killed_harness(folder: Path, program: str, groups: str) -> Iterator[Path]:
                     os.kill(int(folder_of.name), signal.SIGKILL)
 
 
+@pytest.mark.deep
 @pytest.mark.fault("empty-environment")
 @pytest.mark.fault("pid-hopper")
 @pytest.mark.parametrize("groups", ["groups", "no groups"])

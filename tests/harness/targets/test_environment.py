@@ -86,7 +86,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_FIND_LINKS", "")
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("tool", [pytest.param("pip", marks=pytest.mark.slow), "uv"])
 @pytest.mark.usefixtures("quick")
 def test_requirements_become_an_environment_and_the_checkout_stays_as_it_is(
@@ -120,6 +120,7 @@ def test_a_changed_requirement_is_another_environment(tmp_path: Path) -> None:
     assert len({first, environment.digest(target, target.install, "4")}) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_a_failed_installation_is_13_with_its_last_words_and_is_not_taken_for_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -238,6 +239,7 @@ def test_the_build_of_torch_without_cuda_needs_a_way_to_have_it(
         environment.prepare(target, tmp_path / "runs", Interruption())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_an_environment_of_another_run_that_was_killed_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -180,7 +180,7 @@ def test_a_python_of_somebody_s_own_that_does_not_run_is_left_alone(tmp_path: Pa
     assert python.read_text() == "#!/bin/false\n"
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_two_installations_into_one_environment_follow_each_other(
     tmp_path: Path, tiny: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -277,7 +277,7 @@ def test_a_real_installer_is_here_to_be_tried() -> None:
     assert REAL != []
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.fault("installer")
 @pytest.mark.parametrize("tool", REAL)
 @pytest.mark.parametrize("trouble", ["offline", "dead proxy"])

@@ -56,6 +56,7 @@ def converted(path: Path, arrays: dict[str, Any], *words: str) -> Any:
     return contract.load(path / "out.npz")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("height", "width", "side"), [(96, 96, 64), (100, 100, 128), (192, 192, 256), (64, 48, 64)])
 def test_any_size_is_brought_to_one_that_the_network_takes(height: int, width: int, side: int, tmp_path: Path) -> None:
     found = converted(tmp_path, wide(height=height, width=width), "--side", str(side))

@@ -86,6 +86,7 @@ def test_limits_are_the_callers(tmp_path: Path) -> None:
     assert "allowed: 100,000 (preflight.Limits.max_bytes)" in violation
 
 
+@pytest.mark.slow
 def test_sparse_diffraction_is_no_bomb(tmp_path: Path) -> None:
     sparse = np.random.default_rng(0).poisson(0.005, (2048, 64, 64)).astype(np.float32)
     places = {name: np.full(2048, 40.0) for name in ("xcoords", "ycoords")}

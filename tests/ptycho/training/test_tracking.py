@@ -158,7 +158,7 @@ def test_a_run_reads_back_is_resumed_and_leaves_nothing_elsewhere(tmp_path: Path
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("how", ["moved", "copied"])
 @pytest.mark.fault("moved-folder")
 def test_a_resumed_training_writes_to_the_new_place_of_a_moved_folder(tmp_path: Path, how: str) -> None:
@@ -265,6 +265,7 @@ WELL = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("writer", "summary"),
     [

@@ -116,7 +116,7 @@ def test_of_a_measured_scan_the_way_to_the_given_object_counts(
     assert report.verdict is verdict
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("wanted", [True, False])
 def test_what_was_asked_reaches_the_trainings(scan: Path, stand_in: Maker, tmp_path: Path, wanted: bool) -> None:
     asked = options(scan, tmp_path / "runs", stand_in("torch"), stand_in("tf"))

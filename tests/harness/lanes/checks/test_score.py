@@ -92,6 +92,7 @@ def _unplaced(folder: Path, scan: Path, obj: NDArray[Any]) -> score.Judged:
     return score.judge(folder / "r.npz", keys, scan, folder / "p.png", name="test")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_a_poor_small_object_without_a_place_is_scored_and_is_no_pass(
     tmp_path: Path, textured: Path, seed: int

@@ -105,7 +105,7 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("case", BAD)
 def test_a_rung_that_goes_wrong_takes_no_other_along(tmp_path: Path, kept: RunRoot, case: str) -> None:
     code, kind, verdict, located = BAD[case]
@@ -126,7 +126,7 @@ def test_what_a_rung_answered_before_it_raised_is_kept(tmp_path: Path, kept: Run
     assert sorted(name for name in answer.arrays if name.startswith("R4/")) == ["R4/first"]
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_hang_is_a_timeout_at_its_line(tmp_path: Path, kept: RunRoot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend_client, "RUNG_TIMEOUT_S", 2.0)
     (answer,) = ask_checkout(tmp_path, kept, {"R5": "time.sleep(600)"})

@@ -76,7 +76,7 @@ def test_two_equal_backends_pass_with_enough_seeds(tmp_path: Path, scan: Path) -
     assert not (run / "scratch").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_worse_backend_fails_and_the_better_one_is_named(tmp_path: Path, scan: Path) -> None:
     report = campaign(tmp_path, scan, {"tf": '{"worse": 0.7}'}, seeds=(1, 2, 3, 4, 5))
     assert report.verdict is Verdict.FAIL
@@ -84,7 +84,7 @@ def test_a_worse_backend_fails_and_the_better_one_is_named(tmp_path: Path, scan:
     assert any(reason.startswith("phase error (PSNR): fail: torch is better by ") for reason in report.reasons)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_precision_is_held_against_another_of_the_same_backend(tmp_path: Path, scan: Path) -> None:
     report = campaign(tmp_path, scan, contest=precisions("torch"), pythons={"torch": sys.executable})
     assert list(report.runs) == ["torch-bf16", "torch-f32"]
@@ -99,7 +99,7 @@ def test_a_precision_is_held_against_another_of_the_same_backend(tmp_path: Path,
     assert "precision bf16" in (logs / "torch-bf16-1-train.log").read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_precision_that_trains_worse_fails(tmp_path: Path, scan: Path) -> None:
     report = campaign(
         tmp_path, scan, {"torch": '{"worse_in_bf16": 0.7}'}, contest=precisions("torch"), seeds=(1, 2, 3, 4, 5)
@@ -186,7 +186,7 @@ def test_an_interrupted_campaign_goes_on_where_it_stopped(
     assert "about 0 s left" in said
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_more_seeds_are_another_look(tmp_path: Path, scan: Path) -> None:
     first = campaign(tmp_path, scan)
     again = campaign(tmp_path, scan, seeds=(1, 2, 3, 4), resume=first.path)
@@ -194,14 +194,14 @@ def test_more_seeds_are_another_look(tmp_path: Path, scan: Path) -> None:
     assert kept(tmp_path)["looks"] == [3, 4]
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_campaign_of_other_settings_is_refused(tmp_path: Path, scan: Path) -> None:
     first = campaign(tmp_path, scan)
     with pytest.raises(UsageError, match=r"a campaign of something else(.|\n)*- settings: there .*'nepochs': 2"):
         campaign(tmp_path, scan, epochs=3, resume=first.path)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_framework_of_another_version_is_no_sample_of_the_same(tmp_path: Path, scan: Path) -> None:
     first = campaign(tmp_path, scan)
     # The version is what the pipeline says of itself: an equal target file says nothing about it.

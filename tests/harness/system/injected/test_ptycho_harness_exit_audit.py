@@ -72,7 +72,7 @@ def _remove(name: str) -> None:
         assert ctypes.CDLL(None).shmctl(int(name.rpartition(" ")[2]), 0, None) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @LINUX
 @pytest.mark.fault("leaks")
 @pytest.mark.parametrize("plant", PLANTED)
@@ -124,7 +124,7 @@ def test_what_is_sound_is_not_told(tmp_path: Path, way: str) -> None:
     assert _run(SOUND[way], tmp_path)[0] == []
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @LINUX
 @pytest.mark.fault("leaks")
 @pytest.mark.parametrize(
