@@ -1,63 +1,46 @@
-"""Results are as far apart as they are: no registration, no forgiven phase, no distance to what is missing."""
+"""Attempts run side by side as far as the target allows, and come back in their order."""
 
+import threading
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from harness.lanes.checks.attempt import Attempt
-from harness.lanes.checks.context import Bench
-from harness.record.findings import Finding
-from tests.support.fakes.fake_bench import Made, Runner, bench
-
-_OBJ = np.exp(1j * np.random.default_rng(0).normal(size=(20, 30))).astype(np.complex64)
-_MADE = {"plain": _OBJ, "same": _OBJ, "turned": 1j * _OBJ, "double": 2 * _OBJ, "smaller": _OBJ[:-1]}
+from harness.lanes.checks.context import side_by_side
 
 
-def _object(label: str, command: object, values: object) -> Made:
-    return np.asarray(_MADE[label.partition("-")[0]])
+def attempt(name: str) -> Attempt:
+    return Attempt(name=name, model=Path(name), output=Path(name))
 
 
-def _attempts(where: Bench, *names: str) -> list[Attempt]:
-    return [where.attempt(name, Path("scan.npz")) for name in names]
+def test_two_at_once_are_under_way_together_and_keep_their_order() -> None:
+    both = threading.Barrier(2, timeout=30)
+
+    def make(name: str) -> Attempt:
+        both.wait()
+        return attempt(name)
+
+    made = side_by_side([lambda name=name: make(name) for name in "abcd"], 2)  # type: ignore[misc]
+    assert [item.name for item in made] == list("abcd")
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"), [("same", 0.0), ("turned", 2**0.5), ("double", 1.0), ("smaller", float("inf"))]
-)
-def test_distances(tmp_path: Path, name: str, expected: float) -> None:
-    where = bench(tmp_path, Runner(folder=tmp_path, object_of=_object))
-    other, plain = _attempts(where, name, "plain")
-    assert expected == pytest.approx(where.distance(other, plain), rel=1e-6)
+def test_one_at_a_time_begins_when_the_one_before_has_ended() -> None:
+    under_way, most = [0], [0]
+
+    def make(name: str) -> Attempt:
+        under_way[0] += 1
+        most[0] = max(most[0], under_way[0])
+        under_way[0] -= 1
+        return attempt(name)
+
+    made = side_by_side([lambda name=name: make(name) for name in "abc"], 1)  # type: ignore[misc]
+    assert ([item.name for item in made], most) == (list("abc"), [1])
 
 
-def test_there_is_no_distance_to_what_is_not_there(tmp_path: Path) -> None:
-    runner = Runner(folder=tmp_path, object_of=_object, returncode_of=lambda label: int("same-infer" in label))
-    where = bench(tmp_path, runner)
-    failed, plain = _attempts(where, "same", "plain")
-    assert where.distance(failed, plain) is None
-    untold = where.attempt("double", Path("scan.npz"), infer=False)
-    assert where.distance(untold, plain) is None
-    (plain.output / "reconstruction.npz").write_bytes(b"not an archive")
-    assert where.seen(plain) is None
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_an_interruption_of_one_is_one_of_the_caller(at_once: int) -> None:
+    def interrupted() -> Attempt:
+        raise KeyboardInterrupt("asked to end")
 
-
-def test_a_trial_is_short_and_takes_other_values(tmp_path: Path) -> None:
-    seen: dict[str, object] = {}
-
-    def record(label: str, command: object, values: object) -> Made:
-        assert isinstance(values, dict)
-        seen.update({label: (values["nepochs"], values["seed"])})
-        return np.asarray(_OBJ)
-
-    where = bench(tmp_path, Runner(folder=tmp_path, object_of=record))
-    where.attempt("plain", Path("scan.npz"))
-    where.attempt("other", Path("scan.npz"), seed=7)
-    assert {"plain-train": (1, 42), "other-train": (1, 7)} == seen
-
-
-def test_a_finding_gets_the_command_of_the_lane_unless_it_has_its_own(tmp_path: Path) -> None:
-    where = bench(tmp_path, Runner(folder=tmp_path, object_of=_object))
-    where.find(Finding(id="unseeded", subject="a", sentence="x"))
-    where.find(Finding(id="unseeded", subject="b", sentence="x", command="fit --fast"))
-    assert ["python -m harness run", "fit --fast"] == [finding.command for finding in where.outcome.findings]
+    with pytest.raises(KeyboardInterrupt, match="asked to end"):
+        side_by_side([interrupted, lambda: attempt("b")], at_once)
