@@ -17,7 +17,7 @@ DELAY_S = 1.0
 """Seconds that a command may work without a word."""
 
 WORK = {
-    "run": ("", "train, reconstruct and score each fixture, then run the pipeline's tests", "about 4 min"),
+    "run": ("", "train, reconstruct and score each fixture, then run the pipeline's tests", "about 1 min"),
     "parity run": ("parity", "ask both backends and the oracle, then compare rung by rung", "about 2 min"),
     "parity survey": ("parity over seeds", "climb the ladder once for each seed", "about 20 s a seed"),
     "parity quality": ("trained quality", "train both backends once for each seed", "about 24 s a seed"),
@@ -27,12 +27,12 @@ WORK = {
     "benchmark self-test": ("gate", "compare trees that are known to be equal or slower", "about 18 min"),
     "benchmark scale": ("scale", "generate scans of each size and read them", "some minutes"),
     "benchmark quality-curve": ("quality-curve", "train once for each number of epochs", "some minutes"),
-    "mutation": ("mutation", "plant each fault in a copy of the code and run the ladder there", "about 20 min in full"),
+    "mutation": ("mutation", "plant each fault in a copy of the code and run the ladder there", "about 2 hours for all of it"),
     "kill-test": ("kill-test", "start runs, kill them, and check what is left", "some seconds a kill"),
     "attach models": ("", "record both models, pair their layers, compare", "about 1 min"),
     "target check": ("", "make the target's environment and ask its commands for help", "minutes the first time"),
     "ci install": ("", "install the packages of a lock", "minutes the first time"),
-    "fixtures make": ("", "simulate or convert each fixture that is not there", "about 5 s each"),
+    "fixtures make": ("", "simulate or convert each fixture that is not there", "seconds each"),
 }
 """Kind of run, what it does, and how long that typically takes, by command."""
 
