@@ -45,7 +45,7 @@ def test_the_last_complete_run_of_the_kind_says_how_long(tmp_path: Path, scan: P
     (folder / "events.ndjson").write_bytes(sample_log.content(rows))
     sample_runs.stopped(tmp_path, "killed", when="20260103T000000Z")
     assert said(f"parity --root {tmp_path}").endswith("(the last run here took 102 s)")
-    assert said(f"run torch --root {tmp_path}").endswith("(about 4 min)")
+    assert said(f"run torch --root {tmp_path}").endswith("(about 1 min)")
 
 
 def sample_log_rows(folder: Path) -> list[sample_log.Row]:
