@@ -27,7 +27,11 @@ WORK = {
     "benchmark self-test": ("gate", "compare trees that are known to be equal or slower", "about 18 min"),
     "benchmark scale": ("scale", "generate scans of each size and read them", "some minutes"),
     "benchmark quality-curve": ("quality-curve", "train once for each number of epochs", "some minutes"),
-    "mutation": ("mutation", "plant each fault in a copy of the code and run the ladder there", "about 2 hours for all of it"),
+    "mutation": (
+        "mutation",
+        "plant each fault in a copy of the code and run the ladder there",
+        "about 2 hours in full",
+    ),
     "kill-test": ("kill-test", "start runs, kill them, and check what is left", "some seconds a kill"),
     "attach models": ("", "record both models, pair their layers, compare", "about 1 min"),
     "target check": ("", "make the target's environment and ask its commands for help", "minutes the first time"),

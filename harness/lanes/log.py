@@ -45,7 +45,8 @@ def begin(
         UsageError: the manifest of the tests that must report is wrong.
     """
     suite = target.suite is not None
-    expected = Expected(fixtures=tuple(fixtures), suite=suite, device_proof=True)
+    selects = suite and bool(target.suite_arguments) and not pytest
+    expected = Expected(fixtures=tuple(fixtures), suite=suite, device_proof=True, selects=selects)
     manifest = None
     wrong: UsageError | None = None
     if expected.suite and (path := required.manifest_of(target.file)).is_file():

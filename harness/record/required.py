@@ -36,6 +36,7 @@ class Expected:
         left_out: what the caller left out of the whole, a sentence each.
         whole: tests of the manifest where the caller chose among them: a part of them may report, and is not a whole
             run.
+        selects: whether the target itself, and not the caller, says which tests of the folder a lane runs.
     """
 
     fixtures: tuple[str, ...] = ()
@@ -47,6 +48,7 @@ class Expected:
     device_proof: bool = False
     left_out: tuple[str, ...] = ()
     whole: Mapping[str, int] = field(default_factory=dict)
+    selects: bool = False
 
     def as_fields(self) -> dict[str, Any]:
         """Fields of the event `run.expect`."""
@@ -75,6 +77,7 @@ def of_fields(row: Mapping[str, Any]) -> Expected:
         device_proof=row.get("device_proof") is True,
         left_out=names("left_out"),
         whole=counts("whole"),
+        selects=row.get("selects") is True,
     )
 
 
@@ -123,7 +126,7 @@ def parts(expected: Expected, tests: Iterable[str], deselected: int) -> list[str
     if missing:
         lacking = f"{len(missing)} of the {len(expected.whole)} in the manifest did not report, {missing[0]} among them"
         found.append(f"a part of the tests: {lacking}")
-    elif deselected:
+    elif deselected and not expected.selects:
         found.append(f"a part of the tests: {deselected} were deselected; run without arguments of your own")
     return found
 

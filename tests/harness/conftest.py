@@ -1,6 +1,7 @@
 """What the tests of the harness share: a scan, and a workspace in which no other program writes."""
 
 import ctypes
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -35,6 +36,11 @@ def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fake_target.scan(tmp_path_factory.mktemp("scan") / "scan.npz")
 
 
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+NEIGHBOURS = (f"/dev/shm/ptycho-test-*gw[!{_WORKER.removeprefix('gw')}]",) if _WORKER else ()
+"""What tests that run beside this one in other processes write to places that all share."""
+
+
 class Workspace:
     """A working directory, its parent, a HOME and a TMPDIR of the test's own."""
 
@@ -61,6 +67,7 @@ class Workspace:
             keep=keep,
             quiet=True,
             brief=brief,
+            foreign=NEIGHBOURS,
         )
         return run(self.target(**{"suite": None, **settings}), options, Interruption())
 

@@ -1,14 +1,17 @@
 """A whole lane on a pipeline with faults to order: every fault is named, and nothing is left in any case."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.lanes.lane import Options, run
 from harness.record.log import read
 from harness.record.outcome import Outcome
 from harness.system import identity
+from harness.system.signals import Interruption
 from ptycho.verdict import Verdict
 from tests.support.fakes import fake_target
 from tests.support.injected import bites
@@ -221,3 +224,18 @@ def test_a_training_above_its_memory_is_oom_and_leaves_nothing(workspace: Any, m
     assert (finding.id, outcome.verdict) == ("memory-limit", Verdict.OOM)
     assert "allowed: 100 MiB" in _messages(outcome)
     assert not (outcome.run_root / "scratch").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "selects", "left_out"), [((), True, 1), (("-k", "two"), False, 1), (("-vv",), False, 0)]
+)
+def test_the_target_says_which_tests_of_its_folder_a_lane_runs_unless_the_caller_does(
+    words: tuple[str, ...], selects: bool, left_out: int, workspace: Any
+) -> None:
+    target = workspace.target(suite="def test_one() -> None: ...\n\n\ndef test_two() -> None: ...\n")
+    target = replace(target, suite_arguments=("-k", "one"))
+    fixtures = {"scan": workspace.scan}
+    options = Options(device="cpu", fixtures=fixtures, root=workspace.root, pytest=words, brief=True, quiet=True)
+    outcome = run(target, options, Interruption())
+    rows = {row["event"]: row for row in read(outcome.run_root / "events.ndjson")}
+    assert (rows["run.expect"]["selects"], rows["suite.collected"]["deselected"]) == (selects, left_out)

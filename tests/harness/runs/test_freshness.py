@@ -221,6 +221,15 @@ def test_a_part_of_the_tests_is_not_the_suite(checkout: Checkout) -> None:
     assert found.reasons == ("a part of the tests: 2 were deselected; run without arguments of your own",)
 
 
+def test_what_a_target_itself_leaves_out_of_its_folder_is_the_whole_of_its_lane(checkout: Checkout) -> None:
+    rows = sample_log.whole()
+    for row in rows:
+        row |= {"deselected": 2} if row["event"] == "suite.collected" else {}
+        row |= {"selects": True} if row["event"] == "run.expect" else {}
+    checkout.run(rows)
+    assert _verdicts(freshness.judge(checkout.root, ["fake-cpu"])) == [("fake-cpu", Verdict.PASS, True)]
+
+
 def test_the_same_as_data(checkout: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
     run = checkout.run()
     assert freshness.main(checkout.root, ["fake-cpu", "tf-cpu"], as_json=True) == Verdict.FAIL
