@@ -68,13 +68,17 @@ def name(*, short: bool) -> str:
     return "benchmark-short" if short else "benchmark"
 
 
-def left_out(sides: Sequence[str], scan_names: Sequence[str], *, short: bool) -> tuple[str, ...]:
-    """What a caller took out of a session or put in the place of it, in a sentence each; empty for a whole one."""
+def left_out(
+    sides: Sequence[str], scan_names: Sequence[str], *, short: bool, budget_s: float = BUDGET_S
+) -> tuple[str, ...]:
+    """Return what a caller took out of a session or replaced, in a sentence each; empty for a whole one."""
     found = []
     if missing := [side for side in SIDES if side not in sides]:
         found.append(f"a part of the lanes: without {', '.join(missing)}")
     if list(scan_names) != (own := scans(short=short)):
         found.append(f"other scans: {', '.join(scan_names)} instead of {', '.join(own)}")
+    if budget_s > BUDGET_S:
+        found.append(f"a larger budget: {budget_s:g} s instead of {BUDGET_S:g} s")
     return tuple(found)
 
 

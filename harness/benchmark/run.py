@@ -139,7 +139,9 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         kept,
         name=plan.name(short=options.short),
         benchmarks=given.names,
-        left_out=plan.left_out(list(options.pythons), list(options.scans), short=options.short),
+        left_out=plan.left_out(
+            list(options.pythons), list(options.scans), short=options.short, budget_s=options.budget_s
+        ),
         sides=list(options.pythons),
         scans=options.scans,
         device=options.device,

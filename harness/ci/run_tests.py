@@ -77,6 +77,8 @@ def arguments(root: Path, choice: Choice) -> list[str] | None:
     if choice.within_s is not None:
         where = in_turn(root, where or chosen, choice)
         print(f"{len(where)} test files have their turn {choice.turn}: {', '.join(where)}", flush=True)
+        if not where:
+            return None
     return [
         *("-p", "no:cacheprovider", "-m", TIERS[choice.tier]),
         *(("-p", "harness.ci.shard_plugin", f"--shard={choice.shard}") if choice.shard else ()),

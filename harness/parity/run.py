@@ -10,7 +10,7 @@ import json
 import secrets
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -31,6 +31,7 @@ from harness.parity.output import report as ladder_report
 from harness.parity.output.evidence import Proof
 from harness.parity.output.progress import Display
 from harness.parity.output.report import Report
+from harness.parity.reference.problem import CHECKPOINTS
 from harness.parity.selfcheck.gate import Plant, prove
 from harness.parity.survey import Survey
 from harness.record import directory, provenance
@@ -45,6 +46,9 @@ from ptycho.fingerprint import ROOT
 from ptycho.parity import serve
 from ptycho.parity.request import QUANTITIES
 from ptycho.verdict import Verdict
+
+GRIDSIZES = (1, 2)
+"""Groups of one pattern and of two by two: the whole ladder has both."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,9 +164,22 @@ def _logged(
                 for precision in options.precisions
                 for gridsize in options.gridsizes
                 for rung in plan.rungs(precision, options.answered)
-            )
+            ),
+            left_out=tuple(left_out(options, wanted)),
         ),
     )
+
+
+def left_out(options: Options, wanted: Sequence[int]) -> Iterator[str]:
+    """Yield what keeps a run from being one of the whole ladder, in a sentence each."""
+    if missing := [str(g) for g in GRIDSIZES if g not in options.gridsizes]:
+        yield f"a part of the ladder: without gridsize {', '.join(missing)}"
+    if absent := [name for name in PRECISIONS if name not in options.precisions]:
+        yield f"a part of the ladder: without {', '.join(absent)}"
+    if options.steps < max(CHECKPOINTS):
+        yield f"a shorter trajectory: {options.steps} steps instead of {max(CHECKPOINTS)}"
+    if options.plant is None and len(wanted) == 1:
+        yield "a part of the ladder: without canaries (--canaries 0)"
 
 
 def _climb(

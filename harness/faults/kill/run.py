@@ -110,8 +110,16 @@ def _logged(options: Options, kept: RunRoot) -> AbstractContextManager[tuple[Eve
         origin=provenance.describe(
             root=options.checkout, locks=[], fixtures={options.scan.stem: options.scan}, device="cpu"
         ),
-        expected=Expected(rungs=tuple(label(number) for number in range(1, options.count + 1))),
+        expected=Expected(
+            rungs=tuple(label(number) for number in range(1, options.count + 1)), left_out=_left_out(options)
+        ),
     )
+
+
+def _left_out(options: Options) -> tuple[str, ...]:
+    """Return what keeps a campaign from being a whole one, in a sentence each."""
+    missing = [victim.value for victim in Victim if victim not in options.victims]
+    return (f"a part of the victims: without {', '.join(missing)}",) if missing else ()
 
 
 def _strays() -> tuple[str, ...]:

@@ -36,6 +36,15 @@ def test_no_lane_is_no_benchmark() -> None:
         plan.names([], ["small"], short=True)
 
 
+def test_a_session_that_is_not_whole_says_so() -> None:
+    both = ["torch", "tf"]
+    assert plan.left_out(both, ["synthetic"], short=True) == ()
+    assert plan.left_out(["tf"], ["synthetic"], short=True) == ("a part of the lanes: without torch",)
+    assert plan.left_out(both, ["small"], short=True) == ("other scans: small instead of synthetic",)
+    (said,) = plan.left_out(both, ["synthetic"], short=True, budget_s=200)
+    assert said == "a larger budget: 200 s instead of 120 s"
+
+
 def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
     made = Plan(run="/run", token="t", pythons={"tf": "/python"}, scans={"small": "/small.npz"}, short=True)
     made.write(tmp_path / "plan.json")

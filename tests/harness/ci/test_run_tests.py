@@ -75,6 +75,13 @@ def test_every_deep_file_has_its_turn(tmp_path: Path) -> None:
     assert turns == [["test_a.py", "test_b.py"], ["test_c.py"], ["test_d.py"], ["test_a.py", "test_b.py"]]
 
 
+def test_where_no_file_is_of_the_tier_nothing_runs_and_not_everything(tmp_path: Path) -> None:
+    (tmp_path / "test_plain.py").write_text("")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "durations.json").write_text("{}")
+    assert run_tests.arguments(tmp_path, Choice(folders=(".",), tier="deep", within_s=40.0)) is None
+
+
 def test_a_change_that_touches_nothing_runs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

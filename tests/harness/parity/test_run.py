@@ -3,13 +3,15 @@
 import json
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from harness.cli import main
+from harness.parity import run as ladder_run
 from harness.parity.exchange import backend_client
 from harness.parity.reference import problem
 from harness.targets import interpreters
@@ -163,3 +165,14 @@ def test_what_cannot_be_asked_is_refused(given: list[str], capsys: pytest.Captur
         main.main(["parity", *given])
     assert ended.value.code == 2
     assert "error: " in capsys.readouterr().err
+
+
+def test_a_part_of_the_ladder_says_so_and_the_whole_says_nothing(tmp_path: Path) -> None:
+    whole = ladder_run.Options(
+        parties=(), scan=tmp_path, gridsizes=(1, 2), seed=1, steps=200, root=tmp_path, plant=cast("Any", print)
+    )
+    assert list(ladder_run.left_out(whole, [1])) == []
+    part = replace(whole, gridsizes=(1,), precisions=("f64",), steps=8, plant=None)
+    assert [sentence.partition(":")[0] for sentence in ladder_run.left_out(part, [1])] == [
+        *("a part of the ladder", "a part of the ladder", "a shorter trajectory", "a part of the ladder")
+    ]
