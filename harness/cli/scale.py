@@ -2,6 +2,7 @@
 
 import argparse
 
+from harness.benchmark.scaling.masks import MASKS
 from harness.cli import options
 from harness.cli.options import Commands
 from ptycho.verdict import Verdict
@@ -19,6 +20,7 @@ def add_parser(commands: Commands) -> None:
         more="Scans are generated and read once each; with --python, some steps of training follow.",
         examples=(
             "benchmark scale",
+            "benchmark scale --patterns 1000 --mask none",
             "benchmark scale --side 64 128 --python torch=.nox/torch-cpu/bin/python",
         ),
         codes=f"pass {Verdict.PASS:d} · memory or cost grows with the scan {Verdict.FAIL:d}",
@@ -29,6 +31,8 @@ def add_parser(commands: Commands) -> None:
     add("--side", type=int, nargs="+", choices=SIDES, default=[SIDES[0]], help="Use frames of these sides (64).")
     text = "Group the patterns with these gridsizes (1 2)."
     add("--gridsize", type=int, nargs="+", choices=GRIDSIZES, default=list(GRIDSIZES), help=text)
+    text = "Give the scans no mask, one mask for all patterns, or one for each (all three, in turns)."
+    add("--mask", type=str, nargs="+", choices=MASKS, default=list(MASKS), help=text)
     text = "Also train some steps with this interpreter of torch or tf; without it scans are only read."
     add("--python", action="append", default=[], metavar="SIDE=PATH", help=text)
     add("--steps", type=int, default=STEPS, metavar="N", help=f"Train this many steps ({STEPS}).")
@@ -54,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         patterns=tuple(sorted(set(args.patterns))),
         sides=tuple(sorted(set(args.side))),
         gridsizes=tuple(sorted(set(args.gridsize))),
+        masks=tuple(mask for mask in MASKS if mask in args.mask),
         pythons={side: path for side, path in interpreters.pythons(args.python).items() if side in asked},
         steps=args.steps,
         max_bytes=int(args.max_gb * 1e9),

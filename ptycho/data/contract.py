@@ -29,8 +29,6 @@ from ptycho.data.npz_writer import save
 from ptycho.data.preflight import Limits, Members
 from ptycho.errors import ContractError, InfrastructureError
 
-_ROWS = 256
-
 __all__ = ["Attempt", "attempt", "load", "save"]
 
 
@@ -226,14 +224,7 @@ def _masked(frames: NDArray[np.float32], bad: NDArray[np.bool_]) -> NDArray[np.f
     if frames.flags.writeable:
         masks.apply(frames, bad)
     elif not masks.is_applied(frames, bad):
-        copied = mapped_arrays.empty(frames.shape, np.float32)
-        for start in range(0, len(frames), _ROWS):
-            part = slice(start, start + _ROWS)
-            copied[part] = frames[part]
-            mapped_arrays.release(frames)
-            mapped_arrays.release(copied)
-        masks.apply(copied, bad)
-        return copied
+        return mapped_arrays.joined(frames.shape, np.float32, masks.applied(frames, bad))
     return frames
 
 

@@ -12,8 +12,9 @@ import mmap
 import os
 import tempfile
 import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -45,9 +46,35 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     nbytes = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
     if nbytes < MAPPED_FROM_BYTES:
         return np.empty(shape, dtype=kind)
+    with _unnamed(nbytes) as file:
+        return np.frombuffer(mmap.mmap(file.fileno(), nbytes), dtype=kind).reshape(shape)
+
+
+def joined(shape: tuple[int, ...], dtype: DTypeLike, blocks: Iterable[NDArray[Any]]) -> NDArray[Any]:
+    """
+    Blocks one after the other along the first axis, kept where `empty` keeps an array of that shape.
+
+    A large one is written into its file and not through a map: a page that is touched first costs more than its bytes.
+
+    Raises:
+        InfrastructureError: no space for it in TMPDIR.
+    """
+    kind = np.dtype(dtype)
+    nbytes = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
+    if nbytes < MAPPED_FROM_BYTES:
+        return np.concatenate([np.empty((0, *shape[1:]), kind), *blocks], dtype=kind)
+    with _unnamed(nbytes) as file:
+        for block in blocks:
+            file.write(np.ascontiguousarray(block, dtype=kind).data)
+        file.flush()
+        return np.frombuffer(mmap.mmap(file.fileno(), nbytes), dtype=kind).reshape(shape)
+
+
+@contextlib.contextmanager
+def _unnamed(nbytes: int) -> Iterator[IO[bytes]]:
+    """A file of TMPDIR without a name, all of its space reserved: under a map a full disk kills the process."""
     with tempfile.TemporaryFile(prefix="ptycho-frames-") as file:
         try:
-            # All of it now: a disk that fills up under a map kills the process instead of raising an error.
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, nbytes)
             else:
@@ -57,7 +84,7 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
                 f"no space for {nbytes} bytes of the scan in {tempfile.gettempdir()}: {error.strerror}; "
                 "free some, point TMPDIR at another disk, or store the file uncompressed in the canonical layout"
             ) from error
-        return np.frombuffer(mmap.mmap(file.fileno(), nbytes), dtype=kind).reshape(shape)
+        yield file
 
 
 def in_file(path: Path, offset: int, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:

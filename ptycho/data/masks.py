@@ -35,12 +35,26 @@ def apply(frames: NDArray[np.float32], bad: Mask) -> None:
         bad: `(N, N)` or `(M, N, N)`, True where bad.
     """
     for part in _parts(len(frames)):
-        if bad.ndim == 2:
-            frames[part][:, bad] = 0
-        else:
-            np.copyto(frames[part], 0, where=bad[part])
+        _clear(frames[part], bad if bad.ndim == 2 else bad[part])
         mapped_arrays.release(frames)
         mapped_arrays.release(bad)
+
+
+def applied(frames: NDArray[np.float32], bad: Mask) -> Iterator[NDArray[np.float32]]:
+    """Copies of the frames with bad pixels 0, a part at a time."""
+    for part in _parts(len(frames)):
+        block = np.array(frames[part])
+        _clear(block, bad if bad.ndim == 2 else bad[part])
+        mapped_arrays.release(frames)
+        mapped_arrays.release(bad)
+        yield block
+
+
+def _clear(block: NDArray[np.float32], bad: Mask) -> None:
+    if bad.ndim == 2:
+        block[:, bad] = 0
+    else:
+        np.copyto(block, 0, where=bad)
 
 
 def is_applied(frames: NDArray[np.float32], bad: Mask) -> bool:
@@ -56,10 +70,20 @@ def is_applied(frames: NDArray[np.float32], bad: Mask) -> bool:
     return True
 
 
-def good_pixels(bad: Mask, indices: NDArray[np.integer[Any]] | slice) -> Mask:
-    """`(…, N, N)`: True where a pixel of some patterns counts; of one mask for all patterns, one view for all."""
+def good_pixels(bad: Mask, indices: NDArray[np.integer[Any]] | slice, rows: mapped_arrays.Rows | None = None) -> Mask:
+    """
+    `(…, N, N)`: True where a pixel of some patterns counts; of one mask for all patterns, one view for all.
+
+    Args:
+        bad: `(N, N)` or `(M, N, N)`, True where bad.
+        indices: which patterns.
+        rows: reads a mask of each pattern that is too large to be mapped whole.
+    """
     if bad.ndim == 2:
         return ~bad
+    if rows is not None and not isinstance(indices, slice):
+        found = rows.take(indices.astype(np.int64))
+        return np.asarray(np.logical_not(found, out=found))
     good = ~bad[indices]
     mapped_arrays.release(bad)
     return np.asarray(good)
@@ -104,7 +128,8 @@ def violations(frames: NDArray[np.float32], bad: Mask, probe: NDArray[np.complex
 def _wholly_bad(bad: Mask) -> NDArray[np.intp]:
     whole = np.zeros(len(bad), bool)
     for part in _parts(len(bad)):
-        whole[part] = bad[part].all(axis=(1, 2))
+        block = bad[part]
+        whole[part] = block.reshape(len(block), -1).all(axis=1)
         mapped_arrays.release(bad)
     return np.flatnonzero(whole)
 

@@ -8,10 +8,13 @@ and every byte in them, is the same for any number of workers.
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ptycho.data import mapped_arrays, masks
 from ptycho.data.grouping import Indices, group_coordinates
@@ -66,26 +69,42 @@ def iterate(
     return _read_ahead(reads, num_workers) if num_workers else (one() for one in reads)
 
 
-def gather(store: Store, chosen: Indices, rows: mapped_arrays.Rows | None = None) -> Batch:
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """
+    What reads the files of a store that is too large to be mapped whole.
+
+    Attributes:
+        frames: reads patterns.
+        masks: reads their masks; None where one holds for all, or they are small.
+    """
+
+    frames: mapped_arrays.Rows
+    masks: mapped_arrays.Rows | None
+
+    def announce(self, indices: Indices) -> None:
+        """Let the system read these patterns while others are in use."""
+        for rows in (self.frames, self.masks):
+            if rows is not None:
+                rows.announce(indices)
+
+
+def gather(store: Store, chosen: Indices, reader: Reader | None = None) -> Batch:
     """
     Copy some groups out of the map.
 
     Args:
         store: where the patterns are.
         chosen: `(B,)` indices of groups.
-        rows: reads the patterns of a large store instead.
+        reader: reads the patterns of a large store instead.
 
     Returns:
         A batch whose arrays are contiguous and its own.
     """
     indices = np.asarray(store.groups)[chosen]
     # A view as a plain array: indexing through the memmap class builds a memmap for every result.
-    diffraction = np.take(np.asarray(store.diffraction), indices, axis=0) if rows is None else rows.take(indices)
-    bad = store.bad_pixels
-    good = (
-        None
-        if bad is None
-        else np.array(np.broadcast_to(masks.good_pixels(np.asarray(bad), indices), diffraction.shape))
+    diffraction = (
+        np.take(np.asarray(store.diffraction), indices, axis=0) if reader is None else reader.frames.take(indices)
     )
     offsets, relative = group_coordinates(np.asarray(store.xcoords), np.asarray(store.ycoords), indices)
     return Batch(
@@ -93,15 +112,24 @@ def gather(store: Store, chosen: Indices, rows: mapped_arrays.Rows | None = None
         coords_offsets=offsets,
         coords_relative=relative,
         indices=indices,
-        good=good,
+        good=_good_pixels(store, indices, reader),
         good_share=store.good_share,
     )
 
 
-def _share(ranks: Ranks, store: Store, chosen: Indices, rows: mapped_arrays.Rows | None = None) -> Share:
+def _good_pixels(store: Store, indices: Indices, reader: Reader | None) -> NDArray[np.bool_] | None:
+    """`(B, C, N, N)`, contiguous and its own; None where the store has no mask."""
+    if store.bad_pixels is None:
+        return None
+    bad = np.asarray(store.bad_pixels)
+    good = masks.good_pixels(bad, indices, None if reader is None else reader.masks)
+    return good if good.ndim == 4 else np.array(np.broadcast_to(good, (*indices.shape, *bad.shape[-2:])), order="C")
+
+
+def _share(ranks: Ranks, store: Store, chosen: Indices, reader: Reader | None = None) -> Share:
     """One rank's part of a batch."""
     part, counted = ranks.part(chosen)
-    return Share(**vars(gather(store, part, rows)), counted=counted, whole=len(chosen))
+    return Share(**vars(gather(store, part, reader)), counted=counted, whole=len(chosen))
 
 
 def _from_file(store: Store, chosen: Sequence[Indices], num_workers: int, ranks: Ranks) -> Generator[Batch, None, None]:
@@ -109,13 +137,23 @@ def _from_file(store: Store, chosen: Sequence[Indices], num_workers: int, ranks:
     groups = np.asarray(store.groups)
     wanted = sum(map(len, chosen)) * groups.shape[1] // ranks.world
     ahead = max(1, mapped_arrays.AHEAD_ROWS // max(1, len(chosen[0]) * groups.shape[1])) if chosen else 1
-    with mapped_arrays.Rows(array_path(store.directory, "diffraction"), store.diffraction, wanted=wanted) as rows:
+    with ExitStack() as stack:
+
+        def opened(name: str, array: NDArray[Any]) -> mapped_arrays.Rows:
+            return stack.enter_context(mapped_arrays.Rows(array_path(store.directory, name), array, wanted=wanted))
+
+        bad = store.bad_pixels
+        large = bad is not None and bad.ndim == 3 and bad.nbytes >= mapped_arrays.MAPPED_FROM_BYTES
+        reader = Reader(
+            frames=opened("diffraction", store.diffraction),
+            masks=opened("bad_pixels", bad) if bad is not None and large else None,
+        )
 
         def read(number: int) -> Batch:
             for later in chosen[number + ahead : number + ahead + 1] if number else chosen[1 : ahead + 1]:
-                rows.announce(groups[ranks.part(later)[0]])
+                reader.announce(groups[ranks.part(later)[0]])
             mine = chosen[number]
-            return gather(store, mine, rows) if ranks.world == 1 else _share(ranks, store, mine, rows)
+            return gather(store, mine, reader) if ranks.world == 1 else _share(ranks, store, mine, reader)
 
         reads = [partial(read, number) for number in range(len(chosen))]
         with closing(_read_ahead(reads, num_workers) if num_workers else (one() for one in reads)) as found:

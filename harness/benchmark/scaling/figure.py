@@ -3,6 +3,7 @@
 from collections import defaultdict
 from pathlib import Path
 
+from harness.benchmark.scaling.masks import NONE
 from harness.benchmark.scaling.report import Report, Row
 from harness.files.run_files import replacing
 from ptycho.metrics.figures import new_figure
@@ -18,7 +19,8 @@ def save(path: Path, report: Report) -> Path:
     figure = new_figure((9.0, 3.6))
     lines: dict[str, list[Row]] = defaultdict(list)
     for row in report.rows:
-        lines[f"N = {row.reading['side']}, gridsize {row.reading['gridsize']}"].append(row)
+        mask = "" if row.mask == NONE else f", mask: {row.mask}"
+        lines[f"N = {row.reading['side']}, gridsize {row.reading['gridsize']}{mask}"].append(row)
     cost, memory = figure.subplots(1, 2)
     for name, rows in lines.items():
         sizes = [int(row.reading["patterns"]) for row in rows]

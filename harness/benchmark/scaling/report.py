@@ -1,7 +1,8 @@
 """
 What the readings of all sizes show: does memory stay, does the cost of a pattern stay.
 
-Each size is held against the smallest of the same side and gridsize. Limits are those of `docs/scale.md`. How fast an
+Each size is held against the smallest of the same side, gridsize and mask, and a scan with a mask against the same one
+without. Limits are those of `docs/scale.md`. How fast an
 epoch is read beside a plain reading is reported and not judged: it is a property of the disk and its cache.
 """
 
@@ -12,12 +13,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.benchmark.scaling import masks
 from harness.files.run_files import write_text
 from harness.system.tables import Table
 from ptycho import fingerprint
 from ptycho.verdict import Verdict
 
-SCHEMA = "ptycho-harness-scale/2"
+SCHEMA = "ptycho-harness-scale/3"
 
 MAX_GROWTH_MB = 300.0
 MAX_COST_RATIO = 1.5
@@ -33,16 +35,18 @@ class Row:
 
     Attributes:
         reading: what `harness.benchmark.scaling.reader` printed.
+        mask: which bad pixels the scan has: one of `MASKS`.
         steps: by backend, `seconds_per_pattern` of training and `peak_mb` of the process.
     """
 
     reading: Mapping[str, Any]
+    mask: str = masks.NONE
     steps: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
         """Name of the size, as the log has it."""
-        return label(self.reading["patterns"], self.reading["side"], self.reading["gridsize"])
+        return label(self.reading["patterns"], self.reading["side"], self.reading["gridsize"], self.mask)
 
     @property
     def microseconds(self) -> float:
@@ -86,8 +90,18 @@ class Report:
 
     def smallest(self, row: Row) -> Row:
         """The row that another is held against."""
-        alike = [other for other in self.rows if all(other.reading[k] == row.reading[k] for k in ("side", "gridsize"))]
+        alike = [other for other in self._alike(row, "side", "gridsize") if other.mask == row.mask]
         return min(alike, key=lambda other: int(other.reading["patterns"]))
+
+    def unmasked(self, row: Row) -> Row | None:
+        """The same scan without its mask; None where the row has none, or was measured alone."""
+        if row.mask == masks.NONE:
+            return None
+        alike = self._alike(row, "side", "gridsize", "patterns")
+        return next((other for other in alike if other.mask == masks.NONE), None)
+
+    def _alike(self, row: Row, *keys: str) -> list[Row]:
+        return [other for other in self.rows if all(other.reading[key] == row.reading[key] for key in keys)]
 
     def complaints(self, row: Row) -> list[str]:
         """Return what is wrong with one size."""
@@ -99,6 +113,10 @@ class Report:
             found.append(
                 f"{row.label}: a pattern costs {ratio:.2f} × that of {base.label}; allowed: {MAX_COST_RATIO:g}"
             )
+        plain = self.unmasked(row)
+        if plain is not None and (ratio := row.microseconds / plain.microseconds) > masks.MAX_COST_RATIO[row.mask]:
+            allowed = masks.MAX_COST_RATIO[row.mask]
+            found.append(f"{row.label}: a pattern costs {ratio:.2f} × that without a mask; allowed: {allowed:g}")
         for side, trained in row.steps.items():
             if side in base.steps and (more := trained["peak_mb"] - base.steps[side]["peak_mb"]) > MAX_GROWTH_MB:
                 found.append(
@@ -115,12 +133,27 @@ class Report:
     def table(self) -> Table:
         """Headings and a row a size."""
         sides = sorted({side for row in self.rows for side in row.steps})
-        headings = ["M", "N", "gridsize", "peak MB", "growth MB", "µs a pattern", "epoch GB/s", "of plain", "from disk"]
+        headings = [
+            "M",
+            "N",
+            "gridsize",
+            "mask",
+            "peak MB",
+            "growth MB",
+            "µs a pattern",
+            "of unmasked",
+            "epoch GB/s",
+            "of plain",
+            "from disk",
+        ]
         rows = [headings + [f"{side} ms a pattern, MB" for side in sides]]
         for row in self.rows:
             cells = [f"{row.reading['patterns']:,}", str(row.reading["side"]), str(row.reading["gridsize"])]
-            cells += [f"{row.peak_mb:.0f}", f"{row.peak_mb - self.smallest(row).peak_mb:+.0f}"]
-            cells += [f"{row.microseconds:.0f}", f"{row.epoch_gb_s:.1f}", f"{row.of_plain:.0%}"]
+            plain = self.unmasked(row)
+            cells += [row.mask, f"{row.peak_mb:.0f}", f"{row.peak_mb - self.smallest(row).peak_mb:+.0f}"]
+            cells += [f"{row.microseconds:.0f}"]
+            cells += ["" if plain is None else f"{row.microseconds / plain.microseconds:.2f}"]
+            cells += [f"{row.epoch_gb_s:.1f}", f"{row.of_plain:.0%}"]
             cells.append("" if row.of_cold is None else f"{row.of_cold:.0%}")
             for side in sides:
                 trained = row.steps.get(side)
@@ -133,7 +166,7 @@ class Report:
         return {
             "schema": SCHEMA,
             "verdict": self.verdict.label,
-            "limits": {"growth_mb": MAX_GROWTH_MB, "cost_ratio": MAX_COST_RATIO},
+            "limits": {"growth_mb": MAX_GROWTH_MB, "cost_ratio": MAX_COST_RATIO, "mask_ratio": masks.MAX_COST_RATIO},
             "complaints": [sentence for row in self.rows for sentence in self.complaints(row)],
             "rows": [
                 asdict(row)
@@ -156,6 +189,6 @@ def processor_time(reading: Mapping[str, Any]) -> float:
     return sum(float(reading["seconds"][name]) for name in PHASES)
 
 
-def label(patterns: int, side: int, gridsize: int) -> str:
+def label(patterns: int, side: int, gridsize: int, mask: str = masks.NONE) -> str:
     """Name of a size."""
-    return f"M={patterns} N={side} g={gridsize}"
+    return f"M={patterns} N={side} g={gridsize}" + ("" if mask == masks.NONE else f" mask={mask}")

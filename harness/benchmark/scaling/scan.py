@@ -12,14 +12,18 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from harness.benchmark.scaling.masks import EACH, NONE, ONE
+
 DISTINCT = 64
 """Different frames in a scan."""
 
 STEP_PX = 4.0
 SEED = 20
+GAP = 3
+"""Width in pixels of the bad rows, as between two modules of a detector."""
 
 
-def write(path: Path, *, patterns: int, side: int) -> Path:
+def write(path: Path, *, patterns: int, side: int, mask: str = NONE) -> Path:
     """
     Write a canonical scan, uncompressed.
 
@@ -27,6 +31,7 @@ def write(path: Path, *, patterns: int, side: int) -> Path:
         path: the `.npz` file.
         patterns: M.
         side: N.
+        mask: which bad pixels it has: one of `MASKS`.
 
     Returns:
         The path.
@@ -43,16 +48,35 @@ def write(path: Path, *, patterns: int, side: int) -> Path:
         "ycoords": side + STEP_PX * rows + rng.uniform(-1, 1, patterns),
         "_metadata": np.array(metadata),
     }
+    bad = _gaps(side)
+    if mask == ONE:
+        small["bad_pixels"] = bad[0]
     with zipfile.ZipFile(path, "w") as archive:
-        with archive.open("diff3d.npy", "w", force_zip64=True) as member:
-            header = {"descr": "<f4", "fortran_order": False, "shape": (patterns, side, side)}
-            npy.write_array_header_1_0(member, header)
-            for start in range(0, patterns, DISTINCT):
-                member.write(frames[: patterns - start].tobytes())
+        _write_stack(archive, "diff3d", frames, patterns)
+        if mask == EACH:
+            _write_stack(archive, "bad_pixels", bad, patterns)
         for name, array in small.items():
             with archive.open(f"{name}.npy", "w") as member:
                 npy.write_array(member, array, allow_pickle=False)
     return path
+
+
+def _write_stack(archive: zipfile.ZipFile, name: str, distinct: NDArray[np.generic], patterns: int) -> None:
+    """Write `(M, N, N)` that repeats the frames given."""
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+        header = {"descr": distinct.dtype.str, "fortran_order": False, "shape": (patterns, *distinct.shape[1:])}
+        npy.write_array_header_1_0(member, header)
+        for start in range(0, patterns, DISTINCT):
+            member.write(distinct[: patterns - start].tobytes())
+
+
+def _gaps(side: int) -> NDArray[np.bool_]:
+    """`(64, N, N)` bad rows, in every frame at another height."""
+    bad = np.zeros((DISTINCT, side, side), dtype=np.bool_)
+    for k in range(DISTINCT):
+        top = (side // 4 + k) % (side - GAP)
+        bad[k, top : top + GAP] = True
+    return bad
 
 
 def _frames(rng: np.random.Generator, side: int) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptycho.config import DataConfig, ModelConfig, TrainingConfig
-from ptycho.data import grouping, prepare
+from ptycho.data import grouping, mapped_arrays, prepare
 from ptycho.data.grouping import Indices
 from ptycho.errors import ConfigurationError
 from ptycho.store.store import Store
@@ -95,6 +96,36 @@ def test_a_consumer_that_stops_early_leaves_no_thread(store: Store) -> None:
     assert reader_threads() != []
     reading.close()
     assert reader_threads() == []
+
+
+@pytest.mark.parametrize("each", [False, True])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_masks_of_a_large_store_are_read_like_those_of_a_small_one(
+    each: bool, streamed: bool, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = np.random.default_rng(3).random((20, 64, 64) if each else (64, 64)) < 0.2
+    gridsize = int(store.groups.shape[1] ** 0.5)
+    config = TrainingConfig(
+        data=DataConfig(path=Path("scan.npz"), gridsize=gridsize),
+        model=ModelConfig(gridsize=gridsize),
+        output_dir=Path("out"),
+    )
+    dataset = make_dataset(n_patterns=20)
+    dataset = replace(dataset, diffraction=np.where(bad, np.float32(0), dataset.diffraction), bad_pixels=bad)
+    masked = Store.create(tmp_path / "store", dataset, prepare.prepare(config, dataset))
+    order = np.random.default_rng(4).permutation(20)
+    small = list(batches.iterate(masked, order, batch_size=3))
+    monkeypatch.setattr(mapped_arrays, "MAPPED_FROM_BYTES", 1)
+    monkeypatch.setattr(mapped_arrays, "STREAMED_SHARE", float(streamed))
+    large = list(batches.iterate(masked, order, batch_size=3))
+    for one, other in zip(small, large, strict=True):
+        assert one.good is not None
+        assert other.good is not None
+        np.testing.assert_array_equal(one.good, other.good)
+        np.testing.assert_array_equal(one.good, ~bad[one.indices] if each else np.broadcast_to(~bad, one.good.shape))
+        np.testing.assert_array_equal(one.diffraction, other.diffraction)
+        assert other.good.flags.c_contiguous
+        assert other.good.flags.writeable
 
 
 @pytest.fixture

@@ -11,11 +11,19 @@ from harness.benchmark.scaling.report import PHASES, Report, Row, label
 from ptycho.verdict import Verdict
 
 
-def row(patterns: int, *, mib: float = 100.0, microseconds: float = 90.0, side: int = 64, **steps: Any) -> Row:
+def row(
+    patterns: int,
+    *,
+    mib: float = 100.0,
+    microseconds: float = 90.0,
+    side: int = 64,
+    mask: str = "none",
+    **steps: Any,
+) -> Row:
     seconds = dict.fromkeys(PHASES, 1e-6 * microseconds * patterns / len(PHASES)) | {"plain": 0.5}
     reading: dict[str, Any] = {"patterns": patterns, "side": side, "gridsize": 1, "groups": patterns}
     reading |= {"bytes_read": patterns * side * side * 4, "cold": {}, "seconds": seconds, "wall": seconds}
-    return Row(reading=reading | {"peak": {"own": mib / 2, "mapped": mib / 2, "both": mib}}, steps=steps)
+    return Row(reading=reading | {"peak": {"own": mib / 2, "mapped": mib / 2, "both": mib}}, mask=mask, steps=steps)
 
 
 def test_flat_sizes_pass() -> None:
@@ -34,6 +42,19 @@ def test_what_grows_is_named(planted: Row, sentence: str) -> None:
     report = Report(rows=[row(1000), planted])
     assert report.verdict is Verdict.FAIL
     assert [text[: len(sentence)] for text in report.complaints(planted)] == [sentence]
+
+
+@pytest.mark.parametrize(("mask", "allowed"), [("one", 1.1), ("each", 1.4)])
+def test_a_mask_that_costs_too_much_is_named(mask: str, allowed: float) -> None:
+    plain, inside = row(1000), row(1000, mask=mask, microseconds=90 * allowed * 0.999)
+    assert Report(rows=[plain, inside]).verdict is Verdict.PASS
+    above = row(1000, mask=mask, microseconds=90 * allowed + 1)
+    report = Report(rows=[plain, above])
+    assert report.complaints(above) == [
+        f"M=1000 N=64 g=1 mask={mask}: a pattern costs {allowed + 1 / 90:.2f} × that without a mask; allowed: {allowed}"
+    ]
+    # Alone, there is nothing to hold it against.
+    assert Report(rows=[above]).verdict is Verdict.PASS
 
 
 def test_training_that_grows_is_named() -> None:
@@ -59,7 +80,7 @@ def test_an_odd_reading_from_the_disk_does_not_decide() -> None:
 def test_what_is_written(tmp_path: Path) -> None:
     report = Report(rows=[row(1000), row(100_000, torch={"seconds_per_pattern": 0.01, "peak_mb": 500.0})])
     written = json.loads(report.write(tmp_path / "scale.json").read_text())
-    assert (written["schema"], written["verdict"]) == ("ptycho-harness-scale/2", "pass")
+    assert (written["schema"], written["verdict"]) == ("ptycho-harness-scale/3", "pass")
     assert [item["reading"]["patterns"] for item in written["rows"]] == [1000, 100_000]
     assert written["rows"][0]["of_cold"] is None
     headings, first, second = report.table()

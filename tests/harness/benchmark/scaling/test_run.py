@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.benchmark.scaling import report
+from harness.benchmark.scaling import masks, report
 from harness.benchmark.scaling import run as scaling_run
 from harness.cli import main
 
@@ -16,6 +16,7 @@ pytestmark = pytest.mark.usefixtures("noise")
 def noise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sizes that take a moment are not a measure of cost; that a cost is judged, `test_scale_report` shows."""
     monkeypatch.setattr(report, "MAX_COST_RATIO", 100.0)
+    monkeypatch.setattr(masks, "MAX_COST_RATIO", dict.fromkeys(masks.MAX_COST_RATIO, 100.0))
     monkeypatch.setattr(scaling_run, "SMALL_BYTES", 0)
 
 
@@ -25,12 +26,13 @@ def scale(*arguments: object) -> int:
 
 @pytest.mark.slow
 def test_a_run_leaves_its_figures_and_no_scan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = scale("--patterns", 400, 500, "--gridsize", 1, "--root", tmp_path, "--max-gb", 0.1)
+    code = scale("--patterns", 400, 500, "--gridsize", 1, "--root", tmp_path, "--max-gb", 0.1, "--mask", "each", "none")
     told = capsys.readouterr().out
     assert code == 0, told
     (run,) = (tmp_path / "runs").iterdir()
     figures = json.loads((run / scaling_run.REPORT).read_text())
-    assert [row["reading"]["patterns"] for row in figures["rows"]] == [400, 500]
+    sizes = [(row["reading"]["patterns"], row["mask"]) for row in figures["rows"]]
+    assert sizes == [(400, "none"), (400, "each"), (500, "none"), (500, "each")]
     assert json.loads((run / "verdict.json").read_text())["verdict"] == "pass"
     assert (run / "pictures" / scaling_run.CURVE).is_file()
     assert not (run / "scratch").exists()
@@ -39,7 +41,7 @@ def test_a_run_leaves_its_figures_and_no_scan(tmp_path: Path, capsys: pytest.Cap
 
 @pytest.mark.slow
 def test_scans_that_are_too_large_are_named_and_not_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ("--patterns", 200, 100_000, "--gridsize", 2, "--root", tmp_path, "--max-gb", 0.1)
+    arguments = ("--patterns", 200, 100_000, "--gridsize", 2, "--root", tmp_path, "--max-gb", 0.1, "--mask", "none")
     assert scale(*arguments) == 0
     assert "left out: M=100000 N=64 g=2: 1.6 GB of frames; allowed: 0.1 (--max-gb)" in capsys.readouterr().out
 
