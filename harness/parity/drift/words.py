@@ -21,8 +21,9 @@ from harness.parity.compare.response import Answer
 from harness.parity.drift.versions import NEW, OLD
 from harness.parity.exchange import plan
 from harness.parity.exchange.collect import Heard
+from harness.parity.exchange.plan import Question
 from harness.parity.judge import in_situ, ladder, rejudge
-from harness.parity.judge.ladder import Climbed
+from harness.parity.judge.ladder import Climbed, Expected
 from ptycho.errors import UsageError
 from ptycho.parity.request import Request
 from ptycho.verdict import Verdict
@@ -92,6 +93,7 @@ class Drift:
         unit: what `units` counts.
         largest: the tensor with that difference.
         alike: whether both states are outside the oracle's limit with the same bits.
+        way: the way of running that is compared with the plain one; "" where two commits are compared.
     """
 
     side: str
@@ -104,6 +106,7 @@ class Drift:
     unit: str = ""
     largest: str = ""
     alike: bool = False
+    way: str = ""
 
     @property
     def word(self) -> Word:
@@ -113,7 +116,13 @@ class Drift:
     @property
     def label(self) -> str:
         """Name in the event log."""
-        return label(self.climbed.rung.name, self.side, self.climbed.precision, self.climbed.gridsize, self.seed)
+        item = self.climbed
+        return label(item.rung.name, self.who, item.precision, item.gridsize, self.seed)
+
+    @property
+    def who(self) -> str:
+        """Return the backend, and the way of running where there are several."""
+        return f"{self.side} {self.way}".strip()
 
     @property
     def result(self) -> Result:
@@ -149,13 +158,35 @@ def judge(heard: Heard, side: str, *, oracle_moved: bool) -> list[Drift]:
         side: backend.
         oracle_moved: whether the oracle is another one than the old code had.
     """
-    question = heard.question
     given = {version: heard.answers[name_of(side, version)] for version in (OLD, NEW)}
-    exact = heard.expected.exact.get(side, {})
+    return compare(heard.question, heard.expected, given, side, oracle_moved=oracle_moved)
+
+
+def compare(
+    question: Question,
+    expected: Expected,
+    given: Mapping[str, Answer],
+    side: str,
+    *,
+    oracle_moved: bool = False,
+    way: str = "",
+) -> list[Drift]:
+    """
+    Judge two answers to one question.
+
+    Args:
+        question: what was asked.
+        expected: the oracle's answer.
+        given: by `old` and `new`.
+        side: backend.
+        oracle_moved: whether the oracle is another one than the old code had.
+        way: the way of running that gave the new answer, where both are of the same code.
+    """
+    exact = expected.exact.get(side, {})
     climbed = ladder.climb(
         question.gridsize,
         given,
-        replace(heard.expected, exact=dict.fromkeys(given, exact)),
+        replace(expected, exact=dict.fromkeys(given, exact)),
         question.request.quantities,
         precision=question.precision,
     )
@@ -176,6 +207,7 @@ def judge(heard: Heard, side: str, *, oracle_moved: bool) -> list[Drift]:
                 unit=unit,
                 largest=largest,
                 alike=rung.alike,
+                way=way,
             )
         )
     return made

@@ -186,7 +186,7 @@ def test_what_means_nothing_here_is_refused(words: list[str], capsys: pytest.Cap
     with pytest.raises(SystemExit) as ended:
         main.main(["parity", "--against", "HEAD", *words])
     assert ended.value.code == Verdict.USAGE
-    assert "--against with --target or --canary-seed" in capsys.readouterr().err
+    assert "--against with --target, --canary-seed or each other" in capsys.readouterr().err
 
 
 def test_a_revision_that_does_not_exist_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
