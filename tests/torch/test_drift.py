@@ -43,7 +43,7 @@ class TestDrift(DriftSuite):
             old="code = x.to(real) * (self.scale / torch.exp(self.log_intensity_scale))",
             new="code = x.to(real) * (self.scale * (1 + 2**-52) / torch.exp(self.log_intensity_scale))",
             word=Word.ROUNDING,
-            rung="R4",
+            rung="R2",
         ),
         Change(
             name="an epsilon under a root",
@@ -99,6 +99,6 @@ class TestDrift(DriftSuite):
             old="amplitude * phase.sin()",
             new="-amplitude * phase.sin()",
             word=Word.REGRESSION,
-            rung="R4",
+            rung="R2",
         ),
     )
