@@ -107,7 +107,7 @@ def test_positions_in_single_precision_are_rounded_and_nothing_else(dataset: Dat
 def test_unknown_type_of_positions(dataset: Dataset, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="coordinates = 'float16'; allowed: float64, float32"):
         contract.save(tmp_path / "scan.npz", dataset, coordinates="float16")
-    assert not list(tmp_path.iterdir())
+    assert not (tmp_path / "scan.npz").exists()
 
 
 def test_unknown_layout(dataset: Dataset, tmp_path: Path) -> None:
