@@ -47,7 +47,7 @@ _NO_LIMITS = Limits()
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """
-    What the user asked a lane for.
+    Options of a lane.
 
     Attributes:
         device: one of `choose.CHOICES`.
