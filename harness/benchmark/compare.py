@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.benchmark import gate, machine, plugin_options, revision, session
+from harness.benchmark import gate, machine, plugin_options, session
 from harness.benchmark.gate import Block, Ruling, Side
 from harness.benchmark.measure import Lane
 from harness.benchmark.plan import Plan
 from harness.files import run_files
+from harness.isolation import revision
 from harness.process import result
 from harness.record import directory
 from harness.runs import summary

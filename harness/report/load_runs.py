@@ -28,6 +28,7 @@ from ptycho.verdict import Verdict
 
 DOCUMENTS = {
     "parity.json": "parity",
+    "drift.json": "drift",
     "parity-seeds.json": "parity over seeds",
     "quality.json": "trained quality",
     "precision.json": "trained quality of bf16",

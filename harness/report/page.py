@@ -117,7 +117,10 @@ def make(
         costs=[chart for chart in costs if chart is not None],
         benchmarks=[made for run in runs if (made := metric_sections.benchmarks(run)).rows],
         regressions=[
-            made for run in runs for made in (regressions.against(run), regressions.self_test(run)) if made.rows
+            made
+            for run in runs
+            for made in (regressions.drift(run), regressions.against(run), regressions.self_test(run))
+            if made.rows
         ],
         ledger=sections.ledger(lanes),
         kills=[
