@@ -69,7 +69,7 @@ class Load:
 
     @property
     def contended(self) -> bool:
-        """Whether others left the command too little to be judged by the clock."""
+        """Whether others left the command too little to be judged by the clock: idle ≤ `IDLE`, others ≥ `OTHERS`."""
         if self.idle is None or self.others is None or self.steal is None:
             return False
         return self.idle <= IDLE and self.others + self.steal >= OTHERS

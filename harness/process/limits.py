@@ -14,7 +14,7 @@ MEMORY = "memory-limit"
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """
-    Limits beside the wall-clock limit, which every command has.
+    Limits beside the wall-clock limit, which every command has. Exactly a limit is allowed; more (>) ends the command.
 
     Attributes:
         phase_s: seconds that one stay in a phase may take, by phase; `start` is the time until the first one is said.

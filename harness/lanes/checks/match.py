@@ -44,6 +44,8 @@ def wrong(found: Sequence[Match], *, passes: bool, placed: bool = True) -> Match
     """
     The wrong orientation that explains a reconstruction clearly better than the right one, or None.
 
+    Exactly as certain and exactly as far ahead as is needed is enough (≥).
+
     Args:
         found: of `matches`.
         passes: whether the right orientation reaches what it must.

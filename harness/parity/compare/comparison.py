@@ -185,9 +185,10 @@ class Limit:
     Limit within which one tensor must agree.
 
     Attributes:
-        tolerance: largest D that passes; None where nothing is known that it could be judged by.
+        tolerance: largest D that passes (≤); None where nothing is known that it could be judged by.
         floor: D that rounding alone makes of it; None if it was not measured.
-        ratio: largest ratio of the sides' D to the oracle, each counted as one floor at least; None for no limit.
+        ratio: largest ratio of the sides' D to the oracle that passes (≤), each counted as one floor at least; None for
+            no limit.
         single: whether the sides answer in float32 and complex64.
         gated: whether D is judged at all; exact checks are made anyway.
     """

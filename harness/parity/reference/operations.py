@@ -66,7 +66,7 @@ class Expectation:
         value: in the widest type.
         dtype: type of the answer.
         scale: what the error is divided by: an array element by element, or one number if `norm`.
-        limit: largest |error| / scale that passes; 0 for a copy.
+        limit: largest |error| / scale that passes (≤); 0 for a copy.
         norm: 1 or 2 if the error is taken as a whole by that norm, None element by element.
         reason: why this limit.
     """
