@@ -88,13 +88,12 @@ RIDDLES = re.compile(r"(What|How|Where|Whether|Which|When|Who|Why)\b")
 
 def riddles(root: Path, files: list[Path]) -> list[str]:
     """Modules and classes whose docstring begins with a question word, one line each."""
-    found = []
-    for file in files:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        for node in (tree, *(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))):
-            if RIDDLES.match(ast.get_docstring(node) or ""):
-                found.append(f"{file.relative_to(root)}: {getattr(node, 'name', 'module')}")
-    return found
+    return [
+        f"{file.relative_to(root)}: {getattr(node, 'name', 'module')}"
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Module | ast.ClassDef) and RIDDLES.match(ast.get_docstring(node) or "")
+    ]
 
 
 @pytest.mark.slow
