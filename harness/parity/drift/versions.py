@@ -1,5 +1,5 @@
 """
-Finds what a commit can be asked: the rungs and parts of a request that it knows, and whether the oracle was another one.
+Finds what a commit can be asked: the rungs and parts of a request that it knows, and whether its oracle was another.
 
 An older commit refuses a request that holds something that it does not know. So its request leaves that out, and what
 is missing in its answer is then listed as not answered, rung by rung.
