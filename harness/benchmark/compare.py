@@ -33,7 +33,7 @@ BLOCK_TIMEOUT_S = 180.0
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """
-    What the user asked for.
+    Options of the command.
 
     Attributes:
         pythons: interpreter by side.
@@ -59,7 +59,7 @@ class Options:
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """
-    What the gate said.
+    Result of the gate.
 
     Attributes:
         base: commit.

@@ -1,5 +1,5 @@
 """
-What must report, so that silence is never a pass: fixtures, the suite and its tests, rungs, benchmarks.
+Lists what must report, so that silence is never a pass: fixtures, the suite and its tests, rungs, benchmarks.
 
 What a lane expects is written into its log when the run begins; after it, everything that is silent is named. The
 tests come from a manifest beside the target file (`expected/NAME.toml`): without one, a test that was renamed or
@@ -23,7 +23,7 @@ HEADER = """\
 @dataclass(frozen=True, kw_only=True)
 class Expected:
     """
-    What must report.
+    Everything that must report.
 
     Attributes:
         fixtures: names of the fixtures of the job.

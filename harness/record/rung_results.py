@@ -1,5 +1,5 @@
 """
-What a log says of rungs, and the one way in which they are counted: on a terminal, a page, in JUnit and in every file.
+Counts rungs in a log, in one way for all: on a terminal, a page, in JUnit and in every file.
 
 A log holds one result for each rung at each gridsize, precision and seed. A reader counts rungs: R2 is one, and it
 passes only if it passes everywhere. Campaigns (planted faults, kills) report their trials in the same events; there,
@@ -148,7 +148,7 @@ def worst(results: Iterable[str]) -> str:
 @dataclass(frozen=True, kw_only=True)
 class Tally:
     """
-    How many rungs there are, and how many pass.
+    Number of rungs, and of those that pass.
 
     Attributes:
         results: each rung's result, from the lowest rung up.

@@ -21,7 +21,7 @@ _NUMBER = (int, float)
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """
-    What holds for one event.
+    Rule for one event.
 
     Attributes:
         event: its name.
@@ -235,7 +235,7 @@ class Span:
 @dataclass(frozen=True, kw_only=True)
 class Checked:
     """
-    What a log's grammar looks like.
+    Result of checking a log's grammar.
 
     Attributes:
         violations: broken rules, one sentence each.

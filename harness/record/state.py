@@ -1,5 +1,5 @@
 """
-What a log tells, as data: the one reading of the events that every report is made from.
+The state of a run, replayed from its log: the one reading of the events that every report is made from.
 
 It takes any log, whole or cut at any byte, and never gives up: a field that is missing or of a wrong type is empty
 here and a violation in `harness.record.schema`.

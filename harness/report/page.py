@@ -32,7 +32,7 @@ KILLED = "Runs that were killed on purpose, and how the next run found what they
 @dataclass(frozen=True, kw_only=True)
 class Page:
     """
-    What is shown.
+    Content of a page.
 
     Attributes:
         standing: the verdict of the whole.

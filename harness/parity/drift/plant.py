@@ -1,5 +1,5 @@
 """
-Whether "identical" means anything: differences planted into a run's own answers, each of which must be seen.
+Plants differences into a run's own answers, each of which must be seen: otherwise "identical" means nothing.
 
 A comparison that has come to compare a file with itself finds every pair identical. So one unit in the last place, a
 thousandth, and a lost array are planted into what the working tree answered, and judged by the same judges again.

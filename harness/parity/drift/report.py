@@ -1,4 +1,4 @@
-"""What a comparison with a commit found, as `drift.json` (its schema is in docs/drift.md), as events and as a table."""
+"""Reports a comparison with a commit as `drift.json` (its schema is in docs/drift.md), as events and as a table."""
 
 import json
 from collections import Counter

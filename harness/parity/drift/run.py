@@ -38,7 +38,7 @@ STEPS = 20
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """
-    What the user asked for.
+    Options of the command.
 
     Attributes:
         base: the revision to compare with.

@@ -1,5 +1,5 @@
 """
-What a commit can be asked: which rungs and which parts of a request it knows, and whether the oracle was another one.
+Finds what a commit can be asked: the rungs and parts of a request that it knows, and whether its oracle was another.
 
 An older commit refuses a request that holds something that it does not know. So its request leaves that out, and what
 is missing in its answer is then listed as not answered, rung by rung.
@@ -30,7 +30,7 @@ ORACLE = ("harness/parity/compare", "harness/parity/judge", "harness/parity/refe
 @dataclass(frozen=True, kw_only=True)
 class Vocabulary:
     """
-    What a state of the code knows of requests.
+    Parts of a request that a state of the code knows.
 
     Attributes:
         quantities: rungs.

@@ -30,7 +30,7 @@ from ptycho.verdict import Verdict
 
 
 class Word(StrEnum):
-    """How a rung of two states of the code compares, the worst first."""
+    """Word for a rung of two states of the code, the worst first."""
 
     REGRESSION = "regression"
     OUTSIDE = "both outside"

@@ -111,7 +111,7 @@ class Party:
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """
-    What an adapter answered.
+    Answers of an adapter.
 
     Attributes:
         answers: one a request, in their order; what could not be answered is in their `failures`.

@@ -51,7 +51,7 @@ class Heard:
 
 @dataclass(frozen=True, kw_only=True)
 class _Message:
-    """What a thread reports: an answer to a question, its own end, or why it ended early."""
+    """Message of a thread: an answer to a question, its own end, or why it ended early."""
 
     party: str
     number: int | None = None
