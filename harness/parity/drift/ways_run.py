@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.parity.compare.response import Answer
 from harness.parity.compare.rungs import PRECISIONS
-from harness.parity.drift import report, ways, words
+from harness.parity.drift import judge, report, ways, words
 from harness.parity.drift.report import Report
 from harness.parity.drift.versions import NEW, OLD
 from harness.parity.drift.ways import PLAIN, THREADS, WAYS
@@ -182,7 +182,7 @@ def _judge(
                 for way in WAYS:
                     if (name := name_of(way.name, threads)) in COMPARED:
                         given = {OLD: plain, NEW: answered[side, threads][way.name, *at]}
-                        rows += words.compare(question, expected, given, side, way=name)
+                        rows += judge.compare(question, expected, given, side, way=name)
     return rows
 
 

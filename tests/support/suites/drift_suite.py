@@ -14,7 +14,7 @@ import pytest
 from harness.isolation import revision, source_overlay
 from harness.isolation.source_overlay import Edit
 from harness.parity.compare.response import Answer
-from harness.parity.drift import words
+from harness.parity.drift import judge, words
 from harness.parity.drift.versions import NEW, OLD
 from harness.parity.drift.words import Drift, Word
 from harness.parity.exchange import backend_client, collect
@@ -118,4 +118,4 @@ class Bench:
             words.name_of(self.side, NEW): self.ask(name, [edit]),
         }
         heard = Heard(number=0, question=self.question, answers=answers, expected=cast("Expected", self.expected))
-        return words.judge(heard, self.side, oracle_moved=False)
+        return judge.judge(heard, self.side, oracle_moved=False)

@@ -154,9 +154,9 @@ def test_a_comparison_is_no_run_of_the_ladder(compare: Compare, pair: Pair) -> N
 
 
 def test_a_judge_that_sees_nothing_fails_the_run(compare: Compare, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.parity.drift import words
+    from harness.parity.drift import judge
 
-    monkeypatch.setattr(words, "same", lambda _one, _other: True)
+    monkeypatch.setattr(judge, "same", lambda _one, _other: True)
     verdict, folder = compare(pair())
     assert verdict is Verdict.FAIL
     assert "was planted and called identical" in (folder / "verdict.json").read_text()

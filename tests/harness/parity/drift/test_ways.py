@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.parity.compare.response import Answer
-from harness.parity.drift import ways, words
+from harness.parity.drift import judge, ways
 from harness.parity.drift.versions import NEW, OLD
 from harness.parity.drift.ways import GROUPS, ORDER, RUNGS, WAYS, Way
 from harness.parity.drift.words import Word
@@ -62,7 +62,7 @@ def compared(request: Request, way: Way, model: Model) -> dict[str, Word]:
     found = answer(ways.requests(request, WAYS[0], 1)[0], alone if model is shifted else model)
     expected = ways.expected(Expected(exact={}, arrays=found.arrays))
     question = Question(gridsize=1, precision="f64", seed=42, request=request, path=Path("request.npz"))
-    rows = words.compare(question, expected, {OLD: plain, NEW: other}, "torch", way=way.name)
+    rows = judge.compare(question, expected, {OLD: plain, NEW: other}, "torch", way=way.name)
     return {row.climbed.rung.name: row.word for row in rows}
 
 
