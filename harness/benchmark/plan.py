@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.benchmark.budget import BUDGET_S
-from harness.targets.interpreters import SIDES
+from harness.targets.devices import SIDES
 from ptycho.errors import UsageError
 
 if TYPE_CHECKING:

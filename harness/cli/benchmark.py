@@ -6,7 +6,9 @@ from pathlib import Path
 
 from harness.cli import options, quality_curve, scale
 from harness.cli.options import Commands
-from harness.targets.interpreters import SIDES, add_option, pythons
+from harness.targets import devices
+from harness.targets.devices import SIDES
+from harness.targets.interpreters import add_option, pythons
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 

@@ -50,7 +50,7 @@ class Options:
     What the user asked a lane for.
 
     Attributes:
-        device: one of `choose.CHOICES`.
+        device: one of `harness.targets.devices.CHOICES`.
         fixtures: name and file of each fixture.
         root: the workspace's folder for runs.
         keep: leave the scratch in place, to look into it.

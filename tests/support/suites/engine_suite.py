@@ -252,7 +252,8 @@ class EngineSuite:
 
     def test_fingerprint_says_what_decides_the_rounding(self, backend: BackendUnderTest) -> None:
         found = engine_at_start(backend).fingerprint()
-        version = found.pop("version")
+        version, modes = found.pop("version"), found.pop("modes")
+        assert modes == backend.module("runtime").modes()
         assert version.count(".") >= 2
         assert found == {
             "framework": backend.framework,
