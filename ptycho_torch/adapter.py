@@ -183,7 +183,9 @@ class Bench:
         parameters: dict[str, Tensor] = {}
         for recorded, rate in zip(gradients, rates, strict=False):
             if adam is None:
-                parameters = {name: self._tensor(np.zeros_like(g)).to(self.engine.dtype) for name, g in recorded.items()}
+                parameters = {
+                    name: self._tensor(np.zeros_like(g)).to(self.engine.dtype) for name, g in recorded.items()
+                }
                 adam = Adam(parameters)
             adam.step([self._tensor(g).to(self.engine.dtype) for g in recorded.values()], rate)
             yield {**{name: _array(value) for name, value in parameters.items()}, **adam.export()}

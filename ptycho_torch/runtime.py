@@ -101,7 +101,7 @@ def configure(runtime: RuntimeConfig) -> str:
 
 
 _PRECISIONS = ("", "cuda.matmul", "cudnn", "cudnn.conv", "cudnn.rnn")
-"""Parts of `torch.backends` that have `fp32_precision` since 2.9, which decides there what `allow_tf32` decided before."""
+"""Parts of `torch.backends` that have `fp32_precision` since 2.9; it decides what `allow_tf32` decided before."""
 
 
 def _owner(part: str) -> Any:

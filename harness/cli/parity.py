@@ -46,6 +46,7 @@ def _add_run(commands: Commands) -> None:
         "Climb the ladder once and check that planted faults are caught.",
         examples=(
             "parity run --gridsize 1 --precision f64",
+            "parity run --device cuda  # or torch=cuda alone; the oracle stays on the CPU",
             "parity run --target torch=mine.toml  # another checkout replaces a side",
         ),
         codes=CODES,
@@ -77,6 +78,9 @@ def _add_survey(commands: Commands) -> None:
 def _add_ladder(parser: argparse.ArgumentParser) -> None:
     """Options of every command that climbs the ladder."""
     add_option(parser)
+    devices.add_option(parser)
+    text = "Ask only this side, torch or tf, and say of the other that it is unverified; without it both."
+    parser.add_argument("--side", choices=SIDES, help=text)
     parser.add_argument(
         "--target",
         action="append",
@@ -120,6 +124,7 @@ def _add_quality(commands: Commands) -> None:
         codes=CODES,
     )
     add_option(parser)
+    devices.add_option(parser)
     parser.add_argument("--seeds", type=int, metavar="N", help="Train with this many seeds (24).")
     parser.add_argument("--epochs", type=int, metavar="N", help="Train for this many epochs (7).")
     text = "Compare this backend in bfloat16 with itself in float32."
@@ -173,7 +178,9 @@ def run(args: argparse.Namespace) -> int:
     options.refuse(_problems(args))
     from harness.parity import run as parity_run
 
-    chosen, files = pythons(args.python), target_files(args.target)
+    asked_sides = [args.side] if args.side else list(SIDES)
+    chosen = {side: python for side, python in pythons(args.python).items() if side in asked_sides}
+    files = target_files(args.target)
     from harness.faults.mutation import canaries
     from harness.fixtures import locate
 
@@ -191,6 +198,8 @@ def run(args: argparse.Namespace) -> int:
         canary_seed=args.canary_seed,
         quiet=args.quiet or args.json,
         json=args.json,
+        devices=devices.requested(args.device, asked_sides),
+        unasked=tuple(side for side in SIDES if side not in asked_sides),
     )
     return parity_run.main(asked, follow=args.follow, wanted=wanted)
 
@@ -244,5 +253,6 @@ def _quality(args: argparse.Namespace) -> int:
         resume=args.resume,
         quiet=args.quiet or args.json,
         json=args.json,
+        devices=devices.requested(args.device),
     )
     return quality_run.main(asked, follow=args.follow)

@@ -17,7 +17,7 @@ CHOICES = ("auto", "cpu", "cuda")
 OPTION = "--device"
 _ALLOWED = f"DEVICE or SIDE=DEVICE of {', '.join(CHOICES)} and {', '.join(SIDES)}"
 DRIVER = Path("/dev/nvidiactl")
-"""Where there is no driver, `auto` is not worth the gigabytes of a GPU build; where there is one, a command probes it."""
+"""Without a driver `auto` is not worth the gigabytes of a GPU build; where there is one, a command probes it."""
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:

@@ -63,12 +63,14 @@ class Party:
         import_root: folder from which its packages are imported, the target's own if None; a changed copy of them for
             a planted fault.
         target: its description; the one that ships with the harness if None.
+        device: `cpu` or `cuda`.
     """
 
     side: str
     python: str = sys.executable
     import_root: Path | None = None
     target: Target | None = None
+    device: str = "cpu"
 
     @property
     def described(self) -> Target:
@@ -260,10 +262,10 @@ class _Asking:
 
     def _request(self, item: _Item, label: str) -> Path:
         """The request's file, or one of what is left of it."""
-        if item.rest == item.request.quantities:
+        if (item.rest, self.party.device) == (item.request.quantities, item.request.device):
             return item.path
         path = self.kept.scratch / f"{label}-request-{item.number}.npz"
-        replace(item.request, quantities=item.rest).save(path)
+        replace(item.request, quantities=item.rest, device=self.party.device).save(path)
         return path
 
     def _start(
@@ -291,7 +293,7 @@ class _Asking:
             scratch=kept.scratch,
             events=kept.events,
             import_root=party.root,
-            gpu=False,
+            gpu=party.device == "cuda",
             # A crash in native code is then traced to the line that called it.
             extra=extra | ONE_THREAD | {"PYTHONFAULTHANDLER": "1"} | traced,
         )
