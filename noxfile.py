@@ -33,7 +33,7 @@ def environment(session: nox.Session, lane: str) -> str:
 def environments(session: nox.Session, *sides: str) -> list[str]:
     """The interpreter of each side: of its GPU lock where `--device` asks for a GPU."""
     argv = (sys.executable, "-m", "harness.targets.devices", *sides, "--", *session.posargs)
-    locks = session.run_install(*argv, external=True, silent=True, log=False)
+    locks = str(session.run_install(*argv, external=True, silent=True, log=False))
     return [environment(session, lock) for lock in locks.split()]
 
 

@@ -109,7 +109,10 @@ def test_a_gpu_lane_that_worked_elsewhere_is_red(gpu: Any, settings: Any, id: st
     assert sentence in _messages(outcome)
 
 
-SUITE = "import json, os\n{touch}def test_training() -> None:\n    assert os.environ['PTYCHO_HARNESS_DEVICE'] == 'cuda'\n{say}"
+SUITE = """import json, os
+{touch}def test_training() -> None:
+    assert os.environ['PTYCHO_HARNESS_DEVICE'] == 'cuda'
+{say}"""
 SAY = "    open(os.environ['PTYCHO_HARNESS_WORK'], 'a').write(json.dumps({row!r}) + chr(10))\n"
 
 

@@ -49,7 +49,7 @@ def test_a_gpu_that_does_not_is_an_error_with_its_reason_in_the_log(tmp_path: Pa
     found, kept = settled(tmp_path, {"torch": "cuda", "tf": "cuda"}, torch=BAD, tf=BAD)
     assert "benchmark-gpu" == found.name("benchmark")
     events = EventLog(kept.path / "events.ndjson")
-    with pytest.raises(DeviceError, match="torch: no GPU computes.*no CUDA device.*; tf: no GPU computes"):
+    with pytest.raises(DeviceError, match=r"torch: no GPU computes.*no CUDA device.*; tf: no GPU computes"):
         found.require(events)
     text = (kept.path / "events.ndjson").read_text()
     assert text.count('"device.side"') == 2
