@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 
+from harness.targets.devices import DRIVER
 from ptycho.fingerprint import ROOT
 
 PYTHONS = ((3, 11), (3, 12), (3, 13))
@@ -47,7 +48,7 @@ DISTRIBUTIONS = {
     "iniconfig": "iniconfig",
     "pluggy": "pluggy",
     "pytest-benchmark": "pytest_benchmark",
-    "py-cpuinfo": "cpuinfo",
+    "py-cpuinfo2": "cpuinfo",
     "hypothesis": "hypothesis",
     "sortedcontainers": "sortedcontainers",
 }
@@ -60,7 +61,8 @@ PROBES = {
     "torch": "import torch; x = torch.ones(256, 256, device='cuda'); assert (x @ x).sum().item() == 256**3; "
     "print(torch.cuda.get_device_name(0))",
     "tf": "import tensorflow as tf; assert tf.config.list_physical_devices('GPU'), 'TensorFlow sees no GPU'\n"
-    "with tf.device('/GPU:0'): assert float(tf.reduce_sum(tf.matmul(tf.ones((256, 256)), tf.ones((256, 256))))) == 256**3",
+    "with tf.device('/GPU:0'): x = tf.ones((256, 256)); assert float(tf.reduce_sum(tf.matmul(x, x))) == 256**3\n"
+    "print(tf.config.experimental.get_device_details(tf.config.list_physical_devices('GPU')[0])['device_name'])",
 }
 PROBE_S = 120.0
 FREE_GB = 6.0
@@ -144,6 +146,8 @@ def look(sides: Sequence[str], wheels: Path | None, out: Path, *, python: Path =
             name, why = _probe(side, python)
             gpu |= {side: name} if name else {}
             missing += [] if name else [f"a GPU that computes in {FRAMEWORKS[side]}: {why}"]
+    if not installed and not DRIVER.exists():
+        missing.append(f"a GPU with its driver: there is no {DRIVER}")
     free = shutil.disk_usage(_existing(out)).free / 1e9
     if free < FREE_GB:
         missing.append(f"{FREE_GB:g} GB on the disk of {out}: {free:.1f} GB are free")

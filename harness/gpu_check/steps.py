@@ -102,7 +102,21 @@ def plan(side: str, python: str, out: Path) -> list[Step]:
     return [
         Step(
             name=f"{side}-lane",
-            argv=(*harness, "run", side, "--fixture", "small", "--brief", *on, "cuda", "--", "-m", SUITE, "-k", WITHOUT),
+            argv=(
+                *harness,
+                "run",
+                side,
+                "--fixture",
+                "small",
+                "--brief",
+                *on,
+                "cuda",
+                "--",
+                "-m",
+                SUITE,
+                "-k",
+                WITHOUT,
+            ),
             limit_s=180,
             shows="proof of device with its control; training, inference and the suite on the GPU",
         ),

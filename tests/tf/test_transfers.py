@@ -142,7 +142,7 @@ CLEAN = {
     **{f"{what} {model}": 2 for what in ("train", "evaluate", "predict") for model in ("one", "four")},
     "train masked": 3,
 }
-"""Arrays of a step that come from the host: diffraction, coordinates, bad pixels. Numbers are constants of TensorFlow's."""
+"""Arrays of a step that come from the host: diffraction, coordinates, bad pixels; numbers are constants that stay."""
 
 
 @pytest.mark.slow
@@ -151,7 +151,9 @@ def test_a_step_takes_its_batch_and_nothing_else(name: str, seen: Any) -> None:
     placed, waits = seen
     steps = placed[f"{name} step"]
     assert ([CLEAN[name]] * 3, [1] * 3) == ([step.constants for step in steps], [step.calls for step in steps])
-    elsewhere = [text for part in (*placed[f"{name} warm-up"], *steps, *placed[f"{name} end"]) for text in part.elsewhere]
+    elsewhere = [
+        text for part in (*placed[f"{name} warm-up"], *steps, *placed[f"{name} end"]) for text in part.elsewhere
+    ]
     assert elsewhere == []
     # A prediction is fetched, which is its purpose; losses are fetched at the end of an epoch.
     assert waits[name] == ([1, 1] if name.startswith("predict") else [0, 0])
