@@ -24,7 +24,7 @@ _ON_HOST = frozenset(("lift_fresh", "scalar_tensor", "_pin_memory", "pin_memory"
 tensor, which is a tensor without dimensions for a moment and an argument of the kernel."""
 
 
-class Transfers(TorchDispatchMode):  # type: ignore[misc]  # Any: type checking needs no torch
+class Transfers(TorchDispatchMode):
     """
     Counts copies to a device while it is entered, and refuses whatever else leaves the device.
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.gpu_check import bundle, needs
 from ptycho.errors import InfrastructureError, UsageError, exit_on_error
-from ptycho.fingerprint import commit
+from ptycho.fingerprint import ROOT, commit
 from ptycho.verdict import Verdict
 
 SCHEMA = "ptycho-gpu-check/1"
@@ -82,15 +82,10 @@ def check(options: Options) -> int:
     (out / MACHINE).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     if not options.json:
         print(described(about), flush=True)
-    code = subprocess.call([str(python), "-m", "harness.gpu_check.run", str(out)], cwd=bundle_root())
+    code = subprocess.call([str(python), "-m", "harness.gpu_check.run", str(out)], cwd=ROOT)
     if options.json and (out / RESULT).is_file():
         print((out / RESULT).read_text(encoding="utf-8"), end="", flush=True)
     return code
-
-
-def bundle_root() -> Path:
-    """The checkout, from which the harness is imported."""
-    return needs.ROOT
 
 
 def described(about: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from ptycho.config import ModelConfig
 from ptycho.errors import DeviceError
 from ptycho.training.engine import Batch, Losses
 from ptycho_torch import engine as engine_module
-from ptycho_torch import loss
+from ptycho_torch import loss, network
 from ptycho_torch.transfers import Transfers
 from tests.support.small_problem import FOUR, ONE, make_batch
 from tests.support.suites.backend import BackendUnderTest
@@ -41,7 +41,7 @@ class OnMeta:
         self.model = model
         self.fetched: list[tuple[int, ...]] = []
         patch.setattr(engine_module, "configure", lambda _: "meta")
-        patch.setattr(engine_module.Network, "load", lambda *_: None)  # there are no values to load
+        patch.setattr(network.Network, "load", lambda *_: None)  # there are no values to load
         patch.setattr(engine_module, "_collect", self._collect)
         patch.setattr(engine_module, "as_array", self._array)
         patch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # knows no meta; nothing is cast in float32

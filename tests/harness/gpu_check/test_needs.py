@@ -14,8 +14,8 @@ WHEEL = "safetensors-0.8.0-cp38-abi3-manylinux_2_17_x86_64.whl"
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with torch and NumPy, and a GPU that computes."""
     known = {"torch", "numpy", "scipy"}
-    monkeypatch.setattr(needs.util, "find_spec", lambda name: object() if name in known else None)
-    monkeypatch.setattr(needs.metadata, "version", lambda _: "2.11.0")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if name in known else None)
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "2.11.0")
     monkeypatch.setattr(needs, "_probe", lambda *_: ("NVIDIA H200", ""))
 
 
@@ -38,7 +38,7 @@ def test_the_machine_s_own_torch_is_accepted_and_named(tmp_path: Path) -> None:
 
 
 def test_a_machine_without_gpu_framework_or_room_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(needs.util, "find_spec", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     monkeypatch.setattr(needs, "DRIVER", tmp_path / "nvidiactl")
     monkeypatch.setattr(needs, "FREE_GB", 1e9)
     monkeypatch.setattr(needs, "PYTHONS", ((3, 99),))

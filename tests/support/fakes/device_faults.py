@@ -23,7 +23,7 @@ SHAPE = (64, 32, 3, 3)
 """Of the one kernel whose gradient is wrong."""
 
 
-class _Spectrum(torch.autograd.Function):
+class _Spectrum(torch.autograd.Function):  # type: ignore[misc]  # Any: type checking needs no torch
     """A transform whose gradient has the norm of another convention."""
 
     @staticmethod
@@ -31,11 +31,11 @@ class _Spectrum(torch.autograd.Function):
         return FFT2(wave, norm="ortho")
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Tensor:  # type: ignore[override]  # noqa: ARG004
+    def backward(ctx: Any, upstream: Tensor) -> Tensor:  # noqa: ARG004
         return torch.fft.ifft2(upstream, norm="backward")
 
 
-class _Kernel(torch.autograd.Function):
+class _Kernel(torch.autograd.Function):  # type: ignore[misc]  # as above
     """A kernel whose gradient is wrong: as given forward, and without its last tap's column backward."""
 
     @staticmethod
@@ -43,7 +43,7 @@ class _Kernel(torch.autograd.Function):
         return kernel.clone()
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Tensor:  # type: ignore[override]  # noqa: ARG004
+    def backward(ctx: Any, upstream: Tensor) -> Tensor:  # noqa: ARG004
         wrong = upstream.clone()
         wrong[..., -1] = 0
         return wrong
@@ -54,7 +54,7 @@ FFT2, CONVOLVE, NLL, STEP = torch.fft.fft2, functional.conv2d, loss.poisson_nll,
 
 def wrong_inverse(wave: Tensor, **_: Any) -> Tensor:
     """The inverse transform of the gradient, scaled as if it were another norm."""
-    return _Spectrum.apply(wave)  # type: ignore[no-any-return, no-untyped-call]
+    return _Spectrum.apply(wave)
 
 
 def wrong_axis(wave: Tensor, **_: Any) -> Tensor:
@@ -64,7 +64,7 @@ def wrong_axis(wave: Tensor, **_: Any) -> Tensor:
 
 def wrong_kernel_gradient(x: Tensor, weight: Tensor, *rest: Any, **options: Any) -> Tensor:
     """A convolution whose gradient is wrong for one shape of kernel."""
-    return CONVOLVE(x, _Kernel.apply(weight) if tuple(weight.shape) == SHAPE else weight, *rest, **options)  # type: ignore[no-untyped-call]
+    return CONVOLVE(x, _Kernel.apply(weight) if tuple(weight.shape) == SHAPE else weight, *rest, **options)
 
 
 def wrong_complex(real: Tensor, imaginary: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from harness.system.signals import Interruption
 from harness.targets import loader
 from harness.targets.loader import Target
 from ptycho.errors import DeviceError
+from tests.support.injected import bites
 
 GOOD, BAD = "print('Fake GPU of 1')", "raise SystemExit('no CUDA device')"
 
@@ -51,6 +52,7 @@ def test_a_gpu_that_does_not_is_an_error_with_its_reason_in_the_log(tmp_path: Pa
     events = EventLog(kept.path / "events.ndjson")
     with pytest.raises(DeviceError, match=r"torch: no GPU computes.*no CUDA device.*; tf: no GPU computes"):
         found.require(events)
+    bites("no CUDA device" in (kept.logs / "device-probe-tf.log").read_text(), "the probe found no GPU")
     text = (kept.path / "events.ndjson").read_text()
     assert text.count('"device.side"') == 2
     assert "no CUDA device" in text
