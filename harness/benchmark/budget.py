@@ -62,7 +62,7 @@ class Judged:
 
 def judge(run: Callable[[], Attempt], budget_s: float = BUDGET_S) -> Judged:
     """
-    Hold a process against the budget.
+    Hold a process against the budget: a wall time of exactly the budget is within it (≤), and so is processor time.
 
     Args:
         run: runs it afresh, and ends it at `KILLED_AT` times the budget.

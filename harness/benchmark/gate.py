@@ -54,7 +54,7 @@ class Block:
 @dataclass(frozen=True, kw_only=True)
 class Interval:
     """
-    What is known of a relative change, as ln(head / base).
+    Interval of a relative change, as ln(head / base).
 
     Attributes:
         lower: its lower end.
@@ -70,17 +70,17 @@ class Interval:
 
     @property
     def above(self) -> bool:
-        """Whether the change is above the limit, by the lower end."""
+        """Whether the change is above the limit, by the lower end (>): a change of exactly the limit is none."""
         return self.lower > math.log1p(LIMIT)
 
     @property
     def narrow(self) -> bool:
-        """Whether it is no wider than the smallest change of interest."""
+        """Whether it is no wider than the smallest change of interest (≤)."""
         return self.upper - self.lower <= math.log1p(LIMIT)
 
     @property
     def settled(self) -> bool:
-        """Whether further pairs could hardly change what it says."""
+        """Whether further pairs could hardly change what it says: it is above, or narrow and below the limit (<)."""
         return self.above or (self.narrow and self.upper < math.log1p(LIMIT))
 
     def __str__(self) -> str:
@@ -91,7 +91,7 @@ class Interval:
 @dataclass(frozen=True, kw_only=True)
 class Ruling:
     """
-    What the gate says of one channel.
+    Ruling of the gate on one channel.
 
     Attributes:
         channel: `cpu` or `memory`.

@@ -46,7 +46,7 @@ SESSION_LIMIT_S = 3600.0
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """
-    What the user asked for.
+    Options of the command.
 
     Attributes:
         pythons: interpreter by side.
@@ -72,7 +72,7 @@ class Options:
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """
-    What a session found.
+    Result of a session.
 
     Attributes:
         verdict: verdict of the session.

@@ -28,7 +28,7 @@ class Disk:
         self._folders = list({folder.stat().st_dev: folder for folder in folders if folder.is_dir()}.values())
 
     def complaint(self) -> str | None:
-        """Return what is about to run out, with the figures; None if nothing is."""
+        """Return what is below its floor (<), with the figures; None if nothing is."""
         found = [sentence for folder in self._folders for sentence in _short(folder)]
         return "; ".join(found) or None
 

@@ -46,6 +46,7 @@ class Mutant:
         kind: of fault, of `KINDS`.
         compiles: whether the changed text is still of its kind; False for a syntax error.
         spot: the place to which a failure must send its reader; None where that is not asked.
+        tests: test files that must find it; empty for those named like the changed files.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Mutant:
     kind: str = "value"
     compiles: bool = True
     spot: Spot | None = None
+    tests: tuple[str, ...] = ()
 
     @property
     def ends(self) -> bool:
@@ -151,7 +153,11 @@ def _mutant(entry: Entry, root: Path) -> tuple[Mutant, list[str]]:
         spot = hints.spot(edits[0], root)
     same = ("id", "guilty", "story", "dies_at", "gridsize", "precision", "compiles")
     said = {name: getattr(entry, name) for name in same}
-    mutant = Mutant(edits=tuple(edits), spot=spot, kind=entry.kind or "value", proof=entry.proof or "", **said)
+    tests = entry.tests or ()
+    problems += [f"tests: there is no file {name}" for name in tests if not (root / name).is_file()]
+    mutant = Mutant(
+        edits=tuple(edits), spot=spot, kind=entry.kind or "value", proof=entry.proof or "", tests=tests, **said
+    )
     return mutant, problems
 
 

@@ -1,4 +1,4 @@
-"""What a file of the catalogue may say, as tables: mutants, equivalents, and the changes of text that make them."""
+"""Tables of a file of the catalogue: mutants, equivalents, and the changes of text that make them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -11,8 +11,8 @@ from harness.isolation import source_anchor
 from harness.parity.compare.rungs import RUNGS
 
 LADDER = tuple(rung.name for rung in RUNGS)
-SELF_CHECK, LANE = "R10", "lane"
-GATES = (*LADDER, SELF_CHECK, LANE)
+SELF_CHECK, LANE, TESTS = "R10", "lane", "tests"
+GATES = (*LADDER, SELF_CHECK, LANE, TESTS)
 GUILTY = ("torch", "tf", "core", "harness")
 OWNERS = {"ptycho_torch": "torch", "ptycho_tf": "tf", "ptycho": "core", "harness": "harness"}
 GRIDSIZES, PRECISIONS = (1, 2), ("f64", "f32")
@@ -25,6 +25,7 @@ _PLACES = rf"{_OWNED}(\.[A-Za-z_]\w*)*(:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*)?$"
 _ID = "^[a-z0-9]+(-[a-z0-9]+)*$"
 Id = Annotated[str, Strict(), Field(pattern=_ID), Words("words of a-z and 0-9 with - between them")]
 Anchor = Annotated[str, Strict(), Field(pattern=_PLACES), Words(f"{source_anchor.WORDS}, in {', '.join(OWNERS)}")]
+TestFile = Annotated[str, Strict(), Field(pattern=r"^tests/.*test_\w+\.py$"), Words("a test file, tests/…/test_….py")]
 DataFile = Annotated[str, Strict(), Field(pattern=f"{_OWNED}/.*$"), Words(f"a path in {', '.join(OWNERS)}")]
 
 
@@ -80,6 +81,8 @@ class Entry:
     """the only one at which it can show"""
     precision: Annotated[str, OneOf(PRECISIONS)] = "f64"
     """of the backends while it is tried"""
+    tests: Annotated[tuple[TestFile, ...], Field(min_length=1)] | None = None
+    """the test files that must find it, at the gates R10 and tests; by default those named like the changed files"""
     kind: Annotated[str, OneOf(KINDS)] | None = None
     """of fault; whoever gives one is also asked for the place"""
     where: Anchor | None = None

@@ -4,7 +4,7 @@ One mutant tried: where it was found, which side the verdict named, and whether 
 A gate that is a rung is tried on the user's path: the whole ladder runs from the changed copy, by the command line of
 the session `parity`. A canary within a run of the ladder takes a shorter way: its backend's adapter answers from the
 copy, and the ladder judges with the clean answers of the others. Gate R10: the self-check runs from the copy. A gate
-`lane`: `harness run` does.
+`lane`: `harness run` does; a gate `tests`: test files do.
 """
 
 import time
@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.faults.mutation.catalogue import Mutant
-from harness.faults.mutation.entry import LADDER, LANE, SELF_CHECK
+from harness.faults.mutation.entry import LADDER, LANE, SELF_CHECK, TESTS
 from harness.faults.mutation.result import Found, Outcome, Planted, Trial, judged
 from harness.faults.mutation.setup import Stage
 from harness.isolation import source_overlay
@@ -32,13 +32,15 @@ def up_to(gate: str) -> tuple[str, ...]:
 
 def gate_of(mutant: Mutant, *, as_user: bool = False) -> Gate:
     """How a mutant is tried: a rung on the user's path, or on the canaries' shorter one."""
-    from harness.faults.mutation import ladder_trial, lane_trial, self_check_trial
+    from harness.faults.mutation import ladder_trial, lane_trial, self_check_trial, tests_trial
     from harness.faults.mutation.user_path import trial
 
     if mutant.gate == LANE:
         return lane_trial.run
     if mutant.gate == SELF_CHECK:
         return self_check_trial.run
+    if mutant.gate == TESTS:
+        return tests_trial.run
     return trial.run if as_user else ladder_trial.one_side
 
 

@@ -15,13 +15,13 @@ from harness.lanes.checks.score import Judged
 from harness.record.findings import Finding
 
 OFFSET_PX = 1.0
-"""Displacement at which a warning is given; both backends of this repository lie within 0.5 px of the truth."""
+"""Displacement beyond which (>) a warning is given; both backends of this repository lie within 0.5 px of the truth."""
 OFFSET_GAIN = 0.02
 """By how much the correlation must gain from it."""
 REMOVED_PX = 3
 """Largest displacement that the figures forgive (`ptycho.metrics.registration.LIMIT_PX`)."""
 SCALE_FACTOR = 1.5
-"""A factor of the amplitude beyond this, or below its inverse, is a wrong scale: those known are 2, 4, 16 or more."""
+"""A factor of the amplitude beyond this (>), or below its inverse, is a wrong scale: known are 2, 4, 16 or more."""
 
 
 TELLING = 0.1
@@ -32,7 +32,7 @@ weights that were never trained, and weights that were trained too little, then 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
     """
-    What training does, as distances ‖a − b‖ / ‖b‖ between reconstructions.
+    Effect of training, as distances ‖a − b‖ / ‖b‖ between reconstructions.
 
     Attributes:
         trained: between all epochs and one epoch.
@@ -44,7 +44,7 @@ class Effect:
 
     @property
     def none(self) -> bool:
-        """Whether training moves the result no further than chance alone does, and chance does little."""
+        """Whether training moves the result no further (≤) than chance alone does, and chance does little."""
         return self.trained <= max(1e-6, 1.5 * self.chance) and not self.is_hidden
 
     @property

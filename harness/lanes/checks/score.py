@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class Judged:
     """
-    What a reconstruction is worth.
+    Judgement of a reconstruction.
 
     What needs no score is there without one: a reconstruction too small to be scored has an orientation, too.
 
@@ -161,8 +161,9 @@ def shortfall(judged: Judged, *, min_phase_correlation: float) -> list[str]:
     """
     Return why a reconstruction is not evidence of a working pipeline; empty if it is.
 
-    A constant image has a respectable SSIM and PSNR, but no correlation: the correlation decides. Where the place was
-    searched for, anything fits the truth somewhere, and then the right orientation must fit better than a wrong one.
+    A constant image has a respectable SSIM and PSNR, but no correlation: the correlation decides, and must be more (>)
+    than what is needed and than a flat object's. Where the place was searched for, anything fits the truth somewhere,
+    and then the right orientation must fit better than a wrong one.
     """
     if judged.unscored:
         return [f"it cannot be scored: {judged.unscored}"]

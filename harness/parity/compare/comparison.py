@@ -37,7 +37,7 @@ SINGLE: Mapping[Any, Any] = {
 
 
 class Result(StrEnum):
-    """How a comparison came out. Only `PASS` is a pass; what is not gated is looked at, and no evidence."""
+    """Result of a comparison. Only `PASS` is a pass; what is not gated is looked at, and no evidence."""
 
     PASS = "pass"  # noqa: S105  # not a password
     FAIL = "fail"
@@ -182,12 +182,13 @@ def _negative_infinity(array: Array) -> NDArray[np.bool_]:
 @dataclass(frozen=True, kw_only=True)
 class Limit:
     """
-    How closely one tensor must agree.
+    Limit within which one tensor must agree.
 
     Attributes:
-        tolerance: largest D that passes; None where nothing is known that it could be judged by.
+        tolerance: largest D that passes (≤); None where nothing is known that it could be judged by.
         floor: D that rounding alone makes of it; None if it was not measured.
-        ratio: largest ratio of the sides' D to the oracle, each counted as one floor at least; None for no limit.
+        ratio: largest ratio of the sides' D to the oracle that passes (≤), each counted as one floor at least; None for
+            no limit.
         single: whether the sides answer in float32 and complex64.
         gated: whether D is judged at all; exact checks are made anyway.
     """

@@ -64,6 +64,7 @@ class Party:
             a planted fault.
         target: its description; the one that ships with the harness if None.
         device: `cpu` or `cuda`.
+        version: which state of its code is asked, where several are; "" where there is one.
     """
 
     side: str
@@ -71,6 +72,12 @@ class Party:
     import_root: Path | None = None
     target: Target | None = None
     device: str = "cpu"
+    version: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name among all who are asked: the side, and the version where there are several."""
+        return f"{self.side}-{self.version}" if self.version else self.side
 
     @property
     def described(self) -> Target:
@@ -106,7 +113,7 @@ class Party:
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """
-    What an adapter answered.
+    Answers of an adapter.
 
     Attributes:
         answers: one a request, in their order; what could not be answered is in their `failures`.

@@ -22,7 +22,7 @@ class Law:
         says: the law in words.
         needs: names of the answers that it is about.
         residual: how far they are from it; infinite where they cannot fulfil it at all.
-        limit: largest residual that passes; 0 where something is counted.
+        limit: largest residual that passes (≤); 0 where something is counted.
         pair: two things that must be the same, what was made and what it must be; None for another kind of law.
     """
 

@@ -7,14 +7,23 @@ import pytest
 
 from harness.faults.mutation import catalogue, entry
 from harness.faults.mutation.catalogue import FOLDER, Mutant
-from harness.faults.mutation.entry import LADDER, LANE, SELF_CHECK
+from harness.faults.mutation.entry import LADDER, LANE, SELF_CHECK, TESTS
 from ptycho.errors import UsageError
 from ptycho.fingerprint import ROOT
 
 MORE = FOLDER / catalogue.MORE
 CLASSES = (
     *("configuration-and-artifacts", "coordinates-and-stitching", "data-and-store", "equivalent"),
-    *("framework-pitfalls", "harness", "intensity-and-loss", "masks", "optimiser-and-schedule", "physics", "raises"),
+    *(
+        "framework-pitfalls",
+        "harness",
+        "intensity-and-loss",
+        "limits",
+        "masks",
+        "optimiser-and-schedule",
+        "physics",
+        "raises",
+    ),
 )
 LEAST = 80
 """Mutants that a score must rest on."""
@@ -61,7 +70,7 @@ def test_the_edits_are_of_every_kind_on_both_sides() -> None:
 
 def test_every_gate_has_mutants(shipped: tuple[Mutant, ...]) -> None:
     gates = Counter(mutant.dies_at for mutant in shipped if mutant.dies_at)
-    assert {*LADDER, SELF_CHECK, LANE} == {*gates}
+    assert {*LADDER, SELF_CHECK, LANE, TESTS} == {*gates}
 
 
 def test_every_side_has_mutants_at_every_rung_that_judges_a_backend(shipped: tuple[Mutant, ...]) -> None:

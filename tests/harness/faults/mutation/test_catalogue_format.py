@@ -48,7 +48,7 @@ def load(root: Path, text: str) -> tuple[catalogue.Mutant, ...]:
 
 
 def test_gates_are_the_rungs_the_self_check_and_the_lane() -> None:
-    assert entry.GATES == (*(rung.name for rung in RUNGS), "R10", "lane")
+    assert entry.GATES == (*(rung.name for rung in RUNGS), "R10", "lane", "tests")
 
 
 def test_entries_are_read_in_order(root: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.faults.mutation import self_check_trial, trial
+from harness.faults.mutation import trial
 from harness.faults.mutation.catalogue import Mutant
 from harness.faults.mutation.result import Outcome
 from harness.faults.mutation.setup import Stage
@@ -57,15 +57,3 @@ def _untested() -> Mutant:
     first = text.splitlines()[1]
     assert text.count(first) == 1
     return mutant("harness/report/svg.py", first, f"{first} ")
-
-
-@pytest.mark.parametrize(
-    ("file", "tests"),
-    [
-        ("harness/isolation/leaks.py", "tests/harness/isolation/test_leaks.py"),
-        ("harness/faults/mutation/trial.py", "tests/harness/faults/mutation/test_trial.py"),
-    ],
-)
-def test_tests_of_a_file_have_its_name(file: str, tests: str) -> None:
-    assert self_check_trial.tests_of(file) == tests
-    assert (planted.ROOT / tests).is_file()
