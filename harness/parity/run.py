@@ -139,7 +139,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         settled.require(events)
         made, heard = _climb(options, kept, events, interruption)
         proof = Proof()
-        own = all(party.target is None for party in options.parties)
+        own = all(party.target is None for party in options.parties) and not options.unasked
         if own and ladder.verdict(made.climbed, made.refused) is Verdict.PASS:
             drawn = secrets.randbelow(2**31) if options.canary_seed is None else options.canary_seed
             proof = prove(options.plant, drawn, heard, options.parties, options.scan, kept, events, interruption)
