@@ -1,5 +1,5 @@
 """
-What TensorFlow's placement log says of a block: how often the host handed a tensor over, and what computed elsewhere.
+A block's entries in TensorFlow's placement log: tensors that the host handed over, and operations that ran elsewhere.
 
 A process asks for it with `tf.debugging.set_log_device_placement(True)`, with soft placement off, and with
 `TF_CPP_MIN_LOG_LEVEL=0`. Two logical devices of the CPU are enough to see what would cross to a GPU.

@@ -93,6 +93,6 @@ def batches_to(batches: Iterable[Batch], device: str = "cpu") -> Iterator[Tensor
 
 def _to(array: NDArray[np.floating] | NDArray[np.bool_], device: str) -> Tensor:
     tensor = torch.from_numpy(array)
-    if device == "cpu":
-        return tensor
-    return (tensor.pin_memory() if device == "cuda" else tensor).to(device, non_blocking=True)
+    if device == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)

@@ -1,7 +1,7 @@
 """
-What crosses between host and device while a block runs, and what in it is not on its device at all.
+Copies between host and device while a block runs, and tensors that are not on its device at all.
 
-A step of a training takes its batch from the host and nothing else. A mask that is copied once more, a constant that is
+A step of a training takes its batch from the host and nothing else. A mask that is copied again, a constant that is
 made on the CPU, a value that is fetched: each is right on a CPU, and slow or an error on a GPU. On the device `meta`
 this can be seen without a GPU: tensors have shapes there and no values.
 """

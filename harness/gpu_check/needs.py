@@ -1,5 +1,5 @@
 """
-What the steps need besides a framework and NumPy, which the machine must have, and what of it is missing.
+The packages that the steps need besides a framework and NumPy, and those that a machine lacks.
 
 Standard library alone: this runs before there is anything else, and names everything that is missing at once.
 """
@@ -75,7 +75,7 @@ _VERSION = re.compile(r"python_full_version *(<|>=) *'(\d+)\.(\d+)'")
 @dataclass(frozen=True, kw_only=True)
 class Machine:
     """
-    What is there.
+    A machine as it was found.
 
     Attributes:
         python: version and path of the interpreter.

@@ -31,7 +31,7 @@ REPORT_S = 30.0
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """
-    What the user asked for.
+    Options of a check.
 
     Attributes:
         out: the folder to write.

@@ -1,5 +1,5 @@
 """
-What runs on the machine, in which order and for how long at most: commands of the harness, and two trainings.
+The steps of a check in their order, each with its limit: commands of the harness, and trainings.
 
 A step is a process with a limit of its own. Whatever it does, the next ones run, and its verdict is its exit code, or
 what its output shows where it is a training.

@@ -28,7 +28,7 @@ from ptycho.fingerprint import ROOT
 @dataclass(frozen=True, kw_only=True)
 class Settled:
     """
-    Where each side computes.
+    The device of each side.
 
     Attributes:
         requested: what was asked for, by side.
