@@ -1,7 +1,8 @@
 """
 A folder of wheels for a machine without a network: pinned as in the lock, without frameworks, and small.
 
-What a run never imports (tests of the packages) is left out, and the rest is compressed better than the index does it.
+What a run never reads (tests of the packages, their sample pictures) is left out, and the rest is compressed better than
+the index does it.
 """
 
 import subprocess
@@ -16,6 +17,8 @@ from ptycho.errors import InfrastructureError, UsageError
 LARGEST_MB = 60.0
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux2014_x86_64", "manylinux_2_17_x86_64")
 _UNUSED = ("/tests/", "/test/", "/testing/data/", "/sphinxext/", "/include/")
+_SAMPLES = ("png", "jpg", "jpeg", "tif", "tiff", "gif", "npy", "npz")
+"""Pictures and arrays that a package shows its functions with."""
 
 
 def parse(text: str) -> tuple[int, int]:
@@ -66,11 +69,19 @@ def make(folder: Path, version: str) -> list[Path]:
 def slim(wheel: Path) -> None:
     """Leave out what no run imports, and compress the rest again; the file is replaced whole."""
     smaller = wheel.with_suffix(".part")
-    with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(smaller, "w", zipfile.ZIP_LZMA) as new:
-        for item in old.infolist():
-            if not item.is_dir() and not any(part in f"/{item.filename}" for part in _UNUSED):
+    with zipfile.ZipFile(wheel) as old:
+        kept = [item for item in old.infolist() if not item.is_dir() and not _is_unused(item.filename)]
+        if len(kept) == len(old.infolist()) and {item.compress_type for item in kept} == {zipfile.ZIP_LZMA}:
+            return  # it is small already: an earlier call was interrupted behind it
+        with zipfile.ZipFile(smaller, "w", zipfile.ZIP_LZMA) as new:
+            for item in kept:
                 new.writestr(item.filename, old.read(item))
     smaller.replace(wheel)
+
+
+def _is_unused(name: str) -> bool:
+    is_sample = "/data/" in name and name.rpartition(".")[2] in _SAMPLES
+    return is_sample or any(part in f"/{name}" for part in _UNUSED)
 
 
 def require_small(wheels: Iterable[Path]) -> None:

@@ -12,7 +12,9 @@ from ptycho.errors import InfrastructureError, UsageError
 def wheel(folder: Path, name: str = "nuts-1-py3-none-any.whl", **files: str) -> Path:
     path = folder / name
     with zipfile.ZipFile(path, "w") as archive:
-        for member, text in (files or {"nuts/__init__.py": "A = 1\n", "nuts/tests/test_a.py": "x" * 5000}).items():
+        for member, text in (
+            files or {"nuts/__init__.py": "A = 1\n", "nuts/tests/test_a.py": "x" * 5000, "nuts/data/a.png": "x" * 5000}
+        ).items():
             archive.writestr(member, text)
     return path
 
@@ -22,8 +24,11 @@ def test_a_wheel_is_smaller_and_still_imports(tmp_path: Path) -> None:
     before = path.stat().st_size
     bundle.slim(path)
     assert path.stat().st_size < before / 5
+    once = path.stat()
+    bundle.slim(path)
+    assert once == path.stat(), "nothing is left to do"
     bundle.unpack([path], tmp_path / "site")
-    assert ["nuts/__init__.py"] == [str(p.relative_to(tmp_path / "site")) for p in (tmp_path / "site").rglob("*.py")]
+    assert ["nuts/__init__.py"] == [str(p.relative_to(tmp_path / "site")) for p in (tmp_path / "site").rglob("*.*")]
 
 
 def test_a_wheel_that_leaves_its_folder_or_is_damaged_is_refused(tmp_path: Path) -> None:
