@@ -29,6 +29,8 @@ SUITES = tuple(
         "data_pipeline",
         "adapter",
         "mask",
+        "stored_state",
+        "sharing",
     )
 )
 """Modules whose assertions pytest must rewrite: it does so by itself only for test modules."""
