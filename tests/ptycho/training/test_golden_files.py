@@ -16,7 +16,7 @@ from ptycho.training import checkpoint, epochs, inference
 from ptycho.training.schedule import Plateau
 from tests.support import crafted_npz
 from tests.support.fakes.fake_runs import infer, infer_config, train, train_config
-from tests.support.suites import golden_files
+from tests.support.golden import golden_files
 from tests.support.suites.stored_state_suite import differing
 
 CONFIG = TrainingConfig(

@@ -31,6 +31,7 @@ SUITES = tuple(
         "mask",
         "stored_state",
         "sharing",
+        "default_model",
     )
 )
 """Modules whose assertions pytest must rewrite: it does so by itself only for test modules."""

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ptycho.config import DataConfig, InferenceConfig, RuntimeConfig
 from ptycho.training import checkpoint, inference
 from tests.support.distances import distance
+from tests.support.golden import golden_files
 from tests.support.small_problem import make_probe
-from tests.support.suites import golden_files
 from tests.support.suites.backend import BackendUnderTest
 
 Array = NDArray[Any]

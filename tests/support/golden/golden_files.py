@@ -5,7 +5,7 @@ What is saved and loaded by one program may be wrong twice and seem right. These
 them is a formula of its tensor's name, so that whoever reads them can be asked for each by name. The scan has another
 extent and another number of photons than the training had.
 
-`PYTHONPATH=. python tests/support/suites/golden_files.py` writes them again, which nobody should need: a file that can
+`PYTHONPATH=. python tests/support/golden/golden_files.py` writes them again, which nobody should need: a file that can
 no longer be read is a fault of the reader.
 """
 
