@@ -32,7 +32,7 @@ class TestSharing(SharingSuite):
         def averaged(gradients: Any, learning_rate: float) -> None:
             # The wrapper means over the ranks, of the gradients of what went through it.
             if engine.replica.called:
-                whole = [torch.from_numpy(group.total(part.numpy()) / group.ranks.world) for part in gradients]
+                whole = [torch.as_tensor(group.total(part.numpy()) / group.ranks.world) for part in gradients]
                 gradients, engine.replica.called = whole, False
             step(gradients, learning_rate)
 
@@ -50,7 +50,16 @@ class TestSharing(SharingSuite):
             tensor.copy_(torch.from_numpy(HERE.group.total(tensor.numpy())))
 
         monkeypatch.setattr(dist, "all_reduce", all_reduce)
+        monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "unused")
         given = np.array([[1.0, 2.0], [4.0, 8.0], [16.0, 32.0]])
-        found = on_all(3, lambda group: module.Group(group.ranks).total(given[group.ranks.rank]))
+
+        def action(meeting: Any) -> Any:
+            group = module.Group(meeting.ranks)
+            try:
+                return group.total(given[meeting.ranks.rank])
+            finally:
+                group._cache.cleanup()
+
+        found = on_all(3, action)
         assert [values.tolist() for values in found] == [[21.0, 42.0]] * 3
         assert given[0].tolist() == [1.0, 2.0]

@@ -48,7 +48,7 @@ TYPES = {
 }
 AXES = frozenset({"axis", "dim", "axes", "dims"})
 TOP = ""
-"""Name of what lies in no function: constants, tables."""
+"""Name of what lies in no function and no class: constants, tables. The body of a class goes by the class's name."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

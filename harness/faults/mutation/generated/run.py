@@ -27,7 +27,6 @@ from harness.system.signals import Interruption
 from ptycho.errors import UsageError
 from ptycho.fingerprint import ROOT
 
-COUNT = 20
 FILE, PROOFS = "generated.ndjson", "equivalents.json"
 MAX_PROOFS = 2**20
 
@@ -52,7 +51,7 @@ class Options:
         checkout: what is copied and changed.
     """
 
-    count: int = COUNT
+    count: int
     seed: int | None = None
     jobs: int
     pythons: Mapping[str, str]

@@ -40,8 +40,8 @@ def test_the_bars_are_asked_at_their_limits(given: Score, verdict: Verdict) -> N
 
 def test_the_sentence_has_every_figure() -> None:
     assert report.sentence(score(killed=5, alive=2, equivalent=1, errors=1, rightly=2, wrongly=1)) == (
-        "9 changes, drawn with seed 5 out of 70 in 7 functions: 5 killed, 1 equivalent, 2 alive, 1 undecided; the right "
-        "side named in 2 of 3 verdicts."
+        "9 changes, drawn with seed 5 out of 70 in 7 functions: 5 killed, 1 equivalent, 2 alive, 1 undecided; "
+        "the right side named in 2 of 3 verdicts."
     )
 
 
