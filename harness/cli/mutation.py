@@ -55,7 +55,7 @@ def add_parser(commands: Commands) -> None:
 def problems(args: argparse.Namespace) -> list[str]:
     """Options that are out of range or exclude each other."""
     found = []
-    seed = 0 if args.seed is None else args.seed
+    seed = SEED if args.seed is None else args.seed
     if args.jobs < 1 or seed < 0 or (args.sample is not None and args.sample < 1):
         found.append(f"--jobs {args.jobs} --seed {seed} --sample {args.sample}; allowed: from 1, from 0, from 1")
     if args.write and (args.id or args.sample is not None or args.more):

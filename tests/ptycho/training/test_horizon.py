@@ -157,3 +157,26 @@ def test_the_rate_falls_to_its_minimum_and_stays_for_ever() -> None:
     assert rates == schedules.plateau([-1.0] * 1000, 1e-3)
     assert (rates[-1], state.best) == (1e-4, -1.0)
     assert state.observe(math.nextafter(-1.0, -2)).best < -1.0
+
+
+def test_every_validation_group_is_evaluated_where_there_are_more_than_a_batch(tmp_path: Path) -> None:
+    config = TrainingConfig(
+        data=DataConfig(path=Path("scan.npz")),
+        output_dir=tmp_path,
+        model=ModelConfig(filter_scale=1),
+        runtime=RuntimeConfig(quiet=True),
+        nepochs=1,
+        batch_size=2,
+    )
+    dataset = make_dataset(n_patterns=100)
+    prepared = prepare.prepare(config, dataset)
+    drawn = weights.initial(config.model, nphotons=prepared.nphotons, seed=42)
+    engine = FakeEngine(
+        model=config.model, runtime=config.runtime, probe=prepared.probe, weights=drawn, nphotons=prepared.nphotons
+    )
+    with Store.for_run(None, dataset, prepared) as store:
+        epochs.fit(config, tmp_path, engine, store, prepared, Heard(), Clock())
+    _, validation = sampling.split(100, 2, 42)
+    (batches,) = engine.evaluated
+    assert [len(batch) for batch in batches] == [2, 2, 1]
+    assert [index for batch in batches for (index,) in batch] == validation.tolist()
