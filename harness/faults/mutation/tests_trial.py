@@ -24,7 +24,14 @@ FOLDERS = {"ptycho_torch": "tests/torch", "ptycho_tf": "tests/tf"}
 """Where a backend's tests lie; those of any other package lie in a folder of its name."""
 
 
-def run(planted: Planted, stage: Stage, *, marked: str = "not deep", empty_passes: bool = False) -> Found:
+def run(
+    planted: Planted,
+    stage: Stage,
+    *,
+    marked: str = "not deep",
+    empty_passes: bool = False,
+    limit_s: float = run_in_copy.LIMIT_S,
+) -> Found:
     """
     Run the test files of a mutant from its changed copy.
 
@@ -33,6 +40,7 @@ def run(planted: Planted, stage: Stage, *, marked: str = "not deep", empty_passe
         stage: the run.
         marked: which tests run, by their marks; without the deep ones a fault must be found in seconds.
         empty_passes: whether files without such a test are files that find nothing; otherwise that is an error.
+        limit_s: time limit of all of them together.
     """
     mutant = planted.mutant
     modules = mutant.tests or tuple(tests_of(file) for file in sorted({edit.file for edit in mutant.edits}))
@@ -46,7 +54,7 @@ def run(planted: Planted, stage: Stage, *, marked: str = "not deep", empty_passe
     argv = [interpreter(modules, stage), "-m", "pytest", "-p", "no:cacheprovider", "-q", "-x", "--no-header"]
     argv += ["--tb=line", "-m", marked]
     argv += [f"--rootdir={planted.root}", *(str(planted.root / name) for name in modules)]
-    ended = run_in_copy.run(argv, planted.root, cell, planted.label, stage)
+    ended = run_in_copy.run(argv, planted.root, cell, planted.label, stage, limit_s=limit_s)
     if ended.returncode == Verdict.PASS or (empty_passes and ended.returncode == NO_TESTS):
         return Found()
     if ended.returncode == NO_TESTS:

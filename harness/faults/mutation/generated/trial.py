@@ -27,6 +27,9 @@ from ptycho.verdict import Verdict
 
 KILLED, EQUIVALENT, ALIVE, ERROR = "killed", "equivalent", "alive", "error"
 FAST = "not slow and not deep and not integration"
+LIMIT_S = 1800.0
+"""Of the tests that can see one change: for the core, hundreds of files."""
+
 LADDER_OWNERS = ("torch", "tf", "core")
 CORE_SIDES = ("tf", "torch")
 
@@ -158,7 +161,9 @@ def checks_of(stage: Stage, tests_of: TestsOf, *, ladder: bool = True) -> Checks
     """The real checks."""
 
     def run_tests(root: Path, label: str, files: Sequence[str]) -> Found:
-        ended = tests_trial.run(_planted(None, root, label, files), stage, marked=FAST, empty_passes=True)
+        ended = tests_trial.run(
+            _planted(None, root, label, files), stage, marked=FAST, empty_passes=True, limit_s=LIMIT_S
+        )
         if ended.at is None or ended.error:
             return ended
         # Does the same test pass without the change?
@@ -166,7 +171,9 @@ def checks_of(stage: Stage, tests_of: TestsOf, *, ladder: bool = True) -> Checks
         again = [name for name in files if failed.endswith(name)] or list(files)
         names = sorted(path.name for path in stage.tree.iterdir())
         clean = source_overlay.copy(stage.tree, stage.kept.scratch / f"{label}.clean", names)
-        found = tests_trial.run(_planted(None, clean, f"{label}.again", again), stage, marked=FAST, empty_passes=True)
+        found = tests_trial.run(
+            _planted(None, clean, f"{label}.again", again), stage, marked=FAST, empty_passes=True, limit_s=LIMIT_S
+        )
         if found.at is not None:
             return Found(error=f"it fails without the change, too: {found.detail}")
         return ended
