@@ -131,7 +131,7 @@ class OptimizerSuite:
         follow(backend, resumed, gradients[3:], RATE)
         assert all(np.array_equal(whole[name], backend.canonical(parameters[name])) for name in SHAPES)
 
-    @pytest.mark.parametrize("count", [0, 1, 10, 99, 999, 99_999], ids="after {} steps".format)
+    @pytest.mark.parametrize("count", [0, 1, 10, 99, 999, 65_536, 99_999, 2**24], ids="after {} steps".format)
     def test_a_step_from_a_state_that_was_set_is_algorithm_one(self, count: int, backend: BackendUnderTest) -> None:
         """Counters, moments and bias corrections late in a training, without training so long."""
         rng, gradients = np.random.default_rng(count), recorded_gradients(1)[0]
