@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ptycho.inspect.inspection import Inspection
 
 LAYOUTS = ("canonical", "legacy")
+COORDINATE_TYPES = ("float64", "float32")
 DOMAINS = ("amplitude", "counts")
 """As in `ptycho.config`, which imports NumPy; a test holds the two together."""
 
@@ -103,6 +104,12 @@ def parser() -> argparse.ArgumentParser:
         "--input_layout", choices=LAYOUTS, help="Read IN in this layout if M = N and the file does not say."
     )
     _domain_option(change)
+    change.add_argument(
+        "--coordinates",
+        choices=COORDINATE_TYPES,
+        default=COORDINATE_TYPES[0],
+        help="Write positions in this type; float32 is what many other programs write (float64).",
+    )
     change.add_argument("--compressed", action="store_true", help="Compress the members of OUT.")
     change.add_argument("--force", action="store_true", help="Replace OUT if it is there.")
     from ptycho.data import convert_options

@@ -99,7 +99,7 @@ class ModelConfig:
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """
-    What is read and in which groups: all that decides the bytes that a network sees, besides the file itself.
+    Data that are read and their groups: all that decides the bytes that a network sees, besides the file itself.
 
     Attributes:
         path: the NPZ file.
@@ -133,7 +133,7 @@ class DataConfig:
 @dataclass(frozen=True, kw_only=True)
 class RuntimeConfig:
     """
-    How it is computed: nothing here changes what is computed, but for rounding.
+    Way of computing: nothing here changes what is computed, but for rounding.
 
     Attributes:
         device: `"auto"`, `"cpu"` or `"cuda"`.

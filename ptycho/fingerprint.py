@@ -1,4 +1,4 @@
-"""What a run ran on, as plain values for JSON: enough to tell two runs' machines and versions apart."""
+"""Describes the machine of a run, as plain values for JSON: enough to tell two runs' machines and versions apart."""
 
 import hashlib
 import os

@@ -11,7 +11,7 @@ from enum import IntEnum
 
 class Verdict(IntEnum):
     """
-    How a command, a lane or a run ended. The value is the process exit code.
+    End of a command, a lane or a run. The value is the process exit code.
 
     Anything that is not evidence of success is not a pass: a silent test, a lane that did not run and a missing
     figure are all `FAIL`.

@@ -1,4 +1,4 @@
-"""What TensorFlow says of the work that it did on a device; see `ptycho.training.device_work`."""
+"""Describes the work that TensorFlow did on a device; see `ptycho.training.device_work`."""
 
 import tempfile
 from collections.abc import Callable, Sequence

@@ -1,5 +1,5 @@
 """
-What the command lines and other programs call to train and to reconstruct with TensorFlow.
+Functions that the command lines and other programs call to train and to reconstruct with TensorFlow.
 
 The workflow itself is the core's, shared with the other backend; TensorFlow is imported only once the configuration
 and the files have been found good.

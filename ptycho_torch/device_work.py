@@ -1,4 +1,4 @@
-"""What PyTorch says of the work that it did on a device; see `ptycho.training.device_work`."""
+"""Describes the work that PyTorch did on a device; see `ptycho.training.device_work`."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial

@@ -1,5 +1,5 @@
 """
-What the command lines and other programs call to train and to reconstruct with PyTorch.
+Functions that the command lines and other programs call to train and to reconstruct with PyTorch.
 
 The workflow itself is the core's, shared with the other backend; PyTorch is imported only once the configuration
 and the files have been found good.

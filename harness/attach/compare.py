@@ -1,5 +1,5 @@
 """
-Where two recorded models part: structure, weights, each layer, loss, gradients, states, updates, in that order.
+Compares two recorded models: structure, weights, each layer, loss, gradients, states, updates, in that order.
 
 A layer is named if its inputs agree and its outputs do not; and, wherever an operation has an oracle, also behind an
 earlier difference: then the first model's operation is applied to what entered the second one's. Which side is wrong is

@@ -1,4 +1,4 @@
-"""What a comparison found: one sentence a difference, with its place, its figures, and the side at fault if known."""
+"""Findings of a comparison: one sentence a difference, with its place, its figures, and the side at fault if known."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Stage(IntEnum):
-    """Where in a step of training a difference lies, in the order in which the step is computed."""
+    """The part of a training step in which a difference lies, in the order in which the step is computed."""
 
     STRUCTURE = 0
     WEIGHTS = 1

@@ -1,5 +1,5 @@
 """
-What must hold in every training, whatever it computes: found in one recording alone, each breach with its names.
+Checks what must hold in every training, whatever it computes: in one recording alone, each breach with its names.
 
 A weight with a gradient moves; the optimiser counts its steps and follows the schedule; each sample goes in once per
 epoch; layers are in training mode; types stay; nothing is NaN or infinite.

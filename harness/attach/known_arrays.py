@@ -21,7 +21,7 @@ COUNT = 20
 @dataclass(frozen=True, kw_only=True)
 class Known:
     """
-    What is known of one side length.
+    Known facts about one side length.
 
     Attributes:
         side: N.

@@ -35,7 +35,7 @@ class Accepted:
 @dataclass(frozen=True, kw_only=True)
 class LayerMap:
     """
-    How two models correspond.
+    The correspondence of two models.
 
     Attributes:
         pairs: names of paired calls, in the first model's order.

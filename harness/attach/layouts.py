@@ -1,5 +1,5 @@
 """
-How an array of one code base is laid out in the other: channels first or last, kernels turned, features reordered.
+Layouts of one array in two code bases: channels first or last, kernels turned, features reordered.
 
 Only changes of layout that frameworks are known for are candidates. Rows are never exchanged with columns, so that an
 image that was transposed by mistake is not taken for one of another layout.

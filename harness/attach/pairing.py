@@ -1,5 +1,5 @@
 """
-Which layer of one model is which of the other: proposed from order, kinds, shapes, names and the weights' own values.
+Pairs the layers of two models: proposed from order, kinds, shapes, names and the weights' own values.
 
 Calls are aligned like two texts: the pairing of highest score that keeps the order. What is left over on both sides is
 paired out of order afterwards, so that a layer that was moved is known as one.

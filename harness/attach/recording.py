@@ -1,4 +1,4 @@
-"""What `harness/kit/ptycho_attach.py` left of one model, read back and checked."""
+"""Reads and checks what `harness/kit/ptycho_attach.py` recorded of one model."""
 
 import json
 import zipfile

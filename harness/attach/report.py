@@ -1,4 +1,4 @@
-"""What is shown of a comparison: text for a terminal, one JSON document, and a picture of every layer's noise units."""
+"""Shows a comparison: text for a terminal, one JSON document, and a picture of every layer's noise units."""
 
 import json
 import math

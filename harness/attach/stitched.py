@@ -50,7 +50,7 @@ POINTS: tuple[Move, ...] = (
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
     """
-    What a stitcher with some mistake would give.
+    The result of a stitcher with some mistake.
 
     Attributes:
         names: its mistakes.

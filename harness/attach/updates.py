@@ -1,5 +1,5 @@
 """
-What the optimisers do: their settings, each side against its own oracle, and the first update that differs.
+Compares optimisers: their settings, each side with its own oracle, and the first update that differs.
 
 An update that only follows from gradients that differ is not a finding; each side's own oracle is asked in any case,
 with that side's own gradients and learning rates.

@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.benchmark import gate, machine, plugin_options, revision, session
+from harness.benchmark import gate, machine, plugin_options, session
 from harness.benchmark.gate import Block, Ruling, Side
 from harness.benchmark.measure import Lane
 from harness.benchmark.plan import Plan
 from harness.files import run_files
+from harness.isolation import revision
 from harness.process import result
 from harness.record import directory
 from harness.runs import summary
@@ -32,7 +33,7 @@ BLOCK_TIMEOUT_S = 180.0
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """
-    What the user asked for.
+    Options of the command.
 
     Attributes:
         pythons: interpreter by side.
@@ -58,7 +59,7 @@ class Options:
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """
-    What the gate said.
+    Result of the gate.
 
     Attributes:
         base: commit.

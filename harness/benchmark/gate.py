@@ -54,7 +54,7 @@ class Block:
 @dataclass(frozen=True, kw_only=True)
 class Interval:
     """
-    What is known of a relative change, as ln(head / base).
+    Interval of a relative change, as ln(head / base).
 
     Attributes:
         lower: its lower end.
@@ -91,7 +91,7 @@ class Interval:
 @dataclass(frozen=True, kw_only=True)
 class Ruling:
     """
-    What the gate says of one channel.
+    Ruling of the gate on one channel.
 
     Attributes:
         channel: `cpu` or `memory`.

@@ -1,5 +1,5 @@
 """
-What earlier runs measured: one line of JSON each, only ever appended to, one file a fingerprint.
+Figures of earlier runs: one line of JSON each, only ever appended to, one file a fingerprint.
 
 Every line carries its fingerprint, too, and a line of another one is left out and counted: a file that was copied from
 another machine, or an environment that was upgraded, is not a baseline.
@@ -45,7 +45,7 @@ class Entry:
 @dataclass(frozen=True, kw_only=True)
 class History:
     """
-    What a file holds.
+    Content of a history file.
 
     Attributes:
         entries: of this fingerprint, oldest first.

@@ -1,4 +1,4 @@
-"""What a figure of time belongs to: processor, cores, GPU, driver, locks. Nothing else is ever compared with it."""
+"""The machine that a time belongs to: processor, cores, GPU, driver, locks. Times of another are not compared."""
 
 import hashlib
 import json

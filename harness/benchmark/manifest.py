@@ -1,4 +1,4 @@
-"""What the manifest of the benchmarks may say, as tables; `harness.benchmark.plan` says what it is for."""
+"""Tables of the manifest of benchmarks; `harness.benchmark.plan` says what it is for."""
 
 import string
 from typing import Annotated
@@ -40,7 +40,7 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class BenchmarkManifest:
-    """What must report."""
+    """Benchmarks that must report."""
 
     full: Section
     """the whole session"""

@@ -1,5 +1,5 @@
 """
-What a benchmark session is about to do, in a file: the session's processes read it, and the log says what must report.
+The plan of a benchmark session, in a file: the session's processes read it, and the log says what must report.
 
 The names come from `manifest.toml` and not from what pytest finds: a benchmark that is gone cannot be found.
 """

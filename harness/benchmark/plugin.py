@@ -29,7 +29,7 @@ WARM_UP_LIMIT = 3.0
 
 class Session:
     """
-    What the cases share.
+    State that the cases share.
 
     Args:
         given: the plan.

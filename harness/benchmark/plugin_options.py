@@ -1,4 +1,4 @@
-"""How the session's pytest is called; apart from the plugin, which only that pytest imports."""
+"""Command line of the session's pytest; apart from the plugin, which only that pytest imports."""
 
 from collections.abc import Iterable
 from pathlib import Path

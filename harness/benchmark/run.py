@@ -44,7 +44,7 @@ SESSION_LIMIT_S = 3600.0
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """
-    What the user asked for.
+    Options of the command.
 
     Attributes:
         pythons: interpreter by side.
@@ -70,7 +70,7 @@ class Options:
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """
-    What a session found.
+    Result of a session.
 
     Attributes:
         verdict: verdict of the session.

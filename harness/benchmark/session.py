@@ -1,4 +1,4 @@
-"""What the log of a benchmark run is about and what must report."""
+"""Begins the log of a benchmark run: what it is about and what must report."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager

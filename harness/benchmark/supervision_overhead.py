@@ -1,5 +1,5 @@
 """
-What supervision costs: of a finished run from its event log, or of this machine by trying it.
+Cost of supervision: of a finished run from its event log, or of this machine by trying it.
 
 The cost of a lane is processor time of the supervising thread by wall time of its commands: that is what is taken from
 them where every processor is busy. Each `command.end` says it, so a run is judged by its own figures. The trial starts

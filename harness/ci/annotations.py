@@ -1,5 +1,5 @@
 """
-What failed, where a reviewer reads the change: one workflow command for each failed case of a JUnit file.
+Marks failures where a reviewer reads the change: one workflow command for each failed case of a JUnit file.
 
 GitHub shows ten errors of a step and drops the rest without a word, so that the tenth here says how many there are.
 """

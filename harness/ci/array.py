@@ -40,7 +40,7 @@ Say = Callable[[str], None]
 @dataclass(frozen=True, kw_only=True)
 class ArrayOptions:
     """
-    How an array is run.
+    Options of an array.
 
     Attributes:
         folder: each array gets a folder in it; the machines share it.
@@ -111,7 +111,7 @@ class Task:
 @dataclass(frozen=True, kw_only=True)
 class Ending:
     """
-    How a task ended.
+    End of a task.
 
     Attributes:
         task: which.

@@ -63,7 +63,7 @@ def select(root: Path, changed: Iterable[str], folders: Iterable[str]) -> list[s
 
 class Graph:
     """
-    Which module imports which, of a checkout.
+    Imports of a checkout: which module imports which.
 
     Args:
         root: the checkout.

@@ -1,4 +1,4 @@
-"""What each test file took, out of JUnit files: the weights by which shards are planned."""
+"""Durations of test files, out of JUnit files: the weights by which shards are planned."""
 
 import json
 import xml.etree.ElementTree as ET

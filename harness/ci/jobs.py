@@ -1,5 +1,5 @@
 """
-How each session runs on a service: its options, its locks, its machine. The sessions themselves are the noxfile's.
+The sessions as jobs of a service: options, locks, machine. The sessions themselves are the noxfile's.
 
 A session that is not in the table runs as it is, so that a new one reaches every service without a change here. One
 that the table names and the noxfile does not have is an error.
@@ -29,7 +29,7 @@ SHARDS = 2
 @dataclass(frozen=True, kw_only=True)
 class Way:
     """
-    How a session runs on a service.
+    Settings of a session on a service.
 
     Attributes:
         arguments: what follows `--`.

@@ -27,7 +27,7 @@ NOTHING_COLLECTED = 5
 @dataclass(frozen=True, kw_only=True)
 class Choice:
     """
-    What is to run.
+    Selection of tests that is to run.
 
     Attributes:
         folders: of tests.

@@ -1,5 +1,5 @@
 """
-Who runs the tasks of an array: Slurm, through its own commands, or processes of this machine for trying out.
+Schedulers of an array: Slurm, through its own commands, or processes of this machine for trying out.
 
 Both start the same script with the same variable, so that what is tried without a cluster is what a cluster runs. What
 comes back is not a message of theirs but files in the folder that the machines share; a scheduler is only asked who is
@@ -50,7 +50,7 @@ class NoAnswerError(InfrastructureError):
 @dataclass(frozen=True, kw_only=True)
 class State:
     """
-    What a scheduler says of a task.
+    State of a task, by its scheduler.
 
     Attributes:
         name: in Slurm's words, for example `RUNNING`.
@@ -102,7 +102,7 @@ _ENDED = {
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """
-    What an array asks for.
+    Resources that an array asks for.
 
     Attributes:
         folder: that the machines share; the output of the tasks goes there.

@@ -97,7 +97,7 @@ def _exchange(shards: list[list[str]], weights: Mapping[str, float]) -> bool:
 @dataclass(frozen=True, kw_only=True)
 class Share:
     """
-    What one shard ran.
+    Tests that one shard ran.
 
     Attributes:
         number: which one, from 1.

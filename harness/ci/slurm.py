@@ -71,7 +71,7 @@ def task(session: str, folder: Path, checkout: Path, *, gpus: int) -> Task:
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """
-    What a task has brought back.
+    Files that a task has brought back.
 
     Attributes:
         ending: of the task.

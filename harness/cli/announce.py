@@ -1,5 +1,5 @@
 """
-What a long command does and how long that takes, on standard error once it has worked for a second.
+Says what a long command does and how long that takes, on standard error once it has worked for a second.
 
 A command that is refused at once says only why.
 The time is that of the last run of the same kind in the same folder, which knows this machine; without one it is a

@@ -1,5 +1,5 @@
 """
-What every command of the harness shares: how its help is laid out, and the options that mean the same everywhere.
+Parts that all commands of the harness share: the layout of their help, and the options that mean the same everywhere.
 
 Every help line is a complete sentence, and every command shows examples; tests check both.
 """

@@ -4,6 +4,7 @@ import argparse
 import os
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from harness.cli import options
 from harness.cli.options import Commands
@@ -13,7 +14,7 @@ from ptycho.verdict import Verdict
 
 GRIDSIZES = (1, 2)
 PRECISIONS = ("f64", "f32")
-STEPS, SEED, CANARIES, SEEDS = 200, 42, 3, 20
+STEPS, DRIFT_STEPS, SEED, CANARIES, SEEDS = 200, 20, 42, 3, 20
 CODES = f"pass {Verdict.PASS:d} · a rung fails {Verdict.FAIL:d} · incomplete {Verdict.INCONCLUSIVE:d} · docs/parity.md"
 
 
@@ -27,6 +28,7 @@ def add_parser(commands: Commands) -> None:
         default="run",
         examples=(
             "parity --python torch=PATH --python tf=PATH",
+            "parity --against HEAD~1  # the working tree against a commit",
             "parity replay .harness/runs/RUN/f64-gridsize-1-R4-exit_wave.npz",
         ),
     )
@@ -45,6 +47,7 @@ def _add_run(commands: Commands) -> None:
         examples=(
             "parity run --gridsize 1 --precision f64",
             "parity run --target torch=mine.toml  # another checkout replaces a side",
+            "parity run --against main  # is a difference from this commit rounding, or a regression?",
         ),
         codes=CODES,
     )
@@ -53,6 +56,8 @@ def _add_run(commands: Commands) -> None:
     parser.add_argument("--canaries", type=int, default=CANARIES, metavar="K", help=text)
     text = "Draw the planted faults with this seed; without it a seed is drawn and printed."
     parser.add_argument("--canary-seed", type=int, metavar="SEED", help=text)
+    text = "Compare the working tree with this commit, branch or tag instead, each backend with itself (docs/drift.md)."
+    parser.add_argument("--against", metavar="REV", help=text)
     parser.set_defaults(run=run, seeds=None)
 
 
@@ -69,7 +74,7 @@ def _add_survey(commands: Commands) -> None:
     text = f"Climb at this many seeds, from --seed on ({SEEDS})."
     parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help=text)
     options.add_unused(parser, "--canaries", "--canary-seed")
-    parser.set_defaults(run=run, canaries=0, canary_seed=None)
+    parser.set_defaults(run=run, canaries=0, canary_seed=None, against=None)
 
 
 def _add_ladder(parser: argparse.ArgumentParser) -> None:
@@ -87,8 +92,8 @@ def _add_ladder(parser: argparse.ArgumentParser) -> None:
     text = "Compare in this precision only: f64 is the gate, f32 the second opinion."
     parser.add_argument("--precision", action="append", choices=PRECISIONS, help=text)
     options.add_seed(parser, SEED, "the problem")
-    text = f"Follow the trajectory of rung R8 for this many steps ({STEPS})."
-    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help=text)
+    text = f"Follow the trajectory of rung R8 for this many steps ({STEPS}; with --against {DRIFT_STEPS})."
+    parser.add_argument("--steps", type=int, metavar="N", help=text)
     options.add_fixture(parser, "small", "for rung R1")
     parser.add_argument("--quiet", action="store_true", help="Print only the result.")
     options.add_run_options(parser, "the report")
@@ -168,22 +173,22 @@ def target_files(given: list[str]) -> dict[str, Path]:
 def run(args: argparse.Namespace) -> int:
     """Climb the ladder; returns the exit code."""
     _one_thread()
+    if args.steps is None:
+        args.steps = STEPS if args.against is None else DRIFT_STEPS
     options.refuse(_problems(args))
+    if args.against is not None:
+        return _against(args)
     from harness.parity import run as parity_run
 
     chosen, files = pythons(args.python), target_files(args.target)
     from harness.faults.mutation import canaries
-    from harness.fixtures import locate
 
-    (scan,) = locate.locate([args.fixture]).values()
+    scan = _scan(args)
     wanted = range(args.seed, args.seed + args.seeds) if args.seeds else ()
     asked = parity_run.Options(
         parties=parity_run.parties(chosen, files),
         scan=scan,
-        gridsizes=tuple(sorted(set(args.gridsize or GRIDSIZES))),
-        precisions=tuple(sorted(set(args.precision or PRECISIONS), key=PRECISIONS.index)),
-        seed=args.seed,
-        steps=args.steps,
+        **_conditions(args),
         root=args.root,
         plant=partial(canaries.plant, args.canaries) if args.canaries else None,
         canary_seed=args.canary_seed,
@@ -191,6 +196,39 @@ def run(args: argparse.Namespace) -> int:
         json=args.json,
     )
     return parity_run.main(asked, follow=args.follow, wanted=wanted)
+
+
+def _against(args: argparse.Namespace) -> int:
+    """Compare with a commit; returns the exit code."""
+    from harness.parity.drift import run as drift_run
+
+    asked = drift_run.Options(
+        base=args.against,
+        pythons=pythons(args.python),
+        scan=_scan(args),
+        root=args.root,
+        **_conditions(args),
+        quiet=args.quiet or args.json,
+        json=args.json,
+    )
+    return drift_run.main(asked, follow=args.follow)
+
+
+def _scan(args: argparse.Namespace) -> Path:
+    from harness.fixtures import locate
+
+    (scan,) = locate.locate([args.fixture]).values()
+    return scan
+
+
+def _conditions(args: argparse.Namespace) -> dict[str, Any]:
+    """Options of the problem, which mean the same wherever the ladder is climbed."""
+    return {
+        "gridsizes": tuple(sorted(set(args.gridsize or GRIDSIZES))),
+        "precisions": tuple(sorted(set(args.precision or PRECISIONS), key=PRECISIONS.index)),
+        "seed": args.seed,
+        "steps": args.steps,
+    }
 
 
 def _one_thread() -> None:
@@ -206,6 +244,10 @@ def _problems(args: argparse.Namespace) -> list[str]:
         found.append(f"--seeds {args.seeds}; allowed: 1 or more")
     if args.canaries < 0 or (args.canary_seed is not None and args.canary_seed < 0):
         found.append(f"--canaries {args.canaries} --canary-seed {args.canary_seed}; allowed: 0 or more")
+    if args.against is not None and (args.target or args.canary_seed is not None):
+        found.append(
+            "--against with --target or --canary-seed; allowed: --against alone, between commits of this checkout"
+        )
     return found
 
 

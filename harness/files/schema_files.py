@@ -1,4 +1,4 @@
-"""Where the JSON Schemas of the files that users write are committed."""
+"""Paths of the committed JSON Schemas of the files that users write."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 """
-Where a key is in a TOML text.
+Finds the line of a key in a TOML text.
 
 The reader of the standard library keeps no positions, and a message without a line sends a person through a file of
 sixty lines. This reads no values: it follows headers, keys, brackets and strings just far enough to know where a key
@@ -21,7 +21,7 @@ def _parts(dotted: str) -> Path:
 
 
 class _State:
-    """Whether a line ends inside an array, an inline table or a string of several lines."""
+    """State at the end of a line: inside an array, an inline table or a string of several lines."""
 
     def __init__(self) -> None:
         self.depth = 0

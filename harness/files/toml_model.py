@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 class Words:
-    """What a value may be, in words; is used beside the constraints of an annotated type."""
+    """Allowed values in words; used beside the constraints of an annotated type."""
 
     def __init__(self, text: str) -> None:
         self.text = text

@@ -49,7 +49,7 @@ SIGNS = {"variable": " began with CUDA_VISIBLE_DEVICES=", "library": " maps ", "
 @dataclass(frozen=True, kw_only=True)
 class Control:
     """
-    How the control ended.
+    End of the control.
 
     Attributes:
         provable: whether this system lets processes be looked at; without that, nothing is planted.

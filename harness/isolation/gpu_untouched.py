@@ -1,5 +1,5 @@
 """
-Whether a command touched a GPU: looks at its processes from outside while it runs, and their own last words.
+Proves that a command touched no GPU: by its processes from outside while they run, and by their own last words.
 
 Both are needed. A look from outside sees every process, also one that clears its environment or is not a Python, but
 only now and then; the report from inside (`harness/system/injected`) is exact and misses whatever is killed. A process
@@ -29,7 +29,7 @@ PROVABLE = sys.platform == "linux"
 @dataclass(frozen=True, kw_only=True)
 class Proof:
     """
-    What is known of a command and the GPUs.
+    Evidence about a command and the GPUs.
 
     Attributes:
         label: label of the command.

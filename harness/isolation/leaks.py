@@ -1,5 +1,5 @@
 """
-What changed outside the run, and what its processes still held at their end, by name and owner.
+Finds what changed outside the run, and what its processes still held at their end, by name and owner.
 
 Two kinds of places are watched.
 

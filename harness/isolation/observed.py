@@ -1,5 +1,5 @@
 """
-What children were seen to do: what they wrote outside their scratch, and what they still held at their end.
+Reads what children were seen to do: to write outside their scratch, and to hold something at their end.
 
 Both come from the observer inside of them (`harness/system/injected`). Runs that go on at the same time in one
 workspace have observers, too: what theirs saw is theirs, and must not be attributed to another run.

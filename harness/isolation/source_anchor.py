@@ -1,5 +1,5 @@
 """
-Where in a module a text may be looked for: the source of one function, found by its qualified name.
+Finds the part of a module in which a text is looked for: the source of one function, by its qualified name.
 
 `MODULE:FUNCTION` is written as Python says it, `ptycho_torch.loss:terms` or `package.module:Class.method`; a class
 means its whole source, and `MODULE` alone for what lies in no function and no class. So a file that is moved

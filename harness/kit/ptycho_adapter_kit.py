@@ -62,7 +62,7 @@ class KitError(Exception):
 @dataclass(frozen=True)
 class Request:
     """
-    What is asked.
+    A request to the adapter.
 
     Attributes:
         nonce: text that the answer carries back; `serve` does that.

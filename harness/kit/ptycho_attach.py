@@ -69,7 +69,7 @@ class Noise:
 
 class Tape:
     """
-    What one run of a model leaves: calls in order, arrays by name, what was wrong.
+    Recording of one run of a model: calls in order, arrays by name, what was wrong.
 
     Args:
         noise: moves what enters and leaves each layer; None for a plain run.

@@ -1,4 +1,4 @@
-"""What `ptycho_attach_torch` knows about single layers: kinds, layouts of weights, settings in shared words."""
+"""Single layers for `ptycho_attach_torch`: kinds, layouts of weights, settings in shared words."""
 
 from __future__ import annotations
 

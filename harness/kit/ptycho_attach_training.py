@@ -23,7 +23,7 @@ MOVING = 1e-6
 
 
 class _Watch:
-    """What is noted while a training runs."""
+    """Notes taken while a training runs."""
 
     def __init__(self, start: dict[str, Array]) -> None:
         self.start = start

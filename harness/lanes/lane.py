@@ -19,7 +19,7 @@ from harness.isolation.sandbox import Cell
 from harness.lanes import log as lane_log
 from harness.lanes import suite
 from harness.lanes.checks import argv as check_argv
-from harness.lanes.checks import attempt
+from harness.lanes.checks import attempt, memory
 from harness.lanes.checks import leaks as checks_leaks
 from harness.lanes.checks import run as checks_run
 from harness.lanes.checks.context import Bench, side_by_side
@@ -47,7 +47,7 @@ _NO_LIMITS = Limits()
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """
-    What the user asked a lane for.
+    Options of a lane.
 
     Attributes:
         device: one of `choose.CHOICES`.
@@ -240,6 +240,8 @@ class Lane:
             peaks = {f"{step}_peak_mib": figures.get("peak_mib") for step, figures in known.items()}
             outcome.fixtures.append(replace(result, **peaks))  # type: ignore[arg-type]
             self.events.write("fixture.end", **asdict(outcome.fixtures[-1]) | {"verdict": result.verdict.label})
+        # Side by side, trainings compete for processors and not for memory: each is measured alone.
+        outcome.notes += memory.forecast(outcome.fixtures, memory.sizes(fixtures))
 
     def reproduce(self) -> tuple[str, ...]:
         """A command line that runs this lane's job again and keeps the scratch."""

@@ -1,5 +1,5 @@
 """
-What a run shows on a terminal while it runs: one line below the others, drawn from the run's own event log.
+Shows a run on a terminal while it runs: one line below the others, drawn from the run's own event log.
 
 The log is the only thing that it asks, so it shows what children say of themselves (phases, epochs, tests) and needs no
 hook in what it watches. Elsewhere than on a terminal it draws nothing, and the plain lines of the run are all there is.
@@ -33,7 +33,7 @@ ECHOED = "suite"
 @dataclass(kw_only=True)
 class Progress:
     """
-    Where a run is, by its log.
+    Progress of a run, by its log.
 
     Attributes:
         lane: framework and device, once they are settled.

@@ -1,5 +1,5 @@
 """
-What a lane's log says at its beginning and its end: its target's locks, fixtures and tests; its outcome's problems.
+Begins and ends a lane's log: its target's locks, fixtures and tests; its outcome's problems.
 
 The frame that every run's log has is `harness.runs.session`; this fills it from a target and an outcome.
 """

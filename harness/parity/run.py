@@ -54,7 +54,7 @@ GRIDSIZES = (1, 2)
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """
-    What the user asked for.
+    Options of the command.
 
     Attributes:
         parties: those that are asked.

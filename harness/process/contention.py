@@ -1,5 +1,5 @@
 """
-What the machine did besides the command: whether a time limit can be attributed to the command.
+Observes the machine beside a command, to decide whether a time limit can be attributed to the command.
 
 Three figures, each from the kernel's own counters, over the time of the command: the share of all processors that
 others used, the share that the host took from a virtual machine (steal), and the share of the time in which something

@@ -20,7 +20,7 @@ SILENT_S = 10.0
 
 class Heartbeat:
     """
-    What is known of a command's pulse.
+    Pulse of a command.
 
     Args:
         now: monotonic time of its start, in seconds.

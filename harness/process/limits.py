@@ -1,4 +1,4 @@
-"""What a command may use, and why it was ended where it used more."""
+"""Limits of a command, and the reason why it was ended where it used more."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class Limits:
 @dataclass(frozen=True, kw_only=True)
 class Stop:
     """
-    Why a command is not evidence although its processes did nothing wrong that their exit code would tell.
+    Reason why a command is not evidence although its processes did nothing wrong that their exit code would tell.
 
     Attributes:
         kind: `TIME` or `MEMORY`.

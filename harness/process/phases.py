@@ -1,5 +1,5 @@
 """
-Which phase a command is in, as it says itself in the event log (`phase.start`, `phase.end`).
+Follows the phases of a command, as it says them itself in the event log (`phase.start`, `phase.end`).
 
 The log is read on from where it ended when the command began. Other commands of the run may write to it at the same
 time: an event counts by the pid of its writer. The time of a phase is taken from the supervisor's own clock.

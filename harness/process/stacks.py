@@ -1,5 +1,5 @@
 """
-Where a command hangs: the stacks of its Python processes, taken from outside just before they are ended.
+Stacks of a command that hangs: of its Python processes, taken from outside just before they are ended.
 
 Each Python child registers `faulthandler` for a signal (`harness/system/injected/sitecustomize.py`). Its handler is C
 code that needs no interpreter lock, so it answers, too, where a native call holds that lock for ever and no Python code

@@ -39,7 +39,7 @@ EVENTS_VARIABLE = "PTYCHO_HARNESS_EVENTS"
 @dataclass(frozen=True, kw_only=True)
 class Finished:
     """
-    How a command ended.
+    End of a command.
 
     Attributes:
         argv: its argument vector.

@@ -32,7 +32,7 @@ STARVED = 0.5
 @dataclass(frozen=True, kw_only=True)
 class Usage:
     """
-    What a command used, and what the machine did meanwhile.
+    Resources that a command used, and the machine's state meanwhile.
 
     Attributes:
         cpu_s: processor time of all its processes, in seconds.

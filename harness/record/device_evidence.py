@@ -1,5 +1,5 @@
 """
-What a log says of the device, and what it does not say: for a run that is about to end and for one that is read alike.
+Evidence of the device in a log, and what is missing of it: of a run about to end and of one that is read alike.
 
 A lane that writes at its beginning that it will prove its device is held to it: without the control, or without the
 proof of one of its commands, it does not pass, whoever forgot to write it.

@@ -90,7 +90,7 @@ class Damage:
 @dataclass(frozen=True, kw_only=True)
 class Log:
     """
-    What a log holds.
+    Content of a log.
 
     Attributes:
         rows: its events, oldest first.

@@ -1,5 +1,5 @@
 """
-What a lane found, as data: written to `outcome.json`, printed as a table, and turned into one exit code.
+The outcome of a lane, as data: written to `outcome.json`, printed as a table, and turned into one exit code.
 
 A problem is a verdict with a sentence. The lane's verdict is the worst of its problems; without any it passes, but
 only if something reported: a lane in which no fixture was scored and no test ran has failed.
@@ -30,7 +30,7 @@ class Problem:
 @dataclass(frozen=True, kw_only=True)
 class FixtureResult:
     """
-    What one fixture gave.
+    Result of one fixture.
 
     Attributes:
         fixture: its name.

@@ -1,5 +1,5 @@
 """
-What an outcome belongs to: commit, locks, data sets, device. An outcome of anything else is stale, and stale is a fail.
+Provenance of an outcome: commit, locks, data sets, device. An outcome of anything else is stale, and stale is a fail.
 
 The description holds what is needed to make it again, so that a later command can ask whether it is still true
 without knowing the target that the run was for.

@@ -1,5 +1,5 @@
 """
-What must report, so that silence is never a pass: fixtures, the suite and its tests, rungs, benchmarks.
+Lists what must report, so that silence is never a pass: fixtures, the suite and its tests, rungs, benchmarks.
 
 What a lane expects is written into its log when the run begins; after it, everything that is silent is named. The
 tests come from a manifest beside the target file (`expected/NAME.toml`): without one, a test that was renamed or
@@ -23,7 +23,7 @@ HEADER = """\
 @dataclass(frozen=True, kw_only=True)
 class Expected:
     """
-    What must report.
+    Everything that must report.
 
     Attributes:
         fixtures: names of the fixtures of the job.
@@ -32,6 +32,7 @@ class Expected:
         may_skip: test functions that may skip, and why.
         rungs: labels of the rungs that must be judged.
         benchmarks: names of the benchmarks that must be judged.
+        adapters: labels of the adapters that must be asked.
         device_proof: whether each command must have the proof of its device.
         left_out: what the caller left out of the whole, a sentence each.
         whole: tests of the manifest where the caller chose among them: a part of them may report, and is not a whole
@@ -45,6 +46,7 @@ class Expected:
     may_skip: Mapping[str, str] = field(default_factory=dict)
     rungs: tuple[str, ...] = ()
     benchmarks: tuple[str, ...] = ()
+    adapters: tuple[str, ...] = ()
     device_proof: bool = False
     left_out: tuple[str, ...] = ()
     whole: Mapping[str, int] = field(default_factory=dict)
@@ -74,6 +76,7 @@ def of_fields(row: Mapping[str, Any]) -> Expected:
         may_skip={str(key): str(value) for key, value in may_skip.items()} if isinstance(may_skip, dict) else {},
         rungs=names("rungs"),
         benchmarks=names("benchmarks"),
+        adapters=names("adapters"),
         device_proof=row.get("device_proof") is True,
         left_out=names("left_out"),
         whole=counts("whole"),
@@ -163,7 +166,7 @@ class Silent:
     Something that must report and did not.
 
     Attributes:
-        kind: `fixture`, `suite`, `test`, `rung` or `benchmark`.
+        kind: `fixture`, `suite`, `test`, `rung`, `benchmark` or `adapter`.
         name: which one.
         why: what is known of it.
     """
@@ -184,6 +187,7 @@ def silent(
     tests: Mapping[str, str],
     rungs: Iterable[str],
     benchmarks: Iterable[str],
+    adapters: Iterable[str] = (),
 ) -> list[Silent]:
     """
     Return what did not report.
@@ -195,6 +199,7 @@ def silent(
         tests: test to its outcome; a test that is still running is not in it.
         rungs: rungs with a result.
         benchmarks: benchmarks with a result.
+        adapters: adapters that were asked.
     """
     found = [Silent(kind="fixture", name=name) for name in _without(expected.fixtures, fixtures)]
     if expected.suite and not collected:
@@ -214,6 +219,7 @@ def silent(
             found.append(Silent(kind="test", name=name, why=f"{why}: {counted} of at least {least}"))
     found += [Silent(kind="rung", name=name) for name in _without(expected.rungs, rungs)]
     found += [Silent(kind="benchmark", name=name) for name in _without(expected.benchmarks, benchmarks)]
+    found += [Silent(kind="adapter", name=name, why="was not asked") for name in _without(expected.adapters, adapters)]
     return found
 
 

@@ -1,5 +1,5 @@
 """
-What a log says of rungs, and the one way in which they are counted: on a terminal, a page, in JUnit and in every file.
+Counts rungs in a log, in one way for all: on a terminal, a page, in JUnit and in every file.
 
 A log holds one result for each rung at each gridsize, precision and seed. A reader counts rungs: R2 is one, and it
 passes only if it passes everywhere. Campaigns (planted faults, kills) report their trials in the same events; there,
@@ -21,6 +21,7 @@ STANDING = (PASS, KNOWN)
 _LISTED = 8
 _LADDER = re.compile(r"(R\d+[a-z]?)(?: (.+))?")
 _AT = re.compile(r"(?:^| )(?:(f\d+|bf16)|g(?:ridsize )?(\d+)|seed (\d+))(?= |$)")
+_BACKEND = re.compile(r"(?:^| )(torch|tf)(?= |$)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,9 @@ class RungResult:
         where: file, line and function of the fault.
         reason: why it does not pass.
         cause: what the machine did that explains a missing answer (`timeout`, `infra`, …); empty where nothing does.
+        drift: of a comparison with another commit, its word: `identical`, `rounding`, `regression` …
+        units: how far the two versions are apart, in `unit`; None where that is not a number.
+        unit: what `units` counts.
     """
 
     label: str
@@ -45,6 +49,9 @@ class RungResult:
     where: str = ""
     reason: str = ""
     cause: str = ""
+    drift: str = ""
+    units: float | None = None
+    unit: str = ""
 
     @property
     def rung(self) -> str:
@@ -64,12 +71,13 @@ def of_event(row: Mapping[str, Any]) -> RungResult:
     def text(key: str) -> str:
         return value if isinstance(value := row.get(key), str) else ""
 
-    guilty = row.get("guilty")
+    guilty, units = row.get("guilty"), row.get("units")
     return RungResult(
         label=str(row.get("rung") or ""),
         result=str(row.get("result") or ""),
         guilty=tuple(map(str, guilty)) if isinstance(guilty, list) else (),
-        **{key: text(key) for key in ("tensor", "where", "reason", "cause")},
+        units=float(units) if isinstance(units, int | float) and not isinstance(units, bool) else None,
+        **{key: text(key) for key in ("tensor", "where", "reason", "cause", "drift", "unit")},
     )
 
 
@@ -80,9 +88,10 @@ def rung_of(label: str) -> str:
 
 
 def place_of(label: str, *, seeded: bool = False) -> str:
-    """Return where a rung was judged: `gridsize 1 in f64`; with its seed where a run has several."""
+    """Return where a rung was judged: `gridsize 1 in f64`; with its backend and its seed where a run has several."""
     precision, gridsize, seed = conditions(label)
-    parts = (f"gridsize {gridsize}" if gridsize else "", f"in {precision}" if precision else "")
+    size = f"gridsize {gridsize}" if gridsize else ""
+    parts = (f"{name} at" if (name := backend_of(label)) else "", size, f"in {precision}" if precision else "")
     return " ".join(filter(None, (*parts, f"at seed {seed}" if seeded and seed else "")))
 
 
@@ -95,6 +104,18 @@ def conditions(label: str) -> tuple[str, str, str]:
         found["gridsize"] = gridsize or found["gridsize"]
         found["seed"] = seed or found["seed"]
     return found["precision"], found["gridsize"], found["seed"]
+
+
+def backend_of(label: str) -> str:
+    """The backend that a label names; "" for a rung that is of both."""
+    match = _LADDER.fullmatch(label)
+    found = _BACKEND.search((match[2] or "") if match else "")
+    return found[1] if found else ""
+
+
+def apart(units: float | None, unit: str) -> str:
+    """How far two versions are apart, for a table: `3.2 noise units`; "" where that is not a number."""
+    return "" if units is None else f"{units:.3g} {unit}"
 
 
 def places(results: Mapping[str, str], rung: str, *, besides: Sequence[str] = ()) -> list[str]:
@@ -120,7 +141,7 @@ def worst(results: Iterable[str]) -> str:
 @dataclass(frozen=True, kw_only=True)
 class Tally:
     """
-    How many rungs there are, and how many pass.
+    Number of rungs, and of those that pass.
 
     Attributes:
         results: each rung's result, from the lowest rung up.

@@ -21,7 +21,7 @@ _NUMBER = (int, float)
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """
-    What holds for one event.
+    Rule for one event.
 
     Attributes:
         event: its name.
@@ -61,6 +61,7 @@ RULES = (
         event="run.expect",
         says="what must report: fixtures, suite, tests, rungs, benchmarks",
         fields={"fixtures": list, "suite": bool, "tests": dict, "rungs": list, "benchmarks": list},
+        optional={"adapters": list},
         once=True,
     ),
     Rule(
@@ -180,7 +181,11 @@ RULES = (
         event="rung.end",
         says="a rung is judged; of one that fails, which side, tensor and line of code, and why",
         fields={"rung": str, "result": str},
-        optional={"guilty": list, "tensor": str, "where": str, "reason": str, "cause": str},
+        optional={
+            "guilty": list,
+            **dict.fromkeys(("tensor", "where", "reason", "cause", "drift", "unit"), str),
+            "units": _NUMBER,
+        },
     ),
     Rule(event="parity.low", says="the low rungs are judged", fields={"verdict": str}),
     Rule(event="parity.end", says="the ladder is climbed", fields={"verdict": str}),
@@ -230,7 +235,7 @@ class Span:
 @dataclass(frozen=True, kw_only=True)
 class Checked:
     """
-    What a log's grammar looks like.
+    Result of checking a log's grammar.
 
     Attributes:
         violations: broken rules, one sentence each.

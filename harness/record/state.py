@@ -1,5 +1,5 @@
 """
-What a log tells, as data: the one reading of the events that every report is made from.
+The state of a run, replayed from its log: the one reading of the events that every report is made from.
 
 It takes any log, whole or cut at any byte, and never gives up: a field that is missing or of a wrong type is empty
 here and a violation in `harness.record.schema`.
@@ -90,6 +90,7 @@ class Story:
         collect_errors: modules that could not be collected, and why.
         judged: what is known of each rung at each gridsize, precision and seed, by label.
         benchmarks: results by name.
+        asked: labels of the adapters that answered a question, if only by why they cannot.
         control: how the planted use of a GPU ended, or None.
         proofs: what each command touched of a GPU, by label.
         findings: what is wrong, by id and subject; those that count are among the problems, too.
@@ -119,6 +120,7 @@ class Story:
     collect_errors: dict[str, str] = field(default_factory=dict)
     judged: dict[str, RungResult] = field(default_factory=dict)
     benchmarks: dict[str, str] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
     control: Row | None = None
     proofs: dict[str, Row] = field(default_factory=dict)
     findings: dict[tuple[str, str], Row] = field(default_factory=dict)
@@ -302,6 +304,10 @@ def _benchmark(story: Story, row: Row) -> None:
     story.benchmarks[_text(row, "benchmark")] = _text(row, "verdict")
 
 
+def _asked(story: Story, row: Row) -> None:
+    story.asked.add(_text(row, "label"))
+
+
 def _control(story: Story, row: Row) -> None:
     story.control = row
 
@@ -354,6 +360,7 @@ _TAKERS = {
     "collect.error": _collect_error,
     "test.start": _test_start,
     "test.end": _test_end,
+    "probe.answer": _asked,
     "rung.end": _rung,
     "benchmark.end": _benchmark,
     "device.control": _control,

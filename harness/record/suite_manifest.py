@@ -1,4 +1,4 @@
-"""What a manifest of tests may say, as a table; `harness.record.required` says what it is for."""
+"""The table of a manifest of tests; `harness.record.required` says what it is for."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

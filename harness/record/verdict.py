@@ -72,6 +72,7 @@ def judge(told: Story) -> Judgement:
         tests=told.reported,
         rungs=told.rungs,
         benchmarks=told.benchmarks,
+        adapters=told.asked,
     )
     fallen = [Problem(verdict=_verdict_of_rungs(told), message=sentence) for sentence in _rungs(told)]
     problems = [*fallen, *_end(told), *told.problems]

@@ -36,7 +36,7 @@ KINDS = {"amplitude": ("grey", ""), "phase": ("viridis", " rad")}
 @dataclass(frozen=True, kw_only=True)
 class Shown:
     """
-    What there is to see of one fixture.
+    Pictures of one fixture.
 
     Attributes:
         fixture: its name.

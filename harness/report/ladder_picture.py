@@ -1,5 +1,5 @@
 """
-How near each rung comes to its limit, drawn: a mark for each gridsize and precision on a logarithmic scale.
+Draws how near each rung comes to its limit: a mark for each gridsize and precision on a logarithmic scale.
 
 Left of the line is what is allowed, right of it what is not. The left part is stretched: a correct pair lies there,
 between a millionth of the limit and the limit, while a wrong constant is eleven powers of ten beyond it.
@@ -22,7 +22,7 @@ _LEVELS = {("f64", "1"): 7.0, ("f64", "2"): 15.5, ("f32", "1"): 24.5, ("f32", "2
 
 
 class Marked(Protocol):
-    """What a mark says of itself."""
+    """Text of a mark."""
 
     @property
     def precision(self) -> str:

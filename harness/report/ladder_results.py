@@ -1,5 +1,5 @@
 """
-What a run of the ladder says of its rungs: its `parity.json`, and from the log what that lacks.
+Rungs of a run of the ladder: from its `parity.json`, and from the log what that lacks.
 
 A run that ended early has no `parity.json`, or one without its last rungs; its log has every rung that was judged. What
 is made of it here has the form of `parity.json`, less the figures, which no log holds, so that a page is drawn from one

@@ -1,5 +1,5 @@
 """
-Which runs a report is about, and everything that they left: log, its verdict, and their own documents.
+Loads the runs that a report is about, and everything that they left: log, its verdict, and their own documents.
 
 Without a choice of the caller it is the newest run of every lane and of every other kind of run. To find those, only
 the beginnings of logs are read; a workspace may hold hundreds of runs.
@@ -28,6 +28,7 @@ from ptycho.verdict import Verdict
 
 DOCUMENTS = {
     "parity.json": "parity",
+    "drift.json": "drift",
     "parity-seeds.json": "parity over seeds",
     "quality.json": "trained quality",
     "precision.json": "trained quality of bf16",

@@ -1,4 +1,4 @@
-"""What a page shows, as plain frozen values: text, tables, pictures. The templates know nothing else."""
+"""The content of a page as plain frozen values: text, tables, pictures. The templates know nothing else."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

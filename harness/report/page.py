@@ -32,7 +32,7 @@ KILLED = "Runs that were killed on purpose, and how the next run found what they
 @dataclass(frozen=True, kw_only=True)
 class Page:
     """
-    What is shown.
+    Content of a page.
 
     Attributes:
         standing: the verdict of the whole.
@@ -117,7 +117,10 @@ def make(
         costs=[chart for chart in costs if chart is not None],
         benchmarks=[made for run in runs if (made := metric_sections.benchmarks(run)).rows],
         regressions=[
-            made for run in runs for made in (regressions.against(run), regressions.self_test(run)) if made.rows
+            made
+            for run in runs
+            for made in (regressions.drift(run), regressions.against(run), regressions.self_test(run))
+            if made.rows
         ],
         ledger=sections.ledger(lanes),
         kills=[

@@ -1,5 +1,5 @@
 """
-The regression gate: what it says of a change against its base, and how often it is right when something is planted.
+The working tree against a commit: its figures by the ladder, its speed by the regression gate, and the gate on itself.
 
 Changes are kept as ln(head / base) and shown as per cent, which is what a reader expects.
 """
@@ -8,11 +8,38 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from harness.record import rung_results
 from harness.report.load_runs import Run
 from harness.report.model import Cell, Cells, Table
 from harness.report.values import NONE, figure, finite, mapping, objects, text
 
 _TONES = {"regression": "fail", "no regression": "pass", "inconclusive": "warn"}
+
+
+_WORDS = {"not answered": "warn", "unverified": "warn", "fixed": "pass", "rounding": "pass", "identical": "pass"}
+
+
+def drift(run: Run) -> Table:
+    """Return the word of every rung of both backends, from the log: a run that was stopped has the rows so far."""
+    rows: list[Cells] = []
+    for found in run.told.judged.values():
+        if found.drift:
+            precision, gridsize, _ = rung_results.conditions(found.label)
+            rows.append(
+                (
+                    found.rung,
+                    gridsize,
+                    precision,
+                    rung_results.backend_of(found.label),
+                    rung_results.apart(found.units, found.unit) or NONE,
+                    Cell(text=found.tensor, code=True),
+                    found.reason,
+                    Cell(text=found.drift, tone=_WORDS.get(found.drift, "fail")),
+                )
+            )
+    base = text(run.document("drift.json").get("base"))[:12] or "a commit"
+    headings = ("rung", "gridsize", "in", "backend", "apart by", "at", "why", "word")
+    return Table(caption=f"Figures against {base}, rung by rung", headings=headings, rows=rows)
 
 
 def against(run: Run) -> Table:

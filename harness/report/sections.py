@@ -1,5 +1,5 @@
 """
-What each run has to show, as tables: scores, tests, problems, cleanliness, origin, commands to repeat.
+Tables of a run's section: scores, tests, problems, cleanliness, origin, commands to repeat.
 
 The tables of fixtures and tests are those of `harness.runs.summary`, so that a page says the same as a terminal.
 """

@@ -1,5 +1,5 @@
 """
-What a training said while it ran, from the event log: losses epoch by epoch, seconds phase by phase.
+The course of a training, from the event log: losses epoch by epoch, seconds phase by phase.
 
 A lane runs one command after the other, so whatever is said between a command's beginning and its end is said by that
 command. That holds for a run that was killed, too, whose `history.csv` is gone with its scratch.

@@ -23,7 +23,7 @@ EARLIER = 12
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
     """
-    What a reader asks first.
+    Answer to a reader's first question.
 
     Attributes:
         what: what is wrong, in one sentence.

@@ -37,7 +37,7 @@ ENVIRONMENTS = "environments"
 @dataclass(frozen=True, kw_only=True)
 class Remains:
     """
-    What a dead run left.
+    Remains of a dead run.
 
     Attributes:
         run: the run.

@@ -30,7 +30,7 @@ UNASKED = ("parity", "benchmark", "benchmark-short")
 @dataclass(frozen=True, kw_only=True)
 class LaneVerdict:
     """
-    What the newest run of a lane, or of another kind, is worth now.
+    Verdict on the newest run of a lane, or of another kind, as of now.
 
     Attributes:
         lane: its name, for example `torch-cpu` or `parity`.

@@ -1,5 +1,5 @@
 """
-Which runs are kept: the last ones, and every failed one as long as all of them together are not too large.
+Decides which runs are kept: the last ones, and every failed one as long as all of them together are not too large.
 
 A run that passed is worth less than one that did not, and an old one less than a new one; so those that passed go
 first, oldest first. What is judged is what its own reports say (`verdict.json`): a run whose reports are damaged is
@@ -24,7 +24,7 @@ REPORT = "verdict.json"
 @dataclass(frozen=True, kw_only=True)
 class Policy:
     """
-    How much is kept.
+    Number and size of the runs that are kept.
 
     Attributes:
         runs: how many of the last runs, whatever their verdict; at least 1.

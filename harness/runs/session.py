@@ -1,5 +1,5 @@
 """
-How the log of any run begins and ends: what it is about and what must report, then what is missing, then the reports.
+Begins and ends the log of any run: what it is about and what must report, then what is missing, then the reports.
 
 Both ends are in one place so that no kind of run (lane, parity, campaign) has a way to pass without them: a run's
 verdict is what its own log implies.

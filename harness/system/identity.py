@@ -1,5 +1,5 @@
 """
-Who a process is, and the end of a whole tree of them.
+Identity of a process, and the end of a whole tree of them.
 
 A pid alone is not an identity: it is reused. A process is its pid, its start time and the boot it belongs to; one whose
 start time differs is a stranger and is never signalled. Descendants are found in three ways, because each misses some:

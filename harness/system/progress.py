@@ -1,5 +1,5 @@
 """
-What long work shows while it runs: bars on a terminal, lines elsewhere, nothing when quiet.
+Shows long work while it runs: bars on a terminal, lines elsewhere, nothing when quiet.
 
 Each kind of work draws its own bars and words its own lines; that they begin, end and print in the same way is here.
 Work of a known number of parts (`Steps`) also says how long the rest takes.

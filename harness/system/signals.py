@@ -25,7 +25,7 @@ Handler = Callable[[int, FrameType | None], Any] | int | None
 
 class Interruption:
     """
-    Whether the run was asked to end, and how urgently.
+    State of a run that may be asked to end, and how urgently.
 
     Args:
         follow: process whose end also ends the run (nox, which does not always outlive its children), or None.

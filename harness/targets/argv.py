@@ -1,5 +1,5 @@
 """
-What an argument vector says: which part of it is the program, which are options; and what a help text says of options.
+Reads an argument vector: which part of it is the program, which are options; and what a help text says of options.
 
 All of it is text work on what a target file and a command print, so that it can be tried without running anything.
 """

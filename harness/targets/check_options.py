@@ -30,7 +30,7 @@ _WITHOUT_HELP = ("device_probe",)
 @dataclass(frozen=True, kw_only=True)
 class Checked:
     """
-    What was found about one command.
+    Result of checking one command.
 
     Attributes:
         command: its table in the target file.

@@ -1,5 +1,5 @@
 """
-What can be read from a checkout's source without running it: which commands it has, and which options they take.
+Reads a checkout's source without running it: which commands it has, and which options they take.
 
 Running an unknown checkout's code imports a framework, may take a minute and may write files; reading its syntax tree
 does not. Options that are made in a loop cannot be seen this way: `harness target check` asks `--help` afterwards.

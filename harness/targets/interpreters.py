@@ -1,4 +1,4 @@
-"""Which interpreter has which framework: the option of every command that asks both backends."""
+"""Interpreters by framework: the option of every command that asks both backends."""
 
 import argparse
 import os

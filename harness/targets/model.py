@@ -19,7 +19,7 @@ from harness.targets import schema as kinds
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class Header:
-    """Who a target is."""
+    """Name and origin of a target."""
 
     name: kinds.Word
     """name of the target and of its lanes"""
@@ -31,7 +31,7 @@ class Header:
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class Install:
-    """What a target's environment is made from; at most one of interpreter, lock and requirements."""
+    """Source of a target's environment: at most one of interpreter, lock and requirements."""
 
     python: kinds.Place = None
     """an interpreter that has everything; nothing is installed"""
@@ -74,7 +74,7 @@ class BareCommand:
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class Adapter(BareCommand):
-    """How a target answers the parity ladder."""
+    """A target's adapter for the parity ladder."""
 
     argv: kinds.BareArguments
     """command to which `--request NPZ --out DIR` is appended, once a request"""
@@ -136,7 +136,7 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class Convert(Command):
-    """What makes the target's own input of a file of this project's."""
+    """Step that makes the target's own input of a file of this project's."""
 
     argv: kinds.Arguments
     """command that reads {train} and {test} and writes into {output}"""
@@ -172,7 +172,7 @@ class Pictures:
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class Reconstruction:
-    """What inference leaves, and how it is read."""
+    """Files that inference leaves, and the way to read them."""
 
     path: kinds.Below = "reconstruction.npz"
     """NPZ file below {output}"""
@@ -199,7 +199,7 @@ class Reconstruction:
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class Summary:
-    """Where training says the hash of what the network was given."""
+    """File in which training says the hash of what the network was given."""
 
     path: kinds.Below = "summary.json"
     """JSON file below {output} of training"""
@@ -223,7 +223,7 @@ class Suite:
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class Job:
-    """What is run."""
+    """Commands that are run."""
 
     fixtures: kinds.Names
     """names of the inventory; they hold the same data, in several layouts"""
@@ -265,7 +265,7 @@ class OptionProbe:
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class MLflow:
-    """How a target's tracking is switched."""
+    """Switch of a target's tracking."""
 
     on: kinds.Extra = ()
     """arguments of train with tracking, in the place of off"""
@@ -285,7 +285,7 @@ class MLflow:
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class InputDump:
-    """How the network's input is had as an array."""
+    """Way to get the network's input as an array."""
 
     argv: kinds.Extra = ()
     """arguments of train that ask for it"""
@@ -297,7 +297,7 @@ class InputDump:
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
 class Checks:
-    """What the black-box checks may rely on; each part is None or empty where the target has no such thing."""
+    """Facts on which the black-box checks may rely; each part is None or empty where the target has no such thing."""
 
     seed_flag: kinds.Extra = ()
     """arguments of train that set {seed}; empty: it has none"""

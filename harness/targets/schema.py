@@ -1,5 +1,5 @@
 """
-What a value of a target file may be: types with their constraints, and the placeholders of arguments.
+Types of the values of a target file with their constraints, and the placeholders of arguments.
 
 The tables that are made of them are in `harness.targets.model`.
 """

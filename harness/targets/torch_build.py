@@ -1,5 +1,5 @@
 """
-Which build of torch a target gets: the one that its file asks for, and a look at what was really installed.
+Chooses the build of torch for a target: the one that its file asks for; and looks at what was really installed.
 
 The plain wheel of an index brings gigabytes of CUDA with it. A folder of wheels that has a CPU build does not help by
 itself: where torch is not pinned, a newer version of the index wins. So the folder's version is made a constraint, and

@@ -1,5 +1,5 @@
 """
-What `convert` does to a scan before the contract looks at it: one function a change, each says what it did.
+Changes a scan for `convert` before the contract looks at it: one function a change, each says what it did.
 
 Pixels are intensities where they are put together: of binned amplitudes the squares are added and the root is taken.
 The object's pixel follows the detector's: cropped frames make it larger, padded ones smaller, binning leaves it as it

@@ -35,7 +35,7 @@ __all__ = ["Attempt", "attempt", "load", "save"]
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
     """
-    How far a file could be read.
+    Result of reading a file, as far as it could be read.
 
     Attributes:
         members: zip directory and headers.

@@ -85,7 +85,13 @@ def _write(options: argparse.Namespace, dataset: Dataset) -> None:
         return
     if options.patterns_out is not None:
         raise UsageError("--patterns-out goes with a Ptychodus product: give OUT a name that ends in .h5")
-    contract.save(options.target, dataset, layout=options.layout, compressed=options.compressed)
+    contract.save(
+        options.target,
+        dataset,
+        layout=options.layout,
+        compressed=options.compressed,
+        coordinates=options.coordinates,
+    )
 
 
 def _changed(options: argparse.Namespace, reading: dict[str, Any]) -> tuple[Dataset, list[str]]:

@@ -16,7 +16,7 @@ CONTRACT_VERSION = "DATA-001/1"
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """
-    Where a dataset came from.
+    Origin of a dataset.
 
     Attributes:
         path: the file that was read.

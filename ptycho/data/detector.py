@@ -1,5 +1,5 @@
 """
-What a detector leaves in frames that is not a signal: marks of dead pixels, hot pixels, dead frames, frames too bright.
+Finds what a detector leaves in frames that is not a signal: marks of dead pixels, hot pixels, odd frames.
 
 Each of them ruins a training without a word: one hot pixel or one frame 300 times too bright decides the scale of the
 whole scan. They are looked for by what they are, and named by index; `convert --mask auto --drop-frames auto` takes
@@ -44,7 +44,7 @@ Indices = NDArray[np.intp]
 @dataclass(frozen=True, kw_only=True)
 class Flaws:
     """
-    What is not a signal in some frames.
+    Flaws of some frames: what is not a signal.
 
     Attributes:
         marked: `(N, N)` pixels that hold a mark in some frame that is otherwise sound.

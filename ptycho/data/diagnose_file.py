@@ -1,5 +1,5 @@
 """
-What a file is that should have been an NPZ but cannot be opened as one, in words that name the next step.
+Names what a file is that cannot be opened as an NPZ, in words that name the next step.
 
 Kept apart from the preflight because it is a table of other people's formats, and grows with every surprise.
 """

@@ -1,5 +1,5 @@
 """
-Which patterns form a group, which groups train, and in what order: drawn once here, equal for both backends.
+Groups patterns, splits the groups for training, and orders them: drawn once here, equal for both backends.
 
 Every draw has a generator of its own, seeded by the run's seed and a tag, so that a change in how many numbers one
 of them takes cannot shift another: the same seed gives the same groups, split and batch order on every machine.

@@ -1,5 +1,5 @@
 """
-How the arrays of a file are to be read: layout, domain, sizes. Decided from headers and metadata, never guessed.
+Decides how the arrays of a file are read: layout, domain, sizes. From headers and metadata, never guessed.
 
 The axis whose length is that of the coordinates is the scan axis. Nothing is ever reshaped: a reshape where a
 transposition was meant gives a plausible shape and a Fourier error of 0.7.
@@ -19,7 +19,7 @@ COORDINATES = ("xcoords", "ycoords", "xcoords_start", "ycoords_start")
 @dataclass(frozen=True, kw_only=True)
 class Reading:
     """
-    How to read one file.
+    Way to read one file.
 
     Attributes:
         layout: `"canonical"` `(M, N, N)` or `"legacy"` `(N, N, M)`.

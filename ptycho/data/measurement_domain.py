@@ -1,5 +1,5 @@
 """
-What kind of values diffraction frames hold: counts, roots of counts, or neither.
+Decides what kind of values diffraction frames hold: counts, roots of counts, or neither.
 
 Photons come in whole numbers. Their trace survives any common factor and float32: squares of an amplitude that are
 whole multiples of one unit are counts in that unit.
@@ -28,7 +28,7 @@ _FEW_VALUES, _FEW_TOLERANCE = 3, 1e-3
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
     """
-    What the values of frames look like.
+    Description of the values of frames.
 
     Attributes:
         kind: `"amplitude"` (squares are whole numbers up to a factor), `"counts"` (values are) or `"unknown"`.

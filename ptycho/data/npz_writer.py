@@ -19,8 +19,11 @@ from numpy.typing import DTypeLike, NDArray
 
 from ptycho.config import LAYOUTS
 from ptycho.data.dataset import CONTRACT_VERSION, Dataset
+from ptycho.data.layout import COORDINATES
 from ptycho.errors import UsageError
 from ptycho.files import replacing
+
+COORDINATE_TYPES = ("float64", "float32")
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip directory can hold."""
@@ -29,7 +32,14 @@ _MODE = 0o644
 _BLOCK_BYTES = 8 * 2**20
 
 
-def save(path: Path | str, dataset: Dataset, *, layout: str = "canonical", compressed: bool = False) -> None:
+def save(
+    path: Path | str,
+    dataset: Dataset,
+    *,
+    layout: str = "canonical",
+    compressed: bool = False,
+    coordinates: str = "float64",
+) -> None:
     """
     Write a scan, atomically and reproducibly.
 
@@ -41,14 +51,17 @@ def save(path: Path | str, dataset: Dataset, *, layout: str = "canonical", compr
         dataset: the scan.
         layout: `"canonical"`, or `"legacy"`: `diffraction` `(N, N, M)` float64, complex128 probe and object.
         compressed: whether members are deflated; the bytes then depend on the build of zlib.
+        coordinates: type of the positions, of `COORDINATE_TYPES`; float32 rounds them to about 1e-5 pixels.
 
     Raises:
-        UsageError: unknown layout, or metadata that JSON cannot hold.
+        UsageError: unknown layout or type, or metadata that JSON cannot hold.
         InfrastructureError: the folder is missing, not writable, or full.
     """
     if layout not in LAYOUTS:
         raise UsageError(f"layout = {layout!r}; allowed: {', '.join(LAYOUTS)}")
-    arrays = _members(dataset, layout)
+    if coordinates not in COORDINATE_TYPES:
+        raise UsageError(f"coordinates = {coordinates!r}; allowed: {', '.join(COORDINATE_TYPES)}")
+    arrays = _members(dataset, layout, coordinates)
     method = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
     with replacing(Path(path)) as handle, zipfile.ZipFile(handle, "w") as archive:
         for key, (array, target) in arrays.items():
@@ -62,7 +75,7 @@ def save(path: Path | str, dataset: Dataset, *, layout: str = "canonical", compr
                 _write(member, array, dtype)
 
 
-def _members(dataset: Dataset, layout: str) -> Mapping[str, tuple[NDArray[Any], DTypeLike]]:
+def _members(dataset: Dataset, layout: str, coordinates: str) -> Mapping[str, tuple[NDArray[Any], DTypeLike]]:
     """The arrays of a file and the dtypes they are written in, in the order in which they are written."""
     legacy = layout == "legacy"
     metadata = dict(dataset.metadata) | {
@@ -84,8 +97,8 @@ def _members(dataset: Dataset, layout: str) -> Mapping[str, tuple[NDArray[Any], 
     }
     if dataset.obj is not None:
         arrays["objectGuess"] = (dataset.obj, wide)
-    for key in ("xcoords", "ycoords", "xcoords_start", "ycoords_start"):
-        arrays[key] = (getattr(dataset, key), np.float64)
+    for key in COORDINATES:
+        arrays[key] = (getattr(dataset, key), np.dtype(coordinates))
     arrays["scan_index"] = (dataset.scan_index, np.int64)
     if dataset.patches is not None:
         arrays["Y"] = (dataset.patches, np.complex64)

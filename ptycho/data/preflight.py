@@ -39,7 +39,7 @@ _MAX_LISTED = 12
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """
-    How large a file may claim to be.
+    Largest sizes that a file may claim.
 
     Attributes:
         max_bytes: bytes of all members together once expanded.

@@ -1,5 +1,5 @@
 """
-What the values of a scan may be: the last stage of the contract, on arrays already in canonical form.
+Checks the values of a scan: the last stage of the contract, on arrays already in canonical form.
 
 Every check runs without a temporary of the frames' size, so that loading a large scan costs that scan and no more.
 """

@@ -1,1 +1,1 @@
-"""What a file is, for people and programs: `python -m ptycho inspect`."""
+"""Describes a file, for people and programs: `python -m ptycho inspect`."""

@@ -1,5 +1,5 @@
 """
-What a file is, as one value: `inspect` computes it, `inspection_report` shows it, a program may take it as JSON.
+Describes a file as one value: `inspect` computes it, `inspection_report` shows it, a program may take it as JSON.
 
 A file that breaks the contract is described as far as it could be understood: that is when a description is needed.
 """

@@ -1,5 +1,5 @@
 """
-Which of the usual sixteen conventions a file follows, from its own frames, positions and probe: no object is needed.
+Finds which of the usual sixteen conventions a file follows, from its frames, positions and probe: no object is needed.
 
 Swapped axes, mirrored x, mirrored y, and frames transposed or not: under each, a short reconstruction is run on
 neighbouring patterns. Where positions and frames do not belong together, overlapping patterns contradict each other,

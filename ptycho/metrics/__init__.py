@@ -1,1 +1,1 @@
-"""How good a reconstruction or a file is: figures of merit, and what looks wrong in a file that keeps the contract."""
+"""Figures of merit of a reconstruction or a file, and what looks wrong in a file that keeps the contract."""

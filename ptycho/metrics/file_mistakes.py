@@ -1,5 +1,5 @@
 """
-Which usual mistake has been made in a file: each is undone on a sample, to see whether the data are explained better.
+Finds the usual mistakes in a file: each is undone on a sample, to see whether the data are explained better.
 
 A file may keep the data contract and still hold swapped axes, mirrored positions, frames with DC at the corner or a
 conjugated probe. The given object tells: under the right convention it explains the frames clearly better. Without an

@@ -1,5 +1,5 @@
 """
-How good a reconstruction is against a known truth, with every convention of the figures in one place.
+Scores a reconstruction against a known truth, with every convention of the figures in one place.
 
 * **Area**: the scanned area (convex hull of the covered pixels) less a margin; only covered pixels count.
 * **Position**: a sub-pixel shift of at most 3 px along either axis is removed, by resampling the truth. No rotation,

@@ -1,5 +1,5 @@
 """
-Where a reconstruction may be compared with the truth, and how far it lies from it.
+Registers a reconstruction with the truth: where they may be compared, and how far apart they lie.
 
 The search is limited by construction: translations of a few pixels and nothing else. Positions are absolute, so a
 match that needs more is a mistake to report and not to correct; rotations, mirrors and conjugates are never tried.

@@ -1,5 +1,5 @@
 """
-Where a scan goes: extent, step, overlap, and how much of the object it sees.
+Coverage of a scan: extent, step, overlap, and how much of the object it sees.
 
 These figures need positions, probe and object only, so they hold whatever the diffraction is.
 """

@@ -1,5 +1,5 @@
 """
-What keeps the data contract and still looks wrong: decided here once, for `inspect`, training and inference alike.
+Suspicions about a scan that keeps the data contract: decided here once, for `inspect`, training and inference alike.
 
 Looking costs a tenth of a second or so, whatever the size of the scan, and changes nothing.
 """

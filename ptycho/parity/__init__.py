@@ -1,1 +1,1 @@
-"""What a backend answers to the parity ladder: the questions, and the core's own part of the answers."""
+"""Answers of a backend to the parity ladder: the questions, and the core's own part of the answers."""

@@ -1,5 +1,5 @@
 """
-What the core is set to, read off from a running process: constants, widths, defaults, and whether each option arrives.
+Settings of the core, read off from a running process: constants, widths, defaults, and whether each option arrives.
 
 A drifted default changes both backends alike, so that comparing them shows nothing: all of this is judged against a
 table that was written from the description of the network (`harness.parity.reference.contract`), and not against this

@@ -1,5 +1,5 @@
 """
-What the core makes of inputs that are made up here: the part of R2c that both backends share.
+Answers of the core to inputs that are made up here: the part of R2c that both backends share.
 
 A fault in the core moves both backends alike, and an oracle that uses the core with them; so its figures are handed
 out like any backend's, and judged by formulas that do not import it. Where a law needs random draws, it is what was

@@ -1,5 +1,5 @@
 """
-What an adapter is asked for the laws of the physics (R2c): the questions only, always in float64.
+Questions to an adapter for the laws of the physics (R2c), always in float64.
 
 A law ties answers together that no table of values could: energy in is energy out, a ramp is a shift, twice the flux is
 twice the counts, a gradient is the adjoint of its operation. The backend computes the sides of each law with its own

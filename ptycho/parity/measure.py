@@ -1,5 +1,5 @@
 """
-What is measured for each rung of the ladder, said once for both backends: they only supply a `Bench`.
+Measures each rung of the ladder, in one way for both backends: they only supply a `Bench`.
 
 Exact rungs (R0, R1) give plain values that must be equal; the others give arrays under `RUNG/NAME`. Array names of R8
 hold the number of steps.

@@ -1,5 +1,5 @@
 """
-What a backend is asked and what it answers when its figures are compared: files, so that no process holds both.
+Requests to a backend and its answers when figures are compared: files, so that no process holds both.
 
 A request is an NPZ file (inputs, canonical weights, the rungs wanted, a nonce); the answer is a folder of one NPZ file
 a rung and `manifest.json`. The nonce, the request's digest and the digest of the source text tie an answer to its
@@ -60,7 +60,7 @@ class Scan:
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """
-    What an adapter is asked.
+    A request to an adapter.
 
     Attributes:
         nonce: random text that the answer must carry.

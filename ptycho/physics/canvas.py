@@ -1,4 +1,4 @@
-"""How large an object the positions of a scan ask for, asked before anything of that size is allocated."""
+"""Size of the object that the positions of a scan ask for, computed before anything of that size is allocated."""
 
 import numpy as np
 from numpy.typing import NDArray

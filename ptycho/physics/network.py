@@ -25,7 +25,7 @@ Gradients = dict[str, Real]
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """
-    What one operation made, and the way back.
+    Result of one operation, and the way back.
 
     Attributes:
         output: its result.

@@ -72,7 +72,7 @@ def iterate(
 @dataclass(frozen=True, kw_only=True)
 class Reader:
     """
-    What reads the files of a store that is too large to be mapped whole.
+    Readers of the files of a store that is too large to be mapped whole.
 
     Attributes:
         frames: reads patterns.

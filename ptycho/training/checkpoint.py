@@ -51,7 +51,7 @@ Tensors = Mapping[str, NDArray[np.generic]]
 @dataclass(frozen=True, kw_only=True)
 class Meta:
     """
-    What tensors mean. Everything is JSON: numbers, text, lists, dictionaries; paths become text.
+    Meaning of tensors. Everything is JSON: numbers, text, lists, dictionaries; paths become text.
 
     Attributes:
         config: the effective configuration as nested dictionaries (`dataclasses.asdict`), `config["model"]` the

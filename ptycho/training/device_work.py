@@ -1,5 +1,5 @@
 """
-What a backend says of the work that it did on a GPU: the keys that both write, and the batch that both are asked with.
+Keys in which both backends describe the work that they did on a GPU, and the batch that both are asked with.
 
 A device's name in a summary is a claim. Where the weights and a batch lie, how much memory was in use at the peak and
 how many kernels ran are evidence, each read from the framework when the work is done. The harness judges them.

@@ -1,5 +1,5 @@
 """
-What the core asks of a backend: one Protocol, implemented by `ptycho_torch.engine` and `ptycho_tf.engine`.
+The interface of a backend: one Protocol, implemented by `ptycho_torch.engine` and `ptycho_tf.engine`.
 
 Everything that is not under test (loading, grouping, batch order, initial weights, schedule, stitching, metrics) is
 in the core and shared; an engine is what is left: network, physics on tensors, loss, optimiser step.
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """
-    What a network sees at once. B groups of C = gridsize² patterns; channel c ↔ (row, col) = (c // g, c % g).
+    A batch of the network. B groups of C = gridsize² patterns; channel c ↔ (row, col) = (c // g, c % g).
 
     Attributes:
         diffraction: `(B, C, N, N)` float32 normalised amplitude X, 0 at bad pixels.
@@ -58,7 +58,7 @@ class Share(Batch):
 @dataclass(frozen=True, kw_only=True)
 class Losses:
     """
-    What an epoch reports, one entry a step.
+    Losses of an epoch, one entry a step.
 
     Attributes:
         total: `(steps,)` float64 objective: Poisson term plus the optional ones.

@@ -36,7 +36,7 @@ PICTURES = ("reconstructed_amplitude.png", "reconstructed_phase.png")
 @dataclass(frozen=True, kw_only=True)
 class InferenceResult:
     """
-    What an inference leaves.
+    Result of an inference.
 
     Attributes:
         reconstruction: the stitched object.

@@ -1,5 +1,5 @@
 """
-What a training shows while it runs: a bar on a terminal, one line an epoch elsewhere, nothing when quiet.
+Shows a training while it runs: a bar on a terminal, one line an epoch elsewhere, nothing when quiet.
 
 rich costs a tenth of a second to import and is imported only when there is something to draw. The line of an epoch
 goes to the log in every case; whether it also reaches the screen is the log's business (`ptycho.files`).

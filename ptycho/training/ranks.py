@@ -1,5 +1,5 @@
 """
-Who is who in a training on several devices or machines, and which rows of every batch are whose.
+Ranks of a training on several devices or machines, and the rows of every batch that are each one's.
 
 Read from what the frameworks' own launchers leave in the environment, before any framework is imported. The order of
 the groups stays the single process's own: a global batch is cut into one run of rows a rank, so that the ranks

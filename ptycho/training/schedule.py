@@ -52,7 +52,7 @@ class Plateau:
 @dataclass(frozen=True, kw_only=True)
 class Ramp:
     """
-    What multiplies the plateau's rate at each step: a linear warm-up, and a half cosine down to zero where asked for.
+    Factor of the plateau's rate at each step: a linear warm-up, and a half cosine down to zero where asked for.
 
     Adam's first steps are as long as any other, whatever the gradient. Where every unit is pushed the same way by the
     mean pattern, full steps can kill all of them before the differences between patterns are seen.

@@ -27,7 +27,7 @@ WAIT_SECONDS = 60.0
 
 
 class Tracker(Protocol):
-    """Where a training reports itself. None of it raises because of the tracking."""
+    """Place where a training reports itself. None of it raises because of the tracking."""
 
     def __enter__(self) -> Self: ...
 

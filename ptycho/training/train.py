@@ -59,7 +59,7 @@ OF_A_RANK = (
 @dataclass(frozen=True, kw_only=True)
 class TrainingResult:
     """
-    What a training leaves.
+    Result of a training.
 
     Attributes:
         output_dir: folder of weights, history, log, configuration and summary.

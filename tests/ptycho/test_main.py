@@ -9,7 +9,7 @@ import pytest
 
 from ptycho import __main__ as command
 from ptycho import config
-from ptycho.data import contract
+from ptycho.data import contract, npz_writer
 from tests.support.crafted_npz import legacy, replaced, scan, write
 
 _ROOT = Path(command.__file__).parents[1]
@@ -43,6 +43,7 @@ def test_the_module_runs(tmp_path: Path) -> None:
 
 def test_choices_are_those_of_the_configuration() -> None:
     assert (command.LAYOUTS, command.DOMAINS) == (config.LAYOUTS, config.DOMAINS)
+    assert command.COORDINATE_TYPES == npz_writer.COORDINATE_TYPES
 
 
 def test_inspect_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

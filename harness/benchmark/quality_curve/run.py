@@ -39,7 +39,7 @@ KEYS = {"object": "object", "overlap": "overlap", "crop": "crop"}
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """
-    What the user asked for.
+    Options of the command.
 
     Attributes:
         pythons: interpreter by side.

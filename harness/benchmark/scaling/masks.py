@@ -1,4 +1,4 @@
-"""What a mask may cost: processor time a pattern from file to last batch, by that of the same scan without one."""
+"""Cost of a mask: processor time a pattern from file to last batch, by that of the same scan without one."""
 
 NONE, ONE, EACH = "none", "one", "each"
 """No mask, one `(N, N)` for all patterns, or one `(M, N, N)` with a mask for each."""

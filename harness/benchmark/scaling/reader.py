@@ -66,7 +66,7 @@ class Memory:
 @dataclass(kw_only=True)
 class Reading:
     """
-    What one scan cost.
+    Cost of reading one scan.
 
     Attributes:
         patterns: M.

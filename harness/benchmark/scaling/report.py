@@ -1,5 +1,5 @@
 """
-What the readings of all sizes show: does memory stay, does the cost of a pattern stay.
+Judges the readings of all sizes: does memory stay, does the cost of a pattern stay.
 
 Each size is held against the smallest of the same side, gridsize and mask, and a scan with a mask against the same one
 without. Limits are those of `docs/scale.md`. How fast an

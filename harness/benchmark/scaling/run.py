@@ -42,7 +42,7 @@ REPORT, CURVE = "scale.json", "scale.png"
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """
-    What the user asked for.
+    Options of the command.
 
     Attributes:
         patterns: sizes M, ascending.

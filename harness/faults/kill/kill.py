@@ -27,7 +27,7 @@ _POLL_S = 0.001
 
 
 class Victim(StrEnum):
-    """Who is killed."""
+    """The process that is killed."""
 
     HARNESS = "harness"
     NOX = "nox"

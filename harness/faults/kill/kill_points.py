@@ -1,5 +1,5 @@
 """
-When to kill: an event of the run's own log, and a random while after it, so that every phase is hit.
+Moments of a kill: an event of the run's own log, and a random while after it, so that every phase is hit.
 
 Kills at random times of day would nearly all hit the longest phase. So the phase is drawn first, and the moment in it
 afterwards. What a kill really hit is read from the log, in `phase`.
@@ -74,7 +74,7 @@ ANCHORS = (
 @dataclass(frozen=True, kw_only=True)
 class Moment:
     """
-    When to kill.
+    Moment of a kill.
 
     Attributes:
         anchor: the part of the run.

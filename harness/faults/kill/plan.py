@@ -1,5 +1,5 @@
 """
-Which trials there are: drawn from one seed, so that a trial that failed can be had again.
+Draws the trials of a kill test from one seed, so that a trial that failed can be repeated.
 
 Victims come in turn and not by chance, so that a small sample has each of them. Every tenth trial trains with a
 framework, the shipped backends in turn; the others with the stand-in.

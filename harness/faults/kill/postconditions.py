@@ -1,5 +1,5 @@
 """
-What must hold after a kill, each check by name: a failure says which one failed, and the table counts them by it.
+Conditions after a kill, each a check by name: a failure says which one failed, and the table counts them by it.
 
 The checks look at files and processes themselves wherever they can, and not through the code that is under test.
 """

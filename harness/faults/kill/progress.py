@@ -1,4 +1,4 @@
-"""What a campaign of kills shows while it works: a bar on a terminal, a line a kill elsewhere, nothing when quiet."""
+"""Shows a campaign of kills while it works: a bar on a terminal, a line a kill elsewhere, nothing when quiet."""
 
 from harness.faults.kill.trial import Trial
 from harness.system.progress import Steps

@@ -1,4 +1,4 @@
-"""What a campaign of kills found: the table of who was killed in which phase, `kill-test.json`, and every failure."""
+"""Reports a campaign of kills: the table of who was killed in which phase, `kill-test.json`, and every failure."""
 
 import json
 from collections import Counter

@@ -1,5 +1,5 @@
 """
-What a campaign's trials share: its run, its jobs, and the proof that each of them passes as long as nobody is killed.
+The common part of a campaign's trials: its run, its jobs, and the proof that each passes as long as nobody is killed.
 
 Without that proof a next run that fails would be the kill's fault, whatever was wrong before.
 """
@@ -28,7 +28,7 @@ LIMIT_S = 300.0
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """
-    Where trials take place.
+    Place of a campaign's trials.
 
     Attributes:
         kept: the campaign's own run.

@@ -1,5 +1,5 @@
 """
-What must not change: HOME, TMPDIR, the working directory and its parent of a trial, filled with bait.
+Snapshot of what must not change: HOME, TMPDIR, working directory and its parent of a trial, filled with bait.
 
 The ledger of a lane lists size, time and inode, since it looks at places that others use. These belong to one trial
 and to nobody else, so that every byte can be compared, and every difference is the run's.

@@ -1,5 +1,5 @@
 """
-What is trained while something is killed: the stand-in, and short trainings of the shipped backends.
+Trainings that run while something is killed: the stand-in, and short ones of the shipped backends.
 
 A shipped target's file is shortened, not written again: what is killed is the pipeline that users run.
 """
@@ -24,7 +24,7 @@ _FILE = Path(__file__).with_name("stub_backend.toml")
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """
-    What a trial runs.
+    Command that a trial runs.
 
     Attributes:
         name: `stand-in`, or the shipped target's.

@@ -1,4 +1,4 @@
-"""What a file of the catalogue may say, as tables: mutants, equivalents, and the changes of text that make them."""
+"""Tables of a file of the catalogue: mutants, equivalents, and the changes of text that make them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""What a campaign shows while it works: a bar, and a line for a mutant."""
+"""Shows a campaign while it works: a bar, and a line for a mutant."""
 
 from collections.abc import Sequence
 

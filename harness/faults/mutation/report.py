@@ -1,4 +1,4 @@
-"""What a campaign found, as `mutation.json`, as a table, and as the page and the line that the documentation shows."""
+"""Reports a campaign as `mutation.json`, as a table, and as the page and the line that the documentation shows."""
 
 import json
 from collections.abc import Mapping

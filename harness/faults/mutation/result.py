@@ -24,7 +24,7 @@ class Outcome(StrEnum):
 @dataclass(frozen=True, kw_only=True)
 class Found:
     """
-    What a gate said about a changed copy.
+    Answer of a gate to a changed copy.
 
     Attributes:
         at: rung or gate that failed; None if everything passes.

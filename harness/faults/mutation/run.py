@@ -30,7 +30,7 @@ from ptycho.fingerprint import ROOT
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """
-    What the user asked for.
+    Options of the command.
 
     Attributes:
         ids: patterns of ids; empty for all.

@@ -1,5 +1,5 @@
 """
-What all trials share: a copy of the code as it is, and everybody's clean answers, which are asked for once.
+The common part of all trials: a copy of the code as it is, and everybody's clean answers, which are asked for once.
 
 A mutant changes one side; the other side's answers and the oracle's are the same for all of them.
 """
@@ -32,7 +32,7 @@ GRIDSIZES, PRECISIONS, SEED = (1, 2), ("f64", "f32"), 42
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """
-    Where mutants are tried.
+    Place where mutants are tried.
 
     Attributes:
         tree: a copy of the code without any fault.

@@ -1,5 +1,5 @@
 """
-What the checks share: the target, where its commands run, and where they report.
+The context of a lane's checks: the target, where its commands run, and where they report.
 
 Reconstructions are compared as they are, without registration or a forgiven phase: two runs of one command owe each
 other everything.

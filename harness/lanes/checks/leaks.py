@@ -1,5 +1,5 @@
 """
-What a command left where it should have left nothing, as findings that have the same name each time.
+Findings about what a command left where it should have left nothing, with the same name each time.
 
 Names of temporary files are drawn at random and counted up; the subject of a finding must not be, or each command
 would have a finding of its own.

@@ -1,5 +1,5 @@
 """
-How well a reconstruction fits one orientation of the truth, and when a wrong orientation is named.
+Scores a reconstruction in one orientation of the truth, and decides when a wrong orientation is named.
 
 Apart from `harness.lanes.checks.orientation`, which finds the matches, so that judging them needs no NumPy.
 """
@@ -21,7 +21,7 @@ AHEAD_OF_A_PASS = 0.25
 @dataclass(frozen=True, kw_only=True)
 class Match:
     """
-    How well a reconstruction fits one hypothesis.
+    Fit of a reconstruction to one hypothesis.
 
     Attributes:
         finding: the finding that it would be; `""` for the right orientation.

@@ -1,5 +1,5 @@
 """
-Which orientation of a reconstruction *would* match the truth: a diagnosis, and never a way to pass.
+Finds the orientation of a reconstruction that *would* match the truth: a diagnosis, and never a way to pass.
 
 The figures of a fixture are taken without any rotation, mirror or conjugate. This module asks afterwards what went
 wrong, by comparing the reconstruction with everything that a mistake in axes or signs makes of the truth:

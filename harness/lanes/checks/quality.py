@@ -32,7 +32,7 @@ weights that were never trained, and weights that were trained too little, then 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
     """
-    What training does, as distances ‖a − b‖ / ‖b‖ between reconstructions.
+    Effect of training, as distances ‖a − b‖ / ‖b‖ between reconstructions.
 
     Attributes:
         trained: between all epochs and one epoch.

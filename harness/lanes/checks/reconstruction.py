@@ -1,5 +1,5 @@
 """
-What a target left as its reconstruction, in whichever of three forms, as one kind of object.
+Reads a target's reconstruction, in whichever of three forms it was left, as one kind of object.
 
 Arrays with a place in the object are judged fully. Arrays without one (no crop) are searched for in the truth, so
 that a shift cannot be judged. Pictures carry 8 bits a pixel and, where their writer stretched the contrast, no scale:

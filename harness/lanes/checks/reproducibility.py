@@ -1,5 +1,5 @@
 """
-What short trainings tell: does the same command give the same result, does the seed matter, does training matter?
+Short trainings: does the same command give the same result, does the seed matter, does training matter?
 
 Three trainings of one epoch on the first fixture answer them all: once, again, and with another seed and with
 tracking on. Together with the job's own training, which is longer, they also say what an epoch takes and what the rest.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class Judged:
     """
-    What a reconstruction is worth.
+    Judgement of a reconstruction.
 
     What needs no score is there without one: a reconstruction too small to be scored has an orientation, too.
 

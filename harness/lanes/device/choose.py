@@ -1,5 +1,5 @@
 """
-Which device a lane runs on, found out by computing on it and not by asking whether it is there.
+Chooses the device of a lane by computing on it, and not by asking whether it is there.
 
 The probe is a command of the target and runs in a child, like everything that loads a framework. A GPU that was asked
 for and does not compute is an error with its own exit code, and never a skip.

@@ -1,5 +1,5 @@
 """
-Whether a GPU did the work of a training, by what the training says of it and by what was seen of its processes.
+Proves that a GPU did the work of a training: by what the training says of it and by what its processes were seen to do.
 
 "cuda" in a summary is a claim. Evidence is where weights and a batch lie, how much memory was in use, and how many
 kernels ran; the target's file says where in the summary it is (`[summary] device`). A GPU lane without it fails:
@@ -113,7 +113,7 @@ def read(path: Path, dotted: str) -> Mapping[str, Any] | str:
 @dataclass(frozen=True, kw_only=True)
 class Work:
     """
-    What is known of a training's work on a GPU.
+    Evidence of a training's work on a GPU.
 
     Attributes:
         label: label of the command.

@@ -1,5 +1,5 @@
 """
-What a lane does to prove its device: a control first, a proof after each command, the work after each training.
+Proves the device of a lane: a control first, a proof after each command, the work after each training.
 
 The rules are in the modules beside this; here they meet the lane's log and its outcome.
 """

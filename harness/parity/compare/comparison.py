@@ -37,7 +37,7 @@ SINGLE: Mapping[Any, Any] = {
 
 
 class Result(StrEnum):
-    """How a comparison came out. Only `PASS` is a pass; what is not gated is looked at, and no evidence."""
+    """Result of a comparison. Only `PASS` is a pass; what is not gated is looked at, and no evidence."""
 
     PASS = "pass"  # noqa: S105  # not a password
     FAIL = "fail"
@@ -182,7 +182,7 @@ def _negative_infinity(array: Array) -> NDArray[np.bool_]:
 @dataclass(frozen=True, kw_only=True)
 class Limit:
     """
-    How closely one tensor must agree.
+    Limit within which one tensor must agree.
 
     Attributes:
         tolerance: largest D that passes (≤); None where nothing is known that it could be judged by.

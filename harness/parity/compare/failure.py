@@ -1,5 +1,5 @@
 """
-Why a backend did not answer a rung, and whose doing that is: its code's, or the machine's.
+Reasons why a backend did not answer a rung, and whose doing that is: its code's, or the machine's.
 
 An adapter whose code raises, hangs, aborts or ends itself has given a wrong answer: that is a failure of its side at
 that rung, with the line where it was. What no code explains (killed from outside, no memory, no disk, a package that
@@ -25,7 +25,7 @@ from ptycho.verdict import Verdict
 
 
 class Kind(StrEnum):
-    """How an answer came to be missing."""
+    """Kind of a missing answer."""
 
     RAISED = "raised"
     DIED = "died"
@@ -56,7 +56,7 @@ _CHATTER = re.compile(r"[IW]\d{4} |\d{4}-\d\d-\d\d .*: [IW] |WARNING: All log me
 @dataclass(frozen=True, kw_only=True)
 class Failure:
     """
-    Why a rung has no whole answer.
+    Reason why a rung has no whole answer.
 
     Attributes:
         kind: how it came to be missing.

@@ -1,5 +1,5 @@
 """
-What rounding alone does to each tensor: the committed figures that float32 is judged by, and that noise units count.
+Rounding floors of each tensor: the committed figures that float32 is judged by, and that noise units count.
 
 They are in `floors.json`, measured by `harness.parity.judge.calibrate` and never typed. In float64 a floor is that of
 float32 times 2^-29, the ratio of the two unit roundoffs; a trajectory grows otherwise, and has floors of its own there.

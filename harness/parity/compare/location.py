@@ -1,4 +1,4 @@
-"""Where in the code something happened, as a value: file, line and function."""
+"""A place in the code as a value: file, line and function."""
 
 from dataclasses import dataclass
 

@@ -55,7 +55,7 @@ _NAMES = {
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """
-    What one backend answered.
+    Answer of one backend.
 
     Attributes:
         exact: plain values by rung.

@@ -63,12 +63,19 @@ class Party:
         import_root: folder from which its packages are imported, the target's own if None; a changed copy of them for
             a planted fault.
         target: its description; the one that ships with the harness if None.
+        version: which state of its code is asked, where several are; "" where there is one.
     """
 
     side: str
     python: str = sys.executable
     import_root: Path | None = None
     target: Target | None = None
+    version: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name among all who are asked: the side, and the version where there are several."""
+        return f"{self.side}-{self.version}" if self.version else self.side
 
     @property
     def described(self) -> Target:
@@ -104,7 +111,7 @@ class Party:
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """
-    What an adapter answered.
+    Answers of an adapter.
 
     Attributes:
         answers: one a request, in their order; what could not be answered is in their `failures`.

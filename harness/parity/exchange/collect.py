@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from harness.parity.compare import failure
 from harness.parity.compare.response import Answer
@@ -50,7 +51,7 @@ class Heard:
 
 @dataclass(frozen=True, kw_only=True)
 class _Message:
-    """What a thread reports: an answer to a question, its own end, or why it ended early."""
+    """Message of a thread: an answer to a question, its own end, or why it ended early."""
 
     party: str
     number: int | None = None
@@ -75,6 +76,7 @@ def hear(
     interruption: Interruption,
     *,
     on_progress: OnProgress = lambda _party, _done: None,
+    files: Mapping[str, Sequence[Path]] | None = None,
     timeout_s: float = backend_client.ADAPTER_TIMEOUT_S,
 ) -> Iterator[Heard]:
     """
@@ -87,6 +89,7 @@ def hear(
         events: its log.
         interruption: asked while waiting.
         on_progress: called with a party's name and how many questions it has answered.
+        files: by a party's name, the files that it is given in place of the questions' own.
         timeout_s: limit for each adapter's process.
 
     Raises:
@@ -96,7 +99,17 @@ def hear(
     stop = _Stop(interruption)
     threads = [
         threading.Thread(
-            target=partial(_ask, party, questions, kept, events, stop, reports, timeout_s), name=f"ask-{party.side}"
+            target=partial(
+                _ask,
+                party,
+                (files or {}).get(party.name) or [question.path for question in questions],
+                kept,
+                events,
+                stop,
+                reports,
+                timeout_s,
+            ),
+            name=f"ask-{party.name}",
         )
         for party in parties
     ]
@@ -105,7 +118,7 @@ def hear(
     for thread in threads:
         thread.start()
     try:
-        yield from _collect([party.side for party in parties], questions, reports, interruption, on_progress)
+        yield from _collect([party.name for party in parties], questions, reports, interruption, on_progress)
     finally:
         stop.asked = True
         for thread in threads[:-1]:
@@ -177,7 +190,7 @@ class _Stop(Interruption):
 
 def _ask(
     party: Party,
-    questions: Sequence[Question],
+    paths: Sequence[Path],
     kept: RunRoot,
     events: EventLog,
     stop: _Stop,
@@ -185,16 +198,15 @@ def _ask(
     timeout_s: float,
 ) -> None:
     def report(number: int, found: Answer) -> None:
-        reports.put(_Message(party=party.side, number=number, answer=found))
+        reports.put(_Message(party=party.name, number=number, answer=found))
 
     try:
-        paths = [question.path for question in questions]
         backend_client.ask(
-            party, paths, f"adapter-{party.side}", kept, events, stop, on_answer=report, timeout_s=timeout_s
+            party, paths, f"adapter-{party.name}", kept, events, stop, on_answer=report, timeout_s=timeout_s
         )
-        reports.put(_Message(party=party.side))
+        reports.put(_Message(party=party.name))
     except BaseException as error:  # carried to the thread that owns the run
-        reports.put(_Message(party=party.side, error=error))
+        reports.put(_Message(party=party.name, error=error))
 
 
 def _expect(questions: Sequence[Question], stop: _Stop, reports: "queue.SimpleQueue[_Message]") -> None:

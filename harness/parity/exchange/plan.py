@@ -1,5 +1,5 @@
 """
-What is asked in one run, and in which order: the low rungs of everything before the high ones of anything.
+Plans the requests of one run and their order: the low rungs of everything before the high ones of anything.
 
 A contract that differs or an operation that is wrong is known within seconds and explains what fails above it; the
 trajectory, which takes most of the time, comes last.

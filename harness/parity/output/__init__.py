@@ -1,1 +1,1 @@
-"""What a run of the ladder shows and keeps: report, diagnosis of the first failure, pictures, replays."""
+"""Output of a run of the ladder: report, diagnosis of the first failure, pictures, replays."""

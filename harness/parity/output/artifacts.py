@@ -1,4 +1,4 @@
-"""What is kept of a failure: the comparison that decided, as a file to judge again, and what it looks like."""
+"""Keeps the comparison that decided a failure, as a file to judge again, and as a picture."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,5 +1,5 @@
 """
-Which code computes each quantity of the ladder: from the name of a comparison to a file and a function.
+Maps each quantity of the ladder to the code that computes it: from the name of a comparison to a file and a function.
 
 The table is `code_places.txt` beside this file, read from the top: the first pattern that fits a name counts. Within a
 rung the rows follow the computation, so that of several quantities that fail the one in the highest row is nearest to
@@ -61,7 +61,7 @@ def rows() -> tuple[Row, ...]:
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """
-    Where a quantity is computed.
+    Place where a quantity is computed.
 
     Attributes:
         file: path relative to the checkout.

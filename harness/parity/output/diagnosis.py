@@ -57,7 +57,7 @@ def decisive(failed: Climbed) -> Judgement | None:
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
     """
-    What is known about the first failure.
+    Diagnosis of the first failure.
 
     Attributes:
         look_at: places in the code, the likeliest first; with a line where a backend raised.

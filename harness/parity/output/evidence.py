@@ -1,4 +1,4 @@
-"""What a report holds besides its rungs: the evidence of the first failure, and the proof by planted faults."""
+"""Evidence in a report besides its rungs: that of the first failure, and the proof by planted faults."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
     """
-    What is kept of the first failure.
+    Evidence of the first failure.
 
     Attributes:
         replay: file of the comparison, or None where values are plain and are in the report itself.

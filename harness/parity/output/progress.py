@@ -1,5 +1,5 @@
 """
-What a run of the ladder shows while it works: a bar for each party, what does not pass, refusals.
+Shows a run of the ladder while it works: a bar for each party, what does not pass, refusals.
 
 The verdict of the low rungs is reported as soon as it is known: a drifted default shows without waiting for a
 trajectory.

@@ -1,4 +1,4 @@
-"""What the ladder found, as `parity.json` (its schema is in docs/parity.md) and as a table."""
+"""Reports a run of the ladder as `parity.json` (its schema is in docs/parity.md) and as a table."""
 
 import json
 import math

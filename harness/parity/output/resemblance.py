@@ -1,5 +1,5 @@
 """
-What a wrong tensor resembles: the expected one with its sign changed, conjugated, turned, shifted, scaled, rounded.
+Names what a wrong tensor resembles: the expected one with its sign changed, conjugated, turned, shifted, scaled.
 
 A relation is named only if it explains the whole tensor to nearly its tolerance, and a thousand times better than the
 expected tensor itself does. The table is read from the top, from the special to the general.

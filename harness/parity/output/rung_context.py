@@ -1,4 +1,4 @@
-"""What the rungs below and above the first failure, and the other gridsizes and precisions, say about it."""
+"""Puts the first failure beside the rungs below and above it, and beside the other gridsizes and precisions."""
 
 from collections.abc import Mapping, Sequence
 

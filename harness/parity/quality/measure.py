@@ -58,7 +58,7 @@ LEAST_CORRELATION = 0.3
 @dataclass(frozen=True, kw_only=True)
 class Measured:
     """
-    What one trained network reached.
+    Scores of one trained network.
 
     Attributes:
         figures: by name, one for each of `METRICS`.

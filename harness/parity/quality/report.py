@@ -23,7 +23,7 @@ from ptycho.verdict import Verdict
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """
-    What the seeds say about one figure.
+    Result of all seeds for one figure.
 
     Attributes:
         metric: the figure.

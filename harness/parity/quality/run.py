@@ -55,7 +55,7 @@ def _built_in() -> dict[str, Path]:
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """
-    What the user asked for.
+    Options of the command.
 
     Attributes:
         pythons: interpreter by backend.
@@ -99,7 +99,7 @@ class Options:
 
 @dataclass(kw_only=True)
 class _Bench:
-    """What the two threads share; what changes is changed under the lock."""
+    """State that the two threads share; what changes is changed under the lock."""
 
     options: Options
     loaded: Mapping[str, Target]

@@ -13,7 +13,7 @@ RUN_TIMEOUT_S = 3600.0
 @dataclass(frozen=True, kw_only=True)
 class Side:
     """
-    What is trained, under what name.
+    A network that is trained, under its name.
 
     Attributes:
         name: as reports have it.
@@ -47,7 +47,7 @@ class Side:
 @dataclass(frozen=True, kw_only=True)
 class Contest:
     """
-    What is compared with what. A difference is the first less the second.
+    Pair that is compared. A difference is the first less the second.
 
     Attributes:
         title: what the comparison is called.

@@ -1,1 +1,1 @@
-"""What must come out, written from the description of the network and not from the core or a backend."""
+"""Expected values, written from the description of the network and not from the core or a backend."""

@@ -1,5 +1,5 @@
 """
-Whether a problem keeps clear of the corners of its network: of each ReLU's zero, and of ties in the poolings.
+Checks that a problem keeps clear of the corners of its network: of each ReLU's zero, and of ties in the poolings.
 
 On a corner, rounding decides which way a gradient goes. One such unit among two million moves the encoder's gradients
 by a hundredth, a thousand times what rounding does elsewhere, and correct backends fall on another side of it than the

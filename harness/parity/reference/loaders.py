@@ -1,5 +1,5 @@
 """
-What the second half of R1 must say: written from the file's own arrays, without contract, store or loader.
+Expected values of R1's second half: written from the file's own arrays, without contract, store or loader.
 
 The files that are loaded are made by `ptycho.parity.loaders`; what must come of them is computed here again.
 """

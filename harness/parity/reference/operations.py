@@ -1,5 +1,5 @@
 """
-What single operations must give (R2), and how closely.
+Expected values of single operations (R2), and their bounds.
 
 A bound follows from the operation and not from what a backend happens to reach: a sum of n products errs by about √n
 units in the last place of what it adds, a fast transform by log2 of its length, a copy not at all. Only the elementary
@@ -31,7 +31,7 @@ _NARROW = 0.0 if np.finfo(np.longdouble).eps < np.finfo(np.float64).eps else 2.0
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
     """
-    How far an elementary function may be from its exact value.
+    Error that an elementary function may have.
 
     Attributes:
         f64: units in the last place in float64.
@@ -60,7 +60,7 @@ PyTorch 2.13, with a half more: another build may take another polynomial, none 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
     """
-    What one answer must be.
+    Requirement on one answer.
 
     Attributes:
         value: in the widest type.

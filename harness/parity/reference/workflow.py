@@ -1,5 +1,5 @@
 """
-What the trainings of `ptycho.parity.workflow` must leave: the oracle's own training, and its own stitched object.
+Expected values of `ptycho.parity.workflow`: the oracle's own training, and its own stitched object.
 
 Data, draws, schedule, optimiser and stitching are written here again. Only the question, which options are set,
 is the probe's.

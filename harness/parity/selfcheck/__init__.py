@@ -1,1 +1,1 @@
-"""Whether a pass means anything: known defects and dishonest answers that the ladder must refuse."""
+"""The ladder on known defects and dishonest answers, which it must refuse: without that, a pass means nothing."""

@@ -31,7 +31,7 @@ def limit_of(tensor: str) -> float:
 @dataclass(frozen=True, kw_only=True)
 class Defect:
     """
-    What is wrong with one tensor.
+    Fault that is planted in one tensor.
 
     Attributes:
         name: in words, to follow `a tensor with …`.

@@ -1,5 +1,5 @@
 """
-Whether a pass means anything: the ladder on planted defects, and a few planted faults, inside every run that passes.
+Runs the ladder on planted defects, and on a few planted faults, inside every run that passes.
 
 A comparator that has come to accept everything passes every pair of backends. So the run's own clean answers are spoilt
 in every way that the ladder should see, and copies of the code are changed as a careless commit would.

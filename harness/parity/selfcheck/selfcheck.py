@@ -48,7 +48,7 @@ SIDES = ("tf", "torch")
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """
-    What one side or both give, and what the ladder must say.
+    Answers of one side or both, and the ladder's right verdict on them.
 
     Attributes:
         name: what is planted, for people.

@@ -35,7 +35,7 @@ KEPT = 3
 @dataclass(frozen=True, kw_only=True)
 class Desk:
     """
-    Where a forgery is made.
+    Place where a forgery is made.
 
     Attributes:
         folder: the answer.

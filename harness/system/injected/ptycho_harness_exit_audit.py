@@ -41,7 +41,7 @@ _TO_BE_DESTROYED = 0o1000
 
 class Watch:
     """
-    What a process had when it began, to be compared with what it has when it ends.
+    State of a process at its beginning, to be compared with its end.
 
     Args:
         folder: folder of the run; files below it are the run's own.

@@ -1,5 +1,5 @@
 """
-What of a GPU a process has touched, by `/proc`: the harness looks at its children, each child at itself when it ends.
+Finds what a process touched of a GPU, by `/proc`: the harness looks at its children, each child at itself at its end.
 
 A look from outside can miss what happens between two looks; the one from inside, taken when the interpreter exits,
 misses only what a process took back. What counts is the name of what is mapped or open, as that needs no driver to be

@@ -28,7 +28,7 @@ _WIDER = 2.0
 @dataclass(frozen=True, kw_only=True)
 class Shadow:
     """
-    How patterns follow the stage.
+    Motion of patterns with the stage.
 
     Attributes:
         shift_px: median shift between neighbours, detector pixels.

@@ -1,4 +1,4 @@
-"""What can be shown of a file that is not a scan the contract takes: whichever parts it has."""
+"""Shows the parts of a file that is not a scan which the contract takes: whichever it has."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which format a file is in, by what it begins with and what it holds, and its scan opened in it."""
+"""Recognises the format of a file by its first bytes and by what it holds, and opens its scan."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.benchmark import compare, revision
+from harness.benchmark import compare
 from harness.benchmark.compare import Options
 from harness.fixtures import locate
+from harness.isolation import revision
 from harness.system.signals import Interruption
 from ptycho.errors import InfrastructureError
 from ptycho.verdict import Verdict

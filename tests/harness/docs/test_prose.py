@@ -1,5 +1,6 @@
 """Every text that a person reads uses the words of the glossary, and none that its table rules out."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,3 +80,34 @@ def test_a_word_that_is_ruled_out_is_found(tmp_path: Path, name: str, text: str,
 def test_names_and_programs_are_no_text(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     assert list(findings(tmp_path, [tmp_path / name], {"guilty": "at fault"})) == []
+
+
+RIDDLES = re.compile(r"(What|How|Where|Whether|Which|When|Who|Why)\b")
+"""A docstring that begins so asks for the answer; its first sentence is to give it."""
+
+
+def riddles(root: Path, files: list[Path]) -> list[str]:
+    """Modules and classes whose docstring begins with a question word, one line each."""
+    return [
+        f"{file.relative_to(root)}: {getattr(node, 'name', 'module')}"
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Module | ast.ClassDef) and RIDDLES.match(ast.get_docstring(node) or "")
+    ]
+
+
+@pytest.mark.slow
+def test_docstrings_of_modules_and_classes_say_what_they_are() -> None:
+    packages = ("ptycho/", "ptycho_torch/", "ptycho_tf/", "harness/", "scripts/")
+    names = {file: str(file.relative_to(ROOT)) for file in prose.tracked(ROOT) if file.suffix == ".py"}
+    sources = [file for file, name in names.items() if name.startswith(packages)]
+    assert len(sources) > 200
+    assert riddles(ROOT, sources) == []
+
+
+@pytest.mark.parametrize(
+    "text", ['"""What it does."""\n', '"""Module."""\n\nclass A:\n    """\n    Where it is.\n    """\n']
+)
+def test_a_docstring_that_begins_with_a_question_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "module.py").write_text(text)
+    assert len(riddles(tmp_path, [tmp_path / "module.py"])) == 1

@@ -90,6 +90,26 @@ def test_metadata_that_json_cannot_hold(dataset: Dataset, tmp_path: Path) -> Non
     assert not (tmp_path / "m.npz").exists()
 
 
+def test_positions_in_single_precision_are_rounded_and_nothing_else(dataset: Dataset, tmp_path: Path) -> None:
+    contract.save(tmp_path / "wide.npz", dataset)
+    contract.save(tmp_path / "narrow.npz", dataset, coordinates="float32")
+    with np.load(tmp_path / "wide.npz") as wide, np.load(tmp_path / "narrow.npz") as narrow:
+        assert wide.files == narrow.files
+        for key in wide.files:
+            rounded = key in ("xcoords", "ycoords", "xcoords_start", "ycoords_start")
+            assert narrow[key].dtype == ("<f4" if rounded else wide[key].dtype)
+            np.testing.assert_array_equal(wide[key].astype("<f4") if rounded else wide[key], narrow[key])
+    read = contract.load(tmp_path / "narrow.npz")
+    assert read.xcoords.dtype == np.float64
+    np.testing.assert_array_equal(dataset.xcoords.astype(np.float32), read.xcoords)
+
+
+def test_unknown_type_of_positions(dataset: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="coordinates = 'float16'; allowed: float64, float32"):
+        contract.save(tmp_path / "scan.npz", dataset, coordinates="float16")
+    assert not (tmp_path / "scan.npz").exists()
+
+
 def test_unknown_layout(dataset: Dataset, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="layout = 'hdf5'; allowed: canonical, legacy"):
         npz_writer.save(tmp_path / "m.npz", dataset, layout="hdf5")

@@ -1,5 +1,5 @@
 """
-What the places that a user looks at say of one run of the ladder, and where they contradict each other.
+Reads one run of the ladder in all places that a user looks at, and names where they contradict each other.
 
 `parity.json` is the measure: it is what a program reads. Terminal, event log, verdict and page must say the same exit
 code, first failing rung, gridsize, precision and side.
@@ -24,7 +24,7 @@ _LABEL = re.compile(r"(\w+) (\w+) gridsize (\d+) seed \d+")
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Place:
-    """Where the ladder failed."""
+    """Place at which the ladder failed."""
 
     rung: str
     precision: str
@@ -42,7 +42,7 @@ class Place:
 @dataclass(frozen=True, kw_only=True)
 class Account:
     """
-    What one source says.
+    Account of a run by one source.
 
     Attributes:
         source: which.

@@ -1,4 +1,4 @@
-"""Where a failure's text on the terminal sends its reader, and in how many steps that leads to the edited line."""
+"""Follows the hints of a failure's text on the terminal, and counts the steps from them to the edited line."""
 
 import ast
 import re

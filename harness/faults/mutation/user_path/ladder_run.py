@@ -37,7 +37,7 @@ BESIDE = ("requirements", "datasets", "tests/fixtures")
 @dataclass(frozen=True, kw_only=True)
 class Walked:
     """
-    What a user has after a run of the ladder.
+    Everything that a user has after a run of the ladder.
 
     Attributes:
         exit_code: exit code of the command.

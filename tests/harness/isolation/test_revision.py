@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.benchmark import revision
+from harness.isolation import revision
 from ptycho.errors import UsageError
 
 

@@ -37,7 +37,7 @@ def resolve(revision: str, root: Path) -> str:
     if not (root / ".git").exists():
         raise UsageError(f"REV {revision!r} needs a git checkout, and {root} is none; clone the repository")
     if shutil.which("git") is None:
-        raise UsageError("benchmark compare needs git, which is not on PATH; install it")
+        raise UsageError(f"REV {revision!r} needs git, which is not on PATH; install it")
     try:
         git.ask(root, "rev-parse", "--git-dir")
     except git.GitError as error:

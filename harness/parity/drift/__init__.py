@@ -1,0 +1,1 @@
+"""The ladder between two states of the code: the backends and the core of a commit, and those of the working tree."""

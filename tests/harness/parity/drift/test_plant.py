@@ -1,0 +1,27 @@
+"""The comparison on planted differences: it sees them, and a judge that sees nothing is found out."""
+
+import pytest
+
+from harness.parity.drift import plant, words
+from harness.parity.drift.words import Word
+
+from .conftest import ARRAYS, Pair
+
+
+def test_what_is_planted_is_seen(pair: Pair) -> None:
+    assert plant.check([pair()], ["torch", "tf"], seed=3) == []
+
+
+def test_a_judge_that_calls_everything_equal_is_found_out(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words, "same", lambda _one, _other: True)
+    found = plant.check([pair()], ["torch"], seed=3)
+    assert len(found) == 2
+    assert found[0].startswith("one unit in the last place of R4/")
+    assert found[0].endswith("called identical; it must be rounding")
+
+
+def test_a_rung_that_is_red_already_has_nothing_to_show(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = pair(new={"R4/intensity": 2 * ARRAYS["R4/intensity"]})
+    monkeypatch.setattr(words, "same", lambda _one, _other: False)
+    assert Word.REGRESSION in {row.word for row in words.judge(heard, "torch", oracle_moved=False)}
+    assert plant.check([heard], ["torch"], seed=3) == []
