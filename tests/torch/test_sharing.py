@@ -10,7 +10,7 @@ from tests.support.suites.sharing_suite import HERE, SharingSuite, on_all
 
 
 class Replica:
-    """Stands for DistributedDataParallel: forwards, and remembers that the gradients are to be averaged."""
+    """DistributedDataParallel for threads: forwards, and remembers that the gradients are to be averaged."""
 
     def __init__(self, network: Any, **_: Any) -> None:
         self.network, self.called = network, False

@@ -44,7 +44,7 @@ def row(epoch: int) -> dict[str, Any]:
 def last_epoch(
     folder: Path, epoch: int, *, total: int | None = None, bad_epochs: int = 1, loss: float = LOSS, **options: Any
 ) -> tuple[FakeEngine, tuple[history.Row, ...], Heard]:
-    """One epoch of a training whose earlier ones are told to it by a checkpoint: 20 groups train, 4 validate."""
+    """One epoch of a training whose earlier ones are in a checkpoint: 20 groups train, 4 validate."""
     config = TrainingConfig(
         data=DataConfig(path=Path("scan.npz"), seed=5),
         output_dir=folder,

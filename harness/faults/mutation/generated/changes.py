@@ -172,7 +172,7 @@ class _Places:
         return self.text.count("\n", 0, offset) + 1
 
     def between(self, one: ast.expr, other: ast.expr, word: str) -> int | None:
-        """Where an operator stands between two operands; None where the text between holds it more than once."""
+        """Where an operator is between two operands; None where the text between holds it more than once."""
         start, end = self.span(one)[1], self.span(other)[0]
         gap = self.text[start:end]
         return start + gap.index(word) if gap.count(word) == 1 else None

@@ -1,5 +1,5 @@
 """
-Which changes are tried: a function is drawn, each as likely as any other, and then one of its changes.
+The draw of changes: a function, each as likely as any other, and then one of its changes.
 
 The seed comes from the commit's hash, so that nobody chooses it, and a new commit asks new questions.
 """

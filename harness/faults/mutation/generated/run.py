@@ -34,7 +34,7 @@ MAX_PROOFS = 2**20
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """
-    What the user asked for.
+    The options of a sample.
 
     Attributes:
         count: how many changes.

@@ -82,7 +82,7 @@ class Tried:
 @dataclass(frozen=True, kw_only=True)
 class Checks:
     """
-    What judges a change.
+    The judges of a change.
 
     Attributes:
         tests_of: test files that can see a file.
