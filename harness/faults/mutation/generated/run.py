@@ -114,6 +114,7 @@ def run(
             compared=False,
             asked=False,
         )
+        place = replace(place, tree=trial.whole(options.checkout, kept.scratch / "whole"))
         if checks_of is None:
             checks = trial.checks_of(place, options.tests_of, ladder=options.ladder)
             if options.ladder and any(trial.owner(change) in trial.LADDER_OWNERS for change in left):

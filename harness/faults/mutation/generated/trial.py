@@ -21,8 +21,10 @@ from harness.faults.mutation.setup import Stage
 from harness.faults.mutation.user_path import ladder_run
 from harness.faults.mutation.user_path import trial as user_path
 from harness.isolation import source_overlay
-from harness.isolation.source_overlay import Edit
+from harness.isolation.source_overlay import PACKAGES, Edit
 from harness.system.rmtree import remove_tree
+from ptycho import git
+from ptycho.errors import InfrastructureError
 from ptycho.verdict import Verdict
 
 KILLED, EQUIVALENT, ALIVE, ERROR = "killed", "equivalent", "alive", "error"
@@ -30,6 +32,7 @@ FAST = "not slow and not deep and not integration"
 LIMIT_S = 1800.0
 """Of the tests that can see one change: for the core, hundreds of files."""
 
+AUTHOR = ("-c", "user.name=harness", "-c", "user.email=harness@localhost")
 LADDER_OWNERS = ("torch", "tf", "core")
 CORE_SIDES = ("tf", "torch")
 
@@ -98,6 +101,33 @@ class Checks:
 def owner(change: Change) -> str:
     """Whose code is changed."""
     return OWNERS[change.file.partition("/")[0]]
+
+
+def whole(checkout: Path, place: Path) -> Path:
+    """
+    A copy of a checkout with its tests and pages, as a repository of its own: some tests ask git for its files.
+
+    Args:
+        checkout: what is copied; where git does not know it, its packages alone.
+        place: the copy; made here.
+
+    Raises:
+        InfrastructureError: git makes no repository of the copy.
+    """
+    try:
+        listed = git.ask(checkout, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    except git.GitError:
+        return source_overlay.copy(checkout, place, [name for name in PACKAGES if (checkout / name).is_dir()])
+    place.mkdir(parents=True)
+    for name in filter(None, listed.decode(errors="surrogateescape").split("\0")):
+        if (checkout / name).is_file():
+            source_overlay.add(checkout, place, name)
+    try:
+        for words in (("init", "-q"), ("add", "-A"), (*AUTHOR, "commit", "-q", "-m", "a copy")):
+            git.ask(place, *words)
+    except git.GitError as error:
+        raise InfrastructureError(f"the copy {place} is not a repository: {error}") from error
+    return place
 
 
 def nearest_first(file: str, tests: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ from harness.faults.mutation.generated.changes import Change, of_module
 from harness.faults.mutation.generated.trial import ALIVE, EQUIVALENT, ERROR, KILLED, Checks, Tried
 from harness.faults.mutation.result import Found
 from harness.faults.mutation.setup import Stage
+from ptycho import git
 from tests.support import planted
 
 TEXT = "def judge(a):\n    return a < 1\n"
@@ -134,3 +135,25 @@ def test_a_test_that_fails_without_the_change_proves_nothing(stage: Stage, monke
     made = trial.run(change(), stage, checks)
     assert (made.outcome, made.detail[:35]) == (ERROR, "it fails without the change, too: F")
     assert roots == [TEXT.replace("<", "<="), TEXT]
+
+
+def test_a_copy_of_a_checkout_is_a_repository_of_its_own(tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    (checkout / "docs").mkdir(parents=True)
+    for name in ("docs/page.md", "a.py", "ignored.log"):
+        (checkout / name).write_text(name)
+    (checkout / ".gitignore").write_text("*.log\n")
+    git.ask(checkout, "init", "-q")
+    git.ask(checkout, "add", "a.py")
+    copy = trial.whole(checkout, tmp_path / "copy")
+    assert git.ask(copy, "ls-files").decode().split() == [".gitignore", "a.py", "docs/page.md"]
+    assert git.ask(copy, "status", "--porcelain") == b""
+    assert git.ask(copy, "rev-parse", "--show-toplevel").decode().strip() == str(copy)
+
+
+def test_of_a_folder_that_git_does_not_know_the_packages_are_copied(tmp_path: Path) -> None:
+    (tmp_path / "checkout" / "ptycho").mkdir(parents=True)
+    (tmp_path / "checkout" / "ptycho" / "a.py").write_text(TEXT)
+    (tmp_path / "checkout" / "other").mkdir()
+    copy = trial.whole(tmp_path / "checkout", tmp_path / "copy")
+    assert [path.name for path in copy.iterdir()] == ["ptycho"]
