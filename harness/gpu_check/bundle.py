@@ -1,8 +1,8 @@
 """
 A folder of wheels for a machine without a network: pinned as in the lock, without frameworks, and small.
 
-What a run never reads (tests of the packages, their sample pictures) is left out, and the rest is compressed better than
-the index does it.
+What a run never reads (tests of the packages, their sample pictures) is left out, and the rest is compressed better
+than on the index.
 """
 
 import subprocess
