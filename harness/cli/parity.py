@@ -8,7 +8,9 @@ from typing import Any
 
 from harness.cli import options
 from harness.cli.options import Commands
-from harness.targets.interpreters import SIDES, add_option, pythons
+from harness.targets import devices
+from harness.targets.devices import SIDES
+from harness.targets.interpreters import add_option, pythons
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -46,6 +48,7 @@ def _add_run(commands: Commands) -> None:
         "Climb the ladder once and check that planted faults are caught.",
         examples=(
             "parity run --gridsize 1 --precision f64",
+            "parity run --device cuda  # or torch=cuda alone; the oracle stays on the CPU",
             "parity run --target torch=mine.toml  # another checkout replaces a side",
             "parity run --against main  # is a difference from this commit rounding, or a regression?",
         ),
@@ -62,7 +65,7 @@ def _add_run(commands: Commands) -> None:
         "Compare ways of running instead, each backend with itself: batch permuted and in parts, one and two threads."
     )
     parser.add_argument("--ways", action="store_true", help=text)
-    parser.set_defaults(run=run, seeds=None)
+    parser.set_defaults(run=run, seeds=None, check=_check)
 
 
 def _add_survey(commands: Commands) -> None:
@@ -84,6 +87,9 @@ def _add_survey(commands: Commands) -> None:
 def _add_ladder(parser: argparse.ArgumentParser) -> None:
     """Options of every command that climbs the ladder."""
     add_option(parser)
+    devices.add_option(parser)
+    text = "Ask only this side, torch or tf, and say of the other that it is unverified; without it both."
+    parser.add_argument("--side", choices=SIDES, help=text)
     parser.add_argument(
         "--target",
         action="append",
@@ -127,6 +133,7 @@ def _add_quality(commands: Commands) -> None:
         codes=CODES,
     )
     add_option(parser)
+    devices.add_option(parser)
     parser.add_argument("--seeds", type=int, metavar="N", help="Train with this many seeds (24).")
     parser.add_argument("--epochs", type=int, metavar="N", help="Train for this many epochs (7).")
     text = "Compare this backend in bfloat16 with itself in float32."
@@ -174,6 +181,18 @@ def target_files(given: list[str]) -> dict[str, Path]:
     return found
 
 
+def _check(args: argparse.Namespace) -> int:
+    """Refuse what a run would refuse, before an environment is built for it."""
+    elsewhere = sorted(set(devices.requested(args.device).values()) - {"cpu"})
+    if (args.against is not None or args.ways) and (elsewhere or args.side):
+        alone = "--ways" if args.against is None else "--against"
+        what = " ".join(
+            [*(f"--device {device}" for device in elsewhere), *([f"--side {args.side}"] if args.side else [])]
+        )
+        raise UsageError(f"{alone} with {what}; allowed: both sides on the CPU; leave it out")
+    return 0
+
+
 def run(args: argparse.Namespace) -> int:
     """Climb the ladder; returns the exit code."""
     _one_thread()
@@ -181,12 +200,16 @@ def run(args: argparse.Namespace) -> int:
         args.steps = STEPS if args.against is None else DRIFT_STEPS
     options.refuse(_problems(args))
     if args.against is not None:
+        _check(args)
         return _against(args)
     if args.ways:
+        _check(args)
         return _ways(args)
     from harness.parity import run as parity_run
 
-    chosen, files = pythons(args.python), target_files(args.target)
+    asked_sides = [args.side] if args.side else list(SIDES)
+    chosen = {side: python for side, python in pythons(args.python).items() if side in asked_sides}
+    files = target_files(args.target)
     from harness.faults.mutation import canaries
 
     scan = _scan(args)
@@ -200,6 +223,8 @@ def run(args: argparse.Namespace) -> int:
         canary_seed=args.canary_seed,
         quiet=args.quiet or args.json,
         json=args.json,
+        devices=devices.requested(args.device, asked_sides),
+        unasked=tuple(side for side in SIDES if side not in asked_sides),
     )
     return parity_run.main(asked, follow=args.follow, wanted=wanted)
 
@@ -307,5 +332,6 @@ def _quality(args: argparse.Namespace) -> int:
         resume=args.resume,
         quiet=args.quiet or args.json,
         json=args.json,
+        devices=devices.requested(args.device),
     )
     return quality_run.main(asked, follow=args.follow)

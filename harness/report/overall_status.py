@@ -64,6 +64,18 @@ KINDS = (
         command="nox -s tf_integration -- --device cuda",
         why="needs a GPU",
     ),
+    Kind(
+        title="parity on a GPU",
+        matches="parity-gpu".__eq__,
+        command="nox -s parity -- --device cuda",
+        why="needs a GPU",
+    ),
+    Kind(
+        title="benchmark on a GPU",
+        matches=("benchmark-gpu", "benchmark-short-gpu").__contains__,
+        command="nox -s benchmark -- --device cuda",
+        why="needs a GPU",
+    ),
     Kind(title="drift from a commit", matches="drift".__eq__, command="nox -s parity -- --against REV"),
     Kind(title="ways of running", matches="ways".__eq__, command="nox -s parity -- --ways"),
     Kind(title="planted faults", matches=("mutation", "mutation-sample").__contains__, command="nox -s mutation"),
