@@ -89,8 +89,6 @@ In `suites`:
   as a kernel
 - `distributed_suite`: two real processes train what one process trains: the same losses, step by step, and the same
   bits on both
-- `drift_suite`: changes of one line planted into copies of a backend, for which its real adapter answers: each gets its
-  word, at its rung
 - `engine_suite`: the engine as a whole: the oracle's loss, repeatable bits, resumable state, gradients, true patches
 - `independent_suite`: the ladder on a model that this project had no part in (`tests/support/independent`): it passes
   on every rung, and each planted fault is named
