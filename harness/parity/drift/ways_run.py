@@ -1,5 +1,5 @@
 """
-`python -m harness parity --ways`: does a pattern's result depend on its neighbours, or on the number of threads?
+`python -m harness parity --ways`: one backend in several ways of running, each against its plain way on one thread.
 
 Each backend is asked in every way, one process for each number of threads, which TensorFlow can set once a process.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from harness.isolation import revision, source_overlay
 from harness.parity.compare.response import Answer
 from harness.parity.compare.rungs import PRECISIONS
 from harness.parity.drift import judge, report, ways, words
@@ -38,7 +39,7 @@ BASE = "the plain way on one thread"
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """
-    What the user asked for.
+    Options of the command.
 
     Attributes:
         pythons: interpreter by side.
@@ -97,7 +98,9 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
     )
     with session.logged(kept, kind="ways", origin=origin, expected=required) as (events, ended):
         questions = _questions(options, kept)
-        ask = partial(_ask, options, questions, kept, events, interruption)
+        # A copy: an edit or a commit while it is asked would be another source than its answers name.
+        tree = source_overlay.copy(ROOT, kept.scratch / "trees" / "head", revision.PACKAGES)
+        ask = partial(_ask, options, tree, questions, kept, events, interruption)
         jobs = [(side, threads) for threads in THREADS for side in options.pythons]
         answered = dict(pool.several(ask, jobs, jobs=len(options.pythons), interruption=interruption))
         rows = _judge(questions, answered, options.pythons)
@@ -141,6 +144,7 @@ Answered = Mapping[tuple[str, str, int], Answer]
 
 def _ask(
     options: Options,
+    tree: Path,
     questions: Sequence[Question],
     kept: RunRoot,
     events: EventLog,
@@ -159,7 +163,7 @@ def _ask(
                 request.save(files[-1])
             asked.append((way, question, files))
     paths = [path for _, _, files in asked for path in files]
-    party = Party(side=side, python=options.pythons[side])
+    party = Party(side=side, python=options.pythons[side], import_root=tree)
     answers = iter(backend_client.ask(party, paths, label, kept, events, interruption).answers)
     found = {
         (way.name, question.precision, question.gridsize): ways.merged(way, [next(answers) for _ in files])
