@@ -35,6 +35,12 @@ def _at_least(name: str, value: float | None, least: float) -> list[str]:
     return [f"{name} = {value!r}; allowed: {least} or more{_finite(value)}"]
 
 
+def _switches(owner: object, *names: str) -> list[str]:
+    """A switch is true or false: the text "False" of somebody's file would count as true."""
+    given = {name: getattr(owner, name) for name in names}
+    return [f"{name} = {value!r}; allowed: True, False" for name, value in given.items() if type(value) is not bool]
+
+
 def _positive(name: str, value: float) -> list[str]:
     return [] if 0 < value < math.inf else [f"{name} = {value!r}; allowed: more than 0{_finite(value)}"]
 
@@ -80,6 +86,7 @@ class ModelConfig:
                 *_one_of("gridsize", self.gridsize, GRIDSIZES),
                 *_at_least("filter_scale", self.filter_scale, 1),
                 *_positive("probe_scale", self.probe_scale),
+                *_switches(self, "probe_big", "probe_mask", "intensity_scale_trainable"),
             ],
         )
 
@@ -152,6 +159,7 @@ class RuntimeConfig:
                 *_one_of("precision", self.precision, PRECISIONS),
                 *_at_least("threads", self.threads, 0),
                 *_at_least("num_workers", self.num_workers, 0),
+                *_switches(self, "quiet", "strict"),
             ],
         )
 
@@ -218,6 +226,7 @@ class TrainingConfig:
                 *_at_least("nphotons", self.nphotons, 1),
                 *_at_least("mae_weight", self.mae_weight, 0),
                 *_at_least("tv_weight", self.tv_weight, 0),
+                *_switches(self, "resume", "stitch", "mlflow"),
             ],
         )
 

@@ -61,6 +61,10 @@ def _add_run(commands: Commands) -> None:
     parser.add_argument("--canary-seed", type=int, metavar="SEED", help=text)
     text = "Compare the working tree with this commit, branch or tag instead, each backend with itself (docs/drift.md)."
     parser.add_argument("--against", metavar="REV", help=text)
+    text = (
+        "Compare ways of running instead, each backend with itself: batch permuted and in parts, one and two threads."
+    )
+    parser.add_argument("--ways", action="store_true", help=text)
     parser.set_defaults(run=run, seeds=None, check=_check)
 
 
@@ -77,7 +81,7 @@ def _add_survey(commands: Commands) -> None:
     text = f"Climb at this many seeds, from --seed on ({SEEDS})."
     parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help=text)
     options.add_unused(parser, "--canaries", "--canary-seed")
-    parser.set_defaults(run=run, canaries=0, canary_seed=None, against=None)
+    parser.set_defaults(run=run, canaries=0, canary_seed=None, against=None, ways=False)
 
 
 def _add_ladder(parser: argparse.ArgumentParser) -> None:
@@ -180,11 +184,12 @@ def target_files(given: list[str]) -> dict[str, Path]:
 def _check(args: argparse.Namespace) -> int:
     """Refuse what a run would refuse, before an environment is built for it."""
     elsewhere = sorted(set(devices.requested(args.device).values()) - {"cpu"})
-    if args.against is not None and (elsewhere or args.side):
+    if (args.against is not None or args.ways) and (elsewhere or args.side):
+        alone = "--ways" if args.against is None else "--against"
         what = " ".join(
             [*(f"--device {device}" for device in elsewhere), *([f"--side {args.side}"] if args.side else [])]
         )
-        raise UsageError(f"--against with {what}; allowed: both sides on the CPU; leave it out")
+        raise UsageError(f"{alone} with {what}; allowed: both sides on the CPU; leave it out")
     return 0
 
 
@@ -197,6 +202,9 @@ def run(args: argparse.Namespace) -> int:
     if args.against is not None:
         _check(args)
         return _against(args)
+    if args.ways:
+        _check(args)
+        return _ways(args)
     from harness.parity import run as parity_run
 
     asked_sides = [args.side] if args.side else list(SIDES)
@@ -237,6 +245,23 @@ def _against(args: argparse.Namespace) -> int:
     return drift_run.main(asked, follow=args.follow)
 
 
+def _ways(args: argparse.Namespace) -> int:
+    """Compare ways of running; returns the exit code."""
+    from harness.parity.drift import ways_run
+
+    conditions = _conditions(args)
+    del conditions["steps"]  # of a trajectory, which is not asked for
+    asked = ways_run.Options(
+        pythons=pythons(args.python),
+        scan=_scan(args),
+        root=args.root,
+        **conditions,
+        quiet=args.quiet or args.json,
+        json=args.json,
+    )
+    return ways_run.main(asked, follow=args.follow)
+
+
 def _scan(args: argparse.Namespace) -> Path:
     from harness.fixtures import locate
 
@@ -267,10 +292,10 @@ def _problems(args: argparse.Namespace) -> list[str]:
         found.append(f"--seeds {args.seeds}; allowed: 1 or more")
     if args.canaries < 0 or (args.canary_seed is not None and args.canary_seed < 0):
         found.append(f"--canaries {args.canaries} --canary-seed {args.canary_seed}; allowed: 0 or more")
-    if args.against is not None and (args.target or args.canary_seed is not None):
-        found.append(
-            "--against with --target or --canary-seed; allowed: --against alone, between commits of this checkout"
-        )
+    alone = [name for name, given in (("--against", args.against is not None), ("--ways", args.ways)) if given]
+    if alone and (len(alone) > 1 or args.target or args.canary_seed is not None):
+        what = " and ".join(alone)
+        found.append(f"{what} with --target, --canary-seed or each other; allowed: one of them, of this checkout alone")
     return found
 
 

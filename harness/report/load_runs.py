@@ -29,6 +29,7 @@ from ptycho.verdict import Verdict
 DOCUMENTS = {
     "parity.json": "parity",
     "drift.json": "drift",
+    "ways.json": "ways",
     "parity-seeds.json": "parity over seeds",
     "quality.json": "trained quality",
     "precision.json": "trained quality of bf16",

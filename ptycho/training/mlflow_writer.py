@@ -27,6 +27,8 @@ EXPERIMENT = "ptycho"
 DATABASE = "mlflow.db"
 ARTIFACTS = "artifacts"
 PARAM_CHARACTERS = 6000
+RESUMED = "resumed."
+"""Prefix of the tags that hold the values of a resumed run where they differ from what is known of it."""
 ENDING_SECONDS = 20
 
 
@@ -84,7 +86,9 @@ class Writer:
         if resume and note.is_file():
             self.run_id = note.read_text(encoding="utf-8").strip()
             self._client.update_run(self.run_id, status="RUNNING")
-            self._params = dict(self._client.get_run(self.run_id).data.params)
+            data = self._client.get_run(self.run_id).data
+            # What a resume before this one said counts, and not what the first part had.
+            self._params = {name: data.tags.get(RESUMED + name, value) for name, value in data.params.items()}
             return
         known = self._client.get_experiment_by_name(EXPERIMENT)
         location = (folder / ARTIFACTS).as_uri()
@@ -112,9 +116,7 @@ class Writer:
 
         texts = {name: str(value)[:PARAM_CHARACTERS] for name, value in params.items()}
         new = [Param(name, text) for name, text in texts.items() if name not in self._params]
-        changed = [
-            RunTag(f"resumed.{name}", text) for name, text in texts.items() if self._params.get(name, text) != text
-        ]
+        changed = [RunTag(RESUMED + name, text) for name, text in texts.items() if self._params.get(name, text) != text]
         self._client.log_batch(self.run_id, params=new, tags=changed)
         self._params |= {param.key: param.value for param in new}
 

@@ -72,6 +72,8 @@ In `fakes`:
 - `zoo`: a zoo of foreign targets: a clean pipeline (`tests/harness/zoo/lensless`), and animals that differ from it by
   one edit
 
+In `golden`: files that a training and an inference leave, written by hand, and a reader of their own.
+
 In `suites`:
 
 - `adapter_suite`: a backend's adapter against the NumPy oracle on every rung, and faults planted in the backend, each
@@ -82,6 +84,7 @@ In `suites`:
 - `backend`: what a suite needs from a framework: tensors in and out, gradients, and where the backend's modules are
 - `bench_suite`: the bare network that an epoch is held against: it really trains, and it is not the engine's own
 - `data_pipeline_suite`: from a file in either layout to what a backend sees: the transposition, and the store
+- `default_model_suite`: the default model, as users run it, against the oracle on R3 to R6
 - `device_work_suite`: the evidence of work on a device: what an engine on the CPU says of itself, and what is counted
   as a kernel
 - `distributed_suite`: two real processes train what one process trains: the same losses, step by step, and the same
@@ -101,4 +104,6 @@ In `suites`:
   where it must
 - `optimizer_suite`: adam against a NumPy transcription of algorithm 1, and the mistakes that it must not make
 - `physics_suite`: the far field against the NumPy oracle, and its gradient in the dark
+- `sharing_suite`: several ranks in one process, a thread each: uneven shares of a batch train what one process trains
+- `stored_state_suite`: a backend reads files that it did not write, and what it writes is read by name
 """

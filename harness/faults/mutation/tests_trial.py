@@ -24,14 +24,23 @@ FOLDERS = {"ptycho_torch": "tests/torch", "ptycho_tf": "tests/tf"}
 """Where a backend's tests lie; those of any other package lie in a folder of its name."""
 
 
-def run(planted: Planted, stage: Stage, *, deep: bool = False) -> Found:
+def run(
+    planted: Planted,
+    stage: Stage,
+    *,
+    marked: str = "not deep",
+    empty_passes: bool = False,
+    limit_s: float = run_in_copy.LIMIT_S,
+) -> Found:
     """
     Run the test files of a mutant from its changed copy.
 
     Args:
         planted: the copy.
         stage: the run.
-        deep: whether the deep tests run, too; without them a fault must be found in seconds.
+        marked: which tests run, by their marks; without the deep ones a fault must be found in seconds.
+        empty_passes: whether files without such a test are files that find nothing; otherwise that is an error.
+        limit_s: time limit of all of them together.
     """
     mutant = planted.mutant
     modules = mutant.tests or tuple(tests_of(file) for file in sorted({edit.file for edit in mutant.edits}))
@@ -39,13 +48,14 @@ def run(planted: Planted, stage: Stage, *, deep: bool = False) -> Found:
     if missing:
         return Found(error=f"there are no tests of it: {', '.join(missing)}")
     for name in TEST_FILES:
-        source_overlay.add(ROOT, planted.root, name)
+        if not (planted.root / name).exists():
+            source_overlay.add(ROOT, planted.root, name)
     cell = Cell(path=stage.kept.scratch / planted.label).make()
     argv = [interpreter(modules, stage), "-m", "pytest", "-p", "no:cacheprovider", "-q", "-x", "--no-header"]
-    argv += ["--tb=line", "-m", "" if deep else "not deep"]
+    argv += ["--tb=line", "-m", marked]
     argv += [f"--rootdir={planted.root}", *(str(planted.root / name) for name in modules)]
-    ended = run_in_copy.run(argv, planted.root, cell, planted.label, stage)
-    if ended.returncode == Verdict.PASS:
+    ended = run_in_copy.run(argv, planted.root, cell, planted.label, stage, limit_s=limit_s)
+    if ended.returncode == Verdict.PASS or (empty_passes and ended.returncode == NO_TESTS):
         return Found()
     if ended.returncode == NO_TESTS:
         return Found(error=f"no test was collected; the output is in {ended.log}")

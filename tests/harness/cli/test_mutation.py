@@ -8,6 +8,7 @@ import pytest
 
 from harness.cli import main as command_line
 from harness.faults.mutation import catalogue, run
+from harness.faults.mutation.generated import run as generated_run
 from tests.support import planted
 
 
@@ -56,6 +57,8 @@ def test_every_option_is_passed_on(options: list[run.Options], tmp_path: Path) -
         (["--write", "--more"], "--write needs the catalogue, all of it"),
         (["--write", "--no-plain"], "--write shows the plain comparison, too"),
         (["--edits", "--more"], "--edits are a catalogue of their own"),
+        (["--generate", "--id", "a"], "--generate has no catalogue; leave out --id"),
+        (["--generate", "--write"], "--generate has no catalogue"),
         (["--list", "--json"], "--list prints no JSON"),
         (["--python", "jax=/nowhere"], "--python 'jax=/nowhere'; allowed"),
     ],
@@ -73,3 +76,19 @@ def test_the_catalogue_is_listed(capsys: pytest.CaptureFixture[str], monkeypatch
     assert command_line.main(["mutation", "--list", "--id", "factor-*"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [row[:3] for row in rows] == [["factor-torch", "R4", "torch"], ["factor-core", "lives", "core"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "count", "seed"), [((), 20, None), (("--sample", "3", "--seed", "0", "--resume", "kept"), 3, 0)]
+)
+def test_generated_changes_take_their_seed_from_the_commit_unless_one_is_given(
+    words: tuple[str, ...], count: int, seed: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[generated_run.Options] = []
+    monkeypatch.setattr(generated_run, "main", lambda options, **_: given.append(options) or 0)
+    assert command_line.main(["mutation", "--generate", *words]) == 0
+    (options,) = given
+    assert (options.count, options.seed) == (count, seed)
+    assert options.resume == (Path("kept").absolute() if words else None)
+    assert "tests/ptycho/training/test_ranks.py" in options.tests_of("ptycho/training/ranks.py")
+    assert "tests/ptycho/data/test_units.py" not in options.tests_of("ptycho/training/ranks.py")

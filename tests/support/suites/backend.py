@@ -30,6 +30,9 @@ SUITES = tuple(
         "data_pipeline",
         "adapter",
         "mask",
+        "stored_state",
+        "sharing",
+        "default_model",
     )
 )
 """Modules whose assertions pytest must rewrite: it does so by itself only for test modules."""

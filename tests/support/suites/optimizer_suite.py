@@ -131,6 +131,27 @@ class OptimizerSuite:
         follow(backend, resumed, gradients[3:], RATE)
         assert all(np.array_equal(whole[name], backend.canonical(parameters[name])) for name in SHAPES)
 
+    @pytest.mark.parametrize("count", [0, 1, 10, 99, 999, 65_536, 99_999, 2**24], ids="after {} steps".format)
+    def test_a_step_from_a_state_that_was_set_is_algorithm_one(self, count: int, backend: BackendUnderTest) -> None:
+        """Counters, moments and bias corrections late in a training, without training so long."""
+        rng, gradients = np.random.default_rng(count), recorded_gradients(1)[0]
+        first = {name: np.asarray(rng.normal(size=shape)) * min(count, 1) for name, shape in SHAPES.items()}
+        second = {name: np.asarray(rng.gamma(2.0, size=shape)) * min(count, 1) for name, shape in SHAPES.items()}
+        before = {name: np.asarray(rng.normal(size=shape)) for name, shape in SHAPES.items()}
+        parameters, adam = start(backend, before)
+        state: dict[str, NDArray[Any]] = {"adam.step": np.array(count)}
+        state |= {f"adam.m/{n}": v for n, v in first.items()} | {f"adam.v/{n}": v for n, v in second.items()}
+        adam.load(state)
+        follow(backend, adam, [gradients], RATE)
+        found = adam.export()
+        assert int(found["adam.step"]) == count + 1
+        for name, g in gradients.items():
+            m, v = 0.9 * first[name] + 0.1 * g, 0.999 * second[name] + 0.001 * g**2
+            assert np.allclose(found[f"adam.m/{name}"], m, rtol=1e-14, atol=1e-16)
+            assert np.allclose(found[f"adam.v/{name}"], v, rtol=1e-14, atol=1e-30)
+            moved = before[name] - RATE * correct(m, v, count + 1)
+            assert np.max(np.abs(backend.canonical(parameters[name]) - moved)) < 1e-13 * RATE * (1 + 1 / RATE / 100)
+
     def test_incomplete_state_is_refused(self, backend: BackendUnderTest) -> None:
         _, adam = run(backend, recorded_gradients(1))
         state = adam.export()

@@ -13,17 +13,9 @@ from ptycho.fingerprint import ROOT
 
 MORE = FOLDER / catalogue.MORE
 CLASSES = (
-    *("configuration-and-artifacts", "coordinates-and-stitching", "data-and-store", "equivalent"),
-    *(
-        "framework-pitfalls",
-        "harness",
-        "intensity-and-loss",
-        "limits",
-        "masks",
-        "optimiser-and-schedule",
-        "physics",
-        "raises",
-    ),
+    *("configuration-and-artifacts", "coordinates-and-stitching", "data-and-store", "equivalent", "files-and-options"),
+    *("framework-pitfalls", "harness", "intensity-and-loss", "limits", "masks", "optimiser-and-schedule", "physics"),
+    *("raises", "reporting-and-horizon", "several-processes"),
 )
 LEAST = 80
 """Mutants that a score must rest on."""

@@ -1,0 +1,7 @@
+"""The shared suite of stored states with the PyTorch backend."""
+
+from tests.support.suites.stored_state_suite import StoredStateSuite
+
+
+class TestStoredState(StoredStateSuite):
+    pass
