@@ -1,8 +1,7 @@
 """
 A folder of wheels for a machine without a network: pinned as in the lock, without frameworks, and small.
 
-What a run never reads (tests of the packages, their sample pictures) is left out, and the rest is compressed better
-than on the index.
+Tests of the packages and their sample pictures are left out, and the rest is compressed better than the index does it.
 """
 
 import subprocess

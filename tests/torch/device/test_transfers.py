@@ -17,7 +17,7 @@ from ptycho.config import ModelConfig
 from ptycho.errors import DeviceError
 from ptycho.training.engine import Batch, Losses
 from ptycho_torch import engine as engine_module
-from ptycho_torch import loss, network
+from ptycho_torch import loss, network, optimizer
 from ptycho_torch.transfers import Transfers
 from tests.support.small_problem import FOUR, ONE, make_batch
 from tests.support.suites.backend import BackendUnderTest
@@ -197,6 +197,7 @@ def test_the_adapter_computes_on_the_device_of_its_engine(
         return np.zeros(tensor.shape, np.float32)
 
     monkeypatch.setattr(adapter, "_array", array)
+    monkeypatch.setattr(optimizer.Adam, "export", lambda _: {})  # fetched on purpose, and tested elsewhere
     bench, batch = adapter.Bench.__new__(adapter.Bench), make_batch(FOUR, 2)
     bench.engine = on_meta(FOUR).engine
     objects = np.ones(batch.diffraction.shape, np.complex64)
