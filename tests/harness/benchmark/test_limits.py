@@ -8,6 +8,7 @@ from harness.benchmark import budget, plan, supervision_overhead
 from harness.benchmark.budget import Attempt
 from harness.benchmark.gate import LIMIT, Interval
 from harness.benchmark.power import CAUGHT_AT, LEAST_CAUGHT, MOST_FALSE, Level
+from harness.targets.interpreters import SIDES
 from ptycho.verdict import Verdict
 
 CHANGE = math.log1p(LIMIT)
@@ -91,4 +92,4 @@ def test_supervision_may_cost_exactly_its_limit(name: str, at: int, verdict: Ver
 def test_only_a_larger_budget_is_a_replaced_one(at: int, sentences: int) -> None:
     own = plan.scans(short=True)
     budget_s = around(budget.BUDGET_S)[at]
-    assert len(plan.left_out(plan.SIDES, own, short=True, budget_s=budget_s)) == sentences
+    assert len(plan.left_out(SIDES, own, short=True, budget_s=budget_s)) == sentences
