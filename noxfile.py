@@ -12,7 +12,6 @@ if sys.version_info < (3, 11):  # noqa: UP036 - nox itself runs on older ones
 
 import os
 import signal
-from itertools import pairwise
 from pathlib import Path
 
 import nox
@@ -31,15 +30,16 @@ def environment(session: nox.Session, lane: str) -> str:
     return argv[-1]
 
 
+def environments(session: nox.Session, *sides: str) -> list[str]:
+    """The interpreter of each side: of its GPU lock where `--device` asks for a GPU."""
+    argv = (sys.executable, "-m", "harness.targets.devices", *sides, "--", *session.posargs)
+    locks = str(session.run_install(*argv, external=True, silent=True, log=False))
+    return [environment(session, lock) for lock in locks.split()]
+
+
 def run(session: nox.Session, *argv: str) -> None:
     """Run a program; asked to end, it has time to: nox's own 0.3 s kill pytest before its fixtures end."""
     session.run(*argv, external=True, interrupt_timeout=30.0, terminate_timeout=15.0)
-
-
-def value_of(option: str, words: list[str], default: str) -> str:
-    """The value of an option in words that `check` has found to be right."""
-    pairs = ((*word.partition("=")[::2], following) for word, following in pairwise([*words, ""]))
-    return next((value or following for name, value, following in pairs if name == option), default)
 
 
 def check(session: nox.Session, *command: str) -> None:
@@ -60,11 +60,9 @@ def allow(session: nox.Session, *options: str) -> None:
 def integration(session: nox.Session, backend: str) -> None:
     """Run a backend's lane, or those of the targets given with `--target FILE`, in the environment of its lock."""
     own = session.posargs[: [*session.posargs, "--"].index("--")]
-    what = () if value_of("--target", own, "") else (backend,)
+    what = () if any(word.partition("=")[0] == "--target" for word in own) else (backend,)
     check(session, "run", *what, *session.posargs)
-    # With `auto` a GPU build is only worth its gigabytes where the driver is there; the harness then probes it.
-    gpu = {"cuda": True, "auto": Path("/dev/nvidiactl").exists()}.get(value_of("--device", own, "cpu"), False)
-    python = environment(session, f"{backend}-{'gpu' if gpu else 'cpu'}")
+    (python,) = environments(session, backend)
     run(session, python, "-m", "harness", "run", *what, *FOLLOW, *session.posargs)
 
 
@@ -89,7 +87,8 @@ def tf_integration(session: nox.Session) -> None:
 def ladder(session: nox.Session, *command: str) -> None:
     """Run a command of the harness that asks both backends."""
     check(session, *command, *session.posargs)
-    pythons = (f"--python={side}={environment(session, f'{side}-cpu')}" for side in ("torch", "tf"))
+    sides = ("torch", "tf")
+    pythons = (f"--python={side}={path}" for side, path in zip(sides, environments(session, *sides), strict=True))
     run(session, environment(session, "tests"), "-m", "harness", *command, *pythons, *FOLLOW, *session.posargs)
 
 

@@ -35,7 +35,7 @@ class Bench:
 
         self.engine = create_engine(
             model=request.model,
-            runtime=RuntimeConfig(device="cpu", precision=request.precision, threads=request.threads),
+            runtime=RuntimeConfig(device=request.device, precision=request.precision, threads=request.threads),
             probe=request.probe,
             weights=request.weights,
             nphotons=request.nphotons,

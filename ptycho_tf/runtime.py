@@ -153,6 +153,16 @@ def configure(runtime: RuntimeConfig) -> str:
     return device
 
 
+def modes() -> dict[str, Any]:
+    """Return what decides how a GPU computes, read back from TensorFlow: TF32, and which kernels it takes."""
+    from tensorflow.python.framework import config
+
+    return {
+        "tensor_float_32": tf.config.experimental.tensor_float_32_execution_enabled(),
+        "op_determinism": config.is_op_determinism_enabled(),
+    }
+
+
 def fingerprint(device: str, runtime: RuntimeConfig) -> dict[str, Any]:
     """Return what decides the rounding: versions, device, threads, precision."""
     gpus = tf.config.list_physical_devices("GPU") if device == "cuda" else []
@@ -163,4 +173,5 @@ def fingerprint(device: str, runtime: RuntimeConfig) -> dict[str, Any]:
         "device_name": tf.config.experimental.get_device_details(gpus[0])["device_name"] if gpus else "cpu",
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count(),
         "precision": runtime.precision,
+        "modes": modes(),
     }

@@ -39,11 +39,17 @@ class Bench:
 
         self.engine = create_engine(
             model=request.model,
-            runtime=RuntimeConfig(device="cpu", precision=request.precision, threads=request.threads),
+            runtime=RuntimeConfig(device=request.device, precision=request.precision, threads=request.threads),
             probe=request.probe,
             weights=request.weights,
             nphotons=request.nphotons,
         )
+
+    def _tensor(self, array: Array) -> "Tensor":
+        """A copy on the engine's device: what is asked for alone is computed there, too."""
+        import torch
+
+        return torch.from_numpy(np.array(array)).to(self.engine.device)
 
     def parameters(self) -> dict[str, tuple[list[int], str, bool]]:
         """Shape, dtype and whether it is trained."""
@@ -61,13 +67,13 @@ class Bench:
         """The physics alone."""
         from ptycho_torch import physics
 
-        return _array(physics.intensity(_tensor(objects), _tensor(probe)))
+        return _array(physics.intensity(self._tensor(objects), self._tensor(probe)))
 
     def canvas(self, patches: Array, coords_relative: Array, gridsize: int) -> Array:
         """The assembly alone."""
         from ptycho_torch import assembly
 
-        return _array(assembly.assemble(_tensor(patches), _tensor(coords_relative), gridsize))
+        return _array(assembly.assemble(self._tensor(patches), self._tensor(coords_relative), gridsize))
 
     def delivered(self, given: Iterable[Batch]) -> Iterator[tuple[Array, Array]]:
         """Batches as they lie on the device."""
@@ -79,7 +85,7 @@ class Bench:
     def layer(self, name: str, x: Array) -> Array:
         """One layer on a given input."""
         head, _, part = name.partition(".")
-        module, given = self.engine.network.get_submodule(name), _tensor(x).to(self.engine.dtype)
+        module, given = self.engine.network.get_submodule(name), self._tensor(x).to(self.engine.dtype)
         if part in ("inner", "outer"):
             return _array(module.upsampled(given))
         return _array(module(given, upsample=head in DECODERS and part != "0"))
@@ -116,7 +122,7 @@ class Bench:
         found["intensity"] = _array(physics.intensity(patches, engine.probe))
         if engine.model.gridsize > 1:
             relative = tensors.coords_relative
-            found["canvas"] = _array(assembly.assemble(_tensor(found["patches"]), relative, engine.model.gridsize))
+            found["canvas"] = _array(assembly.assemble(self._tensor(found["patches"]), relative, engine.model.gridsize))
         return found
 
     def terms(self, batch: Batch, mae_weight: float, tv_weight: float) -> dict[str, Array]:
@@ -177,9 +183,11 @@ class Bench:
         parameters: dict[str, Tensor] = {}
         for recorded, rate in zip(gradients, rates, strict=False):
             if adam is None:
-                parameters = {name: _tensor(np.zeros_like(g)).to(self.engine.dtype) for name, g in recorded.items()}
+                parameters = {
+                    name: self._tensor(np.zeros_like(g)).to(self.engine.dtype) for name, g in recorded.items()
+                }
                 adam = Adam(parameters)
-            adam.step([_tensor(g).to(self.engine.dtype) for g in recorded.values()], rate)
+            adam.step([self._tensor(g).to(self.engine.dtype) for g in recorded.values()], rate)
             yield {**{name: _array(value) for name, value in parameters.items()}, **adam.export()}
 
 
@@ -187,12 +195,6 @@ def _batches(given: list[Batch], device: str) -> Any:
     from ptycho_torch.dset_loader_pt_mmap import batches_to
 
     return batches_to(given, device)
-
-
-def _tensor(array: Array) -> "Tensor":
-    import torch
-
-    return torch.from_numpy(np.array(array))
 
 
 def _array(tensor: "Tensor") -> Array:

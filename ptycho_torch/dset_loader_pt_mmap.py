@@ -93,4 +93,6 @@ def batches_to(batches: Iterable[Batch], device: str = "cpu") -> Iterator[Tensor
 
 def _to(array: NDArray[np.floating] | NDArray[np.bool_], device: str) -> Tensor:
     tensor = torch.from_numpy(array)
-    return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor
+    if device == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)

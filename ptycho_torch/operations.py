@@ -34,14 +34,17 @@ class Operations:
 
     def perform(self, case: Case) -> NDArray[Any]:
         """The value of a case, or its gradient to one argument."""
-        given: dict[str, Any] = {name: torch.from_numpy(np.array(value)) for name, value in case.given.items()}
+        given: dict[str, Any] = {name: self._tensor(value) for name, value in case.given.items()}
         if case.to is not None:
             given[case.to].requires_grad_()
         value = getattr(self, case.operation)(**given, **case.settings)
         if case.to is not None:
-            upstream = torch.ones_like(value) if case.upstream is None else torch.from_numpy(np.array(case.upstream))
+            upstream = torch.ones_like(value) if case.upstream is None else self._tensor(case.upstream)
             (value,) = torch.autograd.grad(value, given[case.to], upstream.expand_as(value))
         return np.array(as_array(value), order="C")
+
+    def _tensor(self, value: Any) -> Tensor:
+        return torch.from_numpy(np.array(value)).to(self.engine.device)
 
     def convolve(self, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
         """A convolution of the network."""
@@ -82,11 +85,12 @@ class Operations:
             outer=SimpleNamespace(upsampled=lambda _: outer),
             outside=own.outside,
         )
-        return Decoder.forward(stand_in, torch.zeros(1, 2, 1, 1))
+        return Decoder.forward(stand_in, torch.zeros(1, 2, 1, 1, device=inner.device))
 
     def compose(self, amplitude: Tensor, phase: Tensor) -> Tensor:
         """Complex patches from the two heads."""
-        return Network.forward(_network(lambda _: amplitude, lambda _: phase), torch.zeros(1, 1, 1, 1))
+        blank = torch.zeros(1, 1, 1, 1, device=amplitude.device)
+        return Network.forward(_network(lambda _: amplitude, lambda _: phase, blank), blank)
 
     def scaled_input(self, x: Tensor, w: Tensor, scale: float) -> Tensor:
         """Return what the encoder is given."""
@@ -96,7 +100,7 @@ class Operations:
             seen.append(code)
             return code
 
-        stand_in = _network(lambda code: code, lambda code: code)
+        stand_in = _network(lambda code: code, lambda code: code, x)
         stand_in.scale, stand_in.log_intensity_scale, stand_in.encoder = scale, w, keep
         Network.forward(stand_in, x)
         return seen[0]
@@ -167,9 +171,9 @@ def _convolution(kernel: Tensor, bias: Tensor) -> Any:
     return layer
 
 
-def _network(amplitude: Any, phase: Any) -> Any:
+def _network(amplitude: Any, phase: Any, like: Tensor) -> Any:
     return SimpleNamespace(
-        log_intensity_scale=torch.zeros((), dtype=torch.float64),
+        log_intensity_scale=torch.zeros((), dtype=torch.float64, device=like.device),
         scale=1.0,
         mixed=False,
         encoder=lambda code: code,

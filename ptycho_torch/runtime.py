@@ -92,8 +92,50 @@ def configure(runtime: RuntimeConfig) -> str:
     torch.set_flush_denormal(True)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
+    for part in _PRECISIONS:
+        if (owner := _owner(part)) is not None:
+            owner.fp32_precision = "ieee"
     torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
     return device
+
+
+_PRECISIONS = ("", "cuda.matmul", "cudnn", "cudnn.conv", "cudnn.rnn")
+"""Parts of `torch.backends` that have `fp32_precision` since 2.9; it decides what `allow_tf32` decided before."""
+
+
+def _owner(part: str) -> Any:
+    """A part of `torch.backends` with the newer setting; None where this PyTorch does not have it."""
+    found: Any = torch.backends
+    for name in part.split(".") if part else ():
+        found = getattr(found, name, None)
+    return found if hasattr(found, "fp32_precision") else None
+
+
+def modes() -> dict[str, Any]:
+    """
+    What decides how a GPU computes, read back from PyTorch: TF32 by both of its settings, and which kernels it takes.
+
+    A setting that cannot be read, as where somebody has mixed the two, is its error's first words, and no `False`.
+    """
+
+    def read(owner: Any, name: str) -> Any:
+        try:
+            return getattr(owner, name)
+        except RuntimeError as error:
+            return f"unreadable: {error!s:.60}"
+
+    newer = {part or "backends": owner for part in _PRECISIONS if (owner := _owner(part)) is not None}
+    return {
+        "allow_tf32": {
+            "matmul": read(torch.backends.cuda.matmul, "allow_tf32"),
+            "cudnn": read(torch.backends.cudnn, "allow_tf32"),
+        },
+        "fp32_precision": {part: read(owner, "fp32_precision") for part, owner in newer.items()},
+        "cudnn_deterministic": torch.backends.cudnn.deterministic,
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+    }
 
 
 def fingerprint(device: str, runtime: RuntimeConfig) -> dict[str, Any]:
@@ -105,4 +147,5 @@ def fingerprint(device: str, runtime: RuntimeConfig) -> dict[str, Any]:
         "device_name": torch.cuda.get_device_name() if device == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
         "precision": runtime.precision,
+        "modes": modes(),
     }

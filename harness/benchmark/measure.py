@@ -93,7 +93,7 @@ class Lane:
         cell.output.mkdir()
         place = str(cell.output / output) if output else str(cell.output)
         argv = [self.plan.pythons[self.side], "-P", "-m", *(word.replace("{output}", place) for word in arguments)]
-        log, gpu = run / "logs" / f"{label}.log", self.plan.device == "cuda"
+        log, gpu = run / "logs" / f"{label}.log", self.plan.device(self.side) == "cuda"
         self.events.write("command.start", label=label, argv=argv, timeout_s=timeout_s, gpu=gpu, log=str(log))
         before, since = contention.read(), time.monotonic()
         finished = supervise.run(

@@ -6,13 +6,14 @@ The names come from `manifest.toml` and not from what pytest finds: a benchmark 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.benchmark.budget import BUDGET_S
-from harness.targets.interpreters import SIDES
+from harness.targets.devices import SIDES
 from ptycho.errors import UsageError
+from ptycho.fingerprint import ROOT
 
 if TYPE_CHECKING:
     from harness.benchmark.manifest import Section
@@ -31,7 +32,7 @@ class Plan:
         token: token of the run.
         pythons: interpreter by side.
         scans: file by name, in the order in which they are trained on.
-        device: `cpu` or `cuda`.
+        devices: `cpu` or `cuda` by side; the CPU for one that is not named.
         threads: of the framework; 0 leaves it to it.
         budget_s: of an epoch.
         short: whether only the short form runs.
@@ -42,7 +43,7 @@ class Plan:
     token: str
     pythons: Mapping[str, str]
     scans: Mapping[str, str]
-    device: str = "cpu"
+    devices: Mapping[str, str] = field(default_factory=dict)
     threads: int = 0
     budget_s: float = BUDGET_S
     short: bool = False
@@ -52,6 +53,21 @@ class Plan:
     def names(self) -> tuple[str, ...]:
         """Benchmarks that must report: those of the file, or else of the manifest."""
         return tuple(self.benchmarks) or names(list(self.pythons), list(self.scans), short=self.short)
+
+    def device(self, side: str) -> str:
+        """Return where a side computes: `cpu` or `cuda`."""
+        return self.devices.get(side, "cpu")
+
+    @property
+    def gpu(self) -> bool:
+        """Whether a side computes on a GPU."""
+        return "cuda" in self.devices.values()
+
+    @property
+    def locks(self) -> list[Path]:
+        """The sides' files of pinned versions."""
+        kinds = {"cpu": "cpu", "cuda": "gpu"}
+        return [ROOT / "requirements" / f"{side}-{kinds[self.device(side)]}.txt" for side in self.pythons]
 
     def write(self, path: Path) -> None:
         """Write it."""

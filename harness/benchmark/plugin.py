@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from harness.benchmark import machine, plan, plugin_options
+from harness.benchmark import machine, plan
 from harness.benchmark.measure import Lane, Trial
 from harness.benchmark.plan import Plan
 from harness.record.log import EventLog
 from harness.system import identity
 from harness.system.signals import Interruption
+from harness.targets import devices
 from ptycho.verdict import Verdict
 
 WARM_UP_FLAGS = ("--nepochs", "1", "--batch_size", "16", "--disable_mlflow", "--quiet")
@@ -42,7 +43,7 @@ class Session:
         self.stack = ExitStack()
         self.lanes: dict[str, Lane] = {}
         self.trained: dict[tuple[str, str], Trial] = {}
-        self.fingerprint = machine.describe(plugin_options.locks(given.pythons), device=given.device)
+        self.fingerprint = machine.describe(given.locks, device=devices.asked(given.devices))
 
     def lane(self, side: str) -> Lane:
         """
@@ -55,7 +56,7 @@ class Session:
             lane = Lane(plan=self.plan, side=side, events=self.events, interruption=self.interruption)
             scan = next(iter(self.plan.scans.values()))
             argv = [f"ptycho_{side}.train", "--train_data_file", scan, "--output_dir", "{output}", *WARM_UP_FLAGS]
-            argv += ["--device", self.plan.device, "--threads", str(self.plan.threads)]
+            argv += ["--device", self.plan.device(side), "--threads", str(self.plan.threads)]
             lane.run("warm-up", argv, timeout_s=WARM_UP_LIMIT * self.plan.budget_s)
             self.lanes[side] = lane
         return self.lanes[side]

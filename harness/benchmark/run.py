@@ -10,7 +10,7 @@ import os
 import statistics
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from harness.benchmark.plan import Plan
 from harness.files import run_files
 from harness.isolation import sandbox
 from harness.isolation.sandbox import Cell
+from harness.lanes.device import settle
 from harness.process import supervise
 from harness.record import directory
 from harness.record import log as event_log
@@ -30,6 +31,7 @@ from harness.runs import summary
 from harness.system import tables
 from harness.system.signals import Interruption
 from harness.system.tables import Table
+from harness.targets import devices, loader
 from ptycho import fingerprint
 from ptycho.errors import InfrastructureError
 from ptycho.verdict import Verdict
@@ -50,7 +52,7 @@ class Options:
         pythons: interpreter by side.
         scans: file by name.
         root: the workspace's folder for runs.
-        device: `cpu` or `cuda`.
+        devices: device by side, of `harness.targets.devices.CHOICES`; the CPU for one that is not named.
         threads: of the framework; 0 leaves it to it.
         budget_s: of an epoch.
         short: only the short form.
@@ -60,11 +62,11 @@ class Options:
     pythons: Mapping[str, str]
     scans: Mapping[str, Path]
     root: Path
-    device: str
     threads: int
     budget_s: float
     short: bool
     quiet: bool
+    devices: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,27 +127,32 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         KeyboardInterrupt: the run was asked to end.
     """
     kept = directory.create(options.root)
+    requested = {side: options.devices.get(side, "cpu") for side in options.pythons}
+    targets = {side: loader.load(loader.built_in(side)) for side in requested}
+    settled = settle.settle(requested, targets, options.pythons, kept, interruption)
     given = Plan(
         run=str(kept.path),
         token=kept.token,
         pythons=dict(options.pythons),
         scans={name: str(path) for name, path in options.scans.items()},
-        device=options.device,
+        devices={side: settled.of(side) for side in options.pythons},
         threads=options.threads,
         budget_s=options.budget_s,
         short=options.short,
     )
     with session.logged(
         kept,
-        name=plan.name(short=options.short),
+        name=settled.name(plan.name(short=options.short)),
         benchmarks=given.names,
-        left_out=plan.left_out(
-            list(options.pythons), list(options.scans), short=options.short, budget_s=options.budget_s
+        left_out=(
+            *plan.left_out(list(options.pythons), list(options.scans), short=options.short, budget_s=options.budget_s),
+            *settled.left_out,
         ),
-        sides=list(options.pythons),
+        locks=given.locks,
         scans=options.scans,
-        device=options.device,
+        device=settled.asked,
     ) as (events, ended):
+        settled.require(events)
         _pytest(given, kept, events, interruption, echo=not options.quiet)
         made = _report(given, options.root, kept)
         run_files.write_text(kept.path / REPORT, json.dumps(made.as_dict(), indent=1) + "\n")
@@ -167,7 +174,7 @@ def _pytest(given: Plan, kept: RunRoot, events: EventLog, interruption: Interrup
             scratch=kept.scratch,
             events=kept.events,
             import_root=fingerprint.ROOT,
-            gpu=given.device == "cuda",
+            gpu=given.gpu,
             extra={plan.VARIABLE: str(written), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         ),
         cwd=cell.cwd,
@@ -185,7 +192,8 @@ def _pytest(given: Plan, kept: RunRoot, events: EventLog, interruption: Interrup
 
 
 def _again(given: Plan) -> str:
-    return "python -m harness benchmark" + (" --short" if given.short else "")
+    on = (f" --device {side}={device}" for side, device in given.devices.items() if device != "cpu")
+    return "python -m harness benchmark" + (" --short" if given.short else "") + "".join(on)
 
 
 def _report(given: Plan, root: Path, kept: RunRoot) -> Report:
@@ -205,7 +213,7 @@ def _report(given: Plan, root: Path, kept: RunRoot) -> Report:
         found[name] = {"verdict": verdict, **measured.get(name, {})}
         if row is not None:
             found[name]["sentence"] = row.get("sentence", "")
-    described = machine.describe(plugin_options.locks(given.pythons), device=given.device)
+    described = machine.describe(given.locks, device=devices.asked(given.devices))
     known = _remember(found, described, root)
     return Report(
         verdict=Verdict.worst(verdicts, default=Verdict.FAIL),
@@ -267,7 +275,7 @@ def main(options: Options, *, follow: int | None, as_json: bool) -> int:
     if as_json:
         print(json.dumps(made.as_dict(), indent=1))
         return int(made.verdict)
-    name = plan.name(short=options.short)
+    name = plan.name(short=options.short) + ("-gpu" if "cuda" in made.machine["device"] else "")
     tables.show(made.table(), title=f"{name}: {made.verdict.label} (exit {int(made.verdict)})")
     for benchmark, row in made.benchmarks.items():
         if row["verdict"] != "pass":

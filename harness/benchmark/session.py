@@ -18,6 +18,7 @@ def logged(
     name: str,
     benchmarks: Sequence[str],
     sides: Sequence[str] = (),
+    locks: Sequence[Path] | None = None,
     scans: Mapping[str, Path] | None = None,
     device: str = "cpu",
     left_out: Sequence[str] = (),
@@ -30,6 +31,7 @@ def logged(
         name: what it is.
         benchmarks: names that must report.
         sides: lanes whose locks the outcome belongs to.
+        locks: those locks themselves, where they are not those of the CPU.
         scans: files that it belongs to.
         device: the device that was asked for.
         left_out: what keeps the session from being a whole one, a sentence each.
@@ -40,7 +42,7 @@ def logged(
         name=name,
         origin=provenance.describe(
             root=ROOT,
-            locks=[ROOT / "requirements" / f"{side}-cpu.txt" for side in sides],
+            locks=[ROOT / "requirements" / f"{side}-cpu.txt" for side in sides] if locks is None else locks,
             fixtures=scans or {},
             device=device,
         ),

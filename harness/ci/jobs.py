@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,7 @@ def _deep(*locks: str) -> Way:
 
 
 _BOTH = ("tests", "torch-cpu", "tf-cpu")
+_CUDA = Way(arguments=("--device", "cuda"), locks=("tests", "torch-gpu", "tf-gpu"), gpu=True, label="cuda")
 WAYS: dict[str, tuple[Way, ...]] = {
     "torch_integration": (
         Way(locks=("torch-cpu",)),
@@ -70,9 +71,9 @@ WAYS: dict[str, tuple[Way, ...]] = {
         Way(locks=("tf-cpu",)),
         Way(arguments=("--device", "cuda"), locks=("tf-gpu",), gpu=True, label="cuda"),
     ),
-    "parity": (Way(locks=_BOTH),),
-    "benchmark-short": (Way(locks=_BOTH, occasions=("push",)),),
-    "benchmark": (Way(locks=_BOTH, occasions=("nightly",)),),
+    "parity": (Way(locks=_BOTH), _CUDA),
+    "benchmark-short": (Way(locks=_BOTH, occasions=("push",)), replace(_CUDA, occasions=("push",))),
+    "benchmark": (Way(locks=_BOTH, occasions=("nightly",)), replace(_CUDA, occasions=("nightly",))),
     "mutation": (
         Way(arguments=("--sample", "8"), locks=_BOTH, occasions=("push",), label="sample"),
         Way(locks=_BOTH, occasions=("nightly",), minutes=180),

@@ -28,6 +28,9 @@ LADDERS = ("parity", "benchmark", "mutation", "kill-test")
 RUNS = (*LANES, *LADDERS)
 """Sessions that keep an event log: what an array can bring back."""
 
+ON_GPUS = (*LANES, "parity", "benchmark")
+"""Sessions that compute on a GPU where an array asks for one."""
+
 RESULT = "verdict.json"
 SCHEMA = "ptycho-harness-array-verdict/1"
 
@@ -62,7 +65,7 @@ def nox(session: str, arguments: Sequence[str]) -> tuple[str, ...]:
 def task(session: str, folder: Path, checkout: Path, *, gpus: int) -> Task:
     """The command of a session, with a workspace folder of its own, which keeps its runs apart from the others'."""
     root = folder / session
-    device = ("--device", "cuda") if gpus and session in LANES else ()
+    device = ("--device", "cuda") if gpus and session in ON_GPUS else ()
     # A lane's session takes the harness's options before a second pair of dashes, pytest's behind it.
     words = (*device, "--root", str(root), *(("--",) if session in LANES else ()))
     return Task(name=session, argv=nox(session, words), cwd=checkout, root=root)

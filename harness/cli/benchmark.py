@@ -6,7 +6,9 @@ from pathlib import Path
 
 from harness.cli import options, quality_curve, scale
 from harness.cli.options import Commands
-from harness.targets.interpreters import SIDES, add_option, pythons
+from harness.targets import devices
+from harness.targets.devices import SIDES
+from harness.targets.interpreters import add_option, pythons
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -43,13 +45,13 @@ def _add_run(commands: Commands) -> None:
         commands,
         "run",
         "Time an epoch by phase, steps and loaders, and compare the epoch with its budget.",
-        examples=("benchmark run --short", "benchmark run --side torch --device cuda"),
+        examples=("benchmark run --short", "benchmark run --device cuda", "benchmark run --side torch --device cuda"),
         codes=CODES,
     )
     _add_sides(parser)
     text = "Measure with this fixture or NPZ file; give small ones first."
     parser.add_argument("--fixture", action="append", metavar="NAME", help=text)
-    parser.add_argument("--device", choices=DEVICES, default="cpu", help="Compute on this device (cpu).")
+    devices.add_option(parser)
     text = "Give the framework this many threads; 0 leaves the choice to it (0)."
     parser.add_argument("--threads", type=int, default=0, metavar="N", help=text)
     text = f"Allow an epoch this many seconds ({BUDGET_S:g})."
@@ -75,7 +77,7 @@ def _add_compare(commands: Commands) -> None:
     text = "Compute on the CPU; processor time says little of a GPU's work."
     parser.add_argument("--device", choices=DEVICES, default="cpu", help=text)
     options.add_run_options(parser, "the report")
-    parser.set_defaults(run=_compare)
+    parser.set_defaults(run=_compare, check=_check_compare)
 
 
 def _add_self_test(commands: Commands) -> None:
@@ -144,7 +146,7 @@ def _run(args: argparse.Namespace) -> int:
         pythons=chosen,
         scans=locate.locate(args.fixture or plan.scans(short=args.short)),
         root=args.root,
-        device=args.device,
+        devices=devices.requested(args.device, list(chosen)),
         threads=args.threads,
         budget_s=args.budget,
         short=args.short,
@@ -153,11 +155,16 @@ def _run(args: argparse.Namespace) -> int:
     return benchmark_run.main(asked, follow=args.follow, as_json=args.json)
 
 
-def _compare(args: argparse.Namespace) -> int:
+def _check_compare(args: argparse.Namespace) -> int:
     problems = _unknown(args)
     if args.device != "cpu":
         problems.append(f"--device {args.device}; allowed: cpu: processor time says little of a GPU's work")
     options.refuse(problems)
+    return 0
+
+
+def _compare(args: argparse.Namespace) -> int:
+    _check_compare(args)
     chosen = _chosen(args)
     from harness.benchmark import compare
     from harness.fixtures import locate

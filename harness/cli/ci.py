@@ -36,6 +36,7 @@ def add_parser(commands: Commands) -> None:
     _add_durations(inner)
     _add_annotate(inner)
     _add_summary(inner)
+    _add_comment(inner)
     _add_faults(inner)
     _add_slurm(inner)
     _add_campaign(inner)
@@ -110,6 +111,21 @@ def _add_summary(commands: Commands) -> None:
     options.add_root(parser)
     parser.add_argument("--json", action="store_true", help='Print the page as {"markdown": …}.')
     parser.set_defaults(run=_summary)
+
+
+def _add_comment(commands: Commands) -> None:
+    text = "Write the state of the runs into one comment on a pull request of GitHub, or replace it."
+    parser = options.add_command(
+        commands,
+        "comment",
+        text,
+        more="It needs GITHUB_REPOSITORY, GITHUB_TOKEN and PULL_REQUEST in the environment.",
+        examples=("ci comment", "ci comment --print  # shows it and asks nobody"),
+    )
+    options.add_root(parser)
+    parser.add_argument("--print", action="store_true", help="Print the comment, and write it nowhere.")
+    options.add_json(parser)
+    parser.set_defaults(run=_comment)
 
 
 def _add_faults(commands: Commands) -> None:
@@ -263,6 +279,18 @@ def _summary(args: argparse.Namespace) -> int:
 
     text = combined_summary.joined(combined_summary.of_runs(args.root))
     sys.stdout.write(json.dumps({"markdown": text}) + "\n" if args.json else text)
+    return int(Verdict.PASS)
+
+
+def _comment(args: argparse.Namespace) -> int:
+    from harness.ci import pull_request
+
+    text = pull_request.of_runs(args.root, os.environ.get("GITHUB_SHA", ""))
+    done = "" if args.print else pull_request.publish(*pull_request.service(os.environ), text)
+    if args.json:
+        print(json.dumps({"markdown": text, "done": done}))
+    else:
+        print(done or text)
     return int(Verdict.PASS)
 
 

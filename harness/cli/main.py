@@ -36,6 +36,7 @@ def command_line() -> StrictParser:
         ci,
         clean,
         fixtures,
+        gpu_check,
         kill_test,
         mutation,
         parity,
@@ -44,7 +45,7 @@ def command_line() -> StrictParser:
         targets,
     )
 
-    rooms = (run, parity, benchmark, report, attach, targets, fixtures, mutation, kill_test, ci, clean)
+    rooms = (run, parity, benchmark, report, attach, targets, fixtures, mutation, kill_test, ci, clean, gpu_check)
     for room in rooms:
         room.add_parser(commands)
     return parser

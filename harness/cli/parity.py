@@ -8,7 +8,9 @@ from typing import Any
 
 from harness.cli import options
 from harness.cli.options import Commands
-from harness.targets.interpreters import SIDES, add_option, pythons
+from harness.targets import devices
+from harness.targets.devices import SIDES
+from harness.targets.interpreters import add_option, pythons
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -46,6 +48,7 @@ def _add_run(commands: Commands) -> None:
         "Climb the ladder once and check that planted faults are caught.",
         examples=(
             "parity run --gridsize 1 --precision f64",
+            "parity run --device cuda  # or torch=cuda alone; the oracle stays on the CPU",
             "parity run --target torch=mine.toml  # another checkout replaces a side",
             "parity run --against main  # is a difference from this commit rounding, or a regression?",
         ),
@@ -58,7 +61,11 @@ def _add_run(commands: Commands) -> None:
     parser.add_argument("--canary-seed", type=int, metavar="SEED", help=text)
     text = "Compare the working tree with this commit, branch or tag instead, each backend with itself (docs/drift.md)."
     parser.add_argument("--against", metavar="REV", help=text)
-    parser.set_defaults(run=run, seeds=None)
+    text = (
+        "Compare ways of running instead, each backend with itself: batch permuted and in parts, one and two threads."
+    )
+    parser.add_argument("--ways", action="store_true", help=text)
+    parser.set_defaults(run=run, seeds=None, check=_check)
 
 
 def _add_survey(commands: Commands) -> None:
@@ -74,12 +81,15 @@ def _add_survey(commands: Commands) -> None:
     text = f"Climb at this many seeds, from --seed on ({SEEDS})."
     parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help=text)
     options.add_unused(parser, "--canaries", "--canary-seed")
-    parser.set_defaults(run=run, canaries=0, canary_seed=None, against=None)
+    parser.set_defaults(run=run, canaries=0, canary_seed=None, against=None, ways=False)
 
 
 def _add_ladder(parser: argparse.ArgumentParser) -> None:
     """Options of every command that climbs the ladder."""
     add_option(parser)
+    devices.add_option(parser)
+    text = "Ask only this side, torch or tf, and say of the other that it is unverified; without it both."
+    parser.add_argument("--side", choices=SIDES, help=text)
     parser.add_argument(
         "--target",
         action="append",
@@ -123,6 +133,7 @@ def _add_quality(commands: Commands) -> None:
         codes=CODES,
     )
     add_option(parser)
+    devices.add_option(parser)
     parser.add_argument("--seeds", type=int, metavar="N", help="Train with this many seeds (24).")
     parser.add_argument("--epochs", type=int, metavar="N", help="Train for this many epochs (7).")
     text = "Compare this backend in bfloat16 with itself in float32."
@@ -170,6 +181,18 @@ def target_files(given: list[str]) -> dict[str, Path]:
     return found
 
 
+def _check(args: argparse.Namespace) -> int:
+    """Refuse what a run would refuse, before an environment is built for it."""
+    elsewhere = sorted(set(devices.requested(args.device).values()) - {"cpu"})
+    if (args.against is not None or args.ways) and (elsewhere or args.side):
+        alone = "--ways" if args.against is None else "--against"
+        what = " ".join(
+            [*(f"--device {device}" for device in elsewhere), *([f"--side {args.side}"] if args.side else [])]
+        )
+        raise UsageError(f"{alone} with {what}; allowed: both sides on the CPU; leave it out")
+    return 0
+
+
 def run(args: argparse.Namespace) -> int:
     """Climb the ladder; returns the exit code."""
     _one_thread()
@@ -177,10 +200,16 @@ def run(args: argparse.Namespace) -> int:
         args.steps = STEPS if args.against is None else DRIFT_STEPS
     options.refuse(_problems(args))
     if args.against is not None:
+        _check(args)
         return _against(args)
+    if args.ways:
+        _check(args)
+        return _ways(args)
     from harness.parity import run as parity_run
 
-    chosen, files = pythons(args.python), target_files(args.target)
+    asked_sides = [args.side] if args.side else list(SIDES)
+    chosen = {side: python for side, python in pythons(args.python).items() if side in asked_sides}
+    files = target_files(args.target)
     from harness.faults.mutation import canaries
 
     scan = _scan(args)
@@ -194,6 +223,8 @@ def run(args: argparse.Namespace) -> int:
         canary_seed=args.canary_seed,
         quiet=args.quiet or args.json,
         json=args.json,
+        devices=devices.requested(args.device, asked_sides),
+        unasked=tuple(side for side in SIDES if side not in asked_sides),
     )
     return parity_run.main(asked, follow=args.follow, wanted=wanted)
 
@@ -212,6 +243,23 @@ def _against(args: argparse.Namespace) -> int:
         json=args.json,
     )
     return drift_run.main(asked, follow=args.follow)
+
+
+def _ways(args: argparse.Namespace) -> int:
+    """Compare ways of running; returns the exit code."""
+    from harness.parity.drift import ways_run
+
+    conditions = _conditions(args)
+    del conditions["steps"]  # of a trajectory, which is not asked for
+    asked = ways_run.Options(
+        pythons=pythons(args.python),
+        scan=_scan(args),
+        root=args.root,
+        **conditions,
+        quiet=args.quiet or args.json,
+        json=args.json,
+    )
+    return ways_run.main(asked, follow=args.follow)
 
 
 def _scan(args: argparse.Namespace) -> Path:
@@ -244,10 +292,10 @@ def _problems(args: argparse.Namespace) -> list[str]:
         found.append(f"--seeds {args.seeds}; allowed: 1 or more")
     if args.canaries < 0 or (args.canary_seed is not None and args.canary_seed < 0):
         found.append(f"--canaries {args.canaries} --canary-seed {args.canary_seed}; allowed: 0 or more")
-    if args.against is not None and (args.target or args.canary_seed is not None):
-        found.append(
-            "--against with --target or --canary-seed; allowed: --against alone, between commits of this checkout"
-        )
+    alone = [name for name, given in (("--against", args.against is not None), ("--ways", args.ways)) if given]
+    if alone and (len(alone) > 1 or args.target or args.canary_seed is not None):
+        what = " and ".join(alone)
+        found.append(f"{what} with --target, --canary-seed or each other; allowed: one of them, of this checkout alone")
     return found
 
 
@@ -284,5 +332,6 @@ def _quality(args: argparse.Namespace) -> int:
         resume=args.resume,
         quiet=args.quiet or args.json,
         json=args.json,
+        devices=devices.requested(args.device),
     )
     return quality_run.main(asked, follow=args.follow)

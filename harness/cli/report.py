@@ -53,8 +53,8 @@ def _add_rebuild(commands: Commands) -> None:
         commands,
         "rebuild",
         "Write the reports of a run again, from its event log.",
-        more="junit.xml, verdict.json, the summaries and report/index.html are replaced. Reports of a killed run say "
-        "that they are partial. The exit code is the verdict of the log.",
+        more="junit.xml, ctrf.json, verdict.json, the summaries and report/index.html are replaced. Reports of a "
+        "killed run say that they are partial. The exit code is the verdict of the log.",
         examples=("report rebuild .harness/runs/RUN",),
     )
     parser.add_argument("folder", type=Path, metavar="RUN", help="Read the log of this run, below .harness/runs.")

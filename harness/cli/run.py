@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.cli import options
 from harness.cli.options import Commands
-from harness.lanes.device.choose import CHOICES
+from harness.targets.devices import CHOICES
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 

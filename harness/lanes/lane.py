@@ -42,6 +42,7 @@ from ptycho.errors import PtychoError
 from ptycho.verdict import Verdict
 
 _NO_LIMITS = Limits()
+_NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class Options:
     Options of a lane.
 
     Attributes:
-        device: one of `choose.CHOICES`.
+        device: one of `harness.targets.devices.CHOICES`.
         fixtures: name and file of each fixture.
         root: the workspace's folder for runs.
         keep: leave the scratch in place, to look into it.
@@ -113,6 +114,7 @@ class Lane:
         private_tmp: bool = True,
         limits: Limits = _NO_LIMITS,
         staged: Sequence[Path] = (),
+        told: Mapping[str, str] = _NOTHING,
     ) -> supervise.Finished:
         """Run a command in its cell, log it, and attribute to it what it leaves in places of its own."""
         target, run = self.target, self.run
@@ -126,7 +128,7 @@ class Lane:
             events=run.events,
             import_root=target.root,
             gpu=gpu,
-            extra={name: text.format(**values) for name, text in target.environment.items()},
+            extra={name: text.format(**values) for name, text in target.environment.items()} | dict(told),
         )
         self.cells[label] = cell
         log = run.logs / f"{label}.log"
@@ -257,19 +259,21 @@ class Lane:
             return
         cell = Cell(path=self.run.scratch / "suite").make()
         junit = self.run.logs / "suite.xml"
-        extra = self.options.pytest or target.suite_arguments
+        gpu = self.device.gpu
+        extra = self.options.pytest or (target.suite_gpu_arguments if gpu else ()) or target.suite_arguments
         argv = suite.command(target.suite, target.root, cell, junit, extra, python=target.interpreter)
-        again = suite.repeat(argv, target.root, target.environment, gpu=self.device.gpu)
+        again = suite.repeat(argv, target.root, target.environment, gpu=gpu)
         self.events.write("evidence", label="suite", log=str(self.run.logs / "suite.log"), repeat=again)
         finished = self.command(
             "suite",
             argv,
             cell,
             timeout_s=target.suite_timeout_s,
-            gpu=self.device.gpu,
+            gpu=gpu,
             echo=not self.options.quiet,
             private_tmp=False,
             limits=target.suite_limits,
+            told=suite.told(self.device.name, cell),
         )
         self.outcome.suite = suite.read(junit, finished)
         self.outcome.findings.checked("suite")
@@ -278,6 +282,10 @@ class Lane:
             self.outcome.find(ended)
         elif (problem := suite.problem(self.outcome.suite, finished)) is not None:
             self.outcome.find(Finding(id="suite-failed", sentence=problem, command=command))
+        else:
+            device_proof.after_suite(
+                target, suite.work(cell), self.proofs["suite"], events=self.events, outcome=self.outcome
+            )
 
 
 _OF_PLUGINS = (".benchmarks",)

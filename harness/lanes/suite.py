@@ -17,6 +17,7 @@ from harness.record.outcome import SuiteResult
 from ptycho.errors import PtychoError
 
 _NO_TESTS = 5
+DEVICE_VARIABLE, WORK_VARIABLE = "PTYCHO_HARNESS_DEVICE", "PTYCHO_HARNESS_WORK"
 REPORTER = "ptycho_harness_pytest"
 """The plugin that writes one event a test; it lies in `harness/system/injected`, which is on the suite's path."""
 
@@ -43,6 +44,22 @@ def command(
     ]
 
 
+def work(cell: Cell) -> Path:
+    """The file into which a suite writes what each of its trainings did on a GPU: one JSON object a line."""
+    return cell.path / "work.ndjson"
+
+
+def told(device: str, cell: Cell) -> dict[str, str]:
+    """
+    Variables that tell a suite where to compute, and where to say what was done there.
+
+    Args:
+        device: `cpu` or `cuda`.
+        cell: the suite's cell.
+    """
+    return {DEVICE_VARIABLE: device, WORK_VARIABLE: str(work(cell))}
+
+
 def repeat(argv: Sequence[str], root: Path, extra: Mapping[str, str], *, gpu: bool) -> str:
     """
     A command line that runs a suite again, from any folder, without the harness and without the run's folders.
@@ -53,7 +70,8 @@ def repeat(argv: Sequence[str], root: Path, extra: Mapping[str, str], *, gpu: bo
         extra: the target's own variables; those that name the cell's cache are left out, as the cell is gone.
         gpu: whether the lane may use a GPU.
     """
-    values = {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"} | ({} if gpu else HIDE_GPUS)
+    values = {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+    values |= {DEVICE_VARIABLE: "cuda"} if gpu else HIDE_GPUS
     values |= {name: text.format(root=root, python=argv[0]) for name, text in extra.items() if "{cache}" not in text}
     words = [word for word in argv if not word.startswith(("--basetemp=", "--junitxml="))]
     plugin = words.index(REPORTER)

@@ -17,9 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from harness.lanes.device import settle
+from harness.lanes.device.settle import Settled
 from harness.parity import survey as parity_survey
 from harness.parity.compare import failure
 from harness.parity.compare.comparison import Result
+from harness.parity.compare.floors import of_kinds
 from harness.parity.compare.rungs import PRECISIONS, RUNGS
 from harness.parity.exchange import plan
 from harness.parity.exchange.backend_client import Party
@@ -68,6 +71,8 @@ class Options:
         canary_seed: seed of the draw; drawn and printed if None.
         quiet: print nothing while running.
         json: print the report as one JSON document, and only that.
+        devices: device by side, of `harness.targets.devices.CHOICES`; the CPU for one that is not named.
+        unasked: sides that are left out, and so unverified.
     """
 
     parties: Sequence[Party]
@@ -81,6 +86,8 @@ class Options:
     canary_seed: int | None = None
     quiet: bool = False
     json: bool = False
+    devices: Mapping[str, str] = field(default_factory=dict)
+    unasked: tuple[str, ...] = ()
 
     @property
     def answered(self) -> tuple[str, ...]:
@@ -94,18 +101,22 @@ class _Ladder:
 
     climbed: list[Climbed] = field(default_factory=list)
     refused: dict[str, Sequence[str]] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
 
     def judge(self, heard: Heard) -> list[Climbed]:
         """Judge one question; what is refused and what was climbed is kept."""
         question = heard.question
         for side, why in ladder.refusals(heard.answers).items():
             self.refused[f"{side}, {question.label}"] = why
+        measured, notes = of_kinds(answer.kind for answer in heard.answers.values())
+        self.notes |= dict.fromkeys(notes)
         judged = ladder.climb(
             question.gridsize,
             heard.answers,
             heard.expected,
             question.request.quantities,
             precision=question.precision,
+            floors=measured,
         )
         self.climbed += judged
         return judged
@@ -123,10 +134,12 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
     """
     clock = time.monotonic()
     kept = directory.create(options.root)
-    with _logged(options, (options.seed,), kept) as (events, ended):
+    options, settled = _devices(options, kept, interruption)
+    with _logged(options, (options.seed,), kept, settled) as (events, ended):
+        settled.require(events)
         made, heard = _climb(options, kept, events, interruption)
         proof = Proof()
-        own = all(party.target is None for party in options.parties)
+        own = all(party.target is None for party in options.parties) and not options.unasked
         if own and ladder.verdict(made.climbed, made.refused) is Verdict.PASS:
             drawn = secrets.randbelow(2**31) if options.canary_seed is None else options.canary_seed
             proof = prove(options.plant, drawn, heard, options.parties, options.scan, kept, events, interruption)
@@ -140,6 +153,9 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
             foreign=tuple(party.side for party in options.parties if party.target is not None),
             seed=options.seed,
             seconds=time.monotonic() - clock,
+            devices={side: device.words for side, device in settled.chosen.items()} if settled.gpu else {},
+            notes=tuple(made.notes),
+            unasked=options.unasked,
         )
         path = told.write(kept.path / "parity.json")
         events.write("parity.end", verdict=told.verdict.name, seconds=told.seconds)
@@ -148,15 +164,17 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
 
 
 def _logged(
-    options: Options, wanted: Sequence[int], kept: RunRoot
+    options: Options, wanted: Sequence[int], kept: RunRoot, settled: Settled
 ) -> AbstractContextManager[tuple[EventLog, session.Ended]]:
     """The log of a run of the ladder. What must report is every rung of every question."""
     # A foreign target's environment has no lock of ours.
-    locks = [ROOT / "requirements" / f"{p.side}-cpu.txt" for p in options.parties if p.target is None]
+    locks = settled.locks([p.side for p in options.parties if p.target is None])
+    fixtures = {options.scan.stem: options.scan}
     return session.logged(
         kept,
         kind="parity",
-        origin=provenance.describe(root=ROOT, locks=locks, fixtures={options.scan.stem: options.scan}, device="cpu"),
+        name=settled.name("parity"),
+        origin=provenance.describe(root=ROOT, locks=locks, fixtures=fixtures, device=settled.asked),
         expected=Expected(
             rungs=tuple(
                 plan.label(rung, precision, gridsize, seed)
@@ -165,7 +183,7 @@ def _logged(
                 for gridsize in options.gridsizes
                 for rung in plan.rungs(precision, options.answered)
             ),
-            left_out=tuple(left_out(options, wanted)),
+            left_out=(*left_out(options, wanted), *settled.left_out),
         ),
     )
 
@@ -178,8 +196,24 @@ def left_out(options: Options, wanted: Sequence[int]) -> Iterator[str]:
         yield f"a part of the ladder: without {', '.join(absent)}"
     if options.steps < max(CHECKPOINTS):
         yield f"a shorter trajectory: {options.steps} steps instead of {max(CHECKPOINTS)}"
+    for side in options.unasked:
+        yield f"a part of the sides: without {side}"
     if options.plant is None and len(wanted) == 1:
         yield "a part of the ladder: without canaries (--canaries 0)"
+
+
+def _devices(options: Options, kept: RunRoot, interruption: Interruption) -> tuple[Options, Settled]:
+    """The options with every party on its device, and what is known of the devices."""
+    parties = {party.side: party for party in options.parties}
+    settled = settle.settle(
+        {side: options.devices.get(side, "cpu") for side in parties},
+        {side: party.described for side, party in parties.items()},
+        {side: party.python for side, party in parties.items()},
+        kept,
+        interruption,
+    )
+    placed = [replace(party, device=settled.of(side)) for side, party in parties.items()]
+    return replace(options, parties=placed), settled
 
 
 def _climb(
@@ -235,7 +269,9 @@ def survey(options: Options, wanted: Sequence[int], interruption: Interruption) 
     """
     kept = directory.create(options.root)
     made = {seed: _Ladder() for seed in wanted}
-    with _logged(options, wanted, kept) as (events, ended):
+    options, settled = _devices(options, kept, interruption)
+    with _logged(options, wanted, kept, settled) as (events, ended):
+        settled.require(events)
         asked = _plan(options, wanted, kept)
         names = [*(party.side for party in options.parties), ORACLE]
         with Display(names, asked, quiet=options.quiet) as display:

@@ -21,7 +21,7 @@ STANDING = (PASS, KNOWN)
 _LISTED = 8
 _LADDER = re.compile(r"(R\d+[a-z]?)(?: (.+))?")
 _AT = re.compile(r"(?:^| )(?:(f\d+|bf16)|g(?:ridsize )?(\d+)|seed (\d+))(?= |$)")
-_BACKEND = re.compile(r"(?:^| )(torch|tf)(?= |$)")
+_BACKEND = re.compile(r"(?:^| )(torch|tf)(?= |$)((?: (?!f\d+\b)\S+)*)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ def place_of(label: str, *, seeded: bool = False) -> str:
     """Return where a rung was judged: `gridsize 1 in f64`; with its backend and its seed where a run has several."""
     precision, gridsize, seed = conditions(label)
     size = f"gridsize {gridsize}" if gridsize else ""
-    parts = (f"{name} at" if (name := backend_of(label)) else "", size, f"in {precision}" if precision else "")
+    parts = (f"{name} at" if (name := who_of(label)) else "", size, f"in {precision}" if precision else "")
     return " ".join(filter(None, (*parts, f"at seed {seed}" if seeded and seed else "")))
 
 
@@ -111,6 +111,13 @@ def backend_of(label: str) -> str:
     match = _LADDER.fullmatch(label)
     found = _BACKEND.search((match[2] or "") if match else "")
     return found[1] if found else ""
+
+
+def who_of(label: str) -> str:
+    """The backend that a label names, with the words that follow it up to the precision: a way of running."""
+    match = _LADDER.fullmatch(label)
+    found = _BACKEND.search((match[2] or "") if match else "")
+    return f"{found[1]}{found[2]}" if found else ""
 
 
 def apart(units: float | None, unit: str) -> str:

@@ -71,6 +71,11 @@ RULES = (
         once=True,
     ),
     Rule(
+        event="device.side",
+        says="a side of a comparison has its device, or the reason why it has none",
+        fields={"side": str, "device": str, "words": str},
+    ),
+    Rule(
         event="command.start",
         says="a process is about to start",
         fields={"label": str, "argv": list, "timeout_s": _NUMBER, "gpu": bool, "log": str},

@@ -29,6 +29,7 @@ from ptycho.verdict import Verdict
 DOCUMENTS = {
     "parity.json": "parity",
     "drift.json": "drift",
+    "ways.json": "ways",
     "parity-seeds.json": "parity over seeds",
     "quality.json": "trained quality",
     "precision.json": "trained quality of bf16",
@@ -46,6 +47,8 @@ OLD_DOCUMENTS = {"endings.json": "kill-test.json"}
 
 NAMED = ("benchmark", "mutation", "kill-test")
 """Kinds of run of which there are several, each with a name of its own."""
+
+GPU = "-gpu"
 
 _HEAD = 1 << 16
 _LARGEST = 64 << 20
@@ -188,8 +191,6 @@ def _document(path: Path) -> Mapping[str, Any]:
 def _name(path: Path, rows: Sequence[Row]) -> str:
     """Lane, or kind of run; of a lane without a settled device the lane that was asked for."""
     left = next((kind for file, kind in DOCUMENTS.items() if (path / file).is_file()), "")
-    if left and left not in NAMED:
-        return left
     kind = name = device = ""
     for row in rows:
         if row["event"] == "run.start":
@@ -197,13 +198,20 @@ def _name(path: Path, rows: Sequence[Row]) -> str:
             kind = state.OLD_KINDS.get(kind, kind)
             device = text(mapping(row.get("origin")).get("device"))
         if row["event"] == "run.expect" and kind == "parity" and ladder_results.seeds(row.get("rungs")) > 1:
-            return DOCUMENTS["parity-seeds.json"]
+            return DOCUMENTS["parity-seeds.json"] + _device_of(kind, name)
         if row["event"] == "device.chosen":
             return text(row.get("lane"))
     if kind == "lane":
         return f"{name}-{'gpu' if device == 'cuda' else 'cpu'}"
-    found = state.OLD_KINDS.get(name, name) if kind in NAMED else kind
+    if left and left not in NAMED:
+        return left + _device_of(kind, name)
+    found = state.OLD_KINDS.get(name, name) if kind in NAMED else kind + _device_of(kind, name)
     return found or left or (state.NAMELESS if rows else state.UNBEGUN)
+
+
+def _device_of(kind: str, name: str) -> str:
+    """`-gpu` for a run of which a side computed on one: it is never shown as the run without."""
+    return GPU if kind and name == f"{kind}{GPU}" else ""
 
 
 def newest(root: Path) -> list[Run]:

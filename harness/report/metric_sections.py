@@ -84,7 +84,7 @@ def benchmarks(run: Run) -> Table:
             )
         )
     named = {text(item.get("name")) for item in objects(run.document("bench.json").get("benchmarks"))}
-    if run.name in ("benchmark", "benchmark-short"):
+    if run.name.removesuffix("-gpu") in ("benchmark", "benchmark-short"):
         # pytest-benchmark writes its file at the end: of a session that was stopped, the log knows more.
         for name in dict.fromkeys((*run.told.benchmarks, *run.told.expected.benchmarks)):
             if name not in named:

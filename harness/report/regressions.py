@@ -30,16 +30,16 @@ def drift(run: Run) -> Table:
                     found.rung,
                     gridsize,
                     precision,
-                    rung_results.backend_of(found.label),
+                    rung_results.who_of(found.label),
                     rung_results.apart(found.units, found.unit) or NONE,
                     Cell(text=found.tensor, code=True),
                     found.reason,
                     Cell(text=found.drift, tone=_WORDS.get(found.drift, "fail")),
                 )
             )
-    base = text(run.document("drift.json").get("base"))[:12] or "a commit"
+    base = text(run.document("drift.json").get("base"))[:12] or text(run.document("ways.json").get("base"))
     headings = ("rung", "gridsize", "in", "backend", "apart by", "at", "why", "word")
-    return Table(caption=f"Figures against {base}, rung by rung", headings=headings, rows=rows)
+    return Table(caption=f"Figures against {base or 'another state'}, rung by rung", headings=headings, rows=rows)
 
 
 def against(run: Run) -> Table:

@@ -16,7 +16,7 @@ from harness.record import verdict as log_verdict
 from harness.record.directory import LOG
 from harness.record.state import Story
 from harness.record.verdict import Judgement
-from harness.runs import junit, summary
+from harness.runs import ctrf, junit, summary
 from ptycho.errors import PtychoError, UsageError
 
 SCHEMA = "ptycho-harness-verdict/1"
@@ -34,8 +34,10 @@ def reports(content: bytes) -> tuple[dict[str, bytes], Story, Judgement]:
     """
     told = state.tell(log.parse(content))
     judged = log_verdict.judge(told)
+    xml = junit.document(told, judged)
     made = {
-        "junit.xml": junit.document(told, judged),
+        "junit.xml": xml,
+        "ctrf.json": _bytes(ctrf.document(told, judged, xml)),
         "verdict.json": _bytes(json.dumps(verdict(told, judged), indent=1) + "\n"),
         "summary.md": _bytes(summary.markdown(told, judged)),
         "summary.txt": _bytes(summary.text(told, judged)),

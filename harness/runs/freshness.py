@@ -4,9 +4,9 @@
 Each run judges itself; this asks whether there is anything to judge. What must report and has no run fails, and so does
 a newest run of another commit, data set or lock, or of a part of its tests: an old green does not count.
 
-A lane is named by framework and device (`torch-cpu`), any other kind of run by its kind (`parity`, `benchmark`). Runs
-of those two are judged as well where they belong to the present state: a red one cannot be left out by not
-naming it.
+A lane is named by framework and device (`torch-cpu`), any other kind of run by its kind (`parity`, `benchmark`), with
+`-gpu` behind it where a side computed on one. Runs of those two are judged as well where they belong to the present
+state: a red one cannot be left out by not naming it.
 """
 
 import json
@@ -23,7 +23,7 @@ from ptycho.errors import PtychoError, UsageError
 from ptycho.verdict import Verdict
 
 LANE = "lane"
-UNASKED = ("parity", "benchmark", "benchmark-short")
+UNASKED = ("parity", "benchmark", "benchmark-short", "parity-gpu", "benchmark-gpu", "benchmark-short-gpu")
 """Kinds of run that are judged where they ran, also when they are not named."""
 
 

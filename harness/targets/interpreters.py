@@ -5,9 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from harness.targets.devices import SIDES
 from ptycho.errors import UsageError
-
-SIDES = ("torch", "tf")
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:

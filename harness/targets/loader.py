@@ -47,6 +47,8 @@ class Target:
         device_key: its entry with the evidence of work on a GPU, dots between levels; "" where there is none.
         suite: folder of its own tests, or None.
         suite_arguments: of pytest, unless the caller gives others.
+        suite_gpu_arguments: the same in a GPU lane, where they are others.
+        suite_device: whether the suite says what its trainings did on a GPU.
         suite_timeout_s: wall-clock limit of the suite in seconds.
         suite_limits: on the suite's memory.
         fixtures: names of the fixtures of the job; the hash of their network input must agree.
@@ -77,6 +79,8 @@ class Target:
     device_key: str
     suite: Path | None
     suite_arguments: tuple[str, ...]
+    suite_gpu_arguments: tuple[str, ...] = ()
+    suite_device: bool = False
     suite_timeout_s: float
     suite_limits: Limits
     fixtures: tuple[str, ...]
@@ -171,6 +175,8 @@ def _assemble(path: Path, root: Path, python: Path | None, file: TargetFile) -> 
         device_key=summary.device if summary else "",
         suite=root / suite.path if suite else None,
         suite_arguments=suite.arguments if suite else (),
+        suite_gpu_arguments=suite.gpu_arguments if suite else (),
+        suite_device=suite is not None and suite.device,
         suite_timeout_s=suite.timeout_s if suite else 0.0,
         suite_limits=Limits(memory_mib=suite.memory_mib or None) if suite else Limits(),
         fixtures=job.fixtures,

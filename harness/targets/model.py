@@ -217,6 +217,10 @@ class Suite:
     """folder of tests, relative to root"""
     arguments: kinds.Texts = ()
     """of pytest, unless the caller gives others: which of the folder's tests a lane runs"""
+    gpu_arguments: kinds.Texts = ()
+    """the same in a GPU lane; those of `arguments` if there are none"""
+    device: kinds.Flag = False
+    """whether it says what its trainings did on a GPU, in the file that PTYCHO_HARNESS_WORK names; it must, then"""
     timeout_s: kinds.Limit = 900
     memory_mib: kinds.Memory = 0
 

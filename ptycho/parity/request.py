@@ -82,6 +82,7 @@ class Request:
         tv_weight: weight of the total variation there.
         masked: whether what only this project has is asked for, too: bad pixels in the loss and its gradients, the
             core's schedules and its training through files. Adapters of other code bases are not.
+        device: `cpu` or `cuda`: where the backend computes; answers are arrays in any case.
     """
 
     nonce: str
@@ -102,6 +103,7 @@ class Request:
     mae_weight: float = 0.3
     tv_weight: float = 0.2
     masked: bool = True
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         problems = [
@@ -132,7 +134,7 @@ class Request:
             "schema": SCHEMA,
             **{name: getattr(self, name) for name in ("nonce", "quantities", "precision", "nphotons", "threads")},
             **{name: getattr(self, name) for name in ("steps", "learning_rates", "batch_size")},
-            **{name: getattr(self, name) for name in ("mae_weight", "tv_weight", "masked")},
+            **{name: getattr(self, name) for name in ("mae_weight", "tv_weight", "masked", "device")},
             "model": asdict(self.model),
             "scan": asdict(self.scan) | {"path": str(self.scan.path)},
             "replay": len(self.replay),

@@ -59,7 +59,7 @@ def plan(request: "Request", output_dir: Path) -> TrainingConfig:
         output_dir=output_dir,
         test_path=request.scan.path,
         model=replace(request.model, probe_mask=single, probe_scale=PROBE_SCALE),
-        runtime=RuntimeConfig(device="cpu", precision=request.precision, threads=request.threads, quiet=True),
+        runtime=RuntimeConfig(device=request.device, precision=request.precision, threads=request.threads, quiet=True),
         nepochs=2,
         batch_size=BATCH,
         learning_rate=2e-4,

@@ -1,5 +1,6 @@
 """The noxfile: which sessions there are, which run by themselves, and how the device reaches the harness."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,9 @@ BAD = (
     ("tf_integration", "-- tests/tf/absent.py", "tests/tf/absent.py, after the second --, is not a file"),
     ("parity", "--stepz 3", "did you mean --steps?"),
     ("parity", "-- -k x", "unknown: -- -k x"),
+    ("parity", "--device tpu", "invalid choice: 'tpu'; allowed: DEVICE or SIDE=DEVICE"),
+    ("benchmark", "--device cuda --device cpu", "--device 'cpu'; allowed: DEVICE or SIDE=DEVICE"),
+    ("benchmark", "compare HEAD --device cuda", "--device cuda; allowed: cpu"),
     ("benchmark", "--root=", "expected a value after ="),
     ("benchmark-short", "--root=", "expected a value after ="),
     ("tests", "--fats", "did you mean --fast?"),
@@ -87,8 +91,65 @@ def test_every_session_refuses_a_word_that_it_does_not_know() -> None:
     assert {session for session, _, _ in BAD} == GATES | REST | ON_DEMAND
 
 
-def test_the_device_is_read_from_words_in_either_form() -> None:
-    words = [[], ["--device", "cuda"], ["--device=auto"]]
-    code = f"import noxfile; print([noxfile.value_of('--device', given, 'cpu') for given in {words!r}])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "['cpu', 'cuda', 'auto']\n"
+STAND_IN = """
+import json, subprocess, sys
+from pathlib import Path
+import noxfile
+
+class Session:
+    name, cache_dir = "a session", Path("/workspace/.nox/.cache")
+    def __init__(self, words):
+        self.posargs, self.locks, self.commands = words, [], []
+    def run_install(self, *argv, **_):
+        if "harness/targets/install.py" in argv:
+            self.locks.append(argv[2])
+            return ""
+        if "check-options" in argv:
+            return ""
+        return subprocess.check_output(argv, text=True)
+    def run(self, *argv, **_):
+        self.commands.append([word for word in argv if not word.isdigit()])
+
+found = {}
+for name, words in json.loads(sys.argv[1]):
+    session = Session(words.split())
+    getattr(noxfile, name)(session)
+    found[f"{name} {words}"] = [session.locks, session.commands]
+print(json.dumps(found))
+"""
+"""Runs sessions without nox: what they install is listed, and what they start."""
+
+
+def stood_in(*calls: tuple[str, str]) -> dict[str, tuple[list[str], list[list[str]]]]:
+    """Locks and commands of sessions, by session and words."""
+    argv = [sys.executable, "-c", STAND_IN, json.dumps(calls)]
+    found = json.loads(subprocess.check_output(argv, cwd=ROOT, text=True))
+    return {name: (locks, commands) for name, (locks, commands) in found.items()}
+
+
+@pytest.mark.slow
+def test_a_device_decides_which_locks_a_session_installs() -> None:
+    wanted = {
+        "torch_integration --device cuda": ["torch-gpu"],
+        "torch_integration --device=cuda -- -k x": ["torch-gpu"],
+        "tf_integration ": ["tf-cpu"],
+        "parity ": ["torch-cpu", "tf-cpu", "tests"],
+        "parity --device cuda": ["torch-gpu", "tf-gpu", "tests"],
+        "parity quality --device torch=cuda": ["torch-gpu", "tf-cpu", "tests"],
+        "benchmark --device torch=cpu --device tf=cuda": ["torch-cpu", "tf-gpu", "tests"],
+        "benchmark_short --device cuda": ["torch-gpu", "tf-gpu", "tests"],
+        "kill_test --count 3": ["torch-cpu", "tf-cpu", "tests"],
+    }
+    found = stood_in(*(tuple(name.split(" ", 1)) for name in wanted))  # type: ignore[arg-type]
+    assert {name: locks for name, (locks, _) in found.items()} == wanted
+
+
+@pytest.mark.slow
+def test_the_command_is_given_the_device_and_the_interpreters_of_its_locks() -> None:
+    found = stood_in(("parity", "--device torch=cuda"))
+    ((_, [command]),) = found.values()
+    place = "/workspace/.nox"
+    assert command[:4] == [f"{place}/tests/bin/python", "-m", "harness", "parity"]
+    assert f"--python=torch={place}/torch-gpu/bin/python" in command
+    assert f"--python=tf={place}/tf-cpu/bin/python" in command
+    assert command[-2:] == ["--device", "torch=cuda"]

@@ -43,6 +43,8 @@ In `fakes`:
 
 - `adapter_checkout`: a checkout with an adapter of a few lines, whose backend does at each rung what a test asks for:
   answer, raise, hang, die
+- `device_faults`: silent faults of a GPU, planted into PyTorch's own functions around the adapter: nothing raises, and
+  one rung sees each
 - `fake_adapter`: an adapter without a framework: the oracle's own figures, rounded differently by each side, and faults
   to order
 - `fake_backend`: a backend without a framework and without a network: what the core's workflows do is then seen in

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+DEVICE_VARIABLE, WORK_VARIABLE = "PTYCHO_HARNESS_DEVICE", "PTYCHO_HARNESS_WORK"
+DEVICE = os.environ.get(DEVICE_VARIABLE, "cpu")
+"""Where the suites compute: a lane says it, and without a lane it is the CPU."""
+
 ROOT = Path(__file__).resolve().parents[2]
 
 _KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "TF_CPP_MIN_LOG_LEVEL", "SYSTEMROOT")
@@ -38,7 +42,7 @@ class Pipeline:
             place.mkdir(parents=True, exist_ok=True)
         caches = self.home / "cache"
         return {
-            "CUDA_VISIBLE_DEVICES": "",
+            **({} if DEVICE == "cuda" else {"CUDA_VISIBLE_DEVICES": ""}),
             **kept,
             "PYTHONPATH": str(ROOT),
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -73,7 +77,7 @@ class Pipeline:
             "n_images": 24,
             "batch_size": 4,
             "threads": 1,
-            "device": "auto",
+            "device": DEVICE,
             "quiet": True,
             "disable_mlflow": True,
             **options,
@@ -85,11 +89,15 @@ class Pipeline:
         done = self.run(*self.train_arguments(data, output, **options))
         assert done.returncode == 0, done.stderr
         summary: dict[str, Any] = json.loads((output / "summary.json").read_text())
+        if DEVICE == "cuda" and WORK_VARIABLE in os.environ:
+            row = {"label": f"{self.backend} {output.name}", "evidence": summary["engine"].get("work")}
+            with Path(os.environ[WORK_VARIABLE]).open("a") as file:
+                file.write(json.dumps(row) + "\n")
         return summary
 
     def infer(self, model: Path, data: Path, output: Path, **options: object) -> None:
         """Reconstruct."""
-        settings = {"threads": 1, "quiet": True, **options}
+        settings = {"threads": 1, "device": DEVICE, "quiet": True, **options}
         command = ["-m", f"{self.backend}.inference", "--model_path", model, "--test_data", data]
         done = self.run(*command, "--output_dir", output, *_options(settings))
         assert done.returncode == 0, done.stderr

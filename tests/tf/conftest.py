@@ -1,4 +1,4 @@
-"""The TensorFlow backend as the shared suites see it, on one thread of the CPU: it takes a number of threads once."""
+"""The TensorFlow backend as the shared suites see it, on the CPU or a lane's GPU; it takes a number of threads once."""
 
 import os
 from collections.abc import Callable

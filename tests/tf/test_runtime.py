@@ -82,3 +82,13 @@ def test_other_threads_are_refused_once_running() -> None:
     assert runtime.configure(RuntimeConfig(device="cpu", threads=1)) == "cpu"
     with pytest.raises(UsageError, match="threads = 2, but TensorFlow already runs with 1"):
         runtime.configure(RuntimeConfig(device="cpu", threads=2))
+
+
+def test_tf32_is_off_and_read_back(backend: BackendUnderTest) -> None:
+    runtime = backend.module("runtime")
+    assert runtime.modes()["tensor_float_32"] is False
+    runtime.tf.config.experimental.enable_tensor_float_32_execution(True)
+    try:
+        assert runtime.modes()["tensor_float_32"] is True
+    finally:
+        runtime.tf.config.experimental.enable_tensor_float_32_execution(False)

@@ -1,4 +1,4 @@
-"""The PyTorch backend as the shared suites see it, on one thread of the CPU."""
+"""The PyTorch backend as the shared suites see it, on one thread of the CPU, or on the GPU of a lane."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -19,10 +19,10 @@ class TorchBackend(BackendUnderTest):
     def tensor(self, array: NDArray[Any], dtype: str | None = None) -> Any:
         import torch
 
-        return torch.from_numpy(np.array(array, dtype=dtype))
+        return torch.from_numpy(np.array(array, dtype=dtype)).to(self.device)
 
     def array(self, tensor: Any) -> NDArray[Any]:
-        return np.asarray(tensor.detach().numpy())
+        return np.asarray(tensor.detach().cpu().numpy())
 
     def gradients(self, function: Callable[..., Any], *arrays: NDArray[Any]) -> list[NDArray[Any]]:
         import torch

@@ -59,6 +59,29 @@ def test_full_float32_precision_and_the_threads_asked_for() -> None:
     )
 
 
+def test_tf32_is_off_by_both_settings_and_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from ptycho_torch import runtime
+
+    runtime.configure(RuntimeConfig(device="cpu", threads=1))
+    found = runtime.modes()
+    assert found["allow_tf32"] == {"matmul": False, "cudnn": False}
+    assert set(found["fp32_precision"].values()) == {"ieee"}
+    assert (True, False) == (found["cudnn_deterministic"], found["cudnn_benchmark"])
+    # Somebody else's one line, by the newer setting alone.
+    torch.backends.cuda.matmul.fp32_precision = "tf32"
+    try:
+        changed = runtime.modes()
+        assert "tf32" == changed["fp32_precision"]["cuda.matmul"]
+        assert changed["allow_tf32"]["matmul"] is not False
+    finally:
+        runtime.configure(RuntimeConfig(device="cpu", threads=1))
+    assert found == runtime.modes()
+    monkeypatch.setattr(runtime, "_owner", lambda _: None)
+    assert {} == runtime.modes()["fp32_precision"]
+
+
 def test_denormal_numbers_are_flushed(backend: BackendUnderTest) -> None:
     import torch
 

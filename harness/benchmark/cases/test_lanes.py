@@ -14,6 +14,7 @@ from typing import Any
 from harness.benchmark import budget, external_clock, gate
 from harness.benchmark.measure import Lane, Trial
 from harness.benchmark.plugin import Session
+from harness.lanes.device import gpu_worked
 from harness.process import result
 from ptycho.verdict import Verdict
 
@@ -27,6 +28,9 @@ OVERHEAD = 1.10
 """An epoch by the bare network's forward pass, backward pass and step, per pattern."""
 
 INSIDE_LIMIT_S = 240.0
+
+WORK = "engine.work"
+"""Entry of the summary of both backends that says where a training computed."""
 
 Judged = Callable[[Verdict, str, dict[str, Any]], None]
 
@@ -55,10 +59,10 @@ def _common(session: Session, trials: list[Trial]) -> dict[str, Any]:
     }
 
 
-def _training(session: Session, scan: str) -> list[str]:
+def _training(session: Session, side: str, scan: str) -> list[str]:
     return [
         *("--train_data_file", session.plan.scans[scan], "--output_dir", "{output}", "--nepochs", "1"),
-        *("--batch_size", "16", "--device", session.plan.device, "--threads", str(session.plan.threads)),
+        *("--batch_size", "16", "--device", session.plan.device(side), "--threads", str(session.plan.threads)),
         *("--disable_mlflow", "--quiet"),
     ]
 
@@ -70,7 +74,7 @@ def test_epoch(side: str, scan: str, lane: Lane, session: Session, benchmark: An
     limit_s = budget.KILLED_AT * session.plan.budget_s
 
     def attempt() -> budget.Attempt:
-        trial = lane.run(f"epoch-{scan}", [f"ptycho_{side}.train", *_training(session, scan)], timeout_s=limit_s)
+        trial = lane.run(f"epoch-{scan}", [f"ptycho_{side}.train", *_training(session, side, scan)], timeout_s=limit_s)
         trials.append(trial)
         if trial.well:
             session.trained[side, scan] = trial
@@ -87,6 +91,9 @@ def test_epoch(side: str, scan: str, lane: Lane, session: Session, benchmark: An
         judged(broken.verdict, str(broken), {})
         return
     _tell(benchmark, [ruling.attempts[-1].wall_s for ruling in rulings])
+    if (elsewhere := _elsewhere(session, side, trials[-1])) != "":
+        judged(Verdict.FAIL, elsewhere, {})
+        return
     worst = max(rulings, key=lambda ruling: (ruling.verdict is not Verdict.PASS, ruling.attempts[-1].wall_s))
     middle = sorted(trials, key=lambda trial: trial.attempt.wall_s)[len(trials) // 2]
     figures = _common(session, trials) | {
@@ -98,6 +105,15 @@ def test_epoch(side: str, scan: str, lane: Lane, session: Session, benchmark: An
         **_epoch_figures(middle),
     }
     judged(worst.verdict, worst.sentence, figures)
+
+
+def _elsewhere(session: Session, side: str, trial: Trial) -> str:
+    """Why a training that was to compute on a GPU does not show that it did; empty where it does."""
+    if session.plan.device(side) == "cpu" or not trial.well:
+        return ""
+    evidence = gpu_worked.read(trial.output / "summary.json", WORK)
+    wrong = [evidence] if isinstance(evidence, str) else gpu_worked.problems(evidence)
+    return f"gpu-unused: {side} trained elsewhere than on a GPU: {'; '.join(wrong)}" if wrong else ""
 
 
 def _tell(benchmark: Any, seconds: Sequence[float]) -> None:
@@ -121,11 +137,11 @@ def test_inference(side: str, last_scan: str, lane: Lane, session: Session, benc
     limit_s = budget.KILLED_AT * session.plan.budget_s
     trained = session.trained.get((side, last_scan))
     if trained is None:
-        train = [f"ptycho_{side}.train", *_training(session, last_scan)]
+        train = [f"ptycho_{side}.train", *_training(session, side, last_scan)]
         trained = lane.run(f"weights-{last_scan}", train, timeout_s=budget.KILLED_AT * limit_s)
     infer = [
         *(f"ptycho_{side}.inference", "--model_path", str(trained.output), "--output_dir", "{output}"),
-        *("--test_data", session.plan.scans[last_scan], "--device", session.plan.device),
+        *("--test_data", session.plan.scans[last_scan], "--device", session.plan.device(side)),
         *("--threads", str(session.plan.threads), "--quiet"),
     ]
     try:
@@ -157,7 +173,7 @@ def _inside(kind: str, side: str, lane: Lane, session: Session, benchmark: Any) 
     """
     arguments = [
         *(f"ptycho_{side}.bench", kind, "--out", "{output}", "--blocks", str(BLOCKS)),
-        *("--device", session.plan.device, "--threads", str(session.plan.threads)),
+        *("--device", session.plan.device(side), "--threads", str(session.plan.threads)),
     ]
     trial = lane.run(f"bench-{kind}", arguments, timeout_s=INSIDE_LIMIT_S, output="bench.json")
     _require(trial, f"{side}: bench {kind}", INSIDE_LIMIT_S)

@@ -12,11 +12,8 @@ from typing import TYPE_CHECKING
 from ptycho.errors import DeviceError
 
 if TYPE_CHECKING:
-    # The command line asks for CHOICES, and must start at once.
     from harness.process.supervise import Finished
     from harness.targets.loader import Target
-
-CHOICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +44,7 @@ def choose(target: "Target", requested: str, probe: "Callable[[], Finished]") ->
 
     Args:
         target: whose probe command is asked.
-        requested: one of `CHOICES`.
+        requested: one of `harness.targets.devices.CHOICES`.
         probe: runs that command with every GPU visible.
 
     Raises:

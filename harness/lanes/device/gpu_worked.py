@@ -169,3 +169,30 @@ def judge(target: Target, label: str, output: Path, proof: Proof) -> Work:
         wrong.append("no process of it loaded a driver library")
     convinced = () if wrong else tuple(forgeries(found))
     return Work(label=label, evidence=found, problems=tuple(wrong), convinced=convinced)
+
+
+def judge_suite(written: Path, proof: Proof, *, promised: bool) -> Work:
+    """
+    Judge the work of a test suite in a GPU lane: of each training that it reports, and of its processes.
+
+    Args:
+        written: one JSON object a line, `label` and `evidence` of a training; there may be no file.
+        proof: what was seen of its processes.
+        promised: whether the suite reports its trainings (`[suite] device`): silence is then no evidence.
+    """
+    wrong, rows = [], 0
+    try:
+        lines = untrusted.read_text(written).splitlines() if written.exists() else []
+        for line in lines:
+            row = json.loads(line)
+            rows += 1
+            found = row["evidence"]
+            said = problems(found) if isinstance(found, dict) else [f"its evidence is {found!r:.60}, not a table"]
+            wrong += [f"{row['label']!s:.60}: {'; '.join(said)}"] if said else []
+    except (PtychoError, ValueError, RecursionError, KeyError, TypeError) as error:
+        return Work(label="suite", evidence={}, missing=f"what the suite says of its trainings cannot be read: {error}")
+    if proof.provable and not any(" maps " in sentence for sentence in proof.touched):
+        wrong.append("no process of it loaded a driver library")
+    missing = "the suite reports no training ([suite] device promises it)" if promised and not rows else ""
+    evidence = {"trainings": rows, "processes": proof.watched}
+    return Work(label="suite", evidence=evidence, problems=tuple(wrong), missing=missing)

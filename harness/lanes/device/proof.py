@@ -87,3 +87,22 @@ def after_training(
     events.write("device.work", **work.as_fields())
     for finding in work.findings:
         outcome.find(finding)
+
+
+def after_suite(target: Target, written: Path, proof: Proof, *, events: EventLog, outcome: Outcome) -> None:
+    """
+    Conclude where the suite of a GPU lane computed: one that passed on the CPU has tested something else.
+
+    Args:
+        target: whose suite it was.
+        written: what it said of its trainings.
+        proof: what it touched.
+        events: the run's log.
+        outcome: takes what is wrong.
+    """
+    if not proof.gpu:
+        return
+    work = gpu_worked.judge_suite(written, proof, promised=target.suite_device)
+    events.write("device.work", **work.as_fields())
+    for finding in work.findings:
+        outcome.find(finding)

@@ -6,7 +6,7 @@ float32 times 2^-29, the ratio of the two unit roundoffs; a trajectory grows oth
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -56,11 +56,14 @@ class Floors:
         values: by precision, gridsize and tensor.
         measured: runs, seeds, commit and versions.
         raised: reasons of floors that are higher than they have been.
+        derived: whether a tensor without a floor is judged by what follows from float64 alone: these floors are of a
+            kind of device that nobody has calibrated.
     """
 
     values: Values = field(default_factory=dict)
     measured: Mapping[str, Any] = field(default_factory=dict)
     raised: tuple[Raised, ...] = ()
+    derived: bool = False
 
     def of(self, tensor: str, gridsize: int, precision: str) -> float | None:
         """Floor of a tensor; None if there is none."""
@@ -93,6 +96,30 @@ class Floors:
         }
         write_text(path, json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
         _load.cache_clear()
+
+
+CALIBRATED = "cpu"
+"""The kind of device that the committed floors were measured on."""
+
+DERIVED = Floors(derived=True)
+"""Of a kind of device that is not calibrated: floors are never borrowed from another kind."""
+
+
+def of_kinds(kinds: Iterable[str]) -> tuple[Floors, tuple[str, ...]]:
+    """
+    The floors for the kinds of device that answered, and what must be said of them.
+
+    Args:
+        kinds: `cpu`, or the name of a GPU; of every side.
+    """
+    other = sorted({kind for kind in kinds if kind != CALIBRATED})
+    if not other:
+        return Floors.load(), ()
+    sentence = (
+        f"float32 on {', '.join(other)}: nobody has calibrated this kind of device, so that it is judged by derived "
+        "limits only: those of operations, and elsewhere float64's tolerance times 2^29"
+    )
+    return DERIVED, (sentence,)
 
 
 @cache

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.lanes.device import gpu_worked
 from harness.parity.compare import failure
 from harness.parity.compare.comparison import SINGLE
 from harness.parity.compare.failure import Failure
@@ -71,6 +72,11 @@ class Answer:
     manifest: Mapping[str, Any]
     failures: Mapping[str, Failure] = field(default_factory=dict)
 
+    @property
+    def kind(self) -> str:
+        """The kind of device that it says it was computed on: `cpu`, or the name of a GPU."""
+        return str(self.manifest.get("engine", {}).get("device_name", "cpu"))
+
 
 def read(
     folder: Path,
@@ -116,6 +122,7 @@ def read(
         for key, value in wanted.items()
         if manifest.get(key) != value
     ]
+    refusals += elsewhere(manifest, request.device)
     refusals += [
         f"its {name} is a copy of an array in the request, bit for bit"
         for name in copied(arrays, read_arrays(request_path))
@@ -124,6 +131,23 @@ def read(
     return Answer(
         exact=manifest.get("exact", {}), arrays=arrays, refusals=tuple(refusals), manifest=about, failures=failures
     )
+
+
+def elsewhere(manifest: Mapping[str, Any], device: str) -> list[str]:
+    """
+    Return why an answer does not show that it was computed where it was asked for; nothing is shown of a CPU.
+
+    Args:
+        manifest: what the answer says of itself; one without an engine has answered nothing.
+        device: `cpu` or `cuda`.
+    """
+    engine, answered = manifest.get("engine") or {}, manifest.get("quantities") or manifest.get("exact")
+    if device == "cpu" or not (engine or answered):
+        return []
+    work = engine.get("work")
+    wrong = gpu_worked.problems(work) if isinstance(work, dict) else ["it holds no evidence (engine.work)"]
+    said = engine.get("device", "no device")
+    return [f"it was to be computed on {device}, and its engine says {said!r}: {'; '.join(wrong)}"] if wrong else []
 
 
 def is_complete(folder: Path) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.parity.compare.response import Answer
-from harness.parity.drift import words
+from harness.parity.drift import judge, words
 from harness.parity.drift.versions import NEW
 from harness.parity.drift.words import Word
 from harness.parity.exchange.collect import Heard
@@ -91,5 +91,5 @@ def _word(item: Heard, side: str, rung: str, answer: Answer) -> Word:
         question=replace(item.question, request=replace(item.question.request, quantities=(rung,))),
         answers={**item.answers, words.name_of(side, NEW): answer},
     )
-    (row,) = words.judge(changed, side, oracle_moved=False)
+    (row,) = judge.judge(changed, side, oracle_moved=False)
     return row.word

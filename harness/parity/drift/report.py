@@ -105,7 +105,7 @@ def in_order(rows: Sequence[Drift]) -> list[Drift]:
             order.index(row.climbed.rung.name),
             PRECISIONS.index(row.climbed.precision),
             row.climbed.gridsize,
-            row.side,
+            row.who,
         ),
     )
 
@@ -129,6 +129,7 @@ def _row(row: Drift) -> dict[str, Any]:
         "gridsize": row.climbed.gridsize,
         "precision": row.climbed.precision,
         "backend": row.side,
+        "way": row.way or None,
         "word": str(row.word),
         "result": str(row.result),
         "tensor": row.finding.tensor or None,
@@ -144,6 +145,11 @@ def _row(row: Drift) -> dict[str, Any]:
     }
 
 
+def short(base: str) -> str:
+    """A base for people: of a commit the first digits, of a way of running all of it."""
+    return base if " " in base else base[:12]
+
+
 def table(report: Report) -> list[tuple[str, ...]]:
     """The rows as text, without headings."""
     return [
@@ -151,7 +157,7 @@ def table(report: Report) -> list[tuple[str, ...]]:
             row.climbed.rung.name,
             str(row.climbed.gridsize),
             row.climbed.precision,
-            row.side,
+            row.who,
             str(row.compared),
             str(len(row.differing)),
             rung_results.apart(row.units, row.unit),
@@ -167,7 +173,7 @@ def sentence(row: Drift) -> str:
     item = row.climbed
     rung, _, name = row.finding.tensor.partition("/")
     at = f", {name}" if name and rung == item.rung.name else ""
-    where = f"{item.rung.name}{at}, {row.side} at gridsize {item.gridsize} in {item.precision}"
+    where = f"{item.rung.name}{at}, {row.who} at gridsize {item.gridsize} in {item.precision}"
     due = f"; attributed to: {row.finding.attributed}" if row.finding.attributed else ""
     return f"{row.word} at {where}{due}: {row.finding.reason or 'nothing differs'}"
 
@@ -194,4 +200,4 @@ def show(report: Report) -> None:
         print(line)
     counted = ", ".join(f"{count} {word}" for word, count in report.counts.items()) or "nothing was compared"
     code = f"{report.verdict.label} (exit {int(report.verdict)})"
-    print(f"against {report.base[:12]}: {counted}: {code} in {report.seconds:.0f} s", flush=True)
+    print(f"against {short(report.base)}: {counted}: {code} in {report.seconds:.0f} s", flush=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.isolation import revision
 from harness.parity.compare.rungs import PRECISIONS
-from harness.parity.drift import plant, report, versions, words
+from harness.parity.drift import judge, plant, report, versions, words
 from harness.parity.drift.report import Report
 from harness.parity.drift.versions import NEW, OLD
 from harness.parity.drift.words import Drift
@@ -152,7 +152,7 @@ def _compare(
     with Display(names, questions, quiet=options.quiet) as display:
         for heard in hear(parties, questions, kept, events, interruption, on_progress=display.answered, files=files):
             for side in options.pythons:
-                judged = words.judge(heard, side, oracle_moved=moved)
+                judged = judge.judge(heard, side, oracle_moved=moved)
                 for row in judged:
                     events.write("rung.end", **report.fields(row))
                     if row.word is not words.Word.IDENTICAL:

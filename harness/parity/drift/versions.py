@@ -56,8 +56,9 @@ def vocabulary(tree: Path, commit: str) -> Vocabulary:
     try:
         body = ast.parse(path.read_text(encoding="utf-8")).body
     except (OSError, SyntaxError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
         raise InfrastructureError(
-            f"commit {commit[:12]} cannot be asked: {REQUEST} cannot be read ({error}); compare with a later commit"
+            f"commit {commit[:12]} cannot be asked: {REQUEST} cannot be read ({why}); compare with a later commit"
         ) from error
     names: tuple[str, ...] = ()
     known: set[str] = set()

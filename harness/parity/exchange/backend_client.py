@@ -63,6 +63,7 @@ class Party:
         import_root: folder from which its packages are imported, the target's own if None; a changed copy of them for
             a planted fault.
         target: its description; the one that ships with the harness if None.
+        device: `cpu` or `cuda`.
         version: which state of its code is asked, where several are; "" where there is one.
     """
 
@@ -70,6 +71,7 @@ class Party:
     python: str = sys.executable
     import_root: Path | None = None
     target: Target | None = None
+    device: str = "cpu"
     version: str = ""
 
     @property
@@ -267,10 +269,10 @@ class _Asking:
 
     def _request(self, item: _Item, label: str) -> Path:
         """The request's file, or one of what is left of it."""
-        if item.rest == item.request.quantities:
+        if (item.rest, self.party.device) == (item.request.quantities, item.request.device):
             return item.path
         path = self.kept.scratch / f"{label}-request-{item.number}.npz"
-        replace(item.request, quantities=item.rest).save(path)
+        replace(item.request, quantities=item.rest, device=self.party.device).save(path)
         return path
 
     def _start(
@@ -298,7 +300,7 @@ class _Asking:
             scratch=kept.scratch,
             events=kept.events,
             import_root=party.root,
-            gpu=False,
+            gpu=party.device == "cuda",
             # A crash in native code is then traced to the line that called it.
             extra=extra | ONE_THREAD | {"PYTHONFAULTHANDLER": "1"} | traced,
         )

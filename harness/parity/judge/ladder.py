@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from harness.parity.compare.comparison import Array, Judgement, Limit, Result, in_units, judge, judge_exact
 from harness.parity.compare.failure import Failure
-from harness.parity.compare.floors import TRAJECTORY, Floors
+from harness.parity.compare.floors import SINGLE_TO_DOUBLE, TRAJECTORY, Floors
 from harness.parity.compare.response import Answer, is_echo
 from harness.parity.compare.rungs import (
     ALONE,
@@ -236,10 +236,13 @@ def limit(rung: Rung, tensor: str, gridsize: int, precision: str, floors: Floors
     if floor is not None and rung.floors is not None:
         alone = ALONE if tensor.endswith(LOG_SCALE) else 1.0
         tolerance = max(rung.floors * floor * alone, rung.tolerance or 0.0)
+    elif floors.derived and rung.tolerance is not None:
+        # As many rounding units as in float64; that is all that is known of a device that is not calibrated.
+        tolerance = rung.tolerance / SINGLE_TO_DOUBLE
     return Limit(
         tolerance=tolerance,
         floor=floor,
-        ratio=rung.ratio,
+        ratio=None if floors.derived else rung.ratio,
         single=not tensor.startswith(DOUBLE_IN_SINGLE),
         gated=not tensor.startswith(TRAJECTORY) or _is_within_horizon(tensor, floor),
     )

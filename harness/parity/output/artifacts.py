@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from harness.parity.compare.axes import axes
 from harness.parity.compare.comparison import Array, Judgement
 from harness.parity.compare.elements import apart, extent, gap
+from harness.parity.compare.floors import of_kinds
 from harness.parity.exchange.collect import Heard
 from harness.parity.judge import in_situ, ladder, rejudge
 from harness.parity.judge.ladder import Climbed
@@ -52,7 +53,9 @@ def keep(climbed: Sequence[Climbed], heard: Sequence[Heard], kept: RunRoot) -> E
         if tensor.startswith(in_situ.PREFIX):
             made, expected = in_situ.comparison(question.request, tensor, arrays)
             sides = dict(made)
-        file = replay.save(kept.path / f"{stem}.npz", tensor, failed.gridsize, sides, expected, failed.precision)
+        derived = of_kinds(answer.kind for answer in item.answers.values())[0].derived
+        place, precision = kept.path / f"{stem}.npz", failed.precision
+        file = replay.save(place, tensor, failed.gridsize, sides, expected, precision, derived=derived)
     # A picture without the side at fault would show nothing but white.
     shapes = [value.shape for side, value in sides.items() if side in chosen.guilty and value is not None]
     shown = expected is not None and expected.shape in shapes

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.parity.compare.comparison import Array, Judgement, judge
-from harness.parity.compare.floors import Floors
+from harness.parity.compare.floors import DERIVED, Floors
 from harness.parity.compare.number_format import readable
 from harness.parity.compare.rungs import PRECISIONS, RUNGS
 from harness.parity.judge import rejudge as once_more
@@ -44,6 +44,8 @@ def save(
     sides: Mapping[str, Array | None],
     expected: Array | None,
     precision: str = PRECISIONS[0],
+    *,
+    derived: bool = False,
 ) -> Path:
     """
     Keep one comparison.
@@ -55,8 +57,10 @@ def save(
         sides: array by side, None where a side gave nothing.
         expected: the oracle's array, or None.
         precision: precision of the sides' answers.
+        derived: whether they are of a device that is not calibrated, and are judged by derived limits.
     """
     spec = {"schema": SCHEMA, "tensor": tensor, "gridsize": gridsize, "precision": precision, "sides": list(sides)}
+    spec |= {"derived": True} if derived else {}
     arrays = {"spec": np.array(json.dumps(spec))}
     arrays |= {f"sides/{side}": value for side, value in sides.items() if value is not None}
     arrays |= {} if expected is None else {"oracle": expected}
@@ -104,13 +108,12 @@ def again(path: Path) -> Judgement:
         given = below(arrays, "sides/")
         sides = {side: given.get(side) for side in spec["sides"]}
         gridsize, precision = int(spec["gridsize"]), str(spec["precision"])
+        floors = DERIVED if spec.get("derived") is True else Floors.load()
         if precision not in PRECISIONS:
             raise ValueError(f"its precision is {precision!r}")
     except (KeyError, ValueError, TypeError) as error:
         raise UsageError(f"{path} is not a replay file of this version ({error!r})") from error
-    return judge(
-        tensor, sides, arrays.get("oracle"), limit(rung, limited_as(tensor), gridsize, precision, Floors.load())
-    )
+    return judge(tensor, sides, arrays.get("oracle"), limit(rung, limited_as(tensor), gridsize, precision, floors))
 
 
 def _with_request(tensor: str, sides: Sequence[str], arrays: Mapping[str, Array]) -> Judgement:

@@ -34,6 +34,9 @@ class Report:
         foreign: sides that are another checkout, of whose files nothing is known here.
         seed: seed of the problem.
         seconds: wall time.
+        devices: what each side computed on, in words; empty where all were on the CPU.
+        notes: what must be said of the limits.
+        unasked: sides that were not asked, and about which nothing is known.
     """
 
     climbed: Sequence[Climbed]
@@ -45,6 +48,9 @@ class Report:
     foreign: Sequence[str] = ()
     seed: int
     seconds: float
+    devices: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    unasked: Sequence[str] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -65,6 +71,7 @@ class Report:
         reason = "a target's adapter does not answer it"
         return [
             *(Unmeasured(name=name, what=what[name], reason=reason) for name in self.unanswered),
+            *(Unmeasured(name=f"all of {side}", what="the other side", reason="not asked") for side in self.unasked),
             *UNMEASURED,
         ]
 
@@ -88,6 +95,8 @@ class Report:
             "unverified": [asdict(item) for item in self.unverified],
             "proof": asdict(self.proof),
             "parties": self.parties,
+            "devices": dict(self.devices),
+            "notes": list(self.notes),
         }
 
     def write(self, path: Path) -> Path:
@@ -209,6 +218,8 @@ def _diagnose(report: Report) -> None:
     if failed is not None:
         found = diagnosis.diagnose(failed, report.climbed, report.foreign, report.unanswered)
         print("\n" + "\n".join(diagnosis.lines(failed, found, report.evidence)))
+    for sentence in (*(f"{side}: {words}" for side, words in report.devices.items()), *report.notes):
+        print(sentence)
     for sentence in report.proof.sentences():
         print(sentence)
     word = report.verdict.label

@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from harness.isolation import sandbox
 from harness.isolation.sandbox import Cell
 from harness.lanes.checks import attempt
+from harness.lanes.device import gpu_worked, settle
+from harness.lanes.device.settle import Settled
 from harness.parity.quality import campaign as quality_campaign
 from harness.parity.quality import figure, measure, report, tost
 from harness.parity.quality.campaign import Campaign, Run
@@ -70,6 +72,7 @@ class Options:
         targets: target file by backend.
         quiet: print nothing while running.
         json: print the result as one JSON document, and only that.
+        devices: device by backend, of `harness.targets.devices.CHOICES`; the CPU for one that is not named.
     """
 
     pythons: Mapping[str, str]
@@ -84,6 +87,7 @@ class Options:
     targets: Mapping[str, Path] = field(default_factory=_built_in)
     quiet: bool = False
     json: bool = False
+    devices: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         problems = [f"--python {one}=… is missing" for one in self.contest.backends if one not in self.pythons]
@@ -109,6 +113,7 @@ class _Bench:
     interruption: Interruption
     truth: NDArray[Any]
     settings: Mapping[str, int]
+    settled: Settled
     lock: threading.Lock = field(default_factory=threading.Lock)
     stopped: threading.Event = field(default_factory=threading.Event)
 
@@ -165,7 +170,7 @@ class _Bench:
             name,
             self.options.scan,
             cells=self.kept.scratch,
-            values={**self.settings, "seed": seed, "device": "cpu"},
+            values={**self.settings, "seed": seed, "device": self.settled.of(side.backend)},
             run=partial(self.command, target, self.options.pythons[side.backend]),
         )
         if made.fault is not None:
@@ -175,6 +180,7 @@ class _Bench:
         seconds = sum(finished.seconds for finished in (made.train, made.infer) if finished is not None)
         try:
             summary: dict[str, Any] = json.loads((made.model / (target.summary or "")).read_text(encoding="utf-8"))
+            self.require_device(side, target, made.model / (target.summary or ""))
             run = Run(
                 side=side.name,
                 seed=seed,
@@ -191,6 +197,20 @@ class _Bench:
         self.events.write("quality.scratch", side=side.name, seed=seed, refused=refused)
         return run
 
+    def require_device(self, side: Side, target: Target, summary: Path) -> None:
+        """
+        Refuse a training that was to compute on a GPU and does not show that it did.
+
+        Raises:
+            PtychoError: with what is wrong with its evidence.
+        """
+        if self.settled.of(side.backend) == "cpu":
+            return
+        evidence = gpu_worked.read(summary, target.device_key)
+        wrong = [evidence] if isinstance(evidence, str) else gpu_worked.problems(evidence)
+        if wrong:
+            raise PtychoError(f"gpu-unused: {side.name} trained elsewhere than on a GPU: {'; '.join(wrong)}")
+
     def command(
         self, target: Target, python: str, label: str, command: Command, cell: Cell, values: Mapping[str, object]
     ) -> Finished:
@@ -205,7 +225,7 @@ class _Bench:
             scratch=self.kept.scratch,
             events=self.kept.events,
             import_root=target.root,
-            gpu=False,
+            gpu=values["device"] == "cuda",
             extra={name: text.format(**told) for name, text in target.environment.items()} | ONE_THREAD,
         )
         return supervise.run(
@@ -241,22 +261,34 @@ def run(options: Options, interruption: Interruption) -> QualityReport:
         for side, target in loaded.items()
         for step in ("train", "infer")
     }
-    identity = quality_campaign.identify(options.scan, {**settings, **commands, **ONE_THREAD}, contest.backends)
+    kept = directory.create(options.root)
+    requested = {backend: options.devices.get(backend, "cpu") for backend in contest.backends}
+    described = {side.backend: loaded[side.name] for side in contest.sides}
+    settled = settle.settle(requested, described, options.pythons, kept, interruption)
+    # Trainings on a GPU are another campaign: none is resumed from one of the CPU.
+    places = {f"{side}.device": settled.of(side) for side in requested} if settled.gpu else {}
+    every = {**settings, **commands, **ONE_THREAD, **places}
+    identity = quality_campaign.identify(options.scan, every, contest.backends)
     campaign = Campaign(identity=identity, sides=contest.names)
     if options.resume is not None:
-        campaign = quality_campaign.resume(options.resume, identity, contest.names)
-    kept = directory.create(options.root)
+        try:
+            campaign = quality_campaign.resume(options.resume, identity, contest.names)
+        except UsageError:
+            kept.remove()  # it has not begun
+            raise
     with session.logged(
         kept,
         kind=contest.kind,
+        name=settled.name(contest.kind),
         origin=provenance.describe(
             root=fingerprint.ROOT,
-            locks=[fingerprint.ROOT / "requirements" / f"{backend}-cpu.txt" for backend in contest.backends],
+            locks=settled.locks(contest.backends),
             fixtures={options.scan.stem: options.scan},
-            device="cpu",
+            device=settled.asked,
         ),
-        expected=Expected(benchmarks=(contest.title,)),
+        expected=Expected(benchmarks=(contest.title,), left_out=tuple(settled.left_out)),
     ) as (events, ended):
+        settled.require(events)
         bench = _Bench(
             options=options,
             loaded=loaded,
@@ -266,6 +298,7 @@ def run(options: Options, interruption: Interruption) -> QualityReport:
             interruption=interruption,
             truth=dataset.obj,
             settings=settings,
+            settled=settled,
         )
         try:
             campaign.write(bench.file)

@@ -61,6 +61,8 @@ def test_gpu_lanes_run_on_the_label_and_only_where_there_is_one(sessions: list[s
     assert [(job.session, job.arguments) for job in added] == [
         ("torch_integration", "-- --device cuda"),
         ("tf_integration", "-- --device cuda"),
+        ("parity", "-- --device cuda"),
+        ("benchmark-short", "-- --device cuda"),
     ]
     assert {job.runs_on for job in added} == {("self-hosted", jobs.GPU_LABEL)}
     assert {job.runs_on for job in without} == {jobs.CPU_MACHINE}

@@ -91,12 +91,19 @@ def session_of(tmp_path: Path, session: str, gpus: int = 0) -> Task:
 
 
 def test_a_task_runs_its_session_with_a_folder_of_its_own(tmp_path: Path) -> None:
-    lane, ladder = (session_of(tmp_path, name, gpus=1).argv[3:] for name in ("torch_integration", "parity"))
+    lane, ladder = (session_of(tmp_path, name, gpus=1).argv[3:] for name in ("torch_integration", "mutation"))
     assert lane == (
         *("-s", "torch_integration", "--", "--device", "cuda"),
         *("--root", str(tmp_path / "torch_integration"), "--"),
     )
-    assert ladder == ("-s", "parity", "--", "--root", str(tmp_path / "parity"))
+    assert ladder == ("-s", "mutation", "--", "--root", str(tmp_path / "mutation"))
+
+
+@pytest.mark.parametrize("session", ["parity", "benchmark"])
+def test_parity_and_benchmark_compute_on_the_gpu_that_an_array_asks_for(session: str, tmp_path: Path) -> None:
+    with_gpu, without = (session_of(tmp_path, session, gpus=gpus).argv[4:] for gpus in (1, 0))
+    assert with_gpu == (session, "--", "--device", "cuda", "--root", str(tmp_path / session))
+    assert without == (session, "--", "--root", str(tmp_path / session))
 
 
 def ending(tmp_path: Path, verdict: Verdict, log: bytes | None = None, why: str = "") -> Ending:

@@ -33,7 +33,7 @@ def test_a_sound_pipeline_passes_and_leaves_only_its_run_root(workspace: Any) ->
     assert result.scores is not None
     assert result.scores["phase_correlation"] > 0.99
     assert sorted(path.name for path in outcome.run_root.iterdir()) == [
-        *("events.ndjson", "junit.xml", "logs", "outcome.json", "pictures", "reconstructions", "run.json"),
+        *("ctrf.json", "events.ndjson", "junit.xml", "logs", "outcome.json", "pictures", "reconstructions", "run.json"),
         *("run.lock", "summary.md", "summary.txt", "verdict.json"),
     ]
     assert [Path(picture).is_file() for picture in result.pictures] == [True]

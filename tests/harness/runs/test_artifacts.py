@@ -15,7 +15,7 @@ from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 from tests.support import sample_log
 
-FILES = ["junit.xml", "summary.md", "summary.txt", "verdict.json"]
+FILES = ["ctrf.json", "junit.xml", "summary.md", "summary.txt", "verdict.json"]
 
 
 def _verdict(content: bytes) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycho.config import RuntimeConfig
+from tests.support.pipeline import DEVICE
 
 SUITES = tuple(
     f"tests.support.suites.{name}_suite"
@@ -39,7 +40,7 @@ SUITES = tuple(
 
 class BackendUnderTest(ABC):
     """
-    One backend, its framework pinned to one thread of the CPU.
+    One backend, its framework pinned to one thread, on the CPU or the GPU of a lane.
 
     Attributes:
         package: `"ptycho_torch"` or `"ptycho_tf"`.
@@ -50,7 +51,7 @@ class BackendUnderTest(ABC):
     framework: ClassVar[str]
 
     def __init__(self) -> None:
-        self.device: str = self.module("runtime").configure(RuntimeConfig(device="cpu", threads=1))
+        self.device: str = self.module("runtime").configure(RuntimeConfig(device=DEVICE, threads=1))
 
     def module(self, name: str) -> Any:
         """A module of the backend, such as `physics`."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.support.pipeline import DEVICE
 from tests.support.small_problem import ONE, make_batch
 from tests.support.suites.backend import BackendUnderTest
 from tests.support.suites.engine_suite import engine_at_start
@@ -24,7 +25,7 @@ class BenchSuite:
     def test_an_epoch_is_measured_beside_it(self, backend: BackendUnderTest, tmp_path: Path) -> None:
         out = tmp_path / "bench.json"
         words = ["overhead", "--out", str(out), "--blocks", "2", "--steps", "1", "--batch_size", "2", "--threads", "1"]
-        backend.module("bench").main([*words, "--device", "cpu"])
+        backend.module("bench").main([*words, "--device", DEVICE])
         found: dict[str, Any] = json.loads(out.read_text())
         assert [block["name"] for block in found["blocks"]] == ["epoch", "bare", "bare", "epoch"]
         assert min(block["cpu_s"] for block in found["blocks"]) > 0

@@ -15,6 +15,7 @@ from ptycho.physics.weights import LOG_SCALE, intensity_scale
 from ptycho.training import checkpoint, train
 from ptycho.training.engine import Batch
 from tests.support import crafted_npz
+from tests.support.pipeline import DEVICE
 from tests.support.small_problem import FOUR, NPHOTONS, ONE, lively_weights, make_batch
 from tests.support.suites.backend import BackendUnderTest
 from tests.support.suites.engine_suite import new_engine
@@ -136,7 +137,7 @@ class MaskSuite:
                 data=DataConfig(path=path, gridsize=gridsize),
                 output_dir=tmp_path / f"out{seed}",
                 model=ModelConfig(filter_scale=1, gridsize=gridsize),
-                runtime=RuntimeConfig(device="cpu", precision=precision, threads=1, quiet=True),
+                runtime=RuntimeConfig(device=DEVICE, precision=precision, threads=1, quiet=True),
                 nepochs=1,
                 batch_size=4,
                 mlflow=False,

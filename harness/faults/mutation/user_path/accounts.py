@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.faults.mutation.user_path.ladder_run import Walked
 from harness.parity.compare.rungs import PRECISIONS, RUNGS
-from harness.targets.interpreters import SIDES
+from harness.targets.devices import SIDES
 
 NAMES = tuple(rung.name for rung in RUNGS)
 FALLEN = ("fail", "unverified")

@@ -107,3 +107,71 @@ def test_a_gpu_lane_that_worked_elsewhere_is_red(gpu: Any, settings: Any, id: st
     assert outcome.verdict is Verdict.FAIL
     assert [finding.id for finding in outcome.findings] == [id]
     assert sentence in _messages(outcome)
+
+
+SUITE = """import json, os
+{touch}def test_training() -> None:
+    assert os.environ['PTYCHO_HARNESS_DEVICE'] == 'cuda'
+{say}"""
+SAY = "    open(os.environ['PTYCHO_HARNESS_WORK'], 'a').write(json.dumps({row!r}) + chr(10))\n"
+
+
+@pytest.fixture
+def suite_on(gpu: Any, tmp_path: Path) -> Any:
+    """Runs a GPU lane with a suite that reports the given work, and loads a driver or not."""
+    driver = fake_driver.copied(tmp_path / "suite-driver")
+
+    def run(evidence: Any, *, loads: bool = True, reports: bool = True, **settings: Any) -> Outcome:
+        touch = TOUCHING.format(driver=str(driver)) if loads else ""
+        say = SAY.format(row={"label": "out", "evidence": evidence}) if reports else ""
+        outcome: Outcome = gpu(work=GOOD, suite=SUITE.format(touch=touch, say=say), **settings)
+        return outcome
+
+    return run
+
+
+@pytest.mark.slow
+def test_a_suite_that_ran_on_the_gpu_passes(suite_on: Any) -> None:
+    outcome = suite_on(GOOD)
+    assert (_messages(outcome), outcome.verdict) == ("", Verdict.PASS)
+    (work,) = [row for row in _rows(outcome) if row["event"] == "device.work" and row["label"] == "suite"]
+    assert (work["evidence"]["trainings"], work["problems"]) == (1, [])
+
+
+@pytest.mark.slow
+@pytest.mark.fault("gpu-missing")
+@pytest.mark.parametrize(
+    ("evidence", "settings", "sentence"),
+    [
+        (GOOD | {"batch": ["cpu"]}, {}, "out: batch (devices of a batch) on cpu"),
+        (GOOD, {"loads": False}, "no process of it loaded a driver library"),
+        (None, {}, "out: its evidence is None, not a table"),
+        (GOOD, {"loads": False, "reports": False}, "no process of it loaded a driver library"),
+    ],
+)
+def test_a_suite_that_ran_on_the_cpu_is_red(suite_on: Any, evidence: Any, settings: Any, sentence: str) -> None:
+    outcome = suite_on(evidence, **settings)
+    assert outcome.suite is not None
+    bites(outcome.suite.failed == 0, "every test of the suite passed, on the CPU")
+    assert outcome.verdict is Verdict.FAIL
+    assert ["gpu-unused"] == [finding.id for finding in outcome.findings]
+    assert sentence in _messages(outcome)
+
+
+def test_a_suite_that_promises_its_work_and_is_silent_proves_nothing(tmp_path: Path) -> None:
+    from harness.isolation.gpu_untouched import Proof
+    from harness.lanes.device import gpu_worked
+
+    proof = Proof(label="suite", gpu=True, provable=True, touched=("process 1 maps libcuda.so.1",))
+    silent = gpu_worked.judge_suite(tmp_path / "none", proof, promised=True)
+    assert ["device-unproven"] == [finding.id for finding in silent.findings]
+    assert [] == gpu_worked.judge_suite(tmp_path / "none", proof, promised=False).findings
+    (tmp_path / "work").write_text("{}\n")
+    assert "cannot be read" in gpu_worked.judge_suite(tmp_path / "work", proof, promised=True).missing
+
+
+def test_suites_and_lane_mean_the_same_variables() -> None:
+    from harness.lanes import suite
+    from tests.support import pipeline
+
+    assert (suite.DEVICE_VARIABLE, suite.WORK_VARIABLE) == (pipeline.DEVICE_VARIABLE, pipeline.WORK_VARIABLE)

@@ -69,3 +69,11 @@ def test_the_committed_file_says_how_it_was_measured_and_covers_every_rung() -> 
         assert of_rung == {"R3", "R4", "R5", "R6", "R7", "R8"}
         assert all(held.of(f"R8/{step}.weights", gridsize, "f32") for step in SINGLE_CHECKPOINTS)
         assert all(held.of(f"R8/{step}.weights", gridsize, "f64") for step in CHECKPOINTS)
+
+
+def test_floors_are_never_borrowed_from_another_kind_of_device() -> None:
+    held, nothing = floors.of_kinds(["cpu", "cpu"])
+    assert (held, nothing) == (Floors.load(), ())
+    derived, said = floors.of_kinds(["cpu", "NVIDIA H200"])
+    assert (derived.derived, dict(derived.values)) == (True, {})
+    assert "float32 on NVIDIA H200: nobody has calibrated this kind of device" in said[0]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +182,36 @@ def test_the_other_sides_file_is_recognised() -> None:
     honest = Answer(exact={}, arrays=rounded, refusals=(), manifest={})
     assert not response.is_echo(one, honest)
     assert ladder.refusals({"torch": one, "tf": honest}) == {}
+
+
+WORK = {"parameters": ["cuda:0"], "batch": ["cuda:0"], "parameter_bytes": 40, "peak_bytes": 400, "kernels": 3}
+
+
+@pytest.mark.parametrize(
+    ("engine", "says"),
+    [
+        ({"device": "cuda", "work": WORK}, None),
+        ({"device": "cpu"}, "its engine says 'cpu': it holds no evidence (engine.work)"),
+        ({"device": "cuda"}, "it holds no evidence"),
+        ({"device": "cuda", "work": WORK | {"kernels": 0}}, "kernels (kernels that ran on the device) is 0"),
+        ({}, "its engine says 'no device'"),
+    ],
+)
+def test_an_answer_that_was_not_computed_on_the_gpu_is_refused(engine: Any, says: str | None, tmp_path: Path) -> None:
+    request = tmp_path / "request.npz"
+    replace(problem.request(gridsize=1, seed=3, scan=FIXTURE, steps=1, quantities=("R3",)), device="cuda").save(request)
+    found = response.read(respond(tmp_path / "answer", request, engine=engine), request, PACKAGE)
+    assert len(found.refusals) == (says is not None)
+    assert (says or "") in "".join(found.refusals)
+
+
+def test_an_answer_of_an_engine_that_could_not_be_made_is_judged_by_its_failures() -> None:
+    assert response.elsewhere({"engine": {}, "quantities": [], "failures": {"R3": {}}}, "cuda") == []
+    assert response.elsewhere({"engine": {"device": "cpu"}, "quantities": ["R3"]}, "cpu") == []
+
+
+def test_the_kind_of_device_is_what_the_engine_names() -> None:
+    kinds = [
+        Answer(exact={}, arrays={}, refusals=(), manifest=m).kind for m in ({}, {"engine": {"device_name": "H200"}})
+    ]
+    assert ["cpu", "H200"] == kinds

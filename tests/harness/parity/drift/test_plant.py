@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.parity.drift import plant, words
+from harness.parity.drift import judge, plant
 from harness.parity.drift.words import Word
 
 from .conftest import ARRAYS, Pair
@@ -13,7 +13,7 @@ def test_what_is_planted_is_seen(pair: Pair) -> None:
 
 
 def test_a_judge_that_calls_everything_equal_is_found_out(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words, "same", lambda _one, _other: True)
+    monkeypatch.setattr(judge, "same", lambda _one, _other: True)
     found = plant.check([pair()], ["torch"], seed=3)
     assert len(found) == 2
     assert found[0].startswith("one unit in the last place of R4/")
@@ -22,6 +22,6 @@ def test_a_judge_that_calls_everything_equal_is_found_out(pair: Pair, monkeypatc
 
 def test_a_rung_that_is_red_already_has_nothing_to_show(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     heard = pair(new={"R4/intensity": 2 * ARRAYS["R4/intensity"]})
-    monkeypatch.setattr(words, "same", lambda _one, _other: False)
-    assert Word.REGRESSION in {row.word for row in words.judge(heard, "torch", oracle_moved=False)}
+    monkeypatch.setattr(judge, "same", lambda _one, _other: False)
+    assert Word.REGRESSION in {row.word for row in judge.judge(heard, "torch", oracle_moved=False)}
     assert plant.check([heard], ["torch"], seed=3) == []

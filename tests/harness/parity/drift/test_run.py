@@ -154,9 +154,9 @@ def test_a_comparison_is_no_run_of_the_ladder(compare: Compare, pair: Pair) -> N
 
 
 def test_a_judge_that_sees_nothing_fails_the_run(compare: Compare, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.parity.drift import words
+    from harness.parity.drift import judge
 
-    monkeypatch.setattr(words, "same", lambda _one, _other: True)
+    monkeypatch.setattr(judge, "same", lambda _one, _other: True)
     verdict, folder = compare(pair())
     assert verdict is Verdict.FAIL
     assert "was planted and called identical" in (folder / "verdict.json").read_text()
@@ -186,7 +186,7 @@ def test_what_means_nothing_here_is_refused(words: list[str], capsys: pytest.Cap
     with pytest.raises(SystemExit) as ended:
         main.main(["parity", "--against", "HEAD", *words])
     assert ended.value.code == Verdict.USAGE
-    assert "--against with --target or --canary-seed" in capsys.readouterr().err
+    assert "--against with --target, --canary-seed or each other" in capsys.readouterr().err
 
 
 def test_a_revision_that_does_not_exist_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

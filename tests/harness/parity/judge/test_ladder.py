@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.parity.compare.comparison import Result
-from harness.parity.compare.floors import SINGLE_TO_DOUBLE, Floors
+from harness.parity.compare.floors import DERIVED, SINGLE_TO_DOUBLE, Floors
 from harness.parity.compare.response import Answer
 from harness.parity.compare.rungs import (
     DOUBLE_IN_SINGLE,
@@ -178,6 +178,16 @@ def test_one_side_that_errs_much_more_than_the_other_fails_the_forward_pass() ->
     # Below a floor, errors are chance and not compared.
     assert in_single(off("R4/a", 0.01), off("R4/a", ERROR_RATIO - 1))["R4"].result is Result.PASS
     assert in_single(off("R3/a", 2), off("R3/a", 20))["R3"].result is Result.PASS
+
+
+@pytest.mark.parametrize(("rung", "allowed"), [("R3", 5e-4), ("R4", 5e-3), ("R6", 5e-3), ("R7", 5e-6)])
+def test_a_device_without_floors_is_judged_by_float64_s_limits_in_units_of_float32(rung: str, allowed: float) -> None:
+    name = f"{rung}/a"
+    assert {item.result for item in in_single({}, {}, floors=DERIVED).values()} == {Result.PASS}
+    near, far = (off(name, share * allowed / FLOOR) for share in (0.9, 1.5))
+    assert in_single(near, {}, floors=DERIVED)[rung].result is Result.PASS
+    failed = in_single(far, {}, floors=DERIVED)[rung]
+    assert (failed.result, failed.guilty, failed.noise_units) == (Result.FAIL, ("torch",), None)
 
 
 def test_a_tensor_without_a_floor_is_unverified_and_no_pass() -> None:

@@ -1,0 +1,203 @@
+"""
+`python -m harness parity --ways`: does a pattern's result depend on its neighbours, or on the number of threads?
+
+Each backend is asked in every way, one process for each number of threads, which TensorFlow can set once a process.
+"""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from harness.parity.compare.response import Answer
+from harness.parity.compare.rungs import PRECISIONS
+from harness.parity.drift import judge, report, ways, words
+from harness.parity.drift.report import Report
+from harness.parity.drift.versions import NEW, OLD
+from harness.parity.drift.ways import PLAIN, THREADS, WAYS
+from harness.parity.drift.words import Drift
+from harness.parity.exchange import backend_client, collect
+from harness.parity.exchange.backend_client import Party
+from harness.parity.exchange.plan import Question
+from harness.parity.reference import problem
+from harness.record import directory, provenance
+from harness.record.directory import RunRoot
+from harness.record.log import EventLog
+from harness.record.required import Expected
+from harness.runs import session, summary
+from harness.system import pool
+from harness.system.signals import Interruption
+from ptycho.fingerprint import ROOT
+
+FILE = "ways.json"
+BASE = "the plain way on one thread"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """
+    What the user asked for.
+
+    Attributes:
+        pythons: interpreter by side.
+        scan: file that requests name.
+        root: the workspace's folder for runs.
+        gridsizes: which to compare.
+        precisions: of `PRECISIONS`.
+        seed: seed of the problem.
+        quiet: print nothing while running.
+        json: print the report as one JSON document, and only that.
+    """
+
+    pythons: Mapping[str, str]
+    scan: Path
+    root: Path
+    gridsizes: tuple[int, ...] = (1, 2)
+    precisions: tuple[str, ...] = PRECISIONS
+    seed: int
+    quiet: bool = False
+    json: bool = False
+
+
+def name_of(way: str, threads: int) -> str:
+    """The name of a way on some threads."""
+    return f"{way}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+COMPARED = tuple(name_of(way.name, n) for n in THREADS for way in WAYS if (way.name, n) != (PLAIN, 1))
+"""Ways that are compared with the plain one on one thread."""
+
+
+def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
+    """
+    Compare.
+
+    Returns:
+        The report, and the `ways.json` that holds it.
+
+    Raises:
+        KeyboardInterrupt: the run was asked to end.
+    """
+    clock = time.monotonic()
+    kept = directory.create(options.root)
+    locks = [ROOT / "requirements" / f"{side}-cpu.txt" for side in options.pythons]
+    origin = provenance.describe(root=ROOT, locks=locks, fixtures={options.scan.stem: options.scan}, device="cpu")
+    required = Expected(
+        rungs=tuple(
+            words.label(rung, f"{side} {way}", precision, gridsize, options.seed)
+            for side in options.pythons
+            for precision in options.precisions
+            for gridsize in options.gridsizes
+            for way in COMPARED
+            for rung in ways.RUNGS
+        ),
+        adapters=tuple(_label(side, threads) for side in options.pythons for threads in THREADS),
+    )
+    with session.logged(kept, kind="ways", origin=origin, expected=required) as (events, ended):
+        questions = _questions(options, kept)
+        ask = partial(_ask, options, questions, kept, events, interruption)
+        jobs = [(side, threads) for threads in THREADS for side in options.pythons]
+        answered = dict(pool.several(ask, jobs, jobs=len(options.pythons), interruption=interruption))
+        rows = _judge(questions, answered, options.pythons)
+        for row in rows:
+            events.write("rung.end", **report.fields(row))
+        made = Report(base=BASE, rows=report.in_order(rows), seed=options.seed, seconds=time.monotonic() - clock)
+        path = made.write(kept.path / FILE)
+        events.write("parity.end", verdict=made.verdict.name, seconds=made.seconds)
+        ended(made.verdict)
+    return made, path
+
+
+def _label(side: str, threads: int) -> str:
+    return f"adapter-{side}-{threads}-threads"
+
+
+def _questions(options: Options, kept: RunRoot) -> list[Question]:
+    """The plain question at every gridsize in every precision."""
+    made: list[Question] = []
+    for precision in options.precisions:
+        for gridsize in options.gridsizes:
+            asked = problem.request(
+                gridsize=gridsize,
+                seed=options.seed,
+                scan=options.scan,
+                steps=1,
+                precision=precision,
+                quantities=ways.RUNGS,
+                masked=False,
+            )
+            path = kept.path / f"request-{len(made):03d}.npz"
+            request = ways.enlarged(asked, options.seed)
+            request.save(path)
+            made.append(Question(gridsize=gridsize, precision=precision, seed=options.seed, request=request, path=path))
+    return made
+
+
+Answered = Mapping[tuple[str, str, int], Answer]
+"""Answers by way, precision and gridsize."""
+
+
+def _ask(
+    options: Options,
+    questions: Sequence[Question],
+    kept: RunRoot,
+    events: EventLog,
+    interruption: Interruption,
+    job: tuple[str, int],
+) -> tuple[tuple[str, int], Answered]:
+    """Ask one backend in every way on so many threads; returns which, and its answers."""
+    side, threads = job
+    label = _label(side, threads)
+    asked: list[tuple[ways.Way, Question, list[Path]]] = []
+    for question in questions:
+        for way in WAYS:
+            files = []
+            for number, request in enumerate(ways.requests(question.request, way, threads)):
+                files.append(kept.scratch / f"{label}-{question.path.stem}-{way.name}-{number}.npz")
+                request.save(files[-1])
+            asked.append((way, question, files))
+    paths = [path for _, _, files in asked for path in files]
+    party = Party(side=side, python=options.pythons[side])
+    answers = iter(backend_client.ask(party, paths, label, kept, events, interruption).answers)
+    found = {
+        (way.name, question.precision, question.gridsize): ways.merged(way, [next(answers) for _ in files])
+        for way, question, files in asked
+    }
+    return job, found
+
+
+def _judge(
+    questions: Sequence[Question], answered: Mapping[tuple[str, int], Answered], sides: Mapping[str, str]
+) -> list[Drift]:
+    """Judge every way of every backend against its plain way on one thread, and both by the oracle."""
+    rows: list[Drift] = []
+    for question in questions:
+        expected = ways.expected(collect.expect(question))
+        at = question.precision, question.gridsize
+        for side in sides:
+            plain = answered[side, THREADS[0]][PLAIN, *at]
+            for threads in THREADS:
+                for way in WAYS:
+                    if (name := name_of(way.name, threads)) in COMPARED:
+                        given = {OLD: plain, NEW: answered[side, threads][way.name, *at]}
+                        rows += judge.compare(question, expected, given, side, way=name)
+    return rows
+
+
+def main(options: Options, *, follow: int | None) -> int:
+    """Run, print, and return the exit code."""
+    from harness.system import identity
+
+    identity.adopt_orphans()
+    sys.dont_write_bytecode = True
+    with Interruption(follow=follow).installed() as interruption:
+        made, path = run(options, interruption)
+    if options.json:
+        print(path.read_text(encoding="utf-8"), end="", flush=True)
+    else:
+        report.show(made)
+        print(f"report: {path}", flush=True)
+        print(summary.how_to_see(path.parent), flush=True)
+    return int(made.verdict)
