@@ -72,8 +72,7 @@ In `fakes`:
 - `zoo`: a zoo of foreign targets: a clean pipeline (`tests/harness/zoo/lensless`), and animals that differ from it by
   one edit
 
-In `golden`: files that a training and an inference leave, written by hand, a reader of their own, and the suite that asks
-a backend with them.
+In `golden`: files that a training and an inference leave, written by hand, a reader of their own, and a suite for backends.
 
 In `suites`:
 
