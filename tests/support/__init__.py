@@ -72,7 +72,7 @@ In `fakes`:
 - `zoo`: a zoo of foreign targets: a clean pipeline (`tests/harness/zoo/lensless`), and animals that differ from it by
   one edit
 
-In `golden`: files that a training and an inference leave, written by hand, a reader of their own, and a suite for backends.
+In `golden`: files that a training and an inference leave, written by hand, their own reader, and a suite for backends.
 
 In `suites`:
 
