@@ -72,7 +72,7 @@ In `fakes`:
 - `zoo`: a zoo of foreign targets: a clean pipeline (`tests/harness/zoo/lensless`), and animals that differ from it by
   one edit
 
-In `golden`: files that a training and an inference leave, written by hand, and a reader of their own.
+In `golden`: files that a training and an inference leave, written by hand, their own reader, and a suite for backends.
 
 In `suites`:
 
@@ -105,5 +105,4 @@ In `suites`:
 - `optimizer_suite`: adam against a NumPy transcription of algorithm 1, and the mistakes that it must not make
 - `physics_suite`: the far field against the NumPy oracle, and its gradient in the dark
 - `sharing_suite`: several ranks in one process, a thread each: uneven shares of a batch train what one process trains
-- `stored_state_suite`: a backend reads files that it did not write, and what it writes is read by name
 """

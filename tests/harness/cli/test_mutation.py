@@ -85,7 +85,12 @@ def test_generated_changes_take_their_seed_from_the_commit_unless_one_is_given(
     words: tuple[str, ...], count: int, seed: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[generated_run.Options] = []
-    monkeypatch.setattr(generated_run, "main", lambda options, **_: given.append(options) or 0)
+
+    def main(options: generated_run.Options, *, follow: int | None) -> int:
+        given.append(options)
+        return 0 if follow is None else 1
+
+    monkeypatch.setattr(generated_run, "main", main)
     assert command_line.main(["mutation", "--generate", *words]) == 0
     (options,) = given
     assert (options.count, options.seed) == (count, seed)

@@ -37,6 +37,11 @@ def planted(array: NDArray[Any], index: tuple[int, ...], value: complex) -> NDAr
     return copy
 
 
+def changed(name: str, array: NDArray[Any]) -> dict[str, Any]:
+    """A field of a dataset with another array."""
+    return {name: array}
+
+
 def test_the_scan_itself_has_nothing_wrong() -> None:
     assert values.violations(scan(), declared=True) == []
 
@@ -58,7 +63,7 @@ def test_a_bad_pixel_of_any_frame_is_found(place: str, pixel: tuple[int, int], v
 @pytest.mark.parametrize("name", ["xcoords", "ycoords", "xcoords_start", "ycoords_start"])
 def test_a_position_that_is_no_number_is_found(place: str, name: str) -> None:
     dataset = scan()
-    broken = replace(dataset, **{name: planted(getattr(dataset, name), (PLACES[place],), np.nan)})
+    broken = replace(dataset, **changed(name, planted(getattr(dataset, name), (PLACES[place],), np.nan)))
     assert any(f"{name}: 1 of {FRAMES} values are NaN" in text for text in values.violations(broken, declared=True))
 
 
@@ -68,7 +73,7 @@ def test_a_position_that_is_no_number_is_found(place: str, name: str) -> None:
 )
 def test_a_position_outside_the_object_is_found_at_either_end(place: str, name: str, value: float) -> None:
     dataset = scan()
-    broken = replace(dataset, **{name: planted(getattr(dataset, name), (PLACES[place],), value)})
+    broken = replace(dataset, **changed(name, planted(getattr(dataset, name), (PLACES[place],), value)))
     (found,) = values._outside(broken)
     assert found.startswith(f"{name}: 1 of {FRAMES} positions")
     assert f"(index {PLACES[place]})" in found

@@ -17,7 +17,7 @@ from ptycho.training.schedule import Plateau
 from tests.support import crafted_npz
 from tests.support.fakes.fake_runs import infer, infer_config, train, train_config
 from tests.support.golden import golden_files
-from tests.support.suites.stored_state_suite import differing
+from tests.support.golden.stored_state_suite import differing
 
 CONFIG = TrainingConfig(
     data=DataConfig(path=Path("elsewhere.npz"), seed=7),

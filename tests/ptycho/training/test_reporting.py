@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -84,11 +84,10 @@ def reported(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Losses, Losses]]:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock of which every look costs two seconds more than the one before."""
     looks = iter(range(10**6))
     monkeypatch.setattr(epochs, "perf_counter", lambda: float((k := next(looks)) * (k + 1)))
-    return
 
 
 def config(folder: Path, **changes: Any) -> TrainingConfig:
@@ -97,7 +96,7 @@ def config(folder: Path, **changes: Any) -> TrainingConfig:
 
 
 def mean(values: Any, sizes: list[int]) -> float:
-    return sum(value * size for value, size in zip(values.tolist(), sizes, strict=True)) / sum(sizes)
+    return float(sum(value * size for value, size in zip(values.tolist(), sizes, strict=True)) / sum(sizes))
 
 
 @pytest.mark.slow

@@ -174,7 +174,7 @@ def main() -> None:
     kept = {name: value if value.dtype == np.int64 else value.astype(np.float32) for name, value in state().items()}
     for path, tensors in ((MODEL, single), (CHECKPOINT, kept)):
         path.write_bytes(lzma.compress(content(tensors, meta(resumes=path == CHECKPOINT))))
-    np.savez_compressed(RECONSTRUCTION, **reconstructed(scan))
+    crafted_npz.write(RECONSTRUCTION, reconstructed(scan), compressed=True)
 
 
 if __name__ == "__main__":

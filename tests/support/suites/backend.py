@@ -16,24 +16,26 @@ from numpy.typing import NDArray
 from ptycho.config import RuntimeConfig
 from tests.support.pipeline import DEVICE
 
-SUITES = tuple(
-    f"tests.support.suites.{name}_suite"
-    for name in (
-        "network",
-        "physics",
-        "assembly",
-        "loss",
-        "optimizer",
-        "engine",
-        "device_work",
-        "loader",
-        "data_pipeline",
-        "adapter",
-        "mask",
-        "stored_state",
-        "sharing",
-        "default_model",
-    )
+SUITES = (
+    "tests.support.golden.stored_state_suite",
+    *(
+        f"tests.support.suites.{name}_suite"
+        for name in (
+            "network",
+            "physics",
+            "assembly",
+            "loss",
+            "optimizer",
+            "engine",
+            "device_work",
+            "loader",
+            "data_pipeline",
+            "adapter",
+            "mask",
+            "sharing",
+            "default_model",
+        )
+    ),
 )
 """Modules whose assertions pytest must rewrite: it does so by itself only for test modules."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.faults.mutation.generated import draw
+from harness.faults.mutation.generated.changes import compiles
 from ptycho import fingerprint
 from ptycho.errors import UsageError
 
@@ -50,7 +51,7 @@ def test_what_is_not_python_any_more_is_drawn_again(tmp_path: Path) -> None:
     # Of a starred call's keyword nothing is left that could stand there.
     (tmp_path / "a" / "a.py").write_text("def f(x):\n    for k in x:\n        del x[k]\n        x = x + 1\n")
     found = draw.functions(tmp_path, ("a/",))
-    assert all(draw.compiles(c.applied((tmp_path / c.file).read_text())) for c in draw.drawn(tmp_path, found, 99, 1))
+    assert all(compiles(c.applied((tmp_path / c.file).read_text())) for c in draw.drawn(tmp_path, found, 99, 1))
 
 
 def test_the_seed_is_the_commits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

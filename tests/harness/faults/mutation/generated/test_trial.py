@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.faults.mutation import tests_trial
 from harness.faults.mutation.generated import trial
 from harness.faults.mutation.generated.changes import Change, of_module
 from harness.faults.mutation.generated.trial import ALIVE, EQUIVALENT, ERROR, KILLED, Checks, Tried
@@ -130,7 +131,7 @@ def test_a_test_that_fails_without_the_change_proves_nothing(stage: Stage, monke
         roots.append((given.root / "ptycho" / "a.py").read_text())
         return next(answers)
 
-    monkeypatch.setattr(trial.tests_trial, "run", run)
+    monkeypatch.setattr(tests_trial, "run", run)
     checks = trial.checks_of(stage, lambda _: ("tests/ptycho/test_a.py",), ladder=False)
     made = trial.run(change(), stage, checks)
     assert (made.outcome, made.detail[:35]) == (ERROR, "it fails without the change, too: F")

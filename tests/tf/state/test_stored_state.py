@@ -1,6 +1,6 @@
 """The shared suite of stored states with the TensorFlow backend."""
 
-from tests.support.suites.stored_state_suite import StoredStateSuite
+from tests.support.golden.stored_state_suite import StoredStateSuite
 
 
 class TestStoredState(StoredStateSuite):
