@@ -40,6 +40,7 @@ SHORT = {
     ),
     "kill-test": (["kill-test", "--count", "0"], ["kill-test", "--victims", "nobody"]),
     "attach": (["attach"], ["attach", "no.py", "no.py"], ["attach", "physics"], ["attach", "physics", "no.py"]),
+    "gpu-check": (["gpu-check", "--minutes", "0"], ["gpu-check", "--python-version", "3.12"]),
     "ci": (["ci"], ["ci", "nonsense"], ["ci", "faults"], ["ci", "install"], ["ci", "install", "nothing"]),
 }
 """Calls that end at once, by command: refused, for the most part, or stopped by an interpreter that is not there."""
