@@ -2,7 +2,7 @@
 
 import argparse
 
-from harness.benchmark.scaling.masks import MASKS
+from harness.benchmark.scaling.masks import MASKS, NONE
 from harness.cli import options
 from harness.cli.options import Commands
 from ptycho.verdict import Verdict
@@ -51,6 +51,10 @@ def run(args: argparse.Namespace) -> int:
     problems = [f"--patterns {m}; allowed: 100 or more" for m in args.patterns if m < 100]
     problems += [f"--steps {args.steps}; allowed: 2 or more"] if args.steps < 2 else []
     problems += [f"--max-gb {args.max_gb:g}; allowed: more than 0"] if not args.max_gb > 0 else []
+    if NONE not in args.mask:
+        problems.append(
+            f"--mask {' '.join(args.mask)}; allowed: {NONE} among them, with which a mask's cost is compared"
+        )
     if problems:
         raise UsageError("\n".join(problems))
     asked = {text.partition("=")[0] for text in args.python}

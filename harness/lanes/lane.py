@@ -114,7 +114,7 @@ class Lane:
         private_tmp: bool = True,
         limits: Limits = _NO_LIMITS,
         staged: Sequence[Path] = (),
-        told: Mapping[str, str] = _NOTHING,
+        variables: Mapping[str, str] = _NOTHING,
     ) -> supervise.Finished:
         """Run a command in its cell, log it, and attribute to it what it leaves in places of its own."""
         target, run = self.target, self.run
@@ -128,7 +128,7 @@ class Lane:
             events=run.events,
             import_root=target.root,
             gpu=gpu,
-            extra={name: text.format(**values) for name, text in target.environment.items()} | dict(told),
+            extra={name: text.format(**values) for name, text in target.environment.items()} | dict(variables),
         )
         self.cells[label] = cell
         log = run.logs / f"{label}.log"
@@ -273,7 +273,7 @@ class Lane:
             echo=not self.options.quiet,
             private_tmp=False,
             limits=target.suite_limits,
-            told=suite.told(self.device.name, cell),
+            variables=suite.variables(self.device.name, cell),
         )
         self.outcome.suite = suite.read(junit, finished)
         self.outcome.findings.checked("suite")

@@ -49,9 +49,9 @@ def work(cell: Cell) -> Path:
     return cell.path / "work.ndjson"
 
 
-def told(device: str, cell: Cell) -> dict[str, str]:
+def variables(device: str, cell: Cell) -> dict[str, str]:
     """
-    Variables that tell a suite where to compute, and where to say what was done there.
+    Variables of the environment with a suite's device, and with the file into which its trainings write their work.
 
     Args:
         device: `cpu` or `cuda`.

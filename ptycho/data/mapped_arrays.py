@@ -62,7 +62,11 @@ def joined(shape: tuple[int, ...], dtype: DTypeLike, blocks: Iterable[NDArray[An
     kind = np.dtype(dtype)
     nbytes = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
     if nbytes < MAPPED_FROM_BYTES:
-        return np.concatenate([np.empty((0, *shape[1:]), kind), *blocks], dtype=kind)
+        whole, start = np.empty(shape, dtype=kind), 0
+        for block in blocks:
+            whole[start : start + len(block)] = block
+            start += len(block)
+        return whole
     with _unnamed(nbytes) as file:
         for block in blocks:
             file.write(np.ascontiguousarray(block, dtype=kind).data)

@@ -114,6 +114,8 @@ class Report:
                 f"{row.label}: a pattern costs {ratio:.2f} × that of {base.label}; allowed: {MAX_COST_RATIO:g}"
             )
         plain = self.unmasked(row)
+        if plain is None and row.mask != masks.NONE:
+            found.append(f"{row.label}: the same scan without a mask was not measured, so that the cost is not known")
         if plain is not None and (ratio := row.microseconds / plain.microseconds) > masks.MAX_COST_RATIO[row.mask]:
             allowed = masks.MAX_COST_RATIO[row.mask]
             found.append(f"{row.label}: a pattern costs {ratio:.2f} × that without a mask; allowed: {allowed:g}")

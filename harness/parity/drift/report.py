@@ -12,6 +12,7 @@ from harness.parity.compare.rungs import PRECISIONS, RUNGS
 from harness.parity.drift.words import WORST_FIRST, Drift, Word
 from harness.parity.output.report import finite_or_text, judgement
 from harness.record import rung_results
+from harness.runs import summary
 from harness.system import tables
 from ptycho.verdict import Verdict
 
@@ -190,6 +191,17 @@ def sentences(report: Report) -> list[str]:
         found.append(f"outside the oracle's limit with the same bits in both: {len(alike)} row(s), the first: ")
         found[-1] += f"{alike[0].climbed.rung.name}, {alike[0].side}; `parity run` says why"
     return found
+
+
+def conclude(report: Report, path: Path, *, as_json: bool) -> int:
+    """Print a report that was written to a file, or the file itself as JSON; returns the exit code."""
+    if as_json:
+        print(path.read_text(encoding="utf-8"), end="", flush=True)
+    else:
+        show(report)
+        print(f"report: {path}", flush=True)
+        print(summary.how_to_see(path.parent), flush=True)
+    return int(report.verdict)
 
 
 def show(report: Report) -> None:

@@ -25,7 +25,8 @@ from harness.record import directory, provenance
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
 from harness.record.required import Expected
-from harness.runs import session, summary
+from harness.runs import session
+from harness.system import identity
 from harness.system.signals import Interruption
 from ptycho.errors import InfrastructureError
 from ptycho.fingerprint import ROOT
@@ -175,16 +176,8 @@ def _left_out(options: Options) -> tuple[str, ...]:
 
 def main(options: Options, *, follow: int | None) -> int:
     """Run, print, and return the exit code."""
-    from harness.system import identity
-
     identity.adopt_orphans()
     sys.dont_write_bytecode = True
     with Interruption(follow=follow).installed() as interruption:
         made, path = run(options, interruption)
-    if options.json:
-        print(path.read_text(encoding="utf-8"), end="", flush=True)
-    else:
-        report.show(made)
-        print(f"report: {path}", flush=True)
-        print(summary.how_to_see(path.parent), flush=True)
-    return int(made.verdict)
+    return report.conclude(made, path, as_json=options.json)

@@ -1,4 +1,4 @@
-"""Silent faults of a GPU, planted around the adapter: each falls at the rung that names it, and at none below."""
+"""Silent faults of a GPU, planted around the adapter: each falls at its rung, and at none of the lower ones asked."""
 
 from dataclasses import replace
 from functools import cache

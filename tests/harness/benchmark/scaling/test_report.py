@@ -53,8 +53,11 @@ def test_a_mask_that_costs_too_much_is_named(mask: str, allowed: float) -> None:
     assert report.complaints(above) == [
         f"M=1000 N=64 g=1 mask={mask}: a pattern costs {allowed + 1 / 90:.2f} × that without a mask; allowed: {allowed}"
     ]
-    # Alone, there is nothing to hold it against.
-    assert Report(rows=[above]).verdict is Verdict.PASS
+    alone = Report(rows=[inside])
+    assert alone.verdict is Verdict.FAIL
+    assert alone.complaints(inside) == [
+        f"M=1000 N=64 g=1 mask={mask}: the same scan without a mask was not measured, so that the cost is not known"
+    ]
 
 
 def test_training_that_grows_is_named() -> None:

@@ -61,6 +61,7 @@ def test_a_reader_that_dies_is_no_pass(tmp_path: Path, monkeypatch: pytest.Monke
     [
         (["--patterns", "10"], "--patterns 10; allowed: 100 or more"),
         (["--steps", "1"], "--steps 1; allowed: 2 or more"),
+        (["--mask", "one", "each"], "--mask one each; allowed: none among them"),
         (["--max-gb", "0"], "--max-gb 0; allowed: more than 0"),
         (["--python", "jax=/bin/sh"], "--python 'jax=/bin/sh'"),
     ],
