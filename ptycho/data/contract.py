@@ -24,6 +24,7 @@ from ptycho.data.formats import preview, ptychodus, recognise
 from ptycho.data.formats.opened import Arrays
 from ptycho.data.formats.preview import Preview
 from ptycho.data.layout import Reading
+from ptycho.data.masked_frames import Frames, MaskedFrames
 from ptycho.data.npy_header import UNREADABLE, Member, why_unreadable
 from ptycho.data.npz_writer import save
 from ptycho.data.preflight import Limits, Members
@@ -198,11 +199,10 @@ def _read(
     bad = arrays.get("bad_pixels")
     if bad is not None:
         violations += masks.violations(arrays["diff3d"], bad, arrays["probeGuess"])
-        arrays["diff3d"] = _masked(arrays["diff3d"], bad)
     with members.path.open("rb") as handle:
         sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
     return Dataset(
-        diffraction=arrays["diff3d"],
+        frames=arrays["diff3d"] if bad is None else _masked(arrays["diff3d"], bad),
         probe=arrays["probeGuess"],
         obj=arrays.get("objectGuess"),
         xcoords=arrays["xcoords"],
@@ -219,22 +219,23 @@ def _read(
     )
 
 
-def _masked(frames: NDArray[np.float32], bad: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """The frames with bad pixels 0; those that lie in the file are copied only where they are not."""
-    if frames.flags.writeable:
-        masks.apply(frames, bad)
-    elif not masks.is_applied(frames, bad):
-        return mapped_arrays.joined(frames.shape, np.float32, masks.applied(frames, bad))
+def _masked(frames: NDArray[np.float32], bad: NDArray[np.bool_]) -> Frames:
+    """The frames with bad pixels 0: many that lie in the file stay there and are cleared as they are read."""
+    if not frames.flags.writeable:
+        clean = MaskedFrames(frames, bad)
+        return np.asarray(clean) if frames.nbytes < mapped_arrays.MAPPED_FROM_BYTES else clean
+    masks.apply(frames, bad)
     return frames
 
 
 def _canonical(archive: zipfile.ZipFile | Arrays, member: Member, found: Reading, path: Path) -> NDArray[Any]:
     """One member as the canonical array of its key."""
     m, n = found.n_patterns, found.side
+    scan_bytes = m * n * n * np.dtype(np.float32).itemsize
     if member.key == "diff3d":
         canonical = found.layout == "canonical" and not member.fortran_order and found.measurement_domain == "amplitude"
         if canonical and member.dtype == np.dtype("<f4"):
-            there = npz_reader.in_place(archive, member, path)
+            there = npz_reader.in_place(archive, member, path, scan_bytes=scan_bytes)
             if there is not None:
                 return there
         frames = mapped_arrays.empty((m, n, n), np.float32)
@@ -243,7 +244,8 @@ def _canonical(archive: zipfile.ZipFile | Arrays, member: Member, found: Reading
         npz_reader.fill(archive, member, view, convert)
         return frames
     if member.key == "bad_pixels":
-        there = npz_reader.in_place(archive, member, path) if _is_plain_mask(member, found) else None
+        plain = _is_plain_mask(member, found)
+        there = npz_reader.in_place(archive, member, path, scan_bytes=scan_bytes) if plain else None
         return _bad_pixels(archive, member, found) if there is None else there
     if member.key == "probeGuess":
         probe = npz_reader.read(archive, member, np.complex64)

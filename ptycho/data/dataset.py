@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ptycho.data.masked_frames import Frames
 
 CONTRACT_VERSION = "DATA-001/1"
 """Changes whenever the meaning of a canonical array changes; stores of another version are refused."""
@@ -41,7 +44,8 @@ class Dataset:
     `object[y - N // 2 : y + N // 2, x - N // 2 : x + N // 2]`.
 
     Attributes:
-        diffraction: `(M, N, N)` float32 amplitude (square root of counts, or a normalised multiple), DC centred.
+        frames: `(M, N, N)` float32 amplitude (square root of counts, or a normalised multiple), DC centred; of a large
+            masked scan read part by part.
         probe: `(P, N, N)` complex64, P incoherent modes (P = 1 for the usual single-mode file).
         obj: `(H, W)` complex64 object, or None where the file has none.
         xcoords: `(M,)` float64 corrected positions along axis 1.
@@ -51,12 +55,12 @@ class Dataset:
         scan_index: `(M,)` int64.
         patches: `(M, N, N)` complex64 true object patches (`Y`), or None.
         bad_pixels: `(N, N)`, or `(M, N, N)` for each pattern its own, bool, True where a pixel is bad: it is 0 in
-            `diffraction` and counts nowhere. None where all pixels are good.
+            `frames` and counts nowhere. None where all pixels are good.
         metadata: the file's own `_metadata`, empty where it has none.
         source: the file this came from.
     """
 
-    diffraction: NDArray[np.float32]
+    frames: Frames
     probe: NDArray[np.complex64]
     obj: NDArray[np.complex64] | None
     xcoords: NDArray[np.float64]
@@ -74,15 +78,22 @@ class Dataset:
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
 
+    @cached_property
+    def diffraction(self) -> NDArray[np.float32]:
+        """`frames` as one array: of a large masked scan a copy, so that what looks at parts reads `frames`."""
+        whole = np.asarray(self.frames)
+        whole.setflags(write=False)
+        return whole
+
     @property
     def n_patterns(self) -> int:
         """Number of diffraction patterns M."""
-        return len(self.diffraction)
+        return len(self.frames)
 
     @property
     def side(self) -> int:
         """Patch side N in pixels."""
-        return int(self.diffraction.shape[-1])
+        return int(self.frames.shape[-1])
 
     def good(self, part: slice | NDArray[np.intp]) -> NDArray[np.bool_] | None:
         """`(K, N, N)`, or `(1, N, N)` for one mask of all, where pixels of some patterns count; None where all do."""

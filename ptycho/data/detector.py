@@ -80,13 +80,13 @@ def find(dataset: Dataset) -> Flaws:
     Args:
         dataset: the scan; its frames may hold NaN, infinite and negative values.
     """
-    frames, side = dataset.diffraction, dataset.side
+    frames, side = dataset.frames, dataset.side
     high = np.empty(len(frames), np.float32)
     damaged = np.zeros(len(frames), np.intp)
     marked, negative, missing = np.zeros((side, side), bool), set[float](), 0
     suspects: list[tuple[slice, Mask]] = []
     for part in _parts(len(frames)):
-        block = dataset.diffraction[part]
+        block = dataset.frames[part]
         bad = ~(block >= 0) | (block == np.inf)
         if bad.any():
             damaged[part] = bad.sum(axis=(1, 2))
@@ -149,7 +149,7 @@ def _some(total: int) -> Indices:
 
 def _sample(dataset: Dataset) -> NDArray[np.float32]:
     some = _some(dataset.n_patterns)
-    return np.asarray(mapped_arrays.rows(dataset.diffraction, some))
+    return np.asarray(mapped_arrays.rows(dataset.frames, some))
 
 
 def _stuck(dataset: Dataset, value: float) -> Mask:
@@ -191,9 +191,9 @@ def _energies(dataset: Dataset, bad: Mask, broken: Indices) -> NDArray[np.float6
     """`(M,)` Σ A² over sound pixels."""
     energy = np.zeros(dataset.n_patterns)
     for part in _parts(dataset.n_patterns):
-        block = dataset.diffraction[part]
+        block = dataset.frames[part]
         if bad.any() or broken.size:
             block = np.where(bad | ~(block >= 0) | (block == np.inf), 0, block)
         energy[part] = np.einsum("mij,mij->m", block, block)
-        mapped_arrays.release(dataset.diffraction)
+        mapped_arrays.release(dataset.frames)
     return energy

@@ -12,9 +12,8 @@ import mmap
 import os
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -35,6 +34,16 @@ _STREAM_BYTES = 4 * 2**20
 _MEMORY = Path("/proc/meminfo")
 
 
+class ByRows(Protocol):
+    """An array, or anything that is read by rows as one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def dtype(self) -> np.dtype[Any]: ...  # noqa: D102
+    def __getitem__(self, indices: NDArray[np.intp], /) -> Any: ...
+
+
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     """
     An array to be filled: in memory, or a large one in a file of TMPDIR that has no name and goes with the array.
@@ -46,39 +55,9 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     nbytes = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
     if nbytes < MAPPED_FROM_BYTES:
         return np.empty(shape, dtype=kind)
-    with _unnamed(nbytes) as file:
-        return np.frombuffer(mmap.mmap(file.fileno(), nbytes), dtype=kind).reshape(shape)
-
-
-def joined(shape: tuple[int, ...], dtype: DTypeLike, blocks: Iterable[NDArray[Any]]) -> NDArray[Any]:
-    """
-    Blocks one after the other along the first axis, kept where `empty` keeps an array of that shape.
-
-    A large one is written into its file and not through a map: a page that is touched first costs more than its bytes.
-
-    Raises:
-        InfrastructureError: no space for it in TMPDIR.
-    """
-    kind = np.dtype(dtype)
-    nbytes = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
-    if nbytes < MAPPED_FROM_BYTES:
-        whole, start = np.empty(shape, dtype=kind), 0
-        for block in blocks:
-            whole[start : start + len(block)] = block
-            start += len(block)
-        return whole
-    with _unnamed(nbytes) as file:
-        for block in blocks:
-            file.write(np.ascontiguousarray(block, dtype=kind).data)
-        file.flush()
-        return np.frombuffer(mmap.mmap(file.fileno(), nbytes), dtype=kind).reshape(shape)
-
-
-@contextlib.contextmanager
-def _unnamed(nbytes: int) -> Iterator[IO[bytes]]:
-    """A file of TMPDIR without a name, all of its space reserved: under a map a full disk kills the process."""
     with tempfile.TemporaryFile(prefix="ptycho-frames-") as file:
         try:
+            # All of it now: a disk that fills up under a map kills the process instead of raising an error.
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, nbytes)
             else:
@@ -88,7 +67,7 @@ def _unnamed(nbytes: int) -> Iterator[IO[bytes]]:
                 f"no space for {nbytes} bytes of the scan in {tempfile.gettempdir()}: {error.strerror}; "
                 "free some, point TMPDIR at another disk, or store the file uncompressed in the canonical layout"
             ) from error
-        yield file
+        return np.frombuffer(mmap.mmap(file.fileno(), nbytes), dtype=kind).reshape(shape)
 
 
 def in_file(path: Path, offset: int, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
@@ -104,9 +83,9 @@ def in_file(path: Path, offset: int, shape: tuple[int, ...], dtype: DTypeLike) -
     return np.frombuffer(mapped, dtype=kind, count=count, offset=offset).reshape(shape)
 
 
-def release(array: NDArray[Any]) -> None:
+def release(array: object) -> None:
     """
-    Drop the mapped pages of an array; they are read again when they are looked at. Nothing happens to one in memory.
+    Drop the mapped pages of an array; they are read again when they are looked at. Nothing happens to anything else.
 
     The maps here are shared ones: what was written into them is in the file and is not lost.
     """
@@ -115,7 +94,12 @@ def release(array: NDArray[Any]) -> None:
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def rows(array: NDArray[Any], indices: NDArray[np.intp]) -> NDArray[Any]:
+def is_mapped(array: object) -> bool:
+    """Whether an array lies in a file, and each page that is looked at counts as memory until it is released."""
+    return _map(array) is not None
+
+
+def rows(array: ByRows, indices: NDArray[np.intp]) -> NDArray[Any]:
     """Copies of some rows, few at a time: a touch of one page of a map may bring in two megabytes around it."""
     found = np.empty((len(indices), *array.shape[1:]), array.dtype)
     for start in range(0, len(indices), _ROWS_AT_ONCE):
@@ -197,7 +181,7 @@ def _available() -> int:
         return 0
 
 
-def _map(array: NDArray[Any]) -> mmap.mmap | None:
+def _map(array: object) -> mmap.mmap | None:
     base: Any = array
     while isinstance(base, np.ndarray):
         base = base.base

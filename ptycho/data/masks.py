@@ -18,7 +18,7 @@ from ptycho.physics import forward
 FEWEST_GOOD = 0.05
 """Share of good pixels below which a mask is taken for the other polarity."""
 
-_FRAMES_AT_ONCE = 256
+_FRAMES_AT_ONCE = 128
 _SAMPLE = 64
 _LIKE = 0.5
 _MAX_LISTED = 5
@@ -40,34 +40,11 @@ def apply(frames: NDArray[np.float32], bad: Mask) -> None:
         mapped_arrays.release(bad)
 
 
-def applied(frames: NDArray[np.float32], bad: Mask) -> Iterator[NDArray[np.float32]]:
-    """Copies of the frames with bad pixels 0, a part at a time."""
-    for part in _parts(len(frames)):
-        block = np.array(frames[part])
-        _clear(block, bad if bad.ndim == 2 else bad[part])
-        mapped_arrays.release(frames)
-        mapped_arrays.release(bad)
-        yield block
-
-
 def _clear(block: NDArray[np.float32], bad: Mask) -> None:
     if bad.ndim == 2:
         block[:, bad] = 0
     else:
         np.copyto(block, 0, where=bad)
-
-
-def is_applied(frames: NDArray[np.float32], bad: Mask) -> bool:
-    """Whether every bad pixel is 0 already, as in files that this project writes."""
-    for part in _parts(len(frames)):
-        block = frames[part]
-        held = block[:, bad] if bad.ndim == 2 else block[bad[part]]
-        # Comparing bytes would let −0 through; a NaN is not 0 either.
-        if held.size and not (held == 0).all():
-            return False
-        mapped_arrays.release(frames)
-        mapped_arrays.release(bad)
-    return True
 
 
 def good_pixels(bad: Mask, indices: NDArray[np.integer[Any]] | slice, rows: mapped_arrays.Rows | None = None) -> Mask:
@@ -91,11 +68,16 @@ def good_pixels(bad: Mask, indices: NDArray[np.integer[Any]] | slice, rows: mapp
 
 def good_share(bad: Mask) -> float:
     """Share of good pixels of a mask."""
-    counted = 0
+    return 1 - int(_counts(bad).sum()) / bad.size
+
+
+def _counts(bad: Mask) -> NDArray[np.intp]:
+    """How many values are bad along the first axis."""
+    counts = np.empty(len(bad), np.intp)
     for part in _parts(len(bad)):
-        counted += int(np.count_nonzero(bad[part]))
+        counts[part] = [np.count_nonzero(one) for one in bad[part]]
         mapped_arrays.release(bad)
-    return 1 - counted / bad.size
+    return counts
 
 
 def violations(frames: NDArray[np.float32], bad: Mask, probe: NDArray[np.complex64]) -> Iterator[str]:
@@ -107,8 +89,9 @@ def violations(frames: NDArray[np.float32], bad: Mask, probe: NDArray[np.complex
         bad: `(N, N)` or `(M, N, N)`, True where bad.
         probe: `(P, N, N)`.
     """
+    counts = _counts(bad)
     if bad.ndim == 3:
-        whole = _wholly_bad(bad)
+        whole = np.flatnonzero(counts == bad[0].size)
         if whole.size:
             shown = ", ".join(map(str, whole[:_MAX_LISTED].tolist())) + (", …" if whole.size > _MAX_LISTED else "")
             yield (
@@ -116,22 +99,13 @@ def violations(frames: NDArray[np.float32], bad: Mask, probe: NDArray[np.complex
                 "python -m ptycho convert IN OUT --drop-frames INDICES"
             )
             return
-    share = good_share(bad)
+    share = 1 - int(counts.sum()) / bad.size
     reason = _other_polarity(frames, bad, probe, share)
     if reason is not None:
         yield (
             f"bad_pixels marks {1 - share:.2%} of the pixels as bad, and {reason}: its polarity is inverted; allowed: "
             "True, or 1, where a pixel is BAD; invert it"
         )
-
-
-def _wholly_bad(bad: Mask) -> NDArray[np.intp]:
-    whole = np.zeros(len(bad), bool)
-    for part in _parts(len(bad)):
-        block = bad[part]
-        whole[part] = block.reshape(len(block), -1).all(axis=1)
-        mapped_arrays.release(bad)
-    return np.flatnonzero(whole)
 
 
 def _other_polarity(every: NDArray[np.float32], bad: Mask, probe: NDArray[np.complex64], share: float) -> str | None:

@@ -66,9 +66,9 @@ def read(archive: zipfile.ZipFile | Arrays, member: Member, dtype: DTypeLike | N
     return out
 
 
-def in_place(archive: zipfile.ZipFile | Arrays, member: Member, path: Path) -> NDArray[Any] | None:
+def in_place(archive: zipfile.ZipFile | Arrays, member: Member, path: Path, *, scan_bytes: int) -> NDArray[Any] | None:
     """
-    A large uncompressed member where it lies in the file, or None where it must be read out of it.
+    An uncompressed member of a large scan where it lies in the file, or None where it must be read out of it.
 
     It is streamed past once all the same, since its checksum has to be right.
 
@@ -76,6 +76,7 @@ def in_place(archive: zipfile.ZipFile | Arrays, member: Member, path: Path) -> N
         archive: the open archive.
         member: what to map, in C order.
         path: the archive's file.
+        scan_bytes: size of the scan's frames: beside large ones a small member is not held in memory, either.
 
     Raises:
         zipfile.BadZipFile: its checksum is wrong.
@@ -83,7 +84,7 @@ def in_place(archive: zipfile.ZipFile | Arrays, member: Member, path: Path) -> N
     if isinstance(archive, Arrays):
         return None
     info = archive.getinfo(member.filename)
-    if info.compress_type != zipfile.ZIP_STORED or member.nbytes < mapped_arrays.MAPPED_FROM_BYTES:
+    if info.compress_type != zipfile.ZIP_STORED or scan_bytes < mapped_arrays.MAPPED_FROM_BYTES:
         return None
     with archive.open(info) as stream:
         while stream.read(BLOCK_BYTES):

@@ -19,10 +19,11 @@ from ptycho.config import DEFAULT_NPHOTONS, Config, DataConfig, ModelConfig, Tra
 from ptycho.data import contract, grouping, mapped_arrays, values
 from ptycho.data.dataset import Dataset
 from ptycho.data.grouping import Indices, Split
+from ptycho.data.masked_frames import Frames
 from ptycho.errors import ConfigurationError, ContractError
 from ptycho.physics import forward
 
-CHUNK_BYTES = 1 << 22
+CHUNK_BYTES = 1 << 21
 """Diffraction in hand at once; past the size of a cache, larger is no faster."""
 
 
@@ -149,7 +150,7 @@ def prepare_for_inference(
     )
 
 
-def normalised_chunks(diffraction: NDArray[np.float32], normalisation: float) -> Iterator[NDArray[np.float32]]:
+def normalised_chunks(frames: Frames, normalisation: float) -> Iterator[NDArray[np.float32]]:
     """
     The network input X, a few megabytes at a time, in the order of the patterns.
 
@@ -159,24 +160,29 @@ def normalised_chunks(diffraction: NDArray[np.float32], normalisation: float) ->
     depend on it.
 
     Args:
-        diffraction: `(M, N, N)` amplitude.
+        frames: `(M, N, N)` amplitude.
         normalisation: factor.
 
     Yields:
         `(m, N, N)` float32, C-contiguous.
     """
-    smallest = np.float32(values.SMALLEST)
-    negligible = max(smallest * np.float32(normalisation), np.nextafter(smallest, np.float32(0)))
-    for chunk in _scaled_chunks(diffraction, normalisation):
-        np.copyto(chunk, 0, where=chunk <= negligible)
-        yield chunk
+    for block in _blocks(frames):
+        yield _normalised(block, normalisation)
 
 
-def _scaled_chunks(diffraction: NDArray[np.float32], normalisation: float) -> Iterator[NDArray[np.float32]]:
+def _blocks(frames: Frames) -> Iterator[NDArray[np.float32]]:
+    for rows in _chunks(*frames.shape[:2]):
+        yield frames[rows]
+        mapped_arrays.release(frames)
+
+
+def _normalised(block: NDArray[np.float32], normalisation: float) -> NDArray[np.float32]:
     factor = np.float32(normalisation)
-    for rows in _chunks(*diffraction.shape[:2]):
-        yield np.multiply(diffraction[rows], factor, order="C")
-        mapped_arrays.release(diffraction)
+    scaled = np.multiply(block, factor, order="C")
+    smallest = np.float32(values.SMALLEST)
+    negligible = max(smallest * factor, np.nextafter(smallest, np.float32(0)))
+    np.copyto(scaled, 0, where=scaled <= negligible)
+    return scaled
 
 
 def digest(*arrays: NDArray[np.generic]) -> str:
@@ -189,11 +195,11 @@ def digest(*arrays: NDArray[np.generic]) -> str:
 
 
 def parts(array: NDArray[np.generic]) -> Iterator[NDArray[np.generic]]:
-    """An array whole, or a large map by rows, so that it is never in memory whole; the bytes are the same."""
-    if array.nbytes < mapped_arrays.MAPPED_FROM_BYTES:
+    """An array whole, or a large or mapped one by rows, so that it is never in memory whole; the bytes are the same."""
+    if array.nbytes < mapped_arrays.MAPPED_FROM_BYTES and not mapped_arrays.is_mapped(array):
         yield array
         return
-    for rows in _chunks(len(array), math.isqrt(array[0].size)):
+    for rows in _chunks(len(array), math.isqrt(math.prod(array.shape[1:]))):
         yield array[rows]
         mapped_arrays.release(array)
 
@@ -223,9 +229,9 @@ def _normalisation(dataset: Dataset, patterns: Indices) -> float:
     inverse_square = 0.0
     with np.errstate(divide="ignore"):  # a chunk of dark frames has an infinite factor, and adds the zero it should
         for rows in _chunks(len(patterns), dataset.side):
-            chunk = np.take(dataset.diffraction, patterns[rows], axis=0)
+            chunk = dataset.frames[patterns[rows]]
             inverse_square += len(chunk) / forward.normalisation(chunk) ** 2
-            mapped_arrays.release(dataset.diffraction)
+            mapped_arrays.release(dataset.frames)
     if not inverse_square > 0:
         raise ContractError(
             dataset.source.path,
@@ -243,9 +249,10 @@ def _prepared(
     normalisation: float,
     nphotons: float,
 ) -> Prepared:
-    normalised = hashlib.sha256()
-    for chunk in normalised_chunks(dataset.diffraction, normalisation):
-        normalised.update(chunk.data)
+    raw, normalised = hashlib.sha256(), hashlib.sha256()
+    for block in _blocks(dataset.frames):
+        raw.update(np.ascontiguousarray(block).data)
+        normalised.update(_normalised(block, normalisation).data)
     return Prepared(
         side=model.side,
         gridsize=data.gridsize,
@@ -255,5 +262,5 @@ def _prepared(
         normalisation=normalisation,
         nphotons=float(nphotons),
         probe=forward.normalise_probe(dataset.probe, probe_scale=model.probe_scale, masked=model.probe_mask),
-        stages=Stages(raw=digest(dataset.diffraction), normalised=normalised.hexdigest(), groups=digest(groups)),
+        stages=Stages(raw=raw.hexdigest(), normalised=normalised.hexdigest(), groups=digest(groups)),
     )

@@ -59,7 +59,7 @@ class Scan:
         """The same as the contract's arrays, whatever they hold."""
         x, y = self.vectors["xcoords"], self.vectors["ycoords"]
         return Dataset(
-            diffraction=self.frames,
+            frames=self.frames,
             probe=self.probe,
             obj=self.obj,
             xcoords=x,

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ptycho.data import detector, mapped_arrays, units
 from ptycho.data.dataset import Dataset
+from ptycho.data.masked_frames import Frames
 
-_FRAMES_AT_ONCE = 256
+_FRAMES_AT_ONCE = 128
 _MAX_LISTED = 5
 
 SMALLEST = float(np.finfo(np.float32).tiny)
@@ -40,11 +41,11 @@ def violations(dataset: Dataset, *, declared: bool) -> list[str]:
         declared: whether metadata or argument named the measurement domain. If not, whole numbers are refused:
             they are far more often counts than the roots of square counts.
     """
-    found = [*_frame_violations(dataset.diffraction)]
+    found = [*_frame_violations(dataset.frames)]
     if found and (marks := _marks(dataset)):
         found[-1] += f"; {marks}"
     if not found and not declared:
-        found += _domain_violations(dataset.diffraction)
+        found += _domain_violations(dataset.frames)
     for name, array in (
         ("probeGuess", dataset.probe),
         ("objectGuess", dataset.obj),
@@ -65,7 +66,7 @@ def violations(dataset: Dataset, *, declared: bool) -> list[str]:
     return found
 
 
-def _frame_violations(frames: NDArray[np.float32]) -> Iterator[str]:
+def _frame_violations(frames: Frames) -> Iterator[str]:
     low, high = np.empty(len(frames), frames.dtype), np.empty(len(frames), frames.dtype)
     for start in range(0, len(frames), _FRAMES_AT_ONCE):
         part = slice(start, start + _FRAMES_AT_ONCE)
@@ -98,15 +99,16 @@ def _marks(dataset: Dataset) -> str | None:
     )
 
 
-def _domain_violations(frames: NDArray[np.float32]) -> Iterator[str]:
+def _domain_violations(frames: Frames) -> Iterator[str]:
     """Float frames that are counts: whole numbers, not constant, at least one of them no square."""
+    low, high = np.inf, -np.inf
     for start in range(0, len(frames), _FRAMES_AT_ONCE):
         block = frames[start : start + _FRAMES_AT_ONCE]
         if (block[0] != np.rint(block[0])).any() or (block != np.rint(block)).any():
             return
+        low, high = min(low, float(block.min())), max(high, float(block.max()))
         mapped_arrays.release(frames)
-    high = float(frames.max())
-    if high >= 2 and high != frames.min():
+    if high >= 2 and high != low:
         yield (
             f"diff3d holds whole numbers up to {high:g} although its domain is not declared: they look like counts, "
             "and an amplitude is sqrt(counts); declare `measurement_domain` (counts, or amplitude if they really are) "

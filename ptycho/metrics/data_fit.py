@@ -72,7 +72,7 @@ def explain(dataset: Dataset, *, max_patterns: int = MAX_PATTERNS) -> Explanatio
         the errors, or None where the file has no object or no light.
     """
     obj = dataset.obj
-    if obj is None or not dataset.diffraction.any():
+    if obj is None or not any(dataset.frames[part].any() for part in _chunks(np.arange(dataset.n_patterns))):
         return None
     if max_patterns < 1:
         raise UsageError(f"max_patterns = {max_patterns}; allowed: 1 or more")
@@ -111,8 +111,8 @@ def _error(dataset: Dataset, chosen: NDArray[np.intp], predict: Predict) -> floa
     def pairs() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float64]]]:
         for part in _chunks(chosen):
             good = dataset.good(part)
-            yield dataset.diffraction[part], predict(part) if good is None else predict(part) * good
-            mapped_arrays.release(dataset.diffraction)
+            yield dataset.frames[part], predict(part) if good is None else predict(part) * good
+            mapped_arrays.release(dataset.frames)
 
     return residual(pairs())
 

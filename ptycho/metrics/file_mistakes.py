@@ -185,8 +185,8 @@ def _one_apart(sample: Sample) -> Iterator[Sample]:
 
 def _other_layout(sample: Sample) -> Iterator[Sample]:
     """Frames as the other layout has them: only M = N leaves a choice that can be wrong."""
-    cube = sample.dataset.diffraction
-    if len(set(cube.shape)) == 1:
+    if len(set(sample.dataset.frames.shape)) == 1:
+        cube = sample.dataset.diffraction
         legacy = sample.dataset.source.layout == "legacy"
         yield replace(sample, frames=(cube.transpose(1, 2, 0) if legacy else cube.transpose(2, 0, 1))[sample.chosen])
 

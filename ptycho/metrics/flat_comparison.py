@@ -103,7 +103,7 @@ def compare(reconstruction: Reconstruction, dataset: Dataset, used: NDArray[np.i
     part = replace(
         dataset,
         obj=None,
-        diffraction=scan_sample.frames_of(dataset, some),
+        frames=scan_sample.frames_of(dataset, some),
         xcoords=dataset.xcoords[some],
         ycoords=dataset.ycoords[some],
         bad_pixels=bad if bad is None or bad.ndim == 2 else bad[some],

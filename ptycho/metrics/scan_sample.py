@@ -38,8 +38,8 @@ def frames_of(dataset: Dataset, indices: NDArray[np.intp]) -> NDArray[np.float32
     frames = np.empty((len(indices), side, side), np.float32)
     for start in range(0, len(indices), _FRAMES_AT_ONCE):
         part = slice(start, start + _FRAMES_AT_ONCE)
-        frames[part] = dataset.diffraction[indices[part]]
-        mapped_arrays.release(dataset.diffraction)
+        frames[part] = dataset.frames[indices[part]]
+        mapped_arrays.release(dataset.frames)
     return frames
 
 

@@ -206,7 +206,7 @@ def _loaded(request: "Request") -> Named:
     seed, gridsize = request.scan.seed, request.model.gridsize
     x, y = raster()
     scan = Dataset(
-        diffraction=frames(seed),
+        frames=frames(seed),
         probe=modes(64).astype(np.complex64),
         obj=None,
         xcoords=x,

@@ -152,7 +152,7 @@ def simulate(
     if bad_pixels is not None:
         masks.apply(diffraction, bad_pixels)
     return Dataset(
-        diffraction=diffraction,
+        frames=diffraction,
         probe=modes,
         obj=target,
         xcoords=x,

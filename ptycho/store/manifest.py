@@ -88,7 +88,7 @@ class Manifest:
     def of(cls, dataset: Dataset, prepared: Prepared) -> "Manifest":
         """The manifest that a store of this data must have."""
         diffraction = Entry(
-            shape=list(dataset.diffraction.shape),
+            shape=list(dataset.frames.shape),
             dtype=np.dtype(np.float32).str,
             sha256=prepared.stages.normalised,
         )

@@ -83,7 +83,7 @@ class Store:
         manifest = Manifest.of(dataset, prepared)
         with files.under_construction(directory) as partial:
             files.reserve(partial, manifest)
-            chunks = prepare.normalised_chunks(dataset.diffraction, prepared.normalisation)
+            chunks = prepare.normalised_chunks(dataset.frames, prepared.normalisation)
             files.write_array(partial, "diffraction", manifest.arrays["diffraction"], chunks)
             for name, array in small_arrays(dataset, prepared).items():
                 files.write_array(partial, name, manifest.arrays[name], prepare.parts(array))

@@ -76,7 +76,7 @@ class Reader:
 
     Attributes:
         frames: reads patterns.
-        masks: reads their masks; None where one holds for all, or they are small.
+        masks: reads their masks; None where there are none, or one holds for all.
     """
 
     frames: mapped_arrays.Rows
@@ -143,10 +143,9 @@ def _from_file(store: Store, chosen: Sequence[Indices], num_workers: int, ranks:
             return stack.enter_context(mapped_arrays.Rows(array_path(store.directory, name), array, wanted=wanted))
 
         bad = store.bad_pixels
-        large = bad is not None and bad.ndim == 3 and bad.nbytes >= mapped_arrays.MAPPED_FROM_BYTES
         reader = Reader(
             frames=opened("diffraction", store.diffraction),
-            masks=opened("bad_pixels", bad) if bad is not None and large else None,
+            masks=None if bad is None or bad.ndim == 2 else opened("bad_pixels", bad),
         )
 
         def read(number: int) -> Batch:

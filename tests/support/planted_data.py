@@ -48,7 +48,7 @@ def write(path: Path, dataset: Dataset) -> Path:
 
 
 def _frames(change: Callable[[Any], Any]) -> Callable[[Dataset], Dataset]:
-    return lambda d: replace(d, diffraction=np.ascontiguousarray(change(d.diffraction), np.float32))
+    return lambda d: replace(d, frames=np.ascontiguousarray(change(d.diffraction), np.float32))
 
 
 def _obj(change: Callable[[Any], Any]) -> Callable[[Dataset], Dataset]:

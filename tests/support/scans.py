@@ -22,7 +22,7 @@ def make_dataset(
     y = 80.0 + 4.0 * rows + rng.uniform(-0.5, 0.5, n_patterns)
     probe = np.exp(-((np.arange(side) - side / 2) ** 2) / side)
     return Dataset(
-        diffraction=rng.gamma(2.0, 1.0, (n_patterns, side, side)).astype(np.float32),
+        frames=rng.gamma(2.0, 1.0, (n_patterns, side, side)).astype(np.float32),
         probe=(probe[:, None] * probe)[np.newaxis].astype(np.complex64),
         obj=None,
         xcoords=x,

@@ -215,7 +215,7 @@ def _write_patterns(file: Any, dataset: Dataset, pixel: float) -> None:
 
 def _intensities(dataset: Dataset) -> Any:
     for start in range(0, dataset.n_patterns, 256):
-        yield dataset.diffraction[start : start + 256].astype(np.float64) ** 2
+        yield dataset.frames[start : start + 256].astype(np.float64) ** 2
 
 
 def _energy_ev(metadata: Mapping[str, Any]) -> float:

@@ -25,7 +25,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def spoilt(dataset: Dataset, change: Any) -> Dataset:
     frames = dataset.diffraction.copy()
     change(frames)
-    return replace(dataset, diffraction=frames)
+    return replace(dataset, frames=frames)
 
 
 def put(index: Any, value: float) -> Any:
@@ -51,13 +51,13 @@ def test_simulated_scans_have_none_either(side: int, photons: float) -> None:
 def test_the_direct_beam_of_a_wide_probe_is_no_hot_pixel(clean: Dataset) -> None:
     frames = np.full((36, 64, 64), 0.01, np.float32)
     frames[:, 32, 32] = 1000
-    wide = replace(clean, diffraction=frames, probe=np.ones((1, 64, 64), np.complex64), obj=None)
+    wide = replace(clean, frames=frames, probe=np.ones((1, 64, 64), np.complex64), obj=None)
     assert not detector.find(wide).bad_pixels.any()
 
 
 @pytest.mark.parametrize("name", detector.MARKS)
 def test_the_largest_value_of_a_dtype_is_a_mark_where_it_sticks(name: str, clean: Dataset) -> None:
-    low = replace(clean, diffraction=np.minimum(clean.diffraction, 10))
+    low = replace(clean, frames=np.minimum(clean.diffraction, 10))
     flaws = detector.find(spoilt(low, put((slice(None), slice(30, 33)), detector.MARKS[name])))
     assert (int(flaws.marked.sum()), bool(flaws.marked[30:33].all())) == (192, True)
     assert flaws.marks == (f"{name} ({np.iinfo(name.split()[-1]).max})",)

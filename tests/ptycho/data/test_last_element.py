@@ -52,7 +52,7 @@ def test_the_scan_itself_has_nothing_wrong() -> None:
 def test_a_bad_pixel_of_any_frame_is_found(place: str, pixel: tuple[int, int], value: float, what: str) -> None:
     dataset = scan()
     found = values.violations(
-        replace(dataset, diffraction=planted(dataset.diffraction, (PLACES[place], *pixel), value)), declared=True
+        replace(dataset, frames=planted(dataset.diffraction, (PLACES[place], *pixel), value)), declared=True
     )
     assert len(found) == 1
     assert what in found[0]
@@ -91,9 +91,9 @@ def test_counts_are_recognised_whatever_the_other_frames_are(place: str) -> None
     dataset = scan()
     counts = np.full_like(dataset.diffraction, 4)
     counts[0, 0, 0] = 3
-    assert len(values.violations(replace(dataset, diffraction=counts), declared=False)) == 1
+    assert len(values.violations(replace(dataset, frames=counts), declared=False)) == 1
     one = planted(counts, (PLACES[place], 7, 7), 2.5)
-    assert values.violations(replace(dataset, diffraction=one), declared=False) == []
+    assert values.violations(replace(dataset, frames=one), declared=False) == []
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -102,7 +102,7 @@ def test_a_dead_and_a_bright_frame_are_found_anywhere(place: str) -> None:
     for factor, name in ((0.0, "dead"), (1e4, "bright")):
         frames = dataset.diffraction.copy()
         frames[at] *= np.float32(factor)
-        assert getattr(detector.find(replace(dataset, diffraction=frames)), name).tolist() == [at]
+        assert getattr(detector.find(replace(dataset, frames=frames)), name).tolist() == [at]
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -114,7 +114,7 @@ def test_a_masked_pixel_of_any_frame_counts(place: str, pixel: tuple[int, int]) 
 
 
 CHANGES: dict[str, Callable[[Dataset, int], Dataset]] = {
-    "diffraction": lambda d, k: replace(d, diffraction=planted(d.diffraction, (k, 63, 63), 9.0)),
+    "diffraction": lambda d, k: replace(d, frames=planted(d.diffraction, (k, 63, 63), 9.0)),
     "xcoords": lambda d, k: replace(d, xcoords=planted(d.xcoords, (k,), 61.5)),
     "ycoords": lambda d, k: replace(d, ycoords=planted(d.ycoords, (k,), 81.5)),
 }

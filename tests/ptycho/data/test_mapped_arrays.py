@@ -54,17 +54,6 @@ def test_large_arrays_keep_what_is_written_after_a_release(large: None) -> None:
     assert array[:, 0, 0].tolist() == list(range(100))
 
 
-@pytest.mark.parametrize("count", [10, 100])
-def test_blocks_are_joined_in_their_order(count: int, large: None) -> None:
-    wanted = np.random.default_rng(0).random((count, 40, 40)).astype(np.float32)
-    blocks = (wanted[start : start + 7].astype(np.float64) for start in range(0, count, 7))
-    array = mapped_arrays.joined((count, 40, 40), np.float32, blocks)
-    np.testing.assert_array_equal(wanted, array)
-    assert (array.dtype.name, array.flags.writeable) == ("float32", True)
-    mapped_arrays.release(array)
-    np.testing.assert_array_equal(wanted, array)
-
-
 def test_no_space_is_an_error_before_anything_is_written(large: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: int) -> None:
         raise OSError(28, "No space left on device")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ptycho.config import DataConfig, ModelConfig, TrainingConfig
 from ptycho.data import contract, mapped_arrays, masks, prepare
 from ptycho.data.dataset import Dataset
+from ptycho.data.masked_frames import MaskedFrames
 from ptycho.errors import ContractError, StoreError, UsageError
 from ptycho.metrics import data_fit, fourier_error, suspicions
 from ptycho.physics import forward
@@ -130,17 +131,54 @@ def test_taking_the_signal_out_is_refused_and_leaving_it_is_not(tmp_path: Path) 
         load(tmp_path / "inverted.npz", {**scan(M), "bad_pixels": _beam(bad=True)})
 
 
-def test_frames_in_the_file_stay_there_only_if_the_mask_is_applied(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("bad", [one_mask(), each_mask()], ids=["(N, N)", "(M, N, N)"])
+def test_many_frames_stay_in_their_file_and_are_cleared_as_they_are_read(
+    bad: Mask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    raw = write(tmp_path / "raw.npz", rubbish(scan(M), bad, 0))
+    held = contract.load(raw)
     monkeypatch.setattr(mapped_arrays, "MAPPED_FROM_BYTES", 2**16)
-    for bad in (one_mask(), each_mask()):
-        raw = write(tmp_path / "raw.npz", rubbish(scan(M), bad, 0))
-        copied = contract.load(raw)
-        contract.save(tmp_path / "whole.npz", copied)
-        mapped = contract.load(tmp_path / "whole.npz")
-        np.testing.assert_array_equal(copied.diffraction, mapped.diffraction)
-        np.testing.assert_array_equal(bad, mapped.bad_pixels)
+    monkeypatch.setattr(mapped_arrays, "empty", _no_copy)
+    mapped = contract.load(raw)
+    assert isinstance(mapped.frames, MaskedFrames)
+    found = [prepare.prepare(config(), dataset) for dataset in (held, mapped)]
+    assert found[0].stages == found[1].stages
+    assert found[0].normalisation == found[1].normalisation
+    with Store.for_run(tmp_path / "store", mapped, found[1]) as store:
+        store.verify()
+    assert "diffraction" not in vars(mapped), "nothing needed the whole scan as one array"
+    monkeypatch.undo()
+    np.testing.assert_array_equal(held.diffraction, mapped.diffraction)
+    assert mapped.diffraction.flags.writeable is False
+
+
+def _no_copy(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    assert shape != (M, N, N), "the scan is copied"
+    return np.empty(shape, dtype)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -1.0, 65535.0, 0.0, -0.0])
+@pytest.mark.parametrize("bad", [one_mask(), each_mask()], ids=["(N, N)", "(M, N, N)"])
+def test_masked_frames_are_plus_zero_where_bad_and_as_measured_elsewhere(bad: Mask, value: float) -> None:
+    measured = np.where(bad, np.float32(value), scan(M)["diff3d"].astype(np.float32))
+    frames = MaskedFrames(measured, bad)
+    wanted = np.where(bad, np.float32(0), measured)
+    some = np.array([M - 1, 0, 3])
+    assert (len(frames), frames.shape, frames.nbytes, frames.dtype) == (M, (M, N, N), wanted.nbytes, wanted.dtype)
+    for rows in (slice(None), slice(2, 5), slice(M - 1, M + 9), some):
+        assert frames[rows].tobytes() == wanted[rows].tobytes()
+    assert np.asarray(frames).tobytes() == wanted.tobytes()
+    assert measured.tobytes() == np.where(bad, np.float32(value), measured).tobytes(), "what was given is as it was"
+    with pytest.raises(ValueError, match="without a copy"):
+        np.array(frames, copy=False)
+
+
+def test_a_mask_of_other_bytes_than_0_and_1_counts_as_bad() -> None:
+    measured = np.ones((2, 4, 4), np.float32)
+    bad = np.array([0, 1, 2, 255], np.uint8).view(np.bool_).repeat(4).reshape(4, 4)
+    np.testing.assert_array_equal(MaskedFrames(measured, bad)[:][0, :, 0], [1, 0, 0, 0])
+    each = np.broadcast_to(bad, (2, 4, 4)).copy()
+    np.testing.assert_array_equal(MaskedFrames(measured, each)[:][1, :, 0], [1, 0, 0, 0])
 
 
 def config(gridsize: int = 1) -> TrainingConfig:

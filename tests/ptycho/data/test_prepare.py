@@ -107,7 +107,7 @@ def test_the_order_in_memory_changes_no_bit(config: TrainingConfig) -> None:
     transposed = np.ascontiguousarray(dataset.diffraction.transpose(1, 2, 0)).transpose(2, 0, 1)
     assert not transposed.flags.c_contiguous
     straight, turned = (
-        prepare.prepare(config, replace(dataset, diffraction=array)) for array in (dataset.diffraction, transposed)
+        prepare.prepare(config, replace(dataset, frames=array)) for array in (dataset.diffraction, transposed)
     )
     assert straight.stages == turned.stages
     assert straight.normalisation == turned.normalisation
@@ -116,7 +116,7 @@ def test_the_order_in_memory_changes_no_bit(config: TrainingConfig) -> None:
 def test_dark_chunks_count_as_the_zeros_they_are(config: TrainingConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     frames = make_dataset().diffraction.copy()
     frames[: len(frames) // 2] = 0
-    dataset = replace(make_dataset(), diffraction=frames)
+    dataset = replace(make_dataset(), frames=frames)
     monkeypatch.setattr(prepare, "CHUNK_BYTES", 1)
     prepared = prepare.prepare(config, dataset)
     expected = forward.normalisation(frames[np.unique(prepared.groups[prepared.split.train])])
@@ -124,7 +124,7 @@ def test_dark_chunks_count_as_the_zeros_they_are(config: TrainingConfig, monkeyp
 
 
 def test_nothing_but_dark_frames_is_refused(config: TrainingConfig) -> None:
-    dataset = replace(make_dataset(), diffraction=np.zeros((24, 64, 64), dtype=np.float32))
+    dataset = replace(make_dataset(), frames=np.zeros((24, 64, 64), dtype=np.float32))
     with pytest.raises(ContractError, match="all 20 patterns that train are zero"):
         prepare.prepare(config, dataset)
 

@@ -42,7 +42,7 @@ def test_the_command_undoes_it(done: str, right: Dataset, tmp_path: Path, capsys
         x, y = y, x
     if done == "transposed":
         frames = np.ascontiguousarray(frames.swapaxes(-1, -2))
-    spoilt = replace(right, xcoords=x, ycoords=y, xcoords_start=x, ycoords_start=y, diffraction=frames)
+    spoilt = replace(right, xcoords=x, ycoords=y, xcoords_start=x, ycoords_start=y, frames=frames)
     contract.save(tmp_path / "in.npz", spoilt)
     assert command.main(["inspect", str(tmp_path / "in.npz"), "--orientation"]) == 0
     said = capsys.readouterr().out.splitlines()[-1]

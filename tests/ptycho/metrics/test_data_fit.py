@@ -39,13 +39,13 @@ def test_wrong_conventions_explain_hardly_more_than_a_flat_object(dataset: Datas
     side = min(dataset.obj.shape)
     square = dataset.obj[:side, :side]
     inside = (dataset.ycoords <= side - 32) & (dataset.xcoords <= side - 32)
-    kept = {name: getattr(dataset, name)[inside] for name in ("diffraction", "xcoords", "ycoords")}
+    kept = {name: getattr(dataset, name)[inside] for name in ("frames", "xcoords", "ycoords")}
     good = replace(dataset, obj=square, **kept)
     assert _explained(good).better_than_flat
     wrong = (
         replace(good, xcoords=good.ycoords, ycoords=good.xcoords),
-        replace(good, diffraction=np.fft.ifftshift(good.diffraction, axes=(1, 2))),
-        replace(good, diffraction=good.diffraction.transpose(0, 2, 1)),
+        replace(good, frames=np.fft.ifftshift(good.diffraction, axes=(1, 2))),
+        replace(good, frames=good.diffraction.transpose(0, 2, 1)),
         replace(good, ycoords=side - 1 - good.ycoords),
     )
     for item in wrong:
@@ -67,13 +67,13 @@ def test_the_sampling_of_the_data_is_named(sampling: str, dataset: Dataset) -> N
         amplitude = forward.amplitude(windows, moved)
     else:
         amplitude = forward.amplitude(windows, probe)
-    found = _explained(replace(dataset, xcoords=x, ycoords=y, diffraction=amplitude.astype(np.float32)))
+    found = _explained(replace(dataset, xcoords=x, ycoords=y, frames=amplitude.astype(np.float32)))
     assert found.sampling == sampling
     assert found.given < 1e-10
 
 
 def test_a_common_factor_changes_nothing(dataset: Dataset) -> None:
-    louder = replace(dataset, diffraction=dataset.diffraction * np.float32(8))
+    louder = replace(dataset, frames=dataset.diffraction * np.float32(8))
     assert _explained(louder).given == pytest.approx(_explained(dataset).given, rel=1e-9)
 
 

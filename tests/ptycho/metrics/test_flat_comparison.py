@@ -110,10 +110,10 @@ def test_only_patterns_that_were_stitched_count(scan: Dataset) -> None:
 
 def test_the_cost_is_bounded(scan: Dataset) -> None:
     many: dict[str, Any] = {name: np.tile(getattr(scan, name), 10) for name in ("xcoords", "ycoords")}
-    long = replace(scan, diffraction=np.tile(scan.diffraction, (10, 1, 1)), **many)
+    long = replace(scan, frames=np.tile(scan.diffraction, (10, 1, 1)), **many)
     assert flat_comparison.compare(stitched(scan, scan.obj), long, np.arange(640)).patterns == 64
 
 
 def test_darkness_is_explained_by_nothing(scan: Dataset) -> None:
-    dark = planted_data.without_object(replace(scan, diffraction=np.zeros_like(scan.diffraction)))
+    dark = planted_data.without_object(replace(scan, frames=np.zeros_like(scan.diffraction)))
     assert not compared(dark, stitched(scan, scan.obj)).better

@@ -30,7 +30,7 @@ def _dataset() -> Dataset:
     x, y = (np.rint(rng.uniform(N // 2, size - N // 2, 260)) for size in (70, 60))
     amplitudes = 5 * forward.amplitude(patches.extract(obj, x, y, N), probe)
     return Dataset(
-        diffraction=amplitudes.astype(np.float32),
+        frames=amplitudes.astype(np.float32),
         probe=probe,
         obj=obj,
         xcoords=x,

@@ -14,7 +14,7 @@ from tests.support import planted_data
 def test_shuffled_frames_fit_other_positions(seed: int) -> None:
     scan = planted_data.right()
     order = np.random.default_rng(seed).permutation(64)
-    shuffled = replace(scan, diffraction=scan.diffraction[order])
+    shuffled = replace(scan, frames=scan.diffraction[order])
     assert scan.obj is not None
     found = frame_order.other_positions_fit(Sample.of(shuffled, scan.obj))
     assert found is not None

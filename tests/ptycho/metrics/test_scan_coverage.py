@@ -56,7 +56,7 @@ def test_probe_figures() -> None:
 
 
 def test_one_position_and_no_object(dataset: Dataset) -> None:
-    one = {name: getattr(dataset, name)[:1] for name in ("diffraction", "xcoords", "ycoords", "scan_index")}
+    one = {name: getattr(dataset, name)[:1] for name in ("frames", "xcoords", "ycoords", "scan_index")}
     single = replace(dataset, obj=None, **one)
     found = scan_coverage.measure(single)
     assert (found.step_px, found.overlap, found.object_touched, found.reconstructed_agreement) == (None,) * 4

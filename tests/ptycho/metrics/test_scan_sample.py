@@ -58,4 +58,4 @@ def test_frames_are_copies_in_order() -> None:
     frames = scan_sample.frames_of(scan, indices)
     assert np.array_equal(frames, scan.diffraction[indices])
     assert not np.shares_memory(frames, scan.diffraction)
-    assert replace(scan, diffraction=frames).n_patterns == 23
+    assert replace(scan, frames=frames).n_patterns == 23

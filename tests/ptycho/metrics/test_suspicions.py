@@ -136,11 +136,11 @@ def test_a_constant_object_counts_as_none(height: float, right: Dataset) -> None
 def test_dark_frames_have_no_say(right: Dataset) -> None:
     frames = PLANTED["corner DC"][1](right).diffraction.copy()
     frames[::2] = 0
-    assert whats(replace(right, diffraction=frames)) == ["frames are dead", "frames had DC at the corner"]
+    assert whats(replace(right, frames=frames)) == ["frames are dead", "frames had DC at the corner"]
 
 
 def test_one_pattern_is_enough_to_look_at(right: Dataset) -> None:
-    one = replace(right, diffraction=right.diffraction[:1], xcoords=right.xcoords[:1], ycoords=right.ycoords[:1])
+    one = replace(right, frames=right.diffraction[:1], xcoords=right.xcoords[:1], ycoords=right.ycoords[:1])
     assert whats(one) == []
     assert whats(PLANTED["corner DC"][1](one)) == ["frames had DC at the corner"]
 
@@ -178,7 +178,7 @@ def test_the_cost_does_not_grow_with_the_scan(right: Dataset, monkeypatch: pytes
     small = sum(looked)
     looked.clear()
     times: dict[str, Any] = {name: np.tile(getattr(right, name), 20) for name in ("xcoords", "ycoords")}
-    suspicions.find(replace(right, diffraction=np.tile(right.diffraction, (20, 1, 1)), **times))
+    suspicions.find(replace(right, frames=np.tile(right.diffraction, (20, 1, 1)), **times))
     assert sum(looked) <= small
 
 

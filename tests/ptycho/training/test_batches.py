@@ -111,7 +111,7 @@ def test_masks_of_a_large_store_are_read_like_those_of_a_small_one(
         output_dir=Path("out"),
     )
     dataset = make_dataset(n_patterns=20)
-    dataset = replace(dataset, diffraction=np.where(bad, np.float32(0), dataset.diffraction), bad_pixels=bad)
+    dataset = replace(dataset, frames=np.where(bad, np.float32(0), dataset.diffraction), bad_pixels=bad)
     masked = Store.create(tmp_path / "store", dataset, prepare.prepare(config, dataset))
     order = np.random.default_rng(4).permutation(20)
     small = list(batches.iterate(masked, order, batch_size=3))

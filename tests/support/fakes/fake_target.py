@@ -113,7 +113,7 @@ def scan(path: Path, side: int = 64) -> Path:
     diffraction = forward.amplitude(seen, probe).astype(np.float32)
     source = Source(path=path, sha256="", layout="canonical", measurement_domain="amplitude")
     dataset = Dataset(
-        diffraction=diffraction,
+        frames=diffraction,
         probe=probe,
         obj=obj,
         xcoords=x,

@@ -80,7 +80,7 @@ class TranspositionSuite:
     def test_a_reshape_is_explained_worse_than_a_flat_object_and_the_truth_better(self) -> None:
         true = contract.load(FIXTURE)
         legacy = np.ascontiguousarray(true.diffraction.transpose(1, 2, 0))
-        reshaped = replace(true, diffraction=legacy.reshape(true.diffraction.shape))
+        reshaped = replace(true, frames=legacy.reshape(true.diffraction.shape))
         given, planted = data_fit.explain(true), data_fit.explain(reshaped)
         assert given is not None
         assert planted is not None

@@ -69,8 +69,8 @@ Fault = Callable[..., Any]
         (forward, "normalisation", lambda _honest, x: np.sqrt(8 / np.mean(x * x)), {"normalisation"}),
         (
             prepare,
-            "normalised_chunks",
-            lambda _honest, x, f: iter([x * np.nextafter(np.float32(f), np.float32(1))]),
+            "_normalised",
+            lambda _honest, x, f: x * np.nextafter(np.float32(f), np.float32(1)),
             {"normalised"},
         ),
         (values, "amplitude_of_counts", lambda _honest, x: np.sqrt(x.astype(np.float32)), {"roots"}),
