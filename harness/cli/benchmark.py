@@ -34,6 +34,7 @@ def add_parser(commands: Commands) -> None:
     )
     _add_run(inner)
     _add_compare(inner)
+    _add_history(inner)
     _add_self_test(inner)
     scale.add_parser(inner)
     quality_curve.add_parser(inner)
@@ -78,6 +79,30 @@ def _add_compare(commands: Commands) -> None:
     parser.add_argument("--device", choices=DEVICES, default="cpu", help=text)
     options.add_run_options(parser, "the report")
     parser.set_defaults(run=_compare, check=_check_compare)
+
+
+def _add_history(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
+        "history",
+        "Show how the figures of all runs changed over time, and which commits changed them.",
+        more="Benchmarks, noise units of the ladder and the quality of the lanes are searched for change points. Each "
+        "is a regression, a changed method, other hardware or noise. None of them changes an exit code.",
+        examples=("benchmark history", "benchmark history --series cost", "benchmark history --self-test"),
+        codes=f"shown {Verdict.PASS:d} · the self-test misses its bars {Verdict.FAIL:d}",
+    )
+    text = "Show only series that have this text in their name."
+    parser.add_argument("--series", action="append", metavar="TEXT", help=text)
+    text = "Write the picture to this file (changes.png in the folder of the history)."
+    parser.add_argument("--out", type=Path, metavar="FILE", help=text)
+    text = "Measure on simulated years how soon a step of 2 %% is found, and how many false alarms there are."
+    parser.add_argument("--self-test", action="store_true", help=text)
+    text = "Simulate this many years of each kind (20)."
+    parser.add_argument("--years", type=int, default=20, metavar="N", help=text)
+    options.add_root(parser)
+    options.add_json(parser, "the changes")
+    options.add_unused(parser, "--python", "--follow")
+    parser.set_defaults(run=_history)
 
 
 def _add_self_test(commands: Commands) -> None:
@@ -172,6 +197,19 @@ def _compare(args: argparse.Namespace) -> int:
     (scan,) = locate.locate((args.fixture or ["small"])[:1]).values()
     asked = compare.Options(pythons=chosen, scan=scan, root=args.root, base=args.revision, quiet=args.json)
     return compare.main(asked, follow=args.follow, as_json=args.json)
+
+
+def _history(args: argparse.Namespace) -> int:
+    if args.years < 1:
+        raise UsageError(f"--years {args.years}; allowed: 1 or more")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if args.self_test:
+        from harness.benchmark.trend import simulate
+
+        return simulate.main(args.years, as_json=args.json)
+    from harness.benchmark.trend import command
+
+    return command.main(args.root, out=args.out, only=args.series or (), as_json=args.json)
 
 
 def _self_test(args: argparse.Namespace) -> int:
