@@ -35,6 +35,7 @@ def add_parser(commands: Commands) -> None:
     _add_run(inner)
     _add_compare(inner)
     _add_history(inner)
+    _add_bisect(inner)
     _add_self_test(inner)
     scale.add_parser(inner)
     quality_curve.add_parser(inner)
@@ -103,6 +104,29 @@ def _add_history(commands: Commands) -> None:
     options.add_json(parser, "the changes")
     options.add_unused(parser, "--python", "--follow")
     parser.set_defaults(run=_history)
+
+
+def _add_bisect(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
+        "bisect",
+        "Find the commit that made the training steps of one backend slower.",
+        more="Commits are compared with GOOD by pairs of fresh processes, as `benchmark compare` does it; an undecided "
+        "comparison gets more pairs, and what stays undecided is reported as a range.",
+        examples=("benchmark bisect v1.2 HEAD --side torch", "benchmark bisect GOOD BAD --side tf --step 0.05"),
+        codes=f"found, or no difference {Verdict.PASS:d} · inconclusive {Verdict.INCONCLUSIVE:d}",
+    )
+    parser.add_argument("good", metavar="GOOD", help="Start from this commit, which is fast.")
+    parser.add_argument("bad", metavar="BAD", help="End with this later commit, which is slow.")
+    add_option(parser)
+    parser.add_argument("--side", choices=SIDES, default=SIDES[0], help=f"Measure this backend ({SIDES[0]}).")
+    options.add_fixture(parser, "small", "to take the steps from")
+    text = "Compare processor time, or the peak of the memory (cpu)."
+    parser.add_argument("--channel", choices=("cpu", "memory"), default="cpu", help=text)
+    text = "Take a difference of less than this share for none (0.02)."
+    parser.add_argument("--step", type=float, default=0.02, metavar="SHARE", help=text)
+    options.add_run_options(parser, "the report")
+    parser.set_defaults(run=_bisect)
 
 
 def _add_self_test(commands: Commands) -> None:
@@ -210,6 +234,29 @@ def _history(args: argparse.Namespace) -> int:
     from harness.benchmark.trend import command
 
     return command.main(args.root, out=args.out, only=args.series or (), as_json=args.json)
+
+
+def _bisect(args: argparse.Namespace) -> int:
+    if not 0 < args.step < 1:
+        raise UsageError(f"--step {args.step:g}; allowed: a share between 0 and 1, for example 0.02")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    python = pythons(args.python)[args.side]
+    from harness.benchmark.trend import bisect
+    from harness.fixtures import locate
+
+    (scan,) = locate.locate([args.fixture]).values()
+    asked = bisect.Options(
+        side=args.side,
+        python=python,
+        scan=scan,
+        root=args.root,
+        good=args.good,
+        bad=args.bad,
+        channel=args.channel,
+        step=args.step,
+        quiet=args.json,
+    )
+    return bisect.main(asked, follow=args.follow, as_json=args.json)
 
 
 def _self_test(args: argparse.Namespace) -> int:

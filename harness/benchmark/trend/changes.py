@@ -145,7 +145,7 @@ def _change(series: Series, points: Sequence[Point], edges: Sequence[int], p: fl
 
 
 def _settled(points: Sequence[Point], edges: Sequence[int]) -> int:
-    """Return the place close to a split at which the values fit both levels best: a split leaves some on either side."""
+    """Return the place close to a split at which the values fit both levels best."""
     first, place, last = edges
     before = statistics.median(point.value for point in points[first:place])
     after = statistics.median(point.value for point in points[place:last])

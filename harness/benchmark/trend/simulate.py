@@ -1,10 +1,10 @@
 """
-`benchmark history --self-test`: simulated years of nights, made of block costs that were recorded on a real machine.
+`benchmark history --self-test`: simulated years and bisections, made of block costs recorded on a real machine.
 
 A night is the figure of as many blocks as `test_cost` runs, drawn in short stretches of consecutive blocks, so that
 what disturbed one block and its neighbour disturbs a night, too. In years without a step every change that is reported
 is a false alarm; in the others a step of 2 % is to be found within ten nights. The search is that of `benchmark
-history`, night after night.
+history`, night after night, and the search for a commit that of `benchmark bisect`.
 """
 
 import json
@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from harness.benchmark import blocks
-from harness.benchmark.trend import changes, energy
+from harness.benchmark.gate import Side
+from harness.benchmark.trend import changes, energy, search
 from harness.benchmark.trend.series import Point, Series
 from harness.system import tables
 from harness.system.progress import Steps
@@ -36,6 +37,12 @@ MOST_FALSE = 1
 LEAST_FOUND = 0.95
 STRETCH = 4
 """Consecutive recorded blocks that are drawn together."""
+
+COMMITS = 16
+PLANTS = (0.0, 0.05, 0.08)
+PLANTED = 0.08
+LEAST_RIGHT = 0.95
+"""Searches that find a planted commit of `PLANTED`."""
 
 FIRST, LAST = 40, 300
 """Nights between which the step is planted."""
@@ -161,6 +168,84 @@ def alarms(values: Sequence[float], first: int, last: int) -> Iterator[tuple[int
             yield night, change
 
 
+@dataclass(frozen=True, kw_only=True)
+class Searches:
+    """
+    Simulated searches for a slower commit.
+
+    Attributes:
+        side: whose recorded blocks they are made of.
+        step: how much slower the planted commit is; 0 where none is.
+        right: searches that found the planted commit, or that nothing differs.
+        wrong: searches that named another one.
+        trials: all of them; those that are neither were inconclusive.
+        pairs: pairs of blocks of a search, in the middle.
+    """
+
+    side: str
+    step: float
+    right: int
+    wrong: int
+    trials: int
+    pairs: int
+
+    @property
+    def complaints(self) -> list[str]:
+        """How the bars are missed, a sentence each."""
+        said = [f"{self.side}: {self.wrong} searches at {self.step:+.0%} named another commit"] if self.wrong else []
+        if self.step == PLANTED and self.right < LEAST_RIGHT * self.trials:
+            said.append(f"{self.side}: {self.right} of {self.trials} searches at {self.step:+.0%} were right")
+        return said
+
+
+def searches(side: str, costs: Sequence[float], count: int, step: float, *, seed: int = 0) -> Searches:
+    """
+    Simulate searches among `COMMITS` commits, one of which is slower.
+
+    Args:
+        side: whose blocks they are.
+        costs: recorded blocks.
+        count: searches.
+        step: how much slower; 0 for none.
+        seed: of the draws.
+    """
+    draw = np.random.default_rng([seed, len(side), round(1000 * step)])
+    right = wrong = 0
+    measured: list[int] = []
+    for _ in range(count):
+        planted = int(draw.integers(1, COMMITS + 1))
+        found, pairs = _search(costs, draw, planted, step)
+        measured.append(pairs)
+        named = found.result == "found" and found.high == planted
+        right += found.result == "no difference" if step == 0 else named
+        wrong += found.result == ("found" if step == 0 else "no difference")
+        wrong += step != 0 and found.result == "found" and not named
+    middle = sorted(measured)[count // 2]
+    return Searches(side=side, step=step, right=right, wrong=wrong, trials=count, pairs=middle)
+
+
+def _search(costs: Sequence[float], draw: np.random.Generator, planted: int, step: float) -> tuple[search.Outcome, int]:
+    """One search, and how many pairs of blocks it took."""
+    drawn, number = _recorded_blocks(costs, draw), 0
+
+    def against(base: int, head: int) -> search.MeasureOne:
+        def measure(side: Side) -> float:
+            nonlocal number
+            number += 1
+            return next(drawn) * (1 + step * ((head if side == "head" else base) >= planted))
+
+        return measure
+
+    return search.search(COMMITS, against), number // 2
+
+
+def _recorded_blocks(costs: Sequence[float], draw: np.random.Generator) -> Iterator[float]:
+    """Recorded blocks in stretches, each from a place of its own."""
+    while True:
+        start = int(draw.integers(len(costs) - STRETCH + 1))
+        yield from costs[start : start + STRETCH]
+
+
 def _point(night: int, value: float) -> Point:
     utc, commit = _BEGAN + timedelta(days=night), f"{night:040x}"
     return Point(utc=utc, commit=commit, value=value, hardware={}, environment={}, method={})
@@ -179,6 +264,16 @@ def table_of(found: Sequence[Years]) -> Table:
     return rows
 
 
+def table_of_searches(found: Sequence[Searches]) -> Table:
+    """Rows of text, headings first."""
+    rows = [["blocks of", "planted", "searches", "right", "wrong", "inconclusive", "pairs of blocks"]]
+    for one in found:
+        left = one.trials - one.right - one.wrong
+        planted = f"{one.step:+.0%}" if one.step else "nothing"
+        rows.append([one.side, planted, *map(str, (one.trials, one.right, one.wrong, left, one.pairs))])
+    return rows
+
+
 def main(count: int, *, as_json: bool) -> int:
     """
     Simulate, print, and return the exit code: 0 if the bars are kept.
@@ -190,14 +285,16 @@ def main(count: int, *, as_json: bool) -> int:
     costs = recorded()
     with Steps("years", 2 * count * len(costs), quiet=as_json) as steps:
         found = [years(side, values, count, steps=steps) for side, values in costs.items()]
-    complaints = [sentence for one in found for sentence in one.complaints]
+    tried = [searches(side, values, count, step) for side, values in costs.items() for step in PLANTS]
+    complaints = [sentence for one in (*found, *tried) for sentence in one.complaints]
     verdict = Verdict.FAIL if complaints else Verdict.PASS
     if as_json:
         document: dict[str, Any] = {"verdict": verdict.label, "complaints": complaints}
-        document["years"] = [asdict(one) for one in found]
+        document |= {"years": [asdict(one) for one in found], "searches": [asdict(one) for one in tried]}
         print(json.dumps(document, indent=1))
         return int(verdict)
     tables.show(table_of(found), title=f"simulated years, steps of {STEP:.0%}: {verdict.label} (exit {int(verdict)})")
+    tables.show(table_of_searches(tried), title=f"simulated searches among {COMMITS} commits")
     for sentence in complaints:
         print(sentence)
     return int(verdict)
