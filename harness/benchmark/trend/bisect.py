@@ -63,7 +63,7 @@ class Options:
     step: float = search.STEP
     checkout: Path = ROOT
     looks: tuple[int, ...] = search.LOOKS
-    slices: int = blocks.SLICES
+    slices: int = blocks.NIGHT_SLICES
     quiet: bool = False
 
 
