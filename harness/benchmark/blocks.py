@@ -15,7 +15,7 @@ from ptycho.fingerprint import ROOT
 
 SLICES = 40
 TIMEOUT_S = 180.0
-NIGHT, NIGHT_SLICES = 32, 20
+NIGHT, NIGHT_SLICES = 40, 20
 """
 Blocks of the figure that the history keeps of a night, and steps of each. Single blocks vary by some per cent on a busy
 machine, and more from process to process than from step to step: many short ones are steadier than a few long ones.

@@ -15,7 +15,7 @@ from typing import Literal
 from harness.benchmark import gate
 from harness.benchmark.gate import Interval, Side
 
-LOOKS = (8, 14, 21, 32, 48, 64, 96)
+LOOKS = (8, 14, 21, 32, 48, 64, 96, 128)
 """Pairs after which a look may be decided; at the last one it is, or stays undecided."""
 
 KNOWN = 2 / 3

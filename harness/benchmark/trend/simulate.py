@@ -84,6 +84,8 @@ class Years:
             said.append(f"{self.side}: {most} false alarms in a year; allowed: {MOST_FALSE}")
         if self.found < LEAST_FOUND * len(self.delays):
             said.append(f"{self.side}: {self.found} of {len(self.delays)} steps of {STEP:.0%} found in {WITHIN} nights")
+        if self.ranges < LEAST_FOUND * self.found:
+            said.append(f"{self.side}: {self.ranges} of {self.found} ranges of commits hold the planted one")
         return said
 
 

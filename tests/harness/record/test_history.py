@@ -89,7 +89,7 @@ def test_a_damaged_line_is_named_and_hides_no_other(tmp_path: Path, bad: str, wh
     assert sentence.startswith(f"{path.name} line 2: ")
     assert why in sentence
     assert sentence.isprintable()
-    assert path.read_text() == before  # it stays: somebody may want to mend it
+    assert path.read_text() == before  # it stays: somebody may want to repair it
 
 
 def test_a_line_that_a_kill_cut_takes_none_of_the_next_run_along(tmp_path: Path) -> None:
