@@ -288,7 +288,8 @@ def main(count: int, *, as_json: bool) -> int:
     with Steps("years", 2 * count * len(costs), quiet=as_json) as steps:
         found = [years(side, values, count, steps=steps) for side, values in costs.items()]
     tried = [searches(side, values, count, step) for side, values in costs.items() for step in PLANTS]
-    complaints = [sentence for one in (*found, *tried) for sentence in one.complaints]
+    complaints = [sentence for one in found for sentence in one.complaints]
+    complaints += [sentence for one in tried for sentence in one.complaints]
     verdict = Verdict.FAIL if complaints else Verdict.PASS
     if as_json:
         document: dict[str, Any] = {"verdict": verdict.label, "complaints": complaints}

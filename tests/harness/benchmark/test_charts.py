@@ -7,7 +7,7 @@ import pytest
 
 from harness.benchmark import charts
 from harness.record.history import History
-from tests.support.nights import night
+from tests.support.fakes.nights import night
 
 ROW = {"side": "tf", "phases": {"train": 3.0}, "wall_s": 3.5, "budget_s": 120.0, "groups": 64, "verdict": "pass"}
 

@@ -11,7 +11,7 @@ from harness.report.model import Cell
 from harness.report.timeline import Epoch, Training
 from ptycho.verdict import Verdict
 from tests.support import sample_log, sample_runs
-from tests.support.nights import night
+from tests.support.fakes.nights import night
 
 
 def test_the_longest_epoch_stands_beside_its_budget() -> None:

@@ -12,7 +12,7 @@ from harness.report import load_runs, regressions
 from harness.report.load_runs import Run
 from harness.report.model import Cell
 from tests.support import sample_runs
-from tests.support.nights import night
+from tests.support.fakes.nights import night
 
 
 def run(path: Path, file: str, told: dict[str, Any]) -> Run:

@@ -81,7 +81,13 @@ def test_an_interruption_leaves_no_tree_and_no_scratch(tmp_path: Path, monkeypat
     asked = options(tmp_path, ["1.0", "1.08"])
     clean = before(asked.checkout)
     stop = Interruption()
-    monkeypatch.setattr(bisect.revision, "export", lambda *_: stop.signals.append(2) or asked.checkout)
+
+    def interrupted(_commit: str, _root: Path, tree: Path) -> Path:
+        tree.mkdir(parents=True)
+        stop.signals.append(2)
+        return tree
+
+    monkeypatch.setattr(revision, "export", interrupted)
     with pytest.raises(KeyboardInterrupt):
         bisect.run(asked, stop)
     (run,) = (tmp_path / "harness" / "runs").glob("2*")

@@ -6,7 +6,7 @@ import pytest
 
 from harness.benchmark.trend import changes, series
 from harness.benchmark.trend.changes import Change
-from tests.support.nights import night
+from tests.support.fakes.nights import night
 
 
 def found(records: list[Any]) -> list[Change]:

@@ -8,7 +8,7 @@ import pytest
 from harness.benchmark.trend import command
 from harness.record import history
 from ptycho.errors import UsageError
-from tests.support.nights import night
+from tests.support.fakes.nights import night
 
 
 @pytest.fixture
