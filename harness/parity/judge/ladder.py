@@ -110,7 +110,7 @@ class Climbed:
 
     @property
     def suspect(self) -> str:
-        """Who is at fault, in words."""
+        """Name the side at fault, in words."""
         if len(self.guilty) > 1 and all(item.shared for item in self._failed):
             return "both (what they share: the core, or the oracle)"
         return " and ".join(self.guilty) or "no side"
@@ -220,7 +220,7 @@ def partial_judge(
 
 def limit(rung: Rung, tensor: str, gridsize: int, precision: str, floors: Floors) -> Limit:
     """
-    How closely a tensor must agree: the rung's tolerance in float64, multiples of the tensor's own floor in float32.
+    Return the limit of a tensor: the rung's tolerance in float64, multiples of the tensor's own floor in float32.
 
     Args:
         rung: whose.
