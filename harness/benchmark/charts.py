@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.benchmark.history import History
 from harness.files.run_files import replacing
+from harness.record.history import History
 
 _DPI = 110
 _COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#222255", "#994455")
@@ -42,7 +42,9 @@ def data(benchmarks: Rows, known: History) -> dict[str, Any]:
             for name, row in epochs.items()
         },
         "history": {
-            name: [[entry.utc, entry.seconds] for entry in known.of(name)] for name in benchmarks if known.of(name)
+            name: [[entry.utc, entry.values["seconds"]] for entry in found]
+            for name in benchmarks
+            if (found := [entry for entry in known.of(name) if "seconds" in entry.values])
         },
         "scaling": {side: sorted(points) for side, points in scaling.items()},
     }

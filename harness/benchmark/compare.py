@@ -1,33 +1,28 @@
 """`benchmark compare REV`: training steps of the working tree against those of a commit, judged by the gate."""
 
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.benchmark import gate, machine, plugin_options, session
+from harness.benchmark import blocks, gate, plugin_options, session
 from harness.benchmark.gate import Block, Ruling, Side
 from harness.benchmark.measure import Lane
 from harness.benchmark.plan import Plan
 from harness.files import run_files
 from harness.isolation import revision
-from harness.process import result
-from harness.record import directory
+from harness.record import directory, machine
 from harness.runs import summary
 from harness.system import tables
 from harness.system.signals import Interruption
 from harness.system.tables import Table
-from ptycho.errors import InfrastructureError
 from ptycho.fingerprint import ROOT
 from ptycho.verdict import Verdict
 
 REPORT = "regression.json"
 SCHEMA = "ptycho-regression/1"
-SLICES = 40
-BLOCK_TIMEOUT_S = 180.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +47,7 @@ class Options:
     base: str
     checkout: Path = ROOT
     looks: Sequence[int] = gate.LOOKS
-    slices: int = SLICES
+    slices: int = blocks.SLICES
     quiet: bool = False
 
 
@@ -150,18 +145,8 @@ def _measure(lane: Lane, trees: Mapping[Side, Path], options: Options) -> gate.M
 
 
 def _block(lane: Lane, tree: Path, options: Options) -> Block:
-    arguments = [
-        *("harness.benchmark.step_block", f"ptycho_{lane.side}", "--tree", str(tree), "--out", "{output}"),
-        *("--scan", str(options.scan), "--slices", str(options.slices)),
-    ]
-    extra = {"PYTHONPATH": os.pathsep.join((str(tree), str(ROOT))), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    trial = lane.run(f"block-{tree.name}", arguments, timeout_s=BLOCK_TIMEOUT_S, output="block.json", extra=extra)
-    if not trial.well:
-        error = result.error_of(f"a block of {tree.name}, {lane.side}", trial.finished, BLOCK_TIMEOUT_S)
-        # A base that does not run is nothing to compare with, and no fault of the working tree.
-        raise InfrastructureError(str(error)) if tree.name == "base" else error
-    found = json.loads((trial.output / "block.json").read_text(encoding="utf-8"))
-    block = Block(cpu=gate.estimate(found["rows"]), memory=float(found["peak_mib"]))
+    # A base that does not run is nothing to compare with, and no fault of the working tree.
+    block = blocks.run(lane, tree, options.scan, slices=options.slices, own=tree.name != "base")
     if not options.quiet:
         print(f"{lane.side}, {tree.name}: cost {block.cpu:.3f}, {block.memory:.0f} MiB", flush=True)
     return block

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from harness.benchmark import machine, plan
+from harness.benchmark import plan
 from harness.benchmark.measure import Lane, Trial
 from harness.benchmark.plan import Plan
+from harness.record import machine
 from harness.record.log import EventLog
 from harness.system import identity
 from harness.system.signals import Interruption

@@ -14,17 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.benchmark import charts, history, machine, plan, plugin_options, session
-from harness.benchmark.history import Entry
+from harness.benchmark import charts, plan, plugin_options, session
 from harness.benchmark.plan import Plan
 from harness.files import run_files
 from harness.isolation import sandbox
 from harness.isolation.sandbox import Cell
 from harness.lanes.device import settle
 from harness.process import supervise
-from harness.record import directory
+from harness.record import directory, history, machine, method, provenance
 from harness.record import log as event_log
 from harness.record.directory import RunRoot
+from harness.record.history import Entry
 from harness.record.log import EventLog
 from harness.record.required import Expected, silent
 from harness.runs import summary
@@ -39,6 +39,13 @@ from ptycho.verdict import Verdict
 BENCH = "bench.json"
 REPORT = "benchmark.json"
 SCHEMA = "ptycho-benchmark/1"
+MEASURED_BY = (
+    *(f"harness/benchmark/{name}" for name in ("cases", "manifest.toml", "measure.py", "blocks.py", "gate.py")),
+    *("harness/benchmark/calibrated_timer.py", "harness/benchmark/step_block.py", "ptycho/training/microbench.py"),
+    *("ptycho_torch/bench.py", "ptycho_tf/bench.py"),
+)
+"""Files that define the figures of a session."""
+
 SESSION_LIMIT_S = 3600.0
 """A bound for the sake of having one: every process of a lane has a limit of its own."""
 
@@ -95,7 +102,7 @@ class Report:
             "verdict": self.verdict.label,
             "benchmarks": dict(self.benchmarks),
             "charts": charts.data(self.benchmarks, self.history),
-            "history": {"foreign": self.history.foreign, "damaged": self.history.damaged},
+            "history": {"foreign": self.history.foreign, "refused": list(self.history.refused)},
             "pictures": dict(self.pictures),
             "machine": dict(self.machine),
         }
@@ -214,7 +221,7 @@ def _report(given: Plan, root: Path, kept: RunRoot) -> Report:
         if row is not None:
             found[name]["sentence"] = row.get("sentence", "")
     described = machine.describe(given.locks, device=devices.asked(given.devices))
-    known = _remember(found, described, root)
+    known = _remember(found, described, _method(given), root)
     return Report(
         verdict=Verdict.worst(verdicts, default=Verdict.FAIL),
         benchmarks=found,
@@ -243,17 +250,19 @@ def read_bench(path: Path) -> dict[str, dict[str, Any]]:
         raise InfrastructureError(f"{path} is not what pytest-benchmark writes: {error!r}") from error
 
 
-def _remember(found: Mapping[str, Mapping[str, Any]], described: Mapping[str, Any], root: Path) -> history.History:
+def _remember(
+    found: Mapping[str, Mapping[str, Any]], described: Mapping[str, Any], how: Mapping[str, str], root: Path
+) -> history.History:
     """Append what passed, and read all that is comparable with it."""
     utc, commit = history.now(), fingerprint.commit()
     entries = [
         Entry(
             utc=utc,
             commit=commit,
-            benchmark=name,
-            seconds=float(row["seconds"]),
-            cpu_s=row.get("cpu_s"),
-            peak_mib=row.get("peak_mib"),
+            kind="benchmark",
+            subject=name,
+            values={key: float(row[key]) for key in history.MEASURES["benchmark"] if row.get(key) is not None},
+            method=dict(how),
         )
         for name, row in found.items()
         if row["verdict"] == "pass" and "seconds" in row
@@ -261,6 +270,16 @@ def _remember(found: Mapping[str, Mapping[str, Any]], described: Mapping[str, An
     if entries:
         history.append(root, described, entries)
     return history.read(root, described)
+
+
+def _method(given: Plan) -> dict[str, str]:
+    """How a session measures; what differs between two runs is not a change of what they measured."""
+    scans = ((f"scan {name}", provenance.digest(Path(path))) for name, path in given.scans.items())
+    return {
+        "benchmarks": method.sources(fingerprint.ROOT, MEASURED_BY),
+        "threads": str(given.threads),
+        **{name: digest[: method.DIGITS] for name, digest in scans if digest is not None},
+    }
 
 
 def main(options: Options, *, follow: int | None, as_json: bool) -> int:

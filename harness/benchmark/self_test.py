@@ -5,10 +5,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.benchmark import gate, machine, power, session
+from harness.benchmark import gate, power, session
 from harness.benchmark.power import SelfTest
 from harness.files import run_files
-from harness.record import directory
+from harness.record import directory, machine
 from harness.system import tables
 from harness.system.progress import Steps
 from harness.system.signals import Interruption

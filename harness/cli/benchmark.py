@@ -34,6 +34,8 @@ def add_parser(commands: Commands) -> None:
     )
     _add_run(inner)
     _add_compare(inner)
+    _add_history(inner)
+    _add_bisect(inner)
     _add_self_test(inner)
     scale.add_parser(inner)
     quality_curve.add_parser(inner)
@@ -78,6 +80,53 @@ def _add_compare(commands: Commands) -> None:
     parser.add_argument("--device", choices=DEVICES, default="cpu", help=text)
     options.add_run_options(parser, "the report")
     parser.set_defaults(run=_compare, check=_check_compare)
+
+
+def _add_history(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
+        "history",
+        "Show how the figures of all runs changed over time, and which commits changed them.",
+        more="Benchmarks, noise units of the ladder and the quality of the lanes are searched for change points. Each "
+        "is a regression, a changed method, other hardware or noise. None of them changes an exit code.",
+        examples=("benchmark history", "benchmark history --series cost", "benchmark history --self-test"),
+        codes=f"shown {Verdict.PASS:d} · the self-test misses its bars {Verdict.FAIL:d}",
+    )
+    text = "Show only series that have this text in their name."
+    parser.add_argument("--series", action="append", metavar="TEXT", help=text)
+    text = "Write the picture to this file (changes.png in the folder of the history)."
+    parser.add_argument("--out", type=Path, metavar="FILE", help=text)
+    text = "Measure on simulated years how soon a step of 2 %% is found, and how many false alarms there are."
+    parser.add_argument("--self-test", action="store_true", help=text)
+    text = "Simulate this many years of each kind (20)."
+    parser.add_argument("--years", type=int, default=20, metavar="N", help=text)
+    options.add_root(parser)
+    options.add_json(parser, "the changes")
+    options.add_unused(parser, "--python", "--follow")
+    parser.set_defaults(run=_history)
+
+
+def _add_bisect(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
+        "bisect",
+        "Find the commit that made the training steps of one backend slower.",
+        more="Commits are compared with GOOD by pairs of fresh processes, as `benchmark compare` does it; an undecided "
+        "comparison gets more pairs, and what stays undecided is reported as a range.",
+        examples=("benchmark bisect v1.2 HEAD --side torch", "benchmark bisect GOOD BAD --side tf --step 0.05"),
+        codes=f"found, or no difference {Verdict.PASS:d} · inconclusive {Verdict.INCONCLUSIVE:d}",
+    )
+    parser.add_argument("good", metavar="GOOD", help="Start from this commit, which is fast.")
+    parser.add_argument("bad", metavar="BAD", help="End with this later commit, which is slow.")
+    add_option(parser)
+    parser.add_argument("--side", choices=SIDES, default=SIDES[0], help=f"Measure this backend ({SIDES[0]}).")
+    options.add_fixture(parser, "small", "to take the steps from")
+    text = "Compare processor time, or the peak of the memory (cpu)."
+    parser.add_argument("--channel", choices=("cpu", "memory"), default="cpu", help=text)
+    text = "Take a difference of less than this share for none (0.02)."
+    parser.add_argument("--step", type=float, default=0.02, metavar="SHARE", help=text)
+    options.add_run_options(parser, "the report")
+    parser.set_defaults(run=_bisect)
 
 
 def _add_self_test(commands: Commands) -> None:
@@ -172,6 +221,42 @@ def _compare(args: argparse.Namespace) -> int:
     (scan,) = locate.locate((args.fixture or ["small"])[:1]).values()
     asked = compare.Options(pythons=chosen, scan=scan, root=args.root, base=args.revision, quiet=args.json)
     return compare.main(asked, follow=args.follow, as_json=args.json)
+
+
+def _history(args: argparse.Namespace) -> int:
+    if args.years < 1:
+        raise UsageError(f"--years {args.years}; allowed: 1 or more")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if args.self_test:
+        from harness.benchmark.trend import simulate
+
+        return simulate.main(args.years, as_json=args.json)
+    from harness.benchmark.trend import command
+
+    return command.main(args.root, out=args.out, only=args.series or (), as_json=args.json)
+
+
+def _bisect(args: argparse.Namespace) -> int:
+    if not 0 < args.step < 1:
+        raise UsageError(f"--step {args.step:g}; allowed: a share between 0 and 1, for example 0.02")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    python = pythons(args.python)[args.side]
+    from harness.benchmark.trend import bisect
+    from harness.fixtures import locate
+
+    (scan,) = locate.locate([args.fixture]).values()
+    asked = bisect.Options(
+        side=args.side,
+        python=python,
+        scan=scan,
+        root=args.root,
+        good=args.good,
+        bad=args.bad,
+        channel=args.channel,
+        step=args.step,
+        quiet=args.json,
+    )
+    return bisect.main(asked, follow=args.follow, as_json=args.json)
 
 
 def _self_test(args: argparse.Namespace) -> int:

@@ -68,8 +68,27 @@ def materialise(commit: str, root: Path, place: Path) -> tuple[Path, Path]:
         UsageError: the commit lacks a package.
         InfrastructureError: it cannot be unpacked.
     """
-    base = place / "base"
-    base.mkdir(parents=True)
+    export(commit, root, place / "base")
+    return place / "base", source_overlay.copy(root, place / "head", PACKAGES)
+
+
+def export(commit: str, root: Path, tree: Path) -> Path:
+    """
+    Unpack a commit's packages.
+
+    Args:
+        commit: the commit.
+        root: the checkout.
+        tree: folder to make.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UsageError: the commit lacks a package.
+        InfrastructureError: it cannot be unpacked.
+    """
+    tree.mkdir(parents=True)
     try:
         packed = git.ask(root, "archive", "--format=tar", commit, "--", *PACKAGES)
     except git.GitError as error:
@@ -78,7 +97,7 @@ def materialise(commit: str, root: Path, place: Path) -> tuple[Path, Path]:
         ) from error
     try:
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-            archive.extractall(base, filter="data")
+            archive.extractall(tree, filter="data")
     except (OSError, tarfile.TarError) as error:
-        raise InfrastructureError(f"commit {commit[:12]} cannot be unpacked into {base}: {error}") from error
-    return base, source_overlay.copy(root, place / "head", PACKAGES)
+        raise InfrastructureError(f"commit {commit[:12]} cannot be unpacked into {tree}: {error}") from error
+    return tree

@@ -37,6 +37,7 @@ DOCUMENTS = {
     "bench.json": "benchmark",
     "regression.json": "against",
     "gate.json": "gate",
+    "bisect.json": "bisect",
     "kill-test.json": "kill-test",
     "scale.json": "scale",
 }

@@ -4,11 +4,11 @@ Benchmarks, history, scaling, planted faults, the kill test: what other commands
 Each reads its document with care: another version may have written it, and a figure that is not there is a dash.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from harness.record import history as record_history
+from harness.record import machine
 from harness.record.rung_results import ORDER
 from harness.report import charts
 from harness.report.charts import Bar, Series
@@ -108,35 +108,16 @@ def benchmark_phases(run: Run) -> Chart | None:
 def history(root: Path) -> Chart | None:
     """Medians of past benchmarks of this workspace, one line for each benchmark on each machine."""
     found: dict[str, list[float]] = {}
-    for path in sorted((root / "history").glob("*.ndjson")):
-        for row in _rows(path):
-            name, value = text(row.get("benchmark") or row.get("name")), _median(row)
-            if name and value is not None:
-                found.setdefault(f"{name} ({path.stem[:8]})", []).append(value)
+    for record in record_history.read_all(root).records:
+        entry = record.entry
+        if entry.kind == "benchmark" and (value := entry.values.get("seconds")) is not None:
+            found.setdefault(f"{entry.subject} ({machine.key(record.fingerprint)[:8]})", []).append(value)
     series = [
         Series(name=name, points=list(enumerate(values, start=1)), colour=at)
         for at, (name, values) in enumerate(found.items())
     ]
     note = "In brackets: the machine. Figures of different machines are not compared."
     return charts.lines("Benchmarks so far", series, x="run", y="median / s", note=note)
-
-
-def _rows(path: Path) -> list[Mapping[str, Any]]:
-    """The objects among a file's lines; a torn last line is none."""
-    found = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            found.append(mapping(json.loads(line)))
-        except ValueError:
-            continue
-    return found
-
-
-def _median(row: Mapping[str, Any]) -> float | None:
-    for value in (row.get("median_s"), row.get("median"), mapping(row.get("stats")).get("median"), row.get("seconds")):
-        if (found := finite(value)) is not None:
-            return found
-    return None
 
 
 def mutation(run: Run) -> Table:

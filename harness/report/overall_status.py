@@ -81,6 +81,7 @@ KINDS = (
     Kind(title="planted faults", matches=("mutation", "mutation-sample").__contains__, command="nox -s mutation"),
     Kind(title="regression against a base", matches="against".__eq__, command="nox -s benchmark -- compare REV"),
     Kind(title="regression gate on itself", matches="gate".__eq__, command="nox -s benchmark -- self-test"),
+    Kind(title="slower commit", matches="bisect".__eq__, command="nox -s benchmark -- bisect GOOD BAD"),
     Kind(title="kill test", matches=("kill-test", "kill-test-sample").__contains__, command="nox -s kill-test"),
     Kind(title="scale", matches="scale".__eq__, command="python -m harness scale"),
     Kind(title="parity over seeds", matches="parity over seeds".__eq__, command="nox -s parity -- survey --seeds 20"),

@@ -21,6 +21,7 @@ from harness.report.ladder_section import Ladder
 from harness.report.load_runs import Run
 from harness.report.model import Chart, Table, toned
 from harness.report.overall_status import Kind, Standing
+from harness.report.regressions import OverTime
 from harness.report.sections import RunView
 from harness.report.timeline import Training
 from harness.report.trouble import Trouble
@@ -47,6 +48,7 @@ class Page:
         unbegun: names of runs that were killed before their first event.
         troubles: what is wrong with each run that did not pass, by the name of its folder.
         pairs: an earlier run beside each run of its kind.
+        over_time: changes of the history; None where the page is about runs that were named.
     """
 
     standing: Standing
@@ -71,6 +73,7 @@ class Page:
     unbegun: Sequence[str] = ()
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
     pairs: Sequence[Table] = ()
+    over_time: OverTime | None = None
 
 
 def make(
@@ -147,6 +150,7 @@ def make(
         unbegun=unbegun,
         troubles=troubles or {},
         pairs=[] if against is None else side_by_side.tables(against, runs),
+        over_time=None if root is None else regressions.over_time(root),
     )
 
 

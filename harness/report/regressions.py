@@ -1,16 +1,23 @@
 """
 The working tree against a commit: its figures by the ladder, its speed by the regression gate, and the gate on itself.
 
-Changes are kept as ln(head / base) and shown as per cent, which is what a reader expects.
+Changes are kept as ln(head / base) and shown as per cent, which is what a reader expects. What the gate is too coarse
+for is named by the change points of the history, which never change a verdict.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from harness.benchmark.trend import command
+from harness.benchmark.trend.changes import Change, Course
 from harness.record import rung_results
+from harness.report import charts
+from harness.report.charts import Series
 from harness.report.load_runs import Run
-from harness.report.model import Cell, Cells, Table
+from harness.report.model import Cell, Cells, Chart, Table
 from harness.report.values import NONE, figure, finite, mapping, objects, text
 
 _TONES = {"regression": "fail", "no regression": "pass", "inconclusive": "warn"}
@@ -83,3 +90,84 @@ def _level(item: Mapping[str, Any]) -> Cells:
 def _percent(value: object) -> str:
     found = finite(value)
     return NONE if found is None or found > 300 else f"{100 * math.expm1(found):+.1f} %"
+
+
+ROWS = 60
+CHARTS = 4
+"""Series with a change that are drawn."""
+
+_CHANGE_TONES = {
+    "regression": "fail",
+    "improvement": "pass",
+    "changed method": "warn",
+    "other hardware": "warn",
+    "noise": "muted",
+}
+"""A regression of the history is marked as one, and fails nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverTime:
+    """
+    Changes of the history.
+
+    Attributes:
+        sentence: how many series there are, and how many changes of each word; "" without a series.
+        table: the changes, the newest first.
+        charts: series that changed, those with the newest change first.
+        refused: lines of the history that cannot be used, and why.
+    """
+
+    sentence: str
+    table: Table
+    charts: Sequence[Chart]
+    refused: Sequence[str]
+
+
+def over_time(root: Path) -> OverTime:
+    """
+    Return what the history of a workspace says of changes.
+
+    Args:
+        root: the workspace's folder for runs.
+    """
+    courses, known = command.courses_of(root)
+    found = sorted((change for course in courses for change in course.changes), key=lambda one: one.last, reverse=True)
+    headings = ("series", "commits", "between", "step", "word", "evidence")
+    rows = [_change(one) for one in found[:ROWS]]
+    drawn = (_course(course) for course in courses[:CHARTS] if course.changes)
+    return OverTime(
+        sentence=command.sentence(courses) if courses else "",
+        table=Table(caption="Changes over time", headings=headings, rows=rows, more=max(0, len(found) - ROWS)),
+        charts=[chart for chart in drawn if chart is not None],
+        refused=known.refused[:ROWS],
+    )
+
+
+def _change(change: Change) -> Cells:
+    return (
+        change.series,
+        Cell(text=change.commits, code=True),
+        f"{change.first[:16]} to {change.last[:16]}",
+        change.step,
+        Cell(text=change.says, tone=_CHANGE_TONES[change.says]),
+        change.evidence,
+    )
+
+
+def _course(course: Course) -> Chart | None:
+    values = list(enumerate(course.series.values, start=1))
+    edges = [0, *(change.place for change in course.changes), len(values)]
+    medians = [course.changes[0].before, *(change.after for change in course.changes)]
+    levels = [
+        point
+        for start, end, level in zip(edges[:-1], edges[1:], medians, strict=True)
+        for point in ((start + 1, level), (end, level))
+    ]
+    lines = [
+        Series(name="value", points=values, colour=0),
+        Series(name="level between changes", points=levels, colour=1, dashed=True),
+    ]
+    note = "; ".join(f"entry {one.place + 1}: {one.says} {one.step}, {one.commits}" for one in course.changes)
+    measure = course.series.measure.replace("_", " ")
+    return charts.lines(course.series.name, lines, x="entry, oldest first", y=measure, note=note)

@@ -18,7 +18,7 @@ from harness.record.outcome import Problem
 from harness.record.provenance import Origin
 from harness.record.required import Expected
 from harness.record.schema import SCHEMA
-from harness.runs import artifacts, retention, summary
+from harness.runs import artifacts, remember, retention, summary
 from ptycho.errors import InfrastructureError, PtychoError, UsageError
 from ptycho.verdict import Verdict
 
@@ -136,6 +136,8 @@ def end(events: EventLog, verdict: Verdict, report: Report | None = None) -> Ver
     for sentence in run_files.strange(events.path.parent):
         tell(Verdict.FAIL, sentence)
         verdict = Verdict.worst([verdict, Verdict.FAIL])
+    for sentence in remember.remember(events.path.parent):
+        events.write("note", message=sentence)
     for sentence in retention.tidy(events.path.parent):
         events.write("note", message=sentence)
     events.write("run.end", verdict=verdict.label)

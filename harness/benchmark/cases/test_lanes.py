@@ -8,14 +8,19 @@ import csv
 import json
 import math
 import statistics
+import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
-from harness.benchmark import budget, external_clock, gate
+from harness.benchmark import blocks, budget, external_clock, gate
 from harness.benchmark.measure import Lane, Trial
 from harness.benchmark.plugin import Session
 from harness.lanes.device import gpu_worked
 from harness.process import result
+from ptycho.errors import PtychoError
+from ptycho.fingerprint import ROOT
 from ptycho.verdict import Verdict
 
 ROUNDS = {"small": 3}
@@ -217,6 +222,25 @@ def test_stitch(side: str, lane: Lane, session: Session, benchmark: Any, judged:
 def test_step(side: str, lane: Lane, session: Session, benchmark: Any, judged: Judged) -> None:
     """Optimiser steps on batches in memory."""
     _throughput("step", "patterns", side, lane, session, benchmark, judged)
+
+
+def test_cost(side: str, lane: Lane, session: Session, benchmark: Any, judged: Judged) -> None:
+    """Steps over the calibration kernel around them, in fresh processes: the figure that other work moves least."""
+    scan, measured, began = Path(next(iter(session.plan.scans.values()))), [], [time.monotonic()]
+    try:
+        # The first pays for bytecode and cold caches; it counts for nothing.
+        for _ in range(blocks.NIGHT + 1):
+            measured.append(blocks.run(lane, ROOT, scan, slices=blocks.NIGHT_SLICES, own=True))
+            began.append(time.monotonic())
+    except PtychoError as error:
+        judged(error.verdict, str(error), {})
+        return
+    costs = [block.cpu for block in measured[1:]]
+    _tell(benchmark, [after - before for before, after in pairwise(began[1:])])
+    cost = blocks.level(costs)
+    peak = statistics.median(block.memory for block in measured[1:])
+    figures = {"side": side, "cost": cost, "blocks": costs, "peak_mib": peak, "fingerprint": session.fingerprint}
+    judged(Verdict.PASS, f"a step costs {cost:.3f} of the calibration kernel around it", figures)
 
 
 def test_overhead(side: str, lane: Lane, session: Session, benchmark: Any, judged: Judged) -> None:

@@ -18,7 +18,11 @@ from ptycho.errors import PtychoError, UsageError
 if TYPE_CHECKING:
     from harness.lanes.checks.match import Match
     from harness.targets.model import Pictures
+    from ptycho.data.dataset import Dataset
     from ptycho.physics.stitching import Reconstruction
+
+MAX_WINDOWS = 2**25
+"""Pixels of all windows of a scan, 16 bytes each, up to which the Fourier error is computed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +125,20 @@ def judge(
         return replace(judged, unscored=str(error))
     with _configuration_beside(picture):
         drawing.save_comparison(picture, [drawing.Row(name=name, reconstruction=stitched, truth=truth)])
-    return replace(judged, scores=scores.as_dict(), flat=flat.as_dict(), picture=picture)
+    figures = scores.as_dict() | _fourier_error(stitched, dataset)
+    return replace(judged, scores=figures, flat=flat.as_dict(), picture=picture)
+
+
+def _fourier_error(stitched: "Reconstruction", dataset: "Dataset") -> dict[str, float]:
+    """The Fourier error, for the history; none of a scan whose windows would take too much memory at once."""
+    from ptycho.metrics import fourier_error
+
+    if dataset.n_patterns * dataset.side**2 > MAX_WINDOWS:
+        return {}
+    try:
+        return {"fourier_error": fourier_error.object_fourier_error(stitched, dataset).reconstructed}
+    except UsageError:
+        return {}  # it covers nothing, or reaches beyond the true object: the other figures say so
 
 
 def brightness(

@@ -22,7 +22,7 @@ def test_names_are_spelt_out_for_lanes_and_scans() -> None:
     )
     assert "test_inference[tf-synthetic]" in names
     assert "test_inference[tf-small]" not in names
-    assert len(names) == len(set(names)) == 14
+    assert len(names) == len(set(names)) == 16
 
 
 def test_every_case_is_in_the_manifest_and_the_other_way_round() -> None:

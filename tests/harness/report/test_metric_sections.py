@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.record import history, machine
 from harness.report import load_runs, metric_sections, sections, timeline, write
 from harness.report.model import Cell
 from harness.report.timeline import Epoch, Training
 from ptycho.verdict import Verdict
 from tests.support import sample_log, sample_runs
+from tests.support.fakes.nights import night
 
 
 def test_the_longest_epoch_stands_beside_its_budget() -> None:
@@ -51,15 +53,16 @@ def test_benchmarks_are_read_in_pytest_benchmarks_format(tmp_path: Path) -> None
 
 
 def test_the_history_is_a_line_for_each_benchmark_on_each_machine(tmp_path: Path) -> None:
-    (tmp_path / "history").mkdir()
-    rows = [{"benchmark": "a", "seconds": value} for value in (1.0, 2.0)]
-    content = "".join(json.dumps(row) + "\n" for row in rows) + '{"benchmark": "a", "sec'
-    (tmp_path / "history" / "0123456789.ndjson").write_text(content)
-    (tmp_path / "history" / "other.ndjson").write_text('{"benchmark": "a", "seconds": 9.0}\n[]\n')
+    for day, value, cpu in ((1, 1.0, "a"), (2, 2.0, "a"), (3, 9.0, "b")):
+        record = night(day, value, measure="seconds", subject="a", cpu=cpu)
+        path = history.append(tmp_path, record.fingerprint, [record.entry])
+    path.write_text(path.read_text() + '{"benchmark": "a", "sec')
     chart = metric_sections.history(tmp_path)
     assert chart is not None
-    assert ("run", "a (01234567)", "a (other)") == chart.table.headings
-    assert [("1", "1", "9"), ("2", "2", "–")] == list(chart.table.rows)
+    keys = [f"a ({machine.key(night(1, 1.0, cpu=cpu).fingerprint)[:8]})" for cpu in "ab"]
+    assert sorted(("run", *keys)) == sorted(chart.table.headings)
+    column = chart.table.headings.index(keys[0])
+    assert [("1", "1"), ("2", "2")] == [(row[0], row[column]) for row in chart.table.rows]
     assert None is metric_sections.history(tmp_path / "nowhere")
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from harness.record import history
 from harness.report import load_runs, regressions
 from harness.report.load_runs import Run
 from harness.report.model import Cell
 from tests.support import sample_runs
+from tests.support.fakes.nights import night
 
 
 def run(path: Path, file: str, told: dict[str, Any]) -> Run:
@@ -45,3 +47,27 @@ def test_documents_without_sense_break_nothing(told: dict[str, Any], tmp_path: P
     made = run(tmp_path, "regression.json", told)
     assert all("–" in row for row in regressions.against(made).rows)
     assert [] == regressions.self_test(made).rows
+
+
+def test_a_change_of_the_history_is_a_row_with_its_word_and_a_chart(tmp_path: Path) -> None:
+    for day in range(40):
+        for subject, by, cpu in (("cost", 0.05, "a"), ("quiet", 0.0, "a"), ("moved", 0.05, "b")):
+            value = 1.0 + by * (day >= 20) + 1e-3 * (day % 3)
+            record = night(day, value, subject=subject, cpu=cpu if day >= 20 else "a")
+            path = history.append(tmp_path, record.fingerprint, [record.entry])
+    path.write_text(path.read_text() + "{torn\n")
+    found = regressions.over_time(tmp_path)
+    assert "3 series: 1 × other hardware, 1 × regression; 1 without a change beyond noise" == found.sentence
+    words = {str(row[0]): (row[3], row[4]) for row in found.table.rows}
+    assert {
+        "cost, cost over calibration": ("+5.0 %", Cell(text="regression", tone="fail")),
+        "moved, cost over calibration": ("+5.0 %", Cell(text="other hardware", tone="warn")),
+    } == words
+    assert 2 == len(found.charts)
+    assert "entry 21: " in found.charts[0].note
+    assert 1 == len(found.refused)
+
+
+def test_without_a_history_nothing_is_said(tmp_path: Path) -> None:
+    found = regressions.over_time(tmp_path)
+    assert ("", [], []) == (found.sentence, list(found.table.rows), list(found.charts))
