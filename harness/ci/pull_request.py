@@ -101,7 +101,7 @@ def _own(api: Api, number: int) -> int | None:
 
 def service(environment: Mapping[str, str]) -> tuple[Api, int]:
     """
-    What asks GitHub about the pull request that a job runs for, and its number.
+    Return a client of GitHub for the pull request that a job runs for, and its number.
 
     Args:
         environment: of the job.

@@ -121,7 +121,7 @@ def who_of(label: str) -> str:
 
 
 def apart(units: float | None, unit: str) -> str:
-    """How far two versions are apart, for a table: `3.2 noise units`; "" where that is not a number."""
+    """Say how far two versions are apart, for a table: `3.2 noise units`; "" where that is not a number."""
     return "" if units is None else f"{units:.3g} {unit}"
 
 

@@ -164,7 +164,7 @@ def _compare(
 
 
 def _left_out(options: Options) -> tuple[str, ...]:
-    """What keeps a comparison from being one of the whole ladder."""
+    """Yield what keeps a comparison from being one of the whole ladder."""
     gridsizes = [str(g) for g in GRIDSIZES if g not in options.gridsizes]
     precisions = [name for name in PRECISIONS if name not in options.precisions]
     return tuple(
