@@ -119,7 +119,12 @@ def make(
         regressions=[
             made
             for run in runs
-            for made in (regressions.drift(run), regressions.against(run), regressions.self_test(run))
+            for made in (
+                regressions.drift_table(run),
+                regressions.drift(run),
+                regressions.against(run),
+                regressions.self_test(run),
+            )
             if made.rows
         ],
         ledger=sections.ledger(lanes),

@@ -34,12 +34,35 @@ def drift(run: Run) -> Table:
                     rung_results.apart(found.units, found.unit) or NONE,
                     Cell(text=found.tensor, code=True),
                     found.reason,
-                    Cell(text=found.drift, tone=_WORDS.get(found.drift, "fail")),
+                    Cell(text=found.drift, tone=_tone(found.drift)),
                 )
             )
-    base = text(run.document("drift.json").get("base"))[:12] or text(run.document("ways.json").get("base"))
     headings = ("rung", "gridsize", "in", "backend", "apart by", "at", "why", "word")
-    return Table(caption=f"Figures against {base or 'another state'}, rung by rung", headings=headings, rows=rows)
+    return Table(caption=f"Figures against {_base(run)}, rung by rung", headings=headings, rows=rows)
+
+
+def drift_table(run: Run) -> Table:
+    """Return the words by rung and precision, and by who was compared."""
+    headings, *rows = rung_results.drift_table(run.told.judged.values()) or [()]
+    toned: list[Cells] = [
+        (
+            *row[:2],
+            *(Cell(text=cell, tone=_WORDS.get(cell.partition(",")[0], "fail") if cell else "") for cell in row[2:]),
+        )
+        for row in rows
+    ]
+    return Table(caption=f"Figures against {_base(run)}: the worst word of each rung", headings=headings, rows=toned)
+
+
+def _tone(word: str) -> str:
+    """The tone of a word; one that is not known fails, none at all says nothing."""
+    return _WORDS.get(word, "fail") if word else ""
+
+
+def _base(run: Run) -> str:
+    """Return what was compared with: a commit, the plain way, the locked versions."""
+    other = text(run.document("ways.json").get("base")) or text(run.document("versions.json").get("base"))
+    return text(run.document("drift.json").get("base"))[:12] or other or "another state"
 
 
 def against(run: Run) -> Table:

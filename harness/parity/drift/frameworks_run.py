@@ -1,0 +1,282 @@
+"""
+`python -m harness parity --versions SIDE=V,V`: the same code in other versions of a framework, against the locked one.
+
+Environments are found or made first. Then each version is asked in its own, from one copy of the working tree, and
+judged against the float64 oracle and against the interpreter of the lock. A version that is the locked one is asked
+once more like any other: it must be identical, which shows that nothing but the version moves the figures.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from harness.isolation import revision, source_overlay
+from harness.parity.compare.failure import Failure, Kind
+from harness.parity.compare.response import Answer
+from harness.parity.drift import frame, judge, plant, report, words
+from harness.parity.drift.report import Report
+from harness.parity.drift.versions import NEW, OLD
+from harness.parity.drift.words import Drift
+from harness.parity.exchange import backend_client, collect, plan
+from harness.parity.exchange.backend_client import Party
+from harness.parity.exchange.collect import ORACLE, Heard
+from harness.parity.exchange.plan import Question
+from harness.parity.judge.ladder import Expected as Figures
+from harness.record.directory import RunRoot
+from harness.record.log import EventLog
+from harness.record.required import Expected
+from harness.system import pool
+from harness.system.signals import Interruption
+from harness.targets import framework_versions
+from harness.targets.framework_versions import Installed
+from ptycho.errors import InfrastructureError
+from ptycho.fingerprint import ROOT
+from ptycho.verdict import Verdict
+
+FILE = "versions.json"
+LOCKED = "locked"
+"""In the place of a version: the interpreter that a side's lock is installed in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(frame.Conditions):
+    """
+    Options of the command; `pythons` are the interpreters of the locks, of the sides that are compared.
+
+    Attributes:
+        versions: by side.
+        steps: length of the trajectory.
+    """
+
+    versions: Mapping[str, tuple[str, ...]]
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """
+    A version of a framework and its environment.
+
+    Attributes:
+        side: backend.
+        version: of the framework.
+        locked: whether it is the base of its side, the interpreter of the lock.
+        python: interpreter; None where it cannot be had.
+        installed: what the environment holds.
+        moved: packages that have another version than beside the locked one, with both.
+        why: why there is none.
+    """
+
+    side: str
+    version: str
+    locked: bool = False
+    python: str | None = None
+    installed: Installed | None = None
+    moved: tuple[str, ...] = ()
+    why: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name among all who are asked."""
+        return words.name_of(self.side, LOCKED if self.locked else self.version)
+
+    @property
+    def sentence(self) -> str:
+        """What it is, in a sentence."""
+        name = f"{self.side} {self.version}"
+        if self.installed is None:
+            return f"{name} cannot be installed: {self.why}"
+        moved = f"; moved with it: {', '.join(self.moved)}" if self.moved else ""
+        return f"{name}{' (locked)' if self.locked else ''}: {self.installed.build}{moved}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
+    """
+    Compare.
+
+    Returns:
+        The report, and the `versions.json` that holds it.
+
+    Raises:
+        InfrastructureError: an interpreter has not the version of its lock, or the working tree is not known.
+        KeyboardInterrupt: the run was asked to end.
+    """
+    clock = time.monotonic()
+    bases = {side: _base(side, options.pythons[side]) for side in options.versions}
+    others = [
+        _other(bases[side], version, options, interruption) for side in bases for version in options.versions[side]
+    ]
+    everybody = [*bases.values(), *others]
+    asked = [candidate for candidate in everybody if candidate.python is not None]
+    expected = Expected(
+        rungs=options.labels([f"{one.side} {one.version}" for one in others], plan.rungs),
+        adapters=tuple(f"adapter-{candidate.name}" for candidate in asked),
+        left_out=options.left_out,
+    )
+    with frame.logged(options, kind="versions", expected=expected) as (kept, events, finish):
+        for candidate in everybody:
+            events.write("note", message=candidate.sentence)
+        questions = plan.plan(
+            gridsizes=options.gridsizes,
+            precisions=options.precisions,
+            seeds=(options.seed,),
+            scan=options.scan,
+            steps=options.steps,
+            folder=kept.path,
+        )
+        # A copy: an edit or a commit while it is asked would be another source than its answers name.
+        tree = source_overlay.copy(ROOT, kept.scratch / "trees" / "head", revision.PACKAGES)
+        answers, figures = _ask(asked, tree, questions, kept, events, interruption, quiet=options.quiet)
+        rows, complaints = list[Drift](), list[str]()
+        for other in others:
+            base = bases[other.side]
+            heard = [_heard(q, number, base, other, answers, figures[number]) for number, q in enumerate(questions)]
+            rows += _judge(heard, base, other, events)
+            complaints += plant.check(heard, [other.side], options.seed)
+        made = Report(
+            base=", ".join(f"the locked {base.side} {base.version}" for base in bases.values()),
+            rows=report.in_order(rows),
+            parties={
+                question.label: {name: dict(given[number].manifest) for name, given in answers.items()}
+                for number, question in enumerate(questions)
+            },
+            complaints=complaints,
+            versions=[candidate.as_dict() for candidate in everybody],
+            seed=options.seed,
+            seconds=time.monotonic() - clock,
+        )
+        return made, finish(made, FILE)
+
+
+def _base(side: str, python: str) -> Candidate:
+    """
+    The interpreter of a lock.
+
+    Raises:
+        InfrastructureError: it has another version than the lock.
+    """
+    locked, found = framework_versions.locked(side), framework_versions.ask(python, side)
+    if found.version != locked:
+        raise InfrastructureError(
+            f"--python {side}={python} has {found.build}, and the lock pins {locked}, the base of every comparison; "
+            "`nox -s parity -- --versions …` brings it to its lock"
+        )
+    return Candidate(side=side, version=locked, locked=True, python=python, installed=found)
+
+
+def _other(base: Candidate, version: str, options: Options, interruption: Interruption) -> Candidate:
+    """A version that is compared, with its environment or why there is none; the locked one is asked as it is."""
+    if version == base.version:
+        return replace(base, locked=False)
+    assert base.python is not None
+    other = Candidate(side=base.side, version=version)
+    try:
+        python, installed = framework_versions.prepare(base.side, version, base.python, options.root, interruption)
+    except InfrastructureError as error:
+        found = replace(other, why=str(error))
+    else:
+        assert base.installed is not None
+        moved = framework_versions.moved(base.installed, installed, base.side)
+        found = replace(other, python=str(python), installed=installed, moved=moved)
+    if not options.quiet or found.why:
+        print(found.sentence, file=sys.stderr, flush=True)
+    return found
+
+
+Answers = Mapping[str, Sequence[Answer]]
+"""By name, one a question."""
+
+
+def _ask(
+    candidates: Sequence[Candidate],
+    tree: Path,
+    questions: Sequence[Question],
+    kept: RunRoot,
+    events: EventLog,
+    interruption: Interruption,
+    *,
+    quiet: bool,
+) -> tuple[Answers, Sequence[Figures]]:
+    """Ask everybody and the oracle, as many at a time as there are processors; returns all answers."""
+    paths = [question.path for question in questions]
+
+    def ask(candidate: Candidate | None) -> tuple[str, Sequence[Answer], Sequence[Figures]]:
+        if candidate is None:
+            figures = []
+            for question in questions:
+                interruption.check()
+                figures.append(collect.expect(question))
+            return ORACLE, (), figures
+        assert candidate.python is not None
+        party = Party(
+            side=candidate.side,
+            python=candidate.python,
+            import_root=tree,
+            version=LOCKED if candidate.locked else candidate.version,
+        )
+        found = backend_client.ask(party, paths, f"adapter-{party.name}", kept, events, interruption).answers
+        return candidate.name, [_of_version(answer, candidate) for answer in found], ()
+
+    answers: dict[str, Sequence[Answer]] = {}
+    expected: Sequence[Figures] = ()
+    jobs = max(2, os.cpu_count() or 1)
+    for name, given, figures in pool.several(ask, [*candidates, None], jobs=jobs, interruption=interruption):
+        if name == ORACLE:
+            expected = figures
+        else:
+            answers[name] = given
+        if not quiet:
+            print(f"{name}: answered {len(questions)} requests", flush=True)
+    return answers, expected
+
+
+def _of_version(answer: Answer, candidate: Candidate) -> Answer:
+    """An answer, refused if it does not say that this version of the framework computed it."""
+    engine, answered = answer.manifest.get("engine") or {}, answer.arrays or answer.exact
+    said = str(engine.get("version", "")).partition("+")[0]
+    if said == candidate.version or not (engine or answered):
+        return answer
+    sentence = f"it was computed by {candidate.side} {said or 'of no version'}, asked was {candidate.version}"
+    return replace(answer, refusals=(*answer.refusals, sentence))
+
+
+def _heard(
+    question: Question, number: int, base: Candidate, other: Candidate, answers: Answers, expected: Figures
+) -> Heard:
+    """One question with the answers of the locked version and of another one."""
+    new = answers[other.name][number] if other.python is not None else _absent(question)
+    given = {words.name_of(other.side, OLD): answers[base.name][number], words.name_of(other.side, NEW): new}
+    return Heard(number=number, question=question, answers=given, expected=expected)
+
+
+def _absent(question: Question) -> Answer:
+    """In the place of the answer of a version that cannot be had."""
+    why = Failure(kind=Kind.MACHINE, sentence="it cannot be installed", verdict=Verdict.INFRA)
+    failures = dict.fromkeys(question.request.quantities, why)
+    return Answer(exact={}, arrays={}, refusals=(), manifest={}, failures=failures)
+
+
+def _judge(heard: Sequence[Heard], base: Candidate, other: Candidate, events: EventLog) -> list[Drift]:
+    """Judge a version by the oracle and against the locked one, and write down every rung."""
+    states = {OLD: f"the locked {base.side} {base.version}", NEW: f"{other.side} {other.version}"}
+    rows: list[Drift] = []
+    for one in heard:
+        judged = judge.judge(one, other.side, oracle_moved=False, version=other.version, states=states)
+        for row in judged:
+            events.write("rung.end", **report.fields(row))
+        rows += judged
+    return rows
+
+
+def main(options: Options, *, follow: int | None) -> int:
+    """Run, print, and return the exit code."""
+    return frame.main(partial(run, options), as_json=options.json, follow=follow)
