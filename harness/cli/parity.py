@@ -67,6 +67,8 @@ def _add_run(commands: Commands) -> None:
     )
     parser.add_argument("--ways", action="store_true", help=text)
     version_option.add_option(parser)
+    text = "With --versions, take the locks of this commit for the base: what do upgraded locks change?"
+    parser.add_argument("--lock-of", metavar="REV", help=text)
     parser.set_defaults(run=run, seeds=None, check=_check)
 
 
@@ -83,7 +85,7 @@ def _add_survey(commands: Commands) -> None:
     text = f"Climb at this many seeds, from --seed on ({SEEDS})."
     parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help=text)
     options.add_unused(parser, "--canaries", "--canary-seed")
-    parser.set_defaults(run=run, canaries=0, canary_seed=None, against=None, ways=False, versions=[])
+    parser.set_defaults(run=run, canaries=0, canary_seed=None, against=None, ways=False, versions=[], lock_of=None)
 
 
 def _add_ladder(parser: argparse.ArgumentParser) -> None:
@@ -189,6 +191,8 @@ def _check(args: argparse.Namespace) -> int:
     """Refuse what a run would refuse, before an environment is built for it."""
     elsewhere = sorted(set(devices.requested(args.device).values()) - {"cpu"})
     version_option.requested(args.versions)
+    if args.lock_of is not None and not args.versions:
+        raise UsageError(f"--lock-of {args.lock_of}; allowed: with --versions; add it")
     if (alone := _alone(args)) and (elsewhere or args.side):
         what = " ".join(
             [*(f"--device {device}" for device in elsewhere), *([f"--side {args.side}"] if args.side else [])]
@@ -203,14 +207,12 @@ def run(args: argparse.Namespace) -> int:
     if args.steps is None:
         args.steps = DRIFT_STEPS if args.against is not None or args.versions else STEPS
     options.refuse(_problems(args))
+    _check(args)
     if args.against is not None:
-        _check(args)
         return _against(args)
     if args.ways:
-        _check(args)
         return _ways(args)
     if args.versions:
-        _check(args)
         return _versions(args)
     from harness.parity import run as parity_run
 
@@ -277,6 +279,7 @@ def _versions(args: argparse.Namespace) -> int:
 
     asked = frameworks_run.Options(
         versions=wanted,
+        lock_of=args.lock_of,
         pythons=chosen,
         scan=_scan(args),
         root=args.root,

@@ -145,7 +145,9 @@ def drift_table(results: Iterable[RungResult]) -> list[tuple[str, ...]]:
         row.setdefault(who_of(result.label), []).append(result)
     if not compared:
         return []
-    body = [(*at, *(_cell(row.get(name, [])) for name in who)) for at, row in cells.items()]
+    rungs = list(dict.fromkeys(rung for rung, _ in cells))
+    ordered = sorted(cells.items(), key=lambda item: rungs.index(item[0][0]))
+    body = [(*at, *(_cell(row.get(name, [])) for name in who)) for at, row in ordered]
     return [("rung", "in", *who), *body]
 
 

@@ -22,6 +22,7 @@ from typing import Any
 from harness.system.rmtree import remove_tree
 from harness.system.signals import Interruption
 from harness.targets import environment, install, locks
+from ptycho import git
 from ptycho.errors import InfrastructureError
 
 FRAMEWORKS: Mapping[str, tuple[str, ...]] = {"torch": ("torch",), "tf": ("tensorflow-cpu", "tensorflow")}
@@ -30,6 +31,9 @@ FRAMEWORKS: Mapping[str, tuple[str, ...]] = {"torch": ("torch",), "tf": ("tensor
 STAMP = "ptycho-version.json"
 TIMEOUT_S = 3600.0
 ASK_S = 60.0
+NEWEST_S = 600.0
+"""An index without metadata beside its files makes pip download the whole wheel to read them."""
+
 CUDA_GIB, CPU_GIB = 12.0, 4.0
 """
 Free space that an environment must find. Measured: torch 2.14.1 with CUDA takes 5.2 GiB, its packages are first
@@ -80,18 +84,69 @@ def lock_of(side: str) -> Path:
     return install.REQUIREMENTS / f"{side}-cpu.txt"
 
 
-def locked(side: str) -> str:
+def lock_text(side: str, commit: str | None = None) -> str:
     """
-    The version that the lock pins.
+    Text of that lock: the working tree's, or a commit's.
 
     Raises:
         InfrastructureError: there is none.
     """
     path = lock_of(side)
-    found = dict(locks.pins(path.read_text(encoding="utf-8"))) if path.is_file() else {}
-    if (version := found.get(package(side))) is None:
-        raise InfrastructureError(f"{path} pins no {package(side)}; `nox -s lock` writes it")
+    try:
+        if commit is None:
+            return path.read_text(encoding="utf-8")
+        name = path.relative_to(locks.ROOT).as_posix()
+        return git.ask(locks.ROOT, "show", f"{commit}:{name}").decode("utf-8")
+    except (OSError, git.GitError) as error:
+        of = f" of commit {commit[:12]}" if commit else ""
+        raise InfrastructureError(
+            f"the lock {path.name}{of} cannot be read: {error}; `nox -s lock` writes it"
+        ) from error
+
+
+def pinned(side: str, lock: str) -> str:
+    """
+    The framework's version that a lock pins.
+
+    Raises:
+        InfrastructureError: it pins none.
+    """
+    if (version := dict(locks.pins(lock)).get(package(side))) is None:
+        raise InfrastructureError(f"{lock_of(side).name} pins no {package(side)}; `nox -s lock` writes it")
     return version
+
+
+def newest(side: str, python: str) -> str:
+    """
+    The newest version that the installer would take for an interpreter; nothing is installed.
+
+    Raises:
+        InfrastructureError: it does not say.
+    """
+    name, uv = package(side), install.find_uv()
+    quietly = ("--quiet", "--no-deps")
+    if uv:
+        argv = [uv, "pip", "compile", *quietly, "--no-config", "--no-header", "--no-annotate", "--python", python, "-"]
+    else:
+        # An environment that uv made has no pip of its own.
+        pip = [beside, "--python", python] if (beside := shutil.which("pip")) else [python, "-I", "-m", "pip"]
+        argv = [*pip, "install", *quietly, "--dry-run", "--ignore-installed", "--report", "-", name]
+    try:
+        done = subprocess.run(
+            argv,
+            input=name,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=NEWEST_S,
+            env=install.surroundings(),
+        )
+        said = dict(locks.pins(done.stdout)) if uv else json.loads(done.stdout)["install"][0]["metadata"]
+        version = said[name if uv else "version"]
+    except (OSError, subprocess.SubprocessError, ValueError, LookupError) as error:
+        why = str(getattr(error, "stderr", None) or error).strip()
+        raise InfrastructureError(f"the newest version of {name} is not known: {why}; name a version") from error
+    return str(version).partition("+")[0]
 
 
 def ask(python: Path | str, side: str) -> Installed:
@@ -159,14 +214,17 @@ def _attempts(side: str, version: str, *, uv: bool) -> Iterator[_Attempt]:
     yield _Attempt(words=f"{requirement} for CUDA", options=(requirement,), gib=CUDA_GIB)
 
 
-def prepare(side: str, version: str, base: str, root: Path, interruption: Interruption) -> tuple[Path, Installed]:
+def prepare(
+    side: str, version: str, lock: str, base: str, root: Path, interruption: Interruption
+) -> tuple[Path, Installed]:
     """
     Find an environment with a version of a framework, or make it.
 
     Args:
         side: `torch` or `tf`.
         version: of its framework.
-        base: interpreter with the locked version, whose Python the environment gets.
+        lock: text of the lock that the other packages are of.
+        base: interpreter whose Python the environment gets.
         root: the workspace's folder for runs.
         interruption: asked while waiting.
 
@@ -178,7 +236,6 @@ def prepare(side: str, version: str, base: str, root: Path, interruption: Interr
         KeyboardInterrupt: the run was asked to end.
     """
     python = environment.ask_version(base)
-    lock = lock_of(side).read_text(encoding="utf-8")
     digest = hashlib.sha256("\0".join((python, sys.platform, lock, package(side), version)).encode()).hexdigest()[:16]
     folder = environment.environments(root) / f"{side}-{version}-{digest}"
     made = folder / "bin" / "python"

@@ -8,8 +8,11 @@ from harness.targets.devices import SIDES
 from ptycho.errors import UsageError
 
 OPTION = "--versions"
+LOCKED, NEWEST = "locked", "newest"
+"""In the place of a version: the lock's, and the newest that the installer finds."""
+
 _VERSION = re.compile(r"(?P<release>\d+\.\d+(?:\.\d+)?)(?P<rest>(?:(?:a|b|rc)\d+)?(?:\.post\d+)?(?:\.dev\d+)?)")
-_ALLOWED = f"SIDE=VERSION,VERSION with SIDE of {', '.join(SIDES)}, each once, and versions such as 2.14.1"
+_ALLOWED = f"SIDE=V,V with SIDE of {', '.join(SIDES)}, each once, and as V 2.14.1, {LOCKED} or {NEWEST}"
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +58,8 @@ def requested(given: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 def _whole(word: str) -> str:
     """A version with three numbers, or "" for what is no version; a local label (`+cpu`) is the installer's choice."""
+    if word in (LOCKED, NEWEST):
+        return word
     if (match := _VERSION.fullmatch(word)) is None:
         return ""
     release = match["release"]

@@ -9,7 +9,7 @@ once more like any other: it must be identical, which shows that nothing but the
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -34,13 +34,12 @@ from harness.system import pool
 from harness.system.signals import Interruption
 from harness.targets import framework_versions
 from harness.targets.framework_versions import Installed
+from harness.targets.version_option import LOCKED, NEWEST
 from ptycho.errors import InfrastructureError
 from ptycho.fingerprint import ROOT
 from ptycho.verdict import Verdict
 
 FILE = "versions.json"
-LOCKED = "locked"
-"""In the place of a version: the interpreter that a side's lock is installed in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +48,14 @@ class Options(frame.Conditions):
     Options of the command; `pythons` are the interpreters of the locks, of the sides that are compared.
 
     Attributes:
-        versions: by side.
+        versions: by side; `locked` and `newest` stand for the one of the lock, and for the newest there is.
         steps: length of the trajectory.
+        lock_of: commit whose locks are the base; None for those of the working tree.
     """
 
     versions: Mapping[str, tuple[str, ...]]
     steps: int
+    lock_of: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,7 @@ class Candidate:
         installed: what the environment holds.
         moved: packages that have another version than beside the locked one, with both.
         why: why there is none.
+        commit: whose lock it is of; None for the working tree's.
     """
 
     side: str
@@ -79,6 +81,7 @@ class Candidate:
     installed: Installed | None = None
     moved: tuple[str, ...] = ()
     why: str = ""
+    commit: str | None = None
 
     @property
     def name(self) -> str:
@@ -92,7 +95,13 @@ class Candidate:
         if self.installed is None:
             return f"{name} cannot be installed: {self.why}"
         moved = f"; moved with it: {', '.join(self.moved)}" if self.moved else ""
-        return f"{name}{' (locked)' if self.locked else ''}: {self.installed.build}{moved}"
+        return f"{self.lock if self.locked else name}: {self.installed.build}{moved}"
+
+    @property
+    def lock(self) -> str:
+        """What it is as a base."""
+        of = f" of commit {self.commit[:12]}" if self.commit else ""
+        return f"the locked {self.side} {self.version}{of}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -107,14 +116,16 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         The report, and the `versions.json` that holds it.
 
     Raises:
-        InfrastructureError: an interpreter has not the version of its lock, or the working tree is not known.
+        UsageError: the base is not a commit.
+        InfrastructureError: an interpreter has not the version of its lock, the base cannot be had, or the working tree
+            is not known.
         KeyboardInterrupt: the run was asked to end.
     """
     clock = time.monotonic()
-    bases = {side: _base(side, options.pythons[side]) for side in options.versions}
-    others = [
-        _other(bases[side], version, options, interruption) for side in bases for version in options.versions[side]
-    ]
+    commit = None if options.lock_of is None else revision.resolve(options.lock_of, ROOT)
+    present = {side: _of_lock(side, options.pythons[side]) for side in options.versions}
+    bases = {side: _base(present[side], commit, options, interruption) for side in present}
+    others = [one for side in bases for one in _others(bases[side], present[side], options, interruption)]
     everybody = [*bases.values(), *others]
     asked = [candidate for candidate in everybody if candidate.python is not None]
     expected = Expected(
@@ -143,7 +154,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
             rows += _judge(heard, base, other, events)
             complaints += plant.check(heard, [other.side], options.seed)
         made = Report(
-            base=", ".join(f"the locked {base.side} {base.version}" for base in bases.values()),
+            base=", ".join(base.lock for base in bases.values()),
             rows=report.in_order(rows),
             parties={
                 question.label: {name: dict(given[number].manifest) for name, given in answers.items()}
@@ -157,39 +168,71 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         return made, finish(made, FILE)
 
 
-def _base(side: str, python: str) -> Candidate:
+def _of_lock(side: str, python: str) -> Candidate:
     """
-    The interpreter of a lock.
+    The interpreter of a side's lock, as a version like any other.
 
     Raises:
         InfrastructureError: it has another version than the lock.
     """
-    locked, found = framework_versions.locked(side), framework_versions.ask(python, side)
-    if found.version != locked:
+    pinned = framework_versions.pinned(side, framework_versions.lock_text(side))
+    found = framework_versions.ask(python, side)
+    if found.version != pinned:
         raise InfrastructureError(
-            f"--python {side}={python} has {found.build}, and the lock pins {locked}, the base of every comparison; "
+            f"--python {side}={python} has {found.build}, and the lock pins {pinned}, the base of every comparison; "
             "`nox -s parity -- --versions …` brings it to its lock"
         )
-    return Candidate(side=side, version=locked, locked=True, python=python, installed=found)
+    return Candidate(side=side, version=pinned, python=python, installed=found)
 
 
-def _other(base: Candidate, version: str, options: Options, interruption: Interruption) -> Candidate:
-    """A version that is compared, with its environment or why there is none; the locked one is asked as it is."""
-    if version == base.version:
-        return replace(base, locked=False)
-    assert base.python is not None
-    other = Candidate(side=base.side, version=version)
-    try:
-        python, installed = framework_versions.prepare(base.side, version, base.python, options.root, interruption)
-    except InfrastructureError as error:
-        found = replace(other, why=str(error))
-    else:
-        assert base.installed is not None
-        moved = framework_versions.moved(base.installed, installed, base.side)
-        found = replace(other, python=str(python), installed=installed, moved=moved)
-    if not options.quiet or found.why:
-        print(found.sentence, file=sys.stderr, flush=True)
-    return found
+def _base(present: Candidate, commit: str | None, options: Options, interruption: Interruption) -> Candidate:
+    """
+    The base of a side: its lock, or that of a commit where that is another.
+
+    Raises:
+        InfrastructureError: the commit has no such lock, or its environment cannot be made.
+    """
+    side, lock = present.side, framework_versions.lock_text(present.side, commit)
+    if commit is None or lock == framework_versions.lock_text(side):
+        return replace(present, locked=True)
+    version = framework_versions.pinned(side, lock)
+    return replace(_made(present, version, lock, options, interruption), locked=True, commit=commit)
+
+
+def _others(base: Candidate, present: Candidate, options: Options, interruption: Interruption) -> Iterator[Candidate]:
+    """Versions that are compared, each once, with their environments or why there is none."""
+    done = set[str]()
+    for word in options.versions[base.side]:
+        try:
+            version = {LOCKED: present.version}.get(word, word)
+            if word == NEWEST:
+                version = framework_versions.newest(base.side, str(present.python))
+            if version in done:
+                continue
+            lock = framework_versions.lock_text(base.side)
+            found = present if version == present.version else _made(present, version, lock, options, interruption)
+        except InfrastructureError as error:
+            found, version = Candidate(side=base.side, version=word, why=str(error)), word
+        done.add(version)
+        if base.installed is not None and found.installed is not None:
+            moved = framework_versions.moved(base.installed, found.installed, base.side)
+            found = replace(found, moved=moved)
+        if not options.quiet or found.why:
+            print(found.sentence, file=sys.stderr, flush=True)
+        yield found
+
+
+def _made(present: Candidate, version: str, lock: str, options: Options, interruption: Interruption) -> Candidate:
+    """
+    A version with an environment of its own.
+
+    Raises:
+        InfrastructureError: it cannot be made.
+    """
+    python, installed = framework_versions.prepare(
+        present.side, version, lock, str(present.python), options.root, interruption
+    )
+    return Candidate(side=present.side, version=version, python=str(python), installed=installed)
 
 
 Answers = Mapping[str, Sequence[Answer]]
@@ -267,7 +310,7 @@ def _absent(question: Question) -> Answer:
 
 def _judge(heard: Sequence[Heard], base: Candidate, other: Candidate, events: EventLog) -> list[Drift]:
     """Judge a version by the oracle and against the locked one, and write down every rung."""
-    states = {OLD: f"the locked {base.side} {base.version}", NEW: f"{other.side} {other.version}"}
+    states = {OLD: base.lock, NEW: f"{other.side} {other.version}"}
     rows: list[Drift] = []
     for one in heard:
         judged = judge.judge(one, other.side, oracle_moved=False, version=other.version, states=states)
