@@ -54,6 +54,19 @@ def drift_table(run: Run) -> Table:
     return Table(caption=f"Figures against {_base(run)}: the worst word of each rung", headings=headings, rows=toned)
 
 
+def versions(run: Run) -> Table:
+    """Return which builds of the frameworks were compared, and why one could not be had."""
+    rows: list[Cells] = []
+    for item in objects(run.document("versions.json").get("versions")):
+        installed, moved = mapping(item.get("installed")), item.get("moved")
+        base = " (base)" if item.get("locked") is True else ""
+        shown = Cell(text=text(installed.get("build"))) if installed else Cell(text=text(item.get("why")), tone="warn")
+        others = ", ".join(map(str, moved)) if isinstance(moved, list) else ""
+        rows.append((text(item.get("side")), f"{text(item.get('version'))}{base}", shown, others or NONE))
+    headings = ("backend", "version", "build", "other packages that differ from the base's")
+    return Table(caption="Versions of the frameworks", headings=headings, rows=rows)
+
+
 def _tone(word: str) -> str:
     """The tone of a word; one that is not known fails, none at all says nothing."""
     return _WORDS.get(word, "fail") if word else ""
@@ -106,3 +119,7 @@ def _level(item: Mapping[str, Any]) -> Cells:
 def _percent(value: object) -> str:
     found = finite(value)
     return NONE if found is None or found > 300 else f"{100 * math.expm1(found):+.1f} %"
+
+
+TABLES = (versions, drift_table, drift, against, self_test)
+"""Tables of a run, in their order on the page; each is empty for runs that it is not about."""

@@ -116,6 +116,19 @@ def pinned(side: str, lock: str) -> str:
     return version
 
 
+def is_of(python: str, lock: str) -> bool:
+    """
+    Whether an interpreter's environment is in the state of a lock, as far as its installer left word of it.
+
+    Args:
+        python: interpreter; one that the harness did not install has no stamp, and is believed.
+        lock: text of the lock.
+    """
+    stamp = Path(python).parent.parent / install.STAMP
+    digest = hashlib.sha256(lock.encode()).hexdigest()
+    return not stamp.is_file() or stamp.read_text(encoding="utf-8").splitlines()[:1] == [digest]
+
+
 def newest(side: str, python: str) -> str:
     """
     The newest version that the installer would take for an interpreter; nothing is installed.

@@ -105,7 +105,7 @@ class Candidate:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return asdict(self)
+        return {"sentence": self.sentence, **asdict(self)}
 
 
 def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
@@ -173,10 +173,15 @@ def _of_lock(side: str, python: str) -> Candidate:
     The interpreter of a side's lock, as a version like any other.
 
     Raises:
-        InfrastructureError: it has another version than the lock.
+        InfrastructureError: it is not in the state of the lock.
     """
-    pinned = framework_versions.pinned(side, framework_versions.lock_text(side))
-    found = framework_versions.ask(python, side)
+    lock = framework_versions.lock_text(side)
+    pinned, found = framework_versions.pinned(side, lock), framework_versions.ask(python, side)
+    if not framework_versions.is_of(python, lock):
+        raise InfrastructureError(
+            f"--python {side}={python} was installed from another lock than {framework_versions.lock_of(side).name} is "
+            "now; `nox -s parity -- --versions …` brings it to its lock"
+        )
     if found.version != pinned:
         raise InfrastructureError(
             f"--python {side}={python} has {found.build}, and the lock pins {pinned}, the base of every comparison; "

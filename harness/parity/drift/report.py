@@ -191,7 +191,8 @@ def sentence(row: Drift) -> str:
 
 def sentences(report: Report) -> list[str]:
     """Return what a reader should know besides the table."""
-    found = [] if report.first is None else [sentence(report.first)]
+    found = [str(one["sentence"]).partition("\n")[0] for one in report.versions]
+    found += [] if report.first is None else [sentence(report.first)]
     found += [f"the comparison checked itself: {line}" for line in report.complaints]
     if report.oracle_changes:
         listed = ", ".join(report.oracle_changes[:3])
@@ -218,7 +219,9 @@ def show(report: Report) -> None:
     """Print the tables and what they say; where versions are compared, row by row only what is not identical."""
     if report.versions:
         tables.show(matrix(report.rows))
-        report_rows = [row for row in report.rows if row.word is not Word.IDENTICAL]
+        absent = {(one["side"], one["version"]) for one in report.versions if one["installed"] is None}
+        others = [row for row in report.rows if row.word is not Word.IDENTICAL]
+        report_rows = [row for row in others if (row.side, row.version) not in absent]
     else:
         report_rows = list(report.rows)
     if report_rows:
