@@ -273,9 +273,9 @@ def _kept(folder: Path) -> Installed | None:
 def _make(side: str, version: str, base: str, lock: str, folder: Path, interruption: Interruption) -> Installed:
     """Make an environment from nothing; where that fails, nothing of it stays but the logs beside it."""
     name = f"{side} {version}"
+    print(f"{name}: making its environment, which is then kept …", file=sys.stderr, flush=True)
     if left := remove_tree(folder):
         raise InfrastructureError(f"a half-built environment cannot be removed: {'; '.join(left)}")
-    print(f"{name}: making its environment, which is then kept …", file=sys.stderr, flush=True)
     python, uv = str(folder / "bin" / "python"), install.find_uv()
     try:
         _require_space(folder.parent, CPU_GIB, name)

@@ -3,7 +3,7 @@
 
 Environments are found or made first. Then each version is asked in its own, from one copy of the working tree, and
 judged against the float64 oracle and against the interpreter of the lock. A version that is the locked one is asked
-once more like any other: it must be identical, which shows that nothing but the version moves the figures.
+again like any other: it must be identical, which shows that nothing but the version moves the figures.
 """
 
 import os

@@ -221,7 +221,7 @@ def test_the_command_shows_the_change_and_asks_nobody(folder: Path, capsys: pyte
 
 
 def test_a_refusal_of_the_service_ends_with_13() -> None:
-    def refuse(*_: Any) -> Any:
+    def refuse(method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         raise InfrastructureError("POST pulls: the service answered 403")
 
     with pytest.raises(InfrastructureError, match="403"):

@@ -28,6 +28,7 @@ tensorflow==2.21.0 ; sys_platform == 'darwin' \\
 tensorflow-cpu==2.21.0 ; sys_platform == 'linux' \\
     --hash=sha256:02
 """
+USAGE = "harness.targets.framework_versions.shutil.disk_usage"
 BUILD_INFO = "tensorflow/python/platform/build_info.py"
 UV = """#!{python}
 import json, os, pathlib, sys
@@ -160,13 +161,17 @@ def test_a_cpu_wheel_is_taken_first_and_a_build_for_cuda_last(bench: Bench) -> N
 
 
 def test_a_full_disk_is_said_before_anything_is_downloaded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(framework_versions.shutil, "disk_usage", lambda _: SimpleNamespace(free=5 * 2**30))
+    monkeypatch.setattr(
+        "harness.targets.framework_versions.shutil.disk_usage", lambda _: SimpleNamespace(free=5 * 2**30)
+    )
     bench.refuse("--torch-backend")
     with pytest.raises(InfrastructureError) as refused:
         bench.prepare()
     assert "torch==2.14.1 for CUDA needs 12 GiB, and 5.0 GiB are free on the file system of" in str(refused.value)
     assert ["torch==2.14.1"] not in [words[4:] for words, _ in bench.calls]
-    monkeypatch.setattr(framework_versions.shutil, "disk_usage", lambda _: SimpleNamespace(free=3 * 2**30))
+    monkeypatch.setattr(
+        "harness.targets.framework_versions.shutil.disk_usage", lambda _: SimpleNamespace(free=3 * 2**30)
+    )
     count = len(bench.calls)
     with pytest.raises(InfrastructureError, match=r"torch 2\.13\.1 needs 4 GiB, and 3\.0 GiB are free"):
         bench.prepare("2.13.1")
@@ -274,7 +279,7 @@ def _answers(monkeypatch: pytest.MonkeyPatch, code: int, out: str) -> list[list[
             raise subprocess.CalledProcessError(code, argv, stderr="no index")
         return SimpleNamespace(stdout=out)
 
-    monkeypatch.setattr(framework_versions.subprocess, "run", run)
+    monkeypatch.setattr("harness.targets.framework_versions.subprocess.run", run)
     return asked
 
 

@@ -1,4 +1,4 @@
-"""The command with recorded answers and no framework: each word, what cannot be had, and no version goes unasked."""
+"""The command with recorded answers and no framework: each word, what cannot be had, that every version is asked."""
 
 import json
 from collections.abc import Callable, Mapping
