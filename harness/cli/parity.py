@@ -67,7 +67,7 @@ def _add_run(commands: Commands) -> None:
     )
     parser.add_argument("--ways", action="store_true", help=text)
     version_option.add_option(parser)
-    text = "With --versions, take the locks of this commit for the base: what do upgraded locks change?"
+    text = "Compare with the locks of this commit instead of the present ones (with --versions)."
     parser.add_argument("--lock-of", metavar="REV", help=text)
     parser.set_defaults(run=run, seeds=None, check=_check)
 
