@@ -81,7 +81,8 @@ class Bench:
         from ptycho_tf.network import spread
 
         head, _, part = name.partition(".")
-        network, given = self.engine.network, _tensor(x.transpose(0, 2, 3, 1), self.engine.dtype)
+        network = self.engine.network
+        given = _tensor(x.transpose(0, 2, 3, 1), network.convolution)
         if part in ("inner", "outer"):
             return _first(spread(network.convolve(name, given, upsample=True)))
         return _first(network.pair(name, given, upsample=head in DECODERS and part != "0"))

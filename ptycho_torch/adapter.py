@@ -86,9 +86,10 @@ class Bench:
         """One layer on a given input."""
         head, _, part = name.partition(".")
         module, given = self.engine.network.get_submodule(name), self._tensor(x).to(self.engine.dtype)
-        if part in ("inner", "outer"):
-            return _array(module.upsampled(given))
-        return _array(module(given, upsample=head in DECODERS and part != "0"))
+        with self.engine.network.narrow(given.device.type):
+            if part in ("inner", "outer"):
+                return _array(module.upsampled(given))
+            return _array(module(given, upsample=head in DECODERS and part != "0"))
 
     def forward(self, batch: Batch) -> dict[str, Array]:
         """Checkpoints, by hooks on the network while the engine's own forward pass runs."""

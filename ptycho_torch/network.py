@@ -164,11 +164,15 @@ class Network(nn.Module):
         """
         real = self.log_intensity_scale.dtype
         code = x.to(real) * (self.scale / torch.exp(self.log_intensity_scale))
-        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self.mixed):
+        with self.narrow(x.device.type):
             code = self.encoder(code.contiguous(memory_format=torch.channels_last))
             amplitude, phase = self.amplitude(code), self.phase(code)
         # Not torch.polar: its gradient takes the modulus for positive, and the border's swish goes below zero.
         return torch.complex(amplitude * phase.cos(), amplitude * phase.sin()).contiguous()
+
+    def narrow(self, device: str) -> torch.autocast:
+        """Convolutions in bfloat16 inside of this context, if the network is mixed."""
+        return torch.autocast(device, dtype=torch.bfloat16, enabled=self.mixed)
 
     def load(self, weights: canonical.Weights) -> None:
         """

@@ -6,6 +6,7 @@ alone, its method runs here on a stand-in whose other parts pass everything thro
 so that a fault in it is a fault here.
 """
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -175,7 +176,7 @@ def _network(amplitude: Any, phase: Any, like: Tensor) -> Any:
     return SimpleNamespace(
         log_intensity_scale=torch.zeros((), dtype=torch.float64, device=like.device),
         scale=1.0,
-        mixed=False,
+        narrow=lambda _device: nullcontext(),
         encoder=lambda code: code,
         amplitude=amplitude,
         phase=phase,

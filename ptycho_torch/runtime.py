@@ -114,7 +114,7 @@ def _owner(part: str) -> Any:
 
 def modes() -> dict[str, Any]:
     """
-    What decides how a GPU computes, read back from PyTorch: TF32 by both of its settings, and which kernels it takes.
+    Return how a GPU computes, read back from PyTorch: TF32 by both of its settings, and the choice of kernels.
 
     A setting that cannot be read, as where somebody has mixed the two, is its error's first words, and no `False`.
     """

@@ -113,7 +113,7 @@ def candidates(known: Known) -> Iterator[Candidate]:
 
 def matched(answer: Array, image: Array) -> tuple[float, complex]:
     """
-    How well an image explains an answer wherever they lie on each other, and the factor between them.
+    Return how well an image explains an answer wherever they lie on each other, and the factor between them.
 
     Returns:
         Distance where both are, at the shift at which they correlate best; and the factor.

@@ -69,7 +69,7 @@ class Level:
 
     @property
     def complaint(self) -> str | None:
-        """How it misses its bar, or None."""
+        """Return how it misses its bar, or None."""
         share = self.regressions / self.judged if self.judged else 0.0
         if self.planted == 0 and share > MOST_FALSE:
             return f"{self.channel}: {self.regressions} false alarms in {self.judged} A/A trials"

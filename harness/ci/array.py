@@ -84,7 +84,7 @@ class ArrayOptions:
         return min(GRACE_S, 30 * self.minutes)
 
     def scheduler(self) -> Scheduler:
-        """Who runs the tasks. Raises `InfrastructureError` where there is no Slurm."""
+        """Return the scheduler that runs the tasks. Raises `InfrastructureError` where there is no Slurm."""
         if not self.local:
             return schedulers.Slurm()
         return schedulers.Local(jobs=max(1, len(os.sched_getaffinity(0)) // self.cpus))

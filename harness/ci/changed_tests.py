@@ -135,7 +135,7 @@ def _modules(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _support(root: Path) -> Iterator[Path]:
-    """What tests import from beside them."""
+    """Return the modules that tests import from beside them."""
     return (path for path in (root / "tests").rglob("*.py") if not path.name.startswith("test_"))
 
 

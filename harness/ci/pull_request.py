@@ -101,7 +101,7 @@ def _own(api: Api, number: int) -> int | None:
 
 def service(environment: Mapping[str, str]) -> tuple[Api, int]:
     """
-    What asks GitHub about the pull request that a job runs for, and its number.
+    Return a client of GitHub for the pull request that a job runs for, and its number.
 
     Args:
         environment: of the job.
@@ -122,7 +122,7 @@ def service(environment: Mapping[str, str]) -> tuple[Api, int]:
 
 def github(environment: Mapping[str, str]) -> Api:
     """
-    What asks GitHub about a repository.
+    Make the function that asks GitHub about a repository.
 
     Args:
         environment: of a job, with `GITHUB_REPOSITORY` and `GITHUB_TOKEN`.
@@ -138,7 +138,7 @@ def github(environment: Mapping[str, str]) -> Api:
 
 def client(base: str, headers: Mapping[str, str]) -> Api:
     """
-    What asks a service.
+    Make the function that asks a service.
 
     Args:
         base: address that every path follows.

@@ -57,7 +57,7 @@ def processors() -> int:
 
 def arguments(root: Path, choice: Choice) -> list[str] | None:
     """
-    What pytest is given; None if no test is left.
+    Return the arguments of pytest; None if no test is left.
 
     Args:
         root: the checkout.

@@ -15,7 +15,7 @@ from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
 GRIDSIZES = (1, 2)
-PRECISIONS = ("f64", "f32")
+PRECISIONS = ("f64", "f32", "bf16")
 STEPS, DRIFT_STEPS, SEED, CANARIES, SEEDS = 200, 20, 42, 3, 20
 CODES = f"pass {Verdict.PASS:d} · a rung fails {Verdict.FAIL:d} · incomplete {Verdict.INCONCLUSIVE:d} · docs/parity.md"
 
@@ -156,11 +156,16 @@ def _add_calibrate(commands: Commands) -> None:
     parser = options.add_command(
         commands,
         "calibrate",
-        "Measure the float32 floors again and show what would change.",
-        examples=("parity calibrate", 'parity calibrate --write --reason "a new layer"'),
+        "Measure the floors of rounding again and show what would change.",
+        examples=(
+            "parity calibrate",
+            "parity calibrate --precision bf16",
+            'parity calibrate --write --reason "a new layer"',
+        ),
         codes=CODES,
     )
     parser.add_argument("--write", action="store_true", help="Replace the committed floors.")
+    parser.add_argument("--precision", choices=PRECISIONS, help="Measure the floors of this precision alone.")
     parser.add_argument("--reason", metavar="TEXT", help="Say why a floor may rise; the text is kept beside it.")
     parser.add_argument("--quiet", action="store_true", help="Print only the result.")
     options.add_json(parser, "the changes")
@@ -298,10 +303,15 @@ def _scan(args: argparse.Namespace) -> Path:
 
 
 def _conditions(args: argparse.Namespace) -> dict[str, Any]:
-    """Options of the problem, which mean the same wherever the ladder is climbed."""
+    """
+    Options of the problem, which mean the same wherever the ladder is climbed.
+
+    Mixed precision is the two backends' own: another checkout is asked for it only by name.
+    """
+    default = PRECISIONS[:2] if getattr(args, "target", None) else PRECISIONS
     return {
         "gridsizes": tuple(sorted(set(args.gridsize or GRIDSIZES))),
-        "precisions": tuple(sorted(set(args.precision or PRECISIONS), key=PRECISIONS.index)),
+        "precisions": tuple(sorted(set(args.precision or default), key=PRECISIONS.index)),
         "seed": args.seed,
         "steps": args.steps,
     }
@@ -344,7 +354,9 @@ def _calibrate(args: argparse.Namespace) -> int:
     _one_thread()
     from harness.parity import recalibrate
 
-    return recalibrate.main(write=args.write, reason=args.reason, quiet=args.quiet, as_json=args.json)
+    return recalibrate.main(
+        write=args.write, reason=args.reason, precision=args.precision, quiet=args.quiet, as_json=args.json
+    )
 
 
 def _quality(args: argparse.Namespace) -> int:

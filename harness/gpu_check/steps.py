@@ -175,7 +175,7 @@ def _training(
 
 
 def elsewhere(output: Path) -> str:
-    """Why a training does not show that a GPU did its work, and that its losses are numbers; empty if it does."""
+    """Return why a training shows no work of a GPU, or losses that are no numbers; empty if it is sound."""
     found = gpu_worked.read(output / "summary.json", "engine.work")
     if isinstance(found, str):
         return f"device-unproven: {found}"
@@ -195,7 +195,7 @@ def validation_losses(output: Path) -> list[float]:
 
 
 def apart(half: Path, single: Path) -> str:
-    """Why a training in bfloat16 did not end as one in float32; empty if it did."""
+    """Return why a training in bfloat16 did not end as one in float32; empty if it did."""
     ends = [validation_losses(output)[-1:] for output in (half, single)]
     if not all(ends):
         return "the training in float32 left no losses to compare with"

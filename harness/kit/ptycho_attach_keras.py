@@ -50,7 +50,7 @@ def versions() -> dict[str, str]:
 
 
 def set_precision(precision: str) -> None:
-    """What numbers are made in from now on; nothing where there is no TensorFlow."""
+    """Set the precision of numbers that are made from now on; do nothing where there is no TensorFlow."""
     if "tensorflow" not in sys.modules:
         return
     name = "float64" if precision == "f64" else "float32"

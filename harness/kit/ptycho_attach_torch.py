@@ -56,7 +56,7 @@ def versions() -> dict[str, str]:
 
 
 def set_precision(precision: str) -> None:
-    """What numbers are made in from now on; nothing where there is no PyTorch."""
+    """Set the precision of numbers that are made from now on; do nothing where there is no PyTorch."""
     if "torch" in sys.modules:
         torch = _torch()
         torch.set_default_dtype(torch.float64 if precision == "f64" else torch.float32)

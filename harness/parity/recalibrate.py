@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from harness.parity.compare import floors
 from harness.parity.compare.floors import Floors, Raised
@@ -143,11 +144,41 @@ def show(moved: Sequence[Change]) -> None:
     print(f"{len(moved)} floors differ: {risen} rise, {added} are new; {len(listed)} of them listed")
 
 
+def beside(old: Floors, new: Floors, precision: str | None) -> Floors:
+    """The new floors with the old ones of precisions that were not measured."""
+    if precision is None:
+        return new
+    others = [part for part in old.measured.get("parts", []) if part["precision"] != precision]
+    return replace(
+        old,
+        values={**old.values, **new.values},
+        measured={**old.measured, "parts": [*others, *new.measured["parts"]], f"versions of {precision}": _state(new)},
+    )
+
+
+def _state(measured: Floors) -> dict[str, Any]:
+    return {name: measured.measured[name] for name in ("commit", "versions")}
+
+
 def main(
-    *, write: bool, reason: str | None, path: Path = floors.PATH, quiet: bool = False, as_json: bool = False
+    *,
+    write: bool,
+    reason: str | None,
+    precision: str | None = None,
+    path: Path = floors.PATH,
+    quiet: bool = False,
+    as_json: bool = False,
 ) -> int:
     """
     Measure, show, and write if that was asked for; returns the exit code.
+
+    Args:
+        write: replace the file.
+        reason: why a floor may rise.
+        precision: measure the floors of this one alone; None: all.
+        path: the file.
+        quiet: print only the result.
+        as_json: print the changes as one JSON document.
 
     Raises:
         UsageError: a reason without writing, or a floor that would rise without a reason.
@@ -155,9 +186,11 @@ def main(
     if reason is not None and not write:
         raise UsageError("--reason without --write; allowed: parity calibrate --write --reason TEXT")
     old = Floors.load(path)
-    total = calibrate.count()
+    parts = [part for part in calibrate.PARTS if precision in (None, part.precision)]
+    total = calibrate.count(parts)
     with Steps("floors", total, quiet=quiet or as_json, every=max(1, total // 10)) as steps:
-        new = calibrate.measure(on_progress=lambda _done, _of: steps.done("runs of the perturbed oracle"))
+        measured = calibrate.measure(parts, on_progress=lambda _done, _of: steps.done("runs of the perturbed oracle"))
+    new = beside(old, measured, precision)
     moved = changes(old, new)
     if not as_json:
         show(moved)  # also where writing is then refused

@@ -23,7 +23,7 @@ from harness.parity import survey as parity_survey
 from harness.parity.compare import failure
 from harness.parity.compare.comparison import Result
 from harness.parity.compare.floors import of_kinds
-from harness.parity.compare.rungs import PRECISIONS, RUNGS
+from harness.parity.compare.rungs import HALF, PRECISIONS, RUNGS
 from harness.parity.exchange import plan
 from harness.parity.exchange.backend_client import Party
 from harness.parity.exchange.collect import CORE, ORACLE, Heard, hear
@@ -192,7 +192,10 @@ def left_out(options: Options, wanted: Sequence[int]) -> Iterator[str]:
     """Yield what keeps a run from being one of the whole ladder, in a sentence each."""
     if missing := [str(g) for g in GRIDSIZES if g not in options.gridsizes]:
         yield f"a part of the ladder: without gridsize {', '.join(missing)}"
-    if absent := [name for name in PRECISIONS if name not in options.precisions]:
+    # Mixed precision is the two backends' own: another checkout need not have it.
+    foreign = any(party.target is not None for party in options.parties)
+    wanted_in = [name for name in PRECISIONS if not (foreign and name == HALF)]
+    if absent := [name for name in wanted_in if name not in options.precisions]:
         yield f"a part of the ladder: without {', '.join(absent)}"
     if options.steps < max(CHECKPOINTS):
         yield f"a shorter trajectory: {options.steps} steps instead of {max(CHECKPOINTS)}"

@@ -28,7 +28,7 @@ _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def mounts() -> list[tuple[Path, str]]:
-    """Where file systems of control groups are mounted, and which group is the root of each."""
+    """Find where file systems of control groups are mounted, and the group at the root of each."""
     found = []
     with contextlib.suppress(OSError):
         for line in (_PROC / "mountinfo").read_text(errors="surrogateescape").splitlines():

@@ -81,7 +81,7 @@ def again(found: Origin) -> Origin:
 
 def stale(found: Origin, wanted: Origin) -> list[str]:
     """
-    How an outcome's origin differs from the one that is wanted.
+    Return how an outcome's origin differs from the one that is wanted.
 
     Returns:
         One sentence a difference; none if the outcome is of this very state.

@@ -24,7 +24,7 @@ STANDING = (PASS, KNOWN)
 _LISTED = 8
 _LADDER = re.compile(r"(R\d+[a-z]?)(?: (.+))?")
 _AT = re.compile(r"(?:^| )(?:(f\d+|bf16)|g(?:ridsize )?(\d+)|seed (\d+))(?= |$)")
-_BACKEND = re.compile(r"(?:^| )(torch|tf)(?= |$)((?: (?!f\d+\b)\S+)*)")
+_BACKEND = re.compile(r"(?:^| )(torch|tf)(?= |$)((?: (?!b?f\d+\b)\S+)*)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,7 @@ def who_of(label: str) -> str:
 
 
 def apart(units: float | None, unit: str) -> str:
-    """How far two versions are apart, for a table: `3.2 noise units`; "" where that is not a number."""
+    """Say how far two versions are apart, for a table: `3.2 noise units`; "" where that is not a number."""
     return "" if units is None else f"{units:.3g} {unit}"
 
 

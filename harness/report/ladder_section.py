@@ -203,7 +203,7 @@ def _mark(row: Mapping[str, Any]) -> Mark:
 
 
 def _margin(marks: Sequence[Mark]) -> str:
-    """How near the rung comes to its limit, in words."""
+    """Say how near the rung comes to its limit, in words."""
     shares = [mark.share for mark in marks if mark.share is not None]
     wrong = [mark for mark in marks if mark.result != "pass"]
     if not shares and any(mark.logged for mark in marks):

@@ -38,7 +38,7 @@ class Trouble:
     next: Sequence[str]
 
     def lines(self) -> list[str]:
-        """Where, since when and what to run next, as a terminal shows them."""
+        """Return the place, the first run with it and the next command, as a terminal shows them."""
         since = [f"since: {self.since}"] if self.since else []
         return [*(f"where: {place}" for place in self.where), *since, *(f"next: {words}" for words in self.next)]
 
@@ -90,7 +90,7 @@ def _next(run: Run) -> Iterator[str]:
 
 
 def since(run: Run, before: Sequence[Run]) -> str:
-    """When a run of this kind passed last, and which was the first that did not."""
+    """Say when a run of this kind passed last, and name the first that did not."""
     first, passed = run, None
     for one in before:
         if one.verdict is Verdict.PASS:

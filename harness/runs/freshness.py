@@ -64,7 +64,7 @@ class LaneVerdict:
 
 
 def stale(told: Story) -> list[str]:
-    """How a run's origin differs from the present state of the same checkout, locks and files."""
+    """Return how a run's origin differs from the present state of the same checkout, locks and files."""
     found = dict(told.origin)
     missing = [key for key in provenance.KEYS if key not in found]
     if missing:
@@ -109,7 +109,7 @@ def judge(root: Path, lanes: Sequence[str]) -> list[LaneVerdict]:
 
 
 def _told(run: directory.RunRoot) -> Story | None:
-    """What a run's log says; None if it has not begun, or something has taken the log's place."""
+    """Return what a run's log says; None if it has not begun, or something has taken the log's place."""
     if not run.has_begun:
         return None
     try:

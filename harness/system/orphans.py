@@ -146,7 +146,7 @@ def _is_written(pid: int, number: str) -> bool:
 
 
 def _read(path: str) -> bytes | None:
-    """What the kernel says in a file of `/proc`; None if the process is gone, or another user's."""
+    """Read what the kernel says in a file of `/proc`; None if the process is gone, or another user's."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - asked thousands of times a second
             return file.read()

@@ -102,7 +102,7 @@ def parse(argv: Sequence[str]) -> Program:
 
 def _inner(argv: Sequence[str], at: int) -> int:
     """
-    Where the options begin behind a program that runs another one: `torchrun --nproc 2 train.py`, `x.py -m package.a`.
+    Find where options begin behind a program that runs another one: `torchrun --nproc 2 train.py`, `x.py -m package.a`.
 
     It is the inner program that knows the options, and that the outer one hands `--help` on to.
     """

@@ -263,7 +263,7 @@ def prepare(
 
 
 def _kept(folder: Path) -> Installed | None:
-    """What an environment that was made before holds; None where it is not whole."""
+    """Read what an environment that was made before holds; None where it is not whole."""
     try:
         return Installed(**json.loads((folder / STAMP).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError):

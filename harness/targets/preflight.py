@@ -105,7 +105,7 @@ def _holds_any(folder: Path) -> bool:
 
 
 def notes(target: Target) -> list[str]:
-    """What a reader should know of a target, and what forbids nothing."""
+    """Return what a reader should know of a target although it forbids nothing."""
     missing = missing_submodules(target.root)
     how = f"not there: {', '.join(missing)}; if an import fails: git -C {target.root} submodule update --init"
     return [f"submodules of {target.name} that are {how}"] if missing else []

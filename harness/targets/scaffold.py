@@ -347,7 +347,7 @@ def asked(draft: Draft, kept: RunRoot, interruption: Interruption) -> Draft:
 
 
 def _merged(offered: Sequence[Option], read: Sequence[Option]) -> tuple[Option, ...]:
-    """What a help offers, and of the source that an option must be given, and arguments without a name."""
+    """Combine what a help offers with what the source says of required options and of arguments without a name."""
     required = {name for option in read if option.required for name in option.names}
     told = tuple(replace(option, required=option.required or bool(required & {*option.names})) for option in offered)
     return told + tuple(option for option in read if not option.name.startswith("-"))

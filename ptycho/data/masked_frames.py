@@ -37,11 +37,14 @@ class MaskedFrames:
 
     def __getitem__(self, rows: slice | NDArray[np.integer[Any]]) -> NDArray[np.float32]:
         """`(K, N, N)`, in memory; the map is released behind it."""
+        measured = self._measured[rows]
+        # Rows by index are a copy already.
+        copy = None if isinstance(rows, slice) else measured
         if self._kept is None:
             kept = _bits_to_keep(self._bad[rows])
-            found = np.bitwise_and(self._measured[rows], kept, out=kept)
+            found = np.bitwise_and(measured, kept, out=kept)
         else:
-            found = np.bitwise_and(self._measured[rows], self._kept)
+            found = np.bitwise_and(measured, self._kept, out=copy)
         mapped_arrays.release(self._measured)
         mapped_arrays.release(self._bad)
         return found.view(np.float32)

@@ -72,7 +72,7 @@ def good_share(bad: Mask) -> float:
 
 
 def _counts(bad: Mask) -> NDArray[np.intp]:
-    """How many values are bad along the first axis."""
+    """Count the bad values along the first axis."""
     counts = np.empty(len(bad), np.intp)
     for part in _parts(len(bad)):
         counts[part] = [np.count_nonzero(one) for one in bad[part]]

@@ -79,7 +79,7 @@ def violations(x: Real, y: Real, side: int, metadata: Mapping[str, Any]) -> Iter
 
 
 def advice(step: float, side: int, metadata: Mapping[str, Any]) -> str:
-    """Which unit of length would fit a step between neighbours, and the command that converts it."""
+    """Name the unit of length that would fit a step between neighbours, and the command that converts it."""
     fitting = fitting_units(step, side, metadata)
     if not fitting:
         return "no unit of length fits either: check by what they were divided"

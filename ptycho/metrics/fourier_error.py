@@ -43,7 +43,7 @@ class FourierErrors:
     @property
     def way(self) -> float | None:
         """
-        How far the reconstruction is from flat (0) to given (1); negative where it explains less than nothing.
+        Return how far the reconstruction is from flat (0) to given (1); negative where it explains less than nothing.
 
         None without a given object, or where the given object is no better than a flat one.
         """

@@ -39,7 +39,7 @@ def correlation(a: NDArray[Any], b: NDArray[Any]) -> complex:
 
 def scored_area(overlap: NDArray[np.float64], margin: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """
-    Which pixels of a reconstruction are compared with the truth.
+    Mark the pixels of a reconstruction that are compared with the truth.
 
     The scanned area is the convex hull of the pixels that patches cover, so that the corners of a round or rotated
     scan do not count and holes in a thin scan do not eat their surroundings.

@@ -232,7 +232,7 @@ def _stale(config: TrainingConfig) -> Exact:
 
 
 def _scales(config: TrainingConfig, dataset: Dataset) -> Iterator[tuple[str, Any]]:
-    """Which value decides, and what an inference reuses of a training."""
+    """Show which value decides, and what an inference reuses of a training."""
     nameless = replace(dataset, metadata={})
     for name, settings, scan in (
         ("flag", replace(config, nphotons=PHOTONS), dataset),

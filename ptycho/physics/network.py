@@ -48,6 +48,28 @@ def exactly(value: Any) -> Any:
     return value
 
 
+@dataclass(frozen=True)
+class Mixed:
+    """
+    Rounding of a pass in mixed precision, called like any other.
+
+    Attributes:
+        wide: of everything but convolutions.
+        narrow: of what a convolution takes (image, kernel, bias, gradient) and of what it gives.
+    """
+
+    wide: Rounding
+    narrow: Rounding
+
+    def __call__(self, value: Any) -> Any:
+        """Round what is not a convolution's."""
+        return self.wide(value)
+
+
+def _of_convolutions(rounded: Rounding) -> Rounding:
+    return rounded.narrow if isinstance(rounded, Mixed) else exactly
+
+
 def convolve(x: Real, kernel: Real, bias: Real, rounded: Rounding = exactly) -> Real:
     """
     `(B, in, H, W)` with `(out, in, 3, 3)` -> `(B, out, H, W)`: cross-correlation, one pixel of zeros about.
@@ -78,20 +100,24 @@ def _windows(x: Real) -> Iterable[tuple[int, int, Real]]:
 
 
 def _layer(weights: Weights, name: str, rounded: Rounding) -> Operation:
-    kernel, bias = (np.asarray(weights[f"{name}.{kind}"], dtype=np.float64) for kind in ("weight", "bias"))
+    narrow = _of_convolutions(rounded)
+    kernel, bias = (narrow(np.asarray(weights[f"{name}.{kind}"], dtype=np.float64)) for kind in ("weight", "bias"))
 
     def run(x: Real) -> Step:
+        taken = narrow(x)
+
         def pull(gradient: Real) -> tuple[Real, Gradients]:
-            flat = gradient.reshape(*gradient.shape[:2], -1)
+            given = narrow(gradient)
+            flat = given.reshape(*given.shape[:2], -1)
             to_kernel = np.empty_like(kernel)
-            for row, column, window in _windows(x):
+            for row, column, window in _windows(taken):
                 to_kernel[:, :, row, column] = np.einsum("bop,bip->oi", flat, window, optimize=True)
             turned = np.ascontiguousarray(kernel[:, :, ::-1, ::-1].swapaxes(0, 1))
-            back = convolve(gradient, turned, np.zeros(len(turned)), rounded)
-            to_bias = rounded(flat.sum(axis=(0, 2)))
-            return back, {f"{name}.weight": rounded(to_kernel), f"{name}.bias": to_bias}
+            back = narrow(convolve(given, turned, np.zeros(len(turned)), rounded))
+            to_bias = narrow(rounded(flat.sum(axis=(0, 2))))
+            return back, {f"{name}.weight": narrow(rounded(to_kernel)), f"{name}.bias": to_bias}
 
-        return Step(output=convolve(x, kernel, bias, rounded), pull=pull)
+        return Step(output=narrow(convolve(taken, kernel, bias, rounded)), pull=pull)
 
     return run
 
@@ -210,8 +236,10 @@ def run(x: NDArray[Any], weights: Weights, model: ModelConfig, scale: float, rou
     inputs: dict[str, Real] = {}
     steps: dict[str, Step] = {}
 
+    narrow = _of_convolutions(rounded)
+
     def take(name: str, given: Real) -> Real:
-        inputs[name] = given
+        inputs[name] = narrow(given)
         steps[name] = stage(name, weights, rounded)(given)
         return steps[name].output
 

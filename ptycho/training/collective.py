@@ -30,7 +30,7 @@ class Group(Protocol):
 
     @property
     def ranks(self) -> Ranks:
-        """Who this process is."""
+        """Return the place of this process among the ranks."""
 
     def total(self, values: NDArray[Any]) -> NDArray[Any]:
         """

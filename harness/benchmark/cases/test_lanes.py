@@ -108,7 +108,7 @@ def test_epoch(side: str, scan: str, lane: Lane, session: Session, benchmark: An
 
 
 def _elsewhere(session: Session, side: str, trial: Trial) -> str:
-    """Why a training that was to compute on a GPU does not show that it did; empty where it does."""
+    """Return why a training that was to compute on a GPU does not show that it did; empty where it does."""
     if session.plan.device(side) == "cpu" or not trial.well:
         return ""
     evidence = gpu_worked.read(trial.output / "summary.json", WORK)

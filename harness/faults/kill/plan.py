@@ -35,7 +35,7 @@ class Planned:
     seed: str
 
     def moment(self, attempt: int) -> Moment:
-        """When to kill at an attempt, from 0; the first one draws the part of the run, the others stay in it."""
+        """Draw the moment to kill at an attempt, from 0; the first draws the part of the run, the others stay in it."""
         rng = random.Random(f"{self.seed}:{attempt}")  # noqa: S311
         first = random.Random(f"{self.seed}:0")  # noqa: S311
         trains = self.victim is Victim.TRAINING

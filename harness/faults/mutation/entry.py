@@ -15,7 +15,7 @@ SELF_CHECK, LANE, TESTS = "R10", "lane", "tests"
 GATES = (*LADDER, SELF_CHECK, LANE, TESTS)
 GUILTY = ("torch", "tf", "core", "harness")
 OWNERS = {"ptycho_torch": "torch", "ptycho_tf": "tf", "ptycho": "core", "harness": "harness"}
-GRIDSIZES, PRECISIONS = (1, 2), ("f64", "f32")
+GRIDSIZES, PRECISIONS = (1, 2), ("f64", "f32", "bf16")
 KINDS = ("value", "shape", "type", "nan", "raises", "hangs", "killed")
 ENDING = ("raises", "hangs", "killed")
 """Kinds of faults that keep a backend from answering, and are counted apart."""

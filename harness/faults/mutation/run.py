@@ -165,7 +165,7 @@ def _logged(
 
 
 def _left_out(options: Options) -> tuple[str, ...]:
-    """What keeps a campaign from being one over the catalogue, in a sentence each."""
+    """Yield what keeps a campaign from being one over the catalogue, in a sentence each."""
     found = [f"a part of the catalogue: {', '.join(options.ids)}"] if options.ids else []
     found += ["another catalogue: the one-line edits"] if options.edits else []
     return tuple(found)

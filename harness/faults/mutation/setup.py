@@ -26,7 +26,7 @@ from ptycho.fingerprint import ROOT
 STEPS = 4
 """Length of the trajectory: one more than there are batches, so that their order and the second moment matter."""
 
-GRIDSIZES, PRECISIONS, SEED = (1, 2), ("f64", "f32"), 42
+GRIDSIZES, PRECISIONS, SEED = (1, 2), ("f64", "f32", "bf16"), 42
 
 
 @dataclass(frozen=True, kw_only=True)

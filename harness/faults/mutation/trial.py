@@ -31,7 +31,7 @@ def up_to(gate: str) -> tuple[str, ...]:
 
 
 def gate_of(mutant: Mutant, *, as_user: bool = False) -> Gate:
-    """How a mutant is tried: a rung on the user's path, or on the canaries' shorter one."""
+    """Return how a mutant is tried: a rung on the user's path, or on the canaries' shorter one."""
     from harness.faults.mutation import ladder_trial, lane_trial, self_check_trial, tests_trial
     from harness.faults.mutation.user_path import trial
 

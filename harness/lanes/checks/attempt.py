@@ -101,7 +101,7 @@ class Attempt:
 
     @property
     def working(self) -> Finished | None:
-        """How the command ended that works on the data: training, or inference where nothing is trained."""
+        """Return how the command ended that works on the data: training, or inference where nothing is trained."""
         return self.infer if self.model == self.output else self.train
 
     def reconstruction(self, target: Target) -> Path:
@@ -158,7 +158,7 @@ def attempt(
 
 
 def _converted(convert: Convert, output: Path) -> dict[str, Path]:
-    """What the target's own data are, from now on."""
+    """Return the target's own data, which are used from now on."""
     train = output / convert.train if convert.train else output
     return {"train": train, "test": output / convert.test if convert.test else train}
 

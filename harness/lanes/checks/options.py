@@ -60,7 +60,7 @@ def _effect(
     folder: Path,
     trials: Trials,
 ) -> tuple[str, bool | None]:
-    """What an option must change, and whether it does; None where two runs without it differ as much."""
+    """Return what an option must change, and whether it does; None where two runs without it differ as much."""
     step, plain = probe.command, (trials.once, trials.again)
     if probe.changes == "files":
         names = [files(_folder(attempt, step)) for attempt in plain]

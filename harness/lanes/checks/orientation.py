@@ -87,7 +87,7 @@ SYMMETRIES = (
 
 def matches(seen: Seen, dataset: Dataset) -> list[Match]:
     """
-    How well a reconstruction fits every hypothesis, the right orientation first and then the best first.
+    Return how well a reconstruction fits every hypothesis, the right orientation first and then the best first.
 
     Args:
         seen: the reconstruction.
@@ -103,7 +103,7 @@ def matches(seen: Seen, dataset: Dataset) -> list[Match]:
 
 
 def likely_place(seen: Seen, dataset: Dataset) -> tuple[int, int]:
-    """Where a reconstruction that does not say lies: where it fits the truth; where nothing does, about the scan."""
+    """Find where a reconstruction without a place lies: where it fits the truth; if nowhere, about the scan."""
     assert dataset.obj is not None
     truth = np.asarray(dataset.obj, np.complex128)
     if (place := best_place(seen.obj, seen.overlap > 0, truth, None).place) is not None:

@@ -134,7 +134,7 @@ def read(path: Path, keys: Mapping[str, str]) -> Seen:
 
 
 def _line_to_write(wanted: Mapping[str, str], missing: list[str]) -> str:
-    """Which lines of a target file make a reconstruction readable that lacks arrays."""
+    """Name the lines of a target file that make a reconstruction readable that lacks arrays."""
     lines = [f'{name} = ""' for name, key in wanted.items() if name != "object" and key in missing]
     if wanted["object"] in missing:
         lines.insert(0, 'object = "NAME", the name of its complex array')

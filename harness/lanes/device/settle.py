@@ -55,7 +55,7 @@ class Settled:
 
     @property
     def asked(self) -> str:
-        """What was asked for, as a run's origin has it."""
+        """Return what was asked for, as a run's origin has it."""
         return devices.asked(self.requested)
 
     def locks(self, sides: Sequence[str]) -> list[Path]:

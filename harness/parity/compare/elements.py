@@ -49,7 +49,7 @@ def gap(actual: Array, expected: Array) -> NDArray[np.float64]:
 
 def apart(gaps: NDArray[np.float64], expected: Array, tolerance: float | None) -> NDArray[np.bool_]:
     """
-    Which elements differ by more than their share of a tolerance, the root mean square of what is expected times it.
+    Mark elements that differ by more than their share of a tolerance, times the root mean square of what is expected.
 
     Where D is beyond the tolerance there is at least one. Where something else failed, all that are not equal.
     """

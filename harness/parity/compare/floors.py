@@ -17,7 +17,7 @@ from ptycho.files import write_text
 
 SCHEMA = "ptycho-parity-floors/1"
 PATH = Path(__file__).with_name("floors.json")
-TRAJECTORY = "R8/"
+TRAJECTORY, OPTIMISER = "R8/", "R7/"
 
 SINGLE_TO_DOUBLE = 2.0**-29
 
@@ -67,7 +67,11 @@ class Floors:
 
     def of(self, tensor: str, gridsize: int, precision: str) -> float | None:
         """Floor of a tensor; None if there is none."""
+        if precision == "bf16" and tensor.startswith(OPTIMISER):
+            precision = "f32"  # weights and moments are float32 there, too
         own = self.values.get(precision, {}).get(gridsize, {}).get(tensor)
+        if precision == "bf16":
+            return own
         if own is not None or precision == "f32" or tensor.startswith(TRAJECTORY):
             return own
         single = self.of(tensor, gridsize, "f32")

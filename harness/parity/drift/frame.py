@@ -59,7 +59,7 @@ class Conditions:
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """What keeps a comparison from being one of the whole ladder."""
+        """Yield what keeps a comparison from being one of the whole ladder."""
         gridsizes = [str(g) for g in GRIDSIZES if g not in self.gridsizes]
         precisions = [name for name in PRECISIONS if name not in self.precisions]
         return tuple(

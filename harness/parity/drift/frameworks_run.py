@@ -90,7 +90,7 @@ class Candidate:
 
     @property
     def sentence(self) -> str:
-        """What it is, in a sentence."""
+        """Describe it in a sentence."""
         name = f"{self.side} {self.version}"
         if self.installed is None:
             return f"{name} cannot be installed: {self.why}"
@@ -99,7 +99,7 @@ class Candidate:
 
     @property
     def lock(self) -> str:
-        """What it is as a base."""
+        """Describe it as a base."""
         of = f" of commit {self.commit[:12]}" if self.commit else ""
         return f"the locked {self.side} {self.version}{of}"
 

@@ -296,13 +296,15 @@ class _Rung:
 
     def _key(self, item: Judgement) -> str:
         """A layer in situ is judged once a state: both are one matter."""
-        return item.tensor.rpartition(".")[0] if item.tensor.startswith(in_situ.PREFIX) else item.tensor
+        return item.tensor.rpartition(".")[0] if in_situ.MARK in item.tensor else item.tensor
 
     def _basis(self, item: Judgement) -> tuple[str, ...]:
         """Names of the answers on which a judgement rests."""
         if item.tensor.startswith(in_situ.PREFIX):
             layer = self._key(item).removeprefix(in_situ.PREFIX)
             return (f"R4/{layer}.in", f"R4/{layer}.out")
+        if (subject := in_situ.limited_as(item.tensor)) != item.tensor:
+            return (subject, "R4/consistent", "R4/amplitude", "R4/phase")
         if self.name in rejudge.RUNGS and item.tensor not in self._values[NEW]:
             try:
                 return rejudge.needs(self._request, item.tensor)

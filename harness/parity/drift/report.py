@@ -65,7 +65,7 @@ class Report:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many rows have each word, the worst first."""
+        """Count the rows of each word, the worst first."""
         found = Counter(row.word for row in self.rows)
         return {str(word): found[word] for word in WORST_FIRST if found[word]}
 

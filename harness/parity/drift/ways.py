@@ -58,7 +58,7 @@ def enlarged(request: Request, seed: int) -> Request:
 
 def requests(request: Request, way: Way, threads: int) -> list[Request]:
     """
-    What is asked in a way: one question a part, whose first batch is that part.
+    Return the questions of a way: one question a part, whose first batch is that part.
 
     Args:
         request: from `enlarged`.

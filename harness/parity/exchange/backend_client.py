@@ -92,7 +92,7 @@ class Party:
     @property
     def adapter(self) -> Adapter:
         """
-        How it answers.
+        Return the adapter through which it answers.
 
         Raises:
             UsageError: it does not.

@@ -18,6 +18,9 @@ HIGH = QUANTITIES[QUANTITIES.index(FIRST_HIGH) :]
 LOW_IN_SINGLE = ("R0", "R2", "R2b")
 """In float32 the contract, the operations and their corners say something new; data and laws do not."""
 
+LOW_IN_HALF = ("R0",)
+"""In bf16 the operations are those of float32; what is low is that parameters stay float32."""
+
 SINGLE_STEPS = 10
 """Length of the float32 trajectory: beyond this, rounding alone has parted correct backends."""
 
@@ -55,7 +58,8 @@ class Question:
 
 def rungs(precision: str, answered: Sequence[str] = QUANTITIES) -> tuple[str, ...]:
     """Rungs that are asked for in one precision, of those that every party answers."""
-    asked = (*(LOW_IN_SINGLE if precision == "f32" else LOW), *HIGH)
+    low = {"f32": LOW_IN_SINGLE, "bf16": LOW_IN_HALF}.get(precision, LOW)
+    asked = (*low, *HIGH)
     return tuple(name for name in asked if name in answered)
 
 
@@ -80,7 +84,7 @@ def plan(
 
     Args:
         gridsizes: which g.
-        precisions: of `f64`, `f32`.
+        precisions: of `f64`, `f32`, `bf16`.
         seeds: seeds of the problems; each is a whole ladder.
         scan: file for R1.
         steps: length of the float64 trajectory.
@@ -100,7 +104,7 @@ def plan(
                         gridsize=gridsize,
                         seed=seed,
                         scan=scan,
-                        steps=min(steps, SINGLE_STEPS) if precision == "f32" else steps,
+                        steps=steps if precision == "f64" else min(steps, SINGLE_STEPS),
                         precision=precision,
                         quantities=wanted,
                         masked=masked,

@@ -18,10 +18,10 @@ from harness.parity.compare.comparison import Array, distance
 from harness.parity.compare.floors import Floors
 from harness.parity.judge import oracle
 from harness.parity.reference import problem
-from harness.parity.reference.rounding_noise import UNITS, Noise, perturbed
+from harness.parity.reference.rounding_noise import HALF, UNITS, noise_of, of_precision, perturbed
 from ptycho import fingerprint
 from ptycho.parity.request import Request
-from ptycho.physics.network import Rounding, exactly
+from ptycho.physics.network import Rounding
 
 FIRST_SEED = 1000
 DIGITS = 4
@@ -71,6 +71,20 @@ PARTS = (
         reason="the envelope of a trajectory",
     ),
     Part(
+        precision="bf16",
+        quantities=("R3", "R4", "R5", "R6"),
+        runs=16,
+        steps=0,
+        reason="as in f32; a unit of bfloat16 is large, so that its multiples are few and the runs agree sooner",
+    ),
+    Part(
+        precision="bf16",
+        quantities=("R8",),
+        runs=8,
+        steps=max(problem.SINGLE_CHECKPOINTS),
+        reason="the envelope of a trajectory",
+    ),
+    Part(
         precision="f64",
         quantities=("R8",),
         runs=2,
@@ -97,8 +111,8 @@ def differences(part: Part, gridsize: int, seed: int) -> dict[str, float]:
         precision=part.precision,
         quantities=part.quantities,
     )
-    clean = _figures(asked, exactly)
-    noise = Noise(UNITS[part.precision], seed, gridsize)
+    clean = _figures(asked, of_precision(part.precision))
+    noise = noise_of(part.precision, seed, gridsize)
     moved = _figures(perturbed(asked, noise), noise)
     found = {name: distance(moved[name], value) for name, value in clean.items() if value.dtype.kind in "fc"}
     # What is zero but for rounding has no relative floor; without one it is unverified, and so not overlooked.
@@ -153,6 +167,7 @@ def _how(parts: Sequence[Part]) -> Mapping[str, object]:
                 "precision": part.precision,
                 "rungs": list(part.quantities),
                 "unit": UNITS[part.precision],
+                **({"unit of convolutions": HALF} if part.precision == "bf16" else {}),
                 "runs": part.runs,
                 "seeds": [FIRST_SEED, FIRST_SEED + part.runs - 1],
                 "steps": part.steps,

@@ -14,10 +14,12 @@ from harness.parity.compare.comparison import Array, Judgement, judge
 from harness.parity.compare.floors import Floors
 from harness.parity.compare.rungs import RUNGS
 from harness.parity.judge.ladder import limit
+from harness.parity.reference.rounding_noise import of_precision
 from ptycho.parity.request import Request
 from ptycho.physics import network
 
-PREFIX = "R3/in_situ."
+MARK, WIDTH = "/in_situ.", "/width."
+PREFIX = f"R3{MARK}"
 
 (_LAYERS,) = (rung for rung in RUNGS if rung.name == "R3")
 
@@ -45,10 +47,9 @@ def judge_layers(request: Request, answers: Mapping[str, Mapping[str, Array]]) -
 
 
 def limited_as(tensor: str) -> str:
-    """The name by which a tensor's limits are known: of a layer in situ, those of the layer by itself."""
-    if not tensor.startswith(PREFIX):
-        return tensor
-    return f"R3/{tensor.removeprefix(PREFIX).rpartition('.')[0]}"
+    """The quantity that a judgement is about: `R4/patches` of `R4/in_situ.patches.torch` and of `R4/width.patches`."""
+    rung, mark, rest = tensor.partition(MARK)
+    return f"{rung}/{rest.rpartition('.')[0]}" if mark else tensor.replace(WIDTH, "/", 1)
 
 
 def comparison(
@@ -70,4 +71,5 @@ def comparison(
     given, made = (answers[side].get(f"R4/{name}.{end}") for end in ("in", "out"))
     if given is None or made is None:
         return {}, None
-    return {side: made}, network.stage(name, request.weights)(np.asarray(given, dtype=np.float64)).output
+    rounded = of_precision(request.precision)
+    return {side: made}, network.stage(name, request.weights, rounded)(np.asarray(given, dtype=np.float64)).output

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field, replace
 
 from harness.parity.compare.comparison import Array, Judgement, Limit, Result, in_units, judge, judge_exact
 from harness.parity.compare.failure import Failure
-from harness.parity.compare.floors import SINGLE_TO_DOUBLE, TRAJECTORY, Floors
+from harness.parity.compare.floors import OPTIMISER, SINGLE_TO_DOUBLE, TRAJECTORY, Floors
 from harness.parity.compare.response import Answer, is_echo
 from harness.parity.compare.rungs import (
     ALONE,
     DOUBLE_IN_SINGLE,
+    HALF,
+    HALF_FLOORS,
     HORIZON,
     KNOWN,
     PRECISIONS,
@@ -110,7 +112,7 @@ class Climbed:
 
     @property
     def suspect(self) -> str:
-        """Who is at fault, in words."""
+        """Name the side at fault, in words."""
         if len(self.guilty) > 1 and all(item.shared for item in self._failed):
             return "both (what they share: the core, or the oracle)"
         return " and ".join(self.guilty) or "no side"
@@ -220,7 +222,7 @@ def partial_judge(
 
 def limit(rung: Rung, tensor: str, gridsize: int, precision: str, floors: Floors) -> Limit:
     """
-    How closely a tensor must agree: the rung's tolerance in float64, multiples of the tensor's own floor in float32.
+    Return the limit of a tensor: the rung's tolerance in float64, multiples of the tensor's own floor in float32.
 
     Args:
         rung: whose.
@@ -233,16 +235,18 @@ def limit(rung: Rung, tensor: str, gridsize: int, precision: str, floors: Floors
     if precision == PRECISIONS[0]:
         return Limit(tolerance=WORKFLOW_TOLERANCE if tensor.startswith(WORKFLOW) else rung.tolerance, floor=floor)
     tolerance = None
+    narrow = precision == HALF and not tensor.startswith(OPTIMISER)
     if floor is not None and rung.floors is not None:
         alone = ALONE if tensor.endswith(LOG_SCALE) else 1.0
-        tolerance = max(rung.floors * floor * alone, rung.tolerance or 0.0)
+        multiple = HALF_FLOORS if narrow else rung.floors
+        tolerance = max(multiple * floor * alone, rung.tolerance or 0.0)
     elif floors.derived and rung.tolerance is not None:
         # As many rounding units as in float64; that is all that is known of a device that is not calibrated.
         tolerance = rung.tolerance / SINGLE_TO_DOUBLE
     return Limit(
         tolerance=tolerance,
         floor=floor,
-        ratio=None if floors.derived else rung.ratio,
+        ratio=None if floors.derived or narrow else rung.ratio,
         single=not tensor.startswith(DOUBLE_IN_SINGLE),
         gated=not tensor.startswith(TRAJECTORY) or _is_within_horizon(tensor, floor),
     )

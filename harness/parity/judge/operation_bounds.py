@@ -89,7 +89,7 @@ def misfit(value: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) ->
 
 
 def _off(figure: float, expectation: Expectation) -> str:
-    """How far an answer is from the formula, and what is allowed."""
+    """Return how far an answer is from the formula, and the limit."""
     if expectation.limit == 0:
         share = f"by up to {readable(figure)} times the largest value"
         return f"off {share} from the formula; allowed 0: {expectation.reason}"

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity.judge import in_situ, operation_bounds
+from harness.parity.compare.rungs import HALF
+from harness.parity.judge import half, in_situ, operation_bounds
 from harness.parity.judge.ladder import Expected, Judge
 from harness.parity.reference import contract as reference_contract
 from harness.parity.reference import (
@@ -27,6 +28,7 @@ from harness.parity.reference import (
     workflow,
 )
 from harness.parity.reference.adam import BETA1, BETA2, EPSILON, Adam
+from harness.parity.reference.rounding_noise import of_precision
 from ptycho.data.prepare import digest
 from ptycho.errors import UsageError
 from ptycho.parity.masked import masked
@@ -78,18 +80,25 @@ def judges(request: Request) -> dict[str, Judge]:
 
 def beside(request: Request) -> dict[str, Judge]:
     """Judges of what a rung looks at besides comparing tensor with tensor."""
-    return {"R3": partial(in_situ.judge_layers, request)} if {"R3", "R4"} <= set(request.quantities) else {}
+    made: dict[str, Judge] = {}
+    if {"R3", "R4"} <= set(request.quantities):
+        made["R3"] = partial(in_situ.judge_layers, request)
+    if request.precision == HALF:
+        made |= half.judges(request)
+    return {rung: judge for rung, judge in made.items() if rung in request.quantities}
 
 
-def arrays(request: Request, rounded: Rounding = exactly) -> dict[str, Array]:
+def arrays(request: Request, rounded: Rounding | None = None) -> dict[str, Array]:
     """
     Figures of the other rungs by `RUNG/NAME`.
 
     Args:
         request: the question.
-        rounded: applied to the result of each operation that rounds; the floors are measured with it.
+        rounded: applied to the result of each operation that rounds; the floors are measured with it. None: as a
+            backend of this precision must round, which in float32 and float64 is not at all.
     """
     found: dict[str, Array] = {}
+    rounded = of_precision(request.precision) if rounded is None else rounded
     for rung, figures in _FIGURES.items():
         if rung in request.quantities:
             found |= {f"{rung}/{name}": np.asarray(value) for name, value in figures(request, rounded)}

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from harness.parity.compare.rungs import RUNGS
+from harness.parity.judge.in_situ import limited_as
 
 _FILE = Path(__file__).with_name("code_places.txt")
 
@@ -82,7 +83,8 @@ class Place:
 
 def row(tensor: str) -> Row | None:
     """The row of the table for a comparison, `RUNG/NAME`; None where it has none."""
-    return next((row for row in rows() if fnmatchcase(tensor, row.pattern)), None)
+    asked = limited_as(tensor)
+    return next((row for row in rows() if fnmatchcase(asked, row.pattern)), None)
 
 
 def rank(tensor: str) -> tuple[int, int]:

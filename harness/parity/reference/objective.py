@@ -5,7 +5,7 @@ Gradients to complex quantities are ∂f/∂Re + i·∂f/∂Im, as both framewor
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -118,7 +118,21 @@ def _mean_length(differences: Complex) -> float:
     return float(np.mean(np.sqrt(np.abs(differences) ** 2 + ROOT_FLOOR)))
 
 
-def gradients(
+def of_patches(request: Request, found: Evaluation, patches: Complex) -> Evaluation:
+    """
+    An evaluation with other patches before the physics, and what follows from them.
+
+    Args:
+        request: the question, whose first batch was evaluated under its own weights.
+        found: that evaluation.
+        patches: `(B, C, N, N)`.
+    """
+    intensity = forward.intensity(patches, request.probe)
+    rate = intensity * np.exp(2 * request.weights[LOG_SCALE])
+    return replace(found, patches=patches, intensity=intensity, rate=rate)
+
+
+def physics_gradients(
     request: Request,
     batch: Batch,
     weights: Weights,
@@ -127,8 +141,8 @@ def gradients(
     *,
     mae_weight: float = 0.0,
     tv_weight: float = 0.0,
-) -> dict[str, NDArray[Any]]:
-    """Gradient of the objective to each weight, to the `object` that the physics sees, and to the `probe`."""
+) -> tuple[Real, Complex, Complex]:
+    """Gradients of the objective to the rate, to the `(B, C, N, N)` object that the physics sees, and to the probe."""
     rate, counts = found.rate, found.counts
     slope = (1 - np.where(rate > smallest_rate(request), counts / rate, 0)) / rate.size
     if mae_weight:
@@ -143,9 +157,26 @@ def gradients(
     to_probe = rounded(np.sum(found.patches[:, :, None].conj() * to_waves, axis=(0, 1)))
     if tv_weight:
         to_object = rounded(to_object + tv_weight * _variation_slope(found.patches))
+    return slope, to_object, to_probe
+
+
+def gradients(
+    request: Request,
+    batch: Batch,
+    weights: Weights,
+    found: Evaluation,
+    rounded: Rounding = exactly,
+    *,
+    mae_weight: float = 0.0,
+    tv_weight: float = 0.0,
+) -> dict[str, NDArray[Any]]:
+    """Gradient of the objective to each weight, to the `object` that the physics sees, and to the `probe`."""
+    slope, to_object, to_probe = physics_gradients(
+        request, batch, weights, found, rounded, mae_weight=mae_weight, tv_weight=tv_weight
+    )
     back = _through_canvas(request, batch)
     to_weights = found.passed.pull(rounded(back(to_object)))
-    to_weights[LOG_SCALE] = rounded(to_weights[LOG_SCALE] + np.sum(slope * 2 * rate))
+    to_weights[LOG_SCALE] = rounded(to_weights[LOG_SCALE] + np.sum(slope * 2 * found.rate))
     return {**to_weights, "object": to_object, "probe": to_probe}
 
 

@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 
 from harness.parity.reference.problem import changed
 from ptycho.parity.request import Request
+from ptycho.physics.network import Mixed, Rounding, exactly
 
 Array = NDArray[Any]
 
-UNITS = {"f32": 2.0**-24, "f64": 2.0**-52}
+HALF = 2.0**-8
+"""Unit roundoff of bfloat16: half of the distance between 1 and the next number, 2^-7."""
+
+UNITS = {"f32": 2.0**-24, "f64": 2.0**-52, "bf16": 2.0**-24}
 """Move by precision. In float32 the unit roundoff; in float64, in which the oracle itself computes, the smallest that
 can be made in both directions: 1 + 2^-53 is 1, and moves that only go down add up."""
 
@@ -44,7 +48,32 @@ class Noise:
         return np.asarray(array * (1 - self._unit + 2 * self._unit * up))
 
 
-def perturbed(asked: Request, noise: Noise) -> Request:
+def to_bfloat16(value: Any) -> Array:
+    """Numbers rounded to the nearest of bfloat16, ties to even, in the type they have."""
+    array = np.asarray(value)
+    bits = array.astype(np.float32).view(np.uint32)
+    bits = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) & np.uint32(0xFFFF0000)
+    return np.where(np.isfinite(array), bits.view(np.float32), array).astype(array.dtype)
+
+
+def of_precision(precision: str) -> Rounding:
+    """Return how the oracle rounds where a backend must: only bfloat16 is too coarse to be left to a limit."""
+    return Mixed(wide=exactly, narrow=to_bfloat16) if precision == "bf16" else exactly
+
+
+def noise_of(precision: str, *seed: int) -> Rounding:
+    """
+    The experiment for a precision: in bfloat16 what a convolution takes and gives is moved by that type's unit.
+
+    Args:
+        precision: of `UNITS`.
+        seed: seed of the signs.
+    """
+    wide = Noise(UNITS[precision], *seed)
+    return Mixed(wide=wide, narrow=Noise(HALF, *seed, 1)) if precision == "bf16" else wide
+
+
+def perturbed(asked: Request, noise: Rounding) -> Request:
     """A question whose every number is moved."""
     patterns = noise(asked.batch.diffraction.astype(np.float64))
     return replace(changed(asked, noise), batch=replace(asked.batch, diffraction=patterns))

@@ -120,7 +120,7 @@ def read_patterns(path: Path, file: Any) -> Opened:
 
 
 def indexes_of(file: Any) -> NDArray[np.int64] | None:
-    """Which position each pattern, or each row of positions, belongs to."""
+    """Return the position of each pattern, or of each row of positions."""
     found = hdf5.dataset(file, "probe_position_indexes", "indexes")
     return None if found is None else found.whole().astype(np.int64)
 

@@ -87,17 +87,23 @@ RIDDLES = re.compile(r"(What|How|Where|Whether|Which|When|Who|Why)\b")
 
 
 def riddles(root: Path, files: list[Path]) -> list[str]:
-    """Modules and classes whose docstring begins with a question word, one line each."""
+    """
+    Modules, classes and functions whose docstring begins with a question word, one line each.
+
+    A function that answers yes or no may begin with "Whether".
+    """
     return [
         f"{file.relative_to(root)}: {getattr(node, 'name', 'module')}"
         for file in files
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Module | ast.ClassDef) and RIDDLES.match(ast.get_docstring(node) or "")
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and (found := RIDDLES.match(ast.get_docstring(node) or ""))
+        and not (isinstance(node, ast.FunctionDef) and found[0].startswith("Whether"))
     ]
 
 
 @pytest.mark.slow
-def test_docstrings_of_modules_and_classes_say_what_they_are() -> None:
+def test_docstrings_say_what_a_thing_is_or_does() -> None:
     packages = ("ptycho/", "ptycho_torch/", "ptycho_tf/", "harness/", "scripts/")
     names = {file: str(file.relative_to(ROOT)) for file in prose.tracked(ROOT) if file.suffix == ".py"}
     sources = [file for file, name in names.items() if name.startswith(packages)]
@@ -106,7 +112,12 @@ def test_docstrings_of_modules_and_classes_say_what_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['"""What it does."""\n', '"""Module."""\n\nclass A:\n    """\n    Where it is.\n    """\n']
+    "text",
+    [
+        '"""What it does."""\n',
+        '"""Module."""\n\nclass A:\n    """\n    Where it is.\n    """\n',
+        'def count() -> int:\n    """How many there are."""\n',
+    ],
 )
 def test_a_docstring_that_begins_with_a_question_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "module.py").write_text(text)

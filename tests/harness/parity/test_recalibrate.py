@@ -23,7 +23,7 @@ def held(tensors: dict[str, float], **changes: Any) -> Floors:
 
 
 def measuring(monkeypatch: pytest.MonkeyPatch, tensors: dict[str, float]) -> None:
-    monkeypatch.setattr(calibrate, "measure", lambda **_options: held(tensors, measured={"commit": "new"}))
+    monkeypatch.setattr(calibrate, "measure", lambda _parts, **_options: held(tensors, measured={"commit": "new"}))
 
 
 @pytest.fixture
@@ -119,3 +119,22 @@ def test_a_long_list_is_cut_in_the_middle(capsys: pytest.CaptureFixture[str]) ->
     text = capsys.readouterr().out
     assert ("R3/019" in text, "R3/020" in text, "R3/099" in text) == (True, False, True)
     assert "100 floors differ: 100 rise, 0 are new; 40 of them listed" in text
+
+
+def test_one_precision_alone_leaves_the_others_as_they_are(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    single = {"precision": "f32", "runs": 32}
+    held(OLD, measured={"commit": "old", "parts": [single, {"precision": "bf16", "runs": 1}]}).write(path)
+    half = {"precision": "bf16", "runs": 16}
+
+    def measure(parts: Any, **_options: Any) -> Floors:
+        assert {part.precision for part in parts} == {"bf16"}
+        measured = {"commit": "new", "versions": {"numpy": "2"}, "parts": [half]}
+        return Floors(values={"bf16": {1: {"R3/a": 4e-3}}}, measured=measured)
+
+    monkeypatch.setattr(calibrate, "measure", measure)
+    assert recalibrate.main(write=True, reason=None, precision="bf16", path=path, quiet=True) == 0
+    found = Floors.load(path)
+    assert (found.of("R3/a", 1, "f32"), found.of("R3/a", 1, "bf16")) == (1e-7, 4e-3)
+    assert found.measured["parts"] == [single, half]
+    assert found.measured["commit"] == "old"
+    assert found.measured["versions of bf16"] == {"commit": "new", "versions": {"numpy": "2"}}

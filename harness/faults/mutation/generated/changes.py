@@ -157,7 +157,7 @@ class _Places:
         return self._starts[line - 1] + len(self._lines[line - 1].encode()[:column].decode())
 
     def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
-        """Where a node begins and ends."""
+        """Return the offsets at which a node begins and ends."""
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
         return self.of(node.lineno, node.col_offset), self.of(node.end_lineno, node.end_col_offset)
@@ -172,7 +172,7 @@ class _Places:
         return self.text.count("\n", 0, offset) + 1
 
     def between(self, one: ast.expr, other: ast.expr, word: str) -> int | None:
-        """Where an operator is between two operands; None where the text between holds it more than once."""
+        """Find an operator between two operands; None where the text between holds it more than once."""
         start, end = self.span(one)[1], self.span(other)[0]
         gap = self.text[start:end]
         return start + gap.index(word) if gap.count(word) == 1 else None

@@ -13,7 +13,14 @@ from ptycho.fingerprint import ROOT
 
 MORE = FOLDER / catalogue.MORE
 CLASSES = (
-    *("configuration-and-artifacts", "coordinates-and-stitching", "data-and-store", "equivalent", "files-and-options"),
+    *(
+        "bfloat16",
+        "configuration-and-artifacts",
+        "coordinates-and-stitching",
+        "data-and-store",
+        "equivalent",
+        "files-and-options",
+    ),
     *("framework-pitfalls", "harness", "intensity-and-loss", "limits", "masks", "optimiser-and-schedule", "physics"),
     *("raises", "reporting-and-horizon", "several-processes"),
 )

@@ -94,7 +94,11 @@ def test_a_fault_may_need_several_edits(root: Path) -> None:
         ),
         ('guilty = "core"', 'guilty = "core"\ngridsize = 3', "gridsize = 3; allowed: 1 or 2 (the only one"),
         ('guilty = "core"', 'guilty = "core"\ngridsize = true', "gridsize = True; allowed: 1 or 2"),
-        ('guilty = "core"', 'guilty = "core"\nprecision = "f16"', """precision = 'f16'; allowed: "f64" or "f32\""""),
+        (
+            'guilty = "core"',
+            'guilty = "core"\nprecision = "f16"',
+            """precision = 'f16'; allowed: "f64", "f32" or "bf16\"""",
+        ),
         ('guilty = "core"', 'guilty = "core"\nprecison = "f32"', "unknown key 'precison'; did you mean 'precision'? "),
         ('story = "One is two."', "", "mutant 'one-is-two': [[mutant]] lacks 'story': what it does to users"),
         ('story = "One is two."', "story = 1", "story = 1; allowed: text, not empty"),

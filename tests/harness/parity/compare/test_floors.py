@@ -61,12 +61,18 @@ def test_a_file_that_holds_no_floors_is_refused(text: str, tmp_path: Path) -> No
 
 def test_the_committed_file_says_how_it_was_measured_and_covers_every_rung() -> None:
     held = Floors.load()
-    assert set(held.measured) == {"command", "commit", "versions", "parts"}
-    assert all(part["runs"] >= 8 for part in held.measured["parts"] if part["precision"] == "f32")
+    assert set(held.measured) == {"command", "commit", "versions", "parts", "versions of bf16"}
+    assert all(part["runs"] >= 8 for part in held.measured["parts"] if part["precision"] in ("f32", "bf16"))
     assert all(part["runs"] >= 16 for part in held.measured["parts"] if "R3" in part["rungs"])
     for gridsize in (1, 2):
-        of_rung = {name.partition("/")[0] for name in held.values["f32"][gridsize]}
-        assert of_rung == {"R3", "R4", "R5", "R6", "R7", "R8"}
+        for precision, rungs in (
+            ("f32", {"R3", "R4", "R5", "R6", "R7", "R8"}),
+            ("bf16", {"R3", "R4", "R5", "R6", "R8"}),
+        ):
+            assert {name.partition("/")[0] for name in held.values[precision][gridsize]} == rungs
+        # The optimiser steps float32 weights there, too: it is judged as in float32.
+        assert held.of("R7/1.kernel_1", gridsize, "bf16") == held.of("R7/1.kernel_1", gridsize, "f32")
+        assert held.of("R4/patches", gridsize, "bf16") > 1000 * held.of("R4/patches", gridsize, "f32")
         assert all(held.of(f"R8/{step}.weights", gridsize, "f32") for step in SINGLE_CHECKPOINTS)
         assert all(held.of(f"R8/{step}.weights", gridsize, "f64") for step in CHECKPOINTS)
 

@@ -34,3 +34,8 @@ def test_a_version_is_read_back_from_its_label() -> None:
     label = words.label("R2b", "torch 2.15.0rc1", "f64", 1, 42)
     assert (rung_results.who_of(label), rung_results.backend_of(label)) == ("torch 2.15.0rc1", "torch")
     assert rung_results.conditions(label) == ("f64", "1", "42")
+
+
+def test_mixed_precision_is_no_part_of_who_was_compared() -> None:
+    label = words.label("R4", "torch 2.14.1", "bf16", 1, 42)
+    assert (rung_results.who_of(label), rung_results.conditions(label)) == ("torch 2.14.1", ("bf16", "1", "42"))
