@@ -91,7 +91,7 @@ WAYS: dict[str, tuple[Way, ...]] = {
 }
 
 NO_JOB = {
-    "lock": "writes files that are committed: a person runs it",
+    "lock": "writes files that are committed: a person runs it, and a weekly job that opens a change",
     "report": "a step of the closing job, over the runs of every other one",
     "target": "about somebody's checkout, which a service does not have",
     "clean": "the last step of every job",

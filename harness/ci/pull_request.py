@@ -117,30 +117,54 @@ def service(environment: Mapping[str, str]) -> tuple[Api, int]:
     number = environment["PULL_REQUEST"]
     if not number.isdigit():
         raise UsageError(f"PULL_REQUEST {number!r}; allowed: the number of a pull request")
+    return github(environment), int(number)
+
+
+def github(environment: Mapping[str, str]) -> Api:
+    """
+    Make the function that asks GitHub about a repository.
+
+    Args:
+        environment: of a job, with `GITHUB_REPOSITORY` and `GITHUB_TOKEN`.
+
+    Raises:
+        UsageError: its address is none of the web.
+    """
     address = environment.get("GITHUB_API_URL", "https://api.github.com").rstrip("/")
-    if not address.startswith(("https://", "http://127.0.0.1:")):
-        raise UsageError(f"GITHUB_API_URL {address!r}; allowed: an address that begins with https://")
-    base, token = f"{address}/repos/{environment['GITHUB_REPOSITORY']}", environment["GITHUB_TOKEN"]
+    token = environment["GITHUB_TOKEN"]
+    headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}
+    return client(f"{address}/repos/{environment['GITHUB_REPOSITORY']}", headers)
+
+
+def client(base: str, headers: Mapping[str, str]) -> Api:
+    """
+    Make the function that asks a service.
+
+    Args:
+        base: address that every path follows.
+        headers: of every request, with the token.
+
+    Raises:
+        UsageError: the address is none of the web.
+    """
+    if not base.startswith(("https://", "http://127.0.0.1:")):
+        raise UsageError(f"address of the service {base!r}; allowed: an address that begins with https://")
 
     def ask(method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         request = urllib.request.Request(  # noqa: S310  # the address is checked above
             f"{base}/{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={
-                "Authorization": f"Bearer {token}",
-                "Accept": "application/vnd.github+json",
-                "Content-Type": "application/json",
-            },
+            headers={**headers, "Content-Type": "application/json"},
         )
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
                 return json.loads(answer.read())
         except urllib.error.HTTPError as error:
-            hint = "; the token of a fork may not write comments" if error.code in (401, 403) else ""
+            hint = "; its token may not do this: that of a fork writes nothing" if error.code in (401, 403) else ""
             with error:
                 raise InfrastructureError(f"{method} {path}: the service answered {error.code}{hint}") from error
         except (urllib.error.URLError, TimeoutError, ValueError) as error:
             raise InfrastructureError(f"{method} {path}: no answer of the service ({error})") from error
 
-    return ask, int(number)
+    return ask

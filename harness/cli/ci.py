@@ -37,6 +37,7 @@ def add_parser(commands: Commands) -> None:
     _add_annotate(inner)
     _add_summary(inner)
     _add_comment(inner)
+    _add_propose(inner)
     _add_faults(inner)
     _add_slurm(inner)
     _add_campaign(inner)
@@ -126,6 +127,23 @@ def _add_comment(commands: Commands) -> None:
     parser.add_argument("--print", action="store_true", help="Print the comment, and write it nowhere.")
     options.add_json(parser)
     parser.set_defaults(run=_comment)
+
+
+def _add_propose(commands: Commands) -> None:
+    parser = options.add_command(
+        commands,
+        "propose",
+        "Open a change with upgraded locks and the table of their comparison, or replace it.",
+        more="A job of a service runs it every week (docs/ci.md); nothing of what it reads is run.",
+        examples=("ci propose upgrade", "ci propose upgrade --print  # shows it and asks nobody"),
+    )
+    text = "Read requirements/ and runs/ of the comparison from this folder."
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help=text)
+    services = ("github", "gitlab")
+    parser.add_argument("--service", choices=services, default="github", help="Open it on this service (github).")
+    parser.add_argument("--print", action="store_true", help="Print the change, and open none.")
+    options.add_json(parser)
+    parser.set_defaults(run=_propose)
 
 
 def _add_faults(commands: Commands) -> None:
@@ -291,6 +309,24 @@ def _comment(args: argparse.Namespace) -> int:
         print(json.dumps({"markdown": text, "done": done}))
     else:
         print(done or text)
+    return int(Verdict.PASS)
+
+
+def _propose(args: argparse.Namespace) -> int:
+    from harness.ci import propose
+
+    propose.require_folder(args.folder)
+    change = propose.collect(args.folder, _ROOT)
+    if change is None:
+        title, text, done = "", "", "no lock differs: there is nothing to propose"
+    else:
+        title, text = change.title, change.body
+        done = "" if args.print else propose.publish(os.environ, change, args.service)
+    if args.json:
+        files = sorted(change.files) if change else []
+        print(json.dumps({"title": title, "markdown": text, "files": files, "done": done}))
+    else:
+        print(done or f"{title}\n\n{text}")
     return int(Verdict.PASS)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.cli import options
 from harness.cli.options import Commands
-from harness.targets import devices
+from harness.targets import devices, version_option
 from harness.targets.devices import SIDES
 from harness.targets.interpreters import add_option, pythons
 from ptycho.errors import UsageError
@@ -51,6 +51,7 @@ def _add_run(commands: Commands) -> None:
             "parity run --device cuda  # or torch=cuda alone; the oracle stays on the CPU",
             "parity run --target torch=mine.toml  # another checkout replaces a side",
             "parity run --against main  # is a difference from this commit rounding, or a regression?",
+            "parity run --versions tf=2.20.0,2.21.0  # and between these versions of TensorFlow?",
         ),
         codes=CODES,
     )
@@ -65,6 +66,9 @@ def _add_run(commands: Commands) -> None:
         "Compare ways of running instead, each backend with itself: batch permuted and in parts, one and two threads."
     )
     parser.add_argument("--ways", action="store_true", help=text)
+    version_option.add_option(parser)
+    text = "Compare with the locks of this commit instead of the present ones (with --versions)."
+    parser.add_argument("--lock-of", metavar="REV", help=text)
     parser.set_defaults(run=run, seeds=None, check=_check)
 
 
@@ -81,7 +85,7 @@ def _add_survey(commands: Commands) -> None:
     text = f"Climb at this many seeds, from --seed on ({SEEDS})."
     parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help=text)
     options.add_unused(parser, "--canaries", "--canary-seed")
-    parser.set_defaults(run=run, canaries=0, canary_seed=None, against=None, ways=False)
+    parser.set_defaults(run=run, canaries=0, canary_seed=None, against=None, ways=False, versions=[], lock_of=None)
 
 
 def _add_ladder(parser: argparse.ArgumentParser) -> None:
@@ -102,7 +106,9 @@ def _add_ladder(parser: argparse.ArgumentParser) -> None:
     text = "Compare in this precision only: f64 is the gate, f32 the second opinion."
     parser.add_argument("--precision", action="append", choices=PRECISIONS, help=text)
     options.add_seed(parser, SEED, "the problem")
-    text = f"Follow the trajectory of rung R8 for this many steps ({STEPS}; with --against {DRIFT_STEPS})."
+    text = (
+        f"Follow the trajectory of rung R8 for this many steps ({STEPS}; with --against and --versions {DRIFT_STEPS})."
+    )
     parser.add_argument("--steps", type=int, metavar="N", help=text)
     options.add_fixture(parser, "small", "for rung R1")
     parser.add_argument("--quiet", action="store_true", help="Print only the result.")
@@ -189,12 +195,14 @@ def target_files(given: list[str]) -> dict[str, Path]:
 def _check(args: argparse.Namespace) -> int:
     """Refuse what a run would refuse, before an environment is built for it."""
     elsewhere = sorted(set(devices.requested(args.device).values()) - {"cpu"})
-    if (args.against is not None or args.ways) and (elsewhere or args.side):
-        alone = "--ways" if args.against is None else "--against"
+    version_option.requested(args.versions)
+    if args.lock_of is not None and not args.versions:
+        raise UsageError(f"--lock-of {args.lock_of}; allowed: with --versions; add it")
+    if (alone := _alone(args)) and (elsewhere or args.side):
         what = " ".join(
             [*(f"--device {device}" for device in elsewhere), *([f"--side {args.side}"] if args.side else [])]
         )
-        raise UsageError(f"{alone} with {what}; allowed: both sides on the CPU; leave it out")
+        raise UsageError(f"{alone[0]} with {what}; allowed: both sides on the CPU; leave it out")
     return 0
 
 
@@ -202,14 +210,15 @@ def run(args: argparse.Namespace) -> int:
     """Climb the ladder; returns the exit code."""
     _one_thread()
     if args.steps is None:
-        args.steps = STEPS if args.against is None else DRIFT_STEPS
+        args.steps = DRIFT_STEPS if args.against is not None or args.versions else STEPS
     options.refuse(_problems(args))
+    _check(args)
     if args.against is not None:
-        _check(args)
         return _against(args)
     if args.ways:
-        _check(args)
         return _ways(args)
+    if args.versions:
+        return _versions(args)
     from harness.parity import run as parity_run
 
     asked_sides = [args.side] if args.side else list(SIDES)
@@ -267,6 +276,25 @@ def _ways(args: argparse.Namespace) -> int:
     return ways_run.main(asked, follow=args.follow)
 
 
+def _versions(args: argparse.Namespace) -> int:
+    """Compare versions of the frameworks; returns the exit code."""
+    wanted = version_option.requested(args.versions)
+    chosen = {side: python for side, python in pythons(args.python).items() if side in wanted}
+    from harness.parity.drift import frameworks_run
+
+    asked = frameworks_run.Options(
+        versions=wanted,
+        lock_of=args.lock_of,
+        pythons=chosen,
+        scan=_scan(args),
+        root=args.root,
+        **_conditions(args),
+        quiet=args.quiet or args.json,
+        json=args.json,
+    )
+    return frameworks_run.main(asked, follow=args.follow)
+
+
 def _scan(args: argparse.Namespace) -> Path:
     from harness.fixtures import locate
 
@@ -289,6 +317,12 @@ def _conditions(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _alone(args: argparse.Namespace) -> list[str]:
+    """Options that ask for a comparison of a backend with itself."""
+    given = {"--against": args.against is not None, "--ways": args.ways, "--versions": bool(args.versions)}
+    return [name for name, is_given in given.items() if is_given]
+
+
 def _one_thread() -> None:
     """Before NumPy is imported: the oracle's products are small, and its threads would wait by spinning."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -302,7 +336,7 @@ def _problems(args: argparse.Namespace) -> list[str]:
         found.append(f"--seeds {args.seeds}; allowed: 1 or more")
     if args.canaries < 0 or (args.canary_seed is not None and args.canary_seed < 0):
         found.append(f"--canaries {args.canaries} --canary-seed {args.canary_seed}; allowed: 0 or more")
-    alone = [name for name, given in (("--against", args.against is not None), ("--ways", args.ways)) if given]
+    alone = _alone(args)
     if alone and (len(alone) > 1 or args.target or args.canary_seed is not None):
         what = " and ".join(alone)
         found.append(f"{what} with --target, --canary-seed or each other; allowed: one of them, of this checkout alone")

@@ -15,13 +15,16 @@ FAIL, UNVERIFIED, NOT_REACHED, KNOWN, PASS = "fail", "unverified", "not reached"
 ORDER = (FAIL, UNVERIFIED, NOT_REACHED, KNOWN, PASS)
 """Results, the worst first: the worst of a rung's results is the rung's."""
 
+DRIFT = ("regression", "both outside", "changed", "not answered", "unverified", "fixed", "rounding", "identical")
+"""Words for a rung of two states of one backend (docs/drift.md), the worst first."""
+
 STANDING = (PASS, KNOWN)
 """Results that fail nothing."""
 
 _LISTED = 8
 _LADDER = re.compile(r"(R\d+[a-z]?)(?: (.+))?")
 _AT = re.compile(r"(?:^| )(?:(f\d+|bf16)|g(?:ridsize )?(\d+)|seed (\d+))(?= |$)")
-_BACKEND = re.compile(r"(?:^| )(torch|tf)(?= |$)((?: (?!f\d+\b)\S+)*)")
+_BACKEND = re.compile(r"(?:^| )(torch|tf)(?= |$)((?: (?!b?f\d+\b)\S+)*)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +126,40 @@ def who_of(label: str) -> str:
 def apart(units: float | None, unit: str) -> str:
     """Say how far two versions are apart, for a table: `3.2 noise units`; "" where that is not a number."""
     return "" if units is None else f"{units:.3g} {unit}"
+
+
+def drift_table(results: Iterable[RungResult]) -> list[tuple[str, ...]]:
+    """
+    The words of a comparison, headings first: a row for each rung and precision, a column for each who was compared.
+
+    A cell has the worst word over gridsizes and seeds and, if that is rounding, the largest distance.
+
+    Args:
+        results: in the order of the rows; what is not of a comparison is left out.
+    """
+    compared = [result for result in results if result.drift]
+    who = list(dict.fromkeys(who_of(result.label) for result in compared))
+    cells: dict[tuple[str, str], dict[str, list[RungResult]]] = {}
+    for result in compared:
+        row = cells.setdefault((result.rung, conditions(result.label)[0]), {})
+        row.setdefault(who_of(result.label), []).append(result)
+    if not compared:
+        return []
+    rungs = list(dict.fromkeys(rung for rung, _ in cells))
+    ordered = sorted(cells.items(), key=lambda item: rungs.index(item[0][0]))
+    body = [(*at, *(_cell(row.get(name, [])) for name in who)) for at, row in ordered]
+    return [("rung", "in", *who), *body]
+
+
+def _cell(results: Sequence[RungResult]) -> str:
+    """Several results of one rung in a cell; what was expected and is not there is no word at all."""
+    if not results:
+        return ""
+    word = min((result.drift for result in results), key=lambda w: DRIFT.index(w) if w in DRIFT else -1)
+    of_word = [result for result in results if result.drift == word and result.units is not None]
+    largest = max(of_word, key=lambda result: result.units or 0.0, default=None)
+    shown = "" if largest is None or word != "rounding" else apart(largest.units, largest.unit)
+    return f"{word}, {shown}" if shown else word
 
 
 def places(results: Mapping[str, str], rung: str, *, besides: Sequence[str] = ()) -> list[str]:

@@ -30,6 +30,7 @@ DOCUMENTS = {
     "parity.json": "parity",
     "drift.json": "drift",
     "ways.json": "ways",
+    "versions.json": "versions",
     "parity-seeds.json": "parity over seeds",
     "quality.json": "trained quality",
     "precision.json": "trained quality of bf16",

@@ -78,6 +78,11 @@ KINDS = (
     ),
     Kind(title="drift from a commit", matches="drift".__eq__, command="nox -s parity -- --against REV"),
     Kind(title="ways of running", matches="ways".__eq__, command="nox -s parity -- --ways"),
+    Kind(
+        title="versions of the frameworks",
+        matches="versions".__eq__,
+        command="nox -s parity -- --versions tf=2.20.0,2.21.0",
+    ),
     Kind(title="planted faults", matches=("mutation", "mutation-sample").__contains__, command="nox -s mutation"),
     Kind(title="regression against a base", matches="against".__eq__, command="nox -s benchmark -- compare REV"),
     Kind(title="regression gate on itself", matches="gate".__eq__, command="nox -s benchmark -- self-test"),

@@ -119,12 +119,7 @@ def make(
         losses=[chart for fixture, found in trained.items() if (chart := metric_sections.losses(fixture, found))],
         costs=[chart for chart in costs if chart is not None],
         benchmarks=[made for run in runs if (made := metric_sections.benchmarks(run)).rows],
-        regressions=[
-            made
-            for run in runs
-            for made in (regressions.drift(run), regressions.against(run), regressions.self_test(run))
-            if made.rows
-        ],
+        regressions=[made for run in runs for table in regressions.TABLES if (made := table(run)).rows],
         ledger=sections.ledger(lanes),
         kills=[
             table

@@ -41,12 +41,48 @@ def drift(run: Run) -> Table:
                     rung_results.apart(found.units, found.unit) or NONE,
                     Cell(text=found.tensor, code=True),
                     found.reason,
-                    Cell(text=found.drift, tone=_WORDS.get(found.drift, "fail")),
+                    Cell(text=found.drift, tone=_tone(found.drift)),
                 )
             )
-    base = text(run.document("drift.json").get("base"))[:12] or text(run.document("ways.json").get("base"))
     headings = ("rung", "gridsize", "in", "backend", "apart by", "at", "why", "word")
-    return Table(caption=f"Figures against {base or 'another state'}, rung by rung", headings=headings, rows=rows)
+    return Table(caption=f"Figures against {_base(run)}, rung by rung", headings=headings, rows=rows)
+
+
+def drift_table(run: Run) -> Table:
+    """Return the words by rung and precision, and by who was compared."""
+    headings, *rows = rung_results.drift_table(run.told.judged.values()) or [()]
+    toned: list[Cells] = [
+        (
+            *row[:2],
+            *(Cell(text=cell, tone=_WORDS.get(cell.partition(",")[0], "fail") if cell else "") for cell in row[2:]),
+        )
+        for row in rows
+    ]
+    return Table(caption=f"Figures against {_base(run)}: the worst word of each rung", headings=headings, rows=toned)
+
+
+def versions(run: Run) -> Table:
+    """Return which builds of the frameworks were compared, and why one could not be had."""
+    rows: list[Cells] = []
+    for item in objects(run.document("versions.json").get("versions")):
+        installed, moved = mapping(item.get("installed")), item.get("moved")
+        base = " (base)" if item.get("locked") is True else ""
+        shown = Cell(text=text(installed.get("build"))) if installed else Cell(text=text(item.get("why")), tone="warn")
+        others = ", ".join(map(str, moved)) if isinstance(moved, list) else ""
+        rows.append((text(item.get("side")), f"{text(item.get('version'))}{base}", shown, others or NONE))
+    headings = ("backend", "version", "build", "other packages that differ from the base's")
+    return Table(caption="Versions of the frameworks", headings=headings, rows=rows)
+
+
+def _tone(word: str) -> str:
+    """The tone of a word; one that is not known fails, none at all says nothing."""
+    return _WORDS.get(word, "fail") if word else ""
+
+
+def _base(run: Run) -> str:
+    """Return what was compared with: a commit, the plain way, the locked versions."""
+    other = text(run.document("ways.json").get("base")) or text(run.document("versions.json").get("base"))
+    return text(run.document("drift.json").get("base"))[:12] or other or "another state"
 
 
 def against(run: Run) -> Table:
@@ -171,3 +207,7 @@ def _course(course: Course) -> Chart | None:
     note = "; ".join(f"entry {one.place + 1}: {one.says} {one.step}, {one.commits}" for one in course.changes)
     measure = course.series.measure.replace("_", " ")
     return charts.lines(course.series.name, lines, x="entry, oldest first", y=measure, note=note)
+
+
+TABLES = (versions, drift_table, drift, against, self_test)
+"""Tables of a run, in their order on the page; each is empty for runs that it is not about."""

@@ -63,6 +63,7 @@ def sections(told: Story, judged: Judgement) -> list[Section]:
         _list("Tests", _tests(told)),
         _table("Tests that did not pass", _faults(told)),
         _rungs(told),
+        _table("Against another state", rung_results.drift_table(told.judged.values())),
         _table("Benchmarks", [("benchmark", "verdict"), *told.benchmarks.items()]),
         _table("Commands", _commands(told)),
         _list("To repeat", [f"{item.label}: {item.repeat}" for item in told.commands.values() if item.repeat]),

@@ -192,6 +192,39 @@ class _Progress:
             print(f"{self._name}: installing for {passed:.0f} s; {self._log}", file=sys.stderr, flush=True)
 
 
+def carry_out(
+    argv: Sequence[str], name: str, what: str, log: Path, timeout_s: float, interruption: Interruption
+) -> None:
+    """
+    Run one step of an installation.
+
+    Args:
+        argv: the command.
+        name: of the environment, for a line every half minute.
+        what: is done, for the message.
+        log: file for what it prints; it stays beside the environment.
+        timeout_s: limit of the step.
+        interruption: asked while waiting.
+
+    Raises:
+        InfrastructureError: it did not pass; the message has the end of its output.
+        KeyboardInterrupt: the run was asked to end.
+    """
+    token = secrets.token_hex(6)
+    finished = supervise.run(
+        argv,
+        env=install.surroundings() | {TOKEN_VARIABLE: token},
+        cwd=log.parent,
+        log=log,
+        timeout_s=timeout_s,
+        token=token,
+        interruption=interruption,
+        meanwhile=_Progress(name, log),
+    )
+    if result.verdict_of(finished) is not Verdict.PASS:
+        raise InfrastructureError(result.complaint(what, finished, timeout_s))
+
+
 def _constraint(given: Install, folder: Path, version: str, files: Sequence[Path]) -> Path | None:
     """Write the version of the CPU torch that a wheelhouse has, where one is asked for and nothing pins it by hash."""
     if given.torch_backend != "cpu" or any("--hash=" in path.read_text(encoding="utf-8") for path in files):
@@ -212,26 +245,13 @@ def _make(target: Target, given: Install, folder: Path, base: str, version: str,
         )
     if left := remove_tree(folder):
         raise InfrastructureError(f"a half-built environment cannot be removed: {'; '.join(left)}")
-    token = secrets.token_hex(6)
-    env = install.surroundings() | {TOKEN_VARIABLE: token}
     single, files = requirements(target, given)
     constraint = _constraint(given, folder, version, files)
     print(f"{target.name}: making its environment, which is then kept …", file=sys.stderr, flush=True)
     for number, argv in enumerate(steps(folder, base, given, single, files, uv, constraint=constraint)):
         log = folder.with_name(f"{folder.name}.{number}.log")
-        finished = supervise.run(
-            argv,
-            env=env,
-            cwd=folder.parent,
-            log=log,
-            timeout_s=given.timeout_s,
-            token=token,
-            interruption=interruption,
-            meanwhile=_Progress(target.name, log),
-        )
-        if result.verdict_of(finished) is not Verdict.PASS:
-            what = f"target {target.file}: {' '.join(argv[:3])} …"
-            raise InfrastructureError(result.complaint(what, finished, given.timeout_s))
+        what = f"target {target.file}: {' '.join(argv[:3])} …"
+        carry_out(argv, target.name, what, log, given.timeout_s, interruption)
     try:
         build = torch_build.require_cpu(folder / "bin" / "python", target.file) if given.torch_backend == "cpu" else ""
     except InfrastructureError:

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -84,22 +84,29 @@ def wheelhouses() -> list[str]:
     return found
 
 
-def split_torch(lock: str) -> tuple[str, str | None]:
+def split(lock: str, *names: str) -> tuple[str, str | None]:
     """
-    A lock without its torch entry, and that entry's requirement without hashes (`torch==2.13.0`), or None.
+    A lock without the entries of some packages, and the last one's requirement without hashes (`torch==2.13.0`).
 
     An entry is an unindented line with the indented lines that follow it.
+
+    Args:
+        lock: its text.
+        names: of the packages.
+
+    Returns:
+        The rest, and the requirement; None if the lock has no such entry.
     """
     kept: list[str] = []
-    torch: str | None = None
+    requirement: str | None = None
     inside = False
     for line in lock.splitlines(keepends=True):
         if not line.startswith((" ", "\t")):
-            inside = line.startswith("torch==")
-            torch = line.split()[0].rstrip("\\;") if inside else torch
+            inside = line.startswith(tuple(f"{name}==" for name in names))
+            requirement = line.split()[0].rstrip("\\;") if inside else requirement
         if not inside:
             kept.append(line)
-    return "".join(kept), torch
+    return "".join(kept), requirement
 
 
 def _attempt(argv: list[str]) -> tuple[bool, str]:
@@ -165,9 +172,16 @@ def create(python: Path, *, uv: str | None) -> None:
 
 
 @contextmanager
-def held(environment: Path, limit_s: float = LOCK_LIMIT_S) -> Iterator[None]:
+def held(
+    environment: Path, limit_s: float = LOCK_LIMIT_S, *, meanwhile: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """
     Keep other installations out of an environment; the kernel frees the lock of whoever dies.
+
+    Args:
+        environment: its folder; the lock lies beside it.
+        limit_s: how long another one is waited for.
+        meanwhile: called several times a second while waiting.
 
     Raises:
         InstallError: another one did not end in time; the message says which process it is.
@@ -188,6 +202,7 @@ def held(environment: Path, limit_s: float = LOCK_LIMIT_S) -> Iterator[None]:
                 if not announced:
                     print(f"waiting: {holder}", file=sys.stderr, flush=True)
                 announced = True
+                meanwhile()
                 time.sleep(0.1)
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -241,7 +256,7 @@ def _install(lane: str, python: Path, text: str, digest: str) -> str:
         base = [str(python), "-m", "pip", "install", "--quiet"]
         exact = [*base, "--require-hashes", "--no-deps", "-r"]
     special = lane in CPU_BUILD_LANES and sys.platform == "linux"
-    hashed, torch = split_torch(text) if special else (text, None)
+    hashed, torch = split(text, "torch") if special else (text, None)
     with tempfile.TemporaryDirectory(prefix="ptycho-lock-") as folder:
         listed = Path(folder) / f"{lane}.txt"
         listed.write_text(hashed, encoding="utf-8")

@@ -26,7 +26,7 @@ PYTHON = "3.11"
 HIDDEN = ("PIP_FIND_LINKS", "UV_FIND_LINKS", "UV_TORCH_BACKEND", "UV_PRERELEASE", "UV_RESOLUTION", "UV_NO_CONFIG")
 """Variables that would make one machine's lock differ from another's."""
 
-_REQUIREMENT = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^ ;\\]+)", re.MULTILINE)
+_REQUIREMENT = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
 
 
 def command(uv: str, group: str, output: Path) -> list[str]:

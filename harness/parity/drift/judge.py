@@ -38,7 +38,13 @@ _ROUNDOFF = {4: 2.0**-24, 8: 2.0**-53}
 """Unit roundoff by the bytes of a real number."""
 
 
-def judge(heard: Heard, side: str, *, oracle_moved: bool) -> list[Drift]:
+STATES: Mapping[str, str] = {OLD: "the commit", NEW: "the working tree"}
+"""The two states in a sentence, unless something else than two states of the code is compared."""
+
+
+def judge(
+    heard: Heard, side: str, *, oracle_moved: bool, version: str = "", states: Mapping[str, str] = STATES
+) -> list[Drift]:
     """
     Judge the two answers of one backend to one question.
 
@@ -46,9 +52,13 @@ def judge(heard: Heard, side: str, *, oracle_moved: bool) -> list[Drift]:
         heard: the question, with the answers of `SIDE-old` and `SIDE-new`, and the oracle's.
         side: backend.
         oracle_moved: whether the oracle is another one than the old code had.
+        version: the framework's version that gave the new answer, where both are of the same code.
+        states: `old` and `new` in a sentence.
     """
-    given = {version: heard.answers[name_of(side, version)] for version in (OLD, NEW)}
-    return compare(heard.question, heard.expected, given, side, oracle_moved=oracle_moved)
+    given = {state: heard.answers[name_of(side, state)] for state in (OLD, NEW)}
+    return compare(
+        heard.question, heard.expected, given, side, oracle_moved=oracle_moved, version=version, states=states
+    )
 
 
 def compare(
@@ -59,6 +69,8 @@ def compare(
     *,
     oracle_moved: bool = False,
     way: str = "",
+    version: str = "",
+    states: Mapping[str, str] = STATES,
 ) -> list[Drift]:
     """
     Judge two answers to one question.
@@ -70,6 +82,8 @@ def compare(
         side: backend.
         oracle_moved: whether the oracle is another one than the old code had.
         way: the way of running that gave the new answer, where both are of the same code.
+        version: the framework's version that gave it.
+        states: `old` and `new` in a sentence.
     """
     exact = expected.exact.get(side, {})
     climbed = ladder.climb(
@@ -81,7 +95,7 @@ def compare(
     )
     made = []
     for item in climbed:
-        rung = _Rung(item=item, given=given, request=question.request, oracle_moved=oracle_moved)
+        rung = _Rung(item=item, given=given, request=question.request, oracle_moved=oracle_moved, states=states)
         findings = rung.findings()
         units, unit, largest = rung.units()
         made.append(
@@ -97,6 +111,7 @@ def compare(
                 largest=largest,
                 alike=rung.alike,
                 way=way,
+                version=version,
             )
         )
     return made
@@ -124,10 +139,20 @@ class _Rung:
         given: answers by state.
         request: the question.
         oracle_moved: whether the old code had another oracle.
+        states: `old` and `new` in a sentence.
     """
 
-    def __init__(self, item: Climbed, given: Mapping[str, Answer], request: Request, *, oracle_moved: bool) -> None:
+    def __init__(
+        self,
+        item: Climbed,
+        given: Mapping[str, Answer],
+        request: Request,
+        *,
+        oracle_moved: bool,
+        states: Mapping[str, str],
+    ) -> None:
         self._item, self._given, self._request, self._moved = item, given, request, oracle_moved
+        self._words = states
         self.name = item.rung.name
         self._values = {version: values(answer, self.name) for version, answer in given.items()}
         old, new = self._values[OLD], self._values[NEW]
@@ -181,7 +206,7 @@ class _Rung:
         found = []
         whys = {version: answer.failures.get(self.name) for version, answer in self._given.items()}
         for version, answer in self._given.items():
-            words = _words(version)
+            words = self._words[version]
             if answer.refusals:
                 found.append(self._absent(f"the answer of {words} does not count: {answer.refusals[0]}", ""))
             elif (why := whys[version]) is None:
@@ -203,9 +228,10 @@ class _Rung:
                 continue
             silent = OLD if version == NEW else NEW
             listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-            reason = f"not answered by {_words(silent)}: {listed}"
+            reason = f"not answered by {self._words[silent]}: {listed}"
             if self.name == CONTRACT:
-                found.append(Finding(word=Word.CHANGED, tensor=names[0], reason=f"only {_words(version)} has {listed}"))
+                alone = f"only {self._words[version]} has {listed}"
+                found.append(Finding(word=Word.CHANGED, tensor=names[0], reason=alone))
             elif version == NEW or not any(NEW in item.guilty and item.is_missing for item in self._item.judgements):
                 found.append(self._absent(reason, names[0]))
         return found
@@ -305,10 +331,6 @@ _WITHOUT_ANSWER = tuple(f"/{kind.replace(' ', '-')}" for kind in Kind)
 
 _STRANGE = "/not-comparable"
 """Ending of a judgement about an answer that cannot even be compared."""
-
-
-def _words(version: str) -> str:
-    return "the commit" if version == OLD else "the working tree"
 
 
 def _shown(value: Any) -> str:

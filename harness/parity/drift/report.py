@@ -37,6 +37,7 @@ class Report:
         oracle_changes: files of the oracle that differ between the commit and the working tree.
         parties: what each answer says of itself, by question and name.
         complaints: planted differences that were not seen, one sentence each.
+        versions: what was installed, where versions of the frameworks are compared.
         seed: seed of the problem.
         seconds: wall time.
     """
@@ -46,6 +47,7 @@ class Report:
     oracle_changes: Sequence[str] = ()
     parties: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     complaints: Sequence[str] = ()
+    versions: Sequence[Mapping[str, Any]] = ()
     seed: int
     seconds: float
 
@@ -84,10 +86,12 @@ class Report:
             "seed": self.seed,
             "seconds": round(self.seconds, 1),
             "words": self.counts,
+            "table": matrix(self.rows),
             "first": None if self.first is None else _row(self.first),
             "rows": [_row(row) for row in self.rows],
             "oracle_changes": list(self.oracle_changes),
             "complaints": list(self.complaints),
+            "versions": list(self.versions),
             "parties": self.parties,
         }
 
@@ -131,6 +135,7 @@ def _row(row: Drift) -> dict[str, Any]:
         "precision": row.climbed.precision,
         "backend": row.side,
         "way": row.way or None,
+        "version": row.version or None,
         "word": str(row.word),
         "result": str(row.result),
         "tensor": row.finding.tensor or None,
@@ -146,12 +151,17 @@ def _row(row: Drift) -> dict[str, Any]:
     }
 
 
+def matrix(rows: Sequence[Drift]) -> list[tuple[str, ...]]:
+    """Word by rung and precision, and by who was compared; headings first."""
+    return rung_results.drift_table(rung_results.of_event(fields(row)) for row in rows)
+
+
 def short(base: str) -> str:
     """A base for people: of a commit the first digits, of a way of running all of it."""
     return base if " " in base else base[:12]
 
 
-def table(report: Report) -> list[tuple[str, ...]]:
+def table(rows: Sequence[Drift]) -> list[tuple[str, ...]]:
     """The rows as text, without headings."""
     return [
         (
@@ -165,7 +175,7 @@ def table(report: Report) -> list[tuple[str, ...]]:
             str(row.word),
             row.finding.tensor,
         )
-        for row in report.rows
+        for row in rows
     ]
 
 
@@ -181,7 +191,8 @@ def sentence(row: Drift) -> str:
 
 def sentences(report: Report) -> list[str]:
     """Return what a reader should know besides the table."""
-    found = [] if report.first is None else [sentence(report.first)]
+    found = [str(one["sentence"]).partition("\n")[0] for one in report.versions]
+    found += [] if report.first is None else [sentence(report.first)]
     found += [f"the comparison checked itself: {line}" for line in report.complaints]
     if report.oracle_changes:
         listed = ", ".join(report.oracle_changes[:3])
@@ -205,9 +216,16 @@ def conclude(report: Report, path: Path, *, as_json: bool) -> int:
 
 
 def show(report: Report) -> None:
-    """Print the table and what it says."""
-    rows = table(report)
-    tables.show((HEADINGS, *rows), styles=[STYLES[row.word] for row in report.rows])
+    """Print the tables and what they say; where versions are compared, row by row only what is not identical."""
+    if report.versions:
+        tables.show(matrix(report.rows))
+        absent = {(one["side"], one["version"]) for one in report.versions if one["installed"] is None}
+        others = [row for row in report.rows if row.word is not Word.IDENTICAL]
+        report_rows = [row for row in others if (row.side, row.version) not in absent]
+    else:
+        report_rows = list(report.rows)
+    if report_rows:
+        tables.show((HEADINGS, *table(report_rows)), styles=[STYLES[row.word] for row in report_rows])
     for line in sentences(report):
         print(line)
     counted = ", ".join(f"{count} {word}" for word, count in report.counts.items()) or "nothing was compared"

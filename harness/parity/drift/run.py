@@ -5,15 +5,14 @@ Both states are copied into the run's scratch, each with the core that belongs t
 processes of their own. The oracle is the working tree's.
 """
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from harness.isolation import revision
-from harness.parity.compare.rungs import PRECISIONS
-from harness.parity.drift import judge, plant, report, versions, words
+from harness.parity.drift import frame, judge, plant, report, versions, words
 from harness.parity.drift.report import Report
 from harness.parity.drift.versions import NEW, OLD
 from harness.parity.drift.words import Drift
@@ -21,51 +20,30 @@ from harness.parity.exchange import plan
 from harness.parity.exchange.backend_client import Party
 from harness.parity.exchange.collect import ORACLE, Heard, hear
 from harness.parity.output.progress import Display
-from harness.record import directory, provenance
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
 from harness.record.required import Expected
-from harness.runs import session
-from harness.system import identity
 from harness.system.signals import Interruption
-from ptycho.errors import InfrastructureError
 from ptycho.fingerprint import ROOT
 
-GRIDSIZES = (1, 2)
 STEPS = 20
 """Length of the trajectory: what differs at all differs after a few steps, and twice as many adapters are asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(frame.Conditions):
     """
-    Options of the command.
+    Options of the command; both states of a side are asked with the same interpreter.
 
     Attributes:
         base: the revision to compare with.
-        pythons: interpreter by side; both states of a side are asked with the same one.
-        scan: file for R1.
-        root: the workspace's folder for runs.
-        gridsizes: which to compare.
-        precisions: of `PRECISIONS`.
-        seed: seed of the problem.
         steps: length of the trajectory.
         checkout: whose working tree is compared.
-        quiet: print nothing while running.
-        json: print the report as one JSON document, and only that.
     """
 
     base: str
-    pythons: Mapping[str, str]
-    scan: Path
-    root: Path
-    gridsizes: tuple[int, ...] = GRIDSIZES
-    precisions: tuple[str, ...] = PRECISIONS
-    seed: int
     steps: int = STEPS
     checkout: Path = ROOT
-    quiet: bool = False
-    json: bool = False
 
 
 def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
@@ -82,26 +60,13 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
     """
     clock = time.monotonic()
     commit = revision.resolve(options.base, options.checkout)
-    kept = directory.create(options.root)
-    locks = [ROOT / "requirements" / f"{side}-cpu.txt" for side in options.pythons]
-    origin = provenance.describe(
-        root=options.checkout, locks=locks, fixtures={options.scan.stem: options.scan}, device="cpu"
-    )
     names = [words.name_of(side, version) for side in options.pythons for version in (OLD, NEW)]
     expected = Expected(
-        rungs=tuple(
-            words.label(rung, side, precision, gridsize, options.seed)
-            for side in options.pythons
-            for precision in options.precisions
-            for gridsize in options.gridsizes
-            for rung in plan.rungs(precision)
-        ),
+        rungs=options.labels(options.pythons, plan.rungs),
         adapters=tuple(f"adapter-{name}" for name in names),
-        left_out=_left_out(options),
+        left_out=options.left_out,
     )
-    with session.logged(kept, kind="drift", origin=origin, expected=expected) as (events, ended):
-        if unknown := provenance.unknown(origin):
-            raise InfrastructureError("; ".join(unknown))
+    with frame.logged(options, kind="drift", expected=expected, checkout=options.checkout) as (kept, events, finish):
         old, new = revision.materialise(commit, options.checkout, kept.scratch / "trees")
         known = versions.vocabulary(old, commit)
         moved = versions.oracle_changes(commit, options.checkout)
@@ -131,10 +96,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
             seed=options.seed,
             seconds=time.monotonic() - clock,
         )
-        path = made.write(kept.path / report.FILE)
-        events.write("parity.end", verdict=made.verdict.name, seconds=made.seconds)
-        ended(made.verdict, [f"the comparison checked itself: {line}" for line in made.complaints])
-    return made, path
+        return made, finish(made, report.FILE)
 
 
 def _compare(
@@ -163,21 +125,6 @@ def _compare(
     return rows, kept_answers
 
 
-def _left_out(options: Options) -> tuple[str, ...]:
-    """Yield what keeps a comparison from being one of the whole ladder."""
-    gridsizes = [str(g) for g in GRIDSIZES if g not in options.gridsizes]
-    precisions = [name for name in PRECISIONS if name not in options.precisions]
-    return tuple(
-        f"a part of the ladder: without {what}"
-        for what in (f"gridsize {', '.join(gridsizes)}" if gridsizes else "", ", ".join(precisions))
-        if what
-    )
-
-
 def main(options: Options, *, follow: int | None) -> int:
     """Run, print, and return the exit code."""
-    identity.adopt_orphans()
-    sys.dont_write_bytecode = True
-    with Interruption(follow=follow).installed() as interruption:
-        made, path = run(options, interruption)
-    return report.conclude(made, path, as_json=options.json)
+    return frame.main(partial(run, options), as_json=options.json, follow=follow)

@@ -4,17 +4,14 @@
 Each backend is asked in every way, one process for each number of threads, which TensorFlow can set once a process.
 """
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from harness.isolation import revision, source_overlay
 from harness.parity.compare.response import Answer
-from harness.parity.compare.rungs import PRECISIONS
-from harness.parity.drift import judge, report, ways, words
+from harness.parity.drift import frame, judge, report, ways
 from harness.parity.drift.report import Report
 from harness.parity.drift.versions import NEW, OLD
 from harness.parity.drift.ways import PLAIN, THREADS, WAYS
@@ -23,12 +20,10 @@ from harness.parity.exchange import backend_client, collect
 from harness.parity.exchange.backend_client import Party
 from harness.parity.exchange.plan import Question
 from harness.parity.reference import problem
-from harness.record import directory, provenance
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
 from harness.record.required import Expected
-from harness.runs import session
-from harness.system import identity, pool
+from harness.system import pool
 from harness.system.signals import Interruption
 from ptycho.fingerprint import ROOT
 
@@ -36,30 +31,8 @@ FILE = "ways.json"
 BASE = "the plain way on one thread"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """
-    Options of the command.
-
-    Attributes:
-        pythons: interpreter by side.
-        scan: file that requests name.
-        root: the workspace's folder for runs.
-        gridsizes: which to compare.
-        precisions: of `PRECISIONS`.
-        seed: seed of the problem.
-        quiet: print nothing while running.
-        json: print the report as one JSON document, and only that.
-    """
-
-    pythons: Mapping[str, str]
-    scan: Path
-    root: Path
-    gridsizes: tuple[int, ...] = (1, 2)
-    precisions: tuple[str, ...] = PRECISIONS
-    seed: int
-    quiet: bool = False
-    json: bool = False
+Options = frame.Conditions
+"""Options of the command."""
 
 
 def name_of(way: str, threads: int) -> str:
@@ -82,21 +55,13 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         KeyboardInterrupt: the run was asked to end.
     """
     clock = time.monotonic()
-    kept = directory.create(options.root)
-    locks = [ROOT / "requirements" / f"{side}-cpu.txt" for side in options.pythons]
-    origin = provenance.describe(root=ROOT, locks=locks, fixtures={options.scan.stem: options.scan}, device="cpu")
-    required = Expected(
-        rungs=tuple(
-            words.label(rung, f"{side} {way}", precision, gridsize, options.seed)
-            for side in options.pythons
-            for precision in options.precisions
-            for gridsize in options.gridsizes
-            for way in COMPARED
-            for rung in ways.RUNGS
+    expected = Expected(
+        rungs=options.labels(
+            [f"{side} {way}" for side in options.pythons for way in COMPARED], lambda _precision: ways.RUNGS
         ),
         adapters=tuple(_label(side, threads) for side in options.pythons for threads in THREADS),
     )
-    with session.logged(kept, kind="ways", origin=origin, expected=required) as (events, ended):
+    with frame.logged(options, kind="ways", expected=expected) as (kept, events, finish):
         questions = _questions(options, kept)
         # A copy: an edit or a commit while it is asked would be another source than its answers name.
         tree = source_overlay.copy(ROOT, kept.scratch / "trees" / "head", revision.PACKAGES)
@@ -107,10 +72,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         for row in rows:
             events.write("rung.end", **report.fields(row))
         made = Report(base=BASE, rows=report.in_order(rows), seed=options.seed, seconds=time.monotonic() - clock)
-        path = made.write(kept.path / FILE)
-        events.write("parity.end", verdict=made.verdict.name, seconds=made.seconds)
-        ended(made.verdict)
-    return made, path
+        return made, finish(made, FILE)
 
 
 def _label(side: str, threads: int) -> str:
@@ -186,14 +148,11 @@ def _judge(
                 for way in WAYS:
                     if (name := name_of(way.name, threads)) in COMPARED:
                         given = {OLD: plain, NEW: answered[side, threads][way.name, *at]}
-                        rows += judge.compare(question, expected, given, side, way=name)
+                        states = {OLD: BASE, NEW: f"the way {name}"}
+                        rows += judge.compare(question, expected, given, side, way=name, states=states)
     return rows
 
 
 def main(options: Options, *, follow: int | None) -> int:
     """Run, print, and return the exit code."""
-    identity.adopt_orphans()
-    sys.dont_write_bytecode = True
-    with Interruption(follow=follow).installed() as interruption:
-        made, path = run(options, interruption)
-    return report.conclude(made, path, as_json=options.json)
+    return frame.main(partial(run, options), as_json=options.json, follow=follow)

@@ -63,7 +63,8 @@ class Drift:
         unit: what `units` counts.
         largest: the tensor with that difference.
         alike: whether both states are outside the oracle's limit with the same bits.
-        way: the way of running that is compared with the plain one; "" where two commits are compared.
+        way: the way of running that is compared with the plain one; "" where something else is compared.
+        version: the framework's version that is compared with the locked one; "" where something else is compared.
     """
 
     side: str
@@ -77,6 +78,7 @@ class Drift:
     largest: str = ""
     alike: bool = False
     way: str = ""
+    version: str = ""
 
     @property
     def word(self) -> Word:
@@ -91,8 +93,8 @@ class Drift:
 
     @property
     def who(self) -> str:
-        """Return the backend, and the way of running where there are several."""
-        return f"{self.side} {self.way}".strip()
+        """Return the backend, and its version or way of running where there are several."""
+        return f"{self.side} {self.version or self.way}".strip()
 
     @property
     def result(self) -> Result:

@@ -147,7 +147,7 @@ def test_the_service_is_asked_with_the_token(loopback: tuple[str, list[tuple[str
         ("GET", "/repos/o/r/issues/7/comments?per_page=100&page=1", "Bearer secret", ""),
         ("POST", "/repos/o/r/issues/7/comments", "Bearer secret", json.dumps({"body": "text"})),
     ]
-    with pytest.raises(InfrastructureError, match="403; the token of a fork may not write comments"):
+    with pytest.raises(InfrastructureError, match="403; its token may not do this"):
         pull_request.publish(api, 8, "text")
 
 

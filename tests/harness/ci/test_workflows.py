@@ -19,9 +19,10 @@ from harness.cli import main
 
 ROOT = Path(__file__).resolve().parents[3]
 GITHUB = ROOT / ".github" / "workflows" / "ci.yml"
+UPGRADE = GITHUB.with_name("upgrade.yml")
 GITLAB = (ROOT / ".gitlab-ci.yml", ROOT / ".gitlab" / "jobs.yml")
-OF_THE_MACHINE = ("mkdir", "test", "exit", "apt-get")
-"""What a step may call besides Python: folders of its own, the closing test, the browser of a bare image."""
+OF_THE_MACHINE = ("mkdir", "cp", "test", "exit", "apt-get")
+"""What a step may call besides Python: folders and copies of its own, the closing test, the browser of a bare image."""
 
 VARIABLES = {
     "$SESSION": "parity",
@@ -83,7 +84,7 @@ def sessions() -> list[str]:
     return jobs.sessions(ROOT)
 
 
-@pytest.mark.parametrize("path", [GITHUB, *GITLAB], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [GITHUB, UPGRADE, *GITLAB], ids=lambda path: path.name)
 def test_every_command_exists(path: Path, sessions: list[str]) -> None:
     found = [words for line in scripts(path) for words in commands(line)]
     assert len(found) >= 3
@@ -109,15 +110,15 @@ def test_every_session_is_reached(sessions: list[str]) -> None:
         for occasion in jobs.OCCASIONS
         for job in jobs.jobs(sessions, occasion=occasion, gpu=True, root=ROOT)
     }
-    for paths in ((GITHUB,), GITLAB):
+    for paths in ((GITHUB, UPGRADE), GITLAB):
         lines = [words for path in paths for line in scripts(path) for words in commands(line)]
         by_steps = {words[4] for words in lines if words[:4] == ["python", "-m", "nox", "-s"]}
-        assert set(sessions) - by_jobs - by_steps == {"lock", "target"}
+        assert set(sessions) - by_jobs - by_steps == {"target"}
     assert {"lock", "target"} <= set(jobs.NO_JOB)
 
 
 def test_the_label_of_gpu_machines_stands_in_one_place() -> None:
-    for path in (GITHUB, *GITLAB):
+    for path in (GITHUB, UPGRADE, *GITLAB):
         assert "self-hosted" not in path.read_text()
         assert not re.search(r"tags:", path.read_text())
 
@@ -131,8 +132,8 @@ def test_every_job_cleans_up_however_it_ends() -> None:
 @pytest.mark.parametrize(
     ("schema", "paths"),
     [
-        ("vendor.github-workflows", (GITHUB,)),
-        ("custom.github-workflows-require-timeout", (GITHUB,)),
+        ("vendor.github-workflows", (GITHUB, UPGRADE)),
+        ("custom.github-workflows-require-timeout", (GITHUB, UPGRADE)),
         ("vendor.gitlab-ci", GITLAB),
     ],
 )
@@ -167,8 +168,9 @@ def audited(text: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_nothing_dangerous_is_in_the_workflow_file(tmp_path: Path) -> None:
-    done = audited(GITHUB.read_text(), tmp_path)
+@pytest.mark.parametrize("path", [GITHUB, UPGRADE], ids=lambda path: path.name)
+def test_nothing_dangerous_is_in_the_workflow_file(path: Path, tmp_path: Path) -> None:
+    done = audited(path.read_text(), tmp_path)
     assert done.returncode == 0, done.stdout
     assert "No findings to report" in done.stdout
 
@@ -190,6 +192,35 @@ def test_what_is_dangerous_is_red(old: str, new: str, finding: str, tmp_path: Pa
     done = audited(text, tmp_path)
     assert done.returncode != 0
     assert f"[{finding}]" in done.stdout
+
+
+def test_new_packages_never_meet_a_right_to_write() -> None:
+    github = yaml.safe_load(UPGRADE.read_text())
+    assert github["permissions"] == {"contents": "read"}
+    compare, propose = (github["jobs"][name] for name in ("compare", "propose"))
+    assert "permissions" not in compare
+    assert propose["permissions"] == {"contents": "write", "pull-requests": "write"}
+    gitlab = yaml.safe_load(GITLAB[0].read_text())
+    # The token is a variable of this environment alone.
+    assert (gitlab["propose"]["environment"], "environment" in gitlab["upgrade"]) == ("upgrade", False)
+    for job in (propose["steps"], gitlab["propose"]["script"]):
+        text = json.dumps(job)
+        assert [word for word in ("nox", "pip", "requirements") if word in text] == []
+        assert "python -m harness ci propose upgrade" in text
+    for lines in ([step.get("run", "") for step in compare["steps"]], gitlab["upgrade"]["script"]):
+        upgrade = next(n for n, line in enumerate(lines) if "lock -- --upgrade" in line)
+        assert "--lock-of HEAD" in lines[upgrade + 1]
+
+
+def test_the_weekly_pipeline_does_not_run_the_nightly_one() -> None:
+    gitlab = yaml.safe_load(GITLAB[0].read_text())
+    for name in ("plan", "sessions"):
+        assert gitlab[name]["rules"][0] == {"if": '$UPGRADE == "true"', "when": "never"}
+
+
+def test_a_regression_is_proposed_as_well() -> None:
+    assert yaml.safe_load(UPGRADE.read_text())["jobs"]["propose"]["if"] == "${{ !cancelled() }}"
+    assert yaml.safe_load(GITLAB[0].read_text())["propose"]["rules"][0]["when"] == "always"
 
 
 def validated(schema: str, *paths: Path) -> "subprocess.CompletedProcess[str]":

@@ -83,3 +83,27 @@ def test_every_report_counts_alike_after_any_ending(ending: str) -> None:
     failure = suites["parity.rungs"].find(".//failure")
     assert failure is not None
     assert "fail (gridsize 1 in f64; gridsize 2 in f64): at fault: torch; off by 2" == failure.get("message")
+
+
+def test_words_of_a_comparison_are_a_table_of_rungs_and_versions() -> None:
+    def result(label: str, word: str, units: float | None = None) -> rung_results.RungResult:
+        return rung_results.RungResult(label=label, result="pass", drift=word, units=units, unit="noise units")
+
+    found = rung_results.drift_table(
+        [
+            result("R2 torch 2.14.1 f64 gridsize 1 seed 42", "identical"),
+            result("R4 torch 2.14.1 f64 gridsize 1 seed 42", "rounding", 1.5),
+            result("R4 torch 2.14.1 f64 gridsize 2 seed 42", "rounding", 20.25),
+            result("R2 torch 2.14.1 f32 gridsize 1 seed 42", "identical"),
+            result("R2 torch 2.14.1 f32 gridsize 2 seed 42", "regression", 3.0),
+            result("R4 tf 2.20.0 f64 gridsize 1 seed 42", "rounding"),
+            rung_results.RungResult(label="R4 f64 gridsize 1 seed 42", result="pass"),
+        ]
+    )
+    assert found == [
+        ("rung", "in", "torch 2.14.1", "tf 2.20.0"),
+        ("R2", "f64", "identical", ""),
+        ("R2", "f32", "regression", ""),
+        ("R4", "f64", "rounding, 20.2 noise units", "rounding"),
+    ]
+    assert rung_results.drift_table([]) == []

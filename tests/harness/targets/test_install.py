@@ -87,13 +87,13 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_torch_is_taken_out_of_a_lock_with_its_hashes_and_nothing_else() -> None:
-    kept, torch = install.split_torch(LOCK)
+    kept, torch = install.split(LOCK, "torch")
     assert torch == "torch==2.13.0"
     assert "torch==" not in kept
     assert "sha256:02" not in kept
     assert "torchless==1.0" in kept
     assert "sha256:03" in kept
-    assert install.split_torch("numpy==1 \\\n    --hash=x\n") == ("numpy==1 \\\n    --hash=x\n", None)
+    assert install.split("numpy==1 \\\n    --hash=x\n", "torch") == ("numpy==1 \\\n    --hash=x\n", None)
 
 
 def test_the_wheelhouse_is_taken_and_every_other_line_is_checked(bench: Bench) -> None:

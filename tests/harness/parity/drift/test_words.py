@@ -24,3 +24,18 @@ def test_a_way_of_running_is_read_back_from_its_label() -> None:
     assert rung_results.backend_of(label) == "torch"
     assert rung_results.conditions(label) == ("f64", "1", "42")
     assert rung_results.place_of(label) == "torch halves, 2 threads at gridsize 1 in f64"
+
+
+def test_the_log_knows_the_same_words_in_the_same_order() -> None:
+    assert rung_results.DRIFT == tuple(map(str, words.WORST_FIRST))
+
+
+def test_a_version_is_read_back_from_its_label() -> None:
+    label = words.label("R2b", "torch 2.15.0rc1", "f64", 1, 42)
+    assert (rung_results.who_of(label), rung_results.backend_of(label)) == ("torch 2.15.0rc1", "torch")
+    assert rung_results.conditions(label) == ("f64", "1", "42")
+
+
+def test_mixed_precision_is_no_part_of_who_was_compared() -> None:
+    label = words.label("R4", "torch 2.14.1", "bf16", 1, 42)
+    assert (rung_results.who_of(label), rung_results.conditions(label)) == ("torch 2.14.1", ("bf16", "1", "42"))
