@@ -22,9 +22,9 @@ with exit_when_started(__name__):
 Array = NDArray[Any]
 
 
-class Bench:
+class BackendAdapter:
     """
-    The backend opened up; see `ptycho.parity.adapter.Bench`.
+    The backend opened up; see `ptycho.parity.adapter.BackendAdapter`.
 
     Args:
         request: model, weights, probe and precision.
@@ -232,7 +232,7 @@ def _first(tensor: Any) -> Array:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Answer a request."""
-    serve.serve(arguments, package="ptycho_tf", bench=Bench)
+    serve.serve(arguments, package="ptycho_tf", bench=BackendAdapter)
 
 
 if __name__ == "__main__":

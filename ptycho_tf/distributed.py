@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ptycho.config import RuntimeConfig
 from ptycho.errors import DeviceError
 from ptycho.training.collective import collect_losses, unreachable
-from ptycho.training.engine import Batch, Losses, Share
+from ptycho.training.engine import Batch, BatchShard, Losses
 from ptycho.training.ranks import Ranks
 from ptycho_tf.dset_loader_tf_mmap import batches_to
 from ptycho_tf.engine import TensorFlowEngine, masked
@@ -136,7 +136,7 @@ class DistributedEngine(TensorFlowEngine):
         return super().fingerprint() | {"ranks": self.group.ranks.world}
 
     def _all(self, batches: Iterable[Batch], rates: Iterator[float] | None) -> Losses:
-        def score(share: Share) -> tuple[Tensor, Tensor]:
+        def score(share: BatchShard) -> tuple[Tensor, Tensor]:
             (tensors,) = batches_to([share])
             if rates is None:
                 return (

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
-class Bench:
+class BackendAdapter:
     """
-    The backend opened up; see `ptycho.parity.adapter.Bench`.
+    The backend opened up; see `ptycho.parity.adapter.BackendAdapter`.
 
     Args:
         request: model, weights, probe and precision.
@@ -207,7 +207,7 @@ def _array(tensor: "Tensor") -> Array:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Answer a request."""
-    serve.serve(arguments, package="ptycho_torch", bench=Bench)
+    serve.serve(arguments, package="ptycho_torch", bench=BackendAdapter)
 
 
 if __name__ == "__main__":

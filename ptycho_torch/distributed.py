@@ -22,7 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 from ptycho.config import RuntimeConfig
 from ptycho.errors import DeviceError
 from ptycho.training.collective import collect_losses, unreachable
-from ptycho.training.engine import Batch, Losses, Share
+from ptycho.training.engine import Batch, BatchShard, Losses
 from ptycho.training.ranks import Ranks
 from ptycho_torch import assembly
 from ptycho_torch.dset_loader_pt_mmap import TensorBatch, batches_to
@@ -138,7 +138,7 @@ class DistributedEngine(TorchEngine):
         return super().fingerprint() | {"ranks": self.group.ranks.world}
 
     def _all(self, batches: Iterable[Batch], rates: Iterator[float] | None) -> Losses:
-        def score(share: Share) -> Tensor:
+        def score(share: BatchShard) -> Tensor:
             (tensors,) = batches_to([share], self.device)
             result = self.losses(tensors)
             if rates is not None:

@@ -15,13 +15,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 from harness.attach import compare, invariants, layer_map, recorder, report
-from harness.attach.findings import Finding, in_order
+from harness.attach.findings import ModelDifference, in_order
 from harness.attach.layer_map import CARRY, LayerMap
 from harness.attach.layouts import carried
 from harness.attach.pair_of_runs import PairOfRuns, choose_precision
 from harness.attach.recorder import Recorder, Subject
 from harness.attach.recording import Recording, load
-from harness.attach.report import Comparison
+from harness.attach.report import ModelComparison
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -124,7 +124,7 @@ def request_arrays(first: Recording, chosen: LayerMap) -> dict[str, NDArray[Any]
     return arrays
 
 
-def judge(first: Recording, second: Recording, chosen: LayerMap) -> Comparison:
+def judge(first: Recording, second: Recording, chosen: LayerMap) -> ModelComparison:
     """Compare two recordings, and set apart what their maintainers accept."""
     precision, note = choose_precision(first, second, chosen)
     found = in_order(
@@ -145,7 +145,7 @@ def judge(first: Recording, second: Recording, chosen: LayerMap) -> Comparison:
         if hidden:
             note = f"float32 alone would not show: {', '.join(hidden)}"
     run_of_both = PairOfRuns(first, second, chosen, precision)
-    return Comparison(
+    return ModelComparison(
         one=first,
         two=second,
         layer_map=chosen,
@@ -158,7 +158,7 @@ def judge(first: Recording, second: Recording, chosen: LayerMap) -> Comparison:
     )
 
 
-def _with_reason(finding: Finding, reason: str) -> Finding:
+def _with_reason(finding: ModelDifference, reason: str) -> ModelDifference:
     from dataclasses import replace
 
     return replace(finding, reason=reason)

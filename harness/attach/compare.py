@@ -9,16 +9,16 @@ said only where an oracle says it: a side that does not do what its own settings
 from collections.abc import Iterator
 
 from harness.attach import pairing, updates
-from harness.attach.findings import Finding, Stage, in_order
+from harness.attach.findings import ModelDifference, StepStage, in_order
 from harness.attach.layer_map import OWN, LayerMap
-from harness.attach.pair_of_runs import Measured, PairOfRuns
+from harness.attach.pair_of_runs import ArrayDistance, PairOfRuns
 from harness.attach.recording import Call, Recording
 from harness.attach.settings import differing
 from harness.parity.compare.number_format import readable
 from harness.parity.output import factor, resemblance
 
 
-def compare(one: Recording, two: Recording, layer_map: LayerMap, precision: str) -> list[Finding]:
+def compare(one: Recording, two: Recording, layer_map: LayerMap, precision: str) -> list[ModelDifference]:
     """Every difference, the first one first."""
     run = PairOfRuns(one, two, layer_map, precision)
     found = [*_structure(run), *_weights(run)]
@@ -30,12 +30,12 @@ def compare(one: Recording, two: Recording, layer_map: LayerMap, precision: str)
         found += [*loss, *_gradients(run, _factor_of(run) if loss else 1.0), *_states(run)]
     else:
         found += [*_frozen(run)]
-    found += updates.compare(run, gradients_agree=not any(f.stage <= Stage.GRADIENT for f in found if f.figures))
+    found += updates.compare(run, gradients_agree=not any(f.stage <= StepStage.GRADIENT for f in found if f.figures))
     found += [finding for finding in _types(one, two, layer_map) if finding.name not in {f.name for f in found}]
     return in_order(_distinct(found))
 
 
-def _distinct(found: list[Finding]) -> list[Finding]:
+def _distinct(found: list[ModelDifference]) -> list[ModelDifference]:
     return list({finding.name: finding for finding in reversed(found)}.values())
 
 
@@ -45,13 +45,13 @@ def called(calls: tuple[Call, Call]) -> str:
     return one if one == two else f"{one} / {two}"
 
 
-def _structure(run: PairOfRuns) -> Iterator[Finding]:
+def _structure(run: PairOfRuns) -> Iterator[ModelDifference]:
     rest = pairing.unpaired(run.one, run.two, run.map.weights)
     for side, names in zip((run.one, run.two), rest, strict=True):
         for name in names:
-            yield Finding(
+            yield ModelDifference(
                 name=f"{name}.unpaired",
-                stage=Stage.STRUCTURE,
+                stage=StepStage.STRUCTURE,
                 order=0,
                 place=name,
                 sentence=f"{side.side} has the weight {name}, and the other model has none that fits it; repair the "
@@ -59,16 +59,16 @@ def _structure(run: PairOfRuns) -> Iterator[Finding]:
             )
 
 
-def _weights(run: PairOfRuns) -> Iterator[Finding]:
+def _weights(run: PairOfRuns) -> Iterator[ModelDifference]:
     """Of models that keep their own weights: those that differ."""
     for order, entry in enumerate(run.map.weights if run.map.mode == OWN else ()):
         measured = run.of_weight("weight/", entry.one, entry.two)
         if measured is None or measured.distance == 0:
             continue
         if measured.distance > 1e-6:
-            yield Finding(
+            yield ModelDifference(
                 name=f"{entry.two}.value",
-                stage=Stage.WEIGHTS,
+                stage=StepStage.WEIGHTS,
                 order=order,
                 place=_names(entry.one, entry.two),
                 sentence=f"the weights differ, D = {readable(measured.distance)}{_explained(measured)}",
@@ -80,13 +80,13 @@ def _names(one: str, two: str) -> str:
     return one if one == two else f"{one} / {two}"
 
 
-def _explained(measured: Measured, near: float = 1e-6) -> str:
+def _explained(measured: ArrayDistance, near: float = 1e-6) -> str:
     axes = tuple(f"axis {k}" for k in range(measured.two.ndim))
     said = resemblance.explain(measured.two, measured.one, max(near, measured.floor), axes)
     return f": the second is {said.replace('what is expected', 'the first')}" if said else ""
 
 
-def _layers(run: PairOfRuns) -> Iterator[Finding]:
+def _layers(run: PairOfRuns) -> Iterator[ModelDifference]:
     parted = False
     before: tuple[Call, Call] | None = None
     order_said = False
@@ -108,8 +108,8 @@ def _layers(run: PairOfRuns) -> Iterator[Finding]:
 
 
 def _local(
-    run: PairOfRuns, calls: tuple[Call, Call], entering: Measured | None, leaving: Measured | None
-) -> Measured | None:
+    run: PairOfRuns, calls: tuple[Call, Call], entering: ArrayDistance | None, leaving: ArrayDistance | None
+) -> ArrayDistance | None:
     """Return what a layer adds to the difference by itself; None where it adds none, or that cannot be known."""
     if leaving is None:
         return None
@@ -124,8 +124,8 @@ def _local(
 
 
 def _layer_finding(
-    run: PairOfRuns, calls: tuple[Call, Call], place: int, local: Measured | None, said: list[tuple[str, str]]
-) -> Finding:
+    run: PairOfRuns, calls: tuple[Call, Call], place: int, local: ArrayDistance | None, said: list[tuple[str, str]]
+) -> ModelDifference:
     kind = calls[0].kind if calls[0].kind == calls[1].kind else f"{calls[0].kind} / {calls[1].kind}"
     parts = [f"{kind}:"]
     wrong = ""
@@ -144,9 +144,9 @@ def _layer_finding(
     elif local is not None and not wrong:
         parts.append("no setting that is recorded differs: the weights' layout, or the code inside the layer")
     names = "+".join(name for name, _ in said)
-    return Finding(
+    return ModelDifference(
         name=f"{calls[1].name}.{names or 'output'}",
-        stage=Stage.FORWARD,
+        stage=StepStage.FORWARD,
         order=place,
         place=called(calls),
         sentence=" ".join(parts).rstrip(";"),
@@ -156,14 +156,14 @@ def _layer_finding(
 
 
 def _between(
-    before: tuple[Call, Call] | None, calls: tuple[Call, Call], place: int, measured: Measured | None
-) -> Finding:
+    before: tuple[Call, Call] | None, calls: tuple[Call, Call], place: int, measured: ArrayDistance | None
+) -> ModelDifference:
     """The code between two layers parts: what left the one before agrees, what enters this one does not."""
     start = "the batch" if before is None else called(before)
     units = "" if measured is None else f", {readable(measured.units)} noise units{_explained(measured)}"
-    return Finding(
+    return ModelDifference(
         name=f"{calls[1].name}.input",
-        stage=Stage.FORWARD,
+        stage=StepStage.FORWARD,
         order=place - 0.5,
         place=f"between {start} and {called(calls)}",
         sentence=f"what enters {called(calls)} differs{units}; every recorded layer before it agrees: the code between",
@@ -171,7 +171,7 @@ def _between(
     )
 
 
-def _swap(run: PairOfRuns, place: int) -> Finding | None:
+def _swap(run: PairOfRuns, place: int) -> ModelDifference | None:
     """Two layers that the models call in opposite order, at or after a place where they part."""
     calls = run.calls
     later = [k for k in range(len(calls)) if calls[k][1].number < calls[place][1].number and k > place]
@@ -180,9 +180,9 @@ def _swap(run: PairOfRuns, place: int) -> Finding | None:
         return None
     other = calls[later[0]]
     first, second = sorted((calls[place], other), key=lambda pair: pair[0].number)
-    return Finding(
+    return ModelDifference(
         name=f"{calls[place][1].name}.order",
-        stage=Stage.FORWARD,
+        stage=StepStage.FORWARD,
         order=place - 0.75,
         place=f"{called(first)} and {called(second)}",
         sentence=f"{run.one.side} calls {first[0].name} before {second[0].name}, {run.two.side} after it: two layers "
@@ -196,7 +196,7 @@ def _factor_of(run: PairOfRuns) -> float:
     return 1.0 if measured is None or not measured.one.any() else float((measured.two / measured.one).ravel()[0])
 
 
-def _loss(run: PairOfRuns) -> Iterator[Finding]:
+def _loss(run: PairOfRuns) -> Iterator[ModelDifference]:
     measured = run.of_loss()
     if measured is None or measured.agrees:
         return
@@ -206,7 +206,9 @@ def _loss(run: PairOfRuns) -> Iterator[Finding]:
     sentence = f"every layer agrees and the loss does not: {run.two.side} has {factor.spoken(ratio)} × {run.one.side}"
     if named:
         sentence += f", which is {named}: another reduction"
-    yield Finding(name="loss", stage=Stage.LOSS, order=0, place="the loss", sentence=sentence, figures=measured.figures)
+    yield ModelDifference(
+        name="loss", stage=StepStage.LOSS, order=0, place="the loss", sentence=sentence, figures=measured.figures
+    )
 
 
 def _counts(run: PairOfRuns) -> dict[int, str]:
@@ -220,7 +222,7 @@ def _counts(run: PairOfRuns) -> dict[int, str]:
     return {number: words for number, words in found.items() if number > 1}
 
 
-def _gradients(run: PairOfRuns, scale: float) -> Iterator[Finding]:
+def _gradients(run: PairOfRuns, scale: float) -> Iterator[ModelDifference]:
     yield from _frozen(run)
     parted = False
     for place, calls in enumerate(reversed(run.calls)):
@@ -230,9 +232,9 @@ def _gradients(run: PairOfRuns, scale: float) -> Iterator[Finding]:
         scaled = run._measured(measured.one * scale, measured.two, measured.floor)
         if not scaled.agrees and not parted:
             parted = True
-            yield Finding(
+            yield ModelDifference(
                 name=f"{calls[1].name}.gradient",
-                stage=Stage.GRADIENT,
+                stage=StepStage.GRADIENT,
                 order=place,
                 place=called(calls),
                 sentence=f"every output agrees; on the way back the gradient of what leaves {called(calls)} is the "
@@ -246,9 +248,9 @@ def _gradients(run: PairOfRuns, scale: float) -> Iterator[Finding]:
             continue
         scaled = run._measured(measured.one * scale, measured.two, measured.floor)
         if not scaled.agrees:
-            yield Finding(
+            yield ModelDifference(
                 name=f"{entry.two}.gradient",
-                stage=Stage.GRADIENT,
+                stage=StepStage.GRADIENT,
                 order=1000 + place,
                 place=_names(entry.one, entry.two),
                 sentence=f"the gradient differs, {readable(scaled.units)} noise units{_explained(scaled)}",
@@ -256,7 +258,7 @@ def _gradients(run: PairOfRuns, scale: float) -> Iterator[Finding]:
             )
 
 
-def _frozen(run: PairOfRuns) -> Iterator[Finding]:
+def _frozen(run: PairOfRuns) -> Iterator[ModelDifference]:
     """Weights that one side trains and the other does not."""
     first, second = run.one.weights, run.two.weights
     for place, entry in enumerate(run.map.weights):
@@ -267,23 +269,23 @@ def _frozen(run: PairOfRuns) -> Iterator[Finding]:
         if first[entry.one].trainable is None or trained[0] == trained[1]:
             continue
         side = (run.one, run.two)[trained.index(False)].side
-        yield Finding(
+        yield ModelDifference(
             name=f"{entry.two}.trained",
-            stage=Stage.GRADIENT,
+            stage=StepStage.GRADIENT,
             order=-1000 + place,
             place=_names(entry.one, entry.two),
             sentence=f"{side} gives it no gradient, the other side does: frozen, or cut off",
         )
 
 
-def _states(run: PairOfRuns) -> Iterator[Finding]:
+def _states(run: PairOfRuns) -> Iterator[ModelDifference]:
     for place, entry in enumerate(run.map.weights):
         measured = run.of_weight("state/", entry.one, entry.two)
         if measured is None or measured.agrees:
             continue
-        yield Finding(
+        yield ModelDifference(
             name=f"{entry.two}.state",
-            stage=Stage.STATE,
+            stage=StepStage.STATE,
             order=place,
             place=_names(entry.one, entry.two),
             sentence=f"one training step changes it otherwise, {readable(measured.units)} noise units"
@@ -292,7 +294,7 @@ def _states(run: PairOfRuns) -> Iterator[Finding]:
         )
 
 
-def _bessel(run: PairOfRuns, name: str, measured: Measured) -> str:
+def _bessel(run: PairOfRuns, name: str, measured: ArrayDistance) -> str:
     """Whether one side divides a variance by n − 1 and the other by n."""
     for calls in run.calls:
         if name.startswith(f"{calls[1].layer}.") and calls[1].kind == "batch_norm" and "var" in name.rsplit(".", 1)[-1]:
@@ -313,16 +315,16 @@ def _bessel(run: PairOfRuns, name: str, measured: Measured) -> str:
     return ""
 
 
-def _types(one: Recording, two: Recording, layer_map: LayerMap) -> Iterator[Finding]:
+def _types(one: Recording, two: Recording, layer_map: LayerMap) -> Iterator[ModelDifference]:
     """Types of the run as its maintainers run it, in float32."""
     if "f32" not in one.calls or "f32" not in two.calls:
         return
     for place, calls in enumerate(layer_map.calls(one, two, "f32")):
         types = [call.outputs[0][1] if call.outputs else "" for call in calls]
         if types[0] != types[1]:
-            yield Finding(
+            yield ModelDifference(
                 name=f"{calls[1].name}.dtype",
-                stage=Stage.FORWARD,
+                stage=StepStage.FORWARD,
                 order=place + 0.1,
                 place=called(calls),
                 sentence=f"what leaves it is {types[0]} in {one.side} and {types[1]} in {two.side}",

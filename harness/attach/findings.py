@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import Any
 
 
-class Stage(IntEnum):
+class StepStage(IntEnum):
     """The part of a training step in which a difference lies, in the order in which the step is computed."""
 
     STRUCTURE = 0
@@ -25,7 +25,7 @@ class Stage(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class ModelDifference:
     """
     One difference.
 
@@ -41,7 +41,7 @@ class Finding:
     """
 
     name: str
-    stage: Stage
+    stage: StepStage
     order: float
     place: str
     sentence: str
@@ -62,6 +62,6 @@ class Finding:
         }
 
 
-def in_order(findings: "list[Finding]") -> list[Finding]:
+def in_order(findings: "list[ModelDifference]") -> list[ModelDifference]:
     """The first difference first."""
     return sorted(findings, key=lambda finding: (finding.stage, finding.order))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.attach.findings import Finding, Stage
+from harness.attach.findings import ModelDifference, StepStage
 from harness.attach.recording import Recording
 
 FEW = 4
@@ -21,7 +21,7 @@ MOVING = 1e-6
 """Of the largest value of a weight: a gradient above it moves the weight at usual rates, one at rounding does not."""
 
 
-def breaches(recording: Recording) -> list[Finding]:
+def breaches(recording: Recording) -> list[ModelDifference]:
     """Every breach in one side's recording."""
     steps = recording.steps.get("f32", ())
     found = [*_unmoved(recording, len(steps)), *_of_steps(recording, steps, "the steps on one batch")]
@@ -30,10 +30,10 @@ def breaches(recording: Recording) -> list[Finding]:
     return list({finding.name: finding for finding in reversed(found)}.values())
 
 
-def _finding(recording: Recording, what: str, place: str, sentence: str) -> Finding:
-    return Finding(
+def _finding(recording: Recording, what: str, place: str, sentence: str) -> ModelDifference:
+    return ModelDifference(
         name=f"{recording.side}.{what}",
-        stage=Stage.RUNTIME,
+        stage=StepStage.RUNTIME,
         order=0,
         place=place,
         sentence=sentence,
@@ -46,7 +46,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:FEW]) + more
 
 
-def _unmoved(recording: Recording, count: int) -> Iterator[Finding]:
+def _unmoved(recording: Recording, count: int) -> Iterator[ModelDifference]:
     """Weights that have a gradient in the recorded steps, and do not move."""
     still = []
     for name in recording.weights if count else ():
@@ -65,7 +65,7 @@ def _unmoved(recording: Recording, count: int) -> Iterator[Finding]:
         yield _finding(recording, "unmoved", _listed(still), sentence)
 
 
-def _of_steps(recording: Recording, steps: Steps, where: str) -> Iterator[Finding]:
+def _of_steps(recording: Recording, steps: Steps, where: str) -> Iterator[ModelDifference]:
     """Yield what every kind of training must keep to."""
     if not steps:
         return
@@ -87,7 +87,7 @@ def _evaluating(steps: Steps) -> list[str]:
     return sorted({name for step in steps for name in step.get("evaluating", ())})
 
 
-def _of_training(recording: Recording, training: Mapping[str, Any]) -> Iterator[Finding]:
+def _of_training(recording: Recording, training: Mapping[str, Any]) -> Iterator[ModelDifference]:
     """The code base's own training, and what it was said that it should see."""
     steps: Steps = training["steps"]
     if not steps:
@@ -111,7 +111,7 @@ def _of_training(recording: Recording, training: Mapping[str, Any]) -> Iterator[
     yield from _samples(recording, steps)
 
 
-def _schedule(recording: Recording, steps: Steps) -> Iterator[Finding]:
+def _schedule(recording: Recording, steps: Steps) -> Iterator[ModelDifference]:
     wanted = recording.expected.get("learning_rates")
     if wanted is None:
         return
@@ -123,7 +123,7 @@ def _schedule(recording: Recording, steps: Steps) -> Iterator[Finding]:
             return
 
 
-def _samples(recording: Recording, steps: Steps) -> Iterator[Finding]:
+def _samples(recording: Recording, steps: Steps) -> Iterator[ModelDifference]:
     """Each sample once per epoch, where it was said how many samples and epochs there are."""
     size, epochs = recording.expected.get("samples"), int(recording.expected.get("epochs", 1))
     if size is None:

@@ -19,7 +19,7 @@ COUNT = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class KnownArrays:
     """
     Known facts about one side length.
 
@@ -51,7 +51,7 @@ def smooth(shape: tuple[int, ...], random: np.random.Generator, width: float) ->
 
 
 @cache
-def known(side: int) -> Known:
+def known(side: int) -> KnownArrays:
     """The arrays for one side length, always the same."""
     random = np.random.default_rng(side)
     positions = _positions(side, random)
@@ -73,7 +73,9 @@ def known(side: int) -> Known:
         "probeGuess": probe[0].astype(np.complex64),
         "objectGuess": truth.astype(np.complex64),
     }
-    return Known(side=side, truth=truth, positions=positions, patches=patches, waves=waves, probe=probe, file=file)
+    return KnownArrays(
+        side=side, truth=truth, positions=positions, patches=patches, waves=waves, probe=probe, file=file
+    )
 
 
 def _mode(side: int, random: np.random.Generator, size: float) -> Array:

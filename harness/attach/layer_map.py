@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.attach import pairing
 from harness.attach.layouts import orders
-from harness.attach.pairing import Carried, Pair
+from harness.attach.pairing import CallPair, WeightPair
 from harness.attach.recording import Call, Recording
 from ptycho.errors import UsageError
 from ptycho.files import write_text
@@ -25,7 +25,7 @@ CARRY, OWN = "carry", "own"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Accepted:
+class AcceptedDifference:
     """A difference that its maintainers accept: a pattern of findings' names, and why."""
 
     finding: str
@@ -46,10 +46,10 @@ class LayerMap:
     """
 
     pairs: tuple[tuple[str, str], ...]
-    weights: tuple[Carried, ...]
+    weights: tuple[WeightPair, ...]
     batch: tuple[tuple[int, ...], ...]
     mode: str = CARRY
-    accepted: tuple[Accepted, ...] = ()
+    accepted: tuple[AcceptedDifference, ...] = ()
 
     def reason_for(self, finding: str) -> str | None:
         """Return why a finding is accepted; None if it is not."""
@@ -88,9 +88,9 @@ def _name(recording: Recording, number: int) -> str:
     return next(iter(recording.calls.values()))[number].name
 
 
-def _mode(one: Recording, two: Recording, pairs: Sequence[Pair]) -> str:
+def _mode(one: Recording, two: Recording, pairs: Sequence[CallPair]) -> str:
     """`own` where at least half of the layers with weights hold equal ones already."""
-    first, second = pairing._Side(one), pairing._Side(two)
+    first, second = pairing._ModelCalls(one), pairing._ModelCalls(two)
     having = [pair for pair in pairs if first.values[pair.one] and second.values[pair.two]]
     equal = [pair for pair in having if first.values[pair.one] & second.values[pair.two]]
     return OWN if having and 2 * len(equal) >= len(having) else CARRY
@@ -140,7 +140,7 @@ def text_of(layer_map: LayerMap) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _weight(entry: Carried) -> str:
+def _weight(entry: WeightPair) -> str:
     rows = f", rows = {list(entry.rows)}" if entry.rows else ""
     return f"{{ one = {json.dumps(entry.one)}, two = {json.dumps(entry.two)}, axes = {list(entry.axes)}{rows} }}"
 
@@ -179,12 +179,14 @@ def _from_plain(plain: Mapping[str, Any], path: Path) -> LayerMap:
         return LayerMap(
             pairs=tuple((str(a), str(b)) for a, b in plain["layers"]),
             weights=tuple(
-                Carried(one=w["one"], two=w["two"], axes=tuple(w["axes"]), rows=tuple(w.get("rows", ())))
+                WeightPair(one=w["one"], two=w["two"], axes=tuple(w["axes"]), rows=tuple(w.get("rows", ())))
                 for w in plain["weights"]
             ),
             batch=tuple(tuple(int(axis) for axis in axes) for axes in plain["batch"]),
             mode=plain.get("weights_mode", CARRY),
-            accepted=tuple(Accepted(finding=e["finding"], reason=e["reason"]) for e in plain.get("accept", [])),
+            accepted=tuple(
+                AcceptedDifference(finding=e["finding"], reason=e["reason"]) for e in plain.get("accept", [])
+            ),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{path} is not a map of layers ({error!r}); let one be proposed without --map") from error

@@ -30,7 +30,7 @@ ORACLE_NEAR = {"f32": 1e-5, "f64": 1e-10}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class ArrayDistance:
     """
     One array of both sides.
 
@@ -91,7 +91,7 @@ class PairOfRuns:
         ]
         return max(*known, UNIT) * (SINGLE_TO_DOUBLE if self.precision == "f64" else 1.0)
 
-    def of_call(self, calls: tuple[Call, Call], what: str) -> Measured | None:
+    def of_call(self, calls: tuple[Call, Call], what: str) -> ArrayDistance | None:
         """
         The first array of two paired calls.
 
@@ -109,7 +109,7 @@ class PairOfRuns:
         moved = aligned(mine, theirs, other=self.other, rows=self.rows)
         return None if moved is None else self._measured(moved, theirs, self.floor(*names))
 
-    def of_weight(self, prefix: str, one: str, two: str) -> Measured | None:
+    def of_weight(self, prefix: str, one: str, two: str) -> ArrayDistance | None:
         """An array of two paired weights: `grad/`, `state/`, `step/0/` or `weight/` before their names."""
         mine, theirs = (
             side.array(self.precision, f"{prefix}{name}") for side, name in ((self.one, one), (self.two, two))
@@ -131,7 +131,7 @@ class PairOfRuns:
         unit = UNIT * (SINGLE_TO_DOUBLE if self.precision == "f64" else 1.0)
         return 0.0 if weight is None or size == 0 else unit * float(np.linalg.norm(weight)) / size
 
-    def of_loss(self, name: str = "loss") -> Measured | None:
+    def of_loss(self, name: str = "loss") -> ArrayDistance | None:
         """The loss."""
         mine, theirs = self.one.array(self.precision, name), self.two.array(self.precision, name)
         if mine is None or theirs is None or mine.size != theirs.size:
@@ -139,9 +139,9 @@ class PairOfRuns:
         return self._measured(mine.reshape(theirs.shape), theirs, self.floor(name, name))
 
     @staticmethod
-    def _measured(one: Array, two: Array, floor: float) -> Measured:
+    def _measured(one: Array, two: Array, floor: float) -> ArrayDistance:
         a, b = (x.astype(np.complex128 if x.dtype.kind == "c" else np.float64) for x in (one, two))
-        return Measured(distance=max(_apart(a, b), _apart(b, a)), floor=floor, one=a, two=b)
+        return ArrayDistance(distance=max(_apart(a, b), _apart(b, a)), floor=floor, one=a, two=b)
 
     @property
     def cast(self) -> tuple[str, Call] | None:

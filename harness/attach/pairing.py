@@ -31,7 +31,7 @@ REACH = {True: 12, False: 3}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pair:
+class CallPair:
     """Two calls that are one and the same, by their numbers in each model's order."""
 
     one: int
@@ -39,7 +39,7 @@ class Pair:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Carried:
+class WeightPair:
     """
     One weight in both models.
 
@@ -56,7 +56,7 @@ class Carried:
     rows: tuple[int, ...] = ()
 
 
-class _Side:
+class _ModelCalls:
     """One model as a list of calls with what identifies each."""
 
     def __init__(self, recording: Recording) -> None:
@@ -87,7 +87,7 @@ def _words(name: str) -> frozenset[str]:
     return frozenset(re.findall(r"[a-z]+|\d+", name.lower()))
 
 
-def score(one: _Side, i: int, two: _Side, j: int) -> float:
+def score(one: _ModelCalls, i: int, two: _ModelCalls, j: int) -> float:
     """Return how much speaks for two calls being the same; 0 if they cannot be."""
     a, b = one.calls[i], two.calls[j]
     family = any(a.kind in kinds and b.kind in kinds for kinds in FAMILIES)
@@ -108,16 +108,16 @@ def score(one: _Side, i: int, two: _Side, j: int) -> float:
     return found + 8.0 * bool(one.values[i] & two.values[j])
 
 
-def propose(first: Recording, second: Recording) -> list[Pair]:
+def propose(first: Recording, second: Recording) -> list[CallPair]:
     """The pairs, in the first model's order."""
-    one, two = _Side(first), _Side(second)
+    one, two = _ModelCalls(first), _ModelCalls(second)
     pairs = _by_order(one, two)
     pairs = _by_name(one, two, pairs)
     pairs |= _left_over(one, two, pairs)
-    return [Pair(one=i, two=j) for i, j in sorted(pairs.items())]
+    return [CallPair(one=i, two=j) for i, j in sorted(pairs.items())]
 
 
-def _by_order(one: _Side, two: _Side) -> dict[int, int]:
+def _by_order(one: _ModelCalls, two: _ModelCalls) -> dict[int, int]:
     rows, columns = len(one.calls), len(two.calls)
     each = np.array([[score(one, i, two, j) for j in range(columns)] for i in range(rows)]).reshape(rows, columns)
     best = np.zeros((rows + 1, columns + 1))
@@ -137,7 +137,7 @@ def _by_order(one: _Side, two: _Side) -> dict[int, int]:
     return found
 
 
-def _by_name(one: _Side, two: _Side, pairs: Mapping[int, int]) -> dict[int, int]:
+def _by_name(one: _ModelCalls, two: _ModelCalls, pairs: Mapping[int, int]) -> dict[int, int]:
     """Exchange partners where names that people gave, or equal values, say so."""
     found = dict(pairs)
     for i in list(found):
@@ -153,7 +153,7 @@ def _by_name(one: _Side, two: _Side, pairs: Mapping[int, int]) -> dict[int, int]
     return found
 
 
-def _alike(one: _Side, i: int, two: _Side, j: int) -> bool:
+def _alike(one: _ModelCalls, i: int, two: _ModelCalls, j: int) -> bool:
     if one.values[i] and two.values[j]:
         shared = bool(one.values[i] & two.values[j])
         if shared or any(values & two.values[j] for values in one.values):
@@ -164,7 +164,7 @@ def _alike(one: _Side, i: int, two: _Side, j: int) -> bool:
     return last == other and not last.isdigit()
 
 
-def _left_over(one: _Side, two: _Side, pairs: Mapping[int, int]) -> dict[int, int]:
+def _left_over(one: _ModelCalls, two: _ModelCalls, pairs: Mapping[int, int]) -> dict[int, int]:
     """Pairs out of order: of one kind, with the same weights or size, and not far from where they would be."""
     found: dict[int, int] = {}
     free = [j for j in range(len(two.calls)) if j not in set(pairs.values())]
@@ -187,10 +187,10 @@ def _left_over(one: _Side, two: _Side, pairs: Mapping[int, int]) -> dict[int, in
     return found
 
 
-def carry(first: Recording, second: Recording, pairs: Sequence[Pair]) -> list[Carried]:
+def carry(first: Recording, second: Recording, pairs: Sequence[CallPair]) -> list[WeightPair]:
     """Weights that go across: those of paired layers by what they are for, then by shape and name what is left."""
-    one, two = _Side(first), _Side(second)
-    found: list[Carried] = []
+    one, two = _ModelCalls(first), _ModelCalls(second)
+    found: list[WeightPair] = []
     taken: set[str] = set()
     used: set[str] = set()
     for pair in pairs:
@@ -202,7 +202,7 @@ def carry(first: Recording, second: Recording, pairs: Sequence[Pair]) -> list[Ca
             axes = weight_axes(weight.shape, other.shape, (weight.layout, other.layout))
             if axes is not None:
                 rows = _flattened(one, two, pair) if weight.layout in ("OI", "IO") else ()
-                found.append(Carried(one=weight.name, two=other.name, axes=axes, rows=rows))
+                found.append(WeightPair(one=weight.name, two=other.name, axes=axes, rows=rows))
                 taken.add(weight.name)
                 used.add(other.name)
     rest = [weight for name, weight in second.weights.items() if name not in used]
@@ -212,19 +212,19 @@ def carry(first: Recording, second: Recording, pairs: Sequence[Pair]) -> list[Ca
         if fitting:
             best, axes = max(fitting, key=lambda entry: len(_words(weight.name) & _words(entry[0].name)))
             assert axes is not None
-            found.append(Carried(one=weight.name, two=best.name, axes=axes))
+            found.append(WeightPair(one=weight.name, two=best.name, axes=axes))
             rest.remove(best)
     return found
 
 
-def _equals(weight: Weight, other: Weight, one: _Side, two: _Side) -> bool:
+def _equals(weight: Weight, other: Weight, one: _ModelCalls, two: _ModelCalls) -> bool:
     """Whether a weight without a paired layer may be another: by its values, or by a word that both names have."""
     if one.digests[weight.name] and one.digests[weight.name] == two.digests[other.name]:
         return True
     return bool(_words(weight.name) & _words(other.name)) and (weight.trainable is None) == (other.trainable is None)
 
 
-def _flattened(one: _Side, two: _Side, pair: Pair) -> tuple[int, ...]:
+def _flattened(one: _ModelCalls, two: _ModelCalls, pair: CallPair) -> tuple[int, ...]:
     """`(C, H, W)` of the image that was flattened before a dense layer, where the models flatten it in other orders."""
     mine, theirs = one.calls[pair.one], two.calls[pair.two]
     if not mine.inputs or len(mine.inputs[0][0]) != 2 or not theirs.inputs:
@@ -251,7 +251,7 @@ def _image_before(calls: Sequence[Call], call: Call) -> tuple[int, ...] | None:
     return None
 
 
-def unpaired(first: Recording, second: Recording, carried: Sequence[Carried]) -> tuple[list[str], list[str]]:
+def unpaired(first: Recording, second: Recording, carried: Sequence[WeightPair]) -> tuple[list[str], list[str]]:
     """Trained weights without a partner, on each side."""
     mine, theirs = {entry.one for entry in carried}, {entry.two for entry in carried}
     return (
@@ -260,6 +260,6 @@ def unpaired(first: Recording, second: Recording, carried: Sequence[Carried]) ->
     )
 
 
-def moved(pairs: Sequence[Pair]) -> list[tuple[Pair, Pair]]:
+def moved(pairs: Sequence[CallPair]) -> list[tuple[CallPair, CallPair]]:
     """Neighbouring pairs that the models call in opposite order."""
     return [(a, b) for a, b in itertools.pairwise(pairs) if a.two > b.two]

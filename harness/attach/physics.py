@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.attach.known_arrays import Known
+from harness.attach.known_arrays import KnownArrays
 from harness.attach.stitched import judge_stitch
 from harness.parity.compare.comparison import distance
 from harness.parity.compare.number_format import readable
@@ -28,7 +28,7 @@ PROBE_SCALE = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class PhysicsResult:
     """
     The result of one function.
 
@@ -47,7 +47,7 @@ class Row:
     figures: Mapping[str, float] = field(default_factory=dict)
 
 
-def judge(function: str, answers: Mapping[str, Array], known: Known) -> Row:
+def judge(function: str, answers: Mapping[str, Array], known: KnownArrays) -> PhysicsResult:
     """
     Judge one function.
 
@@ -68,7 +68,9 @@ def judge(function: str, answers: Mapping[str, Array], known: Known) -> Row:
         found = list(judge_probe(answers, known))
     sentences = tuple(sentence for _, sentence in found)
     names = tuple(name for name, _ in found)
-    return Row(function=function, result="fail" if found else "pass", sentences=sentences, names=names, figures=figures)
+    return PhysicsResult(
+        function=function, result="fail" if found else "pass", sentences=sentences, names=names, figures=figures
+    )
 
 
 def shape_problem(answer: Array, shape: tuple[int, ...]) -> str:
@@ -116,7 +118,7 @@ def patterns(waves: Array) -> Iterator[tuple[tuple[str, ...], Array]]:
         yield tuple(name for name in (shift, turn, modes, power, mask) if name), pattern
 
 
-def judge_diffract(answers: Mapping[str, Array], known: Known) -> tuple[list[tuple[str, str]], dict[str, float]]:
+def judge_diffract(answers: Mapping[str, Array], known: KnownArrays) -> tuple[list[tuple[str, str]], dict[str, float]]:
     """Against Σ|FFT ψ|² / N², its zero frequency in the centre, energy kept."""
     for case, waves in (("two", known.waves), ("one", known.waves[:1])):
         answer = np.squeeze(answers[case])
@@ -175,7 +177,7 @@ AXES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def judge_load(answers: Mapping[str, Array], known: Known) -> Iterator[tuple[str, str]]:
+def judge_load(answers: Mapping[str, Array], known: KnownArrays) -> Iterator[tuple[str, str]]:
     """Each array that the loader gives, against the file's own."""
     wanted = {
         "diffraction": known.file["diffraction"],
@@ -217,7 +219,7 @@ def _shapes(given: Array, right: Array) -> str:
     return f": D = {readable(distance(*_wide(given, right)))}"
 
 
-def judge_probe(answers: Mapping[str, Array], known: Known) -> Iterator[tuple[str, str]]:
+def judge_probe(answers: Mapping[str, Array], known: KnownArrays) -> Iterator[tuple[str, str]]:
     """Against P / (4 · mean(disk·|P|)), |P|² summed over modes; and whether it depends on the probe's scale."""
     for case, probe in (("one", known.probe[:1]), ("two", known.probe)):
         answer = answers[case].reshape(-1, *answers[case].shape[-2:]) if answers[case].ndim >= 2 else answers[case]

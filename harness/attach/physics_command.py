@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.attach import known_arrays, physics, recorder
-from harness.attach.physics import Row
+from harness.attach.physics import PhysicsResult
 from harness.attach.recorder import Subject
 from harness.system import tables
 from ptycho.errors import UsageError
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     return int(Verdict.FAIL if any(row.result == "fail" for row in rows) else Verdict.PASS)
 
 
-def read(folder: Path) -> tuple[list[Row], dict[str, Any]]:
+def read(folder: Path) -> tuple[list[PhysicsResult], dict[str, Any]]:
     """Judge what an adapter answered."""
     about = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
     with np.load(folder / "answer.npz", allow_pickle=False) as archive:
@@ -52,9 +52,9 @@ def read(folder: Path) -> tuple[list[Row], dict[str, Any]]:
         if function in about["failures"]:
             last = about["failures"][function].strip().splitlines()
             sentence = f"it raised: {last[-1]}\n" + "\n".join(last[:-1])
-            rows.append(Row(function=function, result="fail", sentences=(sentence,), names=("raised",)))
+            rows.append(PhysicsResult(function=function, result="fail", sentences=(sentence,), names=("raised",)))
         elif function not in about["exposed"]:
-            rows.append(Row(function=function, result="not exposed"))
+            rows.append(PhysicsResult(function=function, result="not exposed"))
         else:
             answers = {
                 name.split("/", 1)[1]: value for name, value in arrays.items() if name.startswith(f"{function}/")
@@ -63,7 +63,7 @@ def read(folder: Path) -> tuple[list[Row], dict[str, Any]]:
     return rows, about
 
 
-def plain(rows: list[Row], about: dict[str, Any]) -> dict[str, Any]:
+def plain(rows: list[PhysicsResult], about: dict[str, Any]) -> dict[str, Any]:
     """The report as one JSON document."""
     return {
         "schema": SCHEMA,
@@ -79,7 +79,7 @@ def plain(rows: list[Row], about: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def show(rows: list[Row]) -> None:
+def show(rows: list[PhysicsResult]) -> None:
     """Print one line a finding."""
     body = [(row.function, row.result, sentence) for row in rows for sentence in row.sentences or ("",)]
     tables.show([("function", "result", "what is wrong"), *body])

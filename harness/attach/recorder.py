@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.isolation import sandbox
-from harness.isolation.sandbox import Cell
+from harness.isolation.sandbox import Sandbox
 from harness.process import result, supervise
 from harness.record import directory
 from harness.record.directory import RunRoot
@@ -81,7 +81,7 @@ class Recorder:
         """
         self.count[0] += 1
         label = f"{self.count[0]}-{subject.side}"
-        cell = Cell(path=self.kept.scratch / label).make()
+        cell = Sandbox(path=self.kept.scratch / label).make()
         request, log = cell.path / "request.npz", self.kept.logs / f"{label}.log"
         request.write_bytes(packed(spec, arrays))
         argv = [str(subject.python), str(KIT / script), str(subject.file.resolve())]
@@ -105,7 +105,7 @@ class Recorder:
         self._check(subject, done)
         return cell.output
 
-    def _check(self, subject: Subject, done: supervise.Finished) -> None:
+    def _check(self, subject: Subject, done: supervise.CompletedCommand) -> None:
         """Say why a recorder did not end well."""
         if result.verdict_of(done) is Verdict.PASS:
             return

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from harness.attach.findings import Finding
+from harness.attach.findings import ModelDifference
 from harness.attach.layer_map import LayerMap
 from harness.attach.pair_of_runs import ALLOWED, PairOfRuns
 from harness.attach.recording import Recording
@@ -20,7 +20,7 @@ SCHEMA = "ptycho-attach-report/1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class CallRow:
     """One paired call: names, kind, noise units of what leaves it and of the gradient; None where not measured."""
 
     one: str
@@ -32,7 +32,7 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class ModelComparison:
     """
     Everything that a report says.
 
@@ -53,20 +53,20 @@ class Comparison:
     layer_map: LayerMap
     precision: str
     note: str
-    findings: Sequence[Finding]
-    accepted: Sequence[Finding]
-    rows: Sequence[Row]
+    findings: Sequence[ModelDifference]
+    accepted: Sequence[ModelDifference]
+    rows: Sequence[CallRow]
     alone: Mapping[str, Sequence[str]]
 
 
-def rows_of(run: PairOfRuns) -> list[Row]:
+def rows_of(run: PairOfRuns) -> list[CallRow]:
     """Every paired call with its figures."""
     found = []
     for calls in run.calls:
         leaving, gradient = run.of_call(calls, "out/0"), run.of_call(calls, "grad/0")
         said = [run.does_as_it_says(position, calls) for position in (0, 1)]
         found.append(
-            Row(
+            CallRow(
                 one=calls[0].name,
                 two=calls[1].name,
                 kind=calls[0].kind if calls[0].kind == calls[1].kind else f"{calls[0].kind}/{calls[1].kind}",
@@ -86,7 +86,7 @@ def alone(one: Recording, two: Recording, layer_map: LayerMap) -> dict[str, list
     }
 
 
-def text(comparison: Comparison) -> str:
+def text(comparison: ModelComparison) -> str:
     """The report for a terminal."""
     c = comparison
     sides = " against ".join(f"{side.side} ({_versions(side)})" for side in (c.one, c.two))
@@ -113,7 +113,7 @@ def text(comparison: Comparison) -> str:
     return "\n".join([*lines, "", layer_table(c.rows)])
 
 
-def _wrong(finding: Finding) -> str:
+def _wrong(finding: ModelDifference) -> str:
     return f" [wrong: {finding.wrong}]" if finding.wrong else ""
 
 
@@ -121,7 +121,7 @@ def _versions(side: Recording) -> str:
     return ", ".join(f"{name} {version}" for name, version in side.versions.items() if name not in ("python", "numpy"))
 
 
-def layer_table(rows: Sequence[Row]) -> str:
+def layer_table(rows: Sequence[CallRow]) -> str:
     """Every layer with its noise units, output and gradient, and whether each side's oracle agrees."""
     heading = ("one", "two", "kind", "output", "gradient", "oracle one two")
     body = [(r.one, r.two, r.kind, _units(r.units), _units(r.gradient), r.oracle) for r in rows]
@@ -132,7 +132,7 @@ def _units(value: float | None) -> str:
     return "–" if value is None else readable(value)
 
 
-def plain(comparison: Comparison) -> dict[str, Any]:
+def plain(comparison: ModelComparison) -> dict[str, Any]:
     """The report as one JSON document."""
     c = comparison
     return {
@@ -164,7 +164,7 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def picture(rows: Sequence[Row], title: str) -> str:
+def picture(rows: Sequence[CallRow], title: str) -> str:
     """
     Noise units of each layer as an SVG: outputs as dots, gradients as rings, the limit as a line.
 
@@ -202,7 +202,7 @@ def picture(rows: Sequence[Row], title: str) -> str:
     )
 
 
-def write(comparison: Comparison, folder: Path) -> None:
+def write(comparison: ModelComparison, folder: Path) -> None:
     """Write `report.json`, `report.txt` and `report.svg`."""
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "report.json", json.dumps(plain(comparison), indent=1, ensure_ascii=False) + "\n")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.attach.known_arrays import Known
+from harness.attach.known_arrays import KnownArrays
 from harness.parity.compare.number_format import readable
 from harness.parity.output.factor import spoken
 
@@ -89,7 +89,7 @@ def place(patches: Array, positions: Array, crop: int, *, masked: bool = False, 
     return total / np.maximum(count, 1) if divided else total
 
 
-def candidates(known: Known) -> Iterator[Candidate]:
+def candidates(known: KnownArrays) -> Iterator[Candidate]:
     """The object first, then one mistake, then mirrored positions under upright patches and so on."""
     side = known.side
     whole = place(known.patches, known.positions, side)
@@ -150,7 +150,7 @@ def _overlapping(answer: Array, image: Array, shift: list[int]) -> tuple[Array, 
     return answer[cuts[0][0], cuts[1][0]], image[cuts[0][1], cuts[1][1]]
 
 
-def judge_stitch(answer: Array, known: Known) -> tuple[list[tuple[str, str]], dict[str, float]]:
+def judge_stitch(answer: Array, known: KnownArrays) -> tuple[list[tuple[str, str]], dict[str, float]]:
     """
     Name what a stitcher did to true patches.
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.attach import optimizers
-from harness.attach.findings import Finding, Stage
+from harness.attach.findings import ModelDifference, StepStage
 from harness.attach.pair_of_runs import ALLOWED, PairOfRuns
 from harness.attach.recording import Recording
 from harness.attach.settings import _same
@@ -22,7 +22,7 @@ NEAR = {"f32": 1e-3, "f64": 1e-7}
 """Distance of an update from its oracle that is no other rule: a change of a weight has lost digits."""
 
 
-def compare(run: PairOfRuns, *, gradients_agree: bool) -> list[Finding]:
+def compare(run: PairOfRuns, *, gradients_agree: bool) -> list[ModelDifference]:
     """Differences of the optimisers."""
     first, second = run.one.optimizer, run.two.optimizer
     if first is None and second is None:
@@ -61,10 +61,10 @@ def _said(value: Any) -> str:
     return "nothing" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _finding(name: str, order: float, sentence: str, wrong: str = "", **figures: float) -> Finding:
-    return Finding(
+def _finding(name: str, order: float, sentence: str, wrong: str = "", **figures: float) -> ModelDifference:
+    return ModelDifference(
         name=name,
-        stage=Stage.UPDATE,
+        stage=StepStage.UPDATE,
         order=order,
         place="the optimiser",
         sentence=sentence,
@@ -73,7 +73,7 @@ def _finding(name: str, order: float, sentence: str, wrong: str = "", **figures:
     )
 
 
-def _rates(run: PairOfRuns) -> Iterator[Finding]:
+def _rates(run: PairOfRuns) -> Iterator[ModelDifference]:
     rates = [[float(step["rate"]) for step in side.steps[run.precision]] for side in (run.one, run.two)]
     for number, (one, two) in enumerate(zip(*rates, strict=False), start=1):
         if not np.isclose(one, two, rtol=1e-6, atol=0):
@@ -83,7 +83,7 @@ def _rates(run: PairOfRuns) -> Iterator[Finding]:
             return
 
 
-def _first_update(run: PairOfRuns, *, explained: bool) -> Iterator[Finding]:
+def _first_update(run: PairOfRuns, *, explained: bool) -> Iterator[ModelDifference]:
     for step in range(len(run.one.steps[run.precision])):
         for entry in run.map.weights:
             measured = run.of_weight(f"step/{step}/", entry.one, entry.two)
@@ -94,9 +94,9 @@ def _first_update(run: PairOfRuns, *, explained: bool) -> Iterator[Finding]:
                 continue
             because = "the settings above explain it" if explained else "no setting that is recorded differs"
             place = entry.one if entry.one == entry.two else f"{entry.one} / {entry.two}"
-            yield Finding(
+            yield ModelDifference(
                 name="optimizer.update",
-                stage=Stage.UPDATE,
+                stage=StepStage.UPDATE,
                 order=5,
                 place=place,
                 sentence=f"the update of step {step + 1} differs first here, {readable(measured.units)} noise units; "

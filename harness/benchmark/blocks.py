@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.benchmark import gate
-from harness.benchmark.gate import Block
-from harness.benchmark.measure import Lane
+from harness.benchmark.gate import ProcessCost
+from harness.benchmark.measure import BenchmarkLane
 from harness.process import result
 from ptycho.errors import InfrastructureError
 from ptycho.fingerprint import ROOT
@@ -35,7 +35,7 @@ def level(costs: Sequence[float]) -> float:
     return statistics.fmean(costs)
 
 
-def run(lane: Lane, tree: Path, scan: Path, *, slices: int = SLICES, own: bool = False) -> Block:
+def run(lane: BenchmarkLane, tree: Path, scan: Path, *, slices: int = SLICES, own: bool = False) -> ProcessCost:
     """
     Run a block.
 
@@ -60,4 +60,4 @@ def run(lane: Lane, tree: Path, scan: Path, *, slices: int = SLICES, own: bool =
         error = result.error_of(f"a block of {tree.name}, {lane.side}", trial.finished, TIMEOUT_S)
         raise error if own else InfrastructureError(str(error))
     found = json.loads((trial.output / "block.json").read_text(encoding="utf-8"))
-    return Block(cpu=gate.estimate(found["rows"]), memory=float(found["peak_mib"]))
+    return ProcessCost(cpu=gate.estimate(found["rows"]), memory=float(found["peak_mib"]))

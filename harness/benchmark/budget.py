@@ -22,7 +22,7 @@ WAITED = 1.25
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attempt:
+class BudgetAttempt:
     """
     One process against the budget.
 
@@ -45,7 +45,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class BudgetResult:
     """
     The result.
 
@@ -57,10 +57,10 @@ class Judged:
 
     verdict: Verdict
     sentence: str
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[BudgetAttempt, ...]
 
 
-def judge(run: Callable[[], Attempt], budget_s: float = BUDGET_S) -> Judged:
+def judge(run: Callable[[], BudgetAttempt], budget_s: float = BUDGET_S) -> BudgetResult:
     """
     Hold a process against the budget: a wall time of exactly the budget is within it (≤), and so is processor time.
 
@@ -81,8 +81,8 @@ def judge(run: Callable[[], Attempt], budget_s: float = BUDGET_S) -> Judged:
         verdict = Verdict.BUDGET
     else:
         verdict, again = Verdict.INCONCLUSIVE, "; others kept the machine busy both times: too busy to judge"
-    return Judged(verdict=verdict, sentence=said + again, attempts=tuple(attempts))
+    return BudgetResult(verdict=verdict, sentence=said + again, attempts=tuple(attempts))
 
 
-def _over(attempt: Attempt, budget_s: float) -> bool:
+def _over(attempt: BudgetAttempt, budget_s: float) -> bool:
     return attempt.killed or attempt.wall_s > budget_s

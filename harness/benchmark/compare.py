@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmark import blocks, gate, plugin_options, session
-from harness.benchmark.gate import Block, Ruling, Side
-from harness.benchmark.measure import Lane
+from harness.benchmark.gate import ProcessCost, Ruling, Side
+from harness.benchmark.measure import BenchmarkLane
 from harness.benchmark.plan import Plan
 from harness.files import run_files
 from harness.isolation import revision
@@ -26,7 +26,7 @@ SCHEMA = "ptycho-regression/1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class RegressionOptions:
     """
     Options of the command.
 
@@ -52,7 +52,7 @@ class Options:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class RegressionReport:
     """
     Result of the gate.
 
@@ -94,7 +94,7 @@ class Report:
         }
 
 
-def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
+def run(options: RegressionOptions, interruption: Interruption) -> tuple[RegressionReport, Path]:
     """
     Compare.
 
@@ -123,7 +123,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         )
         rulings: dict[str, Sequence[Ruling]] = {}
         for side, name in names.items():
-            lane = Lane(plan=given, side=side, events=events, interruption=interruption)
+            lane = BenchmarkLane(plan=given, side=side, events=events, interruption=interruption)
             for tree in trees.values():
                 # Pays for bytecode and cold caches; counts for nothing.
                 _block(lane, tree, options)
@@ -134,17 +134,17 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
             if verdict is not Verdict.PASS:
                 events.write("problem", verdict=verdict.label, message=f"{name}: {said}")
         found = machine.describe(plugin_options.locks(options.pythons), device="cpu")
-        made = Report(base=commit, rulings=rulings, machine=found)
+        made = RegressionReport(base=commit, rulings=rulings, machine=found)
         run_files.write_text(kept.path / REPORT, json.dumps(made.as_dict(), indent=1) + "\n")
         ended(made.verdict)
     return made, kept.path / REPORT
 
 
-def _measure(lane: Lane, trees: Mapping[Side, Path], options: Options) -> gate.Measure:
+def _measure(lane: BenchmarkLane, trees: Mapping[Side, Path], options: RegressionOptions) -> gate.Measure:
     return lambda side: _block(lane, trees[side], options)
 
 
-def _block(lane: Lane, tree: Path, options: Options) -> Block:
+def _block(lane: BenchmarkLane, tree: Path, options: RegressionOptions) -> ProcessCost:
     # A base that does not run is nothing to compare with, and no fault of the working tree.
     block = blocks.run(lane, tree, options.scan, slices=options.slices, own=tree.name != "base")
     if not options.quiet:
@@ -152,7 +152,7 @@ def _block(lane: Lane, tree: Path, options: Options) -> Block:
     return block
 
 
-def main(options: Options, *, follow: int | None, as_json: bool) -> int:
+def main(options: RegressionOptions, *, follow: int | None, as_json: bool) -> int:
     """Run, print, and return the exit code."""
     from harness.system import identity
 

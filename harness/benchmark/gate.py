@@ -38,7 +38,7 @@ Result = Literal["regression", "no regression", "inconclusive"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Block:
+class ProcessCost:
     """
     One process.
 
@@ -113,7 +113,7 @@ class Ruling:
         return Verdict.PASS if self.result == "no regression" else Verdict.INCONCLUSIVE
 
 
-Measure = Callable[[Side], Block]
+Measure = Callable[[Side], ProcessCost]
 
 
 def estimate(rows: Sequence[Sequence[float]]) -> float:

@@ -29,7 +29,7 @@ Benchmarks = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
-class Section:
+class SessionManifest:
     """One form of the session."""
 
     scans: Names
@@ -42,7 +42,7 @@ class Section:
 class BenchmarkManifest:
     """Benchmarks that must report."""
 
-    full: Section
+    full: SessionManifest
     """the whole session"""
-    short: Section
+    short: SessionManifest
     """its short form"""

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.benchmark.budget import Attempt
+from harness.benchmark.budget import BudgetAttempt
 from harness.benchmark.plan import Plan
 from harness.isolation import sandbox
-from harness.isolation.sandbox import Cell
+from harness.isolation.sandbox import Sandbox
 from harness.process import contention, supervise
-from harness.process.supervise import Finished
+from harness.process.supervise import CompletedCommand
 from harness.record import log as event_log
 from harness.record.log import EventLog
 from harness.system.signals import Interruption
@@ -24,7 +24,7 @@ PYCACHE = "pycache"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class BenchmarkTrial:
     """
     A process as it ran.
 
@@ -36,8 +36,8 @@ class Trial:
         phases: seconds by phase, in the order of first entry; all of them add up to the wall time.
     """
 
-    finished: Finished
-    attempt: Attempt
+    finished: CompletedCommand
+    attempt: BudgetAttempt
     peak_mib: float
     output: Path
     phases: Mapping[str, float]
@@ -49,7 +49,7 @@ class Trial:
 
 
 @dataclass(kw_only=True)
-class Lane:
+class BenchmarkLane:
     """
     A lane of the session.
 
@@ -75,7 +75,7 @@ class Lane:
         timeout_s: float,
         output: str = "",
         extra: Mapping[str, str] | None = None,
-    ) -> Trial:
+    ) -> BenchmarkTrial:
         """
         Run `python -m ptycho_SIDE.…` to its end or its limit.
 
@@ -89,7 +89,7 @@ class Lane:
         self.count += 1
         label = f"{what}-{self.side}-{self.count}"
         run, scratch = Path(self.plan.run), Path(self.plan.run) / "scratch"
-        cell = Cell(path=scratch / label).make()
+        cell = Sandbox(path=scratch / label).make()
         cell.output.mkdir()
         place = str(cell.output / output) if output else str(cell.output)
         argv = [self.plan.pythons[self.side], "-P", "-m", *(word.replace("{output}", place) for word in arguments)]
@@ -114,9 +114,9 @@ class Lane:
             seconds=round(finished.seconds, 3),
             timed_out=finished.timed_out,
         )
-        return Trial(
+        return BenchmarkTrial(
             finished=finished,
-            attempt=Attempt(
+            attempt=BudgetAttempt(
                 wall_s=finished.seconds,
                 cpu_s=cpu_s,
                 killed=finished.timed_out,
@@ -127,7 +127,7 @@ class Lane:
             phases=phases(list(event_log.read(run / "events.ndjson")), finished.pid, since, finished.seconds),
         )
 
-    def _environment(self, cell: Cell, label: str, scratch: Path, run: Path, gpu: bool) -> dict[str, str]:
+    def _environment(self, cell: Sandbox, label: str, scratch: Path, run: Path, gpu: bool) -> dict[str, str]:
         values = {"python": self.plan.pythons[self.side], "root": str(ROOT), "cache": cell.cache}
         described = loader.load(loader.built_in(self.side)).environment
         own = {name: text.format(**values) for name, text in described.items()}

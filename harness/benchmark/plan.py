@@ -16,7 +16,7 @@ from ptycho.errors import UsageError
 from ptycho.fingerprint import ROOT
 
 if TYPE_CHECKING:
-    from harness.benchmark.manifest import Section
+    from harness.benchmark.manifest import SessionManifest
 
 VARIABLE = "PTYCHO_BENCHMARK_PLAN"
 MANIFEST = Path(__file__).with_name("manifest.toml")
@@ -121,7 +121,7 @@ def names(sides: Sequence[str], scan_names: Sequence[str], *, short: bool) -> tu
     return tuple(dict.fromkeys(found))
 
 
-def _section(short: bool) -> "Section":
+def _section(short: bool) -> "SessionManifest":
     # Late: a process that is measured reads its plan and no manifest.
     from harness.benchmark.manifest import BenchmarkManifest
     from harness.files import toml_model

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from harness.benchmark import plan
-from harness.benchmark.measure import Lane, Trial
+from harness.benchmark.measure import BenchmarkLane, BenchmarkTrial
 from harness.benchmark.plan import Plan
 from harness.record import machine
 from harness.record.log import EventLog
@@ -29,7 +29,7 @@ WARM_UP_LIMIT = 3.0
 """Of the budget. The first process of a lane pays for caches that are still cold; it is not counted or judged."""
 
 
-class Session:
+class BenchmarkSession:
     """
     State that the cases share.
 
@@ -42,11 +42,11 @@ class Session:
         self.events = EventLog(Path(given.run) / "events.ndjson")
         self.interruption = Interruption()
         self.stack = ExitStack()
-        self.lanes: dict[str, Lane] = {}
-        self.trained: dict[tuple[str, str], Trial] = {}
+        self.lanes: dict[str, BenchmarkLane] = {}
+        self.trained: dict[tuple[str, str], BenchmarkTrial] = {}
         self.fingerprint = machine.describe(given.locks, device=devices.asked(given.devices))
 
-    def lane(self, side: str) -> Lane:
+    def lane(self, side: str) -> BenchmarkLane:
         """
         A lane, warmed up.
 
@@ -54,7 +54,7 @@ class Session:
         nothing of it counts. Every further process counts.
         """
         if side not in self.lanes:
-            lane = Lane(plan=self.plan, side=side, events=self.events, interruption=self.interruption)
+            lane = BenchmarkLane(plan=self.plan, side=side, events=self.events, interruption=self.interruption)
             scan = next(iter(self.plan.scans.values()))
             argv = [f"ptycho_{side}.train", "--train_data_file", scan, "--output_dir", "{output}", *WARM_UP_FLAGS]
             argv += ["--device", self.plan.device(side), "--threads", str(self.plan.threads)]
@@ -130,26 +130,26 @@ class Session:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the session of the plan that the environment names."""
     given = plan.read(Path(os.environ[plan.VARIABLE]))
-    config.pluginmanager.register(Session(given), "ptycho-benchmark-session")
+    config.pluginmanager.register(BenchmarkSession(given), "ptycho-benchmark-session")
 
 
 @pytest.fixture
-def session(request: pytest.FixtureRequest) -> Session:
+def session(request: pytest.FixtureRequest) -> BenchmarkSession:
     """The session."""
     found = request.config.pluginmanager.get_plugin("ptycho-benchmark-session")
-    assert isinstance(found, Session)
+    assert isinstance(found, BenchmarkSession)
     return found
 
 
 @pytest.fixture
-def lane(session: Session, side: str) -> Lane:
+def lane(session: BenchmarkSession, side: str) -> BenchmarkLane:
     """The case's lane, warmed up."""
     return session.lane(side)
 
 
 @pytest.fixture
 def judged(
-    session: Session, request: pytest.FixtureRequest, benchmark: Any
+    session: BenchmarkSession, request: pytest.FixtureRequest, benchmark: Any
 ) -> Callable[[Verdict, str, dict[str, Any]], None]:
     """Takes the case's verdict, its reason and its figures."""
     return partial(session.judged, request.node.name, benchmark)

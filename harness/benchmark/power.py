@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmark import gate, null_block
-from harness.benchmark.gate import CHANNELS, Block, Result, Side
+from harness.benchmark.gate import CHANNELS, ProcessCost, Result, Side
 from harness.isolation import sandbox
 from harness.process import contention
 from harness.system.signals import Interruption
@@ -37,7 +37,7 @@ MOST_FALSE, LEAST_CAUGHT = 0.01, 0.95
 CAUGHT_AT = 0.10
 
 Counts = Mapping[Result, int]
-RunBlock = Callable[[float], Block]
+RunBlock = Callable[[float], ProcessCost]
 """Runs one block in a fresh process with a share of further work and memory planted."""
 
 
@@ -142,7 +142,7 @@ def process_block(folder: Path) -> RunBlock:
     base = sandbox.inherited(os.environ, gpu=False) | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
     argv = [sys.executable, "-P", "-m", "harness.benchmark.null_block", str(SLICES)]
 
-    def run(share: float) -> Block:
+    def run(share: float) -> ProcessCost:
         planted = {null_block.PLANT: f"cpu={share},memory={share}"} if share else {}
         try:
             done = subprocess.run(
@@ -155,7 +155,7 @@ def process_block(folder: Path) -> RunBlock:
                 check=True,
             )
             found = json.loads(done.stdout)
-            return Block(cpu=gate.estimate(found["rows"]), memory=float(found["peak_mib"]))
+            return ProcessCost(cpu=gate.estimate(found["rows"]), memory=float(found["peak_mib"]))
         except (subprocess.SubprocessError, OSError, ValueError, KeyError) as error:
             said = getattr(error, "stderr", None) or b""
             raise InfrastructureError(f"a block of the self-test failed: {error}\n{said.decode()[-600:]}") from error
@@ -185,7 +185,7 @@ def measure(
     started, before, blocks = time.monotonic(), contention.read(), 0
     rulings: dict[float, list[Sequence[gate.Ruling]]] = {share: [] for share in trials}
 
-    def one(share: float) -> Block:
+    def one(share: float) -> ProcessCost:
         nonlocal blocks
         interruption.check()
         blocks += 1
@@ -197,7 +197,7 @@ def measure(
             if number * wanted // max(trials.values()) == (number + 1) * wanted // max(trials.values()):
                 continue
 
-            def block(side: Side, share: float = share) -> Block:
+            def block(side: Side, share: float = share) -> ProcessCost:
                 return one(share if side == "head" else 0.0)
 
             rulings[share].append(gate.judge(block))

@@ -18,7 +18,7 @@ from harness.benchmark import charts, plan, plugin_options, session
 from harness.benchmark.plan import Plan
 from harness.files import run_files
 from harness.isolation import sandbox
-from harness.isolation.sandbox import Cell
+from harness.isolation.sandbox import Sandbox
 from harness.lanes.device import settle
 from harness.process import supervise
 from harness.record import directory, history, machine, method, provenance
@@ -26,7 +26,7 @@ from harness.record import log as event_log
 from harness.record.directory import RunRoot
 from harness.record.history import Entry
 from harness.record.log import EventLog
-from harness.record.required import Expected, silent
+from harness.record.required import RequiredResults, silent
 from harness.runs import summary
 from harness.system import tables
 from harness.system.signals import Interruption
@@ -51,7 +51,7 @@ SESSION_LIMIT_S = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class BenchmarkOptions:
     """
     Options of the command.
 
@@ -77,7 +77,7 @@ class Options:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class BenchmarkReport:
     """
     Result of a session.
 
@@ -122,7 +122,7 @@ def _figure(value: object) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
+def run(options: BenchmarkOptions, interruption: Interruption) -> tuple[BenchmarkReport, Path]:
     """
     Run a session.
 
@@ -168,7 +168,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
 
 
 def _pytest(given: Plan, kept: RunRoot, events: EventLog, interruption: Interruption, *, echo: bool) -> None:
-    cell = Cell(path=kept.scratch / "session").make()
+    cell = Sandbox(path=kept.scratch / "session").make()
     written = kept.scratch / "plan.json"
     given.write(written)
     token = f"{kept.token}-session"
@@ -203,14 +203,16 @@ def _again(given: Plan) -> str:
     return "python -m harness benchmark" + (" --short" if given.short else "") + "".join(on)
 
 
-def _report(given: Plan, root: Path, kept: RunRoot) -> Report:
+def _report(given: Plan, root: Path, kept: RunRoot) -> BenchmarkReport:
     """The session's verdict from its log, its figures from `bench.json`."""
     said = [row for row in event_log.read(kept.events) if row["event"] == "benchmark.end"]
     problems = [row for row in event_log.read(kept.events) if row["event"] == "problem"]
     parsed = [Verdict.parse(row["verdict"]) for row in (*said, *problems)]
     verdicts = [Verdict.FAIL if verdict is None else verdict for verdict in parsed]
     reported = {str(row["benchmark"]) for row in said}
-    quiet = silent(Expected(benchmarks=given.names), fixtures=(), collected=(), tests={}, rungs=(), benchmarks=reported)
+    quiet = silent(
+        RequiredResults(benchmarks=given.names), fixtures=(), collected=(), tests={}, rungs=(), benchmarks=reported
+    )
     verdicts += [Verdict.FAIL for _ in quiet]
     measured = read_bench(kept.path / BENCH)
     found: dict[str, dict[str, Any]] = {}
@@ -222,7 +224,7 @@ def _report(given: Plan, root: Path, kept: RunRoot) -> Report:
             found[name]["sentence"] = row.get("sentence", "")
     described = machine.describe(given.locks, device=devices.asked(given.devices))
     known = _remember(found, described, _method(given), root)
-    return Report(
+    return BenchmarkReport(
         verdict=Verdict.worst(verdicts, default=Verdict.FAIL),
         benchmarks=found,
         history=known,
@@ -282,7 +284,7 @@ def _method(given: Plan) -> dict[str, str]:
     }
 
 
-def main(options: Options, *, follow: int | None, as_json: bool) -> int:
+def main(options: BenchmarkOptions, *, follow: int | None, as_json: bool) -> int:
     """Run, print, and return the exit code."""
     from harness.system import identity
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.record import provenance
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
-from harness.record.required import Expected
+from harness.record.required import RequiredResults
 from harness.runs import session
 from ptycho.fingerprint import ROOT
 
@@ -22,7 +22,7 @@ def logged(
     scans: Mapping[str, Path] | None = None,
     device: str = "cpu",
     left_out: Sequence[str] = (),
-) -> AbstractContextManager[tuple[EventLog, session.Ended]]:
+) -> AbstractContextManager[tuple[EventLog, session.SessionResult]]:
     """
     The log of a benchmark run; the block tells the verdict (`harness.runs.session.logged`).
 
@@ -46,5 +46,5 @@ def logged(
             fixtures=scans or {},
             device=device,
         ),
-        expected=Expected(benchmarks=tuple(benchmarks), left_out=tuple(left_out)),
+        expected=RequiredResults(benchmarks=tuple(benchmarks), left_out=tuple(left_out)),
     )

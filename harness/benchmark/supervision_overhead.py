@@ -100,7 +100,7 @@ def trial(seconds: float) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name, Interruption().installed() as interruption:
         folder = Path(name)
 
-        def supervised(code: str) -> supervise.Finished:
+        def supervised(code: str) -> supervise.CompletedCommand:
             return supervise.run(
                 [sys.executable, "-c", code],
                 env=env,

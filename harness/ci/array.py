@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.ci import array_task, schedulers
-from harness.ci.schedulers import FORGOTTEN, NoAnswerError, Request, Scheduler, State
+from harness.ci.schedulers import FORGOTTEN, NoAnswerError, ResourceRequest, Scheduler, State
 from harness.files import untrusted
 from harness.system.signals import Interruption
 from ptycho.errors import InfrastructureError, PtychoError, UsageError
@@ -87,7 +87,7 @@ class ArrayOptions:
         """Return the scheduler that runs the tasks. Raises `InfrastructureError` where there is no Slurm."""
         if not self.local:
             return schedulers.Slurm()
-        return schedulers.Local(jobs=max(1, len(os.sched_getaffinity(0)) // self.cpus))
+        return schedulers.LocalScheduler(jobs=max(1, len(os.sched_getaffinity(0)) // self.cpus))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +192,7 @@ class Array:
         Raises:
             PtychoError: the folder cannot be written, or the scheduler refuses.
         """
-        request = Request(
+        request = ResourceRequest(
             folder=self.folder,
             script=self.folder / SCRIPT,
             tasks=len(self.tasks),

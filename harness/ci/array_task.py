@@ -66,7 +66,7 @@ def read(path: Path) -> Record | None:
     return content if isinstance(content, dict) else None
 
 
-class Task:
+class RunningTask:
     """
     A task under way.
 
@@ -169,7 +169,7 @@ def main(arguments: Sequence[str], *, install: Callable[..., Any] = signal.signa
         The command's exit code; that of a signal as a shell says it.
     """
     folder, index = Path(arguments[0]), int(arguments[1])
-    task = Task(folder, index)
+    task = RunningTask(folder, index)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         install(number, task.note)
     plan = read(folder / PLAN)

@@ -12,8 +12,8 @@ from typing import Any
 
 from harness.ci import array_task, cells, slurm
 from harness.ci.array import Array, ArrayOptions, Ending, Task, new_folder
-from harness.ci.cells import Campaign, Cell
-from harness.ci.schedulers import Local, Scheduler, State
+from harness.ci.cells import CampaignCell, CampaignFolder
+from harness.ci.schedulers import LocalScheduler, Scheduler, State
 from harness.system import filelock
 from harness.system import identity as process_identity
 from harness.system.signals import Interruption
@@ -24,7 +24,7 @@ _LOCK_S = 5.0
 
 def mutants(
     ids: tuple[str, ...], *, sample: int | None, seed: int, more: bool, edits: bool, checkout: Path
-) -> tuple[Cell, ...]:
+) -> tuple[CampaignCell, ...]:
     """The cells of a selection, as `harness mutation` chooses them. Raises `UsageError` as that does."""
     from harness.faults.mutation import campaign, catalogue, records
 
@@ -34,14 +34,14 @@ def mutants(
     chosen = catalogue.matching(found, ids)
     if sample is not None:
         chosen = campaign.sample(chosen, sample, seed)
-    return tuple(Cell(id=mutant.id, entry=records.of_mutant(mutant)) for mutant in chosen)
+    return tuple(CampaignCell(id=mutant.id, entry=records.of_mutant(mutant)) for mutant in chosen)
 
 
-def alive(campaign: Campaign, claim: dict[str, Any], scheduler: Scheduler) -> str:
+def alive(campaign: CampaignFolder, claim: dict[str, Any], scheduler: Scheduler) -> str:
     """Return why whoever made a claim may still work on it; empty if it cannot."""
     plan = array_task.read(campaign.folder / "arrays" / str(claim.get("array")) / array_task.PLAN) or {}
     host, job = claim.get("host"), plan.get("job")
-    if plan.get("scheduler") == "slurm" and job and not isinstance(scheduler, Local):
+    if plan.get("scheduler") == "slurm" and job and not isinstance(scheduler, LocalScheduler):
         state = scheduler.states(str(job)).get(int(claim["task"]), State(name="FORGOTTEN"))
         return "" if state.is_over else f"job {job} on {host}: {state}"
     if not claim:
@@ -52,7 +52,7 @@ def alive(campaign: Campaign, claim: dict[str, Any], scheduler: Scheduler) -> st
     return "" if plan.get("scheduler") == "local" else f"job {job} on {host}, which cannot be asked with --local"
 
 
-def workers(campaign: Campaign, folder: Path, count: int, checkout: Path) -> list[Task]:
+def workers(campaign: CampaignFolder, folder: Path, count: int, checkout: Path) -> list[Task]:
     """The tasks of an array that works on a campaign; no more than there is work for."""
     number = min(count, len(campaign.open_cells()))
     found = []
@@ -64,7 +64,7 @@ def workers(campaign: Campaign, folder: Path, count: int, checkout: Path) -> lis
     return found
 
 
-def run_cells(campaign: Campaign, array: Array, interruption: Interruption) -> Verdict:
+def run_cells(campaign: CampaignFolder, array: Array, interruption: Interruption) -> Verdict:
     """Let workers run every open cell; returns the worst of how they ended."""
     endings: list[Ending] = []
 
@@ -85,7 +85,7 @@ def run_cells(campaign: Campaign, array: Array, interruption: Interruption) -> V
 
 
 def main(
-    chosen: tuple[Cell, ...],
+    chosen: tuple[CampaignCell, ...],
     options: ArrayOptions,
     *,
     selection: tuple[str, ...],
@@ -115,7 +115,7 @@ def main(
 
     scheduler, say = options.scheduler(), slurm.saying(as_json)
     slurm.nox("mutation", ())
-    campaign = Campaign(folder=options.folder, code=records.of_code(checkout), selection=selection, cells=chosen)
+    campaign = CampaignFolder(folder=options.folder, code=records.of_code(checkout), selection=selection, cells=chosen)
     campaign.save()
     with (
         Interruption().installed() as interruption,
@@ -124,7 +124,7 @@ def main(
         if free := campaign.release(lambda claim: alive(campaign, claim, scheduler)):
             say(f"{len(free)} cells were claimed and have no result; they are tried again: {', '.join(free[:5])}")
         verdict = Verdict.PASS
-        results: list[slurm.Result] = []
+        results: list[slurm.TaskResult] = []
         if campaign.open_cells():
             folder = new_folder(campaign.folder / "arrays")
             array = Array(
@@ -159,7 +159,7 @@ def main(
 
 
 def _show(
-    campaign: Campaign, missing: list[str], results: list[slurm.Result], verdict: Verdict, *, as_json: bool
+    campaign: CampaignFolder, missing: list[str], results: list[slurm.TaskResult], verdict: Verdict, *, as_json: bool
 ) -> None:
     if as_json:
         document = {

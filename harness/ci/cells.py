@@ -27,7 +27,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class CampaignCell:
     """
     One piece of a campaign.
 
@@ -41,7 +41,7 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Campaign:
+class CampaignFolder:
     """
     A campaign in its folder.
 
@@ -55,7 +55,7 @@ class Campaign:
     folder: Path
     code: str
     selection: tuple[str, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[CampaignCell, ...]
 
     def save(self) -> None:
         """
@@ -106,7 +106,7 @@ class Campaign:
                 found[int(path.stem)] = array_task.read(path) or {}
         return found
 
-    def claim(self, count: int, about: Row) -> list[Cell]:
+    def claim(self, count: int, about: Row) -> list[CampaignCell]:
         """
         Claim cells that nobody has.
 
@@ -118,7 +118,7 @@ class Campaign:
             Those that this process now has, and nobody else.
         """
         taken = self.claimed()
-        mine: list[Cell] = []
+        mine: list[CampaignCell] = []
         for index, cell in enumerate(self.cells):
             if len(mine) == count:
                 break
@@ -133,7 +133,7 @@ class Campaign:
             mine.append(cell)
         return mine
 
-    def open_cells(self) -> list[Cell]:
+    def open_cells(self) -> list[CampaignCell]:
         """Cells that nobody has claimed."""
         taken = self.claimed()
         return [cell for index, cell in enumerate(self.cells) if index not in taken]
@@ -172,7 +172,7 @@ class Campaign:
         """Results of a cell in the batch that has its claim."""
         return [row for row in results.get(str(claim.get("batch")), []) if self._is_of(row, self.cells[index])]
 
-    def _is_of(self, row: Row, cell: Cell) -> bool:
+    def _is_of(self, row: Row, cell: CampaignCell) -> bool:
         return (row.get("id"), row.get("mutant"), row.get("code")) == (cell.id, cell.entry, self.code)
 
     def missing(self) -> list[str]:
@@ -230,7 +230,7 @@ class Campaign:
         return folder
 
 
-def load(folder: Path) -> Campaign:
+def load(folder: Path) -> CampaignFolder:
     """
     The campaign of a folder.
 
@@ -242,8 +242,8 @@ def load(folder: Path) -> Campaign:
         raise InfrastructureError(
             f"{folder / MANIFEST} is not a manifest of a campaign; do the machines share the folder?"
         )
-    cells = tuple(Cell(**cell) for cell in content["cells"])
-    return Campaign(folder=folder, code=content["code"], selection=tuple(content["selection"]), cells=cells)
+    cells = tuple(CampaignCell(**cell) for cell in content["cells"])
+    return CampaignFolder(folder=folder, code=content["code"], selection=tuple(content["selection"]), cells=cells)
 
 
 def rows(path: Path) -> Iterator[Row]:
@@ -266,6 +266,6 @@ def batch_size(left: int, workers: int, *, least: int = 4) -> int:
     return max(least, -(-left // (2 * max(1, workers))))
 
 
-def names(cells: Sequence[Cell]) -> list[str]:
+def names(cells: Sequence[CampaignCell]) -> list[str]:
     """Ids."""
     return [cell.id for cell in cells]

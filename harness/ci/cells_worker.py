@@ -25,7 +25,7 @@ from ptycho.verdict import Verdict
 _POLL_S = 0.2
 
 
-def work(campaign: cells.Campaign, root: Path, array: str, workers: int) -> int:
+def work(campaign: cells.CampaignFolder, root: Path, array: str, workers: int) -> int:
     """
     Work until no cell is left.
 

@@ -27,7 +27,7 @@ SHARDS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
+class JobSpec:
     """
     Settings of a session on a service.
 
@@ -48,46 +48,46 @@ class Way:
     label: str = ""
 
 
-def _tests() -> tuple[Way, ...]:
+def _tests() -> tuple[JobSpec, ...]:
     shards = (
-        Way(arguments=("--shard", f"{number}/{SHARDS}"), label=f"{number} of {SHARDS}")
+        JobSpec(arguments=("--shard", f"{number}/{SHARDS}"), label=f"{number} of {SHARDS}")
         for number in range(1, SHARDS + 1)
     )
     return (*shards, _deep("tests"))
 
 
-def _deep(*locks: str) -> Way:
-    return Way(arguments=("--deep",), locks=locks, occasions=("nightly",), minutes=90, label="deep")
+def _deep(*locks: str) -> JobSpec:
+    return JobSpec(arguments=("--deep",), locks=locks, occasions=("nightly",), minutes=90, label="deep")
 
 
 _BOTH = ("tests", "torch-cpu", "tf-cpu")
-_CUDA = Way(arguments=("--device", "cuda"), locks=("tests", "torch-gpu", "tf-gpu"), gpu=True, label="cuda")
-WAYS: dict[str, tuple[Way, ...]] = {
+_CUDA = JobSpec(arguments=("--device", "cuda"), locks=("tests", "torch-gpu", "tf-gpu"), gpu=True, label="cuda")
+WAYS: dict[str, tuple[JobSpec, ...]] = {
     "torch_integration": (
-        Way(locks=("torch-cpu",)),
-        Way(arguments=("--device", "cuda"), locks=("torch-gpu",), gpu=True, label="cuda"),
+        JobSpec(locks=("torch-cpu",)),
+        JobSpec(arguments=("--device", "cuda"), locks=("torch-gpu",), gpu=True, label="cuda"),
     ),
     "tf_integration": (
-        Way(locks=("tf-cpu",)),
-        Way(arguments=("--device", "cuda"), locks=("tf-gpu",), gpu=True, label="cuda"),
+        JobSpec(locks=("tf-cpu",)),
+        JobSpec(arguments=("--device", "cuda"), locks=("tf-gpu",), gpu=True, label="cuda"),
     ),
-    "parity": (Way(locks=_BOTH), _CUDA),
-    "benchmark-short": (Way(locks=_BOTH, occasions=("push",)), replace(_CUDA, occasions=("push",))),
-    "benchmark": (Way(locks=_BOTH, occasions=("nightly",)), replace(_CUDA, occasions=("nightly",))),
+    "parity": (JobSpec(locks=_BOTH), _CUDA),
+    "benchmark-short": (JobSpec(locks=_BOTH, occasions=("push",)), replace(_CUDA, occasions=("push",))),
+    "benchmark": (JobSpec(locks=_BOTH, occasions=("nightly",)), replace(_CUDA, occasions=("nightly",))),
     "mutation": (
-        Way(arguments=("--sample", "8"), locks=_BOTH, occasions=("push",), label="sample"),
-        Way(locks=_BOTH, occasions=("nightly",), minutes=180),
+        JobSpec(arguments=("--sample", "8"), locks=_BOTH, occasions=("push",), label="sample"),
+        JobSpec(locks=_BOTH, occasions=("nightly",), minutes=180),
     ),
     "kill-test": (
-        Way(arguments=("--count", "20"), locks=_BOTH, occasions=("push",), label="sample"),
-        Way(locks=_BOTH, occasions=("nightly",), minutes=180),
+        JobSpec(arguments=("--count", "20"), locks=_BOTH, occasions=("push",), label="sample"),
+        JobSpec(locks=_BOTH, occasions=("nightly",), minutes=180),
     ),
-    "slurm": (Way(minutes=30),),
+    "slurm": (JobSpec(minutes=30),),
     "tests": _tests(),
-    "torch_tests": (Way(locks=("torch-cpu",)), _deep("torch-cpu")),
-    "tf_tests": (Way(locks=("tf-cpu",)), _deep("tf-cpu")),
-    "lint": (Way(locks=("lint",)),),
-    "typecheck": (Way(locks=("typecheck",)),),
+    "torch_tests": (JobSpec(locks=("torch-cpu",)), _deep("torch-cpu")),
+    "tf_tests": (JobSpec(locks=("tf-cpu",)), _deep("tf-cpu")),
+    "lint": (JobSpec(locks=("lint",)),),
+    "typecheck": (JobSpec(locks=("typecheck",)),),
 }
 
 NO_JOB = {
@@ -117,7 +117,7 @@ def sessions(root: Path) -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class CiJob:
     """
     A job of a service.
 
@@ -140,7 +140,7 @@ class Job:
     artifact: str
 
 
-def jobs(found: Sequence[str], *, occasion: str, gpu: bool, root: Path) -> list[Job]:
+def jobs(found: Sequence[str], *, occasion: str, gpu: bool, root: Path) -> list[CiJob]:
     """
     Every job of an occasion, in the noxfile's order.
 
@@ -166,14 +166,14 @@ def jobs(found: Sequence[str], *, occasion: str, gpu: bool, root: Path) -> list[
         _job(name, way, root)
         for name in found
         if name not in NO_JOB
-        for way in WAYS.get(name, (Way(),))
+        for way in WAYS.get(name, (JobSpec(),))
         if occasion in way.occasions and (gpu or not way.gpu)
     ]
 
 
-def _job(session: str, way: Way, root: Path) -> Job:
+def _job(session: str, way: JobSpec, root: Path) -> CiJob:
     name = f"{session} ({way.label})" if way.label else session
-    return Job(
+    return CiJob(
         name=name,
         session=session,
         arguments=f"-- {' '.join(way.arguments)}" if way.arguments else "",
@@ -199,12 +199,12 @@ def cache_key(locks: Iterable[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def github(found: Sequence[Job]) -> str:
+def github(found: Sequence[CiJob]) -> str:
     """The jobs as the value of a `strategy.matrix`: one line of JSON."""
     return json.dumps({"include": [asdict(job) for job in found]})
 
 
-def gitlab(found: Sequence[Job]) -> str:
+def gitlab(found: Sequence[CiJob]) -> str:
     """The jobs as a child pipeline. JSON is YAML, and needs no writer of its own."""
     pipeline: dict[str, Any] = {
         "include": [{"local": "/.gitlab/jobs.yml"}],

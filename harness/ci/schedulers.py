@@ -100,7 +100,7 @@ _ENDED = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class ResourceRequest:
     """
     Resources that an array asks for.
 
@@ -135,7 +135,7 @@ class Scheduler(Protocol):
 
     name: str
 
-    def submit(self, request: Request) -> str:
+    def submit(self, request: ResourceRequest) -> str:
         """Hand the array over; returns its id."""
         ...
 
@@ -167,7 +167,7 @@ class Slurm:
                 f"no Slurm here: {', '.join(missing)} not on PATH; submit where a cluster is, or --local runs here"
             )
 
-    def submit(self, request: Request) -> str:
+    def submit(self, request: ResourceRequest) -> str:
         """
         Hand the array over.
 
@@ -271,7 +271,7 @@ def _sentence(stderr: str) -> str:
 
 
 @dataclass
-class Local:
+class LocalScheduler:
     """
     Processes of this machine, a few at a time, with the same limits and signals.
 
@@ -281,13 +281,13 @@ class Local:
 
     jobs: int
     name: str = "local"
-    _request: Request | None = None
+    _request: ResourceRequest | None = None
     _pending: list[int] = field(default_factory=list)
     _running: dict[int, tuple["subprocess.Popen[bytes]", float]] = field(default_factory=dict)
     _warned: set[int] = field(default_factory=set)
     _over: dict[int, State] = field(default_factory=dict)
 
-    def submit(self, request: Request) -> str:
+    def submit(self, request: ResourceRequest) -> str:
         """Start as many as may run; the others begin as these end."""
         self._request, self._pending = request, list(range(request.tasks))
         self._step()

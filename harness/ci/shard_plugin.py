@@ -32,7 +32,7 @@ def parse(text: str) -> tuple[int, int]:
     return int(number), int(count)
 
 
-class Sharing:
+class ShardPlugin:
     """
     Leaves the other shards' tests out, and remembers what reported.
 
@@ -69,7 +69,7 @@ class Sharing:
 
     def pytest_sessionfinish(self) -> None:
         """Keep the record."""
-        shards.Share(
+        shards.ShardRecord(
             number=self._number,
             of=self._of,
             commit=shards.commit(self._root),
@@ -86,4 +86,4 @@ def pytest_configure(config: pytest.Config) -> None:
     except UsageError as error:
         raise pytest.UsageError(str(error)) from error
     record = config.getoption("--shard-record") or f".harness/shards/shard-{number}-of-{of}.json"
-    config.pluginmanager.register(Sharing(config.rootpath, number, of, config.rootpath / record))
+    config.pluginmanager.register(ShardPlugin(config.rootpath, number, of, config.rootpath / record))

@@ -95,7 +95,7 @@ def _exchange(shards: list[list[str]], weights: Mapping[str, float]) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
+class ShardRecord:
     """
     Tests that one shard ran.
 
@@ -121,7 +121,7 @@ class Share:
         path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
 
-def read(path: Path) -> Share:
+def read(path: Path) -> ShardRecord:
     """
     A share that was kept.
 
@@ -131,7 +131,7 @@ def read(path: Path) -> Share:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         lists = {name: tuple(map(str, found[name])) for name in ("collected", "mine", "ran")}
-        return Share(number=int(found["number"]), of=int(found["of"]), commit=str(found["commit"]), **lists)
+        return ShardRecord(number=int(found["number"]), of=int(found["of"]), commit=str(found["commit"]), **lists)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} is not a shard's record: {error!r}") from error
 
@@ -149,7 +149,7 @@ def commit(root: Path) -> str:
         raise InfrastructureError(f"which commit the shards are of is not known: {error}") from error
 
 
-def complaints(shares: Sequence[Share], *, commit: str) -> list[str]:
+def complaints(shares: Sequence[ShardRecord], *, commit: str) -> list[str]:
     """
     Return why some shards together are not the whole suite, once; empty if they are.
 

@@ -72,7 +72,7 @@ def task(session: str, folder: Path, checkout: Path, *, gpus: int) -> Task:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class TaskResult:
     """
     Files that a task has brought back.
 
@@ -103,7 +103,7 @@ class Result:
         }
 
 
-def judge(ending: Ending) -> Result:
+def judge(ending: Ending) -> TaskResult:
     """
     Make the reports of a task's runs from their logs, and judge it.
 
@@ -136,10 +136,10 @@ def judge(ending: Ending) -> Result:
     if not runs and ending.verdict is Verdict.PASS:
         verdicts, why = [Verdict.FAIL], "it brought no event log back"
     verdict = log_verdict.gravest(verdicts, failed=failed)
-    return Result(ending=ending, verdict=verdict, why=why, runs=tuple(run.path for run in runs), notes=tuple(notes))
+    return TaskResult(ending=ending, verdict=verdict, why=why, runs=tuple(run.path for run in runs), notes=tuple(notes))
 
 
-def report(results: Sequence[Result], array: Array, verdict: Verdict) -> dict[str, Any]:
+def report(results: Sequence[TaskResult], array: Array, verdict: Verdict) -> dict[str, Any]:
     """Everything that came back, as plain values; also kept in the folder."""
     document = {
         "schema": SCHEMA,
@@ -156,7 +156,7 @@ def report(results: Sequence[Result], array: Array, verdict: Verdict) -> dict[st
     return document
 
 
-def show(results: Sequence[Result], array: Array) -> None:
+def show(results: Sequence[TaskResult], array: Array) -> None:
     """Print what came back as a table, and the end of the output of what brought nothing."""
     from harness.files import untrusted
     from harness.system import tables
@@ -180,14 +180,14 @@ def saying(as_json: bool) -> Callable[[str], None]:
     return partial(print, file=sys.stderr if as_json else sys.stdout, flush=True)
 
 
-def run(array: Array, interruption: Interruption) -> tuple[list[Result], Verdict]:
+def run(array: Array, interruption: Interruption) -> tuple[list[TaskResult], Verdict]:
     """
     Submit an array, wait, and judge each task as it ends.
 
     Returns:
         Results in the order of the tasks, and the worst of their verdicts; interrupted if it was asked to end.
     """
-    found: dict[str, Result] = {}
+    found: dict[str, TaskResult] = {}
 
     def end(ending: Ending) -> None:
         found[ending.task.name] = result = judge(ending)

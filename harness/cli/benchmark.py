@@ -191,7 +191,7 @@ def _run(args: argparse.Namespace) -> int:
     from harness.benchmark import run as benchmark_run
     from harness.fixtures import locate
 
-    asked = benchmark_run.Options(
+    asked = benchmark_run.BenchmarkOptions(
         pythons=chosen,
         scans=locate.locate(args.fixture or plan.scans(short=args.short)),
         root=args.root,
@@ -219,7 +219,7 @@ def _compare(args: argparse.Namespace) -> int:
     from harness.fixtures import locate
 
     (scan,) = locate.locate((args.fixture or ["small"])[:1]).values()
-    asked = compare.Options(pythons=chosen, scan=scan, root=args.root, base=args.revision, quiet=args.json)
+    asked = compare.RegressionOptions(pythons=chosen, scan=scan, root=args.root, base=args.revision, quiet=args.json)
     return compare.main(asked, follow=args.follow, as_json=args.json)
 
 

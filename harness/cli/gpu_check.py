@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from harness.gpu_check import run as gpu_check
 
     out = args.out or Path(".harness") / "gpu-check" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    asked = gpu_check.Options(
+    asked = gpu_check.GpuCheckOptions(
         out=out,
         sides=(args.side,) if args.side else (),
         wheels=args.wheels,

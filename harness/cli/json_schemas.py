@@ -29,7 +29,7 @@ _DRAFT = "http://json-schema.org/draft-07/schema#"
 _ABSENT = object()
 
 
-class _Plain(GenerateJsonSchema):
+class _TomlJsonSchema(GenerateJsonSchema):
     """JSON Schema of what a TOML file can hold, in a draft that editors of TOML know."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
@@ -55,5 +55,5 @@ class _Plain(GenerateJsonSchema):
 
 def text(name: str) -> str:
     """A schema as it is committed."""
-    found = TypeAdapter(MODELS[name]).json_schema(schema_generator=_Plain)
+    found = TypeAdapter(MODELS[name]).json_schema(schema_generator=_TomlJsonSchema)
     return json.dumps({"$schema": _DRAFT, **found}, indent=2, ensure_ascii=False) + "\n"

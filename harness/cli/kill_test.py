@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     from harness.fixtures import locate
 
     (scan,) = locate.locate([args.fixture]).values()
-    asked = kill_run.Options(
+    asked = kill_run.KillTestOptions(
         count=args.count,
         whole=COUNT,
         seed=args.seed,

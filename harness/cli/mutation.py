@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     resume = None if args.resume is None else args.resume.absolute()
     if args.generate:
         return _generate(args, chosen, scan.absolute(), resume)
-    asked = mutation_run.Options(
+    asked = mutation_run.MutationOptions(
         ids=tuple(args.id),
         more=args.more,
         sample=args.sample,
@@ -118,7 +118,7 @@ def _generate(args: argparse.Namespace, chosen: Mapping[str, str], scan: Path, r
     def tests_of(file: str) -> tuple[str, ...]:
         return tuple(changed_tests.select(ROOT, [file], ["tests"]))
 
-    asked = generated_run.Options(
+    asked = generated_run.GeneratedOptions(
         count=COUNT if args.sample is None else args.sample,
         seed=args.seed,
         jobs=args.jobs,

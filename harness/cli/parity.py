@@ -228,7 +228,7 @@ def run(args: argparse.Namespace) -> int:
 
     scan = _scan(args)
     wanted = range(args.seed, args.seed + args.seeds) if args.seeds else ()
-    asked = parity_run.Options(
+    asked = parity_run.ParityOptions(
         parties=parity_run.parties(chosen, files),
         scan=scan,
         **_conditions(args),
@@ -247,7 +247,7 @@ def _against(args: argparse.Namespace) -> int:
     """Compare with a commit; returns the exit code."""
     from harness.parity.drift import run as drift_run
 
-    asked = drift_run.Options(
+    asked = drift_run.DriftOptions(
         base=args.against,
         pythons=pythons(args.python),
         scan=_scan(args),
@@ -265,7 +265,7 @@ def _ways(args: argparse.Namespace) -> int:
 
     conditions = _conditions(args)
     del conditions["steps"]  # of a trajectory, which is not asked for
-    asked = ways_run.Options(
+    asked = ways_run.WaysOptions(
         pythons=pythons(args.python),
         scan=_scan(args),
         root=args.root,
@@ -282,7 +282,7 @@ def _versions(args: argparse.Namespace) -> int:
     chosen = {side: python for side, python in pythons(args.python).items() if side in wanted}
     from harness.parity.drift import frameworks_run
 
-    asked = frameworks_run.Options(
+    asked = frameworks_run.VersionsOptions(
         versions=wanted,
         lock_of=args.lock_of,
         pythons=chosen,
@@ -368,7 +368,7 @@ def _quality(args: argparse.Namespace) -> int:
     from harness.parity.quality import run as quality_run
     from harness.parity.quality import sides
 
-    asked = quality_run.Options(
+    asked = quality_run.QualityOptions(
         pythons=chosen,
         scan=next(iter(locate.locate([args.fixture]).values())),
         root=args.root,

@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     problems += [] if args.within > 0 else [f"--within {args.within:g}; allowed: more than 0 seconds"]
     if problems:
         raise UsageError("\n".join(problems))
-    asked = quality_curve_run.Options(
+    asked = quality_curve_run.QualityCurveOptions(
         pythons=interpreters.pythons(args.python),
         scan=next(iter(locate.locate([args.fixture]).values())),
         epochs=tuple(sorted(set(args.epochs))),

@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     with Interruption(follow=args.follow).installed() as interruption:
         settled = [environment.prepare(target, args.root, interruption)[0] for target in loaded]
         for target, paths in zip(settled, found, strict=True):
-            asked = lane.Options(
+            asked = lane.LaneOptions(
                 device=args.device,
                 fixtures=paths,
                 root=args.root,

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if problems:
         raise UsageError("\n".join(problems))
     asked = {text.partition("=")[0] for text in args.python}
-    asked_for = scaling_run.Options(
+    asked_for = scaling_run.ScalingOptions(
         patterns=tuple(sorted(set(args.patterns))),
         sides=tuple(sorted(set(args.side))),
         gridsizes=tuple(sorted(set(args.gridsize))),

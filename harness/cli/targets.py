@@ -17,7 +17,7 @@ from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
 if TYPE_CHECKING:
-    from harness.targets.check_options import Checked
+    from harness.targets.check_options import CommandCheck
 
 
 def add_parser(commands: Commands) -> None:
@@ -100,7 +100,7 @@ def _check(args: argparse.Namespace) -> int:
     return int(Verdict.worst(row.verdict for row in checked))
 
 
-def _show(name: str, said: str, checked: "list[Checked]") -> None:
+def _show(name: str, said: str, checked: "list[CommandCheck]") -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

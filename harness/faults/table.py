@@ -29,7 +29,7 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, kw_only=True)
-class Marked:
+class FaultTest:
     """
     A test that is marked with rows.
 
@@ -44,7 +44,7 @@ class Marked:
     proves: bool
 
 
-def gather(root: Path = ROOT) -> list[Marked]:
+def gather(root: Path = ROOT) -> list[FaultTest]:
     """
     Every marked test below `tests/`.
 
@@ -56,7 +56,7 @@ def gather(root: Path = ROOT) -> list[Marked]:
         raise UsageError(
             f"{folder} is not a folder: the table of faults is read from the tests; run this in a checkout"
         )
-    found: list[Marked] = []
+    found: list[FaultTest] = []
     for path in sorted(folder.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         if f".{MARKER}(" in text:
@@ -64,7 +64,7 @@ def gather(root: Path = ROOT) -> list[Marked]:
     return found
 
 
-def _of_module(module: ast.Module, name: str) -> Iterator[Marked]:
+def _of_module(module: ast.Module, name: str) -> Iterator[FaultTest]:
     proving = _proving(module)
     for owner, functions in _owners(module):
         for function in functions:
@@ -73,7 +73,7 @@ def _of_module(module: ast.Module, name: str) -> Iterator[Marked]:
             )
             if rows and function.name.startswith("test"):
                 test = "::".join((name, *([owner.name] if owner else []), function.name))
-                yield Marked(test=test, rows=rows, proves=function.name in proving)
+                yield FaultTest(test=test, rows=rows, proves=function.name in proving)
 
 
 def _owners(module: ast.Module) -> Iterator[tuple[ast.ClassDef | None, list[_Function]]]:
@@ -106,7 +106,7 @@ def _proving(module: ast.Module) -> set[str]:
     return found
 
 
-def problems(marked: Sequence[Marked]) -> list[str]:
+def problems(marked: Sequence[FaultTest]) -> list[str]:
     """Return what is wrong with the table, one sentence each."""
     known = {row.id for row in ROWS}
     covered = {row for item in marked for row in item.rows}
@@ -118,19 +118,19 @@ def problems(marked: Sequence[Marked]) -> list[str]:
     return found
 
 
-def counts(marked: Sequence[Marked]) -> dict[str, int]:
+def counts(marked: Sequence[FaultTest]) -> dict[str, int]:
     """Return how many tests each row has."""
     return {row.id: sum(row.id in item.rows for item in marked) for row in ROWS}
 
 
-def table(marked: Sequence[Marked]) -> Table:
+def table(marked: Sequence[FaultTest]) -> Table:
     """A row for each fault, and one for all."""
     each = counts(marked)
     rows = [[row.id, row.fault, str(each[row.id])] for row in ROWS]
     return [["row", "fault", "tests"], *rows, ["all", f"{len(ROWS)} rows", str(len(marked))]]
 
 
-def as_dict(marked: Sequence[Marked]) -> dict[str, Any]:
+def as_dict(marked: Sequence[FaultTest]) -> dict[str, Any]:
     """Plain values, for JSON and for the report."""
     wrong = problems(marked)
     tests = {row.id: [item.test for item in marked if row.id in item.rows] for row in ROWS}
@@ -154,7 +154,7 @@ def as_dict(marked: Sequence[Marked]) -> dict[str, Any]:
     }
 
 
-def section(marked: Sequence[Marked]) -> str:
+def section(marked: Sequence[FaultTest]) -> str:
     """The part of the page that is written by the command: the table, and every test by row."""
     each = counts(marked)
     heading = ("row", "fault", "injection", "what is right", "tests")
@@ -168,7 +168,7 @@ def section(marked: Sequence[Marked]) -> str:
     return "\n".join(parts)
 
 
-def page(text: str, marked: Sequence[Marked]) -> str:
+def page(text: str, marked: Sequence[FaultTest]) -> str:
     """
     The page with its table made again.
 

@@ -20,7 +20,7 @@ def _parts(dotted: str) -> Path:
     return tuple(part.strip().strip("\"'") for part in re.findall(_PART, dotted))
 
 
-class _State:
+class _LineState:
     """State at the end of a line: inside an array, an inline table or a string of several lines."""
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class Lines:
         self._starts: dict[Path, int] = {}
         counts: dict[Path, int] = {}
         table: Path = ()
-        state = _State()
+        state = _LineState()
         for number, line in enumerate(self._lines, 1):
             outside = state.outside
             if outside and (header := _HEADER.match(line)):

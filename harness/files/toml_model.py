@@ -65,7 +65,7 @@ Whole = Annotated[int, Strict(), Field(ge=1), Words("a whole number from 1")]
 
 
 @plain_dataclass(frozen=True, kw_only=True)
-class Problem:
+class FileProblem:
     """
     Something wrong with a file.
 
@@ -92,7 +92,7 @@ def fault(sentence: str, value: str = "") -> PydanticCustomError:
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
-class Versioned:
+class VersionedFile:
     """The top of a file whose format is public."""
 
     newest: ClassVar[int] = 1
@@ -181,13 +181,13 @@ def _follow(model: Any, document: Any, path: toml_lines.Path) -> tuple[toml_line
     return path, table, field, value
 
 
-def _problem(model: Any, document: Any, error: Any) -> Problem:
+def _problem(model: Any, document: Any, error: Any) -> FileProblem:
     """One error of pydantic as a sentence with its place."""
     kind, given = error["type"], error["loc"]
     path, table, field, value = _follow(model, document, given)
     label, skip = _label(document, path)
     if kind == "unexpected_keyword_argument":
-        return Problem(path=given, sentence=label + _unknown(table, path, given[-1], error["input"], bool(label)))
+        return FileProblem(path=given, sentence=label + _unknown(table, path, given[-1], error["input"], bool(label)))
     assert field is not None
     key, what, header = _dotted(path[skip:]), field.description or "", f"[[{_dotted(path)}]]"
     header = header if is_list(field) else header[1:-1]
@@ -210,7 +210,7 @@ def _problem(model: Any, document: Any, error: Any) -> Problem:
         if isinstance(value, list) and len(given) > len(path):
             held, looked_for = f"{key} holds {_held(value, given[len(path)])!r}", str(_held(value, given[len(path)]))
         sentence = f"{held}; allowed: {words(field)}" + (f" ({what})" if what else "")
-    return Problem(path=path, sentence=label + sentence, value=looked_for)
+    return FileProblem(path=path, sentence=label + sentence, value=looked_for)
 
 
 def _unknown(table: Any, path: toml_lines.Path, name: str, value: Any, is_labelled: bool) -> str:
@@ -223,11 +223,11 @@ def _unknown(table: Any, path: toml_lines.Path, name: str, value: Any, is_labell
     return f"unknown {thing}{where}; {hint}allowed: {', '.join(known)}"
 
 
-def _contradictions(document: Any, table: Any, given: Any, path: toml_lines.Path = ()) -> Iterator[Problem]:
+def _contradictions(document: Any, table: Any, given: Any, path: toml_lines.Path = ()) -> Iterator[FileProblem]:
     """Yield what the tables of a document say against themselves, the outer ones first."""
     for found in table.contradictions(given) if hasattr(table, "contradictions") else ():
         label, _ = _label(document, (*path, *found.path))
-        yield Problem(path=(*path, *found.path), sentence=label + found.sentence, value=found.value)
+        yield FileProblem(path=(*path, *found.path), sentence=label + found.sentence, value=found.value)
     for key, inner in ((key, table_of(field)) for key, field in fields(table).items()):
         if inner is not None and isinstance(given.get(key), Mapping):
             yield from _contradictions(document, inner, given[key], (*path, key))
@@ -235,7 +235,7 @@ def _contradictions(document: Any, table: Any, given: Any, path: toml_lines.Path
             yield from _contradictions(document, inner, entry, (*path, key, number))
 
 
-class Source(Generic[T]):
+class TomlSource(Generic[T]):
     """
     A TOML file that is being read.
 
@@ -266,7 +266,7 @@ class Source(Generic[T]):
             raise error(f"{what} {path} is not TOML: {reason}") from reason
         self._lines = toml_lines.Lines(text)
         self.value: T | None = None
-        self.problems: list[Problem] = []
+        self.problems: list[FileProblem] = []
         for old, new in getattr(model, "renamed", {}).items():
             self._rename(old, new)
         newest, written = getattr(model, "newest", None), self.document.get("schema")
@@ -289,14 +289,14 @@ class Source(Generic[T]):
             return
         table = self.document.pop(old)
         if new in self.document:
-            self.problems.append(Problem(path=(old,), sentence=f"[{old}] is the old name of [{new}]; take it out"))
+            self.problems.append(FileProblem(path=(old,), sentence=f"[{old}] is the old name of [{new}]; take it out"))
         else:
             self.document[new] = table
             renamed(f"[{old}] in {self.path}", f"[{new}]")
 
     def add(self, path: toml_lines.Path, sentence: str) -> None:
         """Say something more that is wrong; the entry of a list that it is about is named."""
-        self.problems.append(Problem(path=path, sentence=_label(self.document, path)[0] + sentence))
+        self.problems.append(FileProblem(path=path, sentence=_label(self.document, path)[0] + sentence))
 
     def sentences(self) -> list[str]:
         """Return what is wrong, each with its line, from the top of the file."""
@@ -326,9 +326,9 @@ def valid(model: type[T], given: Any) -> T | None:
 
 def load(path: Path, model: type[T], what: str, error: type[UsageError] = UsageError) -> T:
     """
-    Read a file; the arguments are those of `Source`.
+    Read a file; the arguments are those of `TomlSource`.
 
     Raises:
         UsageError: listing everything that is wrong.
     """
-    return Source(path, model, what, error).checked()
+    return TomlSource(path, model, what, error).checked()

@@ -29,7 +29,7 @@ REPORT_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class GpuCheckOptions:
     """
     Options of a check.
 
@@ -48,7 +48,7 @@ class Options:
     json: bool = False
 
 
-def check(options: Options) -> int:
+def check(options: GpuCheckOptions) -> int:
     """
     Check a machine; returns the exit code.
 
@@ -146,7 +146,7 @@ def main(folder: str) -> int:
     planned = [step for side in about["gpu"] for step in steps.plan(side, sys.executable, out)]
     say = (lambda _text: None) if about["quiet"] else print
     done = steps.run(planned, out, deadline, say)
-    report = steps.Step(
+    report = steps.CheckStep(
         name="report",
         argv=(
             *(sys.executable, "-m", "harness", "report", "page"),

@@ -37,7 +37,7 @@ WITHOUT = "not mlflow and not bad_file and not bad_option"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class CheckStep:
     """
     One step.
 
@@ -57,7 +57,7 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Done:
+class StepResult:
     """
     A step that ran, or could not.
 
@@ -85,7 +85,7 @@ class Done:
         return {**plain, "verdict": self.verdict.label, "seconds": round(self.seconds, 1), **self.figures}
 
 
-def plan(side: str, python: str, out: Path) -> list[Step]:
+def plan(side: str, python: str, out: Path) -> list[CheckStep]:
     """
     Every step of a side.
 
@@ -100,7 +100,7 @@ def plan(side: str, python: str, out: Path) -> list[Step]:
     single, half, large = (work / f"{side}-{name}" for name in ("f32", "bf16", "large"))
     scan = work / "large.npz"
     return [
-        Step(
+        CheckStep(
             name=f"{side}-lane",
             argv=(
                 *harness,
@@ -120,7 +120,7 @@ def plan(side: str, python: str, out: Path) -> list[Step]:
             limit_s=180,
             shows="proof of device with its control; training, inference and the suite on the GPU",
         ),
-        Step(
+        CheckStep(
             name=f"{side}-parity",
             argv=(
                 *(*harness, "parity", "run", "--side", side, "--steps", "20", "--canaries", "0"),
@@ -129,7 +129,7 @@ def plan(side: str, python: str, out: Path) -> list[Step]:
             limit_s=150,
             shows="the ladder of this framework on the GPU, against the oracle on the CPU",
         ),
-        Step(
+        CheckStep(
             name=f"{side}-benchmark",
             argv=(
                 *(*harness, "benchmark", "run", "--side", side, "--fixture", "small"),
@@ -144,7 +144,7 @@ def plan(side: str, python: str, out: Path) -> list[Step]:
             *("--nepochs", "4", "--precision", "bf16"),
             judge=lambda: elsewhere(half) or apart(half, single),
         ),
-        Step(
+        CheckStep(
             name=f"{side}-scan",
             argv=(python, "-m", "harness.gpu_check.large_scan", str(scan), str(PATTERNS)),
             limit_s=60,
@@ -167,11 +167,11 @@ def _training(
     shows: str,
     *words: str,
     judge: Callable[[], str] | None = None,
-) -> Step:
+) -> CheckStep:
     argv = (python, "-m", f"ptycho_{side}.train", "--train_data_file", str(scan), "--output_dir", str(output))
     common = ("--device", "cuda", "--seed", "1", "--disable_mlflow", "--quiet")
     asked = judge or (lambda: elsewhere(output))
-    return Step(name=name, argv=(*argv, *common, *words), limit_s=limit_s, shows=shows, judge=asked)
+    return CheckStep(name=name, argv=(*argv, *common, *words), limit_s=limit_s, shows=shows, judge=asked)
 
 
 def elsewhere(output: Path) -> str:
@@ -205,7 +205,7 @@ def apart(half: Path, single: Path) -> str:
     return f"its last validation loss is {mixed:.6g}, float32's {full:.6g}; allowed: {HALF_TOLERANCE:.0%} apart"
 
 
-def run(steps: Sequence[Step], out: Path, deadline: float, say: Callable[[str], None] = print) -> list[Done]:
+def run(steps: Sequence[CheckStep], out: Path, deadline: float, say: Callable[[str], None] = print) -> list[StepResult]:
     """
     Run steps one after the other.
 
@@ -225,11 +225,11 @@ def run(steps: Sequence[Step], out: Path, deadline: float, say: Callable[[str], 
     return done
 
 
-def _one(step: Step, log: Path, deadline: float) -> Done:
+def _one(step: CheckStep, log: Path, deadline: float) -> StepResult:
     began = time.monotonic()
     limit_s = min(step.limit_s, deadline - began)
     if limit_s <= 0:
-        return Done(name=step.name, shows=step.shows, verdict=Verdict.TIMEOUT, why="no time was left for it")
+        return StepResult(name=step.name, shows=step.shows, verdict=Verdict.TIMEOUT, why="no time was left for it")
     with log.open("wb") as file:
         try:
             process = subprocess.Popen(
@@ -237,7 +237,7 @@ def _one(step: Step, log: Path, deadline: float) -> Done:
             )
         except OSError as error:
             why = f"it cannot be started: {error}"
-            return Done(name=step.name, shows=step.shows, verdict=Verdict.INFRA, why=why, log=str(log))
+            return StepResult(name=step.name, shows=step.shows, verdict=Verdict.INFRA, why=why, log=str(log))
         try:
             code, why = process.wait(limit_s), ""
         except subprocess.TimeoutExpired:
@@ -252,7 +252,7 @@ def _one(step: Step, log: Path, deadline: float) -> Done:
             why = f"what it left cannot be judged: {error!r}"
         verdict = Verdict.FAIL if why else Verdict.PASS
     spent = time.monotonic() - began
-    return Done(name=step.name, shows=step.shows, verdict=verdict, why=why, seconds=spent, log=str(log))
+    return StepResult(name=step.name, shows=step.shows, verdict=verdict, why=why, seconds=spent, log=str(log))
 
 
 def _verdict(code: int) -> Verdict:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.isolation import sandbox
-from harness.isolation.sandbox import Cell
+from harness.isolation.sandbox import Sandbox
 from harness.process import result, supervise
-from harness.process.supervise import Finished
+from harness.process.supervise import CompletedCommand
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
 from harness.system.signals import Interruption
@@ -23,12 +23,12 @@ def run(
     argv: Sequence[str],
     *,
     label: str,
-    cell: Cell,
+    cell: Sandbox,
     kept: RunRoot,
     events: EventLog,
     interruption: Interruption,
     timeout_s: float,
-) -> supervise.Finished:
+) -> supervise.CompletedCommand:
     """
     Run a command to its end.
 
@@ -66,7 +66,7 @@ def run(
     return ended
 
 
-def command_end(events: EventLog, label: str, finished: Finished) -> dict[str, Any]:
+def command_end(events: EventLog, label: str, finished: CompletedCommand) -> dict[str, Any]:
     """
     Write how a command ended, what it used and, where it was killed at a time limit, where it was then.
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.isolation import sandbox
-from harness.isolation.gpu_untouched import PROVABLE, Watch, last_words
-from harness.isolation.sandbox import HIDE_GPUS, Cell
+from harness.isolation.gpu_untouched import PROVABLE, GpuWatcher, last_words
+from harness.isolation.sandbox import HIDE_GPUS, Sandbox
 from harness.process import supervise
 from harness.record.findings import Finding
 from harness.system.signals import Interruption
@@ -78,7 +78,7 @@ class Control:
 
 def run(
     python: Path,
-    cell: Cell,
+    cell: Sandbox,
     *,
     token: str,
     scratch: Path,
@@ -86,7 +86,7 @@ def run(
     log: Path,
     interruption: Interruption,
     provable: bool = PROVABLE,
-    watching: Callable[..., Watch] = Watch,
+    watching: Callable[..., GpuWatcher] = GpuWatcher,
 ) -> Control:
     """
     Plant a use of a GPU and look whether it is caught.

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.isolation.sandbox import WRITES_VARIABLE, Cell
-from harness.process.supervise import Finished
+from harness.isolation.sandbox import WRITES_VARIABLE, Sandbox
+from harness.process.supervise import CompletedCommand
 from harness.record.findings import Finding
 from harness.system.injected import ptycho_harness_gpu as instrument
 
@@ -27,7 +27,7 @@ PROVABLE = sys.platform == "linux"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proof:
+class GpuEvidence:
     """
     Evidence about a command and the GPUs.
 
@@ -56,7 +56,7 @@ class Proof:
         return asdict(self)
 
 
-class Watch:
+class GpuWatcher:
     """
     Looks at a command's processes while it runs.
 
@@ -66,7 +66,7 @@ class Watch:
         walk_s: seconds between two walks through the processes, and between the first two looks at one.
     """
 
-    def __init__(self, cell: Cell, *, provable: bool = PROVABLE, walk_s: float = WALK_S) -> None:
+    def __init__(self, cell: Sandbox, *, provable: bool = PROVABLE, walk_s: float = WALK_S) -> None:
         self._cell, self._provable, self._walk_s = cell, provable, walk_s
         self._mine: dict[int, bool] = {}
         self._due: dict[int, tuple[float, float]] = {}
@@ -89,10 +89,10 @@ class Watch:
         self._walk(os.getpid(), now, below=False)
         self._next = now + self._walk_s
 
-    def proof(self, label: str, *, gpu: bool) -> Proof:
+    def proof(self, label: str, *, gpu: bool) -> GpuEvidence:
         """Return what is known once the command has ended: the looks, and what its processes said of themselves."""
         reported, said, blind = last_words(self._cell.devices)
-        return Proof(
+        return GpuEvidence(
             label=label,
             gpu=gpu,
             provable=self._provable,
@@ -168,7 +168,7 @@ def last_words(log: Path) -> tuple[int, list[str], list[str]]:
     return reported, found, blind
 
 
-def judge(proof: Proof, finished: Finished) -> list[Finding]:
+def judge(proof: GpuEvidence, finished: CompletedCommand) -> list[Finding]:
     """
     Return what is wrong with a command of a CPU lane; nothing is said of one that may use a GPU.
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from harness.isolation.observed import Held, Observed, claimed, neighbours
+from harness.isolation.observed import HeldResource, ObservedWrites, claimed, neighbours
 from harness.isolation.observed import observed_writes as observed_writes
 
 IGNORED_IN_CHECKOUT = (
@@ -49,7 +49,7 @@ HELD = {"thread": "threads", "descriptor": "descriptors", "shared memory": "shar
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class WatchedFolder:
     """
     A shared folder to watch.
 
@@ -73,7 +73,7 @@ TELLING_PID = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class PathState:
     """A listed path: what changes when somebody writes to it."""
 
     size: int
@@ -104,10 +104,10 @@ class Leak:
         return f"{self.what} in {self.place}: {self.path}" + (f" ({self.blame})" if self.blame else "")
 
 
-Listing = Mapping[str, Entry]
+Listing = Mapping[str, PathState]
 
 
-def shared_places(cwd: Path, *, home: Path | None, tmp: Path) -> tuple[Place, ...]:
+def shared_places(cwd: Path, *, home: Path | None, tmp: Path) -> tuple[WatchedFolder, ...]:
     """
     The shared places of a run.
 
@@ -117,17 +117,17 @@ def shared_places(cwd: Path, *, home: Path | None, tmp: Path) -> tuple[Place, ..
         tmp: the real TMPDIR: its own entries.
     """
     places = (
-        Place(name="working directory", path=cwd, depth=12, strict=True, ignored=IGNORED_IN_CHECKOUT),
-        Place(name="parent of the working directory", path=cwd.parent, depth=1),
-        Place(name="TMPDIR", path=tmp.resolve(), depth=1),
-        *([Place(name="HOME", path=home.resolve(), depth=2)] if home is not None else []),
-        Place(name="/dev/shm", path=Path("/dev/shm"), depth=1, strict=True),  # noqa: S108 - watched, not used
-        Place(name="System V shared memory", path=SEGMENTS, depth=1),
+        WatchedFolder(name="working directory", path=cwd, depth=12, strict=True, ignored=IGNORED_IN_CHECKOUT),
+        WatchedFolder(name="parent of the working directory", path=cwd.parent, depth=1),
+        WatchedFolder(name="TMPDIR", path=tmp.resolve(), depth=1),
+        *([WatchedFolder(name="HOME", path=home.resolve(), depth=2)] if home is not None else []),
+        WatchedFolder(name="/dev/shm", path=Path("/dev/shm"), depth=1, strict=True),  # noqa: S108 - watched, not used
+        WatchedFolder(name="System V shared memory", path=SEGMENTS, depth=1),
     )
     return tuple(place for place in places if place.path.exists())
 
 
-def _walk(folder: Path, depth: int, ignored: tuple[str, ...]) -> Iterator[tuple[str, Entry]]:
+def _walk(folder: Path, depth: int, ignored: tuple[str, ...]) -> Iterator[tuple[str, PathState]]:
     try:
         entries = list(os.scandir(folder))
     except OSError:
@@ -140,7 +140,7 @@ def _walk(folder: Path, depth: int, ignored: tuple[str, ...]) -> Iterator[tuple[
             directory = stat.S_ISDIR(status.st_mode)
             yield (
                 entry.path,
-                Entry(
+                PathState(
                     # A folder's size and time say only that something in it changed, and that is listed itself.
                     size=0 if directory else status.st_size,
                     mtime_ns=0 if directory else status.st_mtime_ns,
@@ -153,14 +153,14 @@ def _walk(folder: Path, depth: int, ignored: tuple[str, ...]) -> Iterator[tuple[
                 yield from _walk(Path(entry.path), depth - 1, ignored)
 
 
-def _segments(table: Path) -> Iterator[tuple[str, Entry]]:
+def _segments(table: Path) -> Iterator[tuple[str, PathState]]:
     for row in table.read_text().splitlines()[1:]:
         _, number, _, size, maker, _, _, owner = row.split()[:8]
-        entry = Entry(size=int(size), mtime_ns=0, inode=int(number), directory=False, owner=int(owner))
+        entry = PathState(size=int(size), mtime_ns=0, inode=int(number), directory=False, owner=int(owner))
         yield f"{table}/segment {number} of process {maker}", entry
 
 
-def listing(places: Iterable[Place]) -> dict[str, dict[str, Entry]]:
+def listing(places: Iterable[WatchedFolder]) -> dict[str, dict[str, PathState]]:
     """Return what is in each place now, by the place's name and the path."""
     return {
         place.name: dict(
@@ -195,7 +195,7 @@ def _held_by_stranger(path: str) -> bool:
 
 
 def attribute(
-    place: Place,
+    place: WatchedFolder,
     path: str,
     what: str,
     *,
@@ -232,7 +232,7 @@ def attribute(
 
 
 def compare(
-    places: Iterable[Place],
+    places: Iterable[WatchedFolder],
     before: Mapping[str, Listing],
     after: Mapping[str, Listing],
     *,
@@ -256,7 +256,7 @@ def compare(
         foreign: patterns of paths that the caller knows to be written by others meanwhile.
     """
     patterns, known, seen = tuple(foreign), tuple(pids), set[str]()
-    others = neighbours(writes.run) if isinstance(writes, Observed) and writes.run is not None else []
+    others = neighbours(writes.run) if isinstance(writes, ObservedWrites) and writes.run is not None else []
     theirs = claimed(others)
     leaks = []
     for place in places:
@@ -274,15 +274,15 @@ def _is_claimed(path: str, theirs: Iterable[str]) -> bool:
     return any(path == other or other.startswith(path + os.sep) or path.startswith(other + os.sep) for other in theirs)
 
 
-def _still_held(writes: Mapping[str, int], pids: Iterable[int]) -> Iterator[Held]:
+def _still_held(writes: Mapping[str, int], pids: Iterable[int]) -> Iterator[HeldResource]:
     """Yield what counts: shared memory that a helper process had is its command's, unless that gave it back later."""
-    for item in writes.held if isinstance(writes, Observed) else ():
+    for item in writes.held if isinstance(writes, ObservedWrites) else ():
         passing = item.kind == "shared memory" and item.pid not in set(pids)
         if not passing or os.path.lexists(item.name):
             yield item
 
 
-def _of_held(item: Held) -> Leak:
+def _of_held(item: HeldResource) -> Leak:
     return Leak(path=item.name, place=HELD.get(item.kind, item.kind), what="left", blame=str(item))
 
 

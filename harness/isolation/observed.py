@@ -22,7 +22,7 @@ WRITES = "writes.log"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
+class HeldResource:
     """
     Something that a process held when it came to its end.
 
@@ -44,7 +44,7 @@ class Held:
         return f"process {self.pid} of {self.cell}, {self.owner}"
 
 
-class Observed(dict[str, int]):
+class ObservedWrites(dict[str, int]):
     """
     Paths that children wrote to outside scratch, with the pid of the last one that did.
 
@@ -54,7 +54,7 @@ class Observed(dict[str, int]):
     """
 
     run: RunRoot | None = None
-    held: tuple[Held, ...] = ()
+    held: tuple[HeldResource, ...] = ()
 
 
 def _written(log: Path) -> Iterator[tuple[str, int]]:
@@ -74,20 +74,20 @@ def _rows(run: RunRoot) -> tuple[event_log.Row, ...]:
         return ()  # a run of another kind, or not yet begun
 
 
-def observed_writes(logs: Iterable[Path]) -> Observed:
+def observed_writes(logs: Iterable[Path]) -> ObservedWrites:
     """
     Return what the children of a run were seen to do.
 
     Args:
         logs: the observers' logs, one a cell; some may not be there.
     """
-    found = Observed()
+    found = ObservedWrites()
     for log in logs:
         found.run = found.run or directory.enclosing(log)
         found.update(_written(log))
     if found.run is not None:
         found.held = tuple(
-            Held(pid=int(row["pid"]), **{name: str(row[name]) for name in ("kind", "name", "owner", "cell")})
+            HeldResource(pid=int(row["pid"]), **{name: str(row[name]) for name in ("kind", "name", "owner", "cell")})
             for row in _rows(found.run)
             if row["event"] == HELD
             and {"kind", "name", "owner", "cell"} <= set(row)

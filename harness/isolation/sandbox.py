@@ -45,7 +45,7 @@ WRITES_VARIABLE = "PTYCHO_HARNESS_WRITES"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class Sandbox:
     """
     The folders of one command, all in the run's scratch.
 
@@ -95,7 +95,7 @@ class Cell:
         """Log of what the command's processes touched of a GPU (`harness/system/injected`)."""
         return self.path / "devices.log"
 
-    def make(self) -> "Cell":
+    def make(self) -> "Sandbox":
         """Make the folders, all but the output, which is the command's own to make."""
         for folder in (self.cwd, self.home, self.tmp, self.cache):
             folder.mkdir(parents=True)
@@ -158,7 +158,7 @@ def inherited(caller: Mapping[str, str], *, gpu: bool) -> dict[str, str]:
 
 
 def build(
-    cell: Cell, *, token: str, scratch: Path, events: Path, import_root: Path, gpu: bool, extra: Mapping[str, str]
+    cell: Sandbox, *, token: str, scratch: Path, events: Path, import_root: Path, gpu: bool, extra: Mapping[str, str]
 ) -> dict[str, str]:
     """
     The whole environment of a command.

@@ -14,15 +14,15 @@ from pathlib import Path
 
 from harness.isolation import command as isolated_command
 from harness.isolation import leaks, sandbox
-from harness.isolation.gpu_untouched import Proof, Watch
-from harness.isolation.sandbox import Cell
+from harness.isolation.gpu_untouched import GpuEvidence, GpuWatcher
+from harness.isolation.sandbox import Sandbox
 from harness.lanes import log as lane_log
 from harness.lanes import suite
 from harness.lanes.checks import argv as check_argv
 from harness.lanes.checks import attempt, memory
 from harness.lanes.checks import leaks as checks_leaks
 from harness.lanes.checks import run as checks_run
-from harness.lanes.checks.context import Bench, side_by_side
+from harness.lanes.checks.context import CheckContext, side_by_side
 from harness.lanes.device import choose
 from harness.lanes.device import proof as device_proof
 from harness.lanes.live import LiveView
@@ -46,7 +46,7 @@ _NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class LaneOptions:
     """
     Options of a lane.
 
@@ -92,21 +92,21 @@ class Lane:
     """
 
     target: Target
-    options: Options
+    options: LaneOptions
     run: directory.RunRoot
     events: EventLog
     interruption: Interruption
     outcome: Outcome
     device: choose.Device = choose.CPU
-    cells: dict[str, Cell] = field(default_factory=dict)
+    cells: dict[str, Sandbox] = field(default_factory=dict)
     pids: list[int] = field(default_factory=list)
-    proofs: dict[str, Proof] = field(default_factory=dict)
+    proofs: dict[str, GpuEvidence] = field(default_factory=dict)
 
     def command(
         self,
         label: str,
         argv: list[str],
-        cell: Cell,
+        cell: Sandbox,
         *,
         timeout_s: float,
         gpu: bool,
@@ -115,7 +115,7 @@ class Lane:
         limits: Limits = _NO_LIMITS,
         staged: Sequence[Path] = (),
         variables: Mapping[str, str] = _NOTHING,
-    ) -> supervise.Finished:
+    ) -> supervise.CompletedCommand:
         """Run a command in its cell, log it, and attribute to it what it leaves in places of its own."""
         target, run = self.target, self.run
         values = {**target.places, "cache": cell.cache}
@@ -133,7 +133,7 @@ class Lane:
         self.cells[label] = cell
         log = run.logs / f"{label}.log"
         self.events.write("command.start", label=label, argv=argv, timeout_s=timeout_s, gpu=gpu, log=str(log))
-        watch = Watch(cell)
+        watch = GpuWatcher(cell)
         finished = supervise.run(
             argv,
             env=env,
@@ -165,8 +165,8 @@ class Lane:
             print(text, flush=True)
 
     def target_command(
-        self, label: str, command: Command, cell: Cell, values: Mapping[str, object]
-    ) -> supervise.Finished:
+        self, label: str, command: Command, cell: Sandbox, values: Mapping[str, object]
+    ) -> supervise.CompletedCommand:
         """Run a command of the target: a `attempt.Runner`."""
         self.say(f"{label} …")
         argv = loader.fill(command.argv, values)
@@ -196,9 +196,9 @@ class Lane:
     def choose_device(self) -> None:
         """Settle the device; the lane's name follows from it."""
 
-        def probe() -> supervise.Finished:
+        def probe() -> supervise.CompletedCommand:
             assert self.target.device_probe is not None
-            cell = Cell(path=self.run.scratch / "device-probe").make()
+            cell = Sandbox(path=self.run.scratch / "device-probe").make()
             argv = loader.fill(self.target.device_probe.argv, self.target.places)
             return self.command("device-probe", argv, cell, timeout_s=self.target.device_probe.timeout_s, gpu=True)
 
@@ -228,7 +228,7 @@ class Lane:
             for name, path in fixtures.items()
         ]
         attempts = dict(zip(fixtures, side_by_side(makers, at_once), strict=True))
-        bench = Bench(
+        bench = CheckContext(
             target=target,
             values=values,
             cells=cells,
@@ -257,7 +257,7 @@ class Lane:
         if target.suite is None:
             self.outcome.notes.append(f"target {target.name!r} names no test suite")
             return
-        cell = Cell(path=self.run.scratch / "suite").make()
+        cell = Sandbox(path=self.run.scratch / "suite").make()
         junit = self.run.logs / "suite.xml"
         gpu = self.device.gpu
         extra = self.options.pytest or (target.suite_gpu_arguments if gpu else ()) or target.suite_arguments
@@ -292,7 +292,7 @@ _OF_PLUGINS = (".benchmarks",)
 """What a plugin of pytest makes in the working directory at every start, used or not: pytest-benchmark its storage."""
 
 
-def private_leaks(cell: Cell, *, tmp: bool) -> list[leaks.Leak]:
+def private_leaks(cell: Sandbox, *, tmp: bool) -> list[leaks.Leak]:
     """
     Return what a command left in the places that are its own.
 
@@ -322,7 +322,9 @@ def _guarded(outcome: Outcome, step: Callable[[], None]) -> bool:
     return False
 
 
-def run(target: Target, options: Options, interruption: Interruption, *, earlier: Sequence[Outcome] = ()) -> Outcome:
+def run(
+    target: Target, options: LaneOptions, interruption: Interruption, *, earlier: Sequence[Outcome] = ()
+) -> Outcome:
     """
     Run a target's lane.
 
@@ -369,7 +371,7 @@ def run(target: Target, options: Options, interruption: Interruption, *, earlier
     return outcome
 
 
-def _finish(lane: Lane, places: tuple[leaks.Place, ...], before: Mapping[str, leaks.Listing]) -> None:
+def _finish(lane: Lane, places: tuple[leaks.WatchedFolder, ...], before: Mapping[str, leaks.Listing]) -> None:
     """Compare the ledger, remove the scratch, write the outcome."""
     outcome, options, run_root = lane.outcome, lane.options, lane.run
     writes = leaks.observed_writes(cell.writes for cell in lane.cells.values())

@@ -31,7 +31,7 @@ ECHOED = "suite"
 
 
 @dataclass(kw_only=True)
-class Progress:
+class LaneProgress:
     """
     Progress of a run, by its log.
 
@@ -118,7 +118,7 @@ class LiveView:
         self._live: Live | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="live view", daemon=True)
-        self.progress = Progress()
+        self.progress = LaneProgress()
 
     @property
     def drawn(self) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.record import provenance, required
 from harness.record.log import EventLog
 from harness.record.outcome import Outcome
-from harness.record.required import Expected
+from harness.record.required import RequiredResults
 from harness.runs import session
 from harness.targets.loader import Target
 from ptycho.errors import UsageError
@@ -46,7 +46,7 @@ def begin(
     """
     suite = target.suite is not None
     selects = suite and bool(target.suite_arguments) and not pytest
-    expected = Expected(fixtures=tuple(fixtures), suite=suite, device_proof=True, selects=selects)
+    expected = RequiredResults(fixtures=tuple(fixtures), suite=suite, device_proof=True, selects=selects)
     manifest = None
     wrong: UsageError | None = None
     if expected.suite and (path := required.manifest_of(target.file)).is_file():

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.files import untrusted
-from harness.isolation.sandbox import HIDE_GPUS, Cell
-from harness.process.supervise import Finished
+from harness.isolation.sandbox import HIDE_GPUS, Sandbox
+from harness.process.supervise import CompletedCommand
 from harness.record.outcome import SuiteResult
 from ptycho.errors import PtychoError
 
@@ -23,7 +23,7 @@ REPORTER = "ptycho_harness_pytest"
 
 
 def command(
-    suite: Path, root: Path, cell: Cell, junit: Path, extra: Sequence[str], *, python: Path = Path(sys.executable)
+    suite: Path, root: Path, cell: Sandbox, junit: Path, extra: Sequence[str], *, python: Path = Path(sys.executable)
 ) -> list[str]:
     """
     Argument vector of the suite.
@@ -44,12 +44,12 @@ def command(
     ]
 
 
-def work(cell: Cell) -> Path:
+def work(cell: Sandbox) -> Path:
     """The file into which a suite writes what each of its trainings did on a GPU: one JSON object a line."""
     return cell.path / "work.ndjson"
 
 
-def variables(device: str, cell: Cell) -> dict[str, str]:
+def variables(device: str, cell: Sandbox) -> dict[str, str]:
     """
     Variables of the environment with a suite's device, and with the file into which its trainings write their work.
 
@@ -79,7 +79,7 @@ def repeat(argv: Sequence[str], root: Path, extra: Mapping[str, str], *, gpu: bo
     return shlex.join(["env", *(f"{name}={value}" for name, value in values.items()), *words])
 
 
-def read(junit: Path, finished: Finished) -> SuiteResult | None:
+def read(junit: Path, finished: CompletedCommand) -> SuiteResult | None:
     """Counts of a finished suite, or None if it left no result file."""
     try:
         suites = list(ET.fromstring(untrusted.read_bytes(junit)).iter("testsuite"))  # noqa: S314
@@ -94,7 +94,7 @@ def read(junit: Path, finished: Finished) -> SuiteResult | None:
     )
 
 
-def problem(result: SuiteResult | None, finished: Finished) -> str | None:
+def problem(result: SuiteResult | None, finished: CompletedCommand) -> str | None:
     """Return why a suite is not evidence of success, or None if it is."""
     if result is None:
         return f"the test suite left no result; it ended with {finished.returncode}:\n{finished.tail()}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.parity.compare import floors
-from harness.parity.compare.floors import Floors, Raised
+from harness.parity.compare.floors import Floors, RaisedFloor
 from harness.parity.judge import calibrate
 from harness.system import tables
 from harness.system.progress import Steps
@@ -25,7 +25,7 @@ SAME = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class FloorChange:
     """
     One floor, before and after.
 
@@ -56,7 +56,7 @@ class Change:
         return self.ratio is not None and self.ratio > 1 + SAME
 
 
-def changes(old: Floors, new: Floors) -> list[Change]:
+def changes(old: Floors, new: Floors) -> list[FloorChange]:
     """Every floor that is not what it was, the most raised first."""
     keys = dict.fromkeys(
         (precision, gridsize, tensor)
@@ -66,7 +66,8 @@ def changes(old: Floors, new: Floors) -> list[Change]:
         for tensor in tensors
     )
     found = [
-        Change(precision=p, gridsize=g, tensor=t, old=_own(old, p, g, t), new=_own(new, p, g, t)) for p, g, t in keys
+        FloorChange(precision=p, gridsize=g, tensor=t, old=_own(old, p, g, t), new=_own(new, p, g, t))
+        for p, g, t in keys
     ]
     moved = [item for item in found if item.ratio is None or abs(item.ratio - 1) > SAME]
     return sorted(moved, key=lambda item: (-(item.ratio or 0.0), item.precision, item.gridsize, item.tensor))
@@ -93,7 +94,7 @@ def merged(old: Floors, new: Floors, reason: str | None) -> Floors:
         )
     kept = tuple(item for item in old.raised if _own(new, item.precision, item.gridsize, item.tensor) is not None)
     added = tuple(
-        Raised(
+        RaisedFloor(
             precision=item.precision,
             gridsize=item.gridsize,
             tensor=item.tensor,
@@ -112,7 +113,7 @@ LISTED = 20
 HEADINGS = ("precision", "g", "tensor", "old", "new", "ratio")
 
 
-def rows(moved: Sequence[Change]) -> list[tuple[str, ...]]:
+def rows(moved: Sequence[FloorChange]) -> list[tuple[str, ...]]:
     """The table of changes without its headings."""
     return [
         (
@@ -127,12 +128,12 @@ def rows(moved: Sequence[Change]) -> list[tuple[str, ...]]:
     ]
 
 
-def _line(item: Change) -> str:
+def _line(item: FloorChange) -> str:
     precision, gridsize, tensor, old, new, ratio = rows([item])[0]
     return f"{tensor} at gridsize {gridsize} in {precision}: {old} -> {new} ({ratio} times)"
 
 
-def show(moved: Sequence[Change]) -> None:
+def show(moved: Sequence[FloorChange]) -> None:
     """Print what would change."""
     if not moved:
         print("every floor is what it was")

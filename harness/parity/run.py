@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.lanes.device import settle
-from harness.lanes.device.settle import Settled
+from harness.lanes.device.settle import DeviceAssignment
 from harness.parity import survey as parity_survey
 from harness.parity.compare import failure
 from harness.parity.compare.comparison import Result
@@ -26,21 +26,21 @@ from harness.parity.compare.floors import of_kinds
 from harness.parity.compare.rungs import HALF, PRECISIONS, RUNGS
 from harness.parity.exchange import plan
 from harness.parity.exchange.backend_client import Party
-from harness.parity.exchange.collect import CORE, ORACLE, Heard, hear
+from harness.parity.exchange.collect import CORE, ORACLE, AnsweredQuestion, hear
 from harness.parity.judge import ladder, unanswered
-from harness.parity.judge.ladder import Climbed
+from harness.parity.judge.ladder import JudgedRung
 from harness.parity.output import artifacts, replay
 from harness.parity.output import report as ladder_report
-from harness.parity.output.evidence import Proof
+from harness.parity.output.evidence import SelfValidation
 from harness.parity.output.progress import Display
-from harness.parity.output.report import Report
+from harness.parity.output.report import LadderReport
 from harness.parity.reference.problem import CHECKPOINTS
 from harness.parity.selfcheck.gate import Plant, prove
 from harness.parity.survey import Survey
 from harness.record import directory, provenance
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
-from harness.record.required import Expected
+from harness.record.required import RequiredResults
 from harness.runs import session, summary
 from harness.system.signals import Interruption
 from harness.targets import environment, loader, preflight
@@ -55,7 +55,7 @@ GRIDSIZES = (1, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class ParityOptions:
     """
     Options of the command.
 
@@ -96,14 +96,14 @@ class Options:
 
 
 @dataclass(kw_only=True)
-class _Ladder:
+class _LadderSession:
     """A ladder while it is climbed."""
 
-    climbed: list[Climbed] = field(default_factory=list)
+    climbed: list[JudgedRung] = field(default_factory=list)
     refused: dict[str, Sequence[str]] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
 
-    def judge(self, heard: Heard) -> list[Climbed]:
+    def judge(self, heard: AnsweredQuestion) -> list[JudgedRung]:
         """Judge one question; what is refused and what was climbed is kept."""
         question = heard.question
         for side, why in ladder.refusals(heard.answers).items():
@@ -122,7 +122,7 @@ class _Ladder:
         return judged
 
 
-def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
+def run(options: ParityOptions, interruption: Interruption) -> tuple[LadderReport, Path]:
     """
     Climb the ladder.
 
@@ -138,12 +138,12 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
     with _logged(options, (options.seed,), kept, settled) as (events, ended):
         settled.require(events)
         made, heard = _climb(options, kept, events, interruption)
-        proof = Proof()
+        proof = SelfValidation()
         own = all(party.target is None for party in options.parties) and not options.unasked
         if own and ladder.verdict(made.climbed, made.refused) is Verdict.PASS:
             drawn = secrets.randbelow(2**31) if options.canary_seed is None else options.canary_seed
             proof = prove(options.plant, drawn, heard, options.parties, options.scan, kept, events, interruption)
-        told = Report(
+        told = LadderReport(
             climbed=ladder.in_order(made.climbed),
             refused=made.refused,
             evidence=artifacts.keep(made.climbed, heard, kept),
@@ -164,8 +164,8 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
 
 
 def _logged(
-    options: Options, wanted: Sequence[int], kept: RunRoot, settled: Settled
-) -> AbstractContextManager[tuple[EventLog, session.Ended]]:
+    options: ParityOptions, wanted: Sequence[int], kept: RunRoot, settled: DeviceAssignment
+) -> AbstractContextManager[tuple[EventLog, session.SessionResult]]:
     """The log of a run of the ladder. What must report is every rung of every question."""
     # A foreign target's environment has no lock of ours.
     locks = settled.locks([p.side for p in options.parties if p.target is None])
@@ -175,7 +175,7 @@ def _logged(
         kind="parity",
         name=settled.name("parity"),
         origin=provenance.describe(root=ROOT, locks=locks, fixtures=fixtures, device=settled.asked),
-        expected=Expected(
+        expected=RequiredResults(
             rungs=tuple(
                 plan.label(rung, precision, gridsize, seed)
                 for seed in wanted
@@ -188,7 +188,7 @@ def _logged(
     )
 
 
-def left_out(options: Options, wanted: Sequence[int]) -> Iterator[str]:
+def left_out(options: ParityOptions, wanted: Sequence[int]) -> Iterator[str]:
     """Yield what keeps a run from being one of the whole ladder, in a sentence each."""
     if missing := [str(g) for g in GRIDSIZES if g not in options.gridsizes]:
         yield f"a part of the ladder: without gridsize {', '.join(missing)}"
@@ -205,7 +205,9 @@ def left_out(options: Options, wanted: Sequence[int]) -> Iterator[str]:
         yield "a part of the ladder: without canaries (--canaries 0)"
 
 
-def _devices(options: Options, kept: RunRoot, interruption: Interruption) -> tuple[Options, Settled]:
+def _devices(
+    options: ParityOptions, kept: RunRoot, interruption: Interruption
+) -> tuple[ParityOptions, DeviceAssignment]:
     """The options with every party on its device, and what is known of the devices."""
     parties = {party.side: party for party in options.parties}
     settled = settle.settle(
@@ -220,10 +222,10 @@ def _devices(options: Options, kept: RunRoot, interruption: Interruption) -> tup
 
 
 def _climb(
-    options: Options, kept: RunRoot, events: EventLog, interruption: Interruption
-) -> tuple[_Ladder, list[Heard]]:
+    options: ParityOptions, kept: RunRoot, events: EventLog, interruption: Interruption
+) -> tuple[_LadderSession, list[AnsweredQuestion]]:
     """Every question in its order; the verdict of the low rungs is reported as soon as the last of them is judged."""
-    made, found = _Ladder(), list[Heard]()
+    made, found = _LadderSession(), list[AnsweredQuestion]()
     try:
         asked = _plan(options, (options.seed,), kept)
     except PtychoError:
@@ -248,12 +250,12 @@ def _climb(
     return made, found
 
 
-def _unasked(options: Options, error: Exception) -> Climbed:
+def _unasked(options: ParityOptions, error: Exception) -> JudgedRung:
     """The lowest rung of a run whose questions could not even be made."""
     record = serve.describe(error, ROOT)
     why = failure.of_error(record, ROOT, CORE)
     sides = [party.side for party in options.parties]
-    return Climbed(
+    return JudgedRung(
         rung=RUNGS[0],
         gridsize=options.gridsizes[0],
         precision=options.precisions[0],
@@ -261,7 +263,7 @@ def _unasked(options: Options, error: Exception) -> Climbed:
     )
 
 
-def survey(options: Options, wanted: Sequence[int], interruption: Interruption) -> tuple[Survey, Path]:
+def survey(options: ParityOptions, wanted: Sequence[int], interruption: Interruption) -> tuple[Survey, Path]:
     """
     Climb the ladder at many seeds: one process a backend for all of them, and nothing kept but the figures.
 
@@ -271,7 +273,7 @@ def survey(options: Options, wanted: Sequence[int], interruption: Interruption) 
         interruption: asked while waiting.
     """
     kept = directory.create(options.root)
-    made = {seed: _Ladder() for seed in wanted}
+    made = {seed: _LadderSession() for seed in wanted}
     options, settled = _devices(options, kept, interruption)
     with _logged(options, wanted, kept, settled) as (events, ended):
         settled.require(events)
@@ -301,7 +303,7 @@ def survey(options: Options, wanted: Sequence[int], interruption: Interruption) 
     return found, path
 
 
-def _tell(events: EventLog, heard: Heard, judged: Sequence[Climbed]) -> None:
+def _tell(events: EventLog, heard: AnsweredQuestion, judged: Sequence[JudgedRung]) -> None:
     question = heard.question
     for item in judged:
         label = plan.label(item.rung.name, item.precision, item.gridsize, question.seed)
@@ -320,7 +322,7 @@ SURVEY_TIMEOUT_S = 6 * 3600.0
 """A bound for the sake of having one: a survey takes minutes a seed."""
 
 
-def _plan(options: Options, wanted: Sequence[int], kept: RunRoot) -> list[plan.Question]:
+def _plan(options: ParityOptions, wanted: Sequence[int], kept: RunRoot) -> list[plan.Question]:
     return plan.plan(
         gridsizes=options.gridsizes,
         precisions=options.precisions,
@@ -334,7 +336,7 @@ def _plan(options: Options, wanted: Sequence[int], kept: RunRoot) -> list[plan.Q
     )
 
 
-def _parties(heard: Sequence[Heard]) -> Mapping[str, Mapping[str, object]]:
+def _parties(heard: Sequence[AnsweredQuestion]) -> Mapping[str, Mapping[str, object]]:
     return {item.question.label: {side: dict(found.manifest) for side, found in item.answers.items()} for item in heard}
 
 
@@ -365,7 +367,7 @@ def _settled(party: Party, root: Path, interruption: Interruption) -> Party:
     return replace(party, target=target, python=str(target.interpreter) if target.install else party.python)
 
 
-def main(options: Options, *, follow: int | None, wanted: Sequence[int] = ()) -> int:
+def main(options: ParityOptions, *, follow: int | None, wanted: Sequence[int] = ()) -> int:
     """Run, at one seed or at many, print, and return the exit code."""
     from harness.system import identity
 

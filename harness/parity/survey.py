@@ -15,7 +15,7 @@ from typing import Any
 from harness.files.run_files import write_text
 from harness.parity.compare.comparison import Result, in_units
 from harness.parity.compare.rungs import PRECISIONS, RUNGS
-from harness.parity.judge.ladder import Climbed
+from harness.parity.judge.ladder import JudgedRung
 from harness.parity.output.report import finite_or_text
 from harness.system import tables
 from ptycho.errors import UsageError
@@ -43,7 +43,7 @@ class Alarm:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class SurveyRow:
     """
     One rung at one gridsize in one precision, over all seeds.
 
@@ -84,7 +84,7 @@ class Survey:
     """
 
     seeds: tuple[int, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[SurveyRow, ...]
     refused: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
@@ -117,9 +117,9 @@ class Survey:
 
 def run(
     seeds: Sequence[int],
-    one: Callable[[int], Sequence[Climbed]],
+    one: Callable[[int], Sequence[JudgedRung]],
     *,
-    on_seed: Callable[[int, Sequence[Climbed]], None] = lambda _seed, _climbed: None,
+    on_seed: Callable[[int, Sequence[JudgedRung]], None] = lambda _seed, _climbed: None,
 ) -> Survey:
     """
     Climb the ladder at every seed.
@@ -134,14 +134,14 @@ def run(
     """
     if not seeds or len(set(seeds)) < len(seeds):
         raise UsageError(f"seeds {list(seeds)}; allowed: one or more, each once")
-    found: dict[int, Sequence[Climbed]] = {}
+    found: dict[int, Sequence[JudgedRung]] = {}
     for seed in seeds:
         found[seed] = one(seed)
         on_seed(seed, found[seed])
     return collect(found)
 
 
-def collect(found: Mapping[int, Sequence[Climbed]], refused: Mapping[str, Sequence[str]] | None = None) -> Survey:
+def collect(found: Mapping[int, Sequence[JudgedRung]], refused: Mapping[str, Sequence[str]] | None = None) -> Survey:
     """
     Sum up what was climbed.
 
@@ -155,7 +155,7 @@ def collect(found: Mapping[int, Sequence[Climbed]], refused: Mapping[str, Sequen
     return Survey(seeds=tuple(found), rows=tuple(_row(*key, found) for key in listed), refused=dict(refused or {}))
 
 
-def _row(rung: str, precision: str, gridsize: int, found: Mapping[int, Sequence[Climbed]]) -> Row:
+def _row(rung: str, precision: str, gridsize: int, found: Mapping[int, Sequence[JudgedRung]]) -> SurveyRow:
     of_row = [
         (seed, item)
         for seed, climbed in found.items()
@@ -169,7 +169,7 @@ def _row(rung: str, precision: str, gridsize: int, found: Mapping[int, Sequence[
         key=lambda entry: entry[0],
         default=None,
     )
-    return Row(
+    return SurveyRow(
         rung=rung,
         gridsize=gridsize,
         precision=precision,
@@ -183,14 +183,14 @@ def _row(rung: str, precision: str, gridsize: int, found: Mapping[int, Sequence[
     )
 
 
-def _margin(item: Climbed) -> float | None:
+def _margin(item: JudgedRung) -> float | None:
     """Return what is allowed as a multiple of what was found, where that is nearest."""
     if item.worst is None or item.worst.tolerance is None or item.figure is None:
         return None
     return math.inf if item.figure == 0 else in_units(item.worst.tolerance, item.figure)
 
 
-def _alarm(seed: int, item: Climbed) -> Alarm:
+def _alarm(seed: int, item: JudgedRung) -> Alarm:
     worst = item.worst
     return Alarm(
         seed=seed,
@@ -200,7 +200,7 @@ def _alarm(seed: int, item: Climbed) -> Alarm:
     )
 
 
-def _plain(row: Row) -> dict[str, Any]:
+def _plain(row: SurveyRow) -> dict[str, Any]:
     return {
         **{name: getattr(row, name) for name in ("rung", "gridsize", "precision", "seeds", "tensor", "seed")},
         **{name: finite_or_text(getattr(row, name)) for name in ("figure", "noise_units", "margin")},

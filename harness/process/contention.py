@@ -31,7 +31,7 @@ _STAT, _PRESSURE = Path("/proc/stat"), Path("/proc/pressure/cpu")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class ProcessorCounters:
     """
     The counters at one moment.
 
@@ -75,14 +75,14 @@ class Load:
         return self.idle <= IDLE and self.others + self.steal >= OTHERS
 
 
-def read() -> Reading:
+def read() -> ProcessorCounters:
     """Read the counters."""
     values: list[float] = []
     if (line := _first_line(_STAT)).startswith("cpu "):
         # user nice system idle iowait irq softirq steal; guests are counted in user already.
         values = [int(word) / _TICKS for word in line.split()[1:9]]
     found = re.search(r"total=(\d+)", _first_line(_PRESSURE))
-    return Reading(
+    return ProcessorCounters(
         at=time.monotonic(),
         total_s=sum(values),
         idle_s=sum(values[3:5]),
@@ -91,7 +91,7 @@ def read() -> Reading:
     )
 
 
-def between(before: Reading, after: Reading, cpu_s: float) -> Load:
+def between(before: ProcessorCounters, after: ProcessorCounters, cpu_s: float) -> Load:
     """
     The machine between two readings.
 

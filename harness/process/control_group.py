@@ -58,7 +58,7 @@ def own() -> Path | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class ControlGroup:
     """
     A control group of a command.
 
@@ -121,7 +121,7 @@ class Group:
         return [Path(place) for place, _, _ in os.walk(self.path)]
 
 
-def make(token: str) -> Group | None:
+def make(token: str) -> ControlGroup | None:
     """
     A new and empty group below the one that this process is in, or None where none can be made.
 
@@ -131,7 +131,7 @@ def make(token: str) -> Group | None:
     if (above := own()) is None:
         return None
     _remove_old(above)
-    group = Group(path=above / f"{NAME}{re.sub(r'[^0-9A-Za-z]', '-', token)}-{secrets.token_hex(4)}")
+    group = ControlGroup(path=above / f"{NAME}{re.sub(r'[^0-9A-Za-z]', '-', token)}-{secrets.token_hex(4)}")
     try:
         group.path.mkdir()
     except OSError:
@@ -154,7 +154,7 @@ def _remove_old(above: Path) -> None:
     with contextlib.suppress(OSError):
         for path in above.glob(f"{NAME}*"):
             # The kernel refuses where a process is in it; a young one may be about to be entered.
-            if time.time() - path.stat().st_mtime > _YOUNG_S and not Group(path=path).populated:
+            if time.time() - path.stat().st_mtime > _YOUNG_S and not ControlGroup(path=path).populated:
                 path.rmdir()
 
 
@@ -168,7 +168,7 @@ def names() -> tuple[str, ...]:
     return tuple(path.name for path in _seen())
 
 
-def find(token: str) -> list[Group]:
+def find(token: str) -> list[ControlGroup]:
     """
     Groups of a run, wherever they can be seen from here.
 
@@ -177,7 +177,7 @@ def find(token: str) -> list[Group]:
     Args:
         token: of the run.
     """
-    return [Group(path=path) for path in _seen() if is_of(path.name, token)]
+    return [ControlGroup(path=path) for path in _seen() if is_of(path.name, token)]
 
 
 def _seen() -> list[Path]:
@@ -191,7 +191,7 @@ def _seen() -> list[Path]:
     return list(found.values())
 
 
-def end_rest(group: Group) -> tuple[str, ...]:
+def end_rest(group: ControlGroup) -> tuple[str, ...]:
     """End what a command left in its group after everything else was tried; what there was, in words."""
     left = group.pids() if group.populated else []
     described = [identity.describe(found) for pid in left if (found := identity.handle(pid)) is not None]

@@ -6,7 +6,7 @@ either (SIGSTOP of the whole tree, a virtual machine that was paused), is counte
 monotonic clocks are read: setting the clock of the machine changes nothing.
 """
 
-from harness.process.tree import Sample
+from harness.process.tree import TreeSample
 
 GAP_S = 2.0
 """A turn of the supervisor's loop that is longer by this is not a matter of a busy machine."""
@@ -43,7 +43,7 @@ class Heartbeat:
         if seconds > GAP_S:
             self._gap_s += seconds
 
-    def sampled(self, now: float, sample: Sample, *, heard: bool) -> None:
+    def sampled(self, now: float, sample: TreeSample, *, heard: bool) -> None:
         """
         Note a look at the processes.
 

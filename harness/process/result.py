@@ -3,13 +3,13 @@
 import shlex
 from functools import partial
 
-from harness.process.supervise import Finished
+from harness.process.supervise import CompletedCommand
 from harness.record.findings import Finding
 from ptycho.errors import PtychoError
 from ptycho.verdict import Verdict
 
 
-def verdict_of(finished: Finished) -> Verdict:
+def verdict_of(finished: CompletedCommand) -> Verdict:
     """
     Verdict of a command: of the closed set where it ended with such a code on purpose.
 
@@ -24,7 +24,7 @@ def verdict_of(finished: Finished) -> Verdict:
     return Verdict.PASS if finished.returncode == 0 else Verdict.FAIL
 
 
-def complaint(label: str, finished: Finished, limit_s: float) -> str:
+def complaint(label: str, finished: CompletedCommand, limit_s: float) -> str:
     """Return why a command did not pass, with the end of its output and, where it hung, of its stacks."""
     if finished.stop is not None:
         how = finished.stop.sentence
@@ -39,7 +39,7 @@ def complaint(label: str, finished: Finished, limit_s: float) -> str:
     return f"{label} {how}; output in {finished.log}:\n{finished.tail()}{stacks}"
 
 
-def error_of(label: str, finished: Finished, limit_s: float) -> PtychoError:
+def error_of(label: str, finished: CompletedCommand, limit_s: float) -> PtychoError:
     """
     The error that ends a run whose command did not pass, with that command's verdict.
 
@@ -50,7 +50,7 @@ def error_of(label: str, finished: Finished, limit_s: float) -> PtychoError:
     return error
 
 
-def stopped(subject: str, label: str, finished: Finished, limit_s: float) -> Finding | None:
+def stopped(subject: str, label: str, finished: CompletedCommand, limit_s: float) -> Finding | None:
     """A command that a limit or the kernel ended, as a finding; None if it ended by itself or by a stranger's hand."""
     finding = partial(
         Finding, subject=subject, sentence=complaint(label, finished, limit_s), command=shlex.join(finished.argv)

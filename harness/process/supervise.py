@@ -22,7 +22,7 @@ from harness.process import control_group, stacks
 from harness.process.disk import Disk
 from harness.process.limits import TIME, Limits, Stop
 from harness.process.pidfd import Waiter
-from harness.process.watcher import Usage, Watch
+from harness.process.watcher import CommandWatcher, Usage
 from harness.system import identity
 from harness.system.signals import Interruption
 
@@ -37,7 +37,7 @@ EVENTS_VARIABLE = "PTYCHO_HARNESS_EVENTS"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finished:
+class CompletedCommand:
     """
     End of a command.
 
@@ -181,7 +181,7 @@ def run(
     echo: bool = False,
     meanwhile: Callable[[], None] | None = None,
     limits: Limits = _NO_LIMITS,
-) -> Finished:
+) -> CompletedCommand:
     """
     Run a command to its end, a limit, or the run's interruption, and end every process of it.
 
@@ -239,7 +239,7 @@ def run(
             waiter, follower = Waiter(process), _Echo(log, echo)
             closing.callback(waiter.close)
             closing.callback(follower.close)
-            watch = Watch(
+            watch = CommandWatcher(
                 process.pid,
                 started=clock,
                 timeout_s=timeout_s,
@@ -273,7 +273,7 @@ def run(
             run_files.shorten(log, MAX_LOG, MAX_LOG // 4)
             if dump.exists() and dump.stat().st_size == 0:
                 dump.unlink()
-    return Finished(
+    return CompletedCommand(
         argv=tuple(argv),
         pid=process.pid,
         returncode=process.returncode,

@@ -15,7 +15,7 @@ _PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Member:
+class TreeProcess:
     """
     A process of a tree.
 
@@ -37,7 +37,7 @@ class Member:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
+class TreeSample:
     """
     A tree at one moment.
 
@@ -46,11 +46,11 @@ class Sample:
         cpu_s: processor time that it has used so far, in seconds; it never falls.
     """
 
-    members: tuple[Member, ...]
+    members: tuple[TreeProcess, ...]
     cpu_s: float
 
     @property
-    def alive(self) -> tuple[Member, ...]:
+    def alive(self) -> tuple[TreeProcess, ...]:
         """Processes that have not ended."""
         return tuple(member for member in self.members if member.state not in "ZX")
 
@@ -78,7 +78,7 @@ class Tree:
         self.seen: dict[int, float] = {}
         self._cpu_s = 0.0
 
-    def look(self) -> Sample:
+    def look(self) -> TreeSample:
         """Look once."""
         everybody = listing()
         found = {member.pid: member for member in _below(self.root, everybody)}
@@ -88,10 +88,10 @@ class Tree:
                 found[pid] = member
         self.seen |= {pid: member.started for pid, member in found.items()}
         self._cpu_s = max(self._cpu_s, sum(member.cpu_s for member in found.values()))
-        return Sample(members=tuple(found.values()), cpu_s=self._cpu_s)
+        return TreeSample(members=tuple(found.values()), cpu_s=self._cpu_s)
 
 
-def _below(root: int, everybody: Mapping[int, Member]) -> Iterable[Member]:
+def _below(root: int, everybody: Mapping[int, TreeProcess]) -> Iterable[TreeProcess]:
     children: dict[int, list[int]] = {}
     for member in everybody.values():
         children.setdefault(member.parent, []).append(member.pid)
@@ -103,18 +103,18 @@ def _below(root: int, everybody: Mapping[int, Member]) -> Iterable[Member]:
         waiting += children.get(pid, ())
 
 
-def listing() -> dict[int, Member]:
+def listing() -> dict[int, TreeProcess]:
     """Every process that can be seen, by pid."""
     return _of_linux() if sys.platform == "linux" else _of_psutil()
 
 
-def _of_linux() -> dict[int, Member]:
+def _of_linux() -> dict[int, TreeProcess]:
     with os.scandir("/proc") as entries:
         pids = [int(entry.name) for entry in entries if entry.name.isdigit()]
     return {pid: member for pid in pids if (member := _member(pid)) is not None}
 
 
-def _member(pid: int) -> Member | None:
+def _member(pid: int) -> TreeProcess | None:
     try:
         descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
         try:
@@ -125,7 +125,7 @@ def _member(pid: int) -> Member | None:
         return None  # ended since it was listed
     # The name may hold blanks and brackets; numbers as in proc(5), less 3 for what precedes the state.
     fields = text[text.rfind(b")") + 2 :].split()
-    return Member(
+    return TreeProcess(
         pid=pid,
         parent=int(fields[1]),
         started=float(fields[19]),
@@ -135,7 +135,7 @@ def _member(pid: int) -> Member | None:
     )
 
 
-def _of_psutil() -> dict[int, Member]:
+def _of_psutil() -> dict[int, TreeProcess]:
     import psutil
 
     found = {}
@@ -143,7 +143,7 @@ def _of_psutil() -> dict[int, Member]:
         try:
             with process.oneshot():
                 times, status = process.cpu_times(), process.status()
-                found[process.pid] = Member(
+                found[process.pid] = TreeProcess(
                     pid=process.pid,
                     parent=process.ppid(),
                     started=process.create_time(),

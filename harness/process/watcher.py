@@ -17,7 +17,7 @@ from harness.process.disk import Disk
 from harness.process.heartbeat import SILENT_S, Heartbeat
 from harness.process.limits import MEMORY, TIME, Limits, Stop
 from harness.process.phases import Phases, Stay
-from harness.process.tree import Sample, Tree
+from harness.process.tree import Tree, TreeSample
 from ptycho.verdict import Verdict
 
 FIRST_S = 0.02
@@ -60,7 +60,7 @@ class Usage:
         return {name: None if value is None else round(value, 3) for name, value in values.items()}
 
 
-class Watch:
+class CommandWatcher:
     """
     Watches one command.
 
@@ -87,7 +87,7 @@ class Watch:
         self._kills = memory.kernel_kills()
         self._said = 0
         self._next = started
-        self._sample = Sample(members=(), cpu_s=0.0)
+        self._sample = TreeSample(members=(), cpu_s=0.0)
         self._stays: list[Stay] = []
 
     def overslept(self, seconds: float) -> None:

@@ -8,10 +8,10 @@ proof of one of its commands, it does not pass, whoever forgot to write it.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.record.state import Story
+    from harness.record.state import RunState
 
 
-def sentences(told: "Story") -> list[str]:
+def sentences(told: "RunState") -> list[str]:
     """Return why a log does not show what its device did; none for one that did not promise it."""
     if not told.expected.device_proof:
         return []

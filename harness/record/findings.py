@@ -17,7 +17,7 @@ ERROR, WARNING = "error", "warning"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class FindingKind:
     """
     A row of the table of findings.
 
@@ -34,58 +34,82 @@ class Kind:
     verdict: Verdict = Verdict.FAIL
 
 
-KINDS: Mapping[str, Kind] = {
-    "exit-code": Kind(check="run", means="a command ended with an error"),
-    "time-limit": Kind(check="run", means="a command was killed at its time limit", verdict=Verdict.TIMEOUT),
-    "memory-limit": Kind(check="run", means="a command ran out of memory, or was about to", verdict=Verdict.OOM),
-    "no-output": Kind(check="run", means="a command ended with 0 and left nothing"),
-    "artifact-missing": Kind(check="artifacts", means="a declared file was not written"),
-    "artifact-empty": Kind(check="artifacts", means="a declared file is empty"),
-    "artifact-stale": Kind(check="artifacts", means="a declared file is older than the command that should write it"),
-    "input-hash-missing": Kind(check="input-hash", means="the summary does not say what the network was given"),
-    "layouts-differ": Kind(check="layouts", means="the same data in two file layouts are not the same to the pipeline"),
-    "legacy-refused": Kind(check="layouts", means="the transposed legacy layout is not read, the canonical one is"),
-    "canonical-refused": Kind(check="layouts", means="the canonical layout is not read, the legacy one is"),
-    "legacy-accepted": Kind(check="layouts", means="a layout that the target says it refuses is read"),
-    "reconstruction-unreadable": Kind(check="quality", means="the reconstruction cannot be read or scored"),
-    "reconstruction-flat": Kind(check="quality", means="the reconstruction is constant"),
-    "reconstruction-poor": Kind(check="quality", means="too little in common with the truth, in any orientation"),
-    "untrained-weights": Kind(check="quality", means="what is reconstructed does not depend on the training"),
-    "stitching-mirrored": Kind(check="orientation", means="object or patch positions are mirrored"),
-    "stitching-swapped": Kind(check="orientation", means="x and y are swapped, in the object or in the positions"),
-    "object-conjugated": Kind(check="orientation", means="the phase has the wrong sign"),
-    "stitching-shifted": Kind(check="orientation", means="the object lies beside its place, beyond what is removed"),
-    "object-offset": Kind(check="place", means="the object is off its place by 1 to 3 pixels", severity=WARNING),
-    "object-scaled": Kind(check="scale", means="the amplitude is wrong by a factor"),
-    "unseeded": Kind(check="repeat", means="the same command twice gives two results"),
-    "seed-ignored": Kind(check="seed", means="another seed gives the same result"),
-    "epochs-ignored": Kind(check="epochs", means="one epoch gives what all of them give"),
-    "option-ignored": Kind(check="option", means="an option is accepted and has no effect"),
-    "option-refused": Kind(check="option", means="a command with a declared option ends with an error"),
-    "tracking-not-on": Kind(check="tracking", means="tracking is switched on and leaves nothing"),
-    "tracking-not-off": Kind(check="tracking", means="tracking is switched off and leaves its store"),
-    "leak-database": Kind(check="leaks", means="a database is left outside the output folder"),
-    "leak-working-directory": Kind(check="leaks", means="files are left in the working directory"),
-    "leak-parent": Kind(check="leaks", means="files are left in the parent of the working directory"),
-    "leak-home": Kind(check="leaks", means="files are left in HOME"),
-    "leak-tmpdir": Kind(check="leaks", means="files are left in TMPDIR"),
-    "leak-process": Kind(check="leaks", means="a process outlives its command"),
-    "leak-elsewhere": Kind(check="leaks", means="something outside the run was changed"),
-    "leak-thread": Kind(check="leaks", means="a thread keeps a process from ending"),
-    "leak-descriptor": Kind(check="leaks", means="a file is still open when its process ends"),
-    "leak-shared-memory": Kind(check="leaks", means="shared memory keeps its name when its process ends"),
-    "gpu-touched": Kind(check="device", means="a command touched a GPU in a lane from which every GPU is hidden"),
-    "gpu-unused": Kind(check="device", means="a training in a GPU lane did its work elsewhere"),
-    "device-unproven": Kind(check="device", means="it is not shown which device was used, or a planted use was missed"),
-    "epoch-over-budget": Kind(check="budget", means="an epoch takes longer than allowed", verdict=Verdict.BUDGET),
-    "suite-failed": Kind(check="suite", means="the target's own tests fail or prove nothing"),
-    "pair-inputs-differ": Kind(check="pair-inputs", means="two targets give their networks other values"),
-    "pair-subsets-differ": Kind(check="pair-inputs", means="two targets draw other patterns, or in another order"),
-    "pair-hashes-differ": Kind(
+KINDS: Mapping[str, FindingKind] = {
+    "exit-code": FindingKind(check="run", means="a command ended with an error"),
+    "time-limit": FindingKind(check="run", means="a command was killed at its time limit", verdict=Verdict.TIMEOUT),
+    "memory-limit": FindingKind(check="run", means="a command ran out of memory, or was about to", verdict=Verdict.OOM),
+    "no-output": FindingKind(check="run", means="a command ended with 0 and left nothing"),
+    "artifact-missing": FindingKind(check="artifacts", means="a declared file was not written"),
+    "artifact-empty": FindingKind(check="artifacts", means="a declared file is empty"),
+    "artifact-stale": FindingKind(
+        check="artifacts", means="a declared file is older than the command that should write it"
+    ),
+    "input-hash-missing": FindingKind(check="input-hash", means="the summary does not say what the network was given"),
+    "layouts-differ": FindingKind(
+        check="layouts", means="the same data in two file layouts are not the same to the pipeline"
+    ),
+    "legacy-refused": FindingKind(
+        check="layouts", means="the transposed legacy layout is not read, the canonical one is"
+    ),
+    "canonical-refused": FindingKind(check="layouts", means="the canonical layout is not read, the legacy one is"),
+    "legacy-accepted": FindingKind(check="layouts", means="a layout that the target says it refuses is read"),
+    "reconstruction-unreadable": FindingKind(check="quality", means="the reconstruction cannot be read or scored"),
+    "reconstruction-flat": FindingKind(check="quality", means="the reconstruction is constant"),
+    "reconstruction-poor": FindingKind(
+        check="quality", means="too little in common with the truth, in any orientation"
+    ),
+    "untrained-weights": FindingKind(check="quality", means="what is reconstructed does not depend on the training"),
+    "stitching-mirrored": FindingKind(check="orientation", means="object or patch positions are mirrored"),
+    "stitching-swapped": FindingKind(
+        check="orientation", means="x and y are swapped, in the object or in the positions"
+    ),
+    "object-conjugated": FindingKind(check="orientation", means="the phase has the wrong sign"),
+    "stitching-shifted": FindingKind(
+        check="orientation", means="the object lies beside its place, beyond what is removed"
+    ),
+    "object-offset": FindingKind(check="place", means="the object is off its place by 1 to 3 pixels", severity=WARNING),
+    "object-scaled": FindingKind(check="scale", means="the amplitude is wrong by a factor"),
+    "unseeded": FindingKind(check="repeat", means="the same command twice gives two results"),
+    "seed-ignored": FindingKind(check="seed", means="another seed gives the same result"),
+    "epochs-ignored": FindingKind(check="epochs", means="one epoch gives what all of them give"),
+    "option-ignored": FindingKind(check="option", means="an option is accepted and has no effect"),
+    "option-refused": FindingKind(check="option", means="a command with a declared option ends with an error"),
+    "tracking-not-on": FindingKind(check="tracking", means="tracking is switched on and leaves nothing"),
+    "tracking-not-off": FindingKind(check="tracking", means="tracking is switched off and leaves its store"),
+    "leak-database": FindingKind(check="leaks", means="a database is left outside the output folder"),
+    "leak-working-directory": FindingKind(check="leaks", means="files are left in the working directory"),
+    "leak-parent": FindingKind(check="leaks", means="files are left in the parent of the working directory"),
+    "leak-home": FindingKind(check="leaks", means="files are left in HOME"),
+    "leak-tmpdir": FindingKind(check="leaks", means="files are left in TMPDIR"),
+    "leak-process": FindingKind(check="leaks", means="a process outlives its command"),
+    "leak-elsewhere": FindingKind(check="leaks", means="something outside the run was changed"),
+    "leak-thread": FindingKind(check="leaks", means="a thread keeps a process from ending"),
+    "leak-descriptor": FindingKind(check="leaks", means="a file is still open when its process ends"),
+    "leak-shared-memory": FindingKind(check="leaks", means="shared memory keeps its name when its process ends"),
+    "gpu-touched": FindingKind(
+        check="device", means="a command touched a GPU in a lane from which every GPU is hidden"
+    ),
+    "gpu-unused": FindingKind(check="device", means="a training in a GPU lane did its work elsewhere"),
+    "device-unproven": FindingKind(
+        check="device", means="it is not shown which device was used, or a planted use was missed"
+    ),
+    "epoch-over-budget": FindingKind(
+        check="budget", means="an epoch takes longer than allowed", verdict=Verdict.BUDGET
+    ),
+    "suite-failed": FindingKind(check="suite", means="the target's own tests fail or prove nothing"),
+    "pair-inputs-differ": FindingKind(check="pair-inputs", means="two targets give their networks other values"),
+    "pair-subsets-differ": FindingKind(
+        check="pair-inputs", means="two targets draw other patterns, or in another order"
+    ),
+    "pair-hashes-differ": FindingKind(
         check="pair-hashes", means="two targets log other hashes of their input", severity=WARNING
     ),
-    "pair-coordinates-differ": Kind(check="pair-coordinates", means="two targets place their patches differently"),
-    "pair-outputs-differ": Kind(check="pair-outputs", means="two reconstructions agree less than with the truth"),
+    "pair-coordinates-differ": FindingKind(
+        check="pair-coordinates", means="two targets place their patches differently"
+    ),
+    "pair-outputs-differ": FindingKind(
+        check="pair-outputs", means="two reconstructions agree less than with the truth"
+    ),
 }
 
 
@@ -121,7 +145,7 @@ class Finding:
             raise UsageError(f"no finding {self.id!r}; allowed: {', '.join(KINDS)}; add a row to KINDS")
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> FindingKind:
         """Its row of the table."""
         return KINDS[self.id]
 

@@ -18,12 +18,12 @@ from typing import Annotated, Any
 from pydantic.dataclasses import dataclass
 
 from harness.files import toml_model
-from harness.files.toml_model import TABLE, Name, OneOf, Problem, Text, Versioned, entries
+from harness.files.toml_model import TABLE, FileProblem, Name, OneOf, Text, VersionedFile, entries
 from harness.record.findings import KINDS, Finding, Findings
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
-class Known:
+class KnownFailure:
     """One entry."""
 
     id: Annotated[str, OneOf(KINDS)]
@@ -42,24 +42,24 @@ class Known:
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
-class KnownFailures(Versioned):
+class KnownFailures(VersionedFile):
     """A target's list of known failures. See docs/findings.md."""
 
-    known: tuple[Known, ...] = ()
+    known: tuple[KnownFailure, ...] = ()
     """a finding that is accepted"""
 
     @staticmethod
-    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+    def contradictions(table: Mapping[str, Any]) -> Iterator[FileProblem]:
         """Entries that are there twice."""
         named: Counter[str] = Counter()
         for number, entry in entries(table, "known"):
             name = f"{entry.get('id')}" + (f" of {entry['subject']}" if entry.get("subject") else "")
             named[name] += 1
             if named[name] > 1 and isinstance(entry.get("id"), str):
-                yield Problem(path=("known", number), sentence=f"it is entry {named[name]} for {name}; keep one")
+                yield FileProblem(path=("known", number), sentence=f"it is entry {named[name]} for {name}; keep one")
 
 
-def load(path: Path | None) -> tuple[Known, ...]:
+def load(path: Path | None) -> tuple[KnownFailure, ...]:
     """
     Read a list.
 
@@ -72,12 +72,12 @@ def load(path: Path | None) -> tuple[Known, ...]:
     return () if path is None else toml_model.load(path, KnownFailures, "known failures").known
 
 
-def reason_for(known: Sequence[Known], finding: Finding) -> str:
+def reason_for(known: Sequence[KnownFailure], finding: Finding) -> str:
     """Return why a finding is accepted; `""` if it is not."""
     return next((entry.reason for entry in known if entry.covers(finding)), "")
 
 
-def settle(known: Sequence[Known], findings: Findings) -> tuple[list[str], list[str]]:
+def settle(known: Sequence[KnownFailure], findings: Findings) -> tuple[list[str], list[str]]:
     """
     The result of the entries once everything was checked.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.files.run_files import write_text
 from harness.record.findings import Finding, Findings
-from harness.record.known_failures import Known, reason_for, settle
+from harness.record.known_failures import KnownFailure, reason_for, settle
 from harness.record.log import EventLog
 from harness.system import tables
 from ptycho.verdict import Verdict
@@ -105,7 +105,7 @@ class Outcome:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     findings: Findings = field(default_factory=Findings)
-    known: tuple[Known, ...] = ()
+    known: tuple[KnownFailure, ...] = ()
     commands: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: EventLog | None = None
 

@@ -21,7 +21,7 @@ HEADER = """\
 
 
 @dataclass(frozen=True, kw_only=True)
-class Expected:
+class RequiredResults:
     """
     Everything that must report.
 
@@ -57,7 +57,7 @@ class Expected:
         return asdict(self)
 
 
-def of_fields(row: Mapping[str, Any]) -> Expected:
+def of_fields(row: Mapping[str, Any]) -> RequiredResults:
     """Return what an event `run.expect` says; fields of a wrong type are the grammar's business and count as empty."""
 
     def names(key: str) -> tuple[str, ...]:
@@ -69,7 +69,7 @@ def of_fields(row: Mapping[str, Any]) -> Expected:
         return {k: v for k, v in value.items() if isinstance(v, int)} if isinstance(value, dict) else {}
 
     may_skip = row.get("may_skip")
-    return Expected(
+    return RequiredResults(
         fixtures=names("fixtures"),
         suite=row.get("suite") is True,
         tests=counts("tests"),
@@ -89,7 +89,7 @@ def manifest_of(target_file: Path) -> Path:
     return target_file.parent / "expected" / target_file.name
 
 
-def load(path: Path) -> Expected:
+def load(path: Path) -> RequiredResults:
     """
     The tests of a manifest.
 
@@ -103,7 +103,7 @@ def load(path: Path) -> Expected:
     counts = {
         f"{module}::{name}": count for module, functions in manifest.tests.items() for name, count in functions.items()
     }
-    return Expected(suite=True, tests=counts, may_skip=manifest.may_skip)
+    return RequiredResults(suite=True, tests=counts, may_skip=manifest.may_skip)
 
 
 def function_of(test: str) -> str:
@@ -112,7 +112,7 @@ def function_of(test: str) -> str:
     return f"{module}{colons}{name.partition('[')[0]}"
 
 
-def parts(expected: Expected, tests: Iterable[str], deselected: int) -> list[str]:
+def parts(expected: RequiredResults, tests: Iterable[str], deselected: int) -> list[str]:
     """
     Return what keeps a run from being one of the whole; empty if nothing does.
 
@@ -161,7 +161,7 @@ def dump(outcomes: Mapping[str, str], reasons: Mapping[str, str]) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Silent:
+class MissingResult:
     """
     Something that must report and did not.
 
@@ -180,7 +180,7 @@ class Silent:
 
 
 def silent(
-    expected: Expected,
+    expected: RequiredResults,
     *,
     fixtures: Iterable[str],
     collected: Sequence[str],
@@ -188,7 +188,7 @@ def silent(
     rungs: Iterable[str],
     benchmarks: Iterable[str],
     adapters: Iterable[str] = (),
-) -> list[Silent]:
+) -> list[MissingResult]:
     """
     Return what did not report.
 
@@ -201,14 +201,14 @@ def silent(
         benchmarks: benchmarks with a result.
         adapters: adapters that were asked.
     """
-    found = [Silent(kind="fixture", name=name) for name in _without(expected.fixtures, fixtures)]
+    found = [MissingResult(kind="fixture", name=name) for name in _without(expected.fixtures, fixtures)]
     if expected.suite and not collected:
-        found.append(Silent(kind="suite", name="", why="no test was collected"))
+        found.append(MissingResult(kind="suite", name="", why="no test was collected"))
     elif expected.suite and not any(outcome != "skipped" for outcome in tests.values()):
         why = f"all {len(tests)} tests that reported were skipped" if tests else "no test reported"
-        found.append(Silent(kind="suite", name="", why=why))
+        found.append(MissingResult(kind="suite", name="", why=why))
     unreported = _without(collected, (test for test, outcome in tests.items() if outcome != "silent"))
-    found += [Silent(kind="test", name=name, why="was collected and did not report") for name in unreported]
+    found += [MissingResult(kind="test", name=name, why="was collected and did not report") for name in unreported]
     reported = Counter(function_of(test) for test, outcome in tests.items() if outcome not in ("skipped", "silent"))
     skipped = Counter(function_of(test) for test, outcome in tests.items() if outcome == "skipped")
     named = {function_of(name) for name in unreported}
@@ -216,10 +216,12 @@ def silent(
         counted = reported[name] + (skipped[name] if name in expected.may_skip else 0)
         if counted < least and name not in named:
             why = f"{skipped[name]} of its tests skipped" if skipped[name] else "did not report"
-            found.append(Silent(kind="test", name=name, why=f"{why}: {counted} of at least {least}"))
-    found += [Silent(kind="rung", name=name) for name in _without(expected.rungs, rungs)]
-    found += [Silent(kind="benchmark", name=name) for name in _without(expected.benchmarks, benchmarks)]
-    found += [Silent(kind="adapter", name=name, why="was not asked") for name in _without(expected.adapters, adapters)]
+            found.append(MissingResult(kind="test", name=name, why=f"{why}: {counted} of at least {least}"))
+    found += [MissingResult(kind="rung", name=name) for name in _without(expected.rungs, rungs)]
+    found += [MissingResult(kind="benchmark", name=name) for name in _without(expected.benchmarks, benchmarks)]
+    found += [
+        MissingResult(kind="adapter", name=name, why="was not asked") for name in _without(expected.adapters, adapters)
+    ]
     return found
 
 

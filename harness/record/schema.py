@@ -238,7 +238,7 @@ class Span:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked:
+class LogCheck:
     """
     Result of checking a log's grammar.
 
@@ -253,7 +253,7 @@ class Checked:
     open: tuple[Span, ...]
 
 
-class _Reader:
+class _LogReader:
     """Goes through a log once."""
 
     def __init__(self) -> None:
@@ -314,14 +314,14 @@ def _fields(rule: Rule, row: Row) -> Iterable[str]:
         yield "field 'pid' is missing or no number"
 
 
-def check(rows: Iterable[Row]) -> Checked:
+def check(rows: Iterable[Row]) -> LogCheck:
     """
     Hold a log against the grammar.
 
     A log may stop anywhere: what is still open then is listed and breaks no rule. But a run that says that it passed
     must have closed everything.
     """
-    reader, passed = _Reader(), False
+    reader, passed = _LogReader(), False
     for number, row in enumerate(rows, start=1):
         reader.read(number, row)
         passed = passed or (row["event"] == "run.end" and str(row.get("verdict")).lower() == "pass")
@@ -329,7 +329,7 @@ def check(rows: Iterable[Row]) -> Checked:
     if passed and unfinished:
         listed = ", ".join(map(str, unfinished))
         reader.violations.append(f"the run says that it passed, but these had not ended: {listed}")
-    return Checked(violations=tuple(reader.violations), unknown=dict(reader.unknown), open=tuple(reader.open))
+    return LogCheck(violations=tuple(reader.violations), unknown=dict(reader.unknown), open=tuple(reader.open))
 
 
 def table() -> str:

@@ -13,9 +13,9 @@ from typing import Any
 from harness.record import required, rung_results, schema
 from harness.record.log import Damage, Log, Row
 from harness.record.outcome import Problem
-from harness.record.required import Expected
+from harness.record.required import RequiredResults
 from harness.record.rung_results import ORDER, RungResult, Tally
-from harness.record.schema import Checked
+from harness.record.schema import LogCheck
 from ptycho.verdict import Verdict
 
 UNBEGUN, NAMELESS = "run that was killed before its first event", "run without a beginning"
@@ -70,7 +70,7 @@ class CommandResult:
 
 
 @dataclass(kw_only=True)
-class Story:
+class RunState:
     """
     A run as its log tells it.
 
@@ -111,7 +111,7 @@ class Story:
     device: str = "not yet known"
     token: str = ""
     origin: Mapping[str, Any] = field(default_factory=dict)
-    expected: Expected = field(default_factory=Expected)
+    expected: RequiredResults = field(default_factory=RequiredResults)
     fixtures: dict[str, Row] = field(default_factory=dict)
     commands: dict[str, CommandResult] = field(default_factory=dict)
     tests: dict[str, TestResult] = field(default_factory=dict)
@@ -131,7 +131,7 @@ class Story:
     started: str = ""
     seconds: float = 0.0
     last: str = ""
-    checked: Checked = field(default_factory=lambda: schema.check([]))
+    checked: LogCheck = field(default_factory=lambda: schema.check([]))
     damage: tuple[Damage, ...] = ()
 
     @property
@@ -178,9 +178,9 @@ class Story:
         return sum(result.outcome in outcomes for result in self.tests.values())
 
 
-def tell(log: Log) -> Story:
+def tell(log: Log) -> RunState:
     """Read the events of a log in their order."""
-    story = Story(checked=schema.check(log.rows), damage=log.damage)
+    story = RunState(checked=schema.check(log.rows), damage=log.damage)
     for row in log.rows:
         _take(story, row)
     if log.rows:
@@ -190,7 +190,7 @@ def tell(log: Log) -> Story:
     return story
 
 
-def _take(story: Story, row: Row) -> None:
+def _take(story: RunState, row: Row) -> None:
     name = row["event"]
     if name in _TAKERS:
         _TAKERS[name](story, row)
@@ -216,7 +216,7 @@ def _text(row: Row, key: str) -> str:
     return "" if value is None else str(value)
 
 
-def _start(story: Story, row: Row) -> None:
+def _start(story: RunState, row: Row) -> None:
     story.kind, story.name, story.token = (_text(row, key) for key in ("kind", "name", "token"))
     story.kind = OLD_KINDS.get(story.kind, story.kind)
     story.lane = story.lane or story.name
@@ -224,26 +224,26 @@ def _start(story: Story, row: Row) -> None:
     story.origin = origin if isinstance(origin, dict) else {}
 
 
-def _expect(story: Story, row: Row) -> None:
+def _expect(story: RunState, row: Row) -> None:
     story.expected = required.of_fields(row)
 
 
-def _device(story: Story, row: Row) -> None:
+def _device(story: RunState, row: Row) -> None:
     story.device, story.lane = _text(row, "words"), _text(row, "lane")
 
 
-def _command_start(story: Story, row: Row) -> None:
+def _command_start(story: RunState, row: Row) -> None:
     argv = row.get("argv")
     words = tuple(map(str, argv)) if isinstance(argv, list) else ()
     story.commands[_text(row, "label")] = replace(_known(story, row), argv=words, log=_text(row, "log"))
 
 
-def _known(story: Story, row: Row) -> CommandResult:
+def _known(story: RunState, row: Row) -> CommandResult:
     label = _text(row, "label")
     return story.commands.get(label, CommandResult(label=label))
 
 
-def _command_end(story: Story, row: Row) -> None:
+def _command_end(story: RunState, row: Row) -> None:
     known, code = _known(story, row), row.get("returncode")
     story.commands[known.label] = replace(
         known,
@@ -253,32 +253,32 @@ def _command_end(story: Story, row: Row) -> None:
     )
 
 
-def _evidence(story: Story, row: Row) -> None:
+def _evidence(story: RunState, row: Row) -> None:
     known = _known(story, row)
     story.commands[known.label] = replace(known, log=_text(row, "log"), repeat=_text(row, "repeat"))
 
 
-def _fixture(story: Story, row: Row) -> None:
+def _fixture(story: RunState, row: Row) -> None:
     story.fixtures[_text(row, "fixture")] = row
 
 
-def _collected(story: Story, row: Row) -> None:
+def _collected(story: RunState, row: Row) -> None:
     tests = row.get("tests")
     story.collected += tuple(map(str, tests)) if isinstance(tests, list) else ()
     story.deselected += int(_number(row.get("deselected")))
 
 
-def _collect_error(story: Story, row: Row) -> None:
+def _collect_error(story: RunState, row: Row) -> None:
     story.collect_errors[_text(row, "test")] = _text(row, "message")
 
 
-def _test_start(story: Story, row: Row) -> None:
+def _test_start(story: RunState, row: Row) -> None:
     name = _text(row, "test")
     if name not in story.tests:
         story.tests[name] = TestResult(test=name, outcome="running")
 
 
-def _test_end(story: Story, row: Row) -> None:
+def _test_end(story: RunState, row: Row) -> None:
     name, outcome = _text(row, "test"), _text(row, "outcome")
     known = story.tests.get(name)
     if known is not None and known.outcome not in (*GREEN, "running"):
@@ -288,7 +288,7 @@ def _test_end(story: Story, row: Row) -> None:
     )
 
 
-def _rung(story: Story, row: Row) -> None:
+def _rung(story: RunState, row: Row) -> None:
     found = rung_results.of_event(row)
     before = story.judged.get(found.label)
     # A rung that failed once has failed, whatever a second judgement of it says.
@@ -300,19 +300,19 @@ def _rank(result: str) -> int:
     return ORDER.index(rung_results.worst([result]))
 
 
-def _benchmark(story: Story, row: Row) -> None:
+def _benchmark(story: RunState, row: Row) -> None:
     story.benchmarks[_text(row, "benchmark")] = _text(row, "verdict")
 
 
-def _asked(story: Story, row: Row) -> None:
+def _asked(story: RunState, row: Row) -> None:
     story.asked.add(_text(row, "label"))
 
 
-def _control(story: Story, row: Row) -> None:
+def _control(story: RunState, row: Row) -> None:
     story.control = row
 
 
-def _proof(story: Story, row: Row) -> None:
+def _proof(story: RunState, row: Row) -> None:
     story.proofs[_text(row, "label")] = row
 
 
@@ -322,26 +322,26 @@ def _verdict(row: Row) -> Verdict:
     return Verdict.FAIL if found is None else found
 
 
-def _problem(story: Story, row: Row) -> None:
+def _problem(story: RunState, row: Row) -> None:
     found = Problem(verdict=_verdict(row), message=_text(row, "message"))
     if found not in story.problems:
         story.problems.append(found)
 
 
-def _finding(story: Story, row: Row) -> None:
+def _finding(story: RunState, row: Row) -> None:
     story.findings[_text(row, "id"), _text(row, "subject")] = row
 
 
-def _note(story: Story, row: Row) -> None:
+def _note(story: RunState, row: Row) -> None:
     story.notes.append(_text(row, "message"))
 
 
-def _epoch(story: Story, row: Row) -> None:
+def _epoch(story: RunState, row: Row) -> None:
     pid = int(_number(row.get("pid")))
     story.epochs[pid] = max(story.epochs.get(pid, 0), int(_number(row.get("epoch"))))
 
 
-def _end(story: Story, row: Row) -> None:
+def _end(story: RunState, row: Row) -> None:
     # A verdict that there is not is not a pass, and neither is a second one that is better than the first.
     found = _verdict(row)
     if story.verdict is None or story.verdict is Verdict.PASS:

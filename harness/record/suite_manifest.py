@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from harness.files.toml_model import TABLE, Name, Problem, Whole
+from harness.files.toml_model import TABLE, FileProblem, Name, Whole
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
@@ -19,11 +19,11 @@ class SuiteManifest:
     """why a test may skip, by its node id"""
 
     @staticmethod
-    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+    def contradictions(table: Mapping[str, Any]) -> Iterator[FileProblem]:
         """No test at all, and tests that may skip and are not listed."""
         tests, may_skip = table.get("tests", {}), table.get("may_skip", {})
         if tests == {}:
-            yield Problem(path=(), sentence="it lists no test: remove the file, or write it from a run that passed")
+            yield FileProblem(path=(), sentence="it lists no test: remove the file, or write it from a run that passed")
         if isinstance(tests, Mapping) and isinstance(may_skip, Mapping):
             listed = {
                 f"{module}::{name}"
@@ -33,6 +33,6 @@ class SuiteManifest:
             }
             for name in may_skip:
                 if name not in listed:
-                    yield Problem(
+                    yield FileProblem(
                         path=("may_skip", name), sentence=f"[may_skip] {name}: there is no such test under [tests]"
                     )

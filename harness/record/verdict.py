@@ -14,9 +14,9 @@ from harness.record import log as event_log
 from harness.record import required, rung_results, state
 from harness.record.log import Log
 from harness.record.outcome import Problem
-from harness.record.required import Silent
+from harness.record.required import MissingResult
 from harness.record.rung_results import STANDING
-from harness.record.state import GREEN, Story
+from harness.record.state import GREEN, RunState
 from ptycho.verdict import Verdict
 
 _LISTED = 5
@@ -31,7 +31,7 @@ STOPPED = (Verdict.USAGE, Verdict.INFRA, Verdict.OOM, Verdict.TIMEOUT)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
+class LogVerdict:
     """
     The verdict of a log.
 
@@ -46,7 +46,7 @@ class Judgement:
     verdict: Verdict
     partial: bool
     problems: tuple[Problem, ...]
-    silent: tuple[Silent, ...]
+    silent: tuple[MissingResult, ...]
     failed: bool = False
 
 
@@ -63,7 +63,7 @@ def gravest(verdicts: Iterable[Verdict], *, failed: bool) -> Verdict:
     return Verdict.FAIL if failed and found in STOPPED else found
 
 
-def judge(told: Story) -> Judgement:
+def judge(told: RunState) -> LogVerdict:
     """Judge a log as it is; the first problem is the lowest rung that failed, if one did."""
     quiet = required.silent(
         told.expected,
@@ -82,7 +82,7 @@ def judge(told: Story) -> Judgement:
     unique = tuple(dict.fromkeys(problems))
     verdicts = [problem.verdict for problem in unique] + ([told.verdict] if told.verdict is not None else [])
     failed = bool(told.failed_rungs)
-    return Judgement(
+    return LogVerdict(
         verdict=gravest(verdicts, failed=failed),
         partial=not told.complete,
         problems=unique,
@@ -91,7 +91,7 @@ def judge(told: Story) -> Judgement:
     )
 
 
-def closing(path: Path, verdict: Verdict) -> tuple[list[Problem], Judgement]:
+def closing(path: Path, verdict: Verdict) -> tuple[list[Problem], LogVerdict]:
     """
     Judge a run that is about to end with a verdict: its log is read as if `run.end` were written.
 
@@ -113,7 +113,7 @@ def closing(path: Path, verdict: Verdict) -> tuple[list[Problem], Judgement]:
     return [problem for problem in judged.problems if problem not in told.problems], judged
 
 
-def _end(told: Story) -> list[Problem]:
+def _end(told: RunState) -> list[Problem]:
     if told.complete:
         return []
     running = ", ".join(str(span) for span in told.checked.open if span.name != "run")
@@ -126,12 +126,12 @@ def _end(told: Story) -> list[Problem]:
     return [Problem(verdict=Verdict.FAIL, message=message)]
 
 
-def _contradictions(told: Story) -> list[str]:
+def _contradictions(told: RunState) -> list[str]:
     sentences = [f"the event log breaks its grammar: {sentence}" for sentence in told.checked.violations]
     return sentences + [f"the event log is damaged: {found}" for found in told.damage if not found.torn]
 
 
-def _evidence(told: Story) -> list[str]:
+def _evidence(told: RunState) -> list[str]:
     """Bad results count even where no problem was written for them, unless a list of known failures names them."""
     sentences = []
     failed = [name for name, result in told.tests.items() if result.outcome not in (*GREEN, "running")]
@@ -147,7 +147,7 @@ def _evidence(told: Story) -> list[str]:
     return sentences
 
 
-def _verdict_of_rungs(told: Story) -> Verdict:
+def _verdict_of_rungs(told: RunState) -> Verdict:
     """A fail, unless all that does not pass is explained by what the machine did: then the worst of that."""
     causes = {
         Verdict.parse(found.cause) or Verdict.FAIL for found in told.judged.values() if found.result not in STANDING
@@ -155,7 +155,7 @@ def _verdict_of_rungs(told: Story) -> Verdict:
     return Verdict.worst(causes, default=Verdict.FAIL)
 
 
-def _rungs(told: Story) -> list[str]:
+def _rungs(told: RunState) -> list[str]:
     """Return what was judged and does not pass, then what the log knows of the first that failed."""
     found = rung_results.tally(told.rungs)
     fallen = [name for name in found.results if name not in found.having(*STANDING)]
@@ -169,13 +169,13 @@ def _rungs(told: Story) -> list[str]:
     return sentences
 
 
-def _fallen(told: Story, rung: str, result: str) -> str:
+def _fallen(told: RunState, rung: str, result: str) -> str:
     """A rung that does not pass, with the gridsizes and precisions at which it does not."""
     places = rung_results.places(told.rungs, rung, besides=STANDING)
     return f"{rung}: {result}" + (f" ({_listed(places, '; ')})" if places else "")
 
 
-def _benchmarks(told: Story) -> list[Problem]:
+def _benchmarks(told: RunState) -> list[Problem]:
     """Over budget and too busy to judge are verdicts of their own: the worst of them, and not always a fail."""
     slow = {
         name: verdict for name, said in told.benchmarks.items() if (verdict := Verdict.parse(said)) is not Verdict.PASS
@@ -186,17 +186,17 @@ def _benchmarks(told: Story) -> list[Problem]:
     return [Problem(verdict=gravest, message=f"{_number(list(slow), 'benchmark')} did not pass: {_listed(list(slow))}")]
 
 
-def grouped(told: Story, quiet: Sequence[Silent]) -> list[Silent]:
+def grouped(told: RunState, quiet: Sequence[MissingResult]) -> list[MissingResult]:
     """Return what is silent, for a reader: a rung that was judged nowhere is listed once, whatever its gridsizes."""
     begun = {rung_results.rung_of(label) for label in told.rungs}
-    found: dict[Silent, None] = {}
+    found: dict[MissingResult, None] = {}
     for item in quiet:
         name = rung_results.rung_of(item.name) if item.kind == "rung" else item.name
         found[replace(item, name=item.name if name in begun else name)] = None
     return list(found)
 
 
-def _silence(told: Story, quiet: Sequence[Silent]) -> list[str]:
+def _silence(told: RunState, quiet: Sequence[MissingResult]) -> list[str]:
     """One sentence a kind: three hundred tests of a suite that never ran are one thing to know."""
     of_kind: dict[str, list[str]] = {}
     for item in grouped(told, quiet):

@@ -10,14 +10,14 @@ from typing import Any
 
 from harness.files import untrusted
 from harness.report import png
-from harness.report.load_runs import Run
-from harness.report.model import Cell, Cells, Picture, Table, toned
+from harness.report.load_runs import LoadedRun
+from harness.report.model import Cells, Picture, Table, TableCell, toned
 from harness.report.values import figure, mapping, objects, text, texts
 from ptycho.errors import PtychoError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failure:
+class FirstFailure:
     """
     The first failure of the ladder.
 
@@ -52,7 +52,7 @@ class Failure:
     others: Table
 
 
-def of(run: Run, told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Failure | None:
+def of(run: LoadedRun, told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> FirstFailure | None:
     """The first failure that a `parity.json` names, or None."""
     found = mapping(told.get("first_failure"))
     if not found:
@@ -72,7 +72,7 @@ def of(run: Run, told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> 
             ("noise floor of this tensor", figure(found.get("floor"), "{:.2e}")),
         )
     )
-    return Failure(
+    return FirstFailure(
         where=where,
         guilty=text(found.get("suspect")) or ", ".join(texts(found.get("guilty"))) or "not settled",
         look_at=texts(found.get("look_at")),
@@ -112,11 +112,11 @@ def _elements(found: Mapping[str, Any]) -> Table:
     return Table(
         caption="The elements that differ most, the worst first",
         headings=headings,
-        rows=[tuple(Cell(text=cell, code=True) for cell in row) for row in rows],
+        rows=[tuple(TableCell(text=cell, code=True) for cell in row) for row in rows],
     )
 
 
-def _picture(run: Run, found: Mapping[str, Any], where: str) -> Picture | None:
+def _picture(run: LoadedRun, found: Mapping[str, Any], where: str) -> Picture | None:
     path = run.inside(text(found.get("picture")), "pictures")
     if path is None or path.suffix != ".png":
         return None
@@ -138,7 +138,10 @@ def _others(rows: Sequence[Mapping[str, Any]]) -> Table:
             if result in ("fail", "known failure", "unverified"):
                 where = f"{text(row.get('rung'))}, g {text(row.get('gridsize'))}, {text(row.get('precision'))}"
                 reason = (texts(item.get("reasons")) or [""])[0]
-                tensor, outcome = Cell(text=text(item.get("tensor")), code=True), Cell(text=result, tone=toned(result))
+                tensor, outcome = (
+                    TableCell(text=text(item.get("tensor")), code=True),
+                    TableCell(text=result, tone=toned(result)),
+                )
                 made.append((where, tensor, reason, outcome))
     return Table(
         caption="Everything that did not pass; what fails above the first failure follows from it",

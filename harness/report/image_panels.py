@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.files import untrusted
 from harness.report import png
-from harness.report.load_runs import Run
+from harness.report.load_runs import LoadedRun
 from harness.report.model import Picture, Scale, Strip
 from harness.report.values import mapping, text
 from ptycho.errors import PtychoError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ptycho.metrics.metrics import Comparison
+    from ptycho.metrics.metrics import TruthComparison
 
 LARGEST_PX = 512
 """Longest side of a picture: larger reconstructions are thinned out, and the page stays small."""
@@ -34,7 +34,7 @@ KINDS = {"amplitude": ("grey", ""), "phase": ("viridis", " rad")}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class FixturePictures:
     """
     Pictures of one fixture.
 
@@ -58,11 +58,11 @@ class Shown:
         return [item.uri for strip in self.strips for _, row in strip.rows for item in row]
 
 
-def of_runs(runs: Sequence[Run]) -> list[Shown]:
+def of_runs(runs: Sequence[LoadedRun]) -> list[FixturePictures]:
     """Return what the lanes among some runs reconstructed, fixture by fixture."""
     lanes = [run for run in runs if run.is_lane]
     names = dict.fromkeys(name for run in lanes for name in run.told.fixtures)
-    found: list[Shown] = []
+    found: list[FixturePictures] = []
     for name in names:
         new = _shown(name, [run for run in lanes if name in run.told.fixtures])
         equal = next((item for item in found if item.strips and item.pixels == new.pixels), None)
@@ -74,9 +74,9 @@ def of_runs(runs: Sequence[Run]) -> list[Shown]:
     return found
 
 
-def _shown(fixture: str, runs: Sequence[Run]) -> Shown:
+def _shown(fixture: str, runs: Sequence[LoadedRun]) -> FixturePictures:
     missing: list[str] = []
-    found: dict[str, Comparison] = {}
+    found: dict[str, TruthComparison] = {}
     kept: list[Picture] = []
     for run in runs:
         try:
@@ -84,10 +84,12 @@ def _shown(fixture: str, runs: Sequence[Run]) -> Shown:
         except (PtychoError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             missing.append(f"{run.name}: {error}")
             kept += _pictures(run, fixture)
-    return Shown(fixture=fixture, strips=tuple(_strips(fixture, found)), kept=tuple(kept), missing=tuple(missing))
+    return FixturePictures(
+        fixture=fixture, strips=tuple(_strips(fixture, found)), kept=tuple(kept), missing=tuple(missing)
+    )
 
 
-def _compared(run: Run, fixture: str) -> "Comparison":
+def _compared(run: LoadedRun, fixture: str) -> "TruthComparison":
     """
     The metric's comparison of what a run kept.
 
@@ -116,7 +118,7 @@ def _compared(run: Run, fixture: str) -> "Comparison":
     return metrics.compare(seen, _truth(run, fixture))
 
 
-def _truth(run: Run, fixture: str) -> "NDArray[Any]":
+def _truth(run: LoadedRun, fixture: str) -> "NDArray[Any]":
     """The object of the same file that the run had; the sha256 decides whether it is that file."""
     import numpy as np
 
@@ -137,7 +139,7 @@ def _truth(run: Run, fixture: str) -> "NDArray[Any]":
         return npz_reader.read(archive, member, np.complex64)
 
 
-def _pictures(run: Run, fixture: str) -> Iterator[Picture]:
+def _pictures(run: LoadedRun, fixture: str) -> Iterator[Picture]:
     """The run's own pictures of a fixture."""
     names = run.told.fixtures[fixture].get("pictures")
     for name in names if isinstance(names, list) else []:
@@ -147,7 +149,7 @@ def _pictures(run: Run, fixture: str) -> Iterator[Picture]:
                 yield Picture(uri=png.uri(untrusted.read_bytes(path)), alt=words, caption=words, large=True)
 
 
-def _strips(fixture: str, found: "Mapping[str, Comparison]") -> Iterator[Strip]:
+def _strips(fixture: str, found: "Mapping[str, TruthComparison]") -> Iterator[Strip]:
     """Amplitude and phase; the scale is that of the truth, the difference's is as wide."""
     import numpy as np
 
@@ -180,7 +182,7 @@ def _strips(fixture: str, found: "Mapping[str, Comparison]") -> Iterator[Strip]:
         yield Strip(title=kind, rows=tuple(rows), scales=(plain, signed))
 
 
-def _images(item: "Comparison", kind: str) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+def _images(item: "TruthComparison", kind: str) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
     """Reconstruction and truth of a kind, NaN outside the mask; a phase less its truth's mean, which means nothing."""
     import numpy as np
 

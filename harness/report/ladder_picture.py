@@ -21,7 +21,7 @@ _LEVELS = {("f64", "1"): 7.0, ("f64", "2"): 15.5, ("f32", "1"): 24.5, ("f32", "2
 """Pixels from above: two gridsizes in two precisions often agree to the digit, and must not hide each other."""
 
 
-class Marked(Protocol):
+class MarkText(Protocol):
     """Text of a mark."""
 
     @property
@@ -54,7 +54,7 @@ def place(share: float | None) -> float:
     return LIMIT + (97.0 - LIMIT) * (min(share, _MOST) / _MOST)
 
 
-def scale(name: str, marks: Sequence[Marked]) -> Markup:
+def scale(name: str, marks: Sequence[MarkText]) -> Markup:
     """A rung's marks."""
     parts = [
         svg.rect(LIMIT, 2, 100 - LIMIT, _HEIGHT - 4, "beyond"),

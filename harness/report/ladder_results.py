@@ -11,14 +11,14 @@ from typing import Any
 
 from harness.record import rung_results
 from harness.record.rung_results import NOT_REACHED, RungResult, Tally
-from harness.record.state import Story
+from harness.record.state import RunState
 from harness.report.values import mapping, objects, text
 
 LOGGED = "logged"
 """Key of a row that was taken from the log: it has a result and no figures."""
 
 
-def document(written: Mapping[str, Any], told: Story) -> Mapping[str, Any]:
+def document(written: Mapping[str, Any], told: RunState) -> Mapping[str, Any]:
     """
     The rungs of a run in the form of `parity.json`; empty for a run that climbs no ladder.
 
@@ -39,7 +39,7 @@ def document(written: Mapping[str, Any], told: Story) -> Mapping[str, Any]:
     }
 
 
-def tally(found: Mapping[str, Any], told: Story) -> Tally:
+def tally(found: Mapping[str, Any], told: RunState) -> Tally:
     """The rungs of such a document as they are counted everywhere; from the log where there is one."""
     if told.rungs or told.expected.rungs:
         return told.tally
@@ -55,7 +55,7 @@ def seeds(labels: object) -> int:
     return len({rung_results.conditions(text(label))[2] for label in labels}) if isinstance(labels, list) else 0
 
 
-def not_reached(told: Story) -> list[str]:
+def not_reached(told: RunState) -> list[str]:
     """Rungs that must be judged and were not, everywhere or somewhere."""
     return told.tally.having(NOT_REACHED)
 
@@ -64,7 +64,7 @@ def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
     return text(row.get("rung")), text(row.get("gridsize")), text(row.get("precision"))
 
 
-def _row(found: RungResult, told: Story) -> dict[str, Any]:
+def _row(found: RungResult, told: RunState) -> dict[str, Any]:
     precision, gridsize, seed = rung_results.conditions(found.label)
     several = len({rung_results.conditions(label)[2] for label in told.judged}) > 1
     return {
@@ -77,7 +77,7 @@ def _row(found: RungResult, told: Story) -> dict[str, Any]:
     }
 
 
-def _first_failure(told: Story) -> dict[str, Any] | None:
+def _first_failure(told: RunState) -> dict[str, Any] | None:
     """The lowest rung that failed, with what the log knows of it."""
     first = next(iter(told.failed_rungs), None)
     if first is None:

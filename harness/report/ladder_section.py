@@ -14,9 +14,9 @@ from markupsafe import Markup
 from harness.record import rung_results
 from harness.record.rung_results import NOT_REACHED, STANDING
 from harness.report import first_failure, ladder_picture, ladder_results
-from harness.report.first_failure import Failure
-from harness.report.load_runs import Run
-from harness.report.model import Cell, Cells, Table, toned
+from harness.report.first_failure import FirstFailure
+from harness.report.load_runs import LoadedRun
+from harness.report.model import Cells, Table, TableCell, toned
 from harness.report.values import NONE, figure, finite, mapping, number, objects, text, texts, times
 
 ROWS = 100
@@ -55,7 +55,7 @@ class Mark:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class RungSection:
     """
     A rung of the ladder.
 
@@ -95,10 +95,10 @@ class Ladder:
         unreached: rungs that the run did not reach, or not at every gridsize and precision.
     """
 
-    steps: Sequence[Step]
+    steps: Sequence[RungSection]
     axis: Markup
     table: Table
-    failure: Failure | None
+    failure: FirstFailure | None
     refused: Sequence[str]
     proof: Table
     unverified: Sequence[tuple[str, str]]
@@ -106,7 +106,7 @@ class Ladder:
     unreached: Sequence[str] = ()
 
 
-def of(run: Run) -> Ladder | None:
+def of(run: LoadedRun) -> Ladder | None:
     """The ladder that a run climbed, as far as it came; None of a run that climbs none."""
     told = run.climbed
     if not told:
@@ -122,7 +122,7 @@ def of(run: Run) -> Ladder | None:
         for name in _names(rows)
     ]
     missing = [
-        Step(name=name, what=why, result="unverified", marks=(), picture=Markup(), margin="not measured")
+        RungSection(name=name, what=why, result="unverified", marks=(), picture=Markup(), margin="not measured")
         for name, why in unverified
         if name not in {step.name for step in steps}
     ]
@@ -158,12 +158,12 @@ def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(text(row.get("rung")) for row in rows))
 
 
-def _step(name: str, rows: Sequence[Mapping[str, Any]]) -> Step:
+def _step(name: str, rows: Sequence[Mapping[str, Any]]) -> RungSection:
     from harness.parity.compare.rungs import RUNGS
 
     marks = tuple(_mark(row) for row in rows)
     what = next((rung.what for rung in RUNGS if rung.name == name), "")
-    return Step(
+    return RungSection(
         name=name,
         what=what,
         result=rung_results.worst(mark.result for mark in marks),
@@ -233,8 +233,8 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
                 *(text(row.get(key)) for key in ("rung", "gridsize", "precision")),
                 *(compared, shown, figure(row.get("noise_units"))),
                 allowed,
-                Cell(text=at, code=True),
-                Cell(text=result, tone=toned(result)),
+                TableCell(text=at, code=True),
+                TableCell(text=result, tone=toned(result)),
             )
         )
     caption = "Every rung at every gridsize and precision"
@@ -247,11 +247,11 @@ def _proof(told: Mapping[str, Any]) -> Table:
         at, outcome = text(item.get("at")), text(item.get("outcome"))
         rows.append(
             (
-                Cell(text=text(item.get("id")), code=True),
+                TableCell(text=text(item.get("id")), code=True),
                 text(item.get("story")),
                 at or NONE,
                 ", ".join(texts(item.get("named"))) or NONE,
-                Cell(text=outcome, tone=toned(outcome)),
+                TableCell(text=outcome, tone=toned(outcome)),
             )
         )
     return Table(

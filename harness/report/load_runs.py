@@ -19,8 +19,8 @@ from harness.record import verdict as log_verdict
 from harness.record.directory import LOG
 from harness.record.log import Row
 from harness.record.outcome import Problem
-from harness.record.state import Story
-from harness.record.verdict import Judgement
+from harness.record.state import RunState
+from harness.record.verdict import LogVerdict
 from harness.report import ladder_results
 from harness.report.values import mapping, text
 from ptycho.errors import PtychoError, UsageError
@@ -57,7 +57,7 @@ _LARGEST = 64 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class LoadedRun:
     """
     A run with everything that it left.
 
@@ -73,8 +73,8 @@ class Run:
 
     path: Path
     name: str
-    told: Story
-    judged: Judgement
+    told: RunState
+    judged: LogVerdict
     rows: tuple[Row, ...]
     documents: Mapping[str, Mapping[str, Any]]
     unreadable: tuple[str, ...] = ()
@@ -147,7 +147,7 @@ class Run:
         return None
 
 
-def load(path: Path) -> Run:
+def load(path: Path) -> LoadedRun:
     """
     Read a run's folder.
 
@@ -160,7 +160,7 @@ def load(path: Path) -> Run:
         raise UsageError(f"{error}; give the folder of a run") from error
     documents, unreadable = _documents(path)
     told = state.tell(log)
-    return Run(
+    return LoadedRun(
         path=path,
         name=_name(path, log.rows),
         told=told,
@@ -216,7 +216,7 @@ def _device_of(kind: str, name: str) -> str:
     return GPU if kind and name == f"{kind}{GPU}" else ""
 
 
-def newest(root: Path) -> list[Run]:
+def newest(root: Path) -> list[LoadedRun]:
     """
     The newest run of every lane and kind below a workspace's folder.
 

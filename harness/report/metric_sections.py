@@ -12,8 +12,8 @@ from harness.record import machine
 from harness.record.rung_results import ORDER
 from harness.report import charts
 from harness.report.charts import Bar, Series
-from harness.report.load_runs import Run
-from harness.report.model import Cell, Cells, Chart, Table, toned
+from harness.report.load_runs import LoadedRun
+from harness.report.model import Cells, Chart, Table, TableCell, toned
 from harness.report.timeline import Training
 from harness.report.values import NONE, count, figure, finite, mapping, number, objects, seconds, text, texts
 from ptycho.errors import UsageError
@@ -25,7 +25,7 @@ BUDGET_S = 120.0
 """Seconds that an epoch may take."""
 
 
-def budget(trainings: Sequence[tuple[str, Training]], runs: Sequence[Run] = ()) -> Chart | None:
+def budget(trainings: Sequence[tuple[str, Training]], runs: Sequence[LoadedRun] = ()) -> Chart | None:
     """The longest epoch of each training, and what benchmarks measured of one, beside the budget."""
     bars = [
         Bar(name=f"{training.lane}, {fixture}", parts={"longest epoch": longest}, limit=BUDGET_S)
@@ -65,7 +65,7 @@ def losses(fixture: str, trainings: Sequence[Training]) -> Chart | None:
     return charts.lines(f"Loss on {fixture}", series, x="epoch", y="loss (truncated Poisson)", note=note)
 
 
-def benchmarks(run: Run) -> Table:
+def benchmarks(run: LoadedRun) -> Table:
     """A benchmark run in the format of pytest-benchmark."""
     rows: list[Cells] = []
     for item in objects(run.document("bench.json").get("benchmarks")):
@@ -75,12 +75,12 @@ def benchmarks(run: Run) -> Table:
         rate = number(extra.get("patterns_per_s")) or number(extra.get("patterns_per_second"))
         rows.append(
             (
-                Cell(text=name, code=True),
+                TableCell(text=name, code=True),
                 *(seconds(stats.get(key)) for key in ("median", "min", "max")),
                 figure(stats.get("rounds"), "{:.0f}"),
                 figure(rate),
                 figure(extra.get("peak_mib"), "{:.0f}"),
-                Cell(text=verdict.lower() or NONE, tone=toned(verdict)),
+                TableCell(text=verdict.lower() or NONE, tone=toned(verdict)),
             )
         )
     named = {text(item.get("name")) for item in objects(run.document("bench.json").get("benchmarks"))}
@@ -89,12 +89,14 @@ def benchmarks(run: Run) -> Table:
         for name in dict.fromkeys((*run.told.benchmarks, *run.told.expected.benchmarks)):
             if name not in named:
                 verdict = run.told.benchmarks.get(name, "did not report")
-                rows.append((Cell(text=name, code=True), *[NONE] * 6, Cell(text=verdict, tone=toned(verdict))))
+                rows.append(
+                    (TableCell(text=name, code=True), *[NONE] * 6, TableCell(text=verdict, tone=toned(verdict)))
+                )
     headings = ("benchmark", "median", "least", "most", "rounds", "patterns/s", "peak / MiB", "verdict")
     return Table(caption="Benchmarks", headings=headings, rows=rows)
 
 
-def benchmark_phases(run: Run) -> Chart | None:
+def benchmark_phases(run: LoadedRun) -> Chart | None:
     """Phases of the benchmarks that say them."""
     bars = []
     for item in objects(run.document("bench.json").get("benchmarks")):
@@ -120,7 +122,7 @@ def history(root: Path) -> Chart | None:
     return charts.lines("Benchmarks so far", series, x="run", y="median / s", note=note)
 
 
-def mutation(run: Run) -> Table:
+def mutation(run: LoadedRun) -> Table:
     """The score of the planted faults, by declared rung."""
     trials = objects(run.document("mutation.json").get("trials"))
     gates = sorted({text(item.get("dies_at")) for item in trials if item.get("dies_at")}, key=_height)
@@ -136,7 +138,7 @@ def mutation(run: Run) -> Table:
                 str(len(mine)),
                 str(outcomes.count("killed")),
                 str(outcomes.count("late")),
-                Cell(text=str(alive), tone="fail" if alive else "pass"),
+                TableCell(text=str(alive), tone="fail" if alive else "pass"),
                 f"{sum(map(bool, named))} of {len(named)}" if named else NONE,
             )
         )
@@ -144,14 +146,14 @@ def mutation(run: Run) -> Table:
     return Table(caption="Planted faults by the rung at which they must be found", headings=headings, rows=rows)
 
 
-def stopped(run: Run, kind: str) -> Table | None:
+def stopped(run: LoadedRun, kind: str) -> Table | None:
     """Trials of a campaign that was stopped before it wrote its document, from its log; None for any other run."""
     told = run.told
     if told.kind != kind or run.documents or not (told.rungs or told.expected.rungs):
         return None
     results = told.tally.results
     listed = sorted(results.items(), key=lambda item: ORDER.index(item[1]))
-    rows: list[Cells] = [(name, Cell(text=result, tone=toned(result))) for name, result in listed]
+    rows: list[Cells] = [(name, TableCell(text=result, tone=toned(result))) for name, result in listed]
     caption = f"The run was stopped; from its log: {told.tally.sentence}"
     return Table(caption=caption, headings=("trial", "result"), rows=rows[:ROWS], more=max(0, len(rows) - ROWS))
 
@@ -162,7 +164,7 @@ def _height(gate: str) -> tuple[int, str]:
     return (int(digits) if digits else 99, gate)
 
 
-def own_table(run: Run, file: str, caption: str) -> Table | None:
+def own_table(run: LoadedRun, file: str, caption: str) -> Table | None:
     """The table that a command wrote into its document, headings first; None if there is none."""
     given = run.document(file).get("table")
     rows = [tuple(texts(row)) for row in given if isinstance(row, list)] if isinstance(given, list) else []
@@ -187,17 +189,17 @@ def faults(root: Path | None = None) -> Table | None:
     caption = f"Faults that tests inject and judge: {len(ROWS)} kinds, {injecting} tests"
     tones = ("fail" if row[-1] == "0" else "pass" for row in rows)
     toned_rows: list[Cells] = [
-        (*row[:-1], Cell(text=row[-1], tone=tone)) for row, tone in zip(rows, tones, strict=True)
+        (*row[:-1], TableCell(text=row[-1], tone=tone)) for row, tone in zip(rows, tones, strict=True)
     ]
     more = f", {count(bare, 'kind')} without a test" if bare else ""
     return Table(caption=caption + more, headings=headings, rows=toned_rows)
 
 
-def _tests(amount: str) -> Cell:
-    return Cell(text=amount, tone="fail" if amount == "0" else "pass")
+def _tests(amount: str) -> TableCell:
+    return TableCell(text=amount, tone="fail" if amount == "0" else "pass")
 
 
-def scale(run: Run) -> list[Chart]:
+def scale(run: LoadedRun) -> list[Chart]:
     """Processor time of a pattern, and memory, over the number of patterns."""
     cost: dict[str, list[tuple[float, float]]] = {}
     memory: dict[str, list[tuple[float, float]]] = {}

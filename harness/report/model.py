@@ -10,7 +10,7 @@ TONES = ("", "pass", "fail", "warn", "open", "muted")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class TableCell:
     """
     A cell of a table.
 
@@ -25,7 +25,7 @@ class Cell:
     code: bool = False
 
 
-Cells = tuple[Cell | str, ...]
+Cells = tuple[TableCell | str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

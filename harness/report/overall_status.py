@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from harness.record import required
-from harness.report.load_runs import Run
+from harness.report.load_runs import LoadedRun
 from harness.report.values import count, figure, first_line, mapping, text
 from harness.runs import freshness
 from ptycho.verdict import Verdict
@@ -19,7 +19,7 @@ Match = Callable[[str], bool]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class RunKind:
     """
     A kind of run that there is.
 
@@ -43,59 +43,61 @@ def _lane(framework: str, device: str = "") -> Match:
 
 
 KINDS = (
-    Kind(title="PyTorch lane", matches=_lane("torch"), command="nox -s torch_integration", gate=True),
-    Kind(title="TensorFlow lane", matches=_lane("tf"), command="nox -s tf_integration", gate=True),
-    Kind(title="parity", matches="parity".__eq__, command="nox -s parity", gate=True),
-    Kind(
+    RunKind(title="PyTorch lane", matches=_lane("torch"), command="nox -s torch_integration", gate=True),
+    RunKind(title="TensorFlow lane", matches=_lane("tf"), command="nox -s tf_integration", gate=True),
+    RunKind(title="parity", matches="parity".__eq__, command="nox -s parity", gate=True),
+    RunKind(
         title="benchmark",
         matches=("benchmark", "benchmark-short").__contains__,
         command="nox -s benchmark-short",
         gate=True,
     ),
-    Kind(
+    RunKind(
         title="PyTorch on a GPU",
         matches=_lane("torch", "-gpu"),
         command="nox -s torch_integration -- --device cuda",
         why="needs a GPU",
     ),
-    Kind(
+    RunKind(
         title="TensorFlow on a GPU",
         matches=_lane("tf", "-gpu"),
         command="nox -s tf_integration -- --device cuda",
         why="needs a GPU",
     ),
-    Kind(
+    RunKind(
         title="parity on a GPU",
         matches="parity-gpu".__eq__,
         command="nox -s parity -- --device cuda",
         why="needs a GPU",
     ),
-    Kind(
+    RunKind(
         title="benchmark on a GPU",
         matches=("benchmark-gpu", "benchmark-short-gpu").__contains__,
         command="nox -s benchmark -- --device cuda",
         why="needs a GPU",
     ),
-    Kind(title="drift from a commit", matches="drift".__eq__, command="nox -s parity -- --against REV"),
-    Kind(title="ways of running", matches="ways".__eq__, command="nox -s parity -- --ways"),
-    Kind(
+    RunKind(title="drift from a commit", matches="drift".__eq__, command="nox -s parity -- --against REV"),
+    RunKind(title="ways of running", matches="ways".__eq__, command="nox -s parity -- --ways"),
+    RunKind(
         title="versions of the frameworks",
         matches="versions".__eq__,
         command="nox -s parity -- --versions tf=2.20.0,2.21.0",
     ),
-    Kind(title="planted faults", matches=("mutation", "mutation-sample").__contains__, command="nox -s mutation"),
-    Kind(title="regression against a base", matches="against".__eq__, command="nox -s benchmark -- compare REV"),
-    Kind(title="regression gate on itself", matches="gate".__eq__, command="nox -s benchmark -- self-test"),
-    Kind(title="slower commit", matches="bisect".__eq__, command="nox -s benchmark -- bisect GOOD BAD"),
-    Kind(title="kill test", matches=("kill-test", "kill-test-sample").__contains__, command="nox -s kill-test"),
-    Kind(title="scale", matches="scale".__eq__, command="python -m harness scale"),
-    Kind(title="parity over seeds", matches="parity over seeds".__eq__, command="nox -s parity -- survey --seeds 20"),
-    Kind(title="trained quality (R9)", matches="trained quality".__eq__, command="nox -s parity -- quality"),
+    RunKind(title="planted faults", matches=("mutation", "mutation-sample").__contains__, command="nox -s mutation"),
+    RunKind(title="regression against a base", matches="against".__eq__, command="nox -s benchmark -- compare REV"),
+    RunKind(title="regression gate on itself", matches="gate".__eq__, command="nox -s benchmark -- self-test"),
+    RunKind(title="slower commit", matches="bisect".__eq__, command="nox -s benchmark -- bisect GOOD BAD"),
+    RunKind(title="kill test", matches=("kill-test", "kill-test-sample").__contains__, command="nox -s kill-test"),
+    RunKind(title="scale", matches="scale".__eq__, command="python -m harness scale"),
+    RunKind(
+        title="parity over seeds", matches="parity over seeds".__eq__, command="nox -s parity -- survey --seeds 20"
+    ),
+    RunKind(title="trained quality (R9)", matches="trained quality".__eq__, command="nox -s parity -- quality"),
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class VerdictLine:
     """
     One line of the verdict.
 
@@ -107,7 +109,7 @@ class Entry:
         sentence: the summary of the run in one line.
     """
 
-    run: Run
+    run: LoadedRun
     verdict: Verdict
     stale: tuple[str, ...]
     counts: bool
@@ -115,7 +117,7 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class OverallStatus:
     """
     The verdict of the whole.
 
@@ -128,9 +130,9 @@ class Standing:
     """
 
     verdict: Verdict
-    entries: tuple[Entry, ...]
-    absent: tuple[Kind, ...]
-    outdated: tuple[Kind, ...] = ()
+    entries: tuple[VerdictLine, ...]
+    absent: tuple[RunKind, ...]
+    outdated: tuple[RunKind, ...] = ()
     chosen: bool
 
     @property
@@ -164,7 +166,7 @@ class Standing:
         return "; ".join((runs, *(f"{words}: {', '.join(names)}" for words, names in lists if names)))
 
 
-def judge(runs: Sequence[Run], *, chosen: bool) -> Standing:
+def judge(runs: Sequence[LoadedRun], *, chosen: bool) -> OverallStatus:
     """
     Judge what a report is about.
 
@@ -187,21 +189,23 @@ def judge(runs: Sequence[Run], *, chosen: bool) -> Standing:
         verdicts.append(Verdict.INCONCLUSIVE if runs else Verdict.FAIL)
     verdict = Verdict.worst(verdicts, default=Verdict.FAIL)
     entries.sort(key=lambda entry: (_place(entry.run.name), entry.run.name))
-    return Standing(verdict=verdict, entries=tuple(entries), absent=absent, outdated=tuple(outdated), chosen=chosen)
+    return OverallStatus(
+        verdict=verdict, entries=tuple(entries), absent=absent, outdated=tuple(outdated), chosen=chosen
+    )
 
 
 def _place(name: str) -> int:
     return next((number for number, kind in enumerate(KINDS) if kind.matches(name)), len(KINDS))
 
 
-def _entry(run: Run, *, chosen: bool) -> Entry:
+def _entry(run: LoadedRun, *, chosen: bool) -> VerdictLine:
     old: list[str] = [] if chosen or not run.told.origin else freshness.stale(run.told)
     if not chosen:
         old += required.parts(run.told.expected, run.told.tests, run.told.deselected)
-    return Entry(run=run, verdict=run.verdict, stale=tuple(old), counts=not old, sentence=sentence(run))
+    return VerdictLine(run=run, verdict=run.verdict, stale=tuple(old), counts=not old, sentence=sentence(run))
 
 
-def sentence(run: Run) -> str:
+def sentence(run: LoadedRun) -> str:
     """A run in a line: its first problem, or what it shows."""
     first = mapping(run.climbed.get("first_failure"))
     if first:
@@ -213,7 +217,7 @@ def sentence(run: Run) -> str:
     return _shows(run)
 
 
-def _shows(run: Run) -> str:
+def _shows(run: LoadedRun) -> str:
     """Return what a run shows that has no problem."""
     told = run.told
     mutation, killed = run.document("mutation.json"), run.document("kill-test.json")

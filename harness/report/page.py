@@ -16,11 +16,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.report import image_panels, ladder_section, metric_sections, regressions, sections, side_by_side, timeline
-from harness.report.image_panels import Shown
+from harness.report.image_panels import FixturePictures
 from harness.report.ladder_section import Ladder
-from harness.report.load_runs import Run
+from harness.report.load_runs import LoadedRun
 from harness.report.model import Chart, Table, toned
-from harness.report.overall_status import Kind, Standing
+from harness.report.overall_status import OverallStatus, RunKind
 from harness.report.regressions import OverTime
 from harness.report.sections import RunView
 from harness.report.timeline import Training
@@ -51,11 +51,11 @@ class Page:
         over_time: changes of the history; None where the page is about runs that were named.
     """
 
-    standing: Standing
+    standing: OverallStatus
     runs: Sequence[RunView]
     ladder: Ladder | None
     ladder_run: RunView | None
-    shown: Sequence[Shown]
+    shown: Sequence[FixturePictures]
     scores: Table
     losses: Sequence[Chart]
     costs: Sequence[Chart]
@@ -68,7 +68,7 @@ class Page:
     known: Table
     silent: Table
     fingerprint: Table
-    absent: Sequence[Kind]
+    absent: Sequence[RunKind]
     running: Sequence[str]
     unbegun: Sequence[str] = ()
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
@@ -77,13 +77,13 @@ class Page:
 
 
 def make(
-    standing: Standing,
+    standing: OverallStatus,
     *,
     root: Path | None = None,
     running: Sequence[str] = (),
     unbegun: Sequence[str] = (),
     troubles: Mapping[str, Trouble] | None = None,
-    against: Run | None = None,
+    against: LoadedRun | None = None,
 ) -> Page:
     """
     Gather what a page shows.
@@ -149,7 +149,7 @@ def make(
     )
 
 
-def _trainings(lanes: Sequence[Run]) -> dict[str, list[Training]]:
+def _trainings(lanes: Sequence[LoadedRun]) -> dict[str, list[Training]]:
     found: dict[str, list[Training]] = {}
     for run in lanes:
         for fixture, training in timeline.trainings(run).items():

@@ -16,8 +16,8 @@ from harness.benchmark.trend.changes import Change, Course
 from harness.record import rung_results
 from harness.report import charts
 from harness.report.charts import Series
-from harness.report.load_runs import Run
-from harness.report.model import Cell, Cells, Chart, Table
+from harness.report.load_runs import LoadedRun
+from harness.report.model import Cells, Chart, Table, TableCell
 from harness.report.values import NONE, figure, finite, mapping, objects, text
 
 _TONES = {"regression": "fail", "no regression": "pass", "inconclusive": "warn"}
@@ -26,7 +26,7 @@ _TONES = {"regression": "fail", "no regression": "pass", "inconclusive": "warn"}
 _WORDS = {"not answered": "warn", "unverified": "warn", "fixed": "pass", "rounding": "pass", "identical": "pass"}
 
 
-def drift(run: Run) -> Table:
+def drift(run: LoadedRun) -> Table:
     """Return the word of every rung of both backends, from the log: a run that was stopped has the rows so far."""
     rows: list[Cells] = []
     for found in run.told.judged.values():
@@ -39,35 +39,42 @@ def drift(run: Run) -> Table:
                     precision,
                     rung_results.who_of(found.label),
                     rung_results.apart(found.units, found.unit) or NONE,
-                    Cell(text=found.tensor, code=True),
+                    TableCell(text=found.tensor, code=True),
                     found.reason,
-                    Cell(text=found.drift, tone=_tone(found.drift)),
+                    TableCell(text=found.drift, tone=_tone(found.drift)),
                 )
             )
     headings = ("rung", "gridsize", "in", "backend", "apart by", "at", "why", "word")
     return Table(caption=f"Figures against {_base(run)}, rung by rung", headings=headings, rows=rows)
 
 
-def drift_table(run: Run) -> Table:
+def drift_table(run: LoadedRun) -> Table:
     """Return the words by rung and precision, and by who was compared."""
     headings, *rows = rung_results.drift_table(run.told.judged.values()) or [()]
     toned: list[Cells] = [
         (
             *row[:2],
-            *(Cell(text=cell, tone=_WORDS.get(cell.partition(",")[0], "fail") if cell else "") for cell in row[2:]),
+            *(
+                TableCell(text=cell, tone=_WORDS.get(cell.partition(",")[0], "fail") if cell else "")
+                for cell in row[2:]
+            ),
         )
         for row in rows
     ]
     return Table(caption=f"Figures against {_base(run)}: the worst word of each rung", headings=headings, rows=toned)
 
 
-def versions(run: Run) -> Table:
+def versions(run: LoadedRun) -> Table:
     """Return which builds of the frameworks were compared, and why one could not be had."""
     rows: list[Cells] = []
     for item in objects(run.document("versions.json").get("versions")):
         installed, moved = mapping(item.get("installed")), item.get("moved")
         base = " (base)" if item.get("locked") is True else ""
-        shown = Cell(text=text(installed.get("build"))) if installed else Cell(text=text(item.get("why")), tone="warn")
+        shown = (
+            TableCell(text=text(installed.get("build")))
+            if installed
+            else TableCell(text=text(item.get("why")), tone="warn")
+        )
         others = ", ".join(map(str, moved)) if isinstance(moved, list) else ""
         rows.append((text(item.get("side")), f"{text(item.get('version'))}{base}", shown, others or NONE))
     headings = ("backend", "version", "build", "other packages that differ from the base's")
@@ -79,13 +86,13 @@ def _tone(word: str) -> str:
     return _WORDS.get(word, "fail") if word else ""
 
 
-def _base(run: Run) -> str:
+def _base(run: LoadedRun) -> str:
     """Return what was compared with: a commit, the plain way, the locked versions."""
     other = text(run.document("ways.json").get("base")) or text(run.document("versions.json").get("base"))
     return text(run.document("drift.json").get("base"))[:12] or other or "another state"
 
 
-def against(run: Run) -> Table:
+def against(run: LoadedRun) -> Table:
     """Return what the gate says of head against base, by lane and channel."""
     told = run.document("regression.json")
     rows: list[Cells] = []
@@ -102,14 +109,14 @@ def against(run: Run) -> Table:
                     f"{ends[0]} to {ends[1]}",
                     figure(first.get("pairs"), "{:.0f}"),
                     _percent(again.get("mean")) if again else NONE,
-                    Cell(text=result, tone=_TONES.get(result, "")),
+                    TableCell(text=result, tone=_TONES.get(result, "")),
                 )
             )
     headings = ("lane", "channel", "change of head", "99 % interval", "pairs", "confirmed with", "result")
     return Table(caption=f"Regression against {text(told.get('base'))[:12]}", headings=headings, rows=rows)
 
 
-def self_test(run: Run) -> Table:
+def self_test(run: LoadedRun) -> Table:
     """False alarms and power of the gate, by planted share."""
     rows = [_level(item) for item in objects(run.document("gate.json").get("levels"))]
     headings = ("planted", "channel", "trials", "called a regression", "inconclusive")
@@ -183,10 +190,10 @@ def over_time(root: Path) -> OverTime:
 def _change(change: Change) -> Cells:
     return (
         change.series,
-        Cell(text=change.commits, code=True),
+        TableCell(text=change.commits, code=True),
         f"{change.first[:16]} to {change.last[:16]}",
         change.step,
-        Cell(text=change.says, tone=_CHANGE_TONES[change.says]),
+        TableCell(text=change.says, tone=_CHANGE_TONES[change.says]),
         change.evidence,
     )
 

@@ -11,9 +11,9 @@ from typing import Any
 from harness.record import verdict as log_verdict
 from harness.record.outcome import COLUMNS
 from harness.record.state import GREEN
-from harness.report.load_runs import Run
-from harness.report.model import Cell, Cells, Table, toned
-from harness.report.overall_status import Entry
+from harness.report.load_runs import LoadedRun
+from harness.report.model import Cells, Table, TableCell, toned
+from harness.report.overall_status import VerdictLine
 from harness.report.values import NONE, count, figure, first_line, mapping, objects, seconds, text
 
 ROWS = 60
@@ -21,7 +21,7 @@ ROWS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
+class ProblemText:
     """A reason not to pass: its verdict, its first line, and the rest."""
 
     verdict: str
@@ -47,10 +47,10 @@ class RunView:
         damage: lines of the log that are not events.
     """
 
-    entry: Entry
+    entry: VerdictLine
     anchor: str
     facts: Sequence[tuple[str, str]]
-    problems: Sequence[Problem]
+    problems: Sequence[ProblemText]
     under_way: Sequence[str]
     tables: Sequence[Table]
     tests: str
@@ -59,7 +59,7 @@ class RunView:
     damage: Sequence[str]
 
 
-def view(entry: Entry, number: int) -> RunView:
+def view(entry: VerdictLine, number: int) -> RunView:
     """Return what there is to show of a run."""
     run, told = entry.run, entry.run.told
     return RunView(
@@ -76,13 +76,13 @@ def view(entry: Entry, number: int) -> RunView:
     )
 
 
-def _problem(verdict: str, message: str) -> Problem:
+def _problem(verdict: str, message: str) -> ProblemText:
     headline = first_line(message)
     whole = message.strip()
-    return Problem(verdict=verdict, headline=headline, rest="" if headline == whole else whole)
+    return ProblemText(verdict=verdict, headline=headline, rest="" if headline == whole else whole)
 
 
-def _facts(run: Run) -> list[tuple[str, str]]:
+def _facts(run: LoadedRun) -> list[tuple[str, str]]:
     told = run.told
     return [
         ("device", told.device if run.is_lane else ""),
@@ -92,7 +92,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     ]
 
 
-def _tests(run: Run) -> str:
+def _tests(run: LoadedRun) -> str:
     told = run.told
     if not (told.tests or told.collected or told.collect_errors):
         return ""
@@ -105,43 +105,43 @@ def _tests(run: Run) -> str:
     return ", ".join(parts)
 
 
-def _faults(run: Run) -> Table:
+def _faults(run: LoadedRun) -> Table:
     failed = (item for item in run.told.tests.values() if item.outcome not in ("passed", "skipped", "xfailed"))
     rows = [_test(item.test, item.outcome, item.message) for item in failed]
     rows += [_test(test, "not collected", why) for test, why in run.told.collect_errors.items()]
     return _bounded("Tests that did not pass", ("test", "outcome", "why"), rows)
 
 
-def _code(name: str) -> Cell:
+def _code(name: str) -> TableCell:
     """A name of a program's."""
-    return Cell(text=name, code=True)
+    return TableCell(text=name, code=True)
 
 
 def _test(name: str, outcome: str, message: str) -> Cells:
     why = message.strip().rpartition("\n")[2]
-    return (_code(name), Cell(text=outcome, tone=toned(outcome)), first_line(why))
+    return (_code(name), TableCell(text=outcome, tone=toned(outcome)), first_line(why))
 
 
-def _findings(run: Run) -> Table:
+def _findings(run: LoadedRun) -> Table:
     rows: list[Cells] = [
         (
             _code(name),
             subject,
             first_line(text(row.get("sentence"))),
-            Cell(text="known" if row.get("known") else text(row.get("severity")), tone="warn"),
+            TableCell(text="known" if row.get("known") else text(row.get("severity")), tone="warn"),
         )
         for (name, subject), row in run.told.findings.items()
     ]
     return _bounded("Findings", ("finding", "subject", "what", "severity"), rows)
 
 
-def _commands(run: Run) -> Table:
+def _commands(run: LoadedRun) -> Table:
     rows: list[Cells] = []
     for item in run.told.commands.values():
         code = "did not end" if item.returncode is None else "timed out" if item.timed_out else str(item.returncode)
         tone = "pass" if code == "0" else "fail"
         log = _code(item.log.rpartition("/")[2])
-        rows.append((_code(item.label), Cell(text=code, tone=tone), seconds(item.seconds), log))
+        rows.append((_code(item.label), TableCell(text=code, tone=tone), seconds(item.seconds), log))
     return _bounded("Processes of the run", ("process", "exit code", "time", "output in logs/"), rows)
 
 
@@ -149,7 +149,7 @@ def _bounded(caption: str, headings: Sequence[str], rows: Sequence[Cells]) -> Ta
     return Table(caption=caption, headings=headings, rows=rows[:ROWS], more=max(0, len(rows) - ROWS))
 
 
-def scores(runs: Sequence[Run]) -> Table:
+def scores(runs: Sequence[LoadedRun]) -> Table:
     """Figures of every fixture of every lane, each followed by its flat object's."""
     headings = ("fixture", "lane", *(heading for heading, _, _ in COLUMNS), "verdict")
     rows: list[Cells] = []
@@ -159,11 +159,11 @@ def scores(runs: Sequence[Run]) -> Table:
         for run in having:
             row = run.told.fixtures[name]
             verdict = text(row.get("verdict")).lower()
-            closing = Cell(text=verdict or NONE, tone=toned(verdict))
+            closing = TableCell(text=verdict or NONE, tone=toned(verdict))
             rows.append((name, run.name, *_figures(row.get("scores")), closing))
         given = (mapping(run.told.fixtures[name].get("flat")) for run in having)
         if (flat := next(filter(None, given), None)) is not None:
-            rows.append((f"{name}: flat object", "any", *_figures(flat), Cell(text="to be beaten", tone="muted")))
+            rows.append((f"{name}: flat object", "any", *_figures(flat), TableCell(text="to be beaten", tone="muted")))
     return Table(caption="Figures of merit, beside those of a flat object", headings=headings, rows=rows)
 
 
@@ -172,7 +172,7 @@ def _figures(scores: object) -> tuple[str, ...]:
     return tuple(figure(given.get(key), form) for _, key, form in COLUMNS)
 
 
-def ledger(runs: Sequence[Run]) -> Table:
+def ledger(runs: Sequence[LoadedRun]) -> Table:
     """Return what was left behind, run by run; a run that did not end has not compared."""
     rows: list[Cells] = []
     for run in runs:
@@ -181,19 +181,19 @@ def ledger(runs: Sequence[Run]) -> Table:
             what, blame = text(event["event"]), text(event.get("blame")) or text(event.get("label"))
             tone = "fail" if what == "leak" else "warn"
             owner = blame or "unattributed"
-            rows.append((run.name, Cell(text=what, tone=tone), _code(text(event.get("path"))), owner))
+            rows.append((run.name, TableCell(text=what, tone=tone), _code(text(event.get("path"))), owner))
         if len(found) > ROWS:
             rows.append((run.name, "…", f"{len(found) - ROWS} more, in its event log", ""))
         if not found:
-            clean = Cell(text="nothing", tone="pass")
-            silent = Cell(text="not compared", tone="fail")
+            clean = TableCell(text="nothing", tone="pass")
+            silent = TableCell(text="not compared", tone="fail")
             rows.append((run.name, silent if run.partial else clean, "", "the run did not end" if run.partial else ""))
     return Table(
         caption="What runs left outside their folders", headings=("run", "left", "path", "attributed to"), rows=rows
     )
 
 
-def known(runs: Sequence[Run]) -> Table:
+def known(runs: Sequence[LoadedRun]) -> Table:
     """Findings, tests and rungs that fail and are accepted."""
     rows: list[Cells] = []
     for run in runs:
@@ -207,13 +207,13 @@ def known(runs: Sequence[Run]) -> Table:
     return _bounded("Known failures, accepted with a reason", ("run", "what", "why"), rows)
 
 
-def silent(entries: Sequence[Entry]) -> Table:
+def silent(entries: Sequence[VerdictLine]) -> Table:
     """Return what must report and did not, and what ran and says nothing, with the reason."""
     rows: list[Cells] = []
     for entry in entries:
         run = entry.run
         rows += [
-            (run.name, _code(item.name or item.kind), Cell(text=item.why, tone="fail"))
+            (run.name, _code(item.name or item.kind), TableCell(text=item.why, tone="fail"))
             for item in log_verdict.grouped(run.told, run.judged.silent)
         ]
         skipped = (item for item in run.told.tests.values() if item.outcome == "skipped")
@@ -226,7 +226,7 @@ def silent(entries: Sequence[Entry]) -> Table:
     return _bounded("Silent within a run", ("run", "what", "why"), rows)
 
 
-def fingerprint(runs: Sequence[Run]) -> Table:
+def fingerprint(runs: Sequence[LoadedRun]) -> Table:
     """Return what the outcomes belong to: commit, locks, fixtures, frameworks, machine."""
     found: dict[tuple[str, str], list[str]] = {}
     for run in runs:
@@ -252,7 +252,7 @@ def _short(digest: object) -> str:
     return f"sha256 {digest[:16]}…" if isinstance(digest, str) else ""
 
 
-def _engines(run: Run) -> dict[str, str]:
+def _engines(run: LoadedRun) -> dict[str, str]:
     """Frameworks as the adapters of a ladder say them."""
     found: dict[str, str] = {}
     for answers in mapping(run.document("parity.json").get("parties")).values():
@@ -263,7 +263,7 @@ def _engines(run: Run) -> dict[str, str]:
     return found
 
 
-def _machine(run: Run) -> dict[str, str]:
+def _machine(run: LoadedRun) -> dict[str, str]:
     """The machine as a benchmark says it."""
     told = run.document("bench.json") or run.document("scale.json")
     info = mapping(told.get("machine_info"))

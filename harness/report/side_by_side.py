@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from harness.record.outcome import COLUMNS
 from harness.record.state import GREEN
-from harness.report.load_runs import Run
-from harness.report.model import Cell, Cells, Table, toned
+from harness.report.load_runs import LoadedRun
+from harness.report.model import Cells, Table, TableCell, toned
 from harness.report.values import NONE, figure, first_line, mapping, number, seconds, text
 
 _NUMBER = re.compile(r"(-?\d+(?:\.\d+)?)( s| min| h)?")
@@ -15,7 +15,7 @@ LISTED = 20
 """Tests, rungs and problems that are listed one by one."""
 
 
-def table(old: Run, new: Run) -> Table:
+def table(old: LoadedRun, new: LoadedRun) -> Table:
     """
     Two runs as one table, with a mark where they differ.
 
@@ -36,8 +36,8 @@ def table(old: Run, new: Run) -> Table:
 Row = tuple[str, str, str]
 
 
-def _rows(old: Run, new: Run) -> Iterator[Row]:
-    def row(what: str, take: Callable[[Run], str]) -> Row:
+def _rows(old: LoadedRun, new: LoadedRun) -> Iterator[Row]:
+    def row(what: str, take: Callable[[LoadedRun], str]) -> Row:
         return what, take(old), take(new)
 
     yield row("verdict", lambda run: run.verdict.label)
@@ -57,20 +57,20 @@ def _rows(old: Run, new: Run) -> Iterator[Row]:
     yield from _listed("problem", _problems(old), _problems(new))
 
 
-def _problems(run: Run) -> dict[str, str]:
+def _problems(run: LoadedRun) -> dict[str, str]:
     return {first_line(problem.message): problem.verdict.label for problem in run.problems}
 
 
-def _first(run: Run) -> str:
+def _first(run: LoadedRun) -> str:
     first = mapping(run.climbed.get("first_failure"))
     return " ".join(text(first.get(key)) for key in ("rung", "tensor")).strip()
 
 
-def _tests(run: Run) -> dict[str, str]:
+def _tests(run: LoadedRun) -> dict[str, str]:
     return {test.test: test.outcome for test in run.told.tests.values() if test.outcome not in GREEN}
 
 
-def _scores(old: Run, new: Run) -> Iterator[Row]:
+def _scores(old: LoadedRun, new: LoadedRun) -> Iterator[Row]:
     for name in dict.fromkeys((*old.told.fixtures, *new.told.fixtures)):
         rows = [mapping(run.told.fixtures.get(name)) for run in (old, new)]
         for heading, key, form in COLUMNS:
@@ -92,22 +92,22 @@ def _listed(kind: str, old: dict[str, str], new: dict[str, str]) -> Iterator[Row
         yield f"{len(differing) - LISTED} more of kind {kind}", "", ""
 
 
-def _cell(value: str) -> Cell | str:
-    return Cell(text=value, tone=toned(value)) if value in ("pass", "fail", "failed", "error") else value or NONE
+def _cell(value: str) -> TableCell | str:
+    return TableCell(text=value, tone=toned(value)) if value in ("pass", "fail", "failed", "error") else value or NONE
 
 
-def _change(old: str, new: str) -> Cell | str:
+def _change(old: str, new: str) -> TableCell | str:
     """Return how much larger the new value is: numbers as a difference, times in per cent."""
     if old == new:
         return ""
     before, after = _NUMBER.fullmatch(old), _NUMBER.fullmatch(new)
     if before is None or after is None or before[2] != after[2]:
-        return Cell(text="differs", tone="warn")
+        return TableCell(text="differs", tone="warn")
     if before[2]:
         return f"{100 * (float(after[1]) / float(before[1]) - 1):+.0f} %" if float(before[1]) else "differs"
     return f"{float(after[1]) - float(before[1]):+.3g}"
 
 
-def tables(old: Run, shown: Sequence[Run]) -> list[Table]:
+def tables(old: LoadedRun, shown: Sequence[LoadedRun]) -> list[Table]:
     """The table of an earlier run and each shown run of its kind."""
     return [table(old, run) for run in shown if run.name == old.name and run.path.resolve() != old.path.resolve()]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.record.log import Row
-from harness.report.load_runs import Run
+from harness.report.load_runs import LoadedRun
 from harness.report.values import finite, text
 
 
@@ -71,7 +71,7 @@ class Training:
         return max(trained) + rest
 
 
-def trainings(run: Run) -> dict[str, Training]:
+def trainings(run: LoadedRun) -> dict[str, Training]:
     """The training of each fixture of a lane's job, by fixture."""
     found: dict[str, Training] = {}
     for label, rows in _commands(run.rows).items():

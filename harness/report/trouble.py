@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.record import directory
 from harness.record.state import GREEN
 from harness.report import load_runs, overall_status
-from harness.report.load_runs import Run
+from harness.report.load_runs import LoadedRun
 from harness.report.values import first_line, mapping, text, texts
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
@@ -43,7 +43,7 @@ class Trouble:
         return [*(f"where: {place}" for place in self.where), *since, *(f"next: {words}" for words in self.next)]
 
 
-def of(run: Run) -> Trouble:
+def of(run: LoadedRun) -> Trouble:
     """The trouble of a run that did not pass."""
     before = earlier(run)
     return Trouble(
@@ -54,7 +54,7 @@ def of(run: Run) -> Trouble:
     )
 
 
-def _where(run: Run) -> Iterator[str]:
+def _where(run: LoadedRun) -> Iterator[str]:
     first = mapping(run.climbed.get("first_failure"))
     if first:
         yield f"{text(first.get('tensor'))}, {text(first.get('suspect')) or 'side not settled'}"
@@ -71,7 +71,7 @@ def _where(run: Run) -> Iterator[str]:
             yield f"{command.label}: output in logs/{Path(command.log).name}"
 
 
-def _next(run: Run) -> Iterator[str]:
+def _next(run: LoadedRun) -> Iterator[str]:
     first = mapping(run.climbed.get("first_failure"))
     if replay := text(first.get("command")):
         yield replay
@@ -89,7 +89,7 @@ def _next(run: Run) -> Iterator[str]:
     yield kind.command if kind is not None else f"python -m harness report rebuild {run.path}"
 
 
-def since(run: Run, before: Sequence[Run]) -> str:
+def since(run: LoadedRun, before: Sequence[LoadedRun]) -> str:
     """Say when a run of this kind passed last, and name the first that did not."""
     first, passed = run, None
     for one in before:
@@ -103,7 +103,7 @@ def since(run: Run, before: Sequence[Run]) -> str:
     return f"last passed in {_named(passed)}; first failed in {failing}"
 
 
-def _named(run: Run) -> str:
+def _named(run: LoadedRun) -> str:
     commit = first_line(text(mapping(run.told.origin).get("commit")))[:12]
     began = run.told.started.replace("T", " ")[:16]
     details = ", ".join(
@@ -112,7 +112,7 @@ def _named(run: Run) -> str:
     return f"{run.path.name} ({details})" if details else run.path.name
 
 
-def earlier(run: Run) -> list[Run] | None:
+def earlier(run: LoadedRun) -> list[LoadedRun] | None:
     """
     Earlier runs of the same kind in the same workspace, the newest first, down to one that passed.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.report import load_runs, overall_status, trouble
-from harness.report.overall_status import Standing
+from harness.report.overall_status import OverallStatus
 from harness.report.trouble import Trouble
 from ptycho import packages
 from ptycho.errors import InfrastructureError, UsageError
@@ -23,7 +23,7 @@ LARGEST = 5_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class WrittenReport:
     """
     A report that was written.
 
@@ -37,7 +37,7 @@ class Made:
 
     path: Path
     bytes: int
-    standing: Standing
+    standing: OverallStatus
     unbegun: tuple[str, ...] = ()
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
 
@@ -72,7 +72,9 @@ class Made:
         }
 
 
-def write(folders: Sequence[Path], *, root: Path, out: Path | None = None, against: Path | None = None) -> Made:
+def write(
+    folders: Sequence[Path], *, root: Path, out: Path | None = None, against: Path | None = None
+) -> WrittenReport:
     """
     Write a report.
 
@@ -111,7 +113,9 @@ def write(folders: Sequence[Path], *, root: Path, out: Path | None = None, again
     except OSError as error:
         raise InfrastructureError(f"{path.parent} cannot be made: {error.strerror}; choose another --out") from error
     write_text(path, text)
-    return Made(path=path, bytes=len(text.encode()), standing=judged, unbegun=tuple(unbegun), troubles=troubles)
+    return WrittenReport(
+        path=path, bytes=len(text.encode()), standing=judged, unbegun=tuple(unbegun), troubles=troubles
+    )
 
 
 def main(

@@ -14,15 +14,15 @@ from harness.files.run_files import replacing
 from harness.record import log, required, state
 from harness.record import verdict as log_verdict
 from harness.record.directory import LOG
-from harness.record.state import Story
-from harness.record.verdict import Judgement
+from harness.record.state import RunState
+from harness.record.verdict import LogVerdict
 from harness.runs import ctrf, junit, summary
 from ptycho.errors import PtychoError, UsageError
 
 SCHEMA = "ptycho-harness-verdict/1"
 
 
-def reports(content: bytes) -> tuple[dict[str, bytes], Story, Judgement]:
+def reports(content: bytes) -> tuple[dict[str, bytes], RunState, LogVerdict]:
     """
     The reports of a log.
 
@@ -49,7 +49,7 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", errors="backslashreplace")
 
 
-def verdict(told: Story, judged: Judgement) -> dict[str, Any]:
+def verdict(told: RunState, judged: LogVerdict) -> dict[str, Any]:
     """Return what `verdict.json` holds: everything that the reports show, without their limits."""
     return {
         "schema": SCHEMA,
@@ -87,7 +87,7 @@ def _own(row: log.Row) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key not in ("event", "utc", "monotonic_s", "pid", "fixture")}
 
 
-def write(folder: Path) -> Judgement:
+def write(folder: Path) -> LogVerdict:
     """
     Write the reports of a run beside its log.
 
@@ -109,7 +109,7 @@ def write(folder: Path) -> Judgement:
     return judged
 
 
-def write_manifest(told: Story, judged: Judgement, manifest: Path) -> None:
+def write_manifest(told: RunState, judged: LogVerdict, manifest: Path) -> None:
     """A list of what must report is only taken from a run that passed, and with nothing left out."""
     # A test that is silent because it is gone is what a new list is for.
     others = [problem for problem in judged.problems if not problem.message.startswith("no evidence: test ")]

@@ -10,15 +10,15 @@ import xml.etree.ElementTree as ET
 from datetime import datetime
 from typing import Any
 
-from harness.record.state import Story
-from harness.record.verdict import Judgement
+from harness.record.state import RunState
+from harness.record.verdict import LogVerdict
 
 FORMAT, VERSION, TOOL = "CTRF", "0.1.0", "ptycho-harness"
 STATUS = {"failure": "failed", "error": "failed", "skipped": "skipped"}
 """Element of a JUnit case to the status of the test; a case without one has passed."""
 
 
-def document(told: Story, judged: Judgement, xml: bytes) -> str:
+def document(told: RunState, judged: LogVerdict, xml: bytes) -> str:
     """
     The JSON text of a run.
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.record import directory, log, provenance, required, state
 from harness.record import verdict as log_verdict
-from harness.record.state import Story
+from harness.record.state import RunState
 from ptycho.command_line import renamed
 from ptycho.errors import PtychoError, UsageError
 from ptycho.verdict import Verdict
@@ -63,7 +63,7 @@ class LaneVerdict:
         }
 
 
-def stale(told: Story) -> list[str]:
+def stale(told: RunState) -> list[str]:
     """Return how a run's origin differs from the present state of the same checkout, locks and files."""
     found = dict(told.origin)
     missing = [key for key in provenance.KEYS if key not in found]
@@ -84,7 +84,7 @@ def judge(root: Path, lanes: Sequence[str]) -> list[LaneVerdict]:
         Those that must report, in their order, then what was found besides.
     """
     lanes = [_current(lane) for lane in lanes]
-    newest: dict[str, tuple[Path, Story]] = {}
+    newest: dict[str, tuple[Path, RunState]] = {}
     unasked = [kind for kind in UNASKED if kind not in lanes]
     later: dict[str, list[str]] = {}
     for run in directory.find(root):
@@ -108,7 +108,7 @@ def judge(root: Path, lanes: Sequence[str]) -> list[LaneVerdict]:
     return found + [_judged(kind, *newest[kind], asked=False) for kind in present]
 
 
-def _told(run: directory.RunRoot) -> Story | None:
+def _told(run: directory.RunRoot) -> RunState | None:
     """Return what a run's log says; None if it has not begun, or something has taken the log's place."""
     if not run.has_begun:
         return None
@@ -126,7 +126,7 @@ def _current(lane: str, *, warn: bool = True) -> str:
     return new
 
 
-def _is_of(told: Story, lane: str) -> bool:
+def _is_of(told: RunState, lane: str) -> bool:
     if told.kind not in ("", LANE):
         # By its name: a short benchmark and a comparison of two commits are of one kind with the whole benchmark.
         return _current(told.name or told.kind, warn=False) == lane
@@ -138,7 +138,7 @@ def _absent(lane: str, root: Path) -> LaneVerdict:
     return LaneVerdict(lane=lane, verdict=Verdict.FAIL, reasons=(f"the lane did not run: no run of it in {root}/runs",))
 
 
-def _judged(lane: str, run: Path, told: Story, *, asked: bool = True, doubts: Sequence[str] = ()) -> LaneVerdict:
+def _judged(lane: str, run: Path, told: RunState, *, asked: bool = True, doubts: Sequence[str] = ()) -> LaneVerdict:
     judged = log_verdict.judge(told)
     reasons = [f"{problem.verdict.label}: {problem.message}" for problem in judged.problems]
     verdict = judged.verdict

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from harness.record import rung_results
 from harness.record.rung_results import NOT_REACHED, STANDING
-from harness.record.state import Story, TestResult
-from harness.record.verdict import Judgement
+from harness.record.state import RunState, TestResult
+from harness.record.verdict import LogVerdict
 from ptycho.verdict import Verdict
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -27,7 +27,7 @@ def clean(text: str) -> str:
     return _FORBIDDEN.sub(lambda found: f"#x{ord(found.group()):02X}", text)
 
 
-def document(told: Story, judged: Judgement) -> bytes:
+def document(told: RunState, judged: LogVerdict) -> bytes:
     """
     The XML of a run.
 
@@ -87,7 +87,7 @@ def _case(name: str, *, classname: str = "", seconds: float = 0.0, element: str 
     return case
 
 
-def _run_cases(told: Story, judged: Judgement) -> Iterable[ET.Element]:
+def _run_cases(told: RunState, judged: LogVerdict) -> Iterable[ET.Element]:
     """One case for the log, one for each problem."""
     partial = f"the log ends after {told.last!r}: this report is partial" if judged.partial else ""
     yield _case("the log is whole", seconds=told.seconds, element="error" if partial else "", message=partial)
@@ -96,7 +96,7 @@ def _run_cases(told: Story, judged: Judgement) -> Iterable[ET.Element]:
         yield _case(f"problem {number}", element="failure", message=message)
 
 
-def _fixture_cases(told: Story) -> Iterable[ET.Element]:
+def _fixture_cases(told: RunState) -> Iterable[ET.Element]:
     for name, row in told.fixtures.items():
         times = [value for value in (row.get("train_s"), row.get("infer_s")) if isinstance(value, int | float)]
         passed = Verdict.parse(row.get("verdict")) is Verdict.PASS
@@ -107,7 +107,7 @@ def _fixture_cases(told: Story) -> Iterable[ET.Element]:
             yield _case(name, element="error", message="did not report")
 
 
-def _test_cases(told: Story) -> Iterable[ET.Element]:
+def _test_cases(told: RunState) -> Iterable[ET.Element]:
     for result in told.tests.values():
         yield _test_case(result)
     for test, message in told.collect_errors.items():
@@ -133,7 +133,7 @@ def _test_case(result: TestResult) -> ET.Element:
     )
 
 
-def _rung_cases(told: Story) -> Iterable[ET.Element]:
+def _rung_cases(told: RunState) -> Iterable[ET.Element]:
     for rung, result in told.tally.results.items():
         where = "; ".join(rung_results.places(told.rungs, rung, besides=STANDING))
         why = next((found.why for found in told.failed_rungs if found.rung == rung and found.why), "")

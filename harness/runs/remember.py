@@ -15,7 +15,7 @@ from harness.files import untrusted
 from harness.record import directory, history, log, machine, method, state
 from harness.record.directory import LOG
 from harness.record.history import Entry
-from harness.record.state import Story
+from harness.record.state import RunState
 from ptycho.errors import InfrastructureError, PtychoError
 from ptycho.fingerprint import ROOT
 
@@ -54,7 +54,7 @@ def remember(own: Path) -> list[str]:
     return []
 
 
-def fingerprint(told: Story) -> dict[str, Any]:
+def fingerprint(told: RunState) -> dict[str, Any]:
     """The machine and the locks of a run, as `machine.describe` says them, with the locks that the run wrote down."""
     found = told.origin.get("locks")
     locks = found if isinstance(found, Mapping) else {}
@@ -63,7 +63,7 @@ def fingerprint(told: Story) -> dict[str, Any]:
     return described | {"locks": {Path(str(path)).name: digest for path, digest in sorted(locks.items())}}
 
 
-def entries(told: Story, own: Path) -> list[Entry]:
+def entries(told: RunState, own: Path) -> list[Entry]:
     """
     Return the entries of a run.
 
@@ -83,7 +83,7 @@ def entries(told: Story, own: Path) -> list[Entry]:
     return []
 
 
-def _lane(told: Story) -> Iterator[Entry]:
+def _lane(told: RunState) -> Iterator[Entry]:
     how = {"scores": method.sources(ROOT, SCORED_BY)}
     named = [(path, digest) for path, digest in _pairs(told, "files") if Path(path).stem == told.name]
     if named:
@@ -94,7 +94,7 @@ def _lane(told: Story) -> Iterator[Entry]:
             yield _entry(told, "lane", f"{told.lane} {fixture}", values, how | _data_set(told, fixture))
 
 
-def _ladder(told: Story, document: Mapping[str, Any]) -> Iterator[Entry]:
+def _ladder(told: RunState, document: Mapping[str, Any]) -> Iterator[Entry]:
     how = {"ladder": method.sources(ROOT, LADDER_BY), "seed": str(document.get("seed"))}
     for number, sentence in enumerate(told.expected.left_out, start=1):
         how[f"left out {number}"] = sentence[:200]
@@ -110,7 +110,7 @@ def _ladder(told: Story, document: Mapping[str, Any]) -> Iterator[Entry]:
 
 
 def _entry(
-    told: Story,
+    told: RunState,
     kind: str,
     subject: str,
     values: Mapping[str, float],
@@ -129,7 +129,7 @@ def _entry(
     )
 
 
-def _pairs(told: Story, key: str) -> list[tuple[str, str]]:
+def _pairs(told: RunState, key: str) -> list[tuple[str, str]]:
     """Name and digest of the files that a run is about."""
     found = told.origin.get(key)
     rows = found.items() if isinstance(found, Mapping) else ()
@@ -137,7 +137,7 @@ def _pairs(told: Story, key: str) -> list[tuple[str, str]]:
     return [(str(name), digest) for name, digest in named if isinstance(digest, str)]
 
 
-def _data_set(told: Story, name: str) -> dict[str, str]:
+def _data_set(told: RunState, name: str) -> dict[str, str]:
     return {f"data set {name}": digest[: method.DIGITS] for own, digest in _pairs(told, "fixtures") if own == name}
 
 

@@ -36,7 +36,7 @@ class Policy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Weighed:
+class FinishedRun:
     """
     A run that has ended.
 
@@ -92,14 +92,14 @@ def _changed(path: Path) -> int:
         return 0
 
 
-def weigh(runs: Iterable[RunRoot]) -> Iterator[Weighed]:
+def weigh(runs: Iterable[RunRoot]) -> Iterator[FinishedRun]:
     """The runs that may be removed and were swept, in their order."""
     for run in removable(runs):
         if not os.path.lexists(run.scratch):
-            yield Weighed(run=run, failed=failed(run.path), bytes=size(run.path))
+            yield FinishedRun(run=run, failed=failed(run.path), bytes=size(run.path))
 
 
-def surplus(root: Path, policy: Policy) -> list[Weighed]:
+def surplus(root: Path, policy: Policy) -> list[FinishedRun]:
     """
     The runs that a policy does not keep, in the order in which they go.
 
@@ -121,7 +121,7 @@ def surplus(root: Path, policy: Policy) -> list[Weighed]:
     return going
 
 
-def apply(root: Path, policy: Policy) -> tuple[list[Weighed], list[str]]:
+def apply(root: Path, policy: Policy) -> tuple[list[FinishedRun], list[str]]:
     """
     Remove what a policy does not keep.
 

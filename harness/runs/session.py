@@ -16,7 +16,7 @@ from harness.record.directory import RunRoot
 from harness.record.log import EventLog
 from harness.record.outcome import Problem
 from harness.record.provenance import Origin
-from harness.record.required import Expected
+from harness.record.required import RequiredResults
 from harness.record.schema import SCHEMA
 from harness.runs import artifacts, remember, retention, summary
 from ptycho.errors import InfrastructureError, PtychoError, UsageError
@@ -26,7 +26,7 @@ Report = Callable[[Verdict, str], None]
 """Takes a reason not to pass, and writes it into the log as long as that is open."""
 
 
-def begin(events: EventLog, *, kind: str, name: str, token: str, origin: Origin, expected: Expected) -> None:
+def begin(events: EventLog, *, kind: str, name: str, token: str, origin: Origin, expected: RequiredResults) -> None:
     """
     Write the first two events of a log.
 
@@ -43,7 +43,7 @@ def begin(events: EventLog, *, kind: str, name: str, token: str, origin: Origin,
     events.write("run.expect", **expected.as_fields())
 
 
-class Ended:
+class SessionResult:
     """
     Collects the verdict of a run and the problems beyond its log. A run that sets no verdict fails.
 
@@ -64,8 +64,8 @@ class Ended:
 
 @contextmanager
 def logged(
-    kept: RunRoot, *, kind: str, origin: Origin, expected: Expected, name: str = ""
-) -> Iterator[tuple[EventLog, Ended]]:
+    kept: RunRoot, *, kind: str, origin: Origin, expected: RequiredResults, name: str = ""
+) -> Iterator[tuple[EventLog, SessionResult]]:
     """
     A run's log from its first to its last event, however the block ends, and no scratch after it.
 
@@ -82,7 +82,7 @@ def logged(
     """
     events = kept.open_events()
     begin(events, kind=kind, name=name or kind, token=kept.token, origin=origin, expected=expected)
-    ended, amounts_to = Ended(events), Verdict.FAIL
+    ended, amounts_to = SessionResult(events), Verdict.FAIL
     raised: PtychoError | None = None
     try:
         yield events, ended

@@ -15,8 +15,8 @@ from typing import Any
 from harness.record import rung_results, verdict
 from harness.record.outcome import COLUMNS
 from harness.record.rung_results import STANDING
-from harness.record.state import GREEN, Story
-from harness.record.verdict import Judgement
+from harness.record.state import GREEN, RunState
+from harness.record.verdict import LogVerdict
 from harness.system import tables
 
 LARGEST = 1_000_000
@@ -27,7 +27,7 @@ _TEXT = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Section:
+class SummarySection:
     """
     A heading with a table, or with lines.
 
@@ -44,13 +44,13 @@ class Section:
     more: int = 0
 
 
-def headline(told: Story, judged: Judgement) -> str:
+def headline(told: RunState, judged: LogVerdict) -> str:
     """Lane, verdict and exit code; and in capitals that the report is partial, where it is."""
     partial = " - PARTIAL: the log ends before the run did" if judged.partial else ""
     return f"{told.title}: {judged.verdict.label} (exit {int(judged.verdict)}){partial}"
 
 
-def sections(told: Story, judged: Judgement) -> list[Section]:
+def sections(told: RunState, judged: LogVerdict) -> list[SummarySection]:
     """Everything that there is to say, in the order in which a reader wants it; empty sections are left out."""
     problems = [f"{problem.verdict.label}: {_cut(problem.message)}" for problem in judged.problems]
     under_way = [str(span) for span in told.checked.open if span.name != "run"] if judged.partial else []
@@ -76,7 +76,7 @@ def sections(told: Story, judged: Judgement) -> list[Section]:
     return [section for section in made if section.lines or len(section.table) > 1]
 
 
-def _rungs(told: Story) -> Section:
+def _rungs(told: RunState) -> SummarySection:
     rows: list[tuple[str, ...]] = [("rung", "result", "does not pass at", "why")]
     why = {found.rung: _cut(found.why) for found in reversed(told.failed_rungs) if found.why}
     for rung, result in told.tally.results.items():
@@ -85,12 +85,12 @@ def _rungs(told: Story) -> Section:
     return replace(_table("Rungs", rows), lines=(told.tally.sentence,) if len(rows) > 1 else ())
 
 
-def _list(title: str, lines: Sequence[str]) -> Section:
-    return Section(title=title, lines=tuple(lines[:_ROWS]), more=max(0, len(lines) - _ROWS))
+def _list(title: str, lines: Sequence[str]) -> SummarySection:
+    return SummarySection(title=title, lines=tuple(lines[:_ROWS]), more=max(0, len(lines) - _ROWS))
 
 
-def _table(title: str, rows: Sequence[tuple[str, ...]]) -> Section:
-    return Section(title=title, table=tuple(rows[: _ROWS + 1]), more=max(0, len(rows) - 1 - _ROWS))
+def _table(title: str, rows: Sequence[tuple[str, ...]]) -> SummarySection:
+    return SummarySection(title=title, table=tuple(rows[: _ROWS + 1]), more=max(0, len(rows) - 1 - _ROWS))
 
 
 def _cut(text: str) -> str:
@@ -101,7 +101,7 @@ def _figure(value: Any, form: str) -> str:
     return form.format(value) if isinstance(value, int | float) and not isinstance(value, bool) else "-"
 
 
-def _fixtures(told: Story) -> list[tuple[str, ...]]:
+def _fixtures(told: RunState) -> list[tuple[str, ...]]:
     rows = [("fixture", *(heading for heading, _, _ in COLUMNS), "train s", "infer s", "verdict")]
     for name, row in told.fixtures.items():
         for label, key in ((name, "scores"), ("  flat object", "flat")):
@@ -116,7 +116,7 @@ def _fixtures(told: Story) -> list[tuple[str, ...]]:
     return rows
 
 
-def _tests(told: Story) -> list[str]:
+def _tests(told: RunState) -> list[str]:
     if not (told.tests or told.collected or told.collect_errors):
         return []
     failed = len(told.tests) - told.count(*GREEN, "running")
@@ -137,7 +137,7 @@ def _function(test: str) -> str:
     return function_of(test)
 
 
-def _faults(told: Story) -> list[tuple[str, ...]]:
+def _faults(told: RunState) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("test", "outcome", "seconds", "why")]
     for result in told.tests.values():
         if result.outcome != "passed":
@@ -147,14 +147,14 @@ def _faults(told: Story) -> list[tuple[str, ...]]:
     return rows
 
 
-def _findings(told: Story) -> list[tuple[str, ...]]:
+def _findings(told: RunState) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("finding", "subject", "severity", "known because")]
     for (name, subject), row in told.findings.items():
         rows.append((name, subject, str(row.get("severity", "")), str(row.get("known") or "")))
     return rows
 
 
-def _commands(told: Story) -> list[tuple[str, ...]]:
+def _commands(told: RunState) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("command", "exit code", "seconds", "output")]
     for item in told.commands.values():
         code = "did not end" if item.returncode is None else "timed out" if item.timed_out else str(item.returncode)
@@ -162,7 +162,7 @@ def _commands(told: Story) -> list[tuple[str, ...]]:
     return rows
 
 
-def _run(told: Story) -> list[str]:
+def _run(told: RunState) -> list[str]:
     origin = told.origin
     fixtures = origin.get("fixtures") if isinstance(origin.get("fixtures"), dict) else {}
     return [
@@ -174,7 +174,7 @@ def _run(told: Story) -> list[str]:
     ]
 
 
-def text(told: Story, judged: Judgement) -> str:
+def text(told: RunState, judged: LogVerdict) -> str:
     """The summary as plain text."""
     parts = [headline(told, judged)]
     for section in sections(told, judged):
@@ -186,7 +186,7 @@ def text(told: Story, judged: Judgement) -> str:
     return _bounded("\n".join(parts) + "\n")
 
 
-def markdown(told: Story, judged: Judgement) -> str:
+def markdown(told: RunState, judged: LogVerdict) -> str:
     """The summary as Markdown."""
     parts = [f"# {_cell(headline(told, judged))}\n"]
     for section in sections(told, judged):

@@ -79,7 +79,7 @@ def _unlock(seen: int) -> None:
             Path(f"/proc/self/fd/{seen}").chmod(stat.S_IRWXU)
 
 
-class _Pass:
+class _RemovalPass:
     """
     One pass over the tree below an entry.
 
@@ -158,7 +158,7 @@ def remove_entry(parent: int, name: str, shown: Path) -> list[str]:
         if not stat.S_ISDIR(status.st_mode):
             kind = "a link" if stat.S_ISLNK(status.st_mode) else "no directory"
             return [f"{shown}: not a directory of ours: it is {kind}"]
-        refused = _Pass(parent, shown).refused
+        refused = _RemovalPass(parent, shown).refused
         if not refused:
             break
     return refused

@@ -28,7 +28,7 @@ _WITHOUT_HELP = ("device_probe",)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked:
+class CommandCheck:
     """
     Result of checking one command.
 
@@ -108,7 +108,9 @@ def lacking(target: Target, name: str) -> tuple[str, ...]:
     return tuple(f"[{name}] has no {{{word}}}: {PLACEHOLDERS[word]}; add the option that takes it" for word in missing)
 
 
-def _judge(name: str, asked: str, finished: supervise.Finished, given: Mapping[str, Place], lines: Lines) -> Checked:
+def _judge(
+    name: str, asked: str, finished: supervise.CompletedCommand, given: Mapping[str, Place], lines: Lines
+) -> CommandCheck:
     text = finished.log.read_text(encoding="utf-8", errors="replace")
     verdict, problems = Verdict.PASS, list[str]()
     if finished.stop is not None or finished.timed_out:
@@ -120,10 +122,10 @@ def _judge(name: str, asked: str, finished: supervise.Finished, given: Mapping[s
         problems = [f"--help ended with {finished.returncode}; its output is in {finished.log}:\n{finished.tail(8)}"]
     elif problems := compare(text, given, lines):
         verdict = Verdict.USAGE
-    return Checked(command=name, asked=asked, options=len(given), verdict=verdict, problems=tuple(problems))
+    return CommandCheck(command=name, asked=asked, options=len(given), verdict=verdict, problems=tuple(problems))
 
 
-def run(target: Target, root: Path, interruption: Interruption) -> list[Checked]:
+def run(target: Target, root: Path, interruption: Interruption) -> list[CommandCheck]:
     """
     Ask every command of a target for its help.
 
@@ -153,13 +155,13 @@ def _check(
     lines: Lines,
     kept: directory.RunRoot,
     interruption: Interruption,
-) -> Checked:
+) -> CommandCheck:
     program = target_argv.parse(command.argv)
     given = wanted_options(target, name, program)
     if program.inline or name in _WITHOUT_HELP:
-        return Checked(command=name, asked="not run: it is a text of its own", options=0, verdict=Verdict.PASS)
+        return CommandCheck(command=name, asked="not run: it is a text of its own", options=0, verdict=Verdict.PASS)
     if not given:
-        return Checked(command=name, asked="not run: it is given no options", options=0, verdict=Verdict.PASS)
+        return CommandCheck(command=name, asked="not run: it is given no options", options=0, verdict=Verdict.PASS)
     # A program that runs another one is given words of its own before: paths that it will not come to.
     paths = {name: f"{{cache}}/{name}" for name in ("train", "test", "output", "model")}
     own = {**target.places, "cache": "{cache}"}

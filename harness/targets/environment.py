@@ -179,7 +179,7 @@ def _held(path: Path, interruption: Interruption) -> Iterator[None]:
         yield
 
 
-class _Progress:
+class _InstallProgress:
     """Says every half minute that an installation goes on: it prints nothing itself, and may take many minutes."""
 
     def __init__(self, name: str, log: Path) -> None:
@@ -219,7 +219,7 @@ def carry_out(
         timeout_s=timeout_s,
         token=token,
         interruption=interruption,
-        meanwhile=_Progress(name, log),
+        meanwhile=_InstallProgress(name, log),
     )
     if result.verdict_of(finished) is not Verdict.PASS:
         raise InfrastructureError(result.complaint(what, finished, timeout_s))

@@ -59,7 +59,7 @@ print(json.dumps({"packages": found, "beside": ", ".join(beside), "torch": torch
 
 
 @dataclass(frozen=True, kw_only=True)
-class Installed:
+class InstalledFramework:
     """
     Contents of an environment with a framework.
 
@@ -162,7 +162,7 @@ def newest(side: str, python: str) -> str:
     return str(version).partition("+")[0]
 
 
-def ask(python: Path | str, side: str) -> Installed:
+def ask(python: Path | str, side: str) -> InstalledFramework:
     """
     Return what an environment holds, by running its interpreter.
 
@@ -184,10 +184,12 @@ def ask(python: Path | str, side: str) -> Installed:
         raise InfrastructureError(f"{python} has no {lacking}; name one that has it with --python {side}=PATH")
     whole = said["torch"] or packages[name] if side == "torch" else packages[name]
     words = f"build for {said['beside']}, used on the CPU" if said["beside"] else "CPU build"
-    return Installed(version=packages[name].partition("+")[0], build=f"{name} {whole}, {words}", packages=packages)
+    return InstalledFramework(
+        version=packages[name].partition("+")[0], build=f"{name} {whole}, {words}", packages=packages
+    )
 
 
-def moved(base: Installed, other: Installed, side: str) -> tuple[str, ...]:
+def moved(base: InstalledFramework, other: InstalledFramework, side: str) -> tuple[str, ...]:
     """Packages besides the framework that two environments have in different versions, `numpy 2.4.0 -> 2.3.5`."""
     return tuple(
         f"{name} {version} -> {other.packages[name]}"
@@ -229,7 +231,7 @@ def _attempts(side: str, version: str, *, uv: bool) -> Iterator[_Attempt]:
 
 def prepare(
     side: str, version: str, lock: str, base: str, root: Path, interruption: Interruption
-) -> tuple[Path, Installed]:
+) -> tuple[Path, InstalledFramework]:
     """
     Find an environment with a version of a framework, or make it.
 
@@ -262,15 +264,17 @@ def prepare(
     return made, found
 
 
-def _kept(folder: Path) -> Installed | None:
+def _kept(folder: Path) -> InstalledFramework | None:
     """Read what an environment that was made before holds; None where it is not whole."""
     try:
-        return Installed(**json.loads((folder / STAMP).read_text(encoding="utf-8")))
+        return InstalledFramework(**json.loads((folder / STAMP).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
-def _make(side: str, version: str, base: str, lock: str, folder: Path, interruption: Interruption) -> Installed:
+def _make(
+    side: str, version: str, base: str, lock: str, folder: Path, interruption: Interruption
+) -> InstalledFramework:
     """Make an environment from nothing; where that fails, nothing of it stays but the logs beside it."""
     name = f"{side} {version}"
     print(f"{name}: making its environment, which is then kept …", file=sys.stderr, flush=True)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.isolation import sandbox
-from harness.isolation.sandbox import Cell
+from harness.isolation.sandbox import Sandbox
 from harness.process import supervise
 from harness.record import directory
 from harness.record.directory import RunRoot
@@ -40,7 +40,7 @@ def ask(
     variables: Mapping[str, str],
     kept: RunRoot,
     interruption: Interruption,
-) -> supervise.Finished:
+) -> supervise.CompletedCommand:
     """
     Run a program with `--help`.
 
@@ -52,7 +52,7 @@ def ask(
         kept: the run that keeps the log.
         interruption: asked while waiting.
     """
-    cell = Cell(path=kept.scratch / label).make()
+    cell = Sandbox(path=kept.scratch / label).make()
     # Wide, so that no help text is cut off in the middle of a name.
     extra = {"COLUMNS": "200"} | {name: text.replace("{cache}", str(cell.cache)) for name, text in variables.items()}
     return supervise.run(

@@ -116,7 +116,7 @@ def load(path: Path) -> Target:
     Raises:
         UsageError: with every problem, its line and what to do.
     """
-    source = toml_model.Source(path, TargetFile, "target")
+    source = toml_model.TomlSource(path, TargetFile, "target")
     root = _expanded(source, "target", "root")
     python = _expanded(source, "install", "python")
     if root is not None and not root.is_dir():
@@ -127,7 +127,7 @@ def load(path: Path) -> Target:
     return _assemble(path.absolute(), root.resolve(), python, file)
 
 
-def _expanded(source: toml_model.Source[TargetFile], table: str, key: str) -> Path | None:
+def _expanded(source: toml_model.TomlSource[TargetFile], table: str, key: str) -> Path | None:
     """A path relative to the target file, which may contain `$VARIABLE`; None where none is given."""
     holder = source.document.get(table)
     given = holder.get(key) if isinstance(holder, dict) else None

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from harness.files.toml_model import TABLE, Problem, Versioned, Whole, entries
+from harness.files.toml_model import TABLE, FileProblem, VersionedFile, Whole, entries
 from harness.isolation.sandbox import is_reserved
 from harness.process.limits import Limits
 from harness.targets import schema as kinds
@@ -49,18 +49,18 @@ class Install:
     """wall-clock limit of the installation"""
 
     @staticmethod
-    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+    def contradictions(table: Mapping[str, Any]) -> Iterator[FileProblem]:
         """Sources that exclude each other, or none at all."""
         given = [key for key in ("python", "lock", "requirements") if table.get(key)]
         if len(given) > 1:
             sentence = f"[install] has {', '.join(given)}; allowed: one of them; take the others out"
-            yield Problem(path=(given[1],), sentence=sentence)
+            yield FileProblem(path=(given[1],), sentence=sentence)
         if not given and not table.get("packages"):
             sentence = "[install] names nothing to install; add python, lock, requirements or packages, or take it out"
-            yield Problem(path=(), sentence=sentence)
+            yield FileProblem(path=(), sentence=sentence)
         if table.get("python") and table.get("packages"):
             sentence = "[install] packages beside python: an interpreter of yours is not changed; take one of them out"
-            yield Problem(path=("packages",), sentence=sentence)
+            yield FileProblem(path=("packages",), sentence=sentence)
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
@@ -97,11 +97,11 @@ class StagedFile:
     """what is copied there, a file or a folder, relative to root"""
 
     @staticmethod
-    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+    def contradictions(table: Mapping[str, Any]) -> Iterator[FileProblem]:
         """Two contents, or none."""
         if bool(table.get("text")) is bool(table.get("source")):
             sentence = f"the file {table.get('path')!r} needs text or source, and not both; its content is one of them"
-            yield Problem(path=("path",), sentence=sentence)
+            yield FileProblem(path=("path",), sentence=sentence)
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
@@ -171,7 +171,7 @@ class Pictures:
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
-class Reconstruction:
+class ReconstructionFiles:
     """Files that inference leaves, and the way to read them."""
 
     path: kinds.Below = "reconstruction.npz"
@@ -190,11 +190,11 @@ class Reconstruction:
     """a script that turns what inference left into the NPZ file of `path`"""
 
     @staticmethod
-    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+    def contradictions(table: Mapping[str, Any]) -> Iterator[FileProblem]:
         """Pictures and an export."""
         if "pictures" in table and "export" in table:
             sentence = "[reconstruction] has pictures and export; allowed: one of them; arrays say more than pictures"
-            yield Problem(path=("pictures",), sentence=sentence)
+            yield FileProblem(path=("pictures",), sentence=sentence)
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
@@ -259,12 +259,12 @@ class OptionProbe:
     """which command has the option"""
 
     @staticmethod
-    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+    def contradictions(table: Mapping[str, Any]) -> Iterator[FileProblem]:
         """A field without its place, or a place that nothing asks for."""
         asked, field = table.get("changes") == "field", table.get("field")
         if asked is not (isinstance(field, str) and ":" in field):
             sentence = 'changes = "field" and field = "FILE:KEY" go together; write both, or neither'
-            yield Problem(path=("field",) if "field" in table else ("changes",), sentence=sentence)
+            yield FileProblem(path=("field",) if "field" in table else ("changes",), sentence=sentence)
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
@@ -279,12 +279,12 @@ class MLflow:
     """what tracking leaves below {output}, and nowhere else"""
 
     @staticmethod
-    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+    def contradictions(table: Mapping[str, Any]) -> Iterator[FileProblem]:
         """A switch that switches nothing."""
         on, off = table.get("on", []), table.get("off", [])
         if on == off:
             sentence = f"checks.mlflow has the same arguments on and off: {on!r}; say what differs"
-            yield Problem(path=(), sentence=sentence)
+            yield FileProblem(path=(), sentence=sentence)
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
@@ -317,18 +317,18 @@ class Checks:
     """how the network's input is had as an array"""
 
     @staticmethod
-    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+    def contradictions(table: Mapping[str, Any]) -> Iterator[FileProblem]:
         """A seed option without the seed."""
         flag = table.get("seed_flag")
         if isinstance(flag, list) and flag and not any("{seed}" in str(text) for text in flag):
             sentence = (
                 'checks.seed_flag has no {seed}: two seeds could not be distinguished; write ["--seed", "{seed}"]'
             )
-            yield Problem(path=("seed_flag",), sentence=sentence)
+            yield FileProblem(path=("seed_flag",), sentence=sentence)
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
-class TargetFile(Versioned):
+class TargetFile(VersionedFile):
     """A target file: a pipeline that the harness can drive. See docs/targets.md."""
 
     renamed: ClassVar[Mapping[str, str]] = {"probe": "adapter"}
@@ -348,7 +348,7 @@ class TargetFile(Versioned):
     """exits with 0 only if a GPU computed; without it, --device cuda is refused"""
     adapter: Adapter | None = None
     """answers requests of the parity ladder; see docs/adapter-kit.md"""
-    reconstruction: Reconstruction
+    reconstruction: ReconstructionFiles
     """what inference leaves, and how it is read: arrays, or two pictures, or arrays by an export"""
     summary: Summary | None = None
     """where training says the hash of what the network was given; without this table it does not"""
@@ -362,25 +362,25 @@ class TargetFile(Versioned):
     """variables that its commands get"""
 
     @staticmethod
-    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+    def contradictions(table: Mapping[str, Any]) -> Iterator[FileProblem]:
         """Variables by which the harness isolates and observes a command, and what only a training can be asked for."""
         if "train" not in table:
             yield from _without_training(table)
         given = table.get("environment")
         for name in filter(is_reserved, given if isinstance(given, dict) else ()):
             sentence = f"[environment] {name} is the harness's own; allowed: any other variable; take it out"
-            yield Problem(path=("environment", name), sentence=sentence)
+            yield FileProblem(path=("environment", name), sentence=sentence)
 
 
-def _without_training(table: Mapping[str, Any]) -> Iterator[Problem]:
+def _without_training(table: Mapping[str, Any]) -> Iterator[FileProblem]:
     for name in ("infer", "convert"):
         command = table.get(name)
         if isinstance(command, dict) and any("{model}" in str(value) for value in command.values()):
-            yield Problem(
+            yield FileProblem(
                 path=(name,), sentence=f"[{name}] has {{model}}, and there is no [train] to leave one; add it"
             )
     checks = table.get("checks")
     for number, option in entries(checks if isinstance(checks, dict) else {}, "option"):
         if option.get("command", "train") == "train":
             sentence = 'an option of train, and there is no [train]; write command = "infer"'
-            yield Problem(path=("checks", "option", number), sentence=sentence)
+            yield FileProblem(path=("checks", "option", number), sentence=sentence)

@@ -4,13 +4,13 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.isolation.sandbox import Cell
+from harness.isolation.sandbox import Sandbox
 from harness.system.rmtree import remove_tree
 from harness.targets.model import Command
 from ptycho.errors import InfrastructureError
 
 
-def put(command: Command, cell: Cell, values: Mapping[str, object], *, root: Path, output: Path) -> tuple[Path, ...]:
+def put(command: Command, cell: Sandbox, values: Mapping[str, object], *, root: Path, output: Path) -> tuple[Path, ...]:
     """
     Write or copy a command's files, and make its output folder where it wants it made.
 
@@ -47,7 +47,7 @@ def put(command: Command, cell: Cell, values: Mapping[str, object], *, root: Pat
     return tuple(placed)
 
 
-def take_away(placed: Sequence[Path], cell: Cell) -> None:
+def take_away(placed: Sequence[Path], cell: Sandbox) -> None:
     """Remove what was put there, and the folders that were made for it unless the command left something in them."""
     for path in placed:
         remove_tree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)

@@ -23,18 +23,18 @@ from ptycho.data.dataset import Dataset, Source
 from ptycho.data.formats import preview, ptychodus, recognise
 from ptycho.data.formats.opened import Arrays
 from ptycho.data.formats.preview import Preview
-from ptycho.data.layout import Reading
+from ptycho.data.layout import FileLayout
 from ptycho.data.masked_frames import Frames, MaskedFrames
 from ptycho.data.npy_header import UNREADABLE, Member, why_unreadable
 from ptycho.data.npz_writer import save
-from ptycho.data.preflight import Limits, Members
+from ptycho.data.preflight import FileLimits, Members
 from ptycho.errors import ContractError, InfrastructureError
 
-__all__ = ["Attempt", "attempt", "load", "save"]
+__all__ = ["ReadResult", "attempt", "load", "save"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attempt:
+class ReadResult:
     """
     Result of reading a file, as far as it could be read.
 
@@ -50,7 +50,7 @@ class Attempt:
 
     members: Members
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    reading: Reading | None = None
+    reading: FileLayout | None = None
     dataset: Dataset | None = None
     violations: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ def load(
     layout: str | None = None,
     measurement_domain: str | None = None,
     expect_side: int | None = None,
-    limits: Limits | None = None,
+    limits: FileLimits | None = None,
     **others: Any,
 ) -> Dataset:
     """
@@ -97,9 +97,9 @@ def attempt(
     layout: str | None = None,
     measurement_domain: str | None = None,
     expect_side: int | None = None,
-    limits: Limits | None = None,
+    limits: FileLimits | None = None,
     **others: Any,
-) -> Attempt:
+) -> ReadResult:
     """As `load`, but hand back the violations with whatever could be read instead of raising."""
     if recognise.is_foreign(Path(path)):
         return _foreign(
@@ -107,7 +107,7 @@ def attempt(
         )
     members = preflight.survey(path, limits=limits)
     if not members.table:
-        return Attempt(members=members, violations=members.violations)
+        return ReadResult(members=members, violations=members.violations)
     violations = list(members.violations)
     try:
         with zipfile.ZipFile(members.path) as archive:
@@ -129,10 +129,12 @@ def attempt(
         violations.append("it cannot be read as a scan; compare its arrays with the data contract: inspect shows them")
     if dataset is not None and found is not None:
         violations += values.violations(dataset, declared=found.declared)
-    return Attempt(members=members, metadata=metadata, reading=found, dataset=dataset, violations=tuple(violations))
+    return ReadResult(members=members, metadata=metadata, reading=found, dataset=dataset, violations=tuple(violations))
 
 
-def _foreign(path: Path, *, mapping: Any = None, patterns: Any = None, product: Any = None, **options: Any) -> Attempt:
+def _foreign(
+    path: Path, *, mapping: Any = None, patterns: Any = None, product: Any = None, **options: Any
+) -> ReadResult:
     """A file of another format: the same stages, on arrays under the same keys."""
     try:
         with recognise.opened(path, mapping=mapping, patterns=patterns, product=product) as opened:
@@ -149,12 +151,12 @@ def _foreign(path: Path, *, mapping: Any = None, patterns: Any = None, product: 
             notes = opened.notes
             metadata = MappingProxyType(dict(opened.metadata))
     except ContractError as error:
-        return Attempt(members=Members(path=path, violations=error.violations), violations=error.violations)
+        return ReadResult(members=Members(path=path, violations=error.violations), violations=error.violations)
     except (OSError, KeyError) as error:
         raise InfrastructureError(f"{path} cannot be read: {error}") from error
     if dataset is not None and found is not None:
         violations += values.violations(dataset, declared=found.declared)
-    return Attempt(
+    return ReadResult(
         members=members,
         metadata=metadata,
         reading=found,
@@ -179,7 +181,7 @@ def _metadata(archive: zipfile.ZipFile, members: Members, violations: list[str])
 def _read(
     archive: zipfile.ZipFile | Arrays,
     members: Members,
-    found: Reading,
+    found: FileLayout,
     metadata: Mapping[str, Any],
     violations: list[str],
 ) -> Dataset | None:
@@ -228,7 +230,7 @@ def _masked(frames: NDArray[np.float32], bad: NDArray[np.bool_]) -> Frames:
     return frames
 
 
-def _canonical(archive: zipfile.ZipFile | Arrays, member: Member, found: Reading, path: Path) -> NDArray[Any]:
+def _canonical(archive: zipfile.ZipFile | Arrays, member: Member, found: FileLayout, path: Path) -> NDArray[Any]:
     """One member as the canonical array of its key."""
     m, n = found.n_patterns, found.side
     scan_bytes = m * n * n * np.dtype(np.float32).itemsize
@@ -258,11 +260,11 @@ def _canonical(archive: zipfile.ZipFile | Arrays, member: Member, found: Reading
     return npz_reader.read(archive, member, np.int64 if member.key == "scan_index" else np.float64)
 
 
-def _is_plain_mask(member: Member, found: Reading) -> bool:
+def _is_plain_mask(member: Member, found: FileLayout) -> bool:
     return member.dtype == np.bool_ and not member.fortran_order and found.layout == "canonical"
 
 
-def _bad_pixels(archive: zipfile.ZipFile | Arrays, member: Member, found: Reading) -> NDArray[np.bool_]:
+def _bad_pixels(archive: zipfile.ZipFile | Arrays, member: Member, found: FileLayout) -> NDArray[np.bool_]:
     """
     A mask as bool, in canonical order.
 

@@ -17,7 +17,7 @@ COORDINATES = ("xcoords", "ycoords", "xcoords_start", "ycoords_start")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class FileLayout:
     """
     Way to read one file.
 
@@ -43,7 +43,7 @@ def decide(
     layout: str | None = None,
     measurement_domain: str | None = None,
     expect_side: int | None = None,
-) -> tuple[Reading | None, list[str]]:
+) -> tuple[FileLayout | None, list[str]]:
     """
     Decide how to read a file from the headers of its arrays.
 
@@ -70,7 +70,7 @@ def decide(
     found, m, n = sizes
     violations += _shape_violations(table, m, n, expect_side)
     violations += _mask_violations(table, found, m, n)
-    reading = Reading(
+    reading = FileLayout(
         layout=found,
         measurement_domain=domain or "amplitude",
         declared=domain is not None,

@@ -26,7 +26,7 @@ _FEW_VALUES, _FEW_TOLERANCE = 3, 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Diagnosis:
+class DomainDiagnosis:
     """
     Description of the values of frames.
 
@@ -43,7 +43,7 @@ class Diagnosis:
     text: str
 
 
-def diagnose(frames: NDArray[np.float32]) -> Diagnosis:
+def diagnose(frames: NDArray[np.float32]) -> DomainDiagnosis:
     """
     Look at up to 64 frames, evenly spaced over the scan.
 
@@ -65,13 +65,13 @@ def diagnose(frames: NDArray[np.float32]) -> Diagnosis:
                 else "counts read as amplitude, unless they were rounded"
             )
             text = f"{what} are integers{factor}: {meaning}; {photons:.4g} counts per pattern"
-            return Diagnosis(kind=kind, unit=unit, photons=photons, text=text)
+            return DomainDiagnosis(kind=kind, unit=unit, photons=photons, text=text)
     different = len(np.unique(sample[sample > 0]))
     if different < _FEWEST_VALUES:
         text = f"{different} different values above 0: too few to tell counts from amplitudes"
-        return Diagnosis(kind="unknown", unit=None, photons=None, text=text)
+        return DomainDiagnosis(kind="unknown", unit=None, photons=None, text=text)
     text = "neither values nor squared values are integers up to a factor: noise-free, binned or rescaled per frame"
-    return Diagnosis(kind="unknown", unit=None, photons=None, text=text)
+    return DomainDiagnosis(kind="unknown", unit=None, photons=None, text=text)
 
 
 def counting_unit(values: NDArray[np.float64]) -> float | None:

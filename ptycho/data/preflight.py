@@ -37,7 +37,7 @@ _MAX_LISTED = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class FileLimits:
     """
     Largest sizes that a file may claim.
 
@@ -67,7 +67,7 @@ class Members:
     violations: tuple[str, ...] = ()
 
 
-def examine(path: Path | str, *, limits: Limits | None = None) -> Members:
+def examine(path: Path | str, *, limits: FileLimits | None = None) -> Members:
     """
     Read the zip directory and the array headers of an NPZ file, and no array.
 
@@ -85,9 +85,9 @@ def examine(path: Path | str, *, limits: Limits | None = None) -> Members:
     return members
 
 
-def survey(path: Path | str, *, limits: Limits | None = None) -> Members:
+def survey(path: Path | str, *, limits: FileLimits | None = None) -> Members:
     """As `examine`, but hand back the violations with whatever could be understood instead of raising."""
-    path, limits = Path(path), limits or Limits()
+    path, limits = Path(path), limits or FileLimits()
     problem = why_no_file(path)
     if problem:
         return Members(path=path, violations=(problem,))
@@ -104,7 +104,7 @@ def survey(path: Path | str, *, limits: Limits | None = None) -> Members:
         raise InfrastructureError(f"{path} cannot be read: {error.strerror or error}; check its permissions") from error
 
 
-def _survey(path: Path, archive: zipfile.ZipFile, limits: Limits) -> Members:
+def _survey(path: Path, archive: zipfile.ZipFile, limits: FileLimits) -> Members:
     entries = archive.infolist()
     if not entries:
         return Members(path=path, violations=("the zip directory is empty; write the arrays with numpy.savez",))
@@ -131,7 +131,7 @@ def _survey(path: Path, archive: zipfile.ZipFile, limits: Limits) -> Members:
     return Members(path=path, table=MappingProxyType(table), violations=tuple(violations))
 
 
-def _bombs(table: Mapping[str, Member], false: Collection[str], limits: Limits) -> Iterator[str]:
+def _bombs(table: Mapping[str, Member], false: Collection[str], limits: FileLimits) -> Iterator[str]:
     """Large members with a true header whose size is none that the scan's shapes give them: M values, or M frames."""
     frames = table.get("diff3d")
     coordinates = table.get("xcoords") or table.get("ycoords")
@@ -188,11 +188,11 @@ def _name_violations(entries: list[zipfile.ZipInfo]) -> Iterator[str]:
         yield f"and {len(strangers) - _MAX_LISTED} more unknown members"
 
 
-def _size_violations(entries: list[zipfile.ZipInfo], file_size: int, limits: Limits) -> Iterator[str]:
+def _size_violations(entries: list[zipfile.ZipInfo], file_size: int, limits: FileLimits) -> Iterator[str]:
     total = sum(info.file_size for info in entries)
     if total > limits.max_bytes:
         yield (
-            f"expands to {total:,} bytes; allowed: {limits.max_bytes:,} (preflight.Limits.max_bytes); "
+            f"expands to {total:,} bytes; allowed: {limits.max_bytes:,} (preflight.FileLimits.max_bytes); "
             "split the scan or raise the limit"
         )
     if sum(info.compress_size for info in entries) > file_size:

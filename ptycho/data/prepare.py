@@ -44,7 +44,7 @@ class Stages:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class PreparedDataset:
     """
     All that is decided about a dataset before a network sees it. Arrays are read-only.
 
@@ -101,7 +101,7 @@ def load(config: Config, *, path: Path | None = None) -> Dataset:
     )
 
 
-def prepare(config: TrainingConfig, dataset: Dataset) -> Prepared:
+def prepare(config: TrainingConfig, dataset: Dataset) -> PreparedDataset:
     """
     Groups, split, scale and probe of a training.
 
@@ -125,7 +125,7 @@ def prepare(config: TrainingConfig, dataset: Dataset) -> Prepared:
 
 def prepare_for_inference(
     data: DataConfig, model: ModelConfig, dataset: Dataset, *, normalisation: float, nphotons: float
-) -> Prepared:
+) -> PreparedDataset:
     """
     Groups and probe of a file for a network that is already trained, at the scale on which it was.
 
@@ -248,12 +248,12 @@ def _prepared(
     split: Split,
     normalisation: float,
     nphotons: float,
-) -> Prepared:
+) -> PreparedDataset:
     raw, normalised = hashlib.sha256(), hashlib.sha256()
     for block in _blocks(dataset.frames):
         raw.update(np.ascontiguousarray(block).data)
         normalised.update(_normalised(block, normalisation).data)
-    return Prepared(
+    return PreparedDataset(
         side=model.side,
         gridsize=data.gridsize,
         seed=data.seed,

@@ -12,9 +12,9 @@ import numpy as np
 
 from ptycho.data import contract
 from ptycho.data import measurement_domain as frame_domain
-from ptycho.data.contract import Attempt
+from ptycho.data.contract import ReadResult
 from ptycho.data.dataset import Dataset
-from ptycho.data.measurement_domain import Diagnosis
+from ptycho.data.measurement_domain import DomainDiagnosis
 from ptycho.metrics import data_fit, scan_coverage
 from ptycho.metrics import suspicions as suspicion_checks
 from ptycho.metrics.data_fit import Explanation
@@ -35,8 +35,8 @@ class Inspection:
         suspicions: what keeps the contract and still looks wrong; none for a file that breaks it.
     """
 
-    attempt: Attempt
-    diagnosis: Diagnosis | None = None
+    attempt: ReadResult
+    diagnosis: DomainDiagnosis | None = None
     footprint: Footprint | None = None
     explanation: Explanation | None = None
     suspicions: tuple[Suspicion, ...] = ()

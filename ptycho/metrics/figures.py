@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ptycho.errors import UsageError
 from ptycho.files import replacing
-from ptycho.metrics.metrics import Comparison, Scores, compare, flat_row
+from ptycho.metrics.metrics import Scores, TruthComparison, compare, flat_row
 from ptycho.physics.stitching import Reconstruction
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _DPI = 110
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class FigureRow:
     """
     One row of a comparison.
 
@@ -112,7 +112,7 @@ def save_reconstruction(folder: Path, reconstruction: Reconstruction, *, label: 
     return paths[0], paths[1]
 
 
-def save_comparison(path: Path, rows: Sequence[Row]) -> tuple[Scores, ...]:
+def save_comparison(path: Path, rows: Sequence[FigureRow]) -> tuple[Scores, ...]:
     """
     Save reconstructions beside their truths: amplitude, truth, difference, and the same for the phase.
 
@@ -180,7 +180,7 @@ def save_loss_curve(
     _write(figure, path)
 
 
-def _draw_row(axes: NDArray[Any], result: Comparison) -> None:
+def _draw_row(axes: NDArray[Any], result: TruthComparison) -> None:
     """The six images of one comparison."""
     for first, kind, image, true in (
         (0, "amplitude", result.amplitude, result.true_amplitude),

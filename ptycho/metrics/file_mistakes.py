@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho.metrics.scan_sample import Real, Sample, errors, evenly
+from ptycho.metrics.scan_sample import Real, ScanSample, errors, evenly
 
 _CLEARLY, _MOST = 0.97, 0.8
 _CLEARLY_WITHOUT_OBJECT, _MOST_WITHOUT_OBJECT = 0.8, 0.9
@@ -44,13 +44,13 @@ class Mistake:
 
     text: str
     step: str
-    undo: Callable[[Sample], Iterator[Sample]]
+    undo: Callable[[ScanSample], Iterator[ScanSample]]
     without_object: bool = False
     with_object: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class FileMistake:
     """
     A mistake that a file shows.
 
@@ -67,7 +67,7 @@ class Finding:
     patterns: int
 
 
-def find(sample: Sample, *, has_object: bool) -> Finding | None:
+def find(sample: ScanSample, *, has_object: bool) -> FileMistake | None:
     """
     The mistake that, undone, explains the data best, or None where undoing none is clearly better.
 
@@ -83,7 +83,7 @@ def find(sample: Sample, *, has_object: bool) -> Finding | None:
         looked_for = [item for item in looked_for if any(_errors(way, few)[0] < own for way in _ways(item, few))]
     own, own_each = errors(sample.frames, sample.predicted) if looked_for else (0.0, np.zeros(0))
     clearly, most = (_CLEARLY, _MOST) if has_object else (_CLEARLY_WITHOUT_OBJECT, _MOST_WITHOUT_OBJECT)
-    best: Finding | None = None
+    best: FileMistake | None = None
     for mistake in looked_for:
         for undone in _ways(mistake, sample):
             error, each = _errors(undone, sample)
@@ -91,28 +91,28 @@ def find(sample: Sample, *, has_object: bool) -> Finding | None:
             if error >= clearly * own or np.mean(each[lit] < own_each[lit]) < most:
                 continue
             if (best is None or error < best.error) and (not has_object or _explains(undone, error)):
-                best = Finding(mistake=mistake, error=error, own=own, patterns=len(sample.chosen))
+                best = FileMistake(mistake=mistake, error=error, own=own, patterns=len(sample.chosen))
     return best
 
 
-def _ways(mistake: Mistake, sample: Sample) -> Iterator[Sample]:
+def _ways(mistake: Mistake, sample: ScanSample) -> Iterator[ScanSample]:
     """The sample with a mistake undone, in all ways that leave its windows in the object."""
     return (undone for undone in mistake.undo(sample) if undone.inside)
 
 
-def _errors(undone: Sample, sample: Sample) -> tuple[float, Real]:
+def _errors(undone: ScanSample, sample: ScanSample) -> tuple[float, Real]:
     """Errors of a sample with a mistake undone; what the object predicts is taken over where only frames differ."""
     same_waves = all(getattr(undone, name) is getattr(sample, name) for name in ("obj", "probe", "x", "y", "good"))
     return errors(undone.frames, sample.predicted if same_waves else undone.predicted)
 
 
-def _explains(undone: Sample, error: float) -> bool:
+def _explains(undone: ScanSample, error: float) -> bool:
     """Whether the data differ from a flat object's as the object says that they do."""
     (flat, _), expected = undone.flat_errors, errors(undone.predicted, undone.flat)[0]
     return flat - error >= _OF_EXPECTED * expected
 
 
-def _centres(sample: Sample) -> Iterator[tuple[float, float]]:
+def _centres(sample: ScanSample) -> Iterator[tuple[float, float]]:
     """Points about which positions may have been mirrored or scaled: of the object, of the scan."""
     height, width = sample.obj.shape
     x, y = sample.dataset.xcoords, sample.dataset.ycoords
@@ -120,35 +120,35 @@ def _centres(sample: Sample) -> Iterator[tuple[float, float]]:
     yield float(x.min() + x.max()) / 2, float(y.min() + y.max()) / 2
 
 
-def _scaled(factor: float) -> Callable[[Sample], Iterator[Sample]]:
-    def undo(sample: Sample) -> Iterator[Sample]:
+def _scaled(factor: float) -> Callable[[ScanSample], Iterator[ScanSample]]:
+    def undo(sample: ScanSample) -> Iterator[ScanSample]:
         for cx, cy in ((0.0, 0.0), *_centres(sample)):
             yield sample.at(cx + factor * (sample.x - cx), cy + factor * (sample.y - cy))
 
     return undo
 
 
-def _mirrored_x(sample: Sample) -> Iterator[Sample]:
+def _mirrored_x(sample: ScanSample) -> Iterator[ScanSample]:
     for cx, _ in _centres(sample):
         yield sample.at(2 * cx - sample.x, sample.y)
 
 
-def _mirrored_y(sample: Sample) -> Iterator[Sample]:
+def _mirrored_y(sample: ScanSample) -> Iterator[ScanSample]:
     for _, cy in _centres(sample):
         yield sample.at(sample.x, 2 * cy - sample.y)
 
 
-def _from_corners(sample: Sample) -> Iterator[Sample]:
+def _from_corners(sample: ScanSample) -> Iterator[ScanSample]:
     half = sample.frames.shape[-1] // 2
     yield sample.at(sample.x + half, sample.y + half)
 
 
 def _frames(
     change: Callable[[NDArray[Any]], NDArray[Any]], *, moves: bool = True
-) -> Callable[[Sample], Iterator[Sample]]:
+) -> Callable[[ScanSample], Iterator[ScanSample]]:
     """Frames changed; where pixels move, the mask moves with them."""
 
-    def undo(sample: Sample) -> Iterator[Sample]:
+    def undo(sample: ScanSample) -> Iterator[ScanSample]:
         good = change(sample.good) if moves and sample.good is not None else sample.good
         yield replace(sample, frames=change(sample.frames), good=good)
 
@@ -160,30 +160,34 @@ def _flipped(frames: NDArray[Any], *axes: int) -> NDArray[Any]:
     return np.roll(np.flip(frames, axes), 1, axes)
 
 
-def _objects(change: Callable[[NDArray[np.complex64]], NDArray[np.complex64]]) -> Callable[[Sample], Iterator[Sample]]:
-    def undo(sample: Sample) -> Iterator[Sample]:
+def _objects(
+    change: Callable[[NDArray[np.complex64]], NDArray[np.complex64]],
+) -> Callable[[ScanSample], Iterator[ScanSample]]:
+    def undo(sample: ScanSample) -> Iterator[ScanSample]:
         yield replace(sample, obj=change(sample.obj))
 
     return undo
 
 
-def _probes(change: Callable[[NDArray[np.complex64]], NDArray[np.complex64]]) -> Callable[[Sample], Iterator[Sample]]:
-    def undo(sample: Sample) -> Iterator[Sample]:
+def _probes(
+    change: Callable[[NDArray[np.complex64]], NDArray[np.complex64]],
+) -> Callable[[ScanSample], Iterator[ScanSample]]:
+    def undo(sample: ScanSample) -> Iterator[ScanSample]:
         yield replace(sample, probe=change(sample.probe))
 
     return undo
 
 
-def _in_reverse(sample: Sample) -> Iterator[Sample]:
+def _in_reverse(sample: ScanSample) -> Iterator[ScanSample]:
     yield sample.of_frames(sample.dataset.n_patterns - 1 - sample.chosen)
 
 
-def _one_apart(sample: Sample) -> Iterator[Sample]:
+def _one_apart(sample: ScanSample) -> Iterator[ScanSample]:
     for step in (1, -1):
         yield sample.of_frames((sample.chosen + step) % sample.dataset.n_patterns)
 
 
-def _other_layout(sample: Sample) -> Iterator[Sample]:
+def _other_layout(sample: ScanSample) -> Iterator[ScanSample]:
     """Frames as the other layout has them: only M = N leaves a choice that can be wrong."""
     if len(set(sample.dataset.frames.shape)) == 1:
         cube = sample.dataset.diffraction

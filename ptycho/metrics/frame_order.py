@@ -7,7 +7,7 @@ frames, which position of the scan explains each best.
 
 import numpy as np
 
-from ptycho.metrics.scan_sample import Sample, errors, evenly, frames_of
+from ptycho.metrics.scan_sample import ScanSample, errors, evenly, frames_of
 from ptycho.physics import forward, patches
 
 _FRAMES = 16
@@ -18,7 +18,7 @@ _OF_FLAT = 0.25
 object's error: measured, 0.01 to 0.11. An object that does not belong to the scan left 0.33 or more."""
 
 
-def other_positions_fit(sample: Sample) -> tuple[float, float] | None:
+def other_positions_fit(sample: ScanSample) -> tuple[float, float] | None:
     """
     Mean error of some frames at their own and at their best positions, where the best ones explain them well.
 

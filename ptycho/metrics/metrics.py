@@ -96,7 +96,7 @@ class Scores(Figures):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class TruthComparison:
     """
     A reconstruction laid on its truth, as it was scored: what a picture of the two shows.
 
@@ -143,7 +143,7 @@ def score(reconstruction: Reconstruction, truth: NDArray[Any], *, margin: int = 
     return compare(reconstruction, truth, margin=margin).scores
 
 
-def compare(reconstruction: Reconstruction, truth: NDArray[Any], *, margin: int = MARGIN_PX) -> Comparison:
+def compare(reconstruction: Reconstruction, truth: NDArray[Any], *, margin: int = MARGIN_PX) -> TruthComparison:
     """As `score`, with the two images in the state in which they were compared."""
     _refuse(reconstruction, truth)
     area, mask = scored_area(reconstruction.overlap, margin)
@@ -172,7 +172,7 @@ def compare(reconstruction: Reconstruction, truth: NDArray[Any], *, margin: int 
         pixels=int(mask.sum()),
         coverage=float(mask.sum() / inside.sum()),
     )
-    return Comparison(
+    return TruthComparison(
         scores=scores,
         amplitude=ours_at.amplitude,
         phase=ours_at.phase,

@@ -44,7 +44,7 @@ def frames_of(dataset: Dataset, indices: NDArray[np.intp]) -> NDArray[np.float32
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
+class ScanSample:
     """
     Some patterns of a scan, as a reading of the file understands them.
 
@@ -69,7 +69,7 @@ class Sample:
     good: NDArray[np.bool_] | None = None
 
     @classmethod
-    def of(cls, dataset: Dataset, obj: NDArray[np.complex64]) -> "Sample":
+    def of(cls, dataset: Dataset, obj: NDArray[np.complex64]) -> "ScanSample":
         """A bounded sample, evenly spaced over the scan."""
         chosen = evenly(dataset.n_patterns, patterns_for(dataset.side))
         return cls(
@@ -113,7 +113,7 @@ class Sample:
     def _counted(self, predicted: Real) -> Real:
         return predicted if self.good is None else predicted * self.good
 
-    def part(self, some: NDArray[np.intp]) -> "Sample":
+    def part(self, some: NDArray[np.intp]) -> "ScanSample":
         """Some of the patterns; the sample itself where these are all."""
         if len(some) == len(self.chosen):
             return self
@@ -122,16 +122,16 @@ class Sample:
             self, chosen=self.chosen[some], frames=self.frames[some], x=self.x[some], y=self.y[some], good=good
         )
 
-    def of_frames(self, indices: NDArray[np.intp]) -> "Sample":
+    def of_frames(self, indices: NDArray[np.intp]) -> "ScanSample":
         """The same positions with other frames of the scan."""
         return replace(self, frames=frames_of(self.dataset, indices), good=self.dataset.good(indices))
 
-    def at_centre(self) -> "Sample":
+    def at_centre(self) -> "ScanSample":
         """The same frames, all at the middle of the object: where a flat object replaces it, positions say nothing."""
         height, width = self.obj.shape
         return self.at(np.full(len(self.x), width / 2), np.full(len(self.y), height / 2))
 
-    def at(self, x: Real, y: Real) -> "Sample":
+    def at(self, x: Real, y: Real) -> "ScanSample":
         """The same frames at other positions."""
         return replace(self, x=x, y=y)
 

@@ -15,7 +15,7 @@ from ptycho.data import detector, measurement_domain
 from ptycho.data.dataset import Dataset
 from ptycho.errors import SuspicionError
 from ptycho.metrics import data_fit, file_mistakes, frame_order, scan_coverage
-from ptycho.metrics.scan_sample import Sample, evenly, frames_of, patterns_for
+from ptycho.metrics.scan_sample import ScanSample, evenly, frames_of, patterns_for
 
 _SAYS_NOTHING = 0.002
 """An object whose error is this near to the flat one's, relatively, is as good as flat: a first guess, mostly."""
@@ -117,9 +117,9 @@ def _of_frames(dataset: Dataset) -> tuple[Suspicion, ...]:
     if obj is None or found is None or abs(found.given - found.flat) <= _SAYS_NOTHING * found.flat:
         # A canvas that holds every window: a flat object has no edge.
         flat = np.ones((2 * dataset.side,) * 2, np.complex64)
-        blind = Sample.of(dataset, flat).at_centre()
+        blind = ScanSample.of(dataset, flat).at_centre()
         return _named(file_mistakes.find(blind, has_object=False))
-    sample = Sample.of(dataset, obj)
+    sample = ScanSample.of(dataset, obj)
     named = _named(file_mistakes.find(sample, has_object=True))
     if named or found.better_than_flat:
         return named
@@ -149,7 +149,7 @@ def _of_frames(dataset: Dataset) -> tuple[Suspicion, ...]:
     )
 
 
-def _named(finding: file_mistakes.Finding | None) -> tuple[Suspicion, ...]:
+def _named(finding: file_mistakes.FileMistake | None) -> tuple[Suspicion, ...]:
     if finding is None:
         return ()
     return (

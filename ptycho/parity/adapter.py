@@ -11,7 +11,7 @@ from ptycho.training.engine import Batch, Engine
 Array = NDArray[Any]
 
 
-class Bench(Protocol):
+class BackendAdapter(Protocol):
     """A backend opened up: what the engine does, in pieces. Arrays in, arrays out, canonical names and layouts."""
 
     @property

@@ -231,7 +231,7 @@ def _loaded(request: "Request") -> Named:
     yield "loaded.train", np.array(trained.split.train)
     with Store.for_run(None, scan, inferred) as store:
         seen = np.zeros_like(scan.diffraction)
-        engine: Any = _Knowing(x, y, seen)
+        engine: Any = _KnownObjectEngine(x, y, seen)
         made = inference.reconstruct(engine, store, batch_size=BATCH_SIZE)
     yield "stitched.groups", np.array(inferred.groups)
     yield "stitched.seen", seen
@@ -240,7 +240,7 @@ def _loaded(request: "Request") -> Named:
     yield "stitched.crop", np.array(made.crop)
 
 
-class _Knowing:
+class _KnownObjectEngine:
     """
     In an engine's place: it knows the object, and cuts each pattern's patch out of it by the pattern's index.
 

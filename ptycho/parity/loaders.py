@@ -22,14 +22,14 @@ from ptycho import params
 from ptycho.config import DataConfig, ModelConfig, TrainingConfig, update_legacy_dict
 from ptycho.data import contract, grouping, prepare
 from ptycho.data.dataset import Dataset
-from ptycho.data.prepare import Prepared
+from ptycho.data.prepare import PreparedDataset
 from ptycho.errors import ConfigurationError, ContractError, StoreError
-from ptycho.store.manifest import Entry, Manifest
+from ptycho.store.manifest import ArrayEntry, Manifest
 from ptycho.store.store import Store
 from ptycho.training import batches
 
 if TYPE_CHECKING:
-    from ptycho.parity.request import Scan
+    from ptycho.parity.request import ScanFile
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
@@ -55,7 +55,7 @@ CANONICAL = (
 )
 
 
-def measure(scan: "Scan", model: ModelConfig, *, masks: bool = True) -> Exact:
+def measure(scan: "ScanFile", model: ModelConfig, *, masks: bool = True) -> Exact:
     """
     Everything of the above for one scan.
 
@@ -81,7 +81,7 @@ def measure(scan: "Scan", model: ModelConfig, *, masks: bool = True) -> Exact:
     return found
 
 
-def load(scan: "Scan", model: ModelConfig) -> tuple[TrainingConfig, Dataset]:
+def load(scan: "ScanFile", model: ModelConfig) -> tuple[TrainingConfig, Dataset]:
     """The training that a scan is asked for, with the legacy dictionary set, and its loaded file."""
     config = TrainingConfig(
         data=DataConfig(path=scan.path, gridsize=model.gridsize, seed=scan.seed),
@@ -252,7 +252,7 @@ def _scales(config: TrainingConfig, dataset: Dataset) -> Iterator[tuple[str, Any
     yield "inference.split", [len(inferred.split.train), len(inferred.split.validation)]
     wider = replace(config.data, gridsize=3 - config.data.gridsize)
 
-    def other_groups() -> Prepared:
+    def other_groups() -> PreparedDataset:
         return prepare.prepare_for_inference(wider, config.model, dataset, normalisation=FACTOR, nphotons=PHOTONS)
 
     yield "inference.other_gridsize_refused", _raises(ConfigurationError, other_groups)
@@ -282,7 +282,7 @@ def _stores(folder: Path, config: TrainingConfig, dataset: Dataset) -> Iterator[
     yield "store.damage_found", _raises(StoreError, store.verify)
 
 
-def _strangers(place: Path, own: Manifest, dataset: Dataset, prepared: Prepared) -> Iterator[tuple[str, Any]]:
+def _strangers(place: Path, own: Manifest, dataset: Dataset, prepared: PreparedDataset) -> Iterator[tuple[str, Any]]:
     """Manifests that differ in one value each: such a store must be refused, and so must the data of another seed."""
     other: dict[str, Any] = {
         "source_sha256": "0" * 64,
@@ -295,7 +295,7 @@ def _strangers(place: Path, own: Manifest, dataset: Dataset, prepared: Prepared)
         "normalisation": own.normalisation * (1 + 1e-12),
         "input_sha256": "0" * 64,
         "contract_version": "DATA-001/0",
-        "arrays": {**own.arrays, "probe": Entry(shape=[1], dtype="<c16", sha256="0" * 64)},
+        "arrays": {**own.arrays, "probe": ArrayEntry(shape=[1], dtype="<c16", sha256="0" * 64)},
     }
     for name, value in other.items():
         wanted = replace(own, **{name: value})

@@ -1,5 +1,5 @@
 """
-Measures each rung of the ladder, in one way for both backends: they only supply a `Bench`.
+Measures each rung of the ladder, in one way for both backends: they only supply a `BackendAdapter`.
 
 Exact rungs (R0, R1) give plain values that must be equal; the others give arrays under `RUNG/NAME`. Array names of R8
 hold the number of steps.
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ptycho.data import grouping, prepare
 from ptycho.parity import contract as parity_contract
 from ptycho.parity import core, invariants, loaders, operations, workflow
-from ptycho.parity.adapter import Bench
+from ptycho.parity.adapter import BackendAdapter
 from ptycho.parity.masked import masked
 from ptycho.parity.request import BATCH_FIELDS, Request
 from ptycho.physics.forward import central_mask
@@ -31,7 +31,7 @@ Array = NDArray[Any]
 Exact = dict[str, Any]
 
 
-def measure(request: Request, bench: Bench, package: str) -> tuple[dict[str, Exact], dict[str, Array]]:
+def measure(request: Request, bench: BackendAdapter, package: str) -> tuple[dict[str, Exact], dict[str, Array]]:
     """
     Everything that a request asks for.
 
@@ -49,7 +49,7 @@ def measure(request: Request, bench: Bench, package: str) -> tuple[dict[str, Exa
     return exact, arrays
 
 
-def values(rung: str, request: Request, bench: Bench, package: str) -> Iterator[tuple[str, Any]]:
+def values(rung: str, request: Request, bench: BackendAdapter, package: str) -> Iterator[tuple[str, Any]]:
     """
     Yield what one rung asks, by name and one after the other: arrays, or the plain values of an exact rung.
 
@@ -71,7 +71,7 @@ def values(rung: str, request: Request, bench: Bench, package: str) -> Iterator[
             yield name, np.asarray(value)
 
 
-def contract(request: Request, bench: Bench, package: str) -> Iterator[tuple[str, Any]]:
+def contract(request: Request, bench: BackendAdapter, package: str) -> Iterator[tuple[str, Any]]:
     """R0: parameters, optimiser constants, conventions as measured, defaults as this process has them."""
     yield from ((f"parameter.{name}", [*value]) for name, value in bench.parameters().items())
     yield from ((f"optimiser.{name}", value) for name, value in bench.optimiser().items())
@@ -117,7 +117,7 @@ def conventions(
     }
 
 
-def data(request: Request, bench: Bench) -> Iterator[tuple[str, Any]]:
+def data(request: Request, bench: BackendAdapter) -> Iterator[tuple[str, Any]]:
     """R1: SHA-256 of each stage from the file to the tensors of the first batches."""
     scan, model = request.scan, request.model
     config, dataset = loaders.load(scan, model)
@@ -156,7 +156,7 @@ def uneven(request: Request) -> list[Batch]:
     return [request.first, Batch(**smaller)]
 
 
-def _layers(request: Request, bench: Bench) -> Named:
+def _layers(request: Request, bench: BackendAdapter) -> Named:
     for name, x in request.inputs.items():
         yield name, bench.layer(name, x)
         # An activation that is capped, or a half-precision step, shows only where values are large.
@@ -164,7 +164,7 @@ def _layers(request: Request, bench: Bench) -> Named:
             yield f"{name}.loud", bench.layer(name, LOUD * x)
 
 
-def _forward(request: Request, bench: Bench) -> Named:
+def _forward(request: Request, bench: BackendAdapter) -> Named:
     found = bench.forward(request.first)
     yield from found.items()
     # What programs call is not what the checkpoints were recorded in: there it may be compiled, and once for all sizes.
@@ -187,7 +187,7 @@ def asks_of_core(request: Request) -> bool:
     return request.masked and request.precision == "f64"
 
 
-def _loss(request: Request, bench: Bench) -> Named:
+def _loss(request: Request, bench: BackendAdapter) -> Named:
     for label, weights in (("plain", (0.0, 0.0)), ("weighted", (request.mae_weight, request.tv_weight))):
         for name, value in bench.terms(request.first, *weights).items():
             yield f"{label}.{name}", value
@@ -205,7 +205,7 @@ def _loss(request: Request, bench: Bench) -> Named:
     yield "evaluated.mean_deviance", np.array(losses.mean_deviance)
 
 
-def _gradients(request: Request, bench: Bench) -> Named:
+def _gradients(request: Request, bench: BackendAdapter) -> Named:
     yield from bench.engine.gradients(request.first).items()
     yield from bench.physics_gradients(request.first).items()
     for name, value in bench.weighted_gradients(request.first, request.mae_weight, request.tv_weight).items():
@@ -216,7 +216,7 @@ def _gradients(request: Request, bench: Bench) -> Named:
             yield f"masked.{name}", value
 
 
-def _optimiser(request: Request, bench: Bench) -> Named:
+def _optimiser(request: Request, bench: BackendAdapter) -> Named:
     for step, state in enumerate(bench.replay(request.replay, request.learning_rates), start=1):
         for name, value in state.items():
             yield f"{step}.{name}", value
@@ -240,7 +240,7 @@ def together(moved: Mapping[str, Array]) -> Array:
     return np.concatenate([np.ravel(moved[name]) for name in sorted(moved)])
 
 
-def _trajectory(request: Request, bench: Bench) -> Named:
+def _trajectory(request: Request, bench: BackendAdapter) -> Named:
     start: Mapping[str, Array] = bench.engine.state()
     last = max(request.steps, default=0)
     walk, rates = request.walk(last), request.learning_rates
@@ -263,7 +263,7 @@ def _trajectory(request: Request, bench: Bench) -> Named:
             yield f"workflow.{name}", value
 
 
-def sides_of_laws(request: Request, bench: Bench) -> Iterator[tuple[str, Array]]:
+def sides_of_laws(request: Request, bench: BackendAdapter) -> Iterator[tuple[str, Array]]:
     """R2c: every side of every law."""
     for case in invariants.cases(request):
         yield case.name, bench.operate(case)
@@ -271,7 +271,7 @@ def sides_of_laws(request: Request, bench: Bench) -> Iterator[tuple[str, Array]]
         yield f"core.{name}", value
 
 
-_ARRAYS: Mapping[str, Callable[[Request, Bench], Named]] = {
+_ARRAYS: Mapping[str, Callable[[Request, BackendAdapter], Named]] = {
     "R2": operations.measure,
     "R2c": sides_of_laws,
     "R3": _layers,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ptycho.parity.case import Case
 
 if TYPE_CHECKING:
-    from ptycho.parity.adapter import Bench
+    from ptycho.parity.adapter import BackendAdapter
     from ptycho.parity.request import Request
 
 Array = NDArray[Any]
@@ -29,13 +29,13 @@ _LISTED = 16
 _BAD = 0.25
 
 
-def measure(request: "Request", bench: "Bench") -> Iterator[tuple[str, Array]]:
+def measure(request: "Request", bench: "BackendAdapter") -> Iterator[tuple[str, Array]]:
     """R2: the value of every case."""
     for case in cases(request):
         yield case.name, bench.operate(case)
 
 
-def classes(request: "Request", bench: "Bench") -> dict[str, list[str]]:
+def classes(request: "Request", bench: "BackendAdapter") -> dict[str, list[str]]:
     """R2b: what kind of number the gradient is, element by element; of many elements, how many there are of each."""
     return {case.name: kinds(bench.operate(case)) for case in corners(request)}
 

@@ -40,7 +40,7 @@ BATCH_FIELDS = ("diffraction", "coords_offsets", "coords_relative", "indices")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scan:
+class ScanFile:
     """
     The file whose way through the loaders is hashed (R1).
 
@@ -91,7 +91,7 @@ class Request:
     model: ModelConfig
     nphotons: float
     threads: int
-    scan: Scan
+    scan: ScanFile
     steps: tuple[int, ...]
     learning_rates: tuple[float, ...]
     batch_size: int
@@ -167,7 +167,7 @@ class Request:
                 **spec,
                 **listed,
                 model=model,
-                scan=Scan(**scan | {"path": Path(scan["path"])}),
+                scan=ScanFile(**scan | {"path": Path(scan["path"])}),
                 batch=_batch(arrays),
                 probe=arrays["probe"],
                 weights=below(arrays, "weights/"),

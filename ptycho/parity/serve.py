@@ -30,14 +30,14 @@ MESSAGE = 4000
 Values = Iterator[tuple[str, Any]]
 
 
-class Adapter:
+class AdapterProxy:
     """
     A backend as it is measured: passes every call on, and remembers the last one.
 
     An answer of the wrong shape raises where the core uses it; the last call says whose answer that was.
 
     Args:
-        bench: the backend's `Bench`.
+        bench: the backend's `BackendAdapter`.
     """
 
     def __init__(self, bench: Any) -> None:
@@ -108,11 +108,11 @@ def answer(path: Path, out: Path, package: str, bench: Callable[[Request], Any])
 
     sha256 = digest(path) if path.is_file() else ""
     request = Request.load(path)
-    writer = Writer(prepare(out), request, sha256, package)
+    writer = AnswerWriter(prepare(out), request, sha256, package)
     writer.write()
-    adapter: Adapter | None = None
+    adapter: AdapterProxy | None = None
     try:
-        adapter = Adapter(bench(request))
+        adapter = AdapterProxy(bench(request))
         writer.manifest["engine"] = adapter.engine.fingerprint()
     except (Exception, SystemExit) as error:
         # Without an engine no rung can be measured: each fails for the same reason.
@@ -127,7 +127,7 @@ def answer(path: Path, out: Path, package: str, bench: Callable[[Request], Any])
     writer.write()
 
 
-class Writer:
+class AnswerWriter:
     """
     Writes an answer rung by rung.
 
@@ -156,7 +156,7 @@ class Writer:
             "complete": False,
         }
 
-    def measure(self, rung: str, values: Values, adapter: Adapter) -> None:
+    def measure(self, rung: str, values: Values, adapter: AdapterProxy) -> None:
         """Take every value of a rung; what came before an error is kept beside it."""
         arrays: dict[str, NDArray[Any]] = {}
         try:

@@ -132,7 +132,7 @@ def _reconstructed(config: TrainingConfig, output_dir: Path, package: str) -> Na
         yield "written_crop", archive["crop"]
 
 
-class Recorder:
+class RecordingEngine:
     """An engine that computes nothing: it keeps what it is given and reports losses by a script."""
 
     device = "cpu"
@@ -198,7 +198,7 @@ def scripted(config: TrainingConfig) -> Named:
     dataset = prepare.load(config)
     prepared = prepare.prepare(config, dataset)
     config.output_dir.mkdir()
-    first, second = Recorder(), Recorder()
+    first, second = RecordingEngine(), RecordingEngine()
     with Store.for_run(None, dataset, prepared) as store:
         for engine, part in ((first, replace(config, nepochs=INTERRUPTED_AFTER)), (second, config)):
             resumed = epochs.load(config.output_dir, part, prepared) if engine is second else None

@@ -21,7 +21,7 @@ DECODERS = ("amplitude", "phase")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Convolution:
+class ConvolutionSpec:
     """
     One 3×3 convolution with bias.
 
@@ -71,22 +71,22 @@ class Architecture:
         """Channels of the last decoder stage that feed the central N/2 square."""
         return self.decoder[-1] - (BORDER_CHANNELS if self.border else 0)
 
-    def convolutions(self) -> Iterator[Convolution]:
+    def convolutions(self) -> Iterator[ConvolutionSpec]:
         """Every convolution, in the order in which the initial weights are drawn."""
         yield from _blocks("encoder", self.channels, self.encoder)
         for name in DECODERS:
             yield from _blocks(name, self.encoder[-1], self.decoder)
-            yield Convolution(name=f"{name}.inner", inputs=self.inner_channels, outputs=self.channels)
+            yield ConvolutionSpec(name=f"{name}.inner", inputs=self.inner_channels, outputs=self.channels)
             if self.border:
                 yield from _blocks(f"{name}.border", BORDER_CHANNELS, (self.border,))
-                yield Convolution(name=f"{name}.outer", inputs=self.border, outputs=self.channels)
+                yield ConvolutionSpec(name=f"{name}.outer", inputs=self.border, outputs=self.channels)
 
 
-def _blocks(name: str, inputs: int, widths: tuple[int, ...]) -> Iterator[Convolution]:
+def _blocks(name: str, inputs: int, widths: tuple[int, ...]) -> Iterator[ConvolutionSpec]:
     """Two convolutions a block: `name.K.0` and `name.K.1`."""
     for index, width in enumerate(widths):
-        yield Convolution(name=f"{name}.{index}.0", inputs=inputs, outputs=width)
-        yield Convolution(name=f"{name}.{index}.1", inputs=width, outputs=width)
+        yield ConvolutionSpec(name=f"{name}.{index}.0", inputs=inputs, outputs=width)
+        yield ConvolutionSpec(name=f"{name}.{index}.1", inputs=width, outputs=width)
         inputs = width
 
 

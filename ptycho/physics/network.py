@@ -23,7 +23,7 @@ Gradients = dict[str, Real]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class OperationResult:
     """
     Result of one operation, and the way back.
 
@@ -36,7 +36,7 @@ class Step:
     pull: Callable[[Real], tuple[Real, Gradients]]
 
 
-Operation = Callable[[Real], Step]
+Operation = Callable[[Real], OperationResult]
 
 
 Rounding = Callable[[Any], Any]
@@ -49,7 +49,7 @@ def exactly(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Mixed:
+class MixedRounding:
     """
     Rounding of a pass in mixed precision, called like any other.
 
@@ -67,7 +67,7 @@ class Mixed:
 
 
 def _of_convolutions(rounded: Rounding) -> Rounding:
-    return rounded.narrow if isinstance(rounded, Mixed) else exactly
+    return rounded.narrow if isinstance(rounded, MixedRounding) else exactly
 
 
 def convolve(x: Real, kernel: Real, bias: Real, rounded: Rounding = exactly) -> Real:
@@ -103,7 +103,7 @@ def _layer(weights: Weights, name: str, rounded: Rounding) -> Operation:
     narrow = _of_convolutions(rounded)
     kernel, bias = (narrow(np.asarray(weights[f"{name}.{kind}"], dtype=np.float64)) for kind in ("weight", "bias"))
 
-    def run(x: Real) -> Step:
+    def run(x: Real) -> OperationResult:
         taken = narrow(x)
 
         def pull(gradient: Real) -> tuple[Real, Gradients]:
@@ -117,16 +117,16 @@ def _layer(weights: Weights, name: str, rounded: Rounding) -> Operation:
             to_bias = narrow(rounded(flat.sum(axis=(0, 2))))
             return back, {f"{name}.weight": narrow(rounded(to_kernel)), f"{name}.bias": to_bias}
 
-        return Step(output=narrow(convolve(taken, kernel, bias, rounded)), pull=pull)
+        return OperationResult(output=narrow(convolve(taken, kernel, bias, rounded)), pull=pull)
 
     return run
 
 
-def _relu(x: Real) -> Step:
-    return Step(output=np.maximum(x, 0), pull=lambda gradient: (gradient * (x > 0), {}))
+def _relu(x: Real) -> OperationResult:
+    return OperationResult(output=np.maximum(x, 0), pull=lambda gradient: (gradient * (x > 0), {}))
 
 
-def _pool(x: Real) -> Step:
+def _pool(x: Real) -> OperationResult:
     batch, channels, height, width = x.shape
     tiles = x.reshape(batch, channels, height // 2, 2, width // 2, 2).swapaxes(3, 4)
     cells = tiles.reshape(batch, channels, height // 2, width // 2, 4)
@@ -137,22 +137,22 @@ def _pool(x: Real) -> Step:
         np.put_along_axis(spread, largest, gradient[..., None], axis=-1)
         return spread.reshape(tiles.shape).swapaxes(3, 4).reshape(x.shape), {}
 
-    return Step(output=np.take_along_axis(cells, largest, axis=-1)[..., 0], pull=pull)
+    return OperationResult(output=np.take_along_axis(cells, largest, axis=-1)[..., 0], pull=pull)
 
 
-def _double(x: Real) -> Step:
+def _double(x: Real) -> OperationResult:
     def pull(gradient: Real) -> tuple[Real, Gradients]:
         batch, channels, height, width = x.shape
         return gradient.reshape(batch, channels, height, 2, width, 2).sum(axis=(3, 5)), {}
 
-    return Step(output=upsample(x), pull=pull)
+    return OperationResult(output=upsample(x), pull=pull)
 
 
 def _chain(operations: Iterable[Operation]) -> Operation:
     """One operation after the other."""
 
-    def run(x: Real) -> Step:
-        steps: list[Step] = []
+    def run(x: Real) -> OperationResult:
+        steps: list[OperationResult] = []
         for operation in operations:
             steps.append(operation(steps[-1].output if steps else x))
 
@@ -163,7 +163,7 @@ def _chain(operations: Iterable[Operation]) -> Operation:
                 found |= own
             return gradient, found
 
-        return Step(output=steps[-1].output, pull=pull)
+        return OperationResult(output=steps[-1].output, pull=pull)
 
     return run
 
@@ -234,7 +234,7 @@ def run(x: NDArray[Any], weights: Weights, model: ModelConfig, scale: float, rou
         rounded: applied to the result of each operation that rounds, on the way there and back.
     """
     inputs: dict[str, Real] = {}
-    steps: dict[str, Step] = {}
+    steps: dict[str, OperationResult] = {}
 
     narrow = _of_convolutions(rounded)
 
@@ -303,7 +303,7 @@ def _pull_head(
     name: str,
     gradient: Real,
     model: ModelConfig,
-    steps: Mapping[str, Step],
+    steps: Mapping[str, OperationResult],
     found: Gradients,
     rounded: Rounding,
 ) -> Real:

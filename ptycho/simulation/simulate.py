@@ -229,7 +229,7 @@ def _out_of_range(*, n_images: int, side: int, seed: int, step_px: float, buffer
     return problems
 
 
-def _refuse_wide_groups(scan: synthetic.Scan, side: int, gridsize: int, step_px: float) -> None:
+def _refuse_wide_groups(scan: synthetic.ScanPositions, side: int, gridsize: int, step_px: float) -> None:
     """A group's patches must not leave its canvas: what lies outside is lost without a word."""
     points = np.stack([scan.y, scan.x], axis=-1)
     neighbours = nearest(points, np.arange(len(points)))

@@ -44,7 +44,7 @@ _PROBE, _OBJECT, _SCAN = 0x50, 0x4F, 0x53
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scan:
+class ScanPositions:
     """
     Positions of one scan relative to the centre of its field, in pixels: x along axis 1, y along axis 0.
 
@@ -96,7 +96,7 @@ def make_probe(side: int) -> NDArray[np.complex64]:
     return _rounded(wave / np.abs(wave).max()).astype(np.complex64)
 
 
-def make_scan(n_patterns: int, *, step_px: float, seed: int) -> Scan:
+def make_scan(n_patterns: int, *, step_px: float, seed: int) -> ScanPositions:
     """
     A fly scan: rows at an even pitch, places along a row at random, rows driven to and fro.
 
@@ -123,7 +123,7 @@ def make_scan(n_patterns: int, *, step_px: float, seed: int) -> Scan:
     y = nominal_y + rng.uniform(-0.2, 0.2, n_patterns) * step_px - 0.01 * nominal_x
     # The shear of a large field may reach past the margin above.
     x, y = np.clip(x, -width / 2, width / 2), np.clip(y, -height / 2, height / 2)
-    return Scan(x=_on_grid(x), y=_on_grid(y), nominal_x=_on_grid(nominal_x), nominal_y=_on_grid(nominal_y))
+    return ScanPositions(x=_on_grid(x), y=_on_grid(y), nominal_x=_on_grid(nominal_x), nominal_y=_on_grid(nominal_y))
 
 
 def field_px(n_patterns: int, step_px: float) -> tuple[float, float]:

@@ -22,7 +22,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from ptycho.errors import InfrastructureError, StoreError
-from ptycho.store.manifest import MANIFEST, Entry, Manifest
+from ptycho.store.manifest import MANIFEST, ArrayEntry, Manifest
 
 ABANDONED_AFTER_S = 60.0
 """A build without a lock is an abandoned one only if it is older than the moment between its mkdir and its lock."""
@@ -86,7 +86,7 @@ def reserve(partial: Path, manifest: Manifest) -> None:
                 _allocate(file, file.tell() + entry.nbytes)
 
 
-def write_array(partial: Path, name: str, entry: Entry, chunks: Iterable[NDArray[Any]]) -> None:
+def write_array(partial: Path, name: str, entry: ArrayEntry, chunks: Iterable[NDArray[Any]]) -> None:
     """
     Fill a reserved file and flush it to the disk.
 
@@ -130,7 +130,7 @@ def write_manifest(partial: Path, manifest: Manifest) -> None:
         os.fsync(file.fileno())
 
 
-def damage(directory: Path, name: str, entry: Entry) -> list[str]:
+def damage(directory: Path, name: str, entry: ArrayEntry) -> list[str]:
     """Return what in the header or the size of a file contradicts its entry; its data is not read."""
     path = array_path(directory, name)
     try:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycho.data.dataset import CONTRACT_VERSION, Dataset
-from ptycho.data.prepare import Prepared, digest
+from ptycho.data.prepare import PreparedDataset, digest
 from ptycho.errors import StoreError
 
 STORE_VERSION = 1
@@ -26,7 +26,7 @@ MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class ArrayEntry:
     """
     One array of a store.
 
@@ -41,7 +41,7 @@ class Entry:
     sha256: str
 
     @classmethod
-    def of(cls, array: NDArray[Any]) -> "Entry":
+    def of(cls, array: NDArray[Any]) -> "ArrayEntry":
         """The entry of an array in memory."""
         return cls(shape=list(array.shape), dtype=array.dtype.str, sha256=digest(array))
 
@@ -82,17 +82,17 @@ class Manifest:
     n_groups: int
     normalisation: float
     input_sha256: str
-    arrays: Mapping[str, Entry]
+    arrays: Mapping[str, ArrayEntry]
 
     @classmethod
-    def of(cls, dataset: Dataset, prepared: Prepared) -> "Manifest":
+    def of(cls, dataset: Dataset, prepared: PreparedDataset) -> "Manifest":
         """The manifest that a store of this data must have."""
-        diffraction = Entry(
+        diffraction = ArrayEntry(
             shape=list(dataset.frames.shape),
             dtype=np.dtype(np.float32).str,
             sha256=prepared.stages.normalised,
         )
-        rest = {name: Entry.of(array) for name, array in small_arrays(dataset, prepared).items()}
+        rest = {name: ArrayEntry.of(array) for name, array in small_arrays(dataset, prepared).items()}
         return cls(
             source_sha256=dataset.source.sha256,
             layout=dataset.source.layout,
@@ -133,7 +133,7 @@ class Manifest:
             body, claimed = whole["manifest"], whole["digest"]
             problems = _foreign(body, claimed)
             if not problems:
-                entries = {name: Entry(**entry) for name, entry in body.pop("arrays").items()}
+                entries = {name: ArrayEntry(**entry) for name, entry in body.pop("arrays").items()}
                 return cls(arrays=entries, **body)
         except FileNotFoundError:
             problems = [f"{MANIFEST}: wanted one, found none"]
@@ -142,7 +142,7 @@ class Manifest:
         raise refusal(directory, problems)
 
 
-def small_arrays(dataset: Dataset, prepared: Prepared) -> dict[str, NDArray[Any]]:
+def small_arrays(dataset: Dataset, prepared: PreparedDataset) -> dict[str, NDArray[Any]]:
     """Every array of a store but the diffraction, by its file's stem; all but a mask of each pattern fit in memory."""
     bad = {} if dataset.bad_pixels is None else {"bad_pixels": dataset.bad_pixels}
     return {

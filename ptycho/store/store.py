@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ptycho.data import masks, prepare
 from ptycho.data.dataset import Dataset
 from ptycho.data.grouping import Indices, Split
-from ptycho.data.prepare import Prepared
+from ptycho.data.prepare import PreparedDataset
 from ptycho.errors import InfrastructureError, StoreError
 from ptycho.store import files
 from ptycho.store.manifest import Manifest, refusal, small_arrays
@@ -65,7 +65,7 @@ class Store:
         return 1.0 if self.bad_pixels is None else masks.good_share(self.bad_pixels)
 
     @classmethod
-    def create(cls, directory: Path, dataset: Dataset, prepared: Prepared) -> "Store":
+    def create(cls, directory: Path, dataset: Dataset, prepared: PreparedDataset) -> "Store":
         """
         Build a store where there is none yet.
 
@@ -116,7 +116,7 @@ class Store:
         )
 
     @classmethod
-    def open_or_create(cls, directory: Path, dataset: Dataset, prepared: Prepared) -> "Store":
+    def open_or_create(cls, directory: Path, dataset: Dataset, prepared: PreparedDataset) -> "Store":
         """
         Reuse the store in this place if it holds exactly this data; build it if there is none.
 
@@ -130,7 +130,7 @@ class Store:
 
     @classmethod
     @contextmanager
-    def for_run(cls, directory: Path | None, dataset: Dataset, prepared: Prepared) -> Iterator["Store"]:
+    def for_run(cls, directory: Path | None, dataset: Dataset, prepared: PreparedDataset) -> Iterator["Store"]:
         """
         The store of one run: kept and reused in `directory`, or without one in TMPDIR and removed afterwards.
 

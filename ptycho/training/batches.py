@@ -21,7 +21,7 @@ from ptycho.data.grouping import Indices, group_coordinates
 from ptycho.errors import ConfigurationError
 from ptycho.store.files import array_path
 from ptycho.store.store import Store
-from ptycho.training.engine import Batch, Share
+from ptycho.training.engine import Batch, BatchShard
 from ptycho.training.ranks import ALONE, Ranks
 
 AHEAD = 2
@@ -39,7 +39,7 @@ def iterate(
         order: `(n,)` indices of groups, such as `ptycho.data.grouping.epoch_order` draws.
         batch_size: groups per batch.
         num_workers: threads that read ahead; 0 reads each batch when it is asked for.
-        ranks: who reads; one of several gets its `Share` of every batch, and reads no more than that.
+        ranks: who reads; one of several gets its `BatchShard` of every batch, and reads no more than that.
 
     Returns:
         A generator; closing it early stops the threads.
@@ -126,10 +126,10 @@ def _good_pixels(store: Store, indices: Indices, reader: Reader | None) -> NDArr
     return good if good.ndim == 4 else np.array(np.broadcast_to(good, (*indices.shape, *bad.shape[-2:])), order="C")
 
 
-def _share(ranks: Ranks, store: Store, chosen: Indices, reader: Reader | None = None) -> Share:
+def _share(ranks: Ranks, store: Store, chosen: Indices, reader: Reader | None = None) -> BatchShard:
     """One rank's part of a batch."""
     part, counted = ranks.part(chosen)
-    return Share(**vars(gather(store, part, reader)), counted=counted, whole=len(chosen))
+    return BatchShard(**vars(gather(store, part, reader)), counted=counted, whole=len(chosen))
 
 
 def _from_file(store: Store, chosen: Sequence[Indices], num_workers: int, ranks: Ranks) -> Generator[Batch, None, None]:

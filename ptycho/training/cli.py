@@ -31,7 +31,7 @@ from ptycho.data.formats import recognise
 
 if TYPE_CHECKING:
     from ptycho.data.dataset import Dataset
-    from ptycho.data.prepare import Prepared
+    from ptycho.data.prepare import PreparedDataset
 
 
 def _default(owner: type, name: str) -> Any:
@@ -220,7 +220,7 @@ def is_dry_run(arguments: Sequence[str] | None, parser: argparse.ArgumentParser)
     return bool(parser.parse_args(arguments).dry_run)
 
 
-def show_dry_run(dataset: "Dataset", prepared: "Prepared") -> None:
+def show_dry_run(dataset: "Dataset", prepared: "PreparedDataset") -> None:
     """Print what a run would begin with."""
     masked = "" if dataset.bad_pixels is None else f", {dataset.bad_share:.2%} of the pixels masked"
     print(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ptycho.config import RuntimeConfig
 from ptycho.errors import InfrastructureError, PtychoError, UsageError
-from ptycho.training.engine import Batch, Losses, Share
+from ptycho.training.engine import Batch, BatchShard, Losses
 from ptycho.training.ranks import Ranks
 from ptycho.verdict import Verdict
 
@@ -109,7 +109,7 @@ def together(group: Group | None, claims: Mapping[str, Any] | None = None) -> It
 def collect_losses(
     group: Group,
     batches: Iterable[Batch],
-    score: Callable[[Share], Scores],
+    score: Callable[[BatchShard], Scores],
     fetch: Callable[[Sequence[Scores]], NDArray[Any]],
 ) -> Losses:
     """
@@ -125,7 +125,7 @@ def collect_losses(
     weights: list[float] = []
     sizes: list[int] = []
     for batch in batches:
-        share = cast(Share, batch)
+        share = cast(BatchShard, batch)
         scores.append(score(share))
         weights.append(share.weight)
         sizes.append(share.whole)

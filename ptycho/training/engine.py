@@ -37,7 +37,7 @@ class Batch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share(Batch):
+class BatchShard(Batch):
     """
     One rank's part of a batch that several processes take together.
 
@@ -116,7 +116,7 @@ class Engine(Protocol):
 
 
 @runtime_checkable
-class Traces(Protocol):
+class SupportsTracing(Protocol):
     """An engine that builds its training once, before the first step, where another computes as it goes."""
 
     def trace(self, *, masked: bool = False) -> None:

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from ptycho.config import TrainingConfig
 from ptycho.data import grouping
-from ptycho.data.prepare import Prepared
+from ptycho.data.prepare import PreparedDataset
 from ptycho.errors import CheckpointError, PtychoError
 from ptycho.phase_timer import Clock
 from ptycho.store.store import Store
 from ptycho.training import batches, checkpoint, history
-from ptycho.training.engine import Engine, Losses, Traces
+from ptycho.training.engine import Engine, Losses, SupportsTracing
 from ptycho.training.progress import Progress
 from ptycho.training.ranks import ALONE, Ranks
 from ptycho.training.schedule import Plateau, Ramp
@@ -44,12 +44,12 @@ def fit(
     folder: Path,
     engine: Engine,
     store: Store,
-    prepared: Prepared,
+    prepared: PreparedDataset,
     tracker: Tracker,
     clock: Clock,
     resumed: Resumed | None = None,
     ranks: Ranks = ALONE,
-) -> tuple[history.Row, ...]:
+) -> tuple[history.EpochRecord, ...]:
     """
     Train until `config.nepochs` epochs are done.
 
@@ -71,19 +71,19 @@ def fit(
         PtychoError: the loss is not finite any more.
     """
     plateau, done = Plateau(learning_rate=config.learning_rate), 0
-    rows: list[history.Row] = []
+    rows: list[history.EpochRecord] = []
     if ranks.leads:
         history.truncate(folder / history.FILE_NAME, 0)
     if resumed is not None:
         engine.load_state(resumed[0])
         plateau, done = Plateau(**resumed[1].schedule), resumed[1].epoch
-        rows += [history.Row(**row) for row in resumed[1].extra["history"]]
+        rows += [history.EpochRecord(**row) for row in resumed[1].extra["history"]]
         for row in rows if ranks.leads else ():
             history.append(folder / history.FILE_NAME, row)
     train, validation = store.split.train, store.split.validation
     steps = -(-len(train) // config.batch_size)
     # Several ranks trace their common step in it: it waits for the others.
-    if isinstance(engine, Traces) and ranks.world == 1 and done < config.nepochs:
+    if isinstance(engine, SupportsTracing) and ranks.world == 1 and done < config.nepochs:
         with clock.phase("trace"):
             engine.trace(masked=store.bad_pixels is not None)
     cosine = config.schedule == "cosine"
@@ -100,7 +100,7 @@ def fit(
             with clock.phase("validate"):
                 validated = engine.evaluate(_batches(config, store, validation, ranks))
             _refuse_divergence(epoch, trained, validated)
-            row = history.Row(
+            row = history.EpochRecord(
                 epoch=epoch,
                 train_loss=trained.mean_total,
                 validation_loss=validated.mean_total,
@@ -126,11 +126,11 @@ def fit(
 
 def meta(
     config: TrainingConfig,
-    prepared: Prepared,
+    prepared: PreparedDataset,
     *,
     epoch: int,
     schedule: dict[str, Any] | None = None,
-    rows: Sequence[history.Row] = (),
+    rows: Sequence[history.EpochRecord] = (),
 ) -> checkpoint.Meta:
     """Return what a weights file must say about itself: configuration, data statistics, how far it got."""
     return checkpoint.Meta(
@@ -147,7 +147,7 @@ def meta(
     )
 
 
-def load(folder: Path, config: TrainingConfig, prepared: Prepared) -> Resumed:
+def load(folder: Path, config: TrainingConfig, prepared: PreparedDataset) -> Resumed:
     """
     The checkpoint to continue from.
 

@@ -19,7 +19,7 @@ FILE_NAME = "history.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class EpochRecord:
     """
     One epoch.
 
@@ -44,10 +44,10 @@ class Row:
     patterns_per_second: float
 
 
-COLUMNS = tuple(item.name for item in fields(Row))
+COLUMNS = tuple(item.name for item in fields(EpochRecord))
 
 
-def append(path: Path, row: Row) -> None:
+def append(path: Path, row: EpochRecord) -> None:
     """
     Add a row and sync it to the disk; the header line comes first in a new file.
 
@@ -66,7 +66,7 @@ def append(path: Path, row: Row) -> None:
         ) from error
 
 
-def read(path: Path) -> tuple[Row, ...]:
+def read(path: Path) -> tuple[EpochRecord, ...]:
     """
     The rows of a history.
 
@@ -77,7 +77,7 @@ def read(path: Path) -> tuple[Row, ...]:
     return tuple(_row(path, number, line) for number, line in enumerate(lines[1:], start=2))
 
 
-def truncate(path: Path, epoch: int) -> tuple[Row, ...]:
+def truncate(path: Path, epoch: int) -> tuple[EpochRecord, ...]:
     """
     Drop, atomically, every row after `epoch`: what a killed training wrote after its last checkpoint.
 
@@ -98,7 +98,7 @@ def truncate(path: Path, epoch: int) -> tuple[Row, ...]:
     return kept
 
 
-def _text(rows: Sequence[Row], *, header: bool) -> str:
+def _text(rows: Sequence[EpochRecord], *, header: bool) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     if header:
@@ -127,10 +127,12 @@ def _lines(path: Path, *, whole: bool = False) -> list[str]:
     return lines
 
 
-def _row(path: Path, number: int, line: str) -> Row:
+def _row(path: Path, number: int, line: str) -> EpochRecord:
     cells = line.split(",")
     try:
-        return Row(epoch=int(cells[0]), **dict(zip(COLUMNS[1:], (float(cell) for cell in cells[1:]), strict=True)))
+        return EpochRecord(
+            epoch=int(cells[0]), **dict(zip(COLUMNS[1:], (float(cell) for cell in cells[1:]), strict=True))
+        )
     except ValueError as error:
         raise CheckpointError(
             f"line {number} of {str(path)!r} is not a row: expected {len(COLUMNS)} numbers, found {line!r}; "

@@ -20,7 +20,7 @@ from ptycho import files, params
 from ptycho.config import InferenceConfig, ModelConfig, update_legacy_dict
 from ptycho.data import prepare
 from ptycho.data.dataset import Dataset
-from ptycho.data.prepare import Prepared
+from ptycho.data.prepare import PreparedDataset
 from ptycho.errors import CheckpointError, PtychoError, SuspicionError
 from ptycho.metrics import flat_comparison
 from ptycho.metrics import suspicions as suspicion_checks
@@ -115,7 +115,7 @@ def run(config: InferenceConfig, backend: str) -> InferenceResult:
     return InferenceResult(reconstruction=reconstruction, output_dir=config.output_dir, summary=summary)
 
 
-def rehearse(config: InferenceConfig) -> tuple[Dataset, Prepared]:
+def rehearse(config: InferenceConfig) -> tuple[Dataset, PreparedDataset]:
     """
     Read and check what an inference reads before its backend; nothing is written.
 

@@ -56,7 +56,7 @@ Bare = Callable[[Any, NDArray[np.float32]], Callable[[int], object]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class MicrobenchKind:
     """
     A measurement.
 
@@ -72,10 +72,10 @@ class Kind:
 
 
 KINDS = {
-    "overhead": Kind(names=("epoch", "bare"), batch_size=16, steps=8),
-    "step": Kind(names=("step",), batch_size=16, steps=8),
-    "predict": Kind(names=("predict",), batch_size=64, steps=4),
-    "stitch": Kind(names=("stitch",), batch_size=64, steps=64),
+    "overhead": MicrobenchKind(names=("epoch", "bare"), batch_size=16, steps=8),
+    "step": MicrobenchKind(names=("step",), batch_size=16, steps=8),
+    "predict": MicrobenchKind(names=("predict",), batch_size=64, steps=4),
+    "stitch": MicrobenchKind(names=("stitch",), batch_size=64, steps=64),
 }
 
 

@@ -67,7 +67,7 @@ def relocate(folder: Path) -> None:
             )
 
 
-class Writer:
+class MlflowWriter:
     """
     One run in the store of one folder.
 
@@ -147,7 +147,7 @@ class Writer:
 def main(folder: Path, *, resume: bool) -> dict[str, Any]:
     """Carry out the messages on stdin until the end, or until the training is gone; report what went wrong."""
     try:
-        writer = Writer(folder, resume=resume)
+        writer = MlflowWriter(folder, resume=resume)
     except Exception as error:  # whatever MLflow raises: the training reads the report
         return {"run_id": None, "status": None, "problems": [_in_short(error)]}
     problems: list[str] = []

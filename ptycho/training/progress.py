@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ptycho.training.engine import Batch
-from ptycho.training.history import Row
+from ptycho.training.history import EpochRecord
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -98,7 +98,7 @@ class Progress:
             rate = f"{patterns / max(perf_counter() - started, 1e-9):.0f}"
             self._bar.update(self._task, advance=1, batch=number, rate=rate)
 
-    def finish_epoch(self, row: Row) -> None:
+    def finish_epoch(self, row: EpochRecord) -> None:
         """Log the epoch's line, and show it above the bar where there is one."""
         line = (
             f"epoch {row.epoch}/{self._total_epochs}  loss {row.train_loss:.6g}  validation {row.validation_loss:.6g}  "

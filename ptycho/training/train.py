@@ -21,7 +21,7 @@ from ptycho import files, fingerprint, params
 from ptycho.config import TrainingConfig, flatten, update_legacy_dict
 from ptycho.data import prepare
 from ptycho.data.dataset import Dataset
-from ptycho.data.prepare import Prepared
+from ptycho.data.prepare import PreparedDataset
 from ptycho.errors import SuspicionError
 from ptycho.metrics import suspicions as suspicion_checks
 from ptycho.phase_timer import Clock
@@ -70,7 +70,7 @@ class TrainingResult:
 
     output_dir: Path
     model_path: Path
-    history: tuple[history.Row, ...]
+    history: tuple[history.EpochRecord, ...]
     summary: dict[str, Any]
 
 
@@ -101,7 +101,7 @@ def run(config: TrainingConfig, backend: str, ranks: Ranks = ALONE) -> TrainingR
             return result
 
 
-def rehearse(config: TrainingConfig) -> tuple[Dataset, Prepared]:
+def rehearse(config: TrainingConfig) -> tuple[Dataset, PreparedDataset]:
     """
     Read and check what a training reads before its first step; nothing is written, no backend is imported.
 
@@ -184,7 +184,7 @@ def _follow(config: TrainingConfig, backend: str, ranks: Ranks, others: Group | 
 
 def _read(
     config: TrainingConfig, folder: Path, others: Group | None
-) -> tuple[Dataset, Prepared, Dataset | None, epochs.Resumed | None]:
+) -> tuple[Dataset, PreparedDataset, Dataset | None, epochs.Resumed | None]:
     """Everything that is read before the first step, on all ranks or on none, and the same on all."""
     claims: dict[str, Any] = {}
     with collective.together(others, claims):
@@ -207,7 +207,7 @@ def _creator(backend: str, others: Group | None) -> Callable[..., Engine]:
     return partial(import_module(f"{backend}.distributed").create_engine, group=others)
 
 
-def _build(create_engine: Callable[..., Engine], config: TrainingConfig, prepared: Prepared) -> Engine:
+def _build(create_engine: Callable[..., Engine], config: TrainingConfig, prepared: PreparedDataset) -> Engine:
     return create_engine(
         model=config.model,
         runtime=config.runtime,
@@ -219,7 +219,7 @@ def _build(create_engine: Callable[..., Engine], config: TrainingConfig, prepare
     )
 
 
-def _share_store(config: TrainingConfig, dataset: Dataset, prepared: Prepared, others: Group | None) -> None:
+def _share_store(config: TrainingConfig, dataset: Dataset, prepared: PreparedDataset, others: Group | None) -> None:
     """Build a store that is to be kept one rank after the other: whoever finds it there only opens it."""
     if others is None or config.store_dir is None:
         return
@@ -246,7 +246,11 @@ def _load_test(config: TrainingConfig, dataset: Dataset) -> Dataset | None:
 
 
 def _save(
-    config: TrainingConfig, folder: Path, engine: Engine, prepared: Prepared, rows: tuple[history.Row, ...]
+    config: TrainingConfig,
+    folder: Path,
+    engine: Engine,
+    prepared: PreparedDataset,
+    rows: tuple[history.EpochRecord, ...],
 ) -> Path:
     """The weights that inference reads, and the loss curve beside them."""
     from ptycho.metrics import figures
@@ -263,7 +267,7 @@ def _save(
     return path
 
 
-def _summary(prepared: Prepared, rows: tuple[history.Row, ...]) -> dict[str, Any]:
+def _summary(prepared: PreparedDataset, rows: tuple[history.EpochRecord, ...]) -> dict[str, Any]:
     """Return what can be compared between two runs: the bytes that went in and the losses that came out."""
     return {
         "seed": prepared.seed,
@@ -279,7 +283,7 @@ def _summary(prepared: Prepared, rows: tuple[history.Row, ...]) -> dict[str, Any
 
 
 def _evaluate(
-    config: TrainingConfig, engine: Engine, test: Dataset, prepared: Prepared, clock: Clock, ranks: Ranks
+    config: TrainingConfig, engine: Engine, test: Dataset, prepared: PreparedDataset, clock: Clock, ranks: Ranks
 ) -> dict[str, float]:
     """Loss and deviance of the test file, at the scale of the training."""
     with clock.phase("test"), _store_of(config, test, prepared) as store:
@@ -300,7 +304,13 @@ def _suspicions(
 
 
 def _stitch(
-    config: TrainingConfig, folder: Path, engine: Engine, dataset: Dataset, prepared: Prepared, *, suspicious: bool
+    config: TrainingConfig,
+    folder: Path,
+    engine: Engine,
+    dataset: Dataset,
+    prepared: PreparedDataset,
+    *,
+    suspicious: bool,
 ) -> dict[str, Any]:
     """
     Reconstruct a scan with the network as it is now, into the training's own folder.
@@ -317,7 +327,7 @@ def _stitch(
     return found
 
 
-def _store_of(config: TrainingConfig, dataset: Dataset, prepared: Prepared) -> AbstractContextManager[Store]:
+def _store_of(config: TrainingConfig, dataset: Dataset, prepared: PreparedDataset) -> AbstractContextManager[Store]:
     """The store of a scan that does not train; one with fewer patterns than `--n_images` is taken whole."""
     wanted = config.data.n_groups
     other = prepare.prepare_for_inference(

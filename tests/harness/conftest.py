@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.isolation import sandbox
-from harness.lanes.lane import Options, run
+from harness.lanes.lane import LaneOptions, run
 from harness.record.outcome import Outcome
 from harness.system.signals import Interruption
 from harness.targets import loader
@@ -59,7 +59,7 @@ class Workspace:
         self, *, device: str = "cpu", strict: bool = False, keep: bool = False, brief: bool = True, **settings: object
     ) -> Outcome:
         """Run the fake target's lane here, without a suite if none is ordered, and only the job's own trainings."""
-        options = Options(
+        options = LaneOptions(
             device=device,
             fixtures={"scan": self.scan},
             root=self.root,
@@ -84,6 +84,6 @@ def workspace(tmp_path: Path, scan: Path, monkeypatch: pytest.MonkeyPatch) -> Wo
 
 
 @pytest.fixture
-def cell(tmp_path: Path) -> sandbox.Cell:
+def cell(tmp_path: Path) -> sandbox.Sandbox:
     """The folders of one command."""
-    return sandbox.Cell(path=tmp_path / "cell").make()
+    return sandbox.Sandbox(path=tmp_path / "cell").make()

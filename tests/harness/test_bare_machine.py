@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.isolation.sandbox import Cell
+from harness.isolation.sandbox import Sandbox
 from harness.record import directory
 from harness.record.log import parse
 from tests.support.fakes import fake_target
@@ -138,7 +138,7 @@ def _undisturbed(found: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_the_leaks_bite_where_they_are_let_in(bare: Bare, cell: Cell) -> None:
+def test_the_leaks_bite_where_they_are_let_in(bare: Bare, cell: Sandbox) -> None:
     """That each of them would do harm: pytest deselects everything, and Python does not start a sound suite."""
     (cell.cwd / "test_it.py").write_text(SUITE)
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(cell.cwd)]

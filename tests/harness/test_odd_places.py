@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.isolation.sandbox import OBSERVER
-from harness.lanes.lane import Options, run
+from harness.lanes.lane import LaneOptions, run
 from harness.record import directory
 from harness.record.outcome import Outcome
 from harness.system.signals import Interruption
@@ -42,7 +42,9 @@ def _lane(workspace: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, **setti
     monkeypatch.setenv("HOME", str(folder / "home"))
     monkeypatch.setattr("tempfile.tempdir", str(folder / "tmp"))
     target = loader.load(fake_target.write(folder / "target", **{"suite": None, **settings}))
-    options = Options(device="cpu", fixtures={"scan": workspace.scan}, root=Path(".harness"), quiet=True, brief=True)
+    options = LaneOptions(
+        device="cpu", fixtures={"scan": workspace.scan}, root=Path(".harness"), quiet=True, brief=True
+    )
     return run(target, options, Interruption())
 
 

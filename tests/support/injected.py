@@ -21,7 +21,7 @@ def bites(condition: object, what: str) -> None:
     assert condition, f"the injection did not bite: not so: {what}"
 
 
-def control_group_or_skip(token: str) -> control_group.Group:
+def control_group_or_skip(token: str) -> control_group.ControlGroup:
     """A control group of the kernel's; where none can be made, the test is skipped and says why."""
     if (made := control_group.make(token)) is not None:
         return made

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.faults.mutation.catalogue import Mutant
-from harness.faults.mutation.result import Found, Outcome, Trial
+from harness.faults.mutation.result import GateAnswer, MutantOutcome, MutantTrial
 from harness.isolation import source_overlay
 from harness.isolation.source_overlay import Edit
 from harness.record import directory
@@ -68,10 +68,10 @@ def mutant(guilty: str, new: str = "FACTOR = 1.001\n", **changes: object) -> Mut
     return Mutant(edits=edits, guilty=guilty, **given)  # type: ignore[arg-type]
 
 
-def trial(made: Mutant, outcome: Outcome = Outcome.KILLED, **found: object) -> Trial:
+def trial(made: Mutant, outcome: MutantOutcome = MutantOutcome.KILLED, **found: object) -> MutantTrial:
     """A trial that is over."""
     told: Mapping[str, object] = {"at": made.dies_at, "how": "rung", "guilty": made.accused} if found == {} else found
-    return Trial(mutant=made, found=Found(**told), outcome=outcome, seconds=1.5)  # type: ignore[arg-type]
+    return MutantTrial(mutant=made, found=GateAnswer(**told), outcome=outcome, seconds=1.5)  # type: ignore[arg-type]
 
 
 def run_root(path: Path) -> tuple[directory.RunRoot, EventLog, Interruption]:

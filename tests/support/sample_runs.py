@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from harness.parity.compare.comparison import judge
 from harness.parity.compare.rungs import RUNGS
-from harness.parity.judge.ladder import Climbed
+from harness.parity.judge.ladder import JudgedRung
 from harness.parity.output import diff_image
 from harness.parity.output.evidence import Evidence
-from harness.parity.output.report import Report
+from harness.parity.output.report import LadderReport
 from harness.record import directory
 from tests.support import sample_log
 from tests.support.sample_log import Row, parent
@@ -98,7 +98,7 @@ def reconstruct(path: Path, scan: Path, noise: float) -> None:
     np.savez(path, object=inner, overlap=np.ones(inner.shape), origin=np.array((20, 24)))
 
 
-def rungs(spoilt: float = 0.0, *, guilty: str = "torch") -> tuple[list[Climbed], NDArray[Any], NDArray[Any]]:
+def rungs(spoilt: float = 0.0, *, guilty: str = "torch") -> tuple[list[JudgedRung], NDArray[Any], NDArray[Any]]:
     """A ladder of two rungs, of which the second is spoilt by a factor; its tensor, and what it should be."""
     layers = next(rung for rung in RUNGS if rung.name == "R3")
     forward = next(rung for rung in RUNGS if rung.name == "R4")
@@ -107,8 +107,10 @@ def rungs(spoilt: float = 0.0, *, guilty: str = "torch") -> tuple[list[Climbed],
     bad = true * (1 + spoilt)
     sides = {side: bad if side == guilty else near for side in ("torch", "tf")}
     climbed = [
-        Climbed(rung=layers, gridsize=1, judgements=(judge("R3/encoder.0", dict.fromkeys(sides, near), true, 1e-12),)),
-        Climbed(rung=forward, gridsize=1, judgements=(judge("R4/exit_wave", sides, true, 1e-11),)),
+        JudgedRung(
+            rung=layers, gridsize=1, judgements=(judge("R3/encoder.0", dict.fromkeys(sides, near), true, 1e-12),)
+        ),
+        JudgedRung(rung=forward, gridsize=1, judgements=(judge("R4/exit_wave", sides, true, 1e-11),)),
     ]
     return climbed, bad, true
 
@@ -121,7 +123,7 @@ def ladder(path: Path, *, spoilt: float = 0.0, when: str = "20260102T040000Z") -
     if spoilt:
         drawn = diff_image.save(folder / "pictures" / "f64-R4.png", "R4/exit_wave", {"torch": bad, "tf": true}, true)
         evidence = Evidence(picture=str(drawn), replay="kept.npz", command="python -m harness parity replay kept.npz")
-    report = Report(climbed=climbed, evidence=evidence, seed=42, seconds=3.0)
+    report = LadderReport(climbed=climbed, evidence=evidence, seed=42, seconds=3.0)
     report.write(folder / "parity.json")
     verdict = report.verdict.name.lower()
     start = sample_log.beginning(fixtures=[], suite=False, tests={}, rungs=["R3 g1 f64", "R4 g1 f64"])[:2]

@@ -19,7 +19,7 @@ BUSY = f"import time\nwhile time.process_time() < {BUSY_S}: pass"
 """Python that uses the processor for `BUSY_S` by its own clock, on a slow machine and on a fast one."""
 
 
-def run(folder: Path, code: str, *, timeout_s: float = 60, limits: Limits | None = None) -> supervise.Finished:
+def run(folder: Path, code: str, *, timeout_s: float = 60, limits: Limits | None = None) -> supervise.CompletedCommand:
     """
     Run a piece of Python in a folder; its log is `log.txt` there.
 

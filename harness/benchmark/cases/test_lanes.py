@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmark import blocks, budget, external_clock, gate
-from harness.benchmark.measure import Lane, Trial
-from harness.benchmark.plugin import Session
+from harness.benchmark.measure import BenchmarkLane, BenchmarkTrial
+from harness.benchmark.plugin import BenchmarkSession
 from harness.lanes.device import gpu_worked
 from harness.process import result
 from ptycho.errors import PtychoError
@@ -43,18 +43,18 @@ Judged = Callable[[Verdict, str, dict[str, Any]], None]
 class _BrokenError(Exception):
     """A process that did not end well: there is nothing to measure."""
 
-    def __init__(self, trial: Trial, what: str, limit_s: float) -> None:
+    def __init__(self, trial: BenchmarkTrial, what: str, limit_s: float) -> None:
         super().__init__(result.complaint(what, trial.finished, limit_s))
         found = result.verdict_of(trial.finished)
         self.verdict = found if found is not Verdict.PASS else Verdict.FAIL
 
 
-def _require(trial: Trial, what: str, limit_s: float) -> None:
+def _require(trial: BenchmarkTrial, what: str, limit_s: float) -> None:
     if not trial.well:
         raise _BrokenError(trial, what, limit_s)
 
 
-def _common(session: Session, trials: list[Trial]) -> dict[str, Any]:
+def _common(session: BenchmarkSession, trials: list[BenchmarkTrial]) -> dict[str, Any]:
     return {
         "cpu_s": statistics.median(trial.attempt.cpu_s for trial in trials),
         "peak_mib": max(trial.peak_mib for trial in trials),
@@ -64,7 +64,7 @@ def _common(session: Session, trials: list[Trial]) -> dict[str, Any]:
     }
 
 
-def _training(session: Session, side: str, scan: str) -> list[str]:
+def _training(session: BenchmarkSession, side: str, scan: str) -> list[str]:
     return [
         *("--train_data_file", session.plan.scans[scan], "--output_dir", "{output}", "--nepochs", "1"),
         *("--batch_size", "16", "--device", session.plan.device(side), "--threads", str(session.plan.threads)),
@@ -72,13 +72,15 @@ def _training(session: Session, side: str, scan: str) -> list[str]:
     ]
 
 
-def test_epoch(side: str, scan: str, lane: Lane, session: Session, benchmark: Any, judged: Judged) -> None:
+def test_epoch(
+    side: str, scan: str, lane: BenchmarkLane, session: BenchmarkSession, benchmark: Any, judged: Judged
+) -> None:
     """The whole process of a training of one epoch against the budget, by phase."""
-    trials: list[Trial] = []
-    rulings: list[budget.Judged] = []
+    trials: list[BenchmarkTrial] = []
+    rulings: list[budget.BudgetResult] = []
     limit_s = budget.KILLED_AT * session.plan.budget_s
 
-    def attempt() -> budget.Attempt:
+    def attempt() -> budget.BudgetAttempt:
         trial = lane.run(f"epoch-{scan}", [f"ptycho_{side}.train", *_training(session, side, scan)], timeout_s=limit_s)
         trials.append(trial)
         if trial.well:
@@ -112,7 +114,7 @@ def test_epoch(side: str, scan: str, lane: Lane, session: Session, benchmark: An
     judged(worst.verdict, worst.sentence, figures)
 
 
-def _elsewhere(session: Session, side: str, trial: Trial) -> str:
+def _elsewhere(session: BenchmarkSession, side: str, trial: BenchmarkTrial) -> str:
     """Return why a training that was to compute on a GPU does not show that it did; empty where it does."""
     if session.plan.device(side) == "cpu" or not trial.well:
         return ""
@@ -127,7 +129,7 @@ def _tell(benchmark: Any, seconds: Sequence[float]) -> None:
     benchmark.pedantic(lambda: external_clock.add(next(left)), rounds=len(seconds))
 
 
-def _epoch_figures(trial: Trial) -> dict[str, Any]:
+def _epoch_figures(trial: BenchmarkTrial) -> dict[str, Any]:
     """Return what the training itself says; nothing where it was killed."""
     if not trial.well:
         return {}
@@ -137,7 +139,9 @@ def _epoch_figures(trial: Trial) -> dict[str, Any]:
     return {"groups": summary["n_groups"], "patterns_per_second": float(last["patterns_per_second"])}
 
 
-def test_inference(side: str, last_scan: str, lane: Lane, session: Session, benchmark: Any, judged: Judged) -> None:
+def test_inference(
+    side: str, last_scan: str, lane: BenchmarkLane, session: BenchmarkSession, benchmark: Any, judged: Judged
+) -> None:
     """From weights and a scan to the stitched object: a whole process, after a training that does not count."""
     limit_s = budget.KILLED_AT * session.plan.budget_s
     trained = session.trained.get((side, last_scan))
@@ -170,7 +174,9 @@ def test_inference(side: str, last_scan: str, lane: Lane, session: Session, benc
     judged(Verdict.PASS, f"{summary['patterns']} patterns in {trial.attempt.wall_s:.1f} s", figures)
 
 
-def _inside(kind: str, side: str, lane: Lane, session: Session, benchmark: Any) -> tuple[Trial, dict[str, Any]]:
+def _inside(
+    kind: str, side: str, lane: BenchmarkLane, session: BenchmarkSession, benchmark: Any
+) -> tuple[BenchmarkTrial, dict[str, Any]]:
     """
     A measurement inside a process: one round a block of its first name.
 
@@ -188,7 +194,7 @@ def _inside(kind: str, side: str, lane: Lane, session: Session, benchmark: Any) 
     return trial, written
 
 
-def _rates(side: str, trial: Trial, written: dict[str, Any], session: Session) -> dict[str, Any]:
+def _rates(side: str, trial: BenchmarkTrial, written: dict[str, Any], session: BenchmarkSession) -> dict[str, Any]:
     first = written["blocks"][0]["name"]
     mine = [block for block in written["blocks"] if block["name"] == first]
     return _common(session, [trial]) | {
@@ -199,7 +205,9 @@ def _rates(side: str, trial: Trial, written: dict[str, Any], session: Session) -
     }
 
 
-def _throughput(kind: str, what: str, side: str, lane: Lane, session: Session, benchmark: Any, judged: Judged) -> None:
+def _throughput(
+    kind: str, what: str, side: str, lane: BenchmarkLane, session: BenchmarkSession, benchmark: Any, judged: Judged
+) -> None:
     try:
         trial, written = _inside(kind, side, lane, session, benchmark)
     except _BrokenError as broken:
@@ -209,22 +217,22 @@ def _throughput(kind: str, what: str, side: str, lane: Lane, session: Session, b
     judged(Verdict.PASS, f"{figures['patterns_per_second']:.0f} {what}/s", figures)
 
 
-def test_predict(side: str, lane: Lane, session: Session, benchmark: Any, judged: Judged) -> None:
+def test_predict(side: str, lane: BenchmarkLane, session: BenchmarkSession, benchmark: Any, judged: Judged) -> None:
     """Patterns through the network alone."""
     _throughput("predict", "patterns", side, lane, session, benchmark, judged)
 
 
-def test_stitch(side: str, lane: Lane, session: Session, benchmark: Any, judged: Judged) -> None:
+def test_stitch(side: str, lane: BenchmarkLane, session: BenchmarkSession, benchmark: Any, judged: Judged) -> None:
     """Patches onto the canvas alone."""
     _throughput("stitch", "patches", side, lane, session, benchmark, judged)
 
 
-def test_step(side: str, lane: Lane, session: Session, benchmark: Any, judged: Judged) -> None:
+def test_step(side: str, lane: BenchmarkLane, session: BenchmarkSession, benchmark: Any, judged: Judged) -> None:
     """Optimiser steps on batches in memory."""
     _throughput("step", "patterns", side, lane, session, benchmark, judged)
 
 
-def test_cost(side: str, lane: Lane, session: Session, benchmark: Any, judged: Judged) -> None:
+def test_cost(side: str, lane: BenchmarkLane, session: BenchmarkSession, benchmark: Any, judged: Judged) -> None:
     """Steps over the calibration kernel around them, in fresh processes: the figure that other work moves least."""
     scan, measured, began = Path(next(iter(session.plan.scans.values()))), [], [time.monotonic()]
     try:
@@ -243,7 +251,7 @@ def test_cost(side: str, lane: Lane, session: Session, benchmark: Any, judged: J
     judged(Verdict.PASS, f"a step costs {cost:.3f} of the calibration kernel around it", figures)
 
 
-def test_overhead(side: str, lane: Lane, session: Session, benchmark: Any, judged: Judged) -> None:
+def test_overhead(side: str, lane: BenchmarkLane, session: BenchmarkSession, benchmark: Any, judged: Judged) -> None:
     """An epoch against the bare network, block by block in one process; the ratio is of processor time."""
     try:
         trial, written = _inside("overhead", side, lane, session, benchmark)

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from math import nan
 from pathlib import Path
 
-from harness.benchmark.quality_curve.report import LEAST_CORRELATION, LEAST_GAIN_DB, LEAST_WAY, Point, Report
+from harness.benchmark.quality_curve.report import LEAST_CORRELATION, LEAST_GAIN_DB, LEAST_WAY, Point, QualityCurve
 from harness.files.run_files import replacing
 from ptycho.metrics.figures import new_figure
 
 
-def save(path: Path, report: Report) -> Path:
+def save(path: Path, report: QualityCurve) -> Path:
     """
     Draw what may be judged, a panel for each figure, a line for each side, and the bars that hold for this scan.
 

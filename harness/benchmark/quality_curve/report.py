@@ -76,7 +76,7 @@ class Point:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class QualityCurve:
     """
     The curve.
 

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmark.quality_curve import figure as quality_curve_figure
-from harness.benchmark.quality_curve.report import TRAINING, Point, Report
+from harness.benchmark.quality_curve.report import TRAINING, Point, QualityCurve
 from harness.files.run_files import write_text
 from harness.isolation import command
-from harness.isolation.sandbox import Cell
+from harness.isolation.sandbox import Sandbox
 from harness.lanes.checks import score
 from harness.record import directory, provenance
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
-from harness.record.required import Expected
+from harness.record.required import RequiredResults
 from harness.runs import session
 from harness.system import identity, tables
 from harness.system.progress import Steps
@@ -37,7 +37,7 @@ KEYS = {"object": "object", "overlap": "overlap", "crop": "crop"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class QualityCurveOptions:
     """
     Options of the command.
 
@@ -70,7 +70,7 @@ class Options:
     json: bool = False
 
 
-def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
+def run(options: QualityCurveOptions, interruption: Interruption) -> tuple[QualityCurve, Path]:
     """
     Make every point, then judge.
 
@@ -84,7 +84,9 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
     """
     kept = directory.create(options.root)
     points: list[Point] = []
-    report = Report(points=points, sides=tuple(options.pythons), within_s=options.within_s, measured=options.measured)
+    report = QualityCurve(
+        points=points, sides=tuple(options.pythons), within_s=options.within_s, measured=options.measured
+    )
     steps = Steps("trainings", len(options.epochs) * len(options.pythons), quiet=options.json)
     with _logged(options, kept) as (events, ended), steps:
         for epochs in options.epochs:
@@ -102,23 +104,25 @@ def _label(side: str, epochs: int) -> str:
     return f"quality-curve.{side}.{epochs}"
 
 
-def _logged(options: Options, kept: RunRoot) -> AbstractContextManager[tuple[EventLog, session.Ended]]:
+def _logged(
+    options: QualityCurveOptions, kept: RunRoot
+) -> AbstractContextManager[tuple[EventLog, session.SessionResult]]:
     """The run's log. What must report is every point."""
     expected = tuple(_label(side, epochs) for epochs in options.epochs for side in options.pythons)
     return session.logged(
         kept,
         kind="quality-curve",
         origin=provenance.describe(root=ROOT, locks=[], fixtures={options.scan.stem: options.scan}, device="cpu"),
-        expected=Expected(benchmarks=expected),
+        expected=RequiredResults(benchmarks=expected),
     )
 
 
 def _point(
-    options: Options, side: str, epochs: int, kept: RunRoot, events: EventLog, interruption: Interruption
+    options: QualityCurveOptions, side: str, epochs: int, kept: RunRoot, events: EventLog, interruption: Interruption
 ) -> Point:
     """Train, reconstruct, score."""
     name = f"{side}-{epochs}"
-    cell = Cell(path=kept.scratch / name).make()
+    cell = Sandbox(path=kept.scratch / name).make()
     common = ["--batch_size", str(options.batch_size), "--device", "cpu", "--quiet"]
     train = ["train", "--train_data_file", str(options.scan), "--output_dir", "model", "--nepochs", str(epochs)]
     train += ["--schedule", "cosine", "--learning_rate", str(options.learning_rate)]
@@ -155,7 +159,7 @@ def _point(
     )
 
 
-def main(options: Options, *, follow: int | None) -> int:
+def main(options: QualityCurveOptions, *, follow: int | None) -> int:
     """Run, print, and return the exit code."""
     identity.adopt_orphans()
     sys.dont_write_bytecode = True

@@ -4,12 +4,12 @@ from collections import defaultdict
 from pathlib import Path
 
 from harness.benchmark.scaling.masks import NONE
-from harness.benchmark.scaling.report import Report, Row
+from harness.benchmark.scaling.report import ScalingReport, SizeRow
 from harness.files.run_files import replacing
 from ptycho.metrics.figures import new_figure
 
 
-def save(path: Path, report: Report) -> Path:
+def save(path: Path, report: ScalingReport) -> Path:
     """
     Draw a line for each side and gridsize, flat where all is well.
 
@@ -17,7 +17,7 @@ def save(path: Path, report: Report) -> Path:
         The path.
     """
     figure = new_figure((9.0, 3.6))
-    lines: dict[str, list[Row]] = defaultdict(list)
+    lines: dict[str, list[SizeRow]] = defaultdict(list)
     for row in report.rows:
         mask = "" if row.mask == NONE else f", mask: {row.mask}"
         lines[f"N = {row.reading['side']}, gridsize {row.reading['gridsize']}{mask}"].append(row)

@@ -64,7 +64,7 @@ class Memory:
 
 
 @dataclass(kw_only=True)
-class Reading:
+class ReadCost:
     """
     Cost of reading one scan.
 
@@ -101,7 +101,7 @@ class Reading:
         self.wall[name] = self.wall.get(name, 0.0) + time.perf_counter() - wall
 
 
-def read(scan: Path, folder: Path, *, gridsize: int, side: int, batch_size: int) -> Reading:
+def read(scan: Path, folder: Path, *, gridsize: int, side: int, batch_size: int) -> ReadCost:
     """
     Take a scan through an epoch of reading.
 
@@ -120,7 +120,7 @@ def read(scan: Path, folder: Path, *, gridsize: int, side: int, batch_size: int)
     )
     update_legacy_dict(params.cfg, config)
     _warm_up()
-    found = Reading(patterns=0, side=side, gridsize=gridsize)
+    found = ReadCost(patterns=0, side=side, gridsize=gridsize)
     found.start.look()
     with _watched(found.peak):
         with found.phase("load"):

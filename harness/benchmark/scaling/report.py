@@ -29,7 +29,7 @@ PHASES = ("load", "prepare", "store", "order", "epoch")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class SizeRow:
     """
     One size.
 
@@ -76,7 +76,7 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class ScalingReport:
     """
     All sizes.
 
@@ -85,25 +85,25 @@ class Report:
         left_out: sizes that were not made, and why.
     """
 
-    rows: Sequence[Row]
+    rows: Sequence[SizeRow]
     left_out: Mapping[str, str] = field(default_factory=dict)
 
-    def smallest(self, row: Row) -> Row:
+    def smallest(self, row: SizeRow) -> SizeRow:
         """The row that another is held against."""
         alike = [other for other in self._alike(row, "side", "gridsize") if other.mask == row.mask]
         return min(alike, key=lambda other: int(other.reading["patterns"]))
 
-    def unmasked(self, row: Row) -> Row | None:
+    def unmasked(self, row: SizeRow) -> SizeRow | None:
         """The same scan without its mask; None where the row has none, or was measured alone."""
         if row.mask == masks.NONE:
             return None
         alike = self._alike(row, "side", "gridsize", "patterns")
         return next((other for other in alike if other.mask == masks.NONE), None)
 
-    def _alike(self, row: Row, *keys: str) -> list[Row]:
+    def _alike(self, row: SizeRow, *keys: str) -> list[SizeRow]:
         return [other for other in self.rows if all(other.reading[key] == row.reading[key] for key in keys)]
 
-    def complaints(self, row: Row) -> list[str]:
+    def complaints(self, row: SizeRow) -> list[str]:
         """Return what is wrong with one size."""
         base, found = self.smallest(row), []
         growth, ratio = row.peak_mb - base.peak_mb, row.microseconds / base.microseconds

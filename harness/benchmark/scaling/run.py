@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmark.scaling import figure
-from harness.benchmark.scaling.report import Report, Row, label, processor_time
+from harness.benchmark.scaling.report import ScalingReport, SizeRow, label, processor_time
 from harness.isolation import command
-from harness.isolation.sandbox import Cell
+from harness.isolation.sandbox import Sandbox
 from harness.process import supervise
 from harness.record import directory, provenance
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
-from harness.record.required import Expected
+from harness.record.required import RequiredResults
 from harness.runs import session
 from harness.system import identity, tables
 from harness.system.progress import Steps
@@ -40,7 +40,7 @@ REPORT, CURVE = "scale.json", "scale.png"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class ScalingOptions:
     """
     Options of the command.
 
@@ -86,7 +86,7 @@ class Options:
         }
 
 
-def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
+def run(options: ScalingOptions, interruption: Interruption) -> tuple[ScalingReport, Path]:
     """
     Measure every size.
 
@@ -98,8 +98,8 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         KeyboardInterrupt: the run was asked to end.
     """
     kept = directory.create(options.root)
-    rows: list[Row] = []
-    report = Report(rows=rows, left_out=options.left_out)
+    rows: list[SizeRow] = []
+    report = ScalingReport(rows=rows, left_out=options.left_out)
     steps = Steps("scans", len(options.sizes), quiet=options.json)
     with _logged(options, kept) as (events, ended), steps:
         for side, patterns in options.sizes:
@@ -117,13 +117,13 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
     return report, kept.path
 
 
-def _logged(options: Options, kept: RunRoot) -> AbstractContextManager[tuple[EventLog, session.Ended]]:
+def _logged(options: ScalingOptions, kept: RunRoot) -> AbstractContextManager[tuple[EventLog, session.SessionResult]]:
     """The run's log. What must report is every size."""
     return session.logged(
         kept,
         kind="scale",
         origin=provenance.describe(root=ROOT, locks=[], fixtures={}, device="cpu"),
-        expected=Expected(
+        expected=RequiredResults(
             benchmarks=tuple(
                 label(m, n, g, mask) for n, m in options.sizes for g in options.gridsizes for mask in options.masks
             )
@@ -132,8 +132,8 @@ def _logged(options: Options, kept: RunRoot) -> AbstractContextManager[tuple[Eve
 
 
 def _measured(
-    options: Options, side: int, patterns: int, kept: RunRoot, events: EventLog, interruption: Interruption
-) -> Iterator[Row]:
+    options: ScalingOptions, side: int, patterns: int, kept: RunRoot, events: EventLog, interruption: Interruption
+) -> Iterator[SizeRow]:
     """A row for each gridsize and mask of one size; the scans are removed afterwards."""
     from harness.benchmark.scaling import scan
 
@@ -155,7 +155,7 @@ def _measured(
                     )
                     for backend, python in options.pythons.items()
                 }
-                yield Row(reading=min(readings[mask], key=processor_time), mask=mask, steps=steps)
+                yield SizeRow(reading=min(readings[mask], key=processor_time), mask=mask, steps=steps)
     finally:
         for path in paths.values():
             path.unlink(missing_ok=True)
@@ -171,7 +171,7 @@ def _read(
     interruption: Interruption,
 ) -> dict[str, Any]:
     """Return what the reader says of a scan; its store goes at once."""
-    cell = Cell(path=kept.scratch / name).make()
+    cell = Sandbox(path=kept.scratch / name).make()
     argv = [sys.executable, "-m", "harness.benchmark.scaling.reader", str(path), str(cell.cwd)]
     argv += ["--gridsize", str(gridsize), "--side", str(side), "--batch-size", str(BATCH)]
     ended = _child(argv, name, cell, kept, events, interruption)
@@ -188,14 +188,14 @@ def _trained(
     gridsize: int,
     mask: str,
     patterns: int,
-    options: Options,
+    options: ScalingOptions,
     kept: RunRoot,
     events: EventLog,
     interruption: Interruption,
 ) -> dict[str, float]:
     """Two epochs of a few steps out of the whole scan: the second is free of compilation."""
     name = f"{backend}-{patterns}-{side}-{gridsize}-{mask}"
-    cell = Cell(path=kept.scratch / name).make()
+    cell = Sandbox(path=kept.scratch / name).make()
     argv = [python, "-m", f"ptycho_{backend}.train", "--train_data_file", str(path), "--output_dir", "out"]
     argv += ["--gridsize", str(gridsize), "--n_images", str(min(patterns, BATCH * (options.steps + 1)))]
     argv += ["--batch_size", str(BATCH), "--nepochs", "2", "--device", "cpu", "--disable_mlflow", "--quiet"]
@@ -206,14 +206,14 @@ def _trained(
 
 
 def _child(
-    argv: list[str], name: str, cell: Cell, kept: RunRoot, events: EventLog, interruption: Interruption
-) -> supervise.Finished:
+    argv: list[str], name: str, cell: Sandbox, kept: RunRoot, events: EventLog, interruption: Interruption
+) -> supervise.CompletedCommand:
     return command.run(
         argv, label=name, cell=cell, kept=kept, events=events, interruption=interruption, timeout_s=TIMEOUT_S
     )
 
 
-def main(options: Options, *, follow: int | None) -> int:
+def main(options: ScalingOptions, *, follow: int | None) -> int:
     """Run, print, and return the exit code."""
     identity.adopt_orphans()
     sys.dont_write_bytecode = True

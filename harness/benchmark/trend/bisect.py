@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.benchmark import blocks, plugin_options, session
 from harness.benchmark.gate import Interval, Side
-from harness.benchmark.measure import Lane
+from harness.benchmark.measure import BenchmarkLane
 from harness.benchmark.plan import Plan
 from harness.benchmark.trend import commits, search
 from harness.benchmark.trend.commits import Commit
@@ -165,7 +165,7 @@ class _Bench:
     """Trees of commits in a run's scratch, and the blocks that are measured of them; none stays longer than needed."""
 
     options: Options
-    lane: Lane
+    lane: BenchmarkLane
     place: Path
     trees: dict[str, Path] = field(default_factory=dict)
 
@@ -228,7 +228,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
             pythons={options.side: options.python},
             scans={"scan": str(options.scan)},
         )
-        lane = Lane(plan=given, side=options.side, events=events, interruption=interruption)
+        lane = BenchmarkLane(plan=given, side=options.side, events=events, interruption=interruption)
         made = _search(found, _Bench(options=options, lane=lane, place=kept.scratch / "trees"))
         events.write("benchmark.end", benchmark=name, verdict=made.verdict.label, sentence=made.sentence)
         if made.verdict is not Verdict.PASS:

@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.faults.kill import trial
-from harness.faults.kill.plan import Planned
-from harness.faults.kill.setup import Stage
-from harness.faults.kill.trial import Trial
+from harness.faults.kill.plan import PlannedKill
+from harness.faults.kill.setup import KillSetup
+from harness.faults.kill.trial import KillTrial
 from harness.system.pool import several
 from ptycho.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class KillScore:
     """
     The result of a campaign.
 
@@ -25,14 +25,14 @@ class Score:
         strays: processes that nobody's trial accounts for and that outlived all of them.
     """
 
-    trials: Sequence[Trial]
+    trials: Sequence[KillTrial]
     planned: int
     seed: int
     seconds: float = 0.0
     strays: tuple[str, ...] = ()
 
     @property
-    def failed(self) -> list[Trial]:
+    def failed(self) -> list[KillTrial]:
         """Trials in which something does not hold."""
         return [item for item in self.trials if item.failures]
 
@@ -48,10 +48,12 @@ class Score:
         return Verdict.PASS if whole and not self.failed and not self.strays else Verdict.FAIL
 
 
-OnTrial = Callable[[Trial], None]
+OnTrial = Callable[[KillTrial], None]
 
 
-def run(planned: Sequence[Planned], stage: Stage, *, jobs: int, on_trial: OnTrial = lambda _trial: None) -> list[Trial]:
+def run(
+    planned: Sequence[PlannedKill], stage: KillSetup, *, jobs: int, on_trial: OnTrial = lambda _trial: None
+) -> list[KillTrial]:
     """
     Try kills.
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.faults.kill import kill_points
 from harness.faults.kill.kill_points import TRAIN, Moment
-from harness.faults.kill.launch import Launched
+from harness.faults.kill.launch import LaunchedCommand
 from harness.record import directory
 from harness.record import log as event_log
 from harness.record.directory import RunRoot
@@ -35,7 +35,7 @@ class Victim(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Struck:
+class SentKill:
     """
     A kill that was sent.
 
@@ -83,13 +83,13 @@ def runs(root: Path) -> frozenset[Path]:
 
 
 def strike(
-    launched: Launched,
+    launched: LaunchedCommand,
     victim: Victim,
     moment: Moment,
     known: frozenset[Path],
     interruption: Interruption,
     limit_s: float,
-) -> Struck | None:
+) -> SentKill | None:
     """
     Wait for the moment and kill.
 
@@ -104,17 +104,17 @@ def strike(
         time.sleep(_POLL_S)
     time.sleep(moment.delay_s)
     sent = _kill_training(launched, tail, until) if victim is Victim.TRAINING else _kill(launched)
-    return Struck(rows=tuple(tail.read()), run=tail.run) if sent else None
+    return SentKill(rows=tuple(tail.read()), run=tail.run) if sent else None
 
 
-def _kill(launched: Launched) -> bool:
+def _kill(launched: LaunchedCommand) -> bool:
     if launched.process.poll() is not None:
         return False
     launched.process.send_signal(signal.SIGKILL)
     return launched.process.wait() == -signal.SIGKILL
 
 
-def _kill_training(launched: Launched, tail: Tail, until: float) -> bool:
+def _kill_training(launched: LaunchedCommand, tail: Tail, until: float) -> bool:
     """Kill the process that trains; the log announces it before it is there."""
     while launched.process.poll() is None and time.monotonic() < until:
         rows = tail.read()
@@ -143,7 +143,7 @@ def bit(victim: Victim, rows: list[Row]) -> bool:
     return ended is not None and ended.get("returncode") == -signal.SIGKILL
 
 
-def _training(launched: Launched, rows: list[Row]) -> identity.Identity | None:
+def _training(launched: LaunchedCommand, rows: list[Row]) -> identity.Identity | None:
     """The process that trains: the writer of its phases, else the child that was started for it."""
     told = [int(row["pid"]) for row in rows if row["event"] == "phase.start"]
     children = identity.descendants(launched.process.pid)

@@ -35,7 +35,7 @@ def lane(session: nox.Session) -> None:
 
 
 @dataclass(kw_only=True)
-class Launched:
+class LaunchedCommand:
     """
     A started command.
 
@@ -76,7 +76,9 @@ class Launched:
         self.process.wait()
 
 
-def start(argv: Sequence[str], *, guard: Guard, token: str, outer: str, output: Path, checkout: Path) -> Launched:
+def start(
+    argv: Sequence[str], *, guard: Guard, token: str, outer: str, output: Path, checkout: Path
+) -> LaunchedCommand:
     """
     Start a command in a trial's places.
 
@@ -107,7 +109,7 @@ def start(argv: Sequence[str], *, guard: Guard, token: str, outer: str, output: 
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    return Launched(process=process, guard=guard, token=token, output=output)
+    return LaunchedCommand(process=process, guard=guard, token=token, output=output)
 
 
 def lane(python: str, target: Path, scan: Path, *options: str) -> list[str]:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from harness.faults.kill import kill_points
 from harness.faults.kill.kill import Victim
 from harness.faults.kill.kill_points import Moment
-from harness.faults.kill.workloads import STAND_IN, Job
+from harness.faults.kill.workloads import STAND_IN, Workload
 
 REAL_EVERY = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
+class PlannedKill:
     """
     A trial to come.
 
@@ -31,7 +31,7 @@ class Planned:
 
     number: int
     victim: Victim
-    job: Job
+    job: Workload
     seed: str
 
     def moment(self, attempt: int) -> Moment:
@@ -45,7 +45,7 @@ class Planned:
         return kill_points.again(rng, drawn.anchor, real=self.job.real, epochs=self.job.epochs)
 
 
-def draw(count: int, seed: int, victims: Sequence[Victim], jobs: Sequence[Job]) -> list[Planned]:
+def draw(count: int, seed: int, victims: Sequence[Victim], jobs: Sequence[Workload]) -> list[PlannedKill]:
     """
     Draw trials.
 
@@ -63,5 +63,5 @@ def draw(count: int, seed: int, victims: Sequence[Victim], jobs: Sequence[Job]) 
         if backends and number % REAL_EVERY == 0:
             job, dear = backends[dear % len(backends)], dear + 1
         victim = victims[(number - 1) % len(victims)]
-        planned.append(Planned(number=number, victim=victim, job=job, seed=f"{seed}:{number}"))
+        planned.append(PlannedKill(number=number, victim=victim, job=job, seed=f"{seed}:{number}"))
     return planned

@@ -12,9 +12,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from harness.faults.kill import setup as staging
-from harness.faults.kill.setup import LIMIT_S, Stage
+from harness.faults.kill.setup import LIMIT_S, KillSetup
 from harness.faults.kill.snapshot import Guard
-from harness.faults.kill.workloads import Job
+from harness.faults.kill.workloads import Workload
 from harness.record import directory
 from harness.record import log as event_log
 from harness.record.directory import RunRoot
@@ -35,7 +35,7 @@ CHECKS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failure:
+class PostconditionFailure:
     """
     Something that does not hold after a kill.
 
@@ -51,10 +51,10 @@ class Failure:
         return f"{self.check}: {self.sentence}"
 
 
-def of(check: str, sentences: Iterable[str]) -> list[Failure]:
+def of(check: str, sentences: Iterable[str]) -> list[PostconditionFailure]:
     """Failures of one check."""
     assert check in CHECKS, check
-    return [Failure(check=check, sentence=sentence) for sentence in sentences]
+    return [PostconditionFailure(check=check, sentence=sentence) for sentence in sentences]
 
 
 def log(content: bytes, folder: Path) -> list[str]:
@@ -116,7 +116,7 @@ def epochs(rows: Sequence[Row]) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resumed:
+class ResumeResult:
     """
     The result of the last checkpoint.
 
@@ -131,7 +131,9 @@ class Resumed:
     wrong: tuple[str, ...] = ()
 
 
-def resume(path: Path | None, job: Job, stage: Stage, name: str, *, least: int, most: int | None) -> Resumed:
+def resume(
+    path: Path | None, job: Workload, stage: KillSetup, name: str, *, least: int, most: int | None
+) -> ResumeResult:
     """
     Load a checkpoint and train on from it to the end.
 
@@ -147,13 +149,13 @@ def resume(path: Path | None, job: Job, stage: Stage, name: str, *, least: int, 
     from ptycho.training import checkpoint, history
 
     if path is None:
-        return Resumed(wrong=(f"there is none, but the log has {least} epochs",) if least else ())
+        return ResumeResult(wrong=(f"there is none, but the log has {least} epochs",) if least else ())
     try:
         _, meta = checkpoint.load(path)
     except CheckpointError as error:
-        return Resumed(wrong=(str(error),))
+        return ResumeResult(wrong=(str(error),))
     if meta.epoch < least or (most is not None and meta.epoch > most):
-        return Resumed(loaded=True, epoch=meta.epoch, wrong=(f"it is of epoch {meta.epoch}, the log of {least}",))
+        return ResumeResult(loaded=True, epoch=meta.epoch, wrong=(f"it is of epoch {meta.epoch}, the log of {least}",))
     argv = _resuming(job, stage.scan, path.parent)
     # Places of its own: what a training leaves there is the lanes' matter, and those of the trial stay as they are.
     places = Guard(path=path.parent.with_name("resumed")).make()
@@ -164,7 +166,7 @@ def resume(path: Path | None, job: Job, stage: Stage, name: str, *, least: int, 
         resumed.process.kill()
         resumed.process.wait()
     if code != 0:
-        return Resumed(loaded=True, epoch=meta.epoch, wrong=(f"resuming ended with {code}: {resumed.tail()}",))
+        return ResumeResult(loaded=True, epoch=meta.epoch, wrong=(f"resuming ended with {code}: {resumed.tail()}",))
     wrong = []
     rows = [row.epoch for row in history.read(path.with_name(history.FILE_NAME))]
     if rows != list(range(1, job.epochs + 1)):
@@ -172,10 +174,10 @@ def resume(path: Path | None, job: Job, stage: Stage, name: str, *, least: int, 
     tensors, _ = checkpoint.load(path.with_name(checkpoint.MODEL))
     if job.reference and checkpoint.digest(tensors) != job.reference:
         wrong.append("the resumed training ends with other weights than one that was never killed")
-    return Resumed(loaded=True, epoch=meta.epoch, wrong=tuple(wrong))
+    return ResumeResult(loaded=True, epoch=meta.epoch, wrong=tuple(wrong))
 
 
-def _resuming(job: Job, scan: Path, folder: Path) -> list[str]:
+def _resuming(job: Workload, scan: Path, folder: Path) -> list[str]:
     cache = folder.with_name("cache")
     cache.mkdir(exist_ok=True)
     values = {**job.target.settings, "python": job.python, "device": "cpu", "root": job.target.root}

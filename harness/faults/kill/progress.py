@@ -1,10 +1,10 @@
 """Shows a campaign of kills while it works: a bar on a terminal, a line a kill elsewhere, nothing when quiet."""
 
-from harness.faults.kill.trial import Trial
+from harness.faults.kill.trial import KillTrial
 from harness.system.progress import Steps
 
 
-class Progress(Steps):
+class KillProgress(Steps):
     """
     Progress of a campaign, as a context manager.
 
@@ -16,7 +16,7 @@ class Progress(Steps):
     def __init__(self, total: int, *, quiet: bool) -> None:
         super().__init__("kills", total, quiet=quiet)
 
-    def tried(self, made: Trial) -> None:
+    def tried(self, made: KillTrial) -> None:
         """A trial ended. On a terminal only one that failed takes a line."""
         planned = made.planned
         how = "; ".join(map(str, made.failures)) or "all checks pass"

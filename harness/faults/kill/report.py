@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from harness.faults.kill.campaign import Score
+from harness.faults.kill.campaign import KillScore
 from harness.faults.kill.postconditions import CHECKS
 from harness.faults.kill.workloads import STAND_IN
 from harness.files.run_files import write_text
@@ -14,7 +14,7 @@ from harness.system import tables
 SCHEMA = "ptycho-kill-test/1"
 
 
-def table(score: Score) -> tables.Table:
+def table(score: KillScore) -> tables.Table:
     """A row for each victim and phase, and one for all: kills, how many with a framework, how many failed."""
     kinds = Counter((str(item.planned.victim), item.phase) for item in score.trials)
     rows = [["killed", "while", "kills", "with a framework", "drawn again", "failed"]]
@@ -29,13 +29,13 @@ def _counts(trials: list[Any]) -> list[str]:
     return [str(real), str(sum(item.missed for item in trials)), str(sum(bool(item.failures) for item in trials))]
 
 
-def checks(score: Score) -> tables.Table:
+def checks(score: KillScore) -> tables.Table:
     """Return what must hold after a kill, and in how many trials it does not."""
     fallen = score.by_check
     return [["after a kill", "failed"], *([text, str(fallen[check])] for check, text in CHECKS.items())]
 
 
-def as_dict(score: Score) -> dict[str, Any]:
+def as_dict(score: KillScore) -> dict[str, Any]:
     """Plain values, for JSON."""
     found = [item.checkpoint for item in score.trials]
     return {
@@ -56,13 +56,13 @@ def as_dict(score: Score) -> dict[str, Any]:
     }
 
 
-def write(score: Score, path: Path) -> Path:
+def write(score: KillScore, path: Path) -> Path:
     """Write `kill-test.json`."""
     write_text(path, json.dumps(as_dict(score), indent=1, ensure_ascii=False) + "\n")
     return path
 
 
-def show(score: Score) -> None:
+def show(score: KillScore) -> None:
     """Print the tables and every failure."""
     tables.show(table(score))
     print()

@@ -11,16 +11,16 @@ from pathlib import Path
 
 from harness.faults.kill import campaign, plan, workloads
 from harness.faults.kill import report as kill_report
-from harness.faults.kill.campaign import Score
+from harness.faults.kill.campaign import KillScore
 from harness.faults.kill.kill import Victim
-from harness.faults.kill.plan import Planned
-from harness.faults.kill.progress import Progress
-from harness.faults.kill.setup import Stage, set_up
-from harness.faults.kill.trial import Trial
+from harness.faults.kill.plan import PlannedKill
+from harness.faults.kill.progress import KillProgress
+from harness.faults.kill.setup import KillSetup, set_up
+from harness.faults.kill.trial import KillTrial
 from harness.record import directory, provenance
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
-from harness.record.required import Expected
+from harness.record.required import RequiredResults
 from harness.runs import session, summary
 from harness.system import identity
 from harness.system.signals import Interruption
@@ -28,7 +28,7 @@ from ptycho.fingerprint import ROOT
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class KillTestOptions:
     """
     Options of the command.
 
@@ -62,7 +62,7 @@ def label(number: int) -> str:
     return f"kill {number:03d}"
 
 
-def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
+def run(options: KillTestOptions, interruption: Interruption) -> tuple[KillScore, Path]:
     """
     Make the kills.
 
@@ -76,20 +76,22 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
     """
     clock = time.monotonic()
     kept = directory.create(options.root)
-    with _logged(options, kept) as (events, ended), Progress(options.count, quiet=options.json) as shown:
+    with _logged(options, kept) as (events, ended), KillProgress(options.count, quiet=options.json) as shown:
 
-        def tell(made: Trial) -> None:
+        def tell(made: KillTrial) -> None:
             result = "fail" if made.failures else "pass"
             events.write("ending.end", **made.as_dict())
             events.write("rung.end", rung=label(made.planned.number), result=result)
             shown.tried(made)
 
         shown.say(f"seed {options.seed}; first without a kill")
-        stage = Stage(kept=kept, events=events, interruption=interruption, scan=options.scan, checkout=options.checkout)
+        stage = KillSetup(
+            kept=kept, events=events, interruption=interruption, scan=options.scan, checkout=options.checkout
+        )
         stage = set_up(stage, {workloads.STAND_IN: sys.executable, **options.pythons})
-        planned: list[Planned] = plan.draw(options.count, options.seed, options.victims, stage.jobs)
+        planned: list[PlannedKill] = plan.draw(options.count, options.seed, options.victims, stage.jobs)
         trials = campaign.run(planned, stage, jobs=options.jobs, on_trial=tell)
-        score = Score(
+        score = KillScore(
             trials=trials,
             planned=options.count,
             seed=options.seed,
@@ -101,7 +103,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
     return score, path
 
 
-def _logged(options: Options, kept: RunRoot) -> AbstractContextManager[tuple[EventLog, session.Ended]]:
+def _logged(options: KillTestOptions, kept: RunRoot) -> AbstractContextManager[tuple[EventLog, session.SessionResult]]:
     """The log of a campaign. What must report is every kill."""
     return session.logged(
         kept,
@@ -110,13 +112,13 @@ def _logged(options: Options, kept: RunRoot) -> AbstractContextManager[tuple[Eve
         origin=provenance.describe(
             root=options.checkout, locks=[], fixtures={options.scan.stem: options.scan}, device="cpu"
         ),
-        expected=Expected(
+        expected=RequiredResults(
             rungs=tuple(label(number) for number in range(1, options.count + 1)), left_out=_left_out(options)
         ),
     )
 
 
-def _left_out(options: Options) -> tuple[str, ...]:
+def _left_out(options: KillTestOptions) -> tuple[str, ...]:
     """Return what keeps a campaign from being a whole one, in a sentence each."""
     missing = [victim.value for victim in Victim if victim not in options.victims]
     return (f"a part of the victims: without {', '.join(missing)}",) if missing else ()
@@ -131,7 +133,7 @@ def _strays() -> tuple[str, ...]:
     return told
 
 
-def main(options: Options, *, follow: int | None) -> int:
+def main(options: KillTestOptions, *, follow: int | None) -> int:
     """Run, print, and return the exit code."""
     identity.adopt_orphans()
     sys.dont_write_bytecode = True

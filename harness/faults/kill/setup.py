@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.faults.kill import launch, snapshot, workloads
-from harness.faults.kill.launch import Launched
+from harness.faults.kill.launch import LaunchedCommand
 from harness.faults.kill.snapshot import Guard
-from harness.faults.kill.workloads import STAND_IN, Job
-from harness.isolation.sandbox import Cell
+from harness.faults.kill.workloads import STAND_IN, Workload
+from harness.isolation.sandbox import Sandbox
 from harness.record import directory
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
@@ -26,7 +26,7 @@ LIMIT_S = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class KillSetup:
     """
     Place of a campaign's trials.
 
@@ -44,16 +44,16 @@ class Stage:
     interruption: Interruption
     scan: Path
     checkout: Path
-    jobs: tuple[Job, ...] = ()
+    jobs: tuple[Workload, ...] = ()
 
-    def start(self, argv: Sequence[str], places: Guard, name: str, output: Path) -> Launched:
+    def start(self, argv: Sequence[str], places: Guard, name: str, output: Path) -> LaunchedCommand:
         """Start a command of a trial, under a token of its own, behind the one by which a sweep finds the campaign."""
         outer = f"{self.kept.token}:"
         token = f"{self.kept.token}-{name}"
         return launch.start(argv, guard=places, token=token, outer=outer, output=output, checkout=self.checkout)
 
 
-def set_up(stage: Stage, pythons: Mapping[str, str]) -> Stage:
+def set_up(stage: KillSetup, pythons: Mapping[str, str]) -> KillSetup:
     """
     Write the jobs' target files and run each once.
 
@@ -70,7 +70,7 @@ def set_up(stage: Stage, pythons: Mapping[str, str]) -> Stage:
     found = []
     for name, python in pythons.items():
         target = loader.load(workloads.write(name, folder, stage.checkout))
-        found.append(_stands(Job(name=name, python=python, target=target), stage))
+        found.append(_stands(Workload(name=name, python=python, target=target), stage))
     return replace(stage, jobs=tuple(found))
 
 
@@ -84,10 +84,10 @@ def model_digest(run: RunRoot, scan: Path) -> str:
 
 def output(run: RunRoot, scan: Path) -> Path:
     """Output folder of a run's training."""
-    return Cell(path=run.scratch / f"{scan.stem}-train").output
+    return Sandbox(path=run.scratch / f"{scan.stem}-train").output
 
 
-def _stands(job: Job, stage: Stage) -> Job:
+def _stands(job: Workload, stage: KillSetup) -> Workload:
     folder = stage.kept.scratch / f"clean-{job.name}"
     places = Guard(path=folder / "places").make()
     before = snapshot.state(places)

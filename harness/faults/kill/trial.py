@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.faults.kill import kill_points, launch, postconditions, snapshot
-from harness.faults.kill.kill import Struck, Victim, bit, runs, strike
-from harness.faults.kill.launch import NOXFILE, Launched
-from harness.faults.kill.plan import Planned
-from harness.faults.kill.postconditions import Failure, Resumed
-from harness.faults.kill.setup import LIMIT_S, Stage
+from harness.faults.kill.kill import SentKill, Victim, bit, runs, strike
+from harness.faults.kill.launch import NOXFILE, LaunchedCommand
+from harness.faults.kill.plan import PlannedKill
+from harness.faults.kill.postconditions import PostconditionFailure, ResumeResult
+from harness.faults.kill.setup import LIMIT_S, KillSetup
 from harness.faults.kill.snapshot import Guard
 from harness.record import log as event_log
 from harness.record.log import Row
@@ -31,7 +31,7 @@ ALONE_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class KillTrial:
     """
     The result of a kill.
 
@@ -45,12 +45,12 @@ class Trial:
         seconds: wall time.
     """
 
-    planned: Planned
+    planned: PlannedKill
     moment: str = ""
     phase: str = ""
     missed: int = 0
-    failures: tuple[Failure, ...] = ()
-    checkpoint: Resumed = field(default_factory=Resumed)
+    failures: tuple[PostconditionFailure, ...] = ()
+    checkpoint: ResumeResult = field(default_factory=ResumeResult)
     seconds: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
@@ -72,17 +72,17 @@ class Trial:
 class _Scene:
     """The places of a trial while it goes on."""
 
-    planned: Planned
-    stage: Stage
+    planned: PlannedKill
+    stage: KillSetup
     folder: Path
     places: Guard
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[PostconditionFailure] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         return f"{self.planned.number:03d}"
 
-    def start(self, *options: str, nox: bool = False, log: str) -> Launched:
+    def start(self, *options: str, nox: bool = False, log: str) -> LaunchedCommand:
         job = self.planned.job
         argv = launch.lane(job.python, job.target.file, self.stage.scan, *options)
         if nox:
@@ -93,7 +93,7 @@ class _Scene:
         self.failures += postconditions.of(check, sentences)
 
 
-def run(planned: Planned, stage: Stage) -> Trial:
+def run(planned: PlannedKill, stage: KillSetup) -> KillTrial:
     """
     Try one kill.
 
@@ -106,7 +106,7 @@ def run(planned: Planned, stage: Stage) -> Trial:
     if planned.victim is Victim.NOX:
         (places.cwd / "noxfile.py").write_text(NOXFILE)
     scene = _Scene(planned=planned, stage=stage, folder=folder, places=places)
-    started: list[Launched] = []
+    started: list[LaunchedCommand] = []
     try:
         made = _tried(scene, snapshot.state(places), started)
     finally:
@@ -118,7 +118,7 @@ def run(planned: Planned, stage: Stage) -> Trial:
     return replace(made, seconds=time.monotonic() - clock)
 
 
-def _tried(scene: _Scene, before: snapshot.State, started: list[Launched]) -> Trial:
+def _tried(scene: _Scene, before: snapshot.State, started: list[LaunchedCommand]) -> KillTrial:
     planned, stage = scene.planned, scene.stage
     for attempt in range(ATTEMPTS):
         moment = planned.moment(attempt)
@@ -134,9 +134,9 @@ def _tried(scene: _Scene, before: snapshot.State, started: list[Launched]) -> Tr
             scene.fail("kill", [f"a run that was not killed did not end in {LIMIT_S:g} s"])
     else:
         scene.fail("kill", [f"the run was over before {ATTEMPTS} kills, the last one at {moment}"])
-        return Trial(planned=planned, moment=str(moment), missed=ATTEMPTS, failures=tuple(scene.failures))
+        return KillTrial(planned=planned, moment=str(moment), missed=ATTEMPTS, failures=tuple(scene.failures))
     _next_run(scene, struck, before, started)
-    return Trial(
+    return KillTrial(
         planned=planned,
         moment=str(moment),
         phase=kill_points.phase(struck.rows),
@@ -146,10 +146,10 @@ def _tried(scene: _Scene, before: snapshot.State, started: list[Launched]) -> Tr
     )
 
 
-def _aftermath(scene: _Scene, launched: Launched, struck: Struck) -> Resumed | None:
+def _aftermath(scene: _Scene, launched: LaunchedCommand, struck: SentKill) -> ResumeResult | None:
     """Return what must hold before the next run; None if the kill turns out to have hit nobody."""
     planned, stage = scene.planned, scene.stage
-    saved, resumed = scene.folder / "saved", Resumed()
+    saved, resumed = scene.folder / "saved", ResumeResult()
     if planned.victim is Victim.HARNESS:
         copied = postconditions.save_checkpoint(struck.run, stage.scan, saved)
         # Once its fixture has reported, a run removes the checkpoint with its scratch: it may be half way.
@@ -174,7 +174,7 @@ def _aftermath(scene: _Scene, launched: Launched, struck: Struck) -> Resumed | N
     return resumed
 
 
-def _ends_alone(scene: _Scene, launched: Launched) -> None:
+def _ends_alone(scene: _Scene, launched: LaunchedCommand) -> None:
     """The harness below a killed nox notices and ends by itself."""
     until = time.monotonic() + ALONE_S
     while (alive := launched.alive()) and time.monotonic() < until:
@@ -183,7 +183,7 @@ def _ends_alone(scene: _Scene, launched: Launched) -> None:
     scene.fail("processes", [f"alive {ALONE_S:g} s after nox was killed: {found}" for found in alive])
 
 
-def _next_run(scene: _Scene, struck: Struck, before: snapshot.State, started: list[Launched]) -> None:
+def _next_run(scene: _Scene, struck: SentKill, before: snapshot.State, started: list[LaunchedCommand]) -> None:
     """Run the same again, and look at what is left."""
     launched = scene.start(log="next.log")
     started.append(launched)
@@ -200,7 +200,7 @@ def _next_run(scene: _Scene, struck: Struck, before: snapshot.State, started: li
         scene.fail("log", postconditions.log(struck.run.events.read_bytes(), scene.folder / "rebuilt-later"))
 
 
-def _rows(struck: Struck) -> list[Row]:
+def _rows(struck: SentKill) -> list[Row]:
     """The whole log of the killed run by now."""
     if struck.run is None or not struck.run.events.is_file():
         return list(struck.rows)

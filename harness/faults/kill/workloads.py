@@ -22,7 +22,7 @@ _FILE = Path(__file__).with_name("stub_backend.toml")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class Workload:
     """
     Command that a trial runs.
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from harness.faults.mutation import trial
 from harness.faults.mutation.catalogue import Mutant
 from harness.faults.mutation.entry import GATES
-from harness.faults.mutation.result import Outcome, Trial
-from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.result import MutantOutcome, MutantTrial
+from harness.faults.mutation.setup import MutationSetup
 from harness.system.pool import several
 from ptycho.verdict import Verdict
 
@@ -22,7 +22,7 @@ RIGHT_SIDE = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class MutationScore:
     """
     The result of a campaign.
 
@@ -34,34 +34,34 @@ class Score:
         seed: seed of the sample, None for all.
     """
 
-    trials: Sequence[Trial]
+    trials: Sequence[MutantTrial]
     accepted: dict[str, bool] = field(default_factory=dict)
     seconds: float = 0.0
     catalogue: int = 0
     seed: int | None = None
 
     @property
-    def faults(self) -> list[Trial]:
+    def faults(self) -> list[MutantTrial]:
         """Trials of mutants that must die, without those that keep a backend from answering."""
         return [item for item in self.trials if item.mutant.dies_at and not item.mutant.ends]
 
     @property
-    def equivalents(self) -> list[Trial]:
+    def equivalents(self) -> list[MutantTrial]:
         """Trials of mutants that nothing can tell from the original."""
         return [item for item in self.trials if not item.mutant.dies_at]
 
     @property
     def killed(self) -> int:
         """Mutants that died at or before their gate."""
-        return sum(item.outcome is Outcome.KILLED for item in self.faults)
+        return sum(item.outcome is MutantOutcome.KILLED for item in self.faults)
 
     @property
-    def ending(self) -> list[Trial]:
+    def ending(self) -> list[MutantTrial]:
         """Trials of mutants that keep a backend from answering."""
         return [item for item in self.trials if item.mutant.dies_at and item.mutant.ends]
 
     @property
-    def named(self) -> list[Trial]:
+    def named(self) -> list[MutantTrial]:
         """Trials whose verdict names a side."""
         return [item for item in self.faults if item.names_guilty is not None]
 
@@ -73,9 +73,9 @@ class Score:
     @property
     def verdict(self) -> Verdict:
         """A pass only if every mutant ended as its entry promises, and hardly a verdict named the wrong side."""
-        if any(item.outcome is not Outcome.ERROR and not item.is_right for item in self.trials):
+        if any(item.outcome is not MutantOutcome.ERROR and not item.is_right for item in self.trials):
             return Verdict.FAIL  # no trial that could not be made excuses one that was
-        if any(item.outcome is Outcome.ERROR for item in self.trials):
+        if any(item.outcome is MutantOutcome.ERROR for item in self.trials):
             return Verdict.INFRA
         promised = bool(self.trials) and all(item.is_right for item in self.trials)
         return Verdict.PASS if promised and self.rightly >= RIGHT_SIDE * len(self.named) else Verdict.FAIL
@@ -86,7 +86,7 @@ class Score:
         return sum(any(found[name] for name in names) for found in shown), len(shown)
 
 
-OnTrial = Callable[[Trial], None]
+OnTrial = Callable[[MutantTrial], None]
 
 
 def sample(mutants: Sequence[Mutant], count: int, seed: int) -> tuple[Mutant, ...]:
@@ -97,12 +97,12 @@ def sample(mutants: Sequence[Mutant], count: int, seed: int) -> tuple[Mutant, ..
 
 def run(
     mutants: Sequence[Mutant],
-    stage: Stage,
+    stage: MutationSetup,
     *,
     jobs: int,
     on_trial: OnTrial = lambda _trial: None,
-    before: Mapping[str, Trial] | None = None,
-) -> list[Trial]:
+    before: Mapping[str, MutantTrial] | None = None,
+) -> list[MutantTrial]:
     """
     Try mutants.
 
@@ -124,7 +124,7 @@ def run(
     together = [mutant for mutant in mutants if mutant.kind != "hangs" and mutant.id not in done]
     longest_first = sorted(together, key=lambda mutant: -GATES.index(mutant.gate))
     for made in several(lambda item: trial.run(item, stage), longest_first, jobs=jobs, interruption=stage.interruption):
-        if made.outcome is not Outcome.ERROR:
+        if made.outcome is not MutantOutcome.ERROR:
             done[made.mutant.id] = made
             on_trial(made)
     for mutant in mutants:

@@ -14,11 +14,11 @@ from typing import Any
 from harness.faults.mutation import campaign, catalogue
 from harness.faults.mutation.catalogue import Mutant
 from harness.faults.mutation.entry import LADDER
-from harness.faults.mutation.result import Trial
-from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.result import MutantTrial
+from harness.faults.mutation.setup import MutationSetup
 from harness.isolation import source_overlay
 from harness.parity.exchange.clean_answers import merged
-from harness.parity.exchange.collect import Heard
+from harness.parity.exchange.collect import AnsweredQuestion
 from harness.parity.selfcheck.gate import PRECISION
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
@@ -57,7 +57,7 @@ def draw(seed: int, count: int = COUNT, mutants: Sequence[Mutant] | None = None)
 def plant(
     count: int,
     seed: int,
-    heard: Sequence[Heard],
+    heard: Sequence[AnsweredQuestion],
     kept: RunRoot,
     events: EventLog,
     interruption: Interruption,
@@ -88,7 +88,7 @@ def plant(
 
 def run(
     drawn: Sequence[Mutant],
-    heard: Sequence[Heard],
+    heard: Sequence[AnsweredQuestion],
     kept: RunRoot,
     events: EventLog,
     interruption: Interruption,
@@ -96,7 +96,7 @@ def run(
     pythons: Mapping[str, str],
     scan: Path,
     jobs: int = JOBS,
-) -> list[Trial]:
+) -> list[MutantTrial]:
     """
     Try canaries on a run's own clean answers.
 
@@ -114,7 +114,7 @@ def run(
         KeyboardInterrupt: the run was asked to end.
     """
     gate = [item for item in heard if item.question.precision == PRECISION]
-    place = Stage(
+    place = MutationSetup(
         tree=source_overlay.copy(ROOT, kept.scratch / "canaries"),
         kept=kept,
         events=events,
@@ -126,7 +126,7 @@ def run(
     return campaign.run(drawn, place, jobs=jobs)
 
 
-def complaints(trials: Sequence[Trial]) -> list[str]:
+def complaints(trials: Sequence[MutantTrial]) -> list[str]:
     """Return what is wrong with canaries, one sentence each; empty if all died where they should."""
     found = []
     for item in trials:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from harness.faults.mutation.entry import ENDING, LADDER, OWNERS, SELF_CHECK, CatalogueFile, Entry
+from harness.faults.mutation.entry import ENDING, LADDER, OWNERS, SELF_CHECK, CatalogueEntry, CatalogueFile
 from harness.faults.mutation.user_path import hints
 from harness.faults.mutation.user_path.hints import Spot
 from harness.files import toml_model
@@ -103,7 +103,7 @@ def load(folder: Path = FOLDER, root: Path = ROOT) -> tuple[Mutant, ...]:
     found: list[Mutant] = []
     for path in sorted(folder.glob("*.toml")):
         try:
-            source = toml_model.Source(path, CatalogueFile, "catalogue")
+            source = toml_model.TomlSource(path, CatalogueFile, "catalogue")
         except UsageError as error:
             problems.append(str(error))
             continue
@@ -122,17 +122,17 @@ def load(folder: Path = FOLDER, root: Path = ROOT) -> tuple[Mutant, ...]:
     return tuple(found)
 
 
-def _entries(source: toml_model.Source[CatalogueFile]) -> Iterable[tuple[str, int, Entry]]:
+def _entries(source: toml_model.TomlSource[CatalogueFile]) -> Iterable[tuple[str, int, CatalogueEntry]]:
     """Entries that are right by themselves, although others of the file may not be, in the order of the file."""
     wrong = {problem.path[:2] for problem in source.problems}
     for kind in ("mutant", "equivalent"):
         for number, given in () if source.is_newer else toml_model.entries(source.document, kind):
-            entry = None if (kind, number) in wrong else toml_model.valid(Entry, given)
+            entry = None if (kind, number) in wrong else toml_model.valid(CatalogueEntry, given)
             if entry is not None:
                 yield kind, number, entry
 
 
-def _mutant(entry: Entry, root: Path) -> tuple[Mutant, list[str]]:
+def _mutant(entry: CatalogueEntry, root: Path) -> tuple[Mutant, list[str]]:
     """An entry as a mutant, and why it does not fit the code; nothing if it does."""
     problems: list[str] = []
     edits = []

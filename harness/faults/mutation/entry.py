@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, Strict
 from pydantic.dataclasses import dataclass
 
-from harness.files.toml_model import TABLE, Name, OneOf, Problem, Text, Versioned, Words, entries
+from harness.files.toml_model import TABLE, FileProblem, Name, OneOf, Text, VersionedFile, Words, entries
 from harness.isolation import source_anchor
 from harness.parity.compare.rungs import RUNGS
 
@@ -30,7 +30,7 @@ DataFile = Annotated[str, Strict(), Field(pattern=f"{_OWNED}/.*$"), Words(f"a pa
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
-class Change:
+class CatalogueEdit:
     """One change of text."""
 
     within: Anchor | None = Field(default=None, validation_alias="in")
@@ -43,18 +43,18 @@ class Change:
     """the text that takes its place"""
 
     @staticmethod
-    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+    def contradictions(table: Mapping[str, Any]) -> Iterator[FileProblem]:
         """No place, or two, or a place of the wrong sort."""
         file = table.get("file")
         if ("in" in table) == ("file" in table):
-            yield Problem(path=(), sentence='a change needs one of in and file; write in = "MODULE:FUNCTION"')
+            yield FileProblem(path=(), sentence='a change needs one of in and file; write in = "MODULE:FUNCTION"')
         if isinstance(file, str) and file.endswith(".py"):
             sentence = f'file = {file!r} is Python; write in = "{source_anchor.module_of(file)}:FUNCTION"'
-            yield Problem(path=("file",), sentence=sentence)
+            yield FileProblem(path=("file",), sentence=sentence)
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
-class Entry:
+class CatalogueEntry:
     """A planted fault: one change of text, or several."""
 
     id: Id
@@ -67,7 +67,7 @@ class Entry:
     """the text as it is"""
     new: Text | None = None
     """the text that takes its place"""
-    edits: Annotated[tuple[Change, ...], Field(min_length=1)] | None = None
+    edits: Annotated[tuple[CatalogueEdit, ...], Field(min_length=1)] | None = None
     """a fault that needs several changes; in the place of in, old and new"""
     guilty: Annotated[str, OneOf(GUILTY)]
     """whose code is changed, and which side a verdict must name"""
@@ -91,38 +91,38 @@ class Entry:
     """false: the change is a syntax error"""
 
     @staticmethod
-    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+    def contradictions(table: Mapping[str, Any]) -> Iterator[FileProblem]:
         """A change by itself beside a list of changes, or neither."""
         own = [key for key in ("in", "file", "old", "new") if key in table]
         if "edits" not in table:
-            yield from Change.contradictions(table)
+            yield from CatalogueEdit.contradictions(table)
             lacking = [key for key in ("old", "new") if key not in table]
-            yield from (Problem(path=(), sentence=f"{key} is missing; write a text") for key in lacking)
+            yield from (FileProblem(path=(), sentence=f"{key} is missing; write a text") for key in lacking)
         elif own:
-            yield Problem(path=(own[0],), sentence=f"edits beside {', '.join(own)}; give one or the other")
+            yield FileProblem(path=(own[0],), sentence=f"edits beside {', '.join(own)}; give one or the other")
 
     @property
-    def changes(self) -> tuple[Change, ...]:
+    def changes(self) -> tuple[CatalogueEdit, ...]:
         """Its changes of text, one after the other."""
         place = {"in": self.within} if self.within else {"file": self.file}
-        return self.edits or (Change(**place, old=self.old or "", new=self.new or ""),)
+        return self.edits or (CatalogueEdit(**place, old=self.old or "", new=self.new or ""),)
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
-class CatalogueFile(Versioned):
+class CatalogueFile(VersionedFile):
     """A file of the mutation catalogue. See docs/mutation.md."""
 
-    mutant: tuple[Entry, ...] = ()
+    mutant: tuple[CatalogueEntry, ...] = ()
     """faults that must be found"""
-    equivalent: tuple[Entry, ...] = ()
+    equivalent: tuple[CatalogueEntry, ...] = ()
     """changes that no input tells from the original, and that must not be found"""
 
     @staticmethod
-    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+    def contradictions(table: Mapping[str, Any]) -> Iterator[FileProblem]:
         """A mutant that is killed nowhere, an equivalent that is killed somewhere."""
         for kind, needed, other in (("mutant", "dies_at", "proof"), ("equivalent", "proof", "dies_at")):
             for number, entry in entries(table, kind):
                 if needed not in entry:
-                    yield Problem(path=(kind, number), sentence=f"{needed} is missing; needed for every {kind}")
+                    yield FileProblem(path=(kind, number), sentence=f"{needed} is missing; needed for every {kind}")
                 if other in entry:
-                    yield Problem(path=(kind, number, other), sentence=f"{other} belongs to no {kind}; take it out")
+                    yield FileProblem(path=(kind, number, other), sentence=f"{other} belongs to no {kind}; take it out")

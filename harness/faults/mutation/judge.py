@@ -5,12 +5,12 @@ from typing import Any
 
 from harness.parity.compare.response import Answer
 from harness.parity.judge import ladder
-from harness.parity.judge.ladder import Expected
+from harness.parity.judge.ladder import OracleAnswer
 from ptycho.parity.request import Request
 
 
 def judge(
-    answers: Mapping[str, Answer], expected: Expected, request: Request, quantities: Sequence[str]
+    answers: Mapping[str, Answer], expected: OracleAnswer, request: Request, quantities: Sequence[str]
 ) -> dict[str, Any]:
     """
     The ladder's verdict as plain values.

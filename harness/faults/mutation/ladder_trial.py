@@ -11,39 +11,39 @@ An adapter that raises or dies fails the rung that it was at, like one that answ
 from collections.abc import Sequence
 
 from harness.faults.mutation import allclose, judge
-from harness.faults.mutation.result import Found, Outcome, Planted, judged
-from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.result import GateAnswer, MutantOutcome, PlantedMutant, judged
+from harness.faults.mutation.setup import MutationSetup
 from harness.parity.compare.response import Answer
 from harness.parity.exchange import backend_client
 from harness.parity.exchange.backend_client import PACKAGES
-from harness.parity.exchange.clean_answers import Clean
+from harness.parity.exchange.clean_answers import CleanAnswers
 from ptycho.verdict import Verdict
 
 
-def one_side(planted: Planted, stage: Stage) -> Found:
+def one_side(planted: PlantedMutant, stage: MutationSetup) -> GateAnswer:
     """Ask the changed backend, one gridsize after the other, until the mutant has died in time."""
     (side,) = planted.mutant.owners
-    found = Found()
+    found = GateAnswer()
     for item in stage.wanted(planted.mutant.gridsize, planted.mutant.precision):
         wanted = tuple(name for name in planted.quantities if name in item.request.quantities)
         reply = _ask(planted, stage, side, f"{planted.label}-{item.gridsize}", item, wanted)
         machine = next((why for why in reply.failures.values() if why.verdict is not Verdict.FAIL), None)
         if machine is not None:
-            return Found(error=f"{side} {machine.sentence}")
+            return GateAnswer(error=f"{side} {machine.sentence}")
         told = judge.judge({**item.answers, side: reply}, item.expected, item.request, wanted)
-        found = Found(
+        found = GateAnswer(
             at=told["at"],
             how=told["how"],
             gridsize=item.gridsize if told["at"] is not None else None,
             guilty=tuple(told["guilty"]),
             detail=told["detail"],
         )
-        if judged(planted.mutant, found) is not Outcome.SURVIVED:
+        if judged(planted.mutant, found) is not MutantOutcome.SURVIVED:
             break
     return found
 
 
-def plainly(planted: Planted, stage: Stage) -> dict[str, bool] | None:
+def plainly(planted: PlantedMutant, stage: MutationSetup) -> dict[str, bool] | None:
     """
     Return what plain comparators find of a mutant's outputs; an output that is not there is found by all of them.
 
@@ -67,7 +67,9 @@ def plainly(planted: Planted, stage: Stage) -> dict[str, bool] | None:
     return allclose.kills(outputs)
 
 
-def _ask(planted: Planted, stage: Stage, side: str, label: str, item: Clean, wanted: Sequence[str]) -> Answer:
+def _ask(
+    planted: PlantedMutant, stage: MutationSetup, side: str, label: str, item: CleanAnswers, wanted: Sequence[str]
+) -> Answer:
     """One backend's answer from the changed copy to some rungs of a question."""
     party = backend_client.Party(side=side, python=stage.pythons[side], import_root=planted.root)
     request = stage.ask_for(item, wanted)

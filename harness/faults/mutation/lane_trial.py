@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.faults.mutation import run_in_copy
-from harness.faults.mutation.result import Found, Planted
-from harness.faults.mutation.setup import Stage
-from harness.isolation.sandbox import Cell
+from harness.faults.mutation.result import GateAnswer, PlantedMutant
+from harness.faults.mutation.setup import MutationSetup
+from harness.isolation.sandbox import Sandbox
 from ptycho.errors import InfrastructureError
 from ptycho.verdict import Verdict
 
@@ -23,12 +23,12 @@ LANE_OF = {"torch": "torch", "tf": "tf", "core": "torch", "harness": "torch"}
 """Whose lane is run for whom; for what both share, the faster one."""
 
 
-def run(planted: Planted, stage: Stage) -> Found:
+def run(planted: PlantedMutant, stage: MutationSetup) -> GateAnswer:
     """Run a lane from the copy."""
     return lane(LANE_OF[planted.mutant.guilty], planted.root, planted.label, stage)
 
 
-def stands(side: str, stage: Stage) -> None:
+def stands(side: str, stage: MutationSetup) -> None:
     """
     Make sure that a lane passes as long as nothing is planted.
 
@@ -40,7 +40,7 @@ def stands(side: str, stage: Stage) -> None:
         raise InfrastructureError(f"the lane {side} does not pass without a mutant: {found.error or found.detail}")
 
 
-def lane(side: str, root: Path, label: str, stage: Stage) -> Found:
+def lane(side: str, root: Path, label: str, stage: MutationSetup) -> GateAnswer:
     """
     Run one backend's lane from a copy of the code.
 
@@ -50,7 +50,7 @@ def lane(side: str, root: Path, label: str, stage: Stage) -> Found:
         label: name of the command.
         stage: the run.
     """
-    cell = Cell(path=stage.kept.scratch / label).make()
+    cell = Sandbox(path=stage.kept.scratch / label).make()
     folder = root / "harness" / "targets"
     target = folder / f"{side}-trial.toml"
     target.write_text(shortened((folder / f"{side}.toml").read_text(encoding="utf-8")), encoding="utf-8")
@@ -58,10 +58,10 @@ def lane(side: str, root: Path, label: str, stage: Stage) -> Found:
     argv += ["--root", str(cell.output), "--brief", "--json"]
     ended = run_in_copy.run(argv, root, cell, label, stage)
     if ended.returncode == Verdict.PASS:
-        return Found()
+        return GateAnswer()
     if error := run_in_copy.machine_error(ended.tail(), ended.returncode):
-        return Found(error=error)
-    return Found(at="lane", how="lane", detail=problem(ended.log))
+        return GateAnswer(error=error)
+    return GateAnswer(at="lane", how="lane", detail=problem(ended.log))
 
 
 def shortened(text: str) -> str:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from harness.faults.mutation.catalogue import Mutant
-from harness.faults.mutation.result import Trial
+from harness.faults.mutation.result import MutantTrial
 from harness.system.progress import Steps
 
 
-class Progress(Steps):
+class MutationProgress(Steps):
     """
     Progress of a campaign.
 
@@ -20,7 +20,7 @@ class Progress(Steps):
     def __init__(self, mutants: Sequence[Mutant], *, quiet: bool, before: int = 0) -> None:
         super().__init__("mutants", len(mutants), quiet=quiet, before=before)
 
-    def tried(self, made: Trial) -> None:
+    def tried(self, made: MutantTrial) -> None:
         """A trial ended. On a terminal only one that did not end as promised takes a line."""
         where = f" at {made.found.at}" if made.found.at else ""
         how = f" ({made.found.how})" if made.found.how not in ("", "rung") else ""

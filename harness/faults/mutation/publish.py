@@ -7,7 +7,7 @@ Both are written by the command and never typed; a README without the markers is
 from pathlib import Path
 
 from harness.faults.mutation import report
-from harness.faults.mutation.campaign import Score
+from harness.faults.mutation.campaign import MutationScore
 from harness.system import tables
 from ptycho.errors import UsageError
 from ptycho.files import write_text
@@ -19,7 +19,7 @@ EDITS_BEGIN, EDITS_END = "<!-- edits -->", "<!-- /edits -->"
 """Around the table of the one-line edits, on the page: another command writes it."""
 
 
-def write(score: Score, root: Path = ROOT) -> tuple[Path, Path]:
+def write(score: MutationScore, root: Path = ROOT) -> tuple[Path, Path]:
     """
     Write page and line.
 
@@ -81,7 +81,7 @@ def between_markers(text: str, line: str) -> str:
     return f"{before}{BEGIN}\n{line}\n{END}{after}"
 
 
-def page(score: Score) -> str:
+def page(score: MutationScore) -> str:
     """The page."""
     table = tables.markdown([report.HEADINGS, *(line.cells for line in report.lines(score))])
     plain = tables.markdown([report.PLAIN_HEADINGS, *report.plain_rows(score)])

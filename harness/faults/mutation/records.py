@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.faults.mutation.catalogue import Mutant
-from harness.faults.mutation.result import Found, Outcome, Trial
+from harness.faults.mutation.result import GateAnswer, MutantOutcome, MutantTrial
 from harness.isolation.source_overlay import PACKAGES
 
 FILE = "trials.ndjson"
@@ -37,9 +37,9 @@ def of_mutant(mutant: Mutant) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def append(folder: Path, made: Trial, code: str) -> None:
+def append(folder: Path, made: MutantTrial, code: str) -> None:
     """Write down one trial; an undecided one is not, and so is tried again."""
-    if made.outcome is Outcome.ERROR:
+    if made.outcome is MutantOutcome.ERROR:
         return
     found = asdict(made.found) | {"allclose": None if made.found.allclose is None else dict(made.found.allclose)}
     row = {
@@ -58,7 +58,7 @@ def append(folder: Path, made: Trial, code: str) -> None:
         file.write(("\n" if torn else "") + json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def read(folder: Path, mutants: Sequence[Mutant], code: str) -> tuple[dict[str, Trial], int]:
+def read(folder: Path, mutants: Sequence[Mutant], code: str) -> tuple[dict[str, MutantTrial], int]:
     """
     Trials that were written down.
 
@@ -71,7 +71,7 @@ def read(folder: Path, mutants: Sequence[Mutant], code: str) -> tuple[dict[str, 
         Trial by id, and how many lines of these mutants are of other code or another entry.
     """
     known = {mutant.id: mutant for mutant in mutants}
-    trials: dict[str, Trial] = {}
+    trials: dict[str, MutantTrial] = {}
     stale = set()
     for row in _rows(folder / FILE):
         mutant = known.get(row.get("id", ""))
@@ -80,8 +80,8 @@ def read(folder: Path, mutants: Sequence[Mutant], code: str) -> tuple[dict[str, 
         if (row.get("code"), row.get("mutant")) != (code, of_mutant(mutant)):
             stale.add(mutant.id)
             continue
-        trials[mutant.id] = Trial(
-            mutant=mutant, found=_found(row["found"]), outcome=Outcome(row["outcome"]), seconds=row["seconds"]
+        trials[mutant.id] = MutantTrial(
+            mutant=mutant, found=_found(row["found"]), outcome=MutantOutcome(row["outcome"]), seconds=row["seconds"]
         )
     return trials, len(stale - trials.keys())
 
@@ -99,6 +99,6 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _found(said: Mapping[str, Any]) -> Found:
+def _found(said: Mapping[str, Any]) -> GateAnswer:
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in said.items()}
-    return Found(**values)
+    return GateAnswer(**values)

@@ -11,7 +11,7 @@ from harness.faults.mutation.entry import LADDER
 from ptycho.parity.request import QUANTITIES
 
 
-class Outcome(StrEnum):
+class MutantOutcome(StrEnum):
     """The result of a mutant."""
 
     KILLED = "killed"
@@ -22,7 +22,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class GateAnswer:
     """
     Answer of a gate to a changed copy.
 
@@ -54,7 +54,7 @@ class Found:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class MutantTrial:
     """
     One mutant's trial.
 
@@ -66,19 +66,19 @@ class Trial:
     """
 
     mutant: Mutant
-    found: Found
-    outcome: Outcome
+    found: GateAnswer
+    outcome: MutantOutcome
     seconds: float
 
     @property
     def is_right(self) -> bool:
         """Whether it ended as the catalogue promises."""
-        return self.outcome is (Outcome.KILLED if self.mutant.dies_at else Outcome.SURVIVED)
+        return self.outcome is (MutantOutcome.KILLED if self.mutant.dies_at else MutantOutcome.SURVIVED)
 
     @property
     def names_guilty(self) -> bool | None:
         """Whether the verdict named the right side; None where it names none."""
-        if self.outcome not in (Outcome.KILLED, Outcome.CONTRADICTED) or not self.found.guilty:
+        if self.outcome not in (MutantOutcome.KILLED, MutantOutcome.CONTRADICTED) or not self.found.guilty:
             return None
         return self.found.guilty == self.mutant.accused
 
@@ -112,7 +112,7 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planted:
+class PlantedMutant:
     """
     A changed copy, ready to be tried.
 
@@ -131,18 +131,18 @@ class Planted:
     compared: bool = True
 
 
-def judged(mutant: Mutant, found: Found) -> Outcome:
+def judged(mutant: Mutant, found: GateAnswer) -> MutantOutcome:
     """Compare what a gate said with what a mutant's entry promises."""
     if found.error:
-        return Outcome.ERROR
+        return MutantOutcome.ERROR
     if found.at is None:
-        return Outcome.CONTRADICTED if found.disagreements else Outcome.SURVIVED
+        return MutantOutcome.CONTRADICTED if found.disagreements else MutantOutcome.SURVIVED
     if not _in_time(mutant, found):
-        return Outcome.LATE
-    return Outcome.CONTRADICTED if found.disagreements and mutant.dies_at is not None else Outcome.KILLED
+        return MutantOutcome.LATE
+    return MutantOutcome.CONTRADICTED if found.disagreements and mutant.dies_at is not None else MutantOutcome.KILLED
 
 
-def _in_time(mutant: Mutant, found: Found) -> bool:
+def _in_time(mutant: Mutant, found: GateAnswer) -> bool:
     """Whether what failed is at or below the declared rung; where no rung is declared, anything does."""
     if mutant.dies_at not in LADDER or found.how in ("refused", "crash"):
         return True

@@ -10,17 +10,17 @@ from pathlib import Path
 
 from harness.faults.mutation import allclose, campaign, catalogue, lane_trial, publish, records, setup
 from harness.faults.mutation import report as mutation_report
-from harness.faults.mutation.campaign import Score
+from harness.faults.mutation.campaign import MutationScore
 from harness.faults.mutation.catalogue import FOLDER, Mutant
 from harness.faults.mutation.entry import LADDER, LANE, SELF_CHECK
-from harness.faults.mutation.progress import Progress
-from harness.faults.mutation.result import Outcome, Trial
+from harness.faults.mutation.progress import MutationProgress
+from harness.faults.mutation.result import MutantOutcome, MutantTrial
 from harness.faults.mutation.user_path import ladder_run
 from harness.faults.mutation.user_path import report as user_path_report
 from harness.record import directory, provenance
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
-from harness.record.required import Expected
+from harness.record.required import RequiredResults
 from harness.runs import session, summary
 from harness.system import identity
 from harness.system.signals import Interruption
@@ -28,7 +28,7 @@ from ptycho.fingerprint import ROOT
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class MutationOptions:
     """
     Options of the command.
 
@@ -67,7 +67,7 @@ class Options:
     checkout: Path = ROOT
 
 
-def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
+def run(options: MutationOptions, interruption: Interruption) -> tuple[MutationScore, Path]:
     """
     Try mutants.
 
@@ -92,7 +92,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
     compared = options.plain and not options.edits
     with (
         _logged(options, chosen, kept) as (events, ended),
-        Progress(chosen, quiet=options.json, before=len(before)) as shown,
+        MutationProgress(chosen, quiet=options.json, before=len(before)) as shown,
     ):
         if before or stale:
             shown.say(f"{len(before)} of {len(chosen)} results are there; {stale} are of other code or another entry")
@@ -115,11 +115,11 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
             shown.say(f"the clean lane {side}")
             lane_trial.stands(side, place)
 
-        def tell(made: Trial) -> None:
-            result = "unverified" if made.outcome is Outcome.ERROR else "pass" if made.is_right else "fail"
+        def tell(made: MutantTrial) -> None:
+            result = "unverified" if made.outcome is MutantOutcome.ERROR else "pass" if made.is_right else "fail"
             events.write("rung.end", rung=label(made.mutant), result=result)
 
-        def write_down(made: Trial) -> None:
+        def write_down(made: MutantTrial) -> None:
             records.append(results, made, code)
             tell(made)
             shown.tried(made)
@@ -128,7 +128,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Score, Path]:
             tell(made)
         trials = campaign.run(chosen, place, jobs=options.jobs, on_trial=write_down, before=before)
         pairs = [allclose.kills(item.answers) for item in place.wanted(None, allclose.PRECISION)] if compared else []
-        score = Score(
+        score = MutationScore(
             trials=trials,
             accepted={name: not any(found[name] for found in pairs) for name in allclose.KEYS if compared},
             seconds=time.monotonic() - clock,
@@ -147,8 +147,8 @@ def label(mutant: Mutant) -> str:
 
 
 def _logged(
-    options: Options, chosen: Sequence[Mutant], kept: RunRoot
-) -> AbstractContextManager[tuple[EventLog, session.Ended]]:
+    options: MutationOptions, chosen: Sequence[Mutant], kept: RunRoot
+) -> AbstractContextManager[tuple[EventLog, session.SessionResult]]:
     """The log of a campaign. What must report is every mutant that was chosen."""
     return session.logged(
         kept,
@@ -160,18 +160,18 @@ def _logged(
             fixtures={options.scan.stem: options.scan},
             device="cpu",
         ),
-        expected=Expected(rungs=tuple(map(label, chosen)), left_out=_left_out(options)),
+        expected=RequiredResults(rungs=tuple(map(label, chosen)), left_out=_left_out(options)),
     )
 
 
-def _left_out(options: Options) -> tuple[str, ...]:
+def _left_out(options: MutationOptions) -> tuple[str, ...]:
     """Yield what keeps a campaign from being one over the catalogue, in a sentence each."""
     found = [f"a part of the catalogue: {', '.join(options.ids)}"] if options.ids else []
     found += ["another catalogue: the one-line edits"] if options.edits else []
     return tuple(found)
 
 
-def main(options: Options, *, follow: int | None) -> int:
+def main(options: MutationOptions, *, follow: int | None) -> int:
     """Run, print, and return the exit code."""
     identity.adopt_orphans()
     sys.dont_write_bytecode = True

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.setup import MutationSetup
 from harness.isolation import sandbox
-from harness.isolation.sandbox import Cell
+from harness.isolation.sandbox import Sandbox
 from harness.process import supervise
 from ptycho.verdict import Verdict
 
@@ -19,13 +19,13 @@ MACHINE = (Verdict.OOM, Verdict.TIMEOUT, Verdict.INTERRUPTED, Verdict.INCONCLUSI
 def run(
     argv: Sequence[str],
     root: Path,
-    cell: Cell,
+    cell: Sandbox,
     label: str,
-    stage: Stage,
+    stage: MutationSetup,
     *,
     cwd: Path | None = None,
     limit_s: float = LIMIT_S,
-) -> supervise.Finished:
+) -> supervise.CompletedCommand:
     """
     Run a command.
 

@@ -7,15 +7,15 @@ Those are the ladder's self-check for the ladder, and for everything else the te
 import sys
 
 from harness.faults.mutation import run_in_copy, tests_trial
-from harness.faults.mutation.result import Found, Planted
-from harness.faults.mutation.setup import Stage
-from harness.isolation.sandbox import Cell
+from harness.faults.mutation.result import GateAnswer, PlantedMutant
+from harness.faults.mutation.setup import MutationSetup
+from harness.isolation.sandbox import Sandbox
 from ptycho.verdict import Verdict
 
 LADDER_FILES = "harness/parity/"
 
 
-def run(planted: Planted, stage: Stage) -> Found:
+def run(planted: PlantedMutant, stage: MutationSetup) -> GateAnswer:
     """Run the self-check, or the tests of the changed files."""
     files = sorted({edit.file for edit in planted.mutant.edits})
     if all(file.startswith(LADDER_FILES) for file in files) and not planted.mutant.tests:
@@ -24,8 +24,8 @@ def run(planted: Planted, stage: Stage) -> Found:
     return tests_trial.run(planted, stage, marked="")
 
 
-def _self_check(planted: Planted, stage: Stage) -> Found:
-    cell = Cell(path=stage.kept.scratch / planted.label).make()
+def _self_check(planted: PlantedMutant, stage: MutationSetup) -> GateAnswer:
+    cell = Sandbox(path=stage.kept.scratch / planted.label).make()
     argv = [
         sys.executable,
         "-m",
@@ -42,8 +42,8 @@ def _self_check(planted: Planted, stage: Stage) -> Found:
     ended = run_in_copy.run(argv, planted.root, cell, planted.label, stage)
     told = ended.tail(40).splitlines()
     if ended.returncode == Verdict.PASS:
-        return Found()
+        return GateAnswer()
     crashed = ended.returncode != Verdict.FAIL or any(line.startswith("Traceback") for line in told)
     if crashed and (error := run_in_copy.machine_error(ended.tail(), ended.returncode)):
-        return Found(error=error)
-    return Found(at="R10", how="crash" if crashed else "self-check", detail=told[-1] if crashed else told[0])
+        return GateAnswer(error=error)
+    return GateAnswer(at="R10", how="crash" if crashed else "self-check", detail=told[-1] if crashed else told[0])

@@ -13,9 +13,9 @@ from harness.isolation import source_overlay
 from harness.parity.compare.response import Answer
 from harness.parity.exchange import collect, plan
 from harness.parity.exchange.backend_client import PACKAGES, Party
-from harness.parity.exchange.clean_answers import Clean, merged
+from harness.parity.exchange.clean_answers import CleanAnswers, merged
 from harness.parity.judge import ladder
-from harness.parity.judge.ladder import Climbed
+from harness.parity.judge.ladder import JudgedRung
 from harness.parity.selfcheck import tampered
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
@@ -30,7 +30,7 @@ GRIDSIZES, PRECISIONS, SEED = (1, 2), ("f64", "f32", "bf16"), 42
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class MutationSetup:
     """
     Place where mutants are tried.
 
@@ -54,18 +54,18 @@ class Stage:
     interruption: Interruption
     pythons: Mapping[str, str]
     scan: Path
-    clean: Sequence[Clean]
+    clean: Sequence[CleanAnswers]
     checkout: Path = ROOT
     as_user: bool = False
     compared: bool = True
     _asked: dict[tuple[int, str, tuple[str, ...]], Path] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def wanted(self, gridsize: int | None, precision: str) -> list[Clean]:
+    def wanted(self, gridsize: int | None, precision: str) -> list[CleanAnswers]:
         """The questions at one gridsize, or at all, in one precision."""
         return [item for item in self.clean if item.precision == precision and gridsize in (None, item.gridsize)]
 
-    def ask_for(self, item: Clean, quantities: Sequence[str]) -> Path:
+    def ask_for(self, item: CleanAnswers, quantities: Sequence[str]) -> Path:
         """File of a request for some of a question's quantities; written once."""
         key = item.gridsize, item.precision, tuple(quantities)
         with self.lock:
@@ -75,7 +75,7 @@ class Stage:
                 self._asked[key] = path
             return self._asked[key]
 
-    def kept_answers(self, item: Clean) -> tuple[Path, Path]:
+    def kept_answers(self, item: CleanAnswers) -> tuple[Path, Path]:
         """A question and its clean answers as files, a folder a side; written once."""
         request = self.ask_for(item, item.request.quantities)
         with self.lock:
@@ -86,7 +86,7 @@ class Stage:
         return request, folder
 
 
-def climb(item: Clean, answers: Mapping[str, Answer], quantities: Sequence[str]) -> list[Climbed]:
+def climb(item: CleanAnswers, answers: Mapping[str, Answer], quantities: Sequence[str]) -> list[JudgedRung]:
     """Judge answers to a question by the ladder."""
     return ladder.climb(item.gridsize, answers, item.expected, quantities, precision=item.precision)
 
@@ -103,7 +103,7 @@ def set_up(
     as_user: bool = False,
     compared: bool = True,
     asked: bool = True,
-) -> Stage:
+) -> MutationSetup:
     """
     Copy the code, ask everybody, and make sure that the ladder passes as long as nothing is planted.
 
@@ -133,7 +133,7 @@ def set_up(
     if wrong:
         listed = "\n".join(f"  - {sentence}" for sentence in wrong)
         raise InfrastructureError(f"the ladder does not pass without a mutant; run `harness parity` first:\n{listed}")
-    return Stage(
+    return MutationSetup(
         tree=tree,
         kept=kept,
         events=events,
@@ -147,7 +147,7 @@ def set_up(
     )
 
 
-def standing(item: Clean) -> list[str]:
+def standing(item: CleanAnswers) -> list[str]:
     """Return what is wrong with clean answers, one sentence each; empty if every rung that is judged passes."""
     at = f"{item.precision}, gridsize {item.gridsize}"
     found = [f"{at}: {side}: {why}" for side, reasons in ladder.refusals(item.answers).items() for why in reasons]

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 from harness.faults.mutation import run_in_copy
-from harness.faults.mutation.result import Found, Planted
-from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.result import GateAnswer, PlantedMutant
+from harness.faults.mutation.setup import MutationSetup
 from harness.isolation import source_overlay
-from harness.isolation.sandbox import Cell
+from harness.isolation.sandbox import Sandbox
 from ptycho.fingerprint import ROOT
 from ptycho.verdict import Verdict
 
@@ -25,13 +25,13 @@ FOLDERS = {"ptycho_torch": "tests/torch", "ptycho_tf": "tests/tf"}
 
 
 def run(
-    planted: Planted,
-    stage: Stage,
+    planted: PlantedMutant,
+    stage: MutationSetup,
     *,
     marked: str = "not deep",
     empty_passes: bool = False,
     limit_s: float = run_in_copy.LIMIT_S,
-) -> Found:
+) -> GateAnswer:
     """
     Run the test files of a mutant from its changed copy.
 
@@ -46,26 +46,26 @@ def run(
     modules = mutant.tests or tuple(tests_of(file) for file in sorted({edit.file for edit in mutant.edits}))
     missing = [name for name in modules if not (ROOT / name).is_file()]
     if missing:
-        return Found(error=f"there are no tests of it: {', '.join(missing)}")
+        return GateAnswer(error=f"there are no tests of it: {', '.join(missing)}")
     for name in TEST_FILES:
         if not (planted.root / name).exists():
             source_overlay.add(ROOT, planted.root, name)
-    cell = Cell(path=stage.kept.scratch / planted.label).make()
+    cell = Sandbox(path=stage.kept.scratch / planted.label).make()
     argv = [interpreter(modules, stage), "-m", "pytest", "-p", "no:cacheprovider", "-q", "-x", "--no-header"]
     argv += ["--tb=line", "-m", marked]
     argv += [f"--rootdir={planted.root}", *(str(planted.root / name) for name in modules)]
     ended = run_in_copy.run(argv, planted.root, cell, planted.label, stage, limit_s=limit_s)
     if ended.returncode == Verdict.PASS or (empty_passes and ended.returncode == NO_TESTS):
-        return Found()
+        return GateAnswer()
     if ended.returncode == NO_TESTS:
-        return Found(error=f"no test was collected; the output is in {ended.log}")
+        return GateAnswer(error=f"no test was collected; the output is in {ended.log}")
     if error := run_in_copy.machine_error(ended.tail(), ended.returncode):
-        return Found(error=error)
+        return GateAnswer(error=error)
     failed = [line for line in ended.tail(40).splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return Found(at=mutant.gate, how="tests", detail=failed[0] if failed else ended.tail(1))
+    return GateAnswer(at=mutant.gate, how="tests", detail=failed[0] if failed else ended.tail(1))
 
 
-def interpreter(modules: tuple[str, ...], stage: Stage) -> str:
+def interpreter(modules: tuple[str, ...], stage: MutationSetup) -> str:
     """The interpreter for test files: a backend's own where one of them is a backend's, else this one."""
     for package, folder in FOLDERS.items():
         if any(name.startswith(f"{folder}/") for name in modules):

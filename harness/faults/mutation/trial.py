@@ -14,13 +14,13 @@ from pathlib import Path
 
 from harness.faults.mutation.catalogue import Mutant
 from harness.faults.mutation.entry import LADDER, LANE, SELF_CHECK, TESTS
-from harness.faults.mutation.result import Found, Outcome, Planted, Trial, judged
-from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.result import GateAnswer, MutantOutcome, MutantTrial, PlantedMutant, judged
+from harness.faults.mutation.setup import MutationSetup
 from harness.isolation import source_overlay
 from harness.system.rmtree import remove_tree
 from ptycho.parity.request import QUANTITIES
 
-Gate = Callable[[Planted, Stage], Found]
+Gate = Callable[[PlantedMutant, MutationSetup], GateAnswer]
 
 
 def up_to(gate: str) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ def gate_of(mutant: Mutant, *, as_user: bool = False) -> Gate:
     return trial.run if as_user else ladder_trial.one_side
 
 
-def run(mutant: Mutant, stage: Stage) -> Trial:
+def run(mutant: Mutant, stage: MutationSetup) -> MutantTrial:
     """
     Plant a mutant in a copy of its own, look what the harness says, and remove the copy.
 
@@ -58,21 +58,21 @@ def run(mutant: Mutant, stage: Stage) -> Trial:
         source_overlay.apply(mutant.edits, root, compiles=mutant.compiles)
         gate = gate_of(mutant, as_user=stage.as_user)
         compared = stage.compared and not mutant.ends and mutant.dies_at in LADDER
-        first = Planted(
+        first = PlantedMutant(
             mutant=mutant, root=root, label=f"{mutant.id}.first", quantities=up_to(mutant.gate), compared=compared
         )
         found = gate(first, stage)
         outcome = judged(mutant, found)
-        if outcome is Outcome.SURVIVED and mutant.dies_at in LADDER[:-1] and not stage.as_user:
+        if outcome is MutantOutcome.SURVIVED and mutant.dies_at in LADDER[:-1] and not stage.as_user:
             # Where does it show, if not where it should? That tells a wrong declaration from a hole in the ladder.
-            later = gate(Planted(mutant=mutant, root=root, label=f"{mutant.id}.all", compared=False), stage)
+            later = gate(PlantedMutant(mutant=mutant, root=root, label=f"{mutant.id}.all", compared=False), stage)
             if later.at is not None and not later.error:
-                found, outcome = replace(later, allclose=found.allclose), Outcome.LATE
+                found, outcome = replace(later, allclose=found.allclose), MutantOutcome.LATE
     finally:
         for path in stage.kept.scratch.glob(f"{mutant.id}.*"):
             remove_tree(path)
     stage.events.write("mutant.end", id=mutant.id, outcome=str(outcome), at=found.at, guilty=found.guilty)
-    return Trial(mutant=mutant, found=found, outcome=outcome, seconds=time.monotonic() - clock)
+    return MutantTrial(mutant=mutant, found=found, outcome=outcome, seconds=time.monotonic() - clock)
 
 
 def _names(tree: Path) -> list[str]:

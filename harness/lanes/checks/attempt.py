@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.files import untrusted
-from harness.isolation.sandbox import Cell
+from harness.isolation.sandbox import Sandbox
 from harness.process.result import complaint, stopped, verdict_of
-from harness.process.supervise import Finished
+from harness.process.supervise import CompletedCommand
 from harness.record.findings import Finding
 from harness.record.outcome import FixtureResult
 from harness.targets.loader import Target
@@ -32,7 +32,7 @@ _CLOCK_SLACK_S = 2.0
 class Runner(Protocol):
     """Runs one command of a target in a cell of its own."""
 
-    def __call__(self, label: str, command: Command, cell: Cell, values: Mapping[str, object]) -> Finished:
+    def __call__(self, label: str, command: Command, cell: Sandbox, values: Mapping[str, object]) -> CompletedCommand:
         """Run a command to its end."""
         ...
 
@@ -51,7 +51,9 @@ def missing_artifacts(command: Command, output: Path, since: float) -> list[str]
     return problems
 
 
-def _unfinished(target: Target, what: str, command: Command, finished: Finished, output: Path) -> Finding | None:
+def _unfinished(
+    target: Target, what: str, command: Command, finished: CompletedCommand, output: Path
+) -> Finding | None:
     """Return why a command of a target is not evidence, as a finding; None if it is."""
     subject, label = what, f"{target.name} {what}"
     finding = partial(Finding, subject=subject, command=shlex.join(finished.argv))
@@ -79,7 +81,7 @@ def _kind(problem: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attempt:
+class TrainInferRun:
     """
     One training, and the inference from what it left.
 
@@ -95,12 +97,12 @@ class Attempt:
     name: str
     model: Path
     output: Path
-    train: Finished | None = None
-    infer: Finished | None = None
+    train: CompletedCommand | None = None
+    infer: CompletedCommand | None = None
     fault: Finding | None = None
 
     @property
-    def working(self) -> Finished | None:
+    def working(self) -> CompletedCommand | None:
         """Return how the command ended that works on the data: training, or inference where nothing is trained."""
         return self.infer if self.model == self.output else self.train
 
@@ -118,7 +120,7 @@ def attempt(
     values: Mapping[str, object],
     run: Runner,
     infer: bool = True,
-) -> Attempt:
+) -> TrainInferRun:
     """
     Train on a file, then infer from what training left, each in a process and a cell of its own.
 
@@ -137,15 +139,15 @@ def attempt(
     steps: dict[str, Command | None] = {"convert": target.convert, "train": target.train}
     if infer:
         steps |= {"infer": target.infer, "export": target.export}
-    inferred = Cell(path=cells / f"{name}-infer").output
-    model = inferred if target.train is None else Cell(path=cells / f"{name}-train").output
-    made = Attempt(name=name, model=model, output=inferred)
+    inferred = Sandbox(path=cells / f"{name}-infer").output
+    model = inferred if target.train is None else Sandbox(path=cells / f"{name}-train").output
+    made = TrainInferRun(name=name, model=model, output=inferred)
     data = {"train": path, "test": path}
     for step, command in steps.items():
         if command is None:
             continue
         label = f"{name}-{step}"
-        cell = Cell(path=cells / label).make()
+        cell = Sandbox(path=cells / label).make()
         output = made.output if step == "export" else cell.output
         finished = run(label, command, cell, {**values, **data, "model": model, "output": output, "cache": cell.cache})
         if step in ("train", "infer"):

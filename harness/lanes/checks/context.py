@@ -19,10 +19,12 @@ from harness.targets.loader import Target
 from ptycho.errors import PtychoError
 
 if TYPE_CHECKING:
-    from harness.lanes.checks.reconstruction import Seen
+    from harness.lanes.checks.reconstruction import TargetReconstruction
 
 
-def side_by_side(makers: Sequence[Callable[[], train_infer.Attempt]], at_once: int) -> list[train_infer.Attempt]:
+def side_by_side(
+    makers: Sequence[Callable[[], train_infer.TrainInferRun]], at_once: int
+) -> list[train_infer.TrainInferRun]:
     """Make attempts in threads, each of which waits for a process; in line if it is one at a time."""
     if at_once == 1:
         return [maker() for maker in makers]
@@ -31,7 +33,7 @@ def side_by_side(makers: Sequence[Callable[[], train_infer.Attempt]], at_once: i
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bench:
+class CheckContext:
     """
     A place to try a target.
 
@@ -53,7 +55,7 @@ class Bench:
     reproduce: tuple[str, ...]
     at_once: int = 1
 
-    def attempts(self, makers: Sequence[Callable[[], train_infer.Attempt]]) -> list[train_infer.Attempt]:
+    def attempts(self, makers: Sequence[Callable[[], train_infer.TrainInferRun]]) -> list[train_infer.TrainInferRun]:
         """Make some attempts, as many at a time as the target allows; they come back in their order."""
         return side_by_side(makers, self.at_once)
 
@@ -65,7 +67,7 @@ class Bench:
         target: Target | None = None,
         infer: bool = True,
         **values: object,
-    ) -> train_infer.Attempt:
+    ) -> train_infer.TrainInferRun:
         """One short training, and inference if wanted, with some placeholders changed."""
         return train_infer.attempt(
             target or self.target,
@@ -84,7 +86,7 @@ class Bench:
         command = finding.command or shlex.join(self.reproduce)
         self.outcome.find(replace(finding, command=command))
 
-    def seen(self, attempt: train_infer.Attempt) -> "Seen | None":
+    def seen(self, attempt: train_infer.TrainInferRun) -> "TargetReconstruction | None":
         """The reconstruction of an attempt, or None where it has none that can be read: the job has said so."""
         from harness.lanes.checks import reconstruction
 
@@ -98,7 +100,7 @@ class Bench:
         except (PtychoError, OSError, ValueError):
             return None
 
-    def distance(self, one: train_infer.Attempt, other: train_infer.Attempt) -> float | None:
+    def distance(self, one: train_infer.TrainInferRun, other: train_infer.TrainInferRun) -> float | None:
         """‖a − b‖ / ‖b‖ of two reconstructions; infinite if they differ in shape or place; None if one is missing."""
         import numpy as np
 

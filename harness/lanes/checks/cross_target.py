@@ -24,7 +24,7 @@ SAME_INPUT = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class StoredReconstruction:
     """A reconstruction that a run kept: `(h, w)` object and overlap, `(row, col)` of its first pixel."""
 
     obj: NDArray[np.complex128]
@@ -111,7 +111,7 @@ def _outputs(ours: FixtureResult, theirs: FixtureResult, subject: str, outcome: 
         outcome.find(Finding(id="pair-outputs-differ", subject=subject, sentence=sentence, figures=figures))
 
 
-def agreement(a: Place, b: Place) -> float:
+def agreement(a: StoredReconstruction, b: StoredReconstruction) -> float:
     """Magnitude of the complex correlation of two reconstructions on the inner pixels that both cover; 0 if none."""
     from ptycho.metrics.registration import correlation, scored_area
 
@@ -176,10 +176,10 @@ def in_common(a: NDArray[Any], b: NDArray[Any]) -> tuple[int, bool]:
     return int(alike.any(axis=1).sum()), len(a) == len(b) and bool(alike.diagonal().all())
 
 
-def _place(path: Path) -> Place:
+def _place(path: Path) -> StoredReconstruction:
     arrays = untrusted.read_arrays(path, ("object", "overlap", "origin"))
     row, col = arrays["origin"].tolist()
-    return Place(
+    return StoredReconstruction(
         obj=arrays["object"].astype(np.complex128),
         overlap=arrays["overlap"].astype(np.float64),
         origin=(int(row), int(col)),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.lanes.checks import attempt
-from harness.lanes.checks.context import Bench
+from harness.lanes.checks.context import CheckContext
 from harness.lanes.checks.reproducibility import SAME, Trials
 from harness.record.findings import Finding
 from harness.record.outcome import FixtureResult
@@ -29,7 +29,9 @@ def of_fixtures(paths: Mapping[str, Path]) -> dict[str, str]:
     return {name: contract.load(path).source.layout for name, path in paths.items()}
 
 
-def report_faults(bench: Bench, attempts: Mapping[str, attempt.Attempt], layouts: Mapping[str, str]) -> None:
+def report_faults(
+    bench: CheckContext, attempts: Mapping[str, attempt.TrainInferRun], layouts: Mapping[str, str]
+) -> None:
     """
     Report why attempts ended early: a layout that is refused while the other is read is called that.
 
@@ -54,7 +56,7 @@ def report_faults(bench: Bench, attempts: Mapping[str, attempt.Attempt], layouts
             bench.outcome.findings.checked("layouts", name)
 
 
-def _refused(bench: Bench, name: str, layout: str, fault: Finding, *, declared: bool) -> None:
+def _refused(bench: CheckContext, name: str, layout: str, fault: Finding, *, declared: bool) -> None:
     bench.outcome.findings.checked("layouts", name)
     if declared:
         bench.outcome.notes.append(f"{name}: refused, as the target's file says of the legacy layout")
@@ -63,12 +65,12 @@ def _refused(bench: Bench, name: str, layout: str, fault: Finding, *, declared: 
     bench.find(replace(fault, id=f"{layout}-refused", subject=name, sentence=sentence))
 
 
-def _accepted(bench: Bench, name: str) -> None:
+def _accepted(bench: CheckContext, name: str) -> None:
     sentence = f"{name}: the legacy layout is read, but the target's file says that it is refused; correct the file"
     bench.find(Finding(id="legacy-accepted", subject=name, sentence=sentence))
 
 
-def run(bench: Bench, fixture: str, path: Path, layouts: Sequence[str], trials: Trials) -> None:
+def run(bench: CheckContext, fixture: str, path: Path, layouts: Sequence[str], trials: Trials) -> None:
     """
     Try the layout that no fixture has.
 
@@ -109,7 +111,7 @@ def run(bench: Bench, fixture: str, path: Path, layouts: Sequence[str], trials: 
         bench.find(Finding(id="layouts-differ", subject=fixture, sentence=sentence, figures={"distance": distance}))
 
 
-def same_input(bench: Bench, results: Iterable[FixtureResult]) -> None:
+def same_input(bench: CheckContext, results: Iterable[FixtureResult]) -> None:
     """The fixtures of a target's file are one scan: what the network was given must be the same bytes."""
     same = [result for result in results if result.fixture in bench.target.fixtures]
     if (sentence := attempt.differing_inputs(same)) is not None:

@@ -12,9 +12,9 @@ from pathlib import Path
 from harness.files import untrusted
 from harness.lanes.checks import argv
 from harness.lanes.checks import attempt as train_infer
-from harness.lanes.checks.context import Bench
+from harness.lanes.checks.context import CheckContext
 from harness.lanes.checks.reproducibility import SAME, Trials
-from harness.process.supervise import Finished
+from harness.process.supervise import CompletedCommand
 from harness.record.findings import Finding
 from harness.targets.model import OptionProbe
 from ptycho.errors import PtychoError
@@ -25,7 +25,7 @@ MAX_LOG = 2**28
 """Bytes of an output whose lines are compared."""
 
 
-def run(bench: Bench, fixture: str, path: Path, trials: Trials) -> None:
+def run(bench: CheckContext, fixture: str, path: Path, trials: Trials) -> None:
     """
     Try every declared option on one fixture.
 
@@ -53,10 +53,10 @@ def run(bench: Bench, fixture: str, path: Path, trials: Trials) -> None:
 
 
 def _effect(
-    bench: Bench,
+    bench: CheckContext,
     probe: OptionProbe,
-    made: train_infer.Attempt,
-    finished: Finished,
+    made: train_infer.TrainInferRun,
+    finished: CompletedCommand,
     folder: Path,
     trials: Trials,
 ) -> tuple[str, bool | None]:
@@ -93,8 +93,8 @@ def _field(folder: Path, field: str) -> object:
 
 
 def _with_option(
-    bench: Bench, name: str, path: Path, probe: OptionProbe
-) -> tuple[train_infer.Attempt, Finished | None, Path]:
+    bench: CheckContext, name: str, path: Path, probe: OptionProbe
+) -> tuple[train_infer.TrainInferRun, CompletedCommand | None, Path]:
     """A training, or an inference after a plain training, with an option; how it ended and what it left."""
     from dataclasses import replace
 
@@ -113,7 +113,7 @@ def _with_option(
     return made, made.infer, made.output
 
 
-def _folder(attempt: train_infer.Attempt, step: str) -> Path:
+def _folder(attempt: train_infer.TrainInferRun, step: str) -> Path:
     return attempt.model if step == "train" else attempt.output
 
 
@@ -123,7 +123,7 @@ def files(folder: Path) -> frozenset[str]:
     return frozenset(re.sub(r"[0-9a-f]{8,}|\d+", "#", name) for name in found)
 
 
-def words(finished: Finished) -> frozenset[str]:
+def words(finished: CompletedCommand) -> frozenset[str]:
     """Lines of an output as their words: without figures, paths, colours, and what a progress bar is drawn with."""
     text = _CONTROL.sub(" ", untrusted.read_text(finished.log, MAX_LOG))
     lines = (re.sub(r"\S*/\S*", "PATH", line) for line in re.split(r"[\r\n]+", text))

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.lanes.checks.match import Match
-from harness.lanes.checks.reconstruction import Seen
+from harness.lanes.checks.reconstruction import TargetReconstruction
 from ptycho.data.dataset import Dataset
 
 REACH_PX = 12
@@ -85,7 +85,7 @@ SYMMETRIES = (
 )
 
 
-def matches(seen: Seen, dataset: Dataset) -> list[Match]:
+def matches(seen: TargetReconstruction, dataset: Dataset) -> list[Match]:
     """
     Return how well a reconstruction fits every hypothesis, the right orientation first and then the best first.
 
@@ -102,7 +102,7 @@ def matches(seen: Seen, dataset: Dataset) -> list[Match]:
     return [right, *sorted(others, key=lambda match: -match.correlation)]
 
 
-def likely_place(seen: Seen, dataset: Dataset) -> tuple[int, int]:
+def likely_place(seen: TargetReconstruction, dataset: Dataset) -> tuple[int, int]:
     """Find where a reconstruction without a place lies: where it fits the truth; if nowhere, about the scan."""
     assert dataset.obj is not None
     truth = np.asarray(dataset.obj, np.complex128)
@@ -113,7 +113,7 @@ def likely_place(seen: Seen, dataset: Dataset) -> tuple[int, int]:
     return first, second
 
 
-def _compared(seen: Seen) -> Mask:
+def _compared(seen: TargetReconstruction) -> Mask:
     """The pixels that count: the covered ones less the rim, where that leaves half of them."""
     from ptycho.metrics.registration import scored_area
 
@@ -122,7 +122,7 @@ def _compared(seen: Seen) -> Mask:
     return inner if inner.sum() >= covered.sum() / 2 else covered
 
 
-def _whole(symmetry: Symmetry, seen: Seen, compared: Mask, truth: Image) -> Iterator[Match]:
+def _whole(symmetry: Symmetry, seen: TargetReconstruction, compared: Mask, truth: Image) -> Iterator[Match]:
     """The truth, turned, as it is and conjugated."""
     turned = symmetry.of_image(truth)
     places = None if seen.origin is None else _places(symmetry, seen.obj.shape, seen.origin, turned.shape)
@@ -133,7 +133,7 @@ def _whole(symmetry: Symmetry, seen: Seen, compared: Mask, truth: Image) -> Iter
         yield replace(match, symmetry=symmetry.name)
 
 
-def _placed(symmetry: Symmetry, seen: Seen, compared: Mask, truth: Image, dataset: Dataset) -> Match:
+def _placed(symmetry: Symmetry, seen: TargetReconstruction, compared: Mask, truth: Image, dataset: Dataset) -> Match:
     """True patches, upright, stitched at positions turned about their mean, or about the middle of their extent."""
     from ptycho.physics import patches, stitching
 
@@ -151,7 +151,12 @@ def _placed(symmetry: Symmetry, seen: Seen, compared: Mask, truth: Image, datase
 
 
 def _match(
-    finding: str, words: str, seen: Seen, compared: Mask, image: Image, places: list[tuple[int, int]] | None
+    finding: str,
+    words: str,
+    seen: TargetReconstruction,
+    compared: Mask,
+    image: Image,
+    places: list[tuple[int, int]] | None,
 ) -> Match:
     reach = WRONG_REACH_PX if finding else REACH_PX
     best = best_place(seen.obj, compared, image, places, reach=reach)
@@ -186,7 +191,7 @@ def _difference(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
     return a[0] - b[0], a[1] - b[1]
 
 
-class Best(NamedTuple):
+class BestCorrelation(NamedTuple):
     """The largest correlation, its place (None if there is none), and the correlation at the places looked about."""
 
     correlation: float
@@ -196,7 +201,7 @@ class Best(NamedTuple):
 
 def best_place(
     template: Image, mask: Mask, image: Image, origins: list[tuple[int, int]] | None, *, reach: int = REACH_PX
-) -> Best:
+) -> BestCorrelation:
     """
     Return where a template fits an image best.
 
@@ -245,6 +250,6 @@ def best_place(
         values = np.where(near, values, 0)
     peak = np.unravel_index(np.argmax(values), values.shape)
     if not values[peak] > 0:
-        return Best(correlation=0.0, place=None, stated=0.0)
+        return BestCorrelation(correlation=0.0, place=None, stated=0.0)
     place = int(peak[0]) - first[0], int(peak[1]) - first[1]
-    return Best(correlation=float(values[peak]), place=place, stated=stated)
+    return BestCorrelation(correlation=float(values[peak]), place=place, stated=stated)

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.lanes.checks import score
 from harness.lanes.checks.match import CERTAIN, wrong
-from harness.lanes.checks.score import Judged
+from harness.lanes.checks.score import ReconstructionJudgement
 from harness.record.findings import Finding
 
 OFFSET_PX = 1.0
@@ -54,7 +54,7 @@ class Effect:
 
 
 def judge(
-    judged: Judged,
+    judged: ReconstructionJudgement,
     fixture: str,
     *,
     min_phase_correlation: float,
@@ -90,11 +90,13 @@ def judge(
     return [*_place(judged, fixture), *_scale(judged, fixture)]
 
 
-def _rows(judged: Judged) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+def _rows(judged: ReconstructionJudgement) -> tuple[tuple[str, Mapping[str, Any]], ...]:
     return ("phase_correlation", judged.scores), ("flat", judged.flat)
 
 
-def _shortfall(judged: Judged, fixture: str, short: str, figures: dict[str, Any], effect: Effect | None) -> Finding:
+def _shortfall(
+    judged: ReconstructionJudgement, fixture: str, short: str, figures: dict[str, Any], effect: Effect | None
+) -> Finding:
     right = judged.matches[0]
     if right.correlation >= CERTAIN and right.shift is not None and max(map(abs, right.shift)) > REMOVED_PX:
         sentence = f"{fixture}: shifted by {right.shift} px it would match ({right.correlation:.2f}); {short}"
@@ -120,7 +122,7 @@ def _shortfall(judged: Judged, fixture: str, short: str, figures: dict[str, Any]
     return _finding(id, fixture, sentence, judged, figures)
 
 
-def _place(judged: Judged, fixture: str) -> list[Finding]:
+def _place(judged: ReconstructionJudgement, fixture: str) -> list[Finding]:
     down, right = (float(step) for step in judged.scores["shift"])
     right_way = judged.matches[0]
     # On a smooth object the best place is ill-defined: it must be better than the stated one by something.
@@ -132,7 +134,9 @@ def _place(judged: Judged, fixture: str) -> list[Finding]:
     return [_finding("object-offset", fixture, sentence, judged, {"shift_px": (down, right)})]
 
 
-def _scale(judged: Judged, fixture: str, repeats: Sequence[tuple[float, float, float]] = ()) -> list[Finding]:
+def _scale(
+    judged: ReconstructionJudgement, fixture: str, repeats: Sequence[tuple[float, float, float]] = ()
+) -> list[Finding]:
     """
     The factor of the amplitude, where it can be measured.
 
@@ -160,6 +164,6 @@ def _scale(judged: Judged, fixture: str, repeats: Sequence[tuple[float, float, f
     return [_finding("object-scaled", fixture, sentence, judged, {"factor": factor})]
 
 
-def _finding(id: str, fixture: str, sentence: str, judged: Judged, figures: dict[str, Any]) -> Finding:  # noqa: A002
+def _finding(id: str, fixture: str, sentence: str, judged: ReconstructionJudgement, figures: dict[str, Any]) -> Finding:  # noqa: A002
     picture = None if judged.picture is None else str(judged.picture)
     return Finding(id=id, subject=fixture, sentence=sentence, figures=figures, picture=picture)

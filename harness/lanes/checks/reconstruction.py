@@ -29,7 +29,7 @@ _DARK = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class TargetReconstruction:
     """
     A reconstruction as a target left it.
 
@@ -94,7 +94,7 @@ def brightness(stitched: Reconstruction, truth: NDArray[Any]) -> tuple[float, fl
     return float(low), float(middle), float(high)
 
 
-def read(path: Path, keys: Mapping[str, str]) -> Seen:
+def read(path: Path, keys: Mapping[str, str]) -> TargetReconstruction:
     """
     Read arrays.
 
@@ -125,7 +125,7 @@ def read(path: Path, keys: Mapping[str, str]) -> Seen:
     if overlap.dtype.kind not in "buif" or not np.isfinite(overlap).all():
         raise PtychoError(f"{path}: {keys['overlap']} is {overlap.dtype}; allowed: numbers that are finite")
     crop = _checked_crop(path, keys, found.get("crop"))
-    seen = Seen(
+    seen = TargetReconstruction(
         obj=obj.astype(np.complex128),
         overlap=overlap.astype(np.float64),
         origin=None if crop is None else (crop[0], crop[2]),
@@ -160,7 +160,7 @@ def _checked_crop(path: Path, keys: Mapping[str, str], crop: NDArray[Any] | None
     return tuple(int(value) for value in values)
 
 
-def read_pictures(folder: Path, pictures: Pictures) -> Seen:
+def read_pictures(folder: Path, pictures: Pictures) -> TargetReconstruction:
     """
     Read two grey pictures; of a picture in colour, the luminance.
 
@@ -182,7 +182,7 @@ def read_pictures(folder: Path, pictures: Pictures) -> Seen:
     amplitude, phase = values
     if amplitude.shape != phase.shape:
         raise PtychoError(f"the pictures of amplitude {amplitude.shape} and phase {phase.shape} differ in size")
-    return Seen(
+    return TargetReconstruction(
         obj=amplitude * np.exp(1j * phase),
         overlap=np.ones(amplitude.shape),
         origin=None,

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from harness.lanes.checks import argv, attempt
-from harness.lanes.checks.context import Bench
+from harness.lanes.checks.context import CheckContext
 from harness.lanes.checks.quality import Effect
 from harness.record.findings import Finding
 
@@ -34,15 +34,15 @@ class Trials:
         start_s: seconds of a training outside its epochs, or None.
     """
 
-    once: attempt.Attempt
-    again: attempt.Attempt
+    once: attempt.TrainInferRun
+    again: attempt.TrainInferRun
     repeatable: bool = False
     effect: Effect | None = None
     epoch_s: float | None = None
     start_s: float | None = None
 
 
-def run(bench: Bench, fixture: str, path: Path, main: attempt.Attempt) -> Trials:
+def run(bench: CheckContext, fixture: str, path: Path, main: attempt.TrainInferRun) -> Trials:
     """
     Train for one epoch, twice, and compare.
 
@@ -84,7 +84,7 @@ def run(bench: Bench, fixture: str, path: Path, main: attempt.Attempt) -> Trials
 
 
 def _pace(
-    bench: Bench, fixture: str, main: attempt.Attempt, once: attempt.Attempt, epochs: int
+    bench: CheckContext, fixture: str, main: attempt.TrainInferRun, once: attempt.TrainInferRun, epochs: int
 ) -> tuple[float | None, float | None]:
     """Seconds of an epoch, and of all the rest, from trainings of two lengths."""
     long, short = main.working, once.working
@@ -98,7 +98,7 @@ def _pace(
     return epoch_s, max(0.0, short.seconds - epoch_s)
 
 
-def other_seed(bench: Bench, fixture: str, path: Path, trials: Trials) -> None:
+def other_seed(bench: CheckContext, fixture: str, path: Path, trials: Trials) -> None:
     """
     Train with another seed and with tracking on: the result must change, the store must appear.
 
@@ -132,7 +132,7 @@ def other_seed(bench: Bench, fixture: str, path: Path, trials: Trials) -> None:
             bench.find(Finding(id="tracking-not-on", sentence=sentence))
 
 
-def tracking_off(bench: Bench, main: attempt.Attempt) -> None:
+def tracking_off(bench: CheckContext, main: attempt.TrainInferRun) -> None:
     """The job trains without tracking: nothing of it may be there."""
     mlflow = bench.target.checks.mlflow
     if mlflow is None:
@@ -143,7 +143,7 @@ def tracking_off(bench: Bench, main: attempt.Attempt) -> None:
         bench.find(Finding(id="tracking-not-off", sentence=sentence))
 
 
-def epochs_ignored(bench: Bench, fixture: str, trials: Trials) -> None:
+def epochs_ignored(bench: CheckContext, fixture: str, trials: Trials) -> None:
     """A good reconstruction that one epoch gives to the last bit as well: the number of epochs has no effect."""
     if trials.effect is None:
         return

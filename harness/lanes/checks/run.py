@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.files import run_files
 from harness.lanes.checks import attempt, layouts, options, quality, reproducibility, score
-from harness.lanes.checks.context import Bench
+from harness.lanes.checks.context import CheckContext
 from harness.record.findings import Finding
 from harness.record.outcome import FixtureResult
 from ptycho.errors import PtychoError
@@ -19,7 +19,7 @@ from ptycho.verdict import Verdict
 
 
 def run(
-    bench: Bench, fixtures: Mapping[str, Path], attempts: Mapping[str, attempt.Attempt], *, brief: bool
+    bench: CheckContext, fixtures: Mapping[str, Path], attempts: Mapping[str, attempt.TrainInferRun], *, brief: bool
 ) -> list[FixtureResult]:
     """
     Judge what the job left and make the checks that need runs of their own.
@@ -62,7 +62,7 @@ def run(
     return list(results.values())
 
 
-def _result(bench: Bench, name: str, made: attempt.Attempt) -> FixtureResult:
+def _result(bench: CheckContext, name: str, made: attempt.TrainInferRun) -> FixtureResult:
     """Return what is known of a fixture before anything is judged."""
     target, noted = bench.target, bench.outcome.findings
     for check in ("run", "artifacts"):
@@ -85,7 +85,11 @@ def _result(bench: Bench, name: str, made: attempt.Attempt) -> FixtureResult:
 
 
 def _judge(
-    bench: Bench, result: FixtureResult, fixture: Path, made: attempt.Attempt, tried: reproducibility.Trials | None
+    bench: CheckContext,
+    result: FixtureResult,
+    fixture: Path,
+    made: attempt.TrainInferRun,
+    tried: reproducibility.Trials | None,
 ) -> FixtureResult:
     """Score a reconstruction, name what is wrong with it, and keep it."""
     target, name = bench.target, result.fixture
@@ -127,7 +131,9 @@ def _judge(
     )
 
 
-def _brightness_of(bench: Bench, fixture: Path, tried: reproducibility.Trials) -> list[tuple[float, float, float]]:
+def _brightness_of(
+    bench: CheckContext, fixture: Path, tried: reproducibility.Trials
+) -> list[tuple[float, float, float]]:
     """Brightness of the reconstructions of the short trainings, as far as there are any."""
     target = bench.target
     made = (trial.reconstruction(target) for trial in (tried.once, tried.again) if trial.fault is None)
@@ -135,7 +141,7 @@ def _brightness_of(bench: Bench, fixture: Path, tried: reproducibility.Trials) -
     return [row for row in found if row is not None]
 
 
-def _keep(bench: Bench, judged: score.Judged, name: str) -> str | None:
+def _keep(bench: CheckContext, judged: score.ReconstructionJudgement, name: str) -> str | None:
     """Keep what was scored in the run root, in one form for all targets: others are compared with it."""
     import numpy as np
 
@@ -149,7 +155,7 @@ def _keep(bench: Bench, judged: score.Judged, name: str) -> str | None:
     return str(kept)
 
 
-def _kept_input(bench: Bench, name: str, tried: reproducibility.Trials) -> str | None:
+def _kept_input(bench: CheckContext, name: str, tried: reproducibility.Trials) -> str | None:
     """Keep what the network was given, where the target can dump it."""
     from harness.lanes.checks import cross_target
 

@@ -26,7 +26,7 @@ MAX_WINDOWS = 2**25
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class ReconstructionJudgement:
     """
     Judgement of a reconstruction.
 
@@ -67,7 +67,7 @@ def judge(
     *,
     name: str,
     pictures: "Pictures | None" = None,
-) -> Judged:
+) -> ReconstructionJudgement:
     """
     Score a reconstruction against the object that its fixture was made from.
 
@@ -97,7 +97,7 @@ def judge(
         if pictures is None
         else read_reconstruction.read_pictures(reconstruction, pictures)
     )
-    judged = Judged(
+    judged = ReconstructionJudgement(
         scores={},
         flat={},
         picture=None,
@@ -124,7 +124,7 @@ def judge(
     except UsageError as error:
         return replace(judged, unscored=str(error))
     with _configuration_beside(picture):
-        drawing.save_comparison(picture, [drawing.Row(name=name, reconstruction=stitched, truth=truth)])
+        drawing.save_comparison(picture, [drawing.FigureRow(name=name, reconstruction=stitched, truth=truth)])
     figures = scores.as_dict() | _fourier_error(stitched, dataset)
     return replace(judged, scores=figures, flat=flat.as_dict(), picture=picture)
 
@@ -174,7 +174,7 @@ def _configuration_beside(picture: Path) -> Iterator[None]:
             del os.environ["MPLCONFIGDIR"]
 
 
-def shortfall(judged: Judged, *, min_phase_correlation: float) -> list[str]:
+def shortfall(judged: ReconstructionJudgement, *, min_phase_correlation: float) -> list[str]:
     """
     Return why a reconstruction is not evidence of a working pipeline; empty if it is.
 

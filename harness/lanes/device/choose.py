@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ptycho.errors import DeviceError
 
 if TYPE_CHECKING:
-    from harness.process.supervise import Finished
+    from harness.process.supervise import CompletedCommand
     from harness.targets.loader import Target
 
 
@@ -38,7 +38,7 @@ class Device:
 CPU = Device(name="cpu", words="cpu (every GPU hidden)")
 
 
-def choose(target: "Target", requested: str, probe: "Callable[[], Finished]") -> Device:
+def choose(target: "Target", requested: str, probe: "Callable[[], CompletedCommand]") -> Device:
     """
     Choose the device of a lane.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.files import untrusted
-from harness.isolation.gpu_untouched import Proof
+from harness.isolation.gpu_untouched import GpuEvidence
 from harness.record.findings import Finding
 from harness.targets.loader import Target
 from ptycho.errors import PtychoError
@@ -38,7 +38,7 @@ def _places(value: Any) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class EvidenceCheck:
     """
     One entry of the evidence.
 
@@ -53,17 +53,17 @@ class Entry:
     forged: tuple[Any, ...]
 
 
-ENTRIES: Mapping[str, Entry] = {
-    "parameters": Entry(
+ENTRIES: Mapping[str, EvidenceCheck] = {
+    "parameters": EvidenceCheck(
         what="devices of the weights", wrong=lambda value, _: _places(value), forged=(["cpu"], ["cuda:0", "cpu"], [])
     ),
-    "batch": Entry(what="devices of a batch", wrong=lambda value, _: _places(value), forged=(["cpu"], [])),
-    "parameter_bytes": Entry(
+    "batch": EvidenceCheck(what="devices of a batch", wrong=lambda value, _: _places(value), forged=(["cpu"], [])),
+    "parameter_bytes": EvidenceCheck(
         what="bytes of the weights",
         wrong=lambda value, _: None if _number(value) and value > 0 else f"is {value!r}, not above 0",
         forged=(0, "many"),
     ),
-    "peak_bytes": Entry(
+    "peak_bytes": EvidenceCheck(
         what="largest memory in use on the device",
         wrong=lambda value, all_: (
             None
@@ -72,7 +72,7 @@ ENTRIES: Mapping[str, Entry] = {
         ),
         forged=(0, 1),
     ),
-    "kernels": Entry(
+    "kernels": EvidenceCheck(
         what="kernels that ran on the device",
         wrong=lambda value, _: None if _number(value) and value > 0 else f"is {value!r}, not above 0",
         forged=(0, None),
@@ -149,7 +149,7 @@ class Work:
         return found
 
 
-def judge(target: Target, label: str, output: Path, proof: Proof) -> Work:
+def judge(target: Target, label: str, output: Path, proof: GpuEvidence) -> Work:
     """
     Judge the work of a training in a GPU lane.
 
@@ -171,7 +171,7 @@ def judge(target: Target, label: str, output: Path, proof: Proof) -> Work:
     return Work(label=label, evidence=found, problems=tuple(wrong), convinced=convinced)
 
 
-def judge_suite(written: Path, proof: Proof, *, promised: bool) -> Work:
+def judge_suite(written: Path, proof: GpuEvidence, *, promised: bool) -> Work:
     """
     Judge the work of a test suite in a GPU lane: of each training that it reports, and of its processes.
 

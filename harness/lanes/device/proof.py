@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 from harness.isolation import gpu_control, gpu_untouched
-from harness.isolation.gpu_untouched import Proof, Watch
-from harness.isolation.sandbox import Cell
+from harness.isolation.gpu_untouched import GpuEvidence, GpuWatcher
+from harness.isolation.sandbox import Sandbox
 from harness.lanes.device import gpu_worked
-from harness.process.supervise import Finished
+from harness.process.supervise import CompletedCommand
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
 from harness.record.outcome import Outcome
@@ -32,7 +32,7 @@ def begin(python: Path, run: RunRoot, events: EventLog, outcome: Outcome, interr
     """
     found = gpu_control.run(
         python,
-        Cell(path=run.scratch / "device-control").make(),
+        Sandbox(path=run.scratch / "device-control").make(),
         token=run.token,
         scratch=run.scratch,
         events=run.events,
@@ -46,7 +46,9 @@ def begin(python: Path, run: RunRoot, events: EventLog, outcome: Outcome, interr
         outcome.find(finding)
 
 
-def after(label: str, watch: Watch, finished: Finished, *, gpu: bool, events: EventLog, outcome: Outcome) -> Proof:
+def after(
+    label: str, watch: GpuWatcher, finished: CompletedCommand, *, gpu: bool, events: EventLog, outcome: Outcome
+) -> GpuEvidence:
     """
     Conclude what a command touched.
 
@@ -67,7 +69,14 @@ def after(label: str, watch: Watch, finished: Finished, *, gpu: bool, events: Ev
 
 
 def after_training(
-    target: Target, label: str, cell: Cell, proof: Proof, finished: Finished, *, events: EventLog, outcome: Outcome
+    target: Target,
+    label: str,
+    cell: Sandbox,
+    proof: GpuEvidence,
+    finished: CompletedCommand,
+    *,
+    events: EventLog,
+    outcome: Outcome,
 ) -> None:
     """
     Conclude where a training of a GPU lane did its work; one that did not end well has said so already.
@@ -89,7 +98,7 @@ def after_training(
         outcome.find(finding)
 
 
-def after_suite(target: Target, written: Path, proof: Proof, *, events: EventLog, outcome: Outcome) -> None:
+def after_suite(target: Target, written: Path, proof: GpuEvidence, *, events: EventLog, outcome: Outcome) -> None:
     """
     Conclude where the suite of a GPU lane computed: one that passed on the CPU has tested something else.
 

@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 
 from harness.isolation import sandbox
-from harness.isolation.sandbox import Cell
+from harness.isolation.sandbox import Sandbox
 from harness.lanes.device import choose
 from harness.lanes.device.choose import CPU, Device
 from harness.process import supervise
-from harness.process.supervise import Finished
+from harness.process.supervise import CompletedCommand
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
 from harness.system.signals import Interruption
@@ -26,7 +26,7 @@ from ptycho.fingerprint import ROOT
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settled:
+class DeviceAssignment:
     """
     The device of each side.
 
@@ -84,9 +84,9 @@ class Settled:
             raise DeviceError("; ".join(self.refused.values()))
 
 
-def on_cpu(sides: Sequence[str]) -> Settled:
+def on_cpu(sides: Sequence[str]) -> DeviceAssignment:
     """Every side on the CPU."""
-    return Settled(requested=dict.fromkeys(sides, "cpu"), chosen=dict.fromkeys(sides, CPU))
+    return DeviceAssignment(requested=dict.fromkeys(sides, "cpu"), chosen=dict.fromkeys(sides, CPU))
 
 
 def settle(
@@ -95,7 +95,7 @@ def settle(
     pythons: Mapping[str, str],
     kept: RunRoot,
     interruption: Interruption,
-) -> Settled:
+) -> DeviceAssignment:
     """
     Settle the device of each side.
 
@@ -116,14 +116,14 @@ def settle(
             chosen[side] = choose.choose(targets[side], device, probe)
         except DeviceError as error:
             chosen[side], refused[side] = CPU, f"{side}: {error}"
-    return Settled(requested=requested, chosen=chosen, refused=refused)
+    return DeviceAssignment(requested=requested, chosen=chosen, refused=refused)
 
 
-def _probe(side: str, target: Target, python: str, kept: RunRoot, interruption: Interruption) -> Finished:
+def _probe(side: str, target: Target, python: str, kept: RunRoot, interruption: Interruption) -> CompletedCommand:
     """The target's own probe, with every GPU visible."""
     assert target.device_probe is not None
     label = f"device-probe-{side}"
-    cell = Cell(path=kept.scratch / label).make()
+    cell = Sandbox(path=kept.scratch / label).make()
     values = {**target.places, "python": python, "cache": cell.cache}
     return supervise.run(
         loader.fill(target.device_probe.argv, values),

@@ -19,12 +19,12 @@ from typing import Any
 from harness.parity.compare.location import Location
 from harness.process import result
 from harness.process.limits import TIME
-from harness.process.supervise import Finished
+from harness.process.supervise import CompletedCommand
 from ptycho.packages import DISTRIBUTIONS
 from ptycho.verdict import Verdict
 
 
-class Kind(StrEnum):
+class FailureKind(StrEnum):
     """Kind of a missing answer."""
 
     RAISED = "raised"
@@ -54,7 +54,7 @@ _CHATTER = re.compile(r"[IW]\d{4} |\d{4}-\d\d-\d\d .*: [IW] |WARNING: All log me
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failure:
+class AnswerFailure:
     """
     Reason why a rung has no whole answer.
 
@@ -68,7 +68,7 @@ class Failure:
         answered: whether the rung was answered all the same, on a second try.
     """
 
-    kind: Kind
+    kind: FailureKind
     sentence: str
     verdict: Verdict = Verdict.FAIL
     location: Location | None = None
@@ -77,7 +77,7 @@ class Failure:
     answered: bool = False
 
 
-def of_error(record: Mapping[str, Any], root: Path, packages: Sequence[str]) -> Failure:
+def of_error(record: Mapping[str, Any], root: Path, packages: Sequence[str]) -> AnswerFailure:
     """
     An error that the adapter wrote down.
 
@@ -101,8 +101,8 @@ def of_error(record: Mapping[str, Any], root: Path, packages: Sequence[str]) -> 
     where = _innermost([*frames, *frames_in(message, root)], packages)
     brief = message.splitlines()[0] if message else ""
     call, after = record.get("call"), record.get("after")
-    failure = Failure(
-        kind=Kind.RAISED,
+    failure = AnswerFailure(
+        kind=FailureKind.RAISED,
         sentence=f"raised {name}: {brief}" if brief else f"raised {name}",
         location=where,
         call=call if isinstance(call, str) else None,
@@ -112,15 +112,17 @@ def of_error(record: Mapping[str, Any], root: Path, packages: Sequence[str]) -> 
     module = str(record.get("module") or "")
     if module in DISTRIBUTIONS and not (root / module).exists():
         sentence = f"cannot start: the package {module} is not installed in its environment"
-        return Failure(kind=Kind.MACHINE, sentence=sentence, verdict=Verdict.INFRA)
+        return AnswerFailure(kind=FailureKind.MACHINE, sentence=sentence, verdict=Verdict.INFRA)
     if name in NO_MEMORY or NO_MEMORY_TEXT in message:
-        return Failure(kind=Kind.MEMORY, sentence=failure.sentence, verdict=Verdict.OOM, location=where)
+        return AnswerFailure(kind=FailureKind.MEMORY, sentence=failure.sentence, verdict=Verdict.OOM, location=where)
     if record.get("errno") in FULL or record.get("verdict") == Verdict.INFRA:
-        return Failure(kind=Kind.MACHINE, sentence=failure.sentence, verdict=Verdict.INFRA, location=where)
+        return AnswerFailure(kind=FailureKind.MACHINE, sentence=failure.sentence, verdict=Verdict.INFRA, location=where)
     return failure
 
 
-def of_end(ended: Finished, limit_s: float, root: Path, packages: Sequence[str], *, began: bool = False) -> Failure:
+def of_end(
+    ended: CompletedCommand, limit_s: float, root: Path, packages: Sequence[str], *, began: bool = False
+) -> AnswerFailure:
     """
     The bad end of an adapter's process.
 
@@ -133,35 +135,39 @@ def of_end(ended: Finished, limit_s: float, root: Path, packages: Sequence[str],
     """
     output = ended.tail(200)
     if ended.stop is not None and ended.stop.kind != TIME:
-        return Failure(kind=Kind.MEMORY, sentence=ended.stop.sentence, verdict=ended.stop.verdict)
+        return AnswerFailure(kind=FailureKind.MEMORY, sentence=ended.stop.sentence, verdict=ended.stop.verdict)
     if ended.stop is not None or ended.timed_out:
         stacks = ended.stacks.read_text(errors="replace") if ended.stacks is not None else ""
         # Dumps begin with the innermost frame, tracebacks end with it.
         where = _innermost(frames_in(stacks, root)[::-1], packages)
         verdict = result.verdict_of(ended)
         sentence = ended.stop.sentence if ended.stop is not None else f"hung: killed after {limit_s:g} s"
-        return Failure(kind=Kind.HUNG, sentence=sentence, verdict=verdict, location=where)
+        return AnswerFailure(kind=FailureKind.HUNG, sentence=sentence, verdict=verdict, location=where)
     if ended.returncode < 0:
         number = -ended.returncode
         name = signal.Signals(number).name if number in list(signal.Signals) else f"signal {number}"
         if number in CODE_SIGNALS:
             where = _innermost(frames_in(output.rpartition("Fatal Python error")[2], root)[::-1], packages)
-            return Failure(kind=Kind.DIED, sentence=f"crashed with {name}", location=where)
-        return Failure(kind=Kind.KILLED, sentence=f"was killed from outside by {name}", verdict=Verdict.INFRA)
+            return AnswerFailure(kind=FailureKind.DIED, sentence=f"crashed with {name}", location=where)
+        return AnswerFailure(
+            kind=FailureKind.KILLED, sentence=f"was killed from outside by {name}", verdict=Verdict.INFRA
+        )
     return _of_exit(ended, output, root, packages, began=began)
 
 
-def _of_exit(ended: Finished, output: str, root: Path, packages: Sequence[str], *, began: bool) -> Failure:
+def _of_exit(
+    ended: CompletedCommand, output: str, root: Path, packages: Sequence[str], *, began: bool
+) -> AnswerFailure:
     """A process that ended by itself with an exit code that is not success."""
     lines = [line.strip() for line in output.splitlines() if line.strip() and not _CHATTER.match(line)]
     last = lines[-1] if lines else "it printed nothing"
     if ended.returncode == 0:
-        return Failure(kind=Kind.DIED, sentence="ended with exit code 0 before it had answered")
+        return AnswerFailure(kind=FailureKind.DIED, sentence="ended with exit code 0 before it had answered")
     if "Traceback (most recent call last)" not in output:
         chosen = began and not any(os.strerror(number) in last for number in FULL)
         verdict = Verdict.FAIL if chosen else result.verdict_of(ended)
-        kind = Kind.MACHINE if verdict is not Verdict.FAIL else Kind.DIED
-        return Failure(kind=kind, sentence=f"ended with exit code {ended.returncode}: {last}", verdict=verdict)
+        kind = FailureKind.MACHINE if verdict is not Verdict.FAIL else FailureKind.DIED
+        return AnswerFailure(kind=kind, sentence=f"ended with exit code {ended.returncode}: {last}", verdict=verdict)
     name, _, message = last.partition(": ")
     missing = re.search(r"No module named '([^']+)'", last)
     record = {
@@ -171,10 +177,10 @@ def _of_exit(ended: Finished, output: str, root: Path, packages: Sequence[str], 
         "errno": next((number for number in FULL if os.strerror(number) in last), None),
     }
     failure = of_error(record, root, packages)
-    if failure.kind is not Kind.RAISED:
+    if failure.kind is not FailureKind.RAISED:
         return failure
     where = _innermost(frames_in(output.rpartition("Traceback (most recent call last)")[2], root), packages)
-    return Failure(kind=Kind.RAISED, sentence=f"cannot start: {last}", location=where)
+    return AnswerFailure(kind=FailureKind.RAISED, sentence=f"cannot start: {last}", location=where)
 
 
 def frames_in(text: str, root: Path) -> list[Location]:

@@ -26,7 +26,7 @@ Values = Mapping[str, Mapping[int, Mapping[str, float]]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Raised:
+class RaisedFloor:
     """
     A floor that was raised, and why: the fault that it now lets pass must have been weighed by somebody.
 
@@ -62,7 +62,7 @@ class Floors:
 
     values: Values = field(default_factory=dict)
     measured: Mapping[str, Any] = field(default_factory=dict)
-    raised: tuple[Raised, ...] = ()
+    raised: tuple[RaisedFloor, ...] = ()
     derived: bool = False
 
     def of(self, tensor: str, gridsize: int, precision: str) -> float | None:
@@ -140,7 +140,7 @@ def _load(path: Path) -> Floors:
             for precision, sized in plain["floors"].items()
         }
         return Floors(
-            values=values, measured=plain["measured"], raised=tuple(Raised(**item) for item in plain["raised"])
+            values=values, measured=plain["measured"], raised=tuple(RaisedFloor(**item) for item in plain["raised"])
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from harness.lanes.device import gpu_worked
 from harness.parity.compare import failure
 from harness.parity.compare.comparison import SINGLE
-from harness.parity.compare.failure import Failure
+from harness.parity.compare.failure import AnswerFailure
 from harness.parity.compare.rungs import WORKFLOW
 from ptycho import fingerprint
 from ptycho.errors import UsageError
@@ -70,7 +70,7 @@ class Answer:
     arrays: Mapping[str, Array]
     refusals: tuple[str, ...]
     manifest: Mapping[str, Any]
-    failures: Mapping[str, Failure] = field(default_factory=dict)
+    failures: Mapping[str, AnswerFailure] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:

@@ -160,7 +160,7 @@ RUNGS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unmeasured:
+class UnmeasuredRung:
     """A rung that a run of the ladder does not measure, and why; listed as unverified in every report."""
 
     name: str
@@ -168,11 +168,11 @@ class Unmeasured:
     reason: str
 
 
-UNMEASURED = (Unmeasured(name="R9", what="trained quality", reason="on demand: parity quality"),)
+UNMEASURED = (UnmeasuredRung(name="R9", what="trained quality", reason="on demand: parity quality"),)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class KnownDifference:
     """
     A comparison that is expected to fail: it runs, and if it passes the entry must go.
 
@@ -201,4 +201,4 @@ class Known:
         )
 
 
-KNOWN: tuple[Known, ...] = ()
+KNOWN: tuple[KnownDifference, ...] = ()

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from harness.parity.compare.rungs import PRECISIONS
 from harness.parity.drift import report, words
-from harness.parity.drift.report import Report
+from harness.parity.drift.report import DriftReport
 from harness.record import directory, provenance
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
-from harness.record.required import Expected
+from harness.record.required import RequiredResults
 from harness.runs import session
 from harness.system import identity
 from harness.system.signals import Interruption
@@ -69,13 +69,13 @@ class Conditions:
         )
 
 
-Finish = Callable[[Report, str], Path]
+Finish = Callable[[DriftReport, str], Path]
 """Writes a report under the name of its file, ends the log with its verdict, and returns the path."""
 
 
 @contextmanager
 def logged(
-    conditions: Conditions, *, kind: str, expected: Expected, checkout: Path = ROOT
+    conditions: Conditions, *, kind: str, expected: RequiredResults, checkout: Path = ROOT
 ) -> Iterator[tuple[RunRoot, EventLog, Finish]]:
     """
     A comparison's run: its folder, its log, and what ends it.
@@ -95,7 +95,7 @@ def logged(
     origin = provenance.describe(root=checkout, locks=locks, fixtures=fixtures, device="cpu")
     with session.logged(kept, kind=kind, origin=origin, expected=expected) as (events, ended):
 
-        def finish(made: Report, file: str) -> Path:
+        def finish(made: DriftReport, file: str) -> Path:
             path = made.write(kept.path / file)
             events.write("parity.end", verdict=made.verdict.name, seconds=made.seconds)
             ended(made.verdict, [f"the comparison checked itself: {line}" for line in made.complaints])
@@ -106,7 +106,7 @@ def logged(
         yield kept, events, finish
 
 
-def main(run: Callable[[Interruption], tuple[Report, Path]], *, as_json: bool, follow: int | None) -> int:
+def main(run: Callable[[Interruption], tuple[DriftReport, Path]], *, as_json: bool, follow: int | None) -> int:
     """Run, print, and return the exit code."""
     identity.adopt_orphans()
     sys.dont_write_bytecode = True

@@ -16,24 +16,24 @@ from pathlib import Path
 from typing import Any
 
 from harness.isolation import revision, source_overlay
-from harness.parity.compare.failure import Failure, Kind
+from harness.parity.compare.failure import AnswerFailure, FailureKind
 from harness.parity.compare.response import Answer
 from harness.parity.drift import frame, judge, plant, report, words
-from harness.parity.drift.report import Report
+from harness.parity.drift.report import DriftReport
 from harness.parity.drift.versions import NEW, OLD
 from harness.parity.drift.words import Drift
 from harness.parity.exchange import backend_client, collect, plan
 from harness.parity.exchange.backend_client import Party
-from harness.parity.exchange.collect import ORACLE, Heard
+from harness.parity.exchange.collect import ORACLE, AnsweredQuestion
 from harness.parity.exchange.plan import Question
-from harness.parity.judge.ladder import Expected as Figures
+from harness.parity.judge.ladder import OracleAnswer as Figures
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
-from harness.record.required import Expected
+from harness.record.required import RequiredResults
 from harness.system import pool
 from harness.system.signals import Interruption
 from harness.targets import framework_versions
-from harness.targets.framework_versions import Installed
+from harness.targets.framework_versions import InstalledFramework
 from harness.targets.version_option import LOCKED, NEWEST
 from ptycho.errors import InfrastructureError
 from ptycho.fingerprint import ROOT
@@ -43,7 +43,7 @@ FILE = "versions.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(frame.Conditions):
+class VersionsOptions(frame.Conditions):
     """
     Options of the command; `pythons` are the interpreters of the locks, of the sides that are compared.
 
@@ -59,7 +59,7 @@ class Options(frame.Conditions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
+class FrameworkCandidate:
     """
     A version of a framework and its environment.
 
@@ -78,7 +78,7 @@ class Candidate:
     version: str
     locked: bool = False
     python: str | None = None
-    installed: Installed | None = None
+    installed: InstalledFramework | None = None
     moved: tuple[str, ...] = ()
     why: str = ""
     commit: str | None = None
@@ -108,7 +108,7 @@ class Candidate:
         return {"sentence": self.sentence, **asdict(self)}
 
 
-def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
+def run(options: VersionsOptions, interruption: Interruption) -> tuple[DriftReport, Path]:
     """
     Compare.
 
@@ -128,7 +128,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
     others = [one for side in bases for one in _others(bases[side], present[side], options, interruption)]
     everybody = [*bases.values(), *others]
     asked = [candidate for candidate in everybody if candidate.python is not None]
-    expected = Expected(
+    expected = RequiredResults(
         rungs=options.labels([f"{one.side} {one.version}" for one in others], plan.rungs),
         adapters=tuple(f"adapter-{candidate.name}" for candidate in asked),
         left_out=options.left_out,
@@ -153,7 +153,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
             heard = [_heard(q, number, base, other, answers, figures[number]) for number, q in enumerate(questions)]
             rows += _judge(heard, base, other, events)
             complaints += plant.check(heard, [other.side], options.seed)
-        made = Report(
+        made = DriftReport(
             base=", ".join(base.lock for base in bases.values()),
             rows=report.in_order(rows),
             parties={
@@ -168,7 +168,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         return made, finish(made, FILE)
 
 
-def _of_lock(side: str, python: str) -> Candidate:
+def _of_lock(side: str, python: str) -> FrameworkCandidate:
     """
     The interpreter of a side's lock, as a version like any other.
 
@@ -187,10 +187,12 @@ def _of_lock(side: str, python: str) -> Candidate:
             f"--python {side}={python} has {found.build}, and the lock pins {pinned}, the base of every comparison; "
             "`nox -s parity -- --versions …` brings it to its lock"
         )
-    return Candidate(side=side, version=pinned, python=python, installed=found)
+    return FrameworkCandidate(side=side, version=pinned, python=python, installed=found)
 
 
-def _base(present: Candidate, commit: str | None, options: Options, interruption: Interruption) -> Candidate:
+def _base(
+    present: FrameworkCandidate, commit: str | None, options: VersionsOptions, interruption: Interruption
+) -> FrameworkCandidate:
     """
     The base of a side: its lock, or that of a commit where that is another.
 
@@ -204,7 +206,9 @@ def _base(present: Candidate, commit: str | None, options: Options, interruption
     return replace(_made(present, version, lock, options, interruption), locked=True, commit=commit)
 
 
-def _others(base: Candidate, present: Candidate, options: Options, interruption: Interruption) -> Iterator[Candidate]:
+def _others(
+    base: FrameworkCandidate, present: FrameworkCandidate, options: VersionsOptions, interruption: Interruption
+) -> Iterator[FrameworkCandidate]:
     """Versions that are compared, each once, with their environments or why there is none."""
     done = set[str]()
     for word in options.versions[base.side]:
@@ -217,7 +221,7 @@ def _others(base: Candidate, present: Candidate, options: Options, interruption:
             lock = framework_versions.lock_text(base.side)
             found = present if version == present.version else _made(present, version, lock, options, interruption)
         except InfrastructureError as error:
-            found, version = Candidate(side=base.side, version=word, why=str(error)), word
+            found, version = FrameworkCandidate(side=base.side, version=word, why=str(error)), word
         done.add(version)
         if base.installed is not None and found.installed is not None:
             moved = framework_versions.moved(base.installed, found.installed, base.side)
@@ -227,7 +231,9 @@ def _others(base: Candidate, present: Candidate, options: Options, interruption:
         yield found
 
 
-def _made(present: Candidate, version: str, lock: str, options: Options, interruption: Interruption) -> Candidate:
+def _made(
+    present: FrameworkCandidate, version: str, lock: str, options: VersionsOptions, interruption: Interruption
+) -> FrameworkCandidate:
     """
     A version with an environment of its own.
 
@@ -237,7 +243,7 @@ def _made(present: Candidate, version: str, lock: str, options: Options, interru
     python, installed = framework_versions.prepare(
         present.side, version, lock, str(present.python), options.root, interruption
     )
-    return Candidate(side=present.side, version=version, python=str(python), installed=installed)
+    return FrameworkCandidate(side=present.side, version=version, python=str(python), installed=installed)
 
 
 Answers = Mapping[str, Sequence[Answer]]
@@ -245,7 +251,7 @@ Answers = Mapping[str, Sequence[Answer]]
 
 
 def _ask(
-    candidates: Sequence[Candidate],
+    candidates: Sequence[FrameworkCandidate],
     tree: Path,
     questions: Sequence[Question],
     kept: RunRoot,
@@ -257,7 +263,7 @@ def _ask(
     """Ask everybody and the oracle, as many at a time as there are processors; returns all answers."""
     paths = [question.path for question in questions]
 
-    def ask(candidate: Candidate | None) -> tuple[str, Sequence[Answer], Sequence[Figures]]:
+    def ask(candidate: FrameworkCandidate | None) -> tuple[str, Sequence[Answer], Sequence[Figures]]:
         if candidate is None:
             figures = []
             for question in questions:
@@ -287,7 +293,7 @@ def _ask(
     return answers, expected
 
 
-def _of_version(answer: Answer, candidate: Candidate) -> Answer:
+def _of_version(answer: Answer, candidate: FrameworkCandidate) -> Answer:
     """An answer, refused if it does not say that this version of the framework computed it."""
     engine, answered = answer.manifest.get("engine") or {}, answer.arrays or answer.exact
     said = str(engine.get("version", "")).partition("+")[0]
@@ -298,22 +304,29 @@ def _of_version(answer: Answer, candidate: Candidate) -> Answer:
 
 
 def _heard(
-    question: Question, number: int, base: Candidate, other: Candidate, answers: Answers, expected: Figures
-) -> Heard:
+    question: Question,
+    number: int,
+    base: FrameworkCandidate,
+    other: FrameworkCandidate,
+    answers: Answers,
+    expected: Figures,
+) -> AnsweredQuestion:
     """One question with the answers of the locked version and of another one."""
     new = answers[other.name][number] if other.python is not None else _absent(question)
     given = {words.name_of(other.side, OLD): answers[base.name][number], words.name_of(other.side, NEW): new}
-    return Heard(number=number, question=question, answers=given, expected=expected)
+    return AnsweredQuestion(number=number, question=question, answers=given, expected=expected)
 
 
 def _absent(question: Question) -> Answer:
     """In the place of the answer of a version that cannot be had."""
-    why = Failure(kind=Kind.MACHINE, sentence="it cannot be installed", verdict=Verdict.INFRA)
+    why = AnswerFailure(kind=FailureKind.MACHINE, sentence="it cannot be installed", verdict=Verdict.INFRA)
     failures = dict.fromkeys(question.request.quantities, why)
     return Answer(exact={}, arrays={}, refusals=(), manifest={}, failures=failures)
 
 
-def _judge(heard: Sequence[Heard], base: Candidate, other: Candidate, events: EventLog) -> list[Drift]:
+def _judge(
+    heard: Sequence[AnsweredQuestion], base: FrameworkCandidate, other: FrameworkCandidate, events: EventLog
+) -> list[Drift]:
     """Judge a version by the oracle and against the locked one, and write down every rung."""
     states = {OLD: base.lock, NEW: f"{other.side} {other.version}"}
     rows: list[Drift] = []
@@ -325,6 +338,6 @@ def _judge(heard: Sequence[Heard], base: Candidate, other: Candidate, events: Ev
     return rows
 
 
-def main(options: Options, *, follow: int | None) -> int:
+def main(options: VersionsOptions, *, follow: int | None) -> int:
     """Run, print, and return the exit code."""
     return frame.main(partial(run, options), as_json=options.json, follow=follow)

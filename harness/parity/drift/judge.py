@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 
 from harness.parity.compare.comparison import Judgement, Result, distance, in_units
-from harness.parity.compare.failure import Kind
+from harness.parity.compare.failure import FailureKind
 from harness.parity.compare.floors import Floors
 from harness.parity.compare.response import Answer
 from harness.parity.drift.versions import NEW, OLD
-from harness.parity.drift.words import WORST_FIRST, Drift, Finding, Word, name_of
-from harness.parity.exchange.collect import Heard
+from harness.parity.drift.words import WORST_FIRST, Drift, RungChange, Word, name_of
+from harness.parity.exchange.collect import AnsweredQuestion
 from harness.parity.exchange.plan import Question
 from harness.parity.judge import in_situ, ladder, rejudge
-from harness.parity.judge.ladder import Climbed, Expected
+from harness.parity.judge.ladder import JudgedRung, OracleAnswer
 from ptycho.errors import UsageError
 from ptycho.parity.request import Request
 from ptycho.verdict import Verdict
@@ -43,7 +43,7 @@ STATES: Mapping[str, str] = {OLD: "the commit", NEW: "the working tree"}
 
 
 def judge(
-    heard: Heard, side: str, *, oracle_moved: bool, version: str = "", states: Mapping[str, str] = STATES
+    heard: AnsweredQuestion, side: str, *, oracle_moved: bool, version: str = "", states: Mapping[str, str] = STATES
 ) -> list[Drift]:
     """
     Judge the two answers of one backend to one question.
@@ -63,7 +63,7 @@ def judge(
 
 def compare(
     question: Question,
-    expected: Expected,
+    expected: OracleAnswer,
     given: Mapping[str, Answer],
     side: str,
     *,
@@ -95,7 +95,7 @@ def compare(
     )
     made = []
     for item in climbed:
-        rung = _Rung(item=item, given=given, request=question.request, oracle_moved=oracle_moved, states=states)
+        rung = _ComparedRung(item=item, given=given, request=question.request, oracle_moved=oracle_moved, states=states)
         findings = rung.findings()
         units, unit, largest = rung.units()
         made.append(
@@ -130,7 +130,7 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and repr(one) == repr(other)
 
 
-class _Rung:
+class _ComparedRung:
     """
     One rung under both states of the code.
 
@@ -144,7 +144,7 @@ class _Rung:
 
     def __init__(
         self,
-        item: Climbed,
+        item: JudgedRung,
         given: Mapping[str, Answer],
         request: Request,
         *,
@@ -161,14 +161,14 @@ class _Rung:
         self._alone = {OLD: [n for n in old if n not in new], NEW: [n for n in new if n not in old]}
         self.alike = False
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[RungChange]:
         """Everything that the rung shows; that it is identical only if nothing else."""
         silent = [*self._unanswered()]
         judged = [*self._judged(partial=bool(silent))]
         found = [*silent, *(self._one_sided() if not silent else ()), *judged, *self._moves(judged)]
         if not found and not self.common:
             found = [self._absent("neither state answered anything", "")]
-        return found or [Finding(word=Word.IDENTICAL)]
+        return found or [RungChange(word=Word.IDENTICAL)]
 
     def units(self) -> tuple[float | None, str, str]:
         """The largest difference that rounding may explain, its unit, and its tensor."""
@@ -198,10 +198,10 @@ class _Rung:
             )
         ]
 
-    def _absent(self, why: str, tensor: str, cause: Verdict = Verdict.INFRA) -> Finding:
-        return Finding(word=Word.NOT_ANSWERED, tensor=tensor, reason=why, cause=cause)
+    def _absent(self, why: str, tensor: str, cause: Verdict = Verdict.INFRA) -> RungChange:
+        return RungChange(word=Word.NOT_ANSWERED, tensor=tensor, reason=why, cause=cause)
 
-    def _unanswered(self) -> Sequence[Finding]:
+    def _unanswered(self) -> Sequence[RungChange]:
         """Return which state did not answer the whole rung, and why; a state that raises where the other answers."""
         found = []
         whys = {version: answer.failures.get(self.name) for version, answer in self._given.items()}
@@ -214,13 +214,13 @@ class _Rung:
             elif version == NEW and why.verdict is Verdict.FAIL and whys[OLD] is None:
                 reason = f"{words} {why.sentence}"
                 tensor = next((j.tensor for j in self._item.judgements if NEW in j.guilty), self.name)
-                found.append(Finding(word=Word.REGRESSION, tensor=tensor, reason=reason, attributed=NEW))
+                found.append(RungChange(word=Word.REGRESSION, tensor=tensor, reason=reason, attributed=NEW))
             else:
                 cause = Verdict.INFRA if why.verdict is Verdict.FAIL else why.verdict
                 found.append(self._absent(f"not answered by {words}: {why.sentence}", "", cause))
         return found
 
-    def _one_sided(self) -> Sequence[Finding]:
+    def _one_sided(self) -> Sequence[RungChange]:
         """Return what one state gave and the other did not, though neither says that it could not."""
         found = []
         for version, names in self._alone.items():
@@ -231,12 +231,12 @@ class _Rung:
             reason = f"not answered by {self._words[silent]}: {listed}"
             if self.name == CONTRACT:
                 alone = f"only {self._words[version]} has {listed}"
-                found.append(Finding(word=Word.CHANGED, tensor=names[0], reason=alone))
+                found.append(RungChange(word=Word.CHANGED, tensor=names[0], reason=alone))
             elif version == NEW or not any(NEW in item.guilty and item.is_missing for item in self._item.judgements):
                 found.append(self._absent(reason, names[0]))
         return found
 
-    def _judged(self, *, partial: bool) -> Sequence[Finding]:
+    def _judged(self, *, partial: bool) -> Sequence[RungChange]:
         """
         Return what the ladder refuses of one state or both, where their bits differ.
 
@@ -260,18 +260,18 @@ class _Rung:
                 continue
             reason = "; ".join(dict.fromkeys(sentence for one in mine for sentence in one.reasons))
             if item.result is Result.UNVERIFIED:
-                found.append(Finding(word=Word.UNVERIFIED, tensor=item.tensor, reason=reason))
+                found.append(RungChange(word=Word.UNVERIFIED, tensor=item.tensor, reason=reason))
             elif guilty == {NEW}:
-                found.append(Finding(word=Word.REGRESSION, tensor=item.tensor, reason=reason, attributed=NEW))
+                found.append(RungChange(word=Word.REGRESSION, tensor=item.tensor, reason=reason, attributed=NEW))
             elif guilty == {OLD}:
                 exact = not self._inexact([name for name in basis if name in self.differing])
                 word = Word.CHANGED if exact or self._moved else Word.FIXED
-                found.append(Finding(word=word, tensor=item.tensor, reason=reason, attributed=OLD))
+                found.append(RungChange(word=word, tensor=item.tensor, reason=reason, attributed=OLD))
             else:
-                found.append(Finding(word=Word.OUTSIDE, tensor=item.tensor, reason=reason))
+                found.append(RungChange(word=Word.OUTSIDE, tensor=item.tensor, reason=reason))
         return found
 
-    def _moves(self, judged: Sequence[Finding]) -> Sequence[Finding]:
+    def _moves(self, judged: Sequence[RungChange]) -> Sequence[RungChange]:
         """Return what differs and passes: of exact quantities a change, of the others rounding."""
         if not self.differing:
             return []
@@ -281,13 +281,13 @@ class _Rung:
         found = []
         if exact and (name := next((n for n in exact if n not in named), None)) is not None:
             old, new = (_shown(self._values[version][name]) for version in (OLD, NEW))
-            found.append(Finding(word=Word.CHANGED, tensor=name, reason=f"old {old}, new {new}"))
+            found.append(RungChange(word=Word.CHANGED, tensor=name, reason=f"old {old}, new {new}"))
         loose = {item.tensor for item in self._item.judgements if item.result is Result.NOT_GATED}
         if inexact and all(name in loose for name in inexact):
             reason = "it differs only where nothing is judged: rounding alone parts correct backends there"
-            found.append(Finding(word=Word.UNVERIFIED, tensor=inexact[0], reason=reason))
+            found.append(RungChange(word=Word.UNVERIFIED, tensor=inexact[0], reason=reason))
         elif inexact:
-            found.append(Finding(word=Word.ROUNDING, tensor=inexact[0], reason="both are within the oracle's limit"))
+            found.append(RungChange(word=Word.ROUNDING, tensor=inexact[0], reason="both are within the oracle's limit"))
         return found
 
     def _is_told(self, guilty: AbstractSet[str]) -> bool:
@@ -326,7 +326,7 @@ class _Rung:
         )
 
 
-_WITHOUT_ANSWER = tuple(f"/{kind.replace(' ', '-')}" for kind in Kind)
+_WITHOUT_ANSWER = tuple(f"/{kind.replace(' ', '-')}" for kind in FailureKind)
 """Endings of judgements that say why there is no answer."""
 
 _STRANGE = "/not-comparable"

@@ -17,7 +17,7 @@ from harness.parity.compare.response import Answer
 from harness.parity.drift import judge, words
 from harness.parity.drift.versions import NEW
 from harness.parity.drift.words import Word
-from harness.parity.exchange.collect import Heard
+from harness.parity.exchange.collect import AnsweredQuestion
 
 Array = NDArray[Any]
 
@@ -25,7 +25,7 @@ RUNGS = ("R4", "R3")
 """Rungs at which differences are planted, the first of them that was answered: every float array there has a limit."""
 
 
-def check(heard: Sequence[Heard], sides: Sequence[str], seed: int) -> list[str]:
+def check(heard: Sequence[AnsweredQuestion], sides: Sequence[str], seed: int) -> list[str]:
     """
     Plant into each backend's answer; returns what was not seen, one sentence each.
 
@@ -38,7 +38,7 @@ def check(heard: Sequence[Heard], sides: Sequence[str], seed: int) -> list[str]:
     return [sentence for side in sides for sentence in _check(heard, side, generator)]
 
 
-def _check(heard: Sequence[Heard], side: str, generator: random.Random) -> Iterator[str]:
+def _check(heard: Sequence[AnsweredQuestion], side: str, generator: random.Random) -> Iterator[str]:
     name = words.name_of(side, NEW)
     found = next(
         ((item, rung, arrays) for rung in RUNGS for item in heard if (arrays := _floats(item.answers[name], rung))),
@@ -85,7 +85,7 @@ def _floats(answer: Answer, rung: str) -> Mapping[str, Array]:
     }
 
 
-def _word(item: Heard, side: str, rung: str, answer: Answer) -> Word:
+def _word(item: AnsweredQuestion, side: str, rung: str, answer: Answer) -> Word:
     changed = replace(
         item,
         question=replace(item.question, request=replace(item.question.request, quantities=(rung,))),

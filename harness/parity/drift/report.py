@@ -27,7 +27,7 @@ STYLES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class DriftReport:
     """
     A comparison with a commit.
 
@@ -189,7 +189,7 @@ def sentence(row: Drift) -> str:
     return f"{row.word} at {where}{due}: {row.finding.reason or 'nothing differs'}"
 
 
-def sentences(report: Report) -> list[str]:
+def sentences(report: DriftReport) -> list[str]:
     """Return what a reader should know besides the table."""
     found = [str(one["sentence"]).partition("\n")[0] for one in report.versions]
     found += [] if report.first is None else [sentence(report.first)]
@@ -204,7 +204,7 @@ def sentences(report: Report) -> list[str]:
     return found
 
 
-def conclude(report: Report, path: Path, *, as_json: bool) -> int:
+def conclude(report: DriftReport, path: Path, *, as_json: bool) -> int:
     """Print a report that was written to a file, or the file itself as JSON; returns the exit code."""
     if as_json:
         print(path.read_text(encoding="utf-8"), end="", flush=True)
@@ -215,7 +215,7 @@ def conclude(report: Report, path: Path, *, as_json: bool) -> int:
     return int(report.verdict)
 
 
-def show(report: Report) -> None:
+def show(report: DriftReport) -> None:
     """Print the tables and what they say; where versions are compared, row by row only what is not identical."""
     if report.versions:
         tables.show(matrix(report.rows))

@@ -13,16 +13,16 @@ from pathlib import Path
 
 from harness.isolation import revision
 from harness.parity.drift import frame, judge, plant, report, versions, words
-from harness.parity.drift.report import Report
+from harness.parity.drift.report import DriftReport
 from harness.parity.drift.versions import NEW, OLD
 from harness.parity.drift.words import Drift
 from harness.parity.exchange import plan
 from harness.parity.exchange.backend_client import Party
-from harness.parity.exchange.collect import ORACLE, Heard, hear
+from harness.parity.exchange.collect import ORACLE, AnsweredQuestion, hear
 from harness.parity.output.progress import Display
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
-from harness.record.required import Expected
+from harness.record.required import RequiredResults
 from harness.system.signals import Interruption
 from ptycho.fingerprint import ROOT
 
@@ -31,7 +31,7 @@ STEPS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(frame.Conditions):
+class DriftOptions(frame.Conditions):
     """
     Options of the command; both states of a side are asked with the same interpreter.
 
@@ -46,7 +46,7 @@ class Options(frame.Conditions):
     checkout: Path = ROOT
 
 
-def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
+def run(options: DriftOptions, interruption: Interruption) -> tuple[DriftReport, Path]:
     """
     Compare.
 
@@ -61,7 +61,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
     clock = time.monotonic()
     commit = revision.resolve(options.base, options.checkout)
     names = [words.name_of(side, version) for side in options.pythons for version in (OLD, NEW)]
-    expected = Expected(
+    expected = RequiredResults(
         rungs=options.labels(options.pythons, plan.rungs),
         adapters=tuple(f"adapter-{name}" for name in names),
         left_out=options.left_out,
@@ -87,7 +87,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         cut = versions.requests(questions, known, kept.scratch, commit)
         files = {party.name: cut for party in parties if party.version == OLD}
         rows, heard = _compare(options, parties, questions, files, bool(moved), kept, events, interruption)
-        made = Report(
+        made = DriftReport(
             base=commit,
             rows=report.in_order(rows),
             oracle_changes=moved,
@@ -100,7 +100,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
 
 
 def _compare(
-    options: Options,
+    options: DriftOptions,
     parties: Sequence[Party],
     questions: Sequence[plan.Question],
     files: Mapping[str, Sequence[Path]],
@@ -108,9 +108,9 @@ def _compare(
     kept: RunRoot,
     events: EventLog,
     interruption: Interruption,
-) -> tuple[list[Drift], list[Heard]]:
+) -> tuple[list[Drift], list[AnsweredQuestion]]:
     """Ask everybody, judge each question as soon as it is answered, and write down every rung."""
-    rows, kept_answers = list[Drift](), list[Heard]()
+    rows, kept_answers = list[Drift](), list[AnsweredQuestion]()
     names = [*(party.name for party in parties), ORACLE]
     with Display(names, questions, quiet=options.quiet) as display:
         for heard in hear(parties, questions, kept, events, interruption, on_progress=display.answered, files=files):
@@ -125,6 +125,6 @@ def _compare(
     return rows, kept_answers
 
 
-def main(options: Options, *, follow: int | None) -> int:
+def main(options: DriftOptions, *, follow: int | None) -> int:
     """Run, print, and return the exit code."""
     return frame.main(partial(run, options), as_json=options.json, follow=follow)

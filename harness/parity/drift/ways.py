@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.parity.compare.response import Answer
-from harness.parity.judge.ladder import Expected
+from harness.parity.judge.ladder import OracleAnswer
 from harness.parity.reference import problem
 from ptycho.parity.request import BATCH_FIELDS, Request
 from ptycho.training.engine import Batch
@@ -109,6 +109,6 @@ def _joined(way: Way, name: str, parts: Sequence[NDArray[np.generic]]) -> NDArra
     return whole[np.argsort(order)]
 
 
-def expected(found: Expected) -> Expected:
+def expected(found: OracleAnswer) -> OracleAnswer:
     """The oracle's answer without what the ways do not have in common."""
     return replace(found, arrays={name: value for name, value in found.arrays.items() if is_compared(name)})

@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.isolation import revision, source_overlay
 from harness.parity.compare.response import Answer
 from harness.parity.drift import frame, judge, report, ways
-from harness.parity.drift.report import Report
+from harness.parity.drift.report import DriftReport
 from harness.parity.drift.versions import NEW, OLD
 from harness.parity.drift.ways import PLAIN, THREADS, WAYS
 from harness.parity.drift.words import Drift
@@ -22,7 +22,7 @@ from harness.parity.exchange.plan import Question
 from harness.parity.reference import problem
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
-from harness.record.required import Expected
+from harness.record.required import RequiredResults
 from harness.system import pool
 from harness.system.signals import Interruption
 from ptycho.fingerprint import ROOT
@@ -44,7 +44,7 @@ COMPARED = tuple(name_of(way.name, n) for n in THREADS for way in WAYS if (way.n
 """Ways that are compared with the plain one on one thread."""
 
 
-def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
+def run(options: Options, interruption: Interruption) -> tuple[DriftReport, Path]:
     """
     Compare.
 
@@ -55,7 +55,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         KeyboardInterrupt: the run was asked to end.
     """
     clock = time.monotonic()
-    expected = Expected(
+    expected = RequiredResults(
         rungs=options.labels(
             [f"{side} {way}" for side in options.pythons for way in COMPARED], lambda _precision: ways.RUNGS
         ),
@@ -71,7 +71,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
         rows = _judge(questions, answered, options.pythons)
         for row in rows:
             events.write("rung.end", **report.fields(row))
-        made = Report(base=BASE, rows=report.in_order(rows), seed=options.seed, seconds=time.monotonic() - clock)
+        made = DriftReport(base=BASE, rows=report.in_order(rows), seed=options.seed, seconds=time.monotonic() - clock)
         return made, finish(made, FILE)
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from harness.parity.compare.comparison import Result
 from harness.parity.exchange import plan
-from harness.parity.judge.ladder import Climbed
+from harness.parity.judge.ladder import JudgedRung
 from ptycho.verdict import Verdict
 
 
@@ -28,7 +28,7 @@ FAILING = (Word.REGRESSION, Word.OUTSIDE, Word.CHANGED)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class RungChange:
     """
     One thing about a rung.
 
@@ -68,9 +68,9 @@ class Drift:
     """
 
     side: str
-    climbed: Climbed
+    climbed: JudgedRung
     seed: int
-    finding: Finding
+    finding: RungChange
     compared: int
     differing: tuple[str, ...] = ()
     units: float | None = None

@@ -13,9 +13,9 @@ from functools import cache
 from pathlib import Path
 
 from harness.isolation import sandbox
-from harness.isolation.sandbox import Cell
+from harness.isolation.sandbox import Sandbox
 from harness.parity.compare import failure, response
-from harness.parity.compare.failure import Failure, Kind
+from harness.parity.compare.failure import AnswerFailure, FailureKind
 from harness.parity.compare.response import Answer
 from harness.process import supervise
 from harness.process.limits import Limits
@@ -111,7 +111,7 @@ class Party:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class AdapterAnswers:
     """
     Answers of an adapter.
 
@@ -137,7 +137,7 @@ def ask(
     *,
     on_answer: OnAnswer | None = None,
     timeout_s: float = ADAPTER_TIMEOUT_S,
-) -> Asked:
+) -> AdapterAnswers:
     """
     Put requests to a backend, in one process as long as none dies.
 
@@ -157,12 +157,12 @@ def ask(
         KeyboardInterrupt: the run was asked to end.
     """
     items = [_Item(number=number, path=path, request=Request.load(path)) for number, path in enumerate(requests)]
-    asking = _Asking(party=party, items=items, kept=kept, events=events, label=label, on_answer=on_answer)
+    asking = _AdapterExchange(party=party, items=items, kept=kept, events=events, label=label, on_answer=on_answer)
     while asking.unanswered:
         asking.run(interruption, timeout_s)
         if asking.processes >= PROCESSES:
             asking.give_up()
-    return Asked(answers=tuple(item.answer for item in items), seconds=asking.seconds)
+    return AdapterAnswers(answers=tuple(item.answer for item in items), seconds=asking.seconds)
 
 
 @dataclass(kw_only=True)
@@ -173,7 +173,7 @@ class _Item:
     path: Path
     request: Request
     parts: list[Answer] = field(default_factory=list)
-    failures: dict[str, Failure] = field(default_factory=dict)
+    failures: dict[str, AnswerFailure] = field(default_factory=dict)
     delivered: bool = False
 
     @property
@@ -197,7 +197,7 @@ class _Item:
 
 
 @dataclass(kw_only=True)
-class _Asking:
+class _AdapterExchange:
     """
     An adapter that is being asked.
 
@@ -219,7 +219,7 @@ class _Asking:
     processes: int = 0
     deaths: int = 0
     hangs: int = 0
-    unexplained: dict[tuple[int, str], Failure] = field(default_factory=dict)
+    unexplained: dict[tuple[int, str], AnswerFailure] = field(default_factory=dict)
 
     @property
     def unanswered(self) -> list[_Item]:
@@ -235,7 +235,7 @@ class _Asking:
         """Ask what is still to be answered, in one process."""
         self.processes += 1
         label = self.label if self.processes == 1 else f"{self.label}-{self.processes}"
-        cell = Cell(path=self.kept.scratch / label).make()
+        cell = Sandbox(path=self.kept.scratch / label).make()
         cell.output.mkdir()
         pending = self.unanswered
         asked = [(item, self._request(item, label), cell.output / str(item.number)) for item in pending]
@@ -251,7 +251,9 @@ class _Asking:
         try:
             ended = self._start(label, asked, cell, interruption, timeout_s, read_next)
         except InfrastructureError as error:
-            self._fail_all(Failure(kind=Kind.MACHINE, sentence=f"cannot run: {error}", verdict=Verdict.INFRA))
+            self._fail_all(
+                AnswerFailure(kind=FailureKind.MACHINE, sentence=f"cannot run: {error}", verdict=Verdict.INFRA)
+            )
             return
         self.seconds += ended.seconds
         self.events.write("probe.end", label=label, returncode=ended.returncode, seconds=round(ended.seconds, 2))
@@ -279,11 +281,11 @@ class _Asking:
         self,
         label: str,
         asked: "Sequence[tuple[_Item, Path, Path]]",
-        cell: Cell,
+        cell: Sandbox,
         interruption: Interruption,
         timeout_s: float,
         read_next: Callable[[], None],
-    ) -> supervise.Finished:
+    ) -> supervise.CompletedCommand:
         party, kept = self.party, self.kept
         here = party.described.file.parent
         values = {"python": party.python, "root": party.root, "here": here, "cache": cell.cache}
@@ -343,7 +345,7 @@ class _Asking:
         if self.on_answer is not None:
             self.on_answer(item.number, whole)
 
-    def _died(self, why: Failure, asked: "Sequence[tuple[_Item, Path, Path]]", *, at_start: bool) -> None:
+    def _died(self, why: AnswerFailure, asked: "Sequence[tuple[_Item, Path, Path]]", *, at_start: bool) -> None:
         """A process ended badly: settle the rung that it was at, and whether the rest can be asked."""
         if not asked:
             self._fail_last(why)
@@ -356,28 +358,30 @@ class _Asking:
             self._fail_last(why)
             return
         place = item.number, item.rest[0]
-        silent = why.kind is Kind.KILLED or (why.kind is Kind.DIED and why.location is None)
+        silent = why.kind is FailureKind.KILLED or (why.kind is FailureKind.DIED and why.location is None)
         if silent and place not in self.unexplained:
             # Asked again, it shows whether somebody killed it or its own code did, and at which line.
             self.unexplained[place] = why
             return
-        if why.kind is Kind.KILLED:
-            why = replace(why, kind=Kind.DIED, sentence=f"{why.sentence} twice at the same place", verdict=Verdict.FAIL)
+        if why.kind is FailureKind.KILLED:
+            why = replace(
+                why, kind=FailureKind.DIED, sentence=f"{why.sentence} twice at the same place", verdict=Verdict.FAIL
+            )
         if silent:
             why = replace(why, location=failure.last_line(self.record, self.party.root))
         self.deaths += 1
-        self.hangs += why.kind is Kind.HUNG
+        self.hangs += why.kind is FailureKind.HUNG
         if at_start and not began:
             self._fail_all(why)
             return
         # An adapter made from an older kit does not say which rung it was at.
         item.failures |= dict.fromkeys(item.rest[:1] if began else item.rest, why)
-        if self.deaths >= DEATHS or self.hangs >= HANGS or why.kind in (Kind.MACHINE, Kind.MEMORY):
+        if self.deaths >= DEATHS or self.hangs >= HANGS or why.kind in (FailureKind.MACHINE, FailureKind.MEMORY):
             sentence = f"was not asked: its process had ended badly {self.deaths} times, at last it {why.sentence}"
-            self._fail_all(Failure(kind=Kind.NOT_ASKED, sentence=sentence, verdict=why.verdict))
+            self._fail_all(AnswerFailure(kind=FailureKind.NOT_ASKED, sentence=sentence, verdict=why.verdict))
         self._deliver(item)
 
-    def _fail_last(self, why: Failure) -> None:
+    def _fail_last(self, why: AnswerFailure) -> None:
         """A process ended badly after its last answer: that is said of the last rung, which was answered."""
         item = next(item for item in reversed(self.items) if not item.delivered)
         sentence = f"{why.sentence} after its last answer"
@@ -387,9 +391,9 @@ class _Asking:
     def give_up(self) -> None:
         """Ask nothing more."""
         sentence = f"was not asked: {self.processes} processes had ended badly before"
-        self._fail_all(Failure(kind=Kind.NOT_ASKED, sentence=sentence))
+        self._fail_all(AnswerFailure(kind=FailureKind.NOT_ASKED, sentence=sentence))
 
-    def _fail_all(self, why: Failure) -> None:
+    def _fail_all(self, why: AnswerFailure) -> None:
         """Nothing more can be asked: everything unanswered fails for one reason."""
         for item in self.items:
             item.failures |= dict.fromkeys(item.rest, why)

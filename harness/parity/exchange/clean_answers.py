@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from harness.parity.compare.response import Answer
-from harness.parity.exchange.collect import Heard
-from harness.parity.judge.ladder import Expected
+from harness.parity.exchange.collect import AnsweredQuestion
+from harness.parity.judge.ladder import OracleAnswer
 from ptycho.parity.request import Request
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clean:
+class CleanAnswers:
     """
     One question and what everybody answers without any fault.
 
@@ -26,17 +26,17 @@ class Clean:
     precision: str
     request: Request
     answers: Mapping[str, Answer]
-    expected: Expected
+    expected: OracleAnswer
 
 
-def merged(heard: Iterable[Heard]) -> list[Clean]:
+def merged(heard: Iterable[AnsweredQuestion]) -> list[CleanAnswers]:
     """Questions that were put in parts, low rungs first, as one each."""
-    found: dict[tuple[int, str], Clean] = {}
+    found: dict[tuple[int, str], CleanAnswers] = {}
     for item in heard:
         asked = item.question
         key = asked.gridsize, asked.precision
         if key not in found:
-            found[key] = Clean(
+            found[key] = CleanAnswers(
                 gridsize=asked.gridsize,
                 precision=asked.precision,
                 request=asked.request,
@@ -50,7 +50,7 @@ def merged(heard: Iterable[Heard]) -> list[Clean]:
             before,
             request=replace(asked.request, quantities=quantities),
             answers={side: _joined(answer, item.answers[side]) for side, answer in before.answers.items()},
-            expected=Expected(
+            expected=OracleAnswer(
                 exact={
                     side: {**before.expected.exact.get(side, {}), **item.expected.exact.get(side, {})}
                     for side in {**before.expected.exact, **item.expected.exact}

@@ -18,7 +18,7 @@ from harness.parity.exchange import backend_client
 from harness.parity.exchange.backend_client import PACKAGES, Party
 from harness.parity.exchange.plan import Question
 from harness.parity.judge import oracle
-from harness.parity.judge.ladder import Expected
+from harness.parity.judge.ladder import OracleAnswer
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
 from harness.system.signals import Interruption
@@ -32,7 +32,7 @@ CORE = ("ptycho",)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heard:
+class AnsweredQuestion:
     """
     One question with everybody's answer.
 
@@ -46,7 +46,7 @@ class Heard:
     number: int
     question: Question
     answers: Mapping[str, Answer]
-    expected: Expected
+    expected: OracleAnswer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,14 +55,14 @@ class _Message:
 
     party: str
     number: int | None = None
-    answer: Answer | Expected | None = None
+    answer: Answer | OracleAnswer | None = None
     error: BaseException | None = None
 
 
 @dataclass(kw_only=True)
 class _Round:
     answers: dict[str, Answer] = field(default_factory=dict)
-    expected: Expected | None = None
+    expected: OracleAnswer | None = None
 
 
 OnProgress = Callable[[str, int], None]
@@ -78,7 +78,7 @@ def hear(
     on_progress: OnProgress = lambda _party, _done: None,
     files: Mapping[str, Sequence[Path]] | None = None,
     timeout_s: float = backend_client.ADAPTER_TIMEOUT_S,
-) -> Iterator[Heard]:
+) -> Iterator[AnsweredQuestion]:
     """
     Ask everybody everything; yields the questions in their order, each as soon as it is answered by all.
 
@@ -96,7 +96,7 @@ def hear(
         KeyboardInterrupt: the run was asked to end; the adapters are gone.
     """
     reports: queue.SimpleQueue[_Message] = queue.SimpleQueue()
-    stop = _Stop(interruption)
+    stop = _StopSignal(interruption)
     threads = [
         threading.Thread(
             target=partial(
@@ -131,7 +131,7 @@ def _collect(
     reports: "queue.SimpleQueue[_Message]",
     interruption: Interruption,
     on_progress: OnProgress,
-) -> Iterator[Heard]:
+) -> Iterator[AnsweredQuestion]:
     rounds = [_Round() for _ in questions]
     following, ended = 0, 0
     # Answers alone are not enough: a process that ends badly after its last one has gone wrong somewhere.
@@ -146,7 +146,7 @@ def _collect(
         if message.number is None:
             ended += 1
             continue
-        if isinstance(message.answer, Expected):
+        if isinstance(message.answer, OracleAnswer):
             rounds[message.number].expected = message.answer
         elif message.answer is not None:
             rounds[message.number].answers[message.party] = message.answer
@@ -155,11 +155,11 @@ def _collect(
             expected = rounds[following].expected
             if expected is None and _is_silent(rounds[following].answers):
                 # Nobody has anything to compare: nobody need wait for what it would be compared with.
-                expected = Expected(exact={}, arrays={})
+                expected = OracleAnswer(exact={}, arrays={})
             if expected is None:
                 break
             answers = {side: rounds[following].answers[side] for side in sides}
-            yield Heard(number=following, question=questions[following], answers=answers, expected=expected)
+            yield AnsweredQuestion(number=following, question=questions[following], answers=answers, expected=expected)
             rounds[following] = _Round(expected=None)
             following += 1
 
@@ -169,7 +169,7 @@ def _is_silent(answers: Mapping[str, Answer]) -> bool:
     return all(answer.failures and not answer.arrays and not answer.exact for answer in answers.values())
 
 
-class _Stop(Interruption):
+class _StopSignal(Interruption):
     """The run's interruption, and a flag of its own: when one adapter fails the other need not go on."""
 
     def __init__(self, of: Interruption) -> None:
@@ -193,7 +193,7 @@ def _ask(
     paths: Sequence[Path],
     kept: RunRoot,
     events: EventLog,
-    stop: _Stop,
+    stop: _StopSignal,
     reports: "queue.SimpleQueue[_Message]",
     timeout_s: float,
 ) -> None:
@@ -209,14 +209,14 @@ def _ask(
         reports.put(_Message(party=party.name, error=error))
 
 
-def _expect(questions: Sequence[Question], stop: _Stop, reports: "queue.SimpleQueue[_Message]") -> None:
+def _expect(questions: Sequence[Question], stop: _StopSignal, reports: "queue.SimpleQueue[_Message]") -> None:
     for number, question in enumerate(questions):
         if stop.asked:
             return
         reports.put(_Message(party=ORACLE, number=number, answer=expect(question)))
 
 
-def expect(question: Question) -> Expected:
+def expect(question: Question) -> OracleAnswer:
     """
     The oracle's answer to a question.
 
@@ -226,4 +226,4 @@ def expect(question: Question) -> Expected:
         return oracle.expected(question.request, PACKAGES)
     except Exception as error:
         record = serve.describe(error, fingerprint.ROOT)
-        return Expected(exact={}, arrays={}, failure=failure.of_error(record, fingerprint.ROOT, CORE))
+        return OracleAnswer(exact={}, arrays={}, failure=failure.of_error(record, fingerprint.ROOT, CORE))

@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from harness.parity.compare.comparison import Array, Judgement, Limit, Result, in_units, judge, judge_exact
-from harness.parity.compare.failure import Failure
+from harness.parity.compare.failure import AnswerFailure
 from harness.parity.compare.floors import OPTIMISER, SINGLE_TO_DOUBLE, TRAJECTORY, Floors
 from harness.parity.compare.response import Answer, is_echo
 from harness.parity.compare.rungs import (
@@ -26,7 +26,7 @@ from harness.parity.compare.rungs import (
     RUNGS,
     WORKFLOW,
     WORKFLOW_TOLERANCE,
-    Known,
+    KnownDifference,
     Rung,
 )
 from harness.parity.judge import unanswered
@@ -40,7 +40,7 @@ GRAVITY = (Result.FAIL, Result.UNVERIFIED, Result.KNOWN_FAILURE, Result.PASS, Re
 
 
 @dataclass(frozen=True, kw_only=True)
-class Expected:
+class OracleAnswer:
     """
     The oracle's answer.
 
@@ -56,11 +56,11 @@ class Expected:
     arrays: Mapping[str, Array]
     judges: Mapping[str, Judge] = field(default_factory=dict)
     beside: Mapping[str, Judge] = field(default_factory=dict)
-    failure: Failure | None = None
+    failure: AnswerFailure | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Climbed:
+class JudgedRung:
     """
     One rung at one gridsize in one precision, judged.
 
@@ -149,13 +149,13 @@ def _strain(judgement: Judgement) -> float:
 def climb(
     gridsize: int,
     answers: Mapping[str, Answer],
-    expected: Expected,
+    expected: OracleAnswer,
     quantities: Sequence[str],
-    known: Sequence[Known] = KNOWN,
+    known: Sequence[KnownDifference] = KNOWN,
     *,
     precision: str = PRECISIONS[0],
     floors: Floors | None = None,
-) -> list[Climbed]:
+) -> list[JudgedRung]:
     """
     Judge every rung that was asked for.
 
@@ -183,12 +183,12 @@ def climb(
             judge = partial_judge(rung, expected, gridsize, precision, measured, partial)
             judged = [*unanswered.guarded(rung.name, judge, answers), *unanswered.judge(rung.name, failures)]
         marked = tuple(_mark(item, known, precision, gridsize) for item in judged)
-        climbed.append(Climbed(rung=rung, gridsize=gridsize, precision=precision, judgements=marked))
+        climbed.append(JudgedRung(rung=rung, gridsize=gridsize, precision=precision, judgements=marked))
     return climbed
 
 
 def partial_judge(
-    rung: Rung, expected: Expected, gridsize: int, precision: str, floors: Floors, partial: AbstractSet[str]
+    rung: Rung, expected: OracleAnswer, gridsize: int, precision: str, floors: Floors, partial: AbstractSet[str]
 ) -> Callable[[Mapping[str, Answer]], list[Judgement]]:
     """
     Return what judges the answers to one rung.
@@ -268,7 +268,7 @@ def refusals(answers: Mapping[str, Answer]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def in_order(climbed: Sequence[Climbed]) -> list[Climbed]:
+def in_order(climbed: Sequence[JudgedRung]) -> list[JudgedRung]:
     """From the lowest rung to the highest, float64 before float32, small gridsizes first."""
     order = [rung.name for rung in RUNGS]
     return sorted(
@@ -276,7 +276,7 @@ def in_order(climbed: Sequence[Climbed]) -> list[Climbed]:
     )
 
 
-def first_failure(climbed: Sequence[Climbed]) -> Climbed | None:
+def first_failure(climbed: Sequence[JudgedRung]) -> JudgedRung | None:
     """
     The lowest rung that does not pass, in float64 before float32, at the smallest gridsize.
 
@@ -286,12 +286,12 @@ def first_failure(climbed: Sequence[Climbed]) -> Climbed | None:
     return next((item for item in below if item.is_attributed), next(iter(below), None))
 
 
-def fallen(climbed: Sequence[Climbed]) -> list[Climbed]:
+def fallen(climbed: Sequence[JudgedRung]) -> list[JudgedRung]:
     """Rungs that do not pass, from the lowest."""
     return [item for item in in_order(climbed) if item.result in (Result.FAIL, Result.UNVERIFIED)]
 
 
-def verdict(climbed: Sequence[Climbed], refused: Mapping[str, object]) -> Verdict:
+def verdict(climbed: Sequence[JudgedRung], refused: Mapping[str, object]) -> Verdict:
     """
     `PASS` only if rungs were climbed, each passes, and no answer was refused.
 
@@ -309,7 +309,7 @@ CAUSES = (Verdict.TIMEOUT, Verdict.OOM, Verdict.INFRA, Verdict.INCONCLUSIVE)
 
 
 def _exactly(
-    rung: Rung, answers: Mapping[str, Answer], expected: Expected, partial: AbstractSet[str]
+    rung: Rung, answers: Mapping[str, Answer], expected: OracleAnswer, partial: AbstractSet[str]
 ) -> list[Judgement]:
     given = {side: answer.exact.get(rung.name, {}) for side, answer in answers.items()}
     wanted = {side: rungs.get(rung.name, {}) for side, rungs in expected.exact.items() if side in answers}
@@ -329,7 +329,7 @@ def _exactly(
 def _closely(
     rung: Rung,
     answers: Mapping[str, Answer],
-    expected: Expected,
+    expected: OracleAnswer,
     gridsize: int,
     precision: str,
     floors: Floors,
@@ -350,7 +350,7 @@ def _closely(
     ]
 
 
-def _mark(judgement: Judgement, known: Sequence[Known], precision: str, gridsize: int) -> Judgement:
+def _mark(judgement: Judgement, known: Sequence[KnownDifference], precision: str, gridsize: int) -> Judgement:
     """A known failure that fails is not a failure of the run; one that passes is."""
     for entry in known:
         if entry.names(judgement.tensor, precision, gridsize):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from harness.parity.compare.rungs import HALF
 from harness.parity.judge import half, in_situ, operation_bounds
-from harness.parity.judge.ladder import Expected, Judge
+from harness.parity.judge.ladder import Judge, OracleAnswer
 from harness.parity.reference import contract as reference_contract
 from harness.parity.reference import (
     invariants,
@@ -27,7 +27,7 @@ from harness.parity.reference import (
     subgradients,
     workflow,
 )
-from harness.parity.reference.adam import BETA1, BETA2, EPSILON, Adam
+from harness.parity.reference.adam import BETA1, BETA2, EPSILON, ReferenceAdam
 from harness.parity.reference.rounding_noise import of_precision
 from ptycho.data.prepare import digest
 from ptycho.errors import UsageError
@@ -53,7 +53,7 @@ def exact(request: Request, package: str) -> dict[str, Exact]:
     return found
 
 
-def expected(request: Request, packages: Mapping[str, str]) -> Expected:
+def expected(request: Request, packages: Mapping[str, str]) -> OracleAnswer:
     """
     The oracle's whole answer.
 
@@ -61,7 +61,7 @@ def expected(request: Request, packages: Mapping[str, str]) -> Expected:
         request: what is asked.
         packages: package of each side that is asked, by side.
     """
-    return Expected(
+    return OracleAnswer(
         exact={side: exact(request, package) for side, package in packages.items()},
         arrays=arrays(request),
         judges=judges(request),
@@ -218,7 +218,7 @@ def _gradients(request: Request, rounded: Rounding) -> Iterator[tuple[str, Array
 
 
 def _optimiser(request: Request, rounded: Rounding) -> Iterator[tuple[str, Array]]:
-    adam = Adam({name: np.zeros_like(value) for name, value in request.replay[0].items()}, rounded)
+    adam = ReferenceAdam({name: np.zeros_like(value) for name, value in request.replay[0].items()}, rounded)
     for step, gradients in enumerate(request.replay, start=1):
         adam.step(gradients, request.learning_rates[step - 1])
         for name in gradients:
@@ -234,7 +234,7 @@ def _optimiser(request: Request, rounded: Rounding) -> Iterator[tuple[str, Array
 def trajectory(request: Request, rounded: Rounding = exactly) -> Iterator[tuple[str, Array]]:
     """The optimiser's way, by name without the rung: R8 but for what comes through files."""
     trained = {n: v for n, v in request.weights.items() if n != LOG_SCALE or request.model.intensity_scale_trainable}
-    adam = Adam(trained, rounded)
+    adam = ReferenceAdam(trained, rounded)
     start = {name: np.asarray(value) for name, value in request.weights.items()}
     totals = []
     for step, batch in enumerate(request.walk(max(request.steps, default=0)), start=1):

@@ -7,14 +7,14 @@ A backend that raises where the contract asks for a figure is wrong at that rung
 from collections.abc import Callable, Mapping, Sequence
 
 from harness.parity.compare.comparison import Judgement, Result
-from harness.parity.compare.failure import Failure, Kind
+from harness.parity.compare.failure import AnswerFailure, FailureKind
 from harness.parity.compare.response import Answer
 from ptycho.verdict import Verdict
 
 Judge = Callable[[Mapping[str, Answer]], list[Judgement]]
 
 
-def judge(rung: str, failures: Mapping[str, Failure]) -> list[Judgement]:
+def judge(rung: str, failures: Mapping[str, AnswerFailure]) -> list[Judgement]:
     """
     One judgement for each side that could not answer; one for both where they failed at the same line of the core.
 
@@ -28,11 +28,11 @@ def judge(rung: str, failures: Mapping[str, Failure]) -> list[Judgement]:
     return [_judgement(rung, why, [side]) for side, why in failures.items()]
 
 
-def _same(one: Failure, other: Failure) -> bool:
+def _same(one: AnswerFailure, other: AnswerFailure) -> bool:
     return (one.kind, one.sentence, one.location) == (other.kind, other.sentence, other.location)
 
 
-def without_oracle(rung: str, why: Failure, sides: Sequence[str]) -> Judgement:
+def without_oracle(rung: str, why: AnswerFailure, sides: Sequence[str]) -> Judgement:
     """
     The judgement of a rung for which the oracle has no answer: what raises there is in what both sides share.
 
@@ -41,21 +41,23 @@ def without_oracle(rung: str, why: Failure, sides: Sequence[str]) -> Judgement:
         why: why the oracle has none.
         sides: everybody who was asked.
     """
-    shared = Failure(kind=why.kind, sentence=f"the oracle {why.sentence}", verdict=why.verdict, location=why.location)
+    shared = AnswerFailure(
+        kind=why.kind, sentence=f"the oracle {why.sentence}", verdict=why.verdict, location=why.location
+    )
     return _judgement(rung, shared, sides, shared=True, subject="")
 
 
 def _judgement(
-    rung: str, why: Failure, sides: Sequence[str], *, shared: bool = False, subject: str | None = None
+    rung: str, why: AnswerFailure, sides: Sequence[str], *, shared: bool = False, subject: str | None = None
 ) -> Judgement:
-    own = why.verdict is Verdict.FAIL and why.kind is not Kind.NOT_ASKED
+    own = why.verdict is Verdict.FAIL and why.kind is not FailureKind.NOT_ASKED
     subject = " and ".join(sides) if subject is None else subject
     return Judgement(
         tensor=f"{rung}/{why.kind.replace(' ', '-')}",
         result=Result.FAIL if own else Result.UNVERIFIED,
         reasons=(f"{subject} {why.sentence}".strip(),),
         # A hang is the code's doing, too, although its verdict is another one.
-        guilty=tuple(sides) if own or (why.kind is Kind.HUNG and why.verdict is Verdict.TIMEOUT) else (),
+        guilty=tuple(sides) if own or (why.kind is FailureKind.HUNG and why.verdict is Verdict.TIMEOUT) else (),
         shared=shared,
         beyond_tolerance=True,
         location=why.location,

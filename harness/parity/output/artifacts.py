@@ -9,9 +9,9 @@ from harness.parity.compare.axes import axes
 from harness.parity.compare.comparison import Array, Judgement
 from harness.parity.compare.elements import apart, extent, gap
 from harness.parity.compare.floors import of_kinds
-from harness.parity.exchange.collect import Heard
+from harness.parity.exchange.collect import AnsweredQuestion
 from harness.parity.judge import half, in_situ, ladder, rejudge
-from harness.parity.judge.ladder import Climbed
+from harness.parity.judge.ladder import JudgedRung
 from harness.parity.output import diagnosis, diff_image, replay
 from harness.parity.output.evidence import Evidence
 from harness.parity.output.resemblance import explain
@@ -20,7 +20,7 @@ from harness.record.directory import RunRoot
 from ptycho.parity.request import Request, below
 
 
-def keep(climbed: Sequence[Climbed], heard: Sequence[Heard], kept: RunRoot) -> Evidence:
+def keep(climbed: Sequence[JudgedRung], heard: Sequence[AnsweredQuestion], kept: RunRoot) -> Evidence:
     """
     Keep the comparison that decided, and draw it.
 
@@ -152,7 +152,7 @@ def _extent(chosen: Judgement, sides: Mapping[str, Array | None], expected: Arra
     return extent(chosen.tensor, apart(gap(value, expected), expected, _tolerance(chosen)))
 
 
-def _was_climbed_on(heard: Heard, climbed: Climbed) -> bool:
+def _was_climbed_on(heard: AnsweredQuestion, climbed: JudgedRung) -> bool:
     """Whether a rung was climbed on this question's answers."""
     question = heard.question
     same = (question.gridsize, question.precision) == (climbed.gridsize, climbed.precision)

@@ -28,7 +28,7 @@ _NAMES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class QuantityPlaces:
     """
     One quantity, or several that the same code computes.
 
@@ -48,19 +48,21 @@ class Row:
 
 
 @cache
-def rows() -> tuple[Row, ...]:
+def rows() -> tuple[QuantityPlaces, ...]:
     """The table, from the top."""
     made = []
     for line in _FILE.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             pattern, torch, tf, core, hint = (cell.strip() for cell in line.split("|"))
             places = (tuple(cell.split()) for cell in (torch, tf, core))
-            made.append(Row(pattern=pattern, **dict(zip(("torch", "tf", "core"), places, strict=True)), hint=hint))
+            made.append(
+                QuantityPlaces(pattern=pattern, **dict(zip(("torch", "tf", "core"), places, strict=True)), hint=hint)
+            )
     return tuple(made)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class CodePlace:
     """
     Place where a quantity is computed.
 
@@ -81,7 +83,7 @@ class Place:
         return f"{self.file}, {self.name}{'' if is_constant else '()'}"
 
 
-def row(tensor: str) -> Row | None:
+def row(tensor: str) -> QuantityPlaces | None:
     """The row of the table for a comparison, `RUNG/NAME`; None where it has none."""
     asked = limited_as(tensor)
     return next((row for row in rows() if fnmatchcase(asked, row.pattern)), None)
@@ -101,7 +103,9 @@ def hint(tensor: str) -> str:
     return "" if found is None else found.hint
 
 
-def look_at(tensor: str, guilty: Sequence[str], *, shared: bool = False, foreign: Sequence[str] = ()) -> list[Place]:
+def look_at(
+    tensor: str, guilty: Sequence[str], *, shared: bool = False, foreign: Sequence[str] = ()
+) -> list[CodePlace]:
     """
     Return where a person should look.
 
@@ -127,14 +131,14 @@ def look_at(tensor: str, guilty: Sequence[str], *, shared: bool = False, foreign
     return made
 
 
-def _of_side(found: Row, side: str) -> tuple[str, ...]:
+def _of_side(found: QuantityPlaces, side: str) -> tuple[str, ...]:
     texts = found.torch if side == "torch" else (found.tf or found.torch)
     return tuple(text.format(**_NAMES[side]) for text in texts)
 
 
-def _places(package: str, texts: Sequence[str]) -> list[Place]:
+def _places(package: str, texts: Sequence[str]) -> list[CodePlace]:
     made = []
     for text in texts:
         file, _, name = text.partition(":")
-        made.append(Place(file=f"{package}/{file}", name=name))
+        made.append(CodePlace(file=f"{package}/{file}", name=name))
     return made

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.parity.compare.comparison import Judgement, Result
 from harness.parity.compare.number_format import readable
-from harness.parity.judge.ladder import Climbed
+from harness.parity.judge.ladder import JudgedRung
 from harness.parity.output import code_places, element_table, replay, rung_context
 from harness.system import tables
 
@@ -38,7 +38,7 @@ _LISTED = 8
 _LONGEST = 300
 
 
-def decisive(failed: Climbed) -> Judgement | None:
+def decisive(failed: JudgedRung) -> Judgement | None:
     """
     The judgement of a rung that is nearest to the cause.
 
@@ -75,7 +75,7 @@ class Diagnosis:
 
 
 def diagnose(
-    failed: Climbed, climbed: Sequence[Climbed], foreign: Sequence[str] = (), unanswered: Sequence[str] = ()
+    failed: JudgedRung, climbed: Sequence[JudgedRung], foreign: Sequence[str] = (), unanswered: Sequence[str] = ()
 ) -> Diagnosis:
     """
     Everything about the first failure that follows from names and results.
@@ -109,7 +109,7 @@ def diagnose(
     )
 
 
-def lines(failed: Climbed, found: Diagnosis, evidence: "Evidence") -> list[str]:
+def lines(failed: JudgedRung, found: Diagnosis, evidence: "Evidence") -> list[str]:
     """The block that a terminal shows."""
     name = failed.rung.name
     made = [

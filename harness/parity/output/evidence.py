@@ -28,7 +28,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proof:
+class SelfValidation:
     """
     The result of planted defects and faults.
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.parity.exchange.plan import Question
-from harness.parity.judge.ladder import Climbed
+from harness.parity.judge.ladder import JudgedRung
 from harness.system.progress import Narration
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Display(Narration):
             label = self._questions[done - 1].label
             self.say(f"{party} answered {label} ({done} of {len(self._questions)})")
 
-    def judged(self, climbed: Sequence[Climbed]) -> None:
+    def judged(self, climbed: Sequence[JudgedRung]) -> None:
         """A question was judged: say at once what does not pass."""
         for item in climbed:
             if item.result != "pass":

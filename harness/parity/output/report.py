@@ -9,10 +9,10 @@ from typing import Any
 
 from harness.files.run_files import write_text
 from harness.parity.compare.comparison import Judgement, Result
-from harness.parity.compare.rungs import PRECISIONS, RUNGS, UNMEASURED, Unmeasured
-from harness.parity.judge.ladder import Climbed, first_failure, verdict
+from harness.parity.compare.rungs import PRECISIONS, RUNGS, UNMEASURED, UnmeasuredRung
+from harness.parity.judge.ladder import JudgedRung, first_failure, verdict
 from harness.parity.output import diagnosis
-from harness.parity.output.evidence import Evidence, Proof
+from harness.parity.output.evidence import Evidence, SelfValidation
 from harness.system import tables
 from ptycho.verdict import Verdict
 
@@ -20,7 +20,7 @@ SCHEMA = "ptycho-parity/2"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class LadderReport:
     """
     A run of the ladder.
 
@@ -39,11 +39,11 @@ class Report:
         unasked: sides that were not asked, and about which nothing is known.
     """
 
-    climbed: Sequence[Climbed]
+    climbed: Sequence[JudgedRung]
     refused: Mapping[str, Sequence[str]] = field(default_factory=dict)
     evidence: Evidence = field(default_factory=Evidence)
     parties: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    proof: Proof = field(default_factory=Proof)
+    proof: SelfValidation = field(default_factory=SelfValidation)
     unanswered: Sequence[str] = ()
     foreign: Sequence[str] = ()
     seed: int
@@ -65,13 +65,16 @@ class Report:
         return Verdict.INCONCLUSIVE if found is Verdict.PASS and self.unanswered else found
 
     @property
-    def unverified(self) -> list[Unmeasured]:
+    def unverified(self) -> list[UnmeasuredRung]:
         """Rungs about which this run says nothing."""
         what = {rung.name: rung.what for rung in RUNGS}
         reason = "a target's adapter does not answer it"
         return [
-            *(Unmeasured(name=name, what=what[name], reason=reason) for name in self.unanswered),
-            *(Unmeasured(name=f"all of {side}", what="the other side", reason="not asked") for side in self.unasked),
+            *(UnmeasuredRung(name=name, what=what[name], reason=reason) for name in self.unanswered),
+            *(
+                UnmeasuredRung(name=f"all of {side}", what="the other side", reason="not asked")
+                for side in self.unasked
+            ),
             *UNMEASURED,
         ]
 
@@ -147,7 +150,7 @@ def judgement(item: Judgement) -> dict[str, Any]:
     }
 
 
-def _row(item: Climbed) -> dict[str, Any]:
+def _row(item: JudgedRung) -> dict[str, Any]:
     return {
         "rung": item.rung.name,
         "gridsize": item.gridsize,
@@ -168,7 +171,7 @@ def _row(item: Climbed) -> dict[str, Any]:
 HEADINGS = ("rung", "g", "in", "what", "compared", "D", "noise units", "allowed", "passes at", "at", "result")
 
 
-def rows(report: Report) -> list[tuple[str, ...]]:
+def rows(report: LadderReport) -> list[tuple[str, ...]]:
     """The table without its headings."""
     table: list[tuple[str, ...]] = []
     for item in report.climbed:
@@ -182,7 +185,7 @@ def rows(report: Report) -> list[tuple[str, ...]]:
     return table
 
 
-def _cells(item: Climbed) -> tuple[str, str, str, str, str]:
+def _cells(item: JudgedRung) -> tuple[str, str, str, str, str]:
     """D, noise units, what is allowed, what would pass, and where, of the comparison that decides a rung."""
     worst = item.worst
     if worst is None or not worst.figures:
@@ -203,7 +206,7 @@ def _cells(item: Climbed) -> tuple[str, str, str, str, str]:
 STYLES = {"pass": "green", "fail": "red", "unverified": "yellow", "known failure": "yellow"}
 
 
-def show(report: Report) -> None:
+def show(report: LadderReport) -> None:
     """Print the table, with rich on a terminal, and the diagnosis."""
     table = rows(report)
     tables.show((HEADINGS, *table), styles=[STYLES[row[-1]] for row in table])
@@ -213,7 +216,7 @@ def show(report: Report) -> None:
     _diagnose(report)
 
 
-def _diagnose(report: Report) -> None:
+def _diagnose(report: LadderReport) -> None:
     failed = first_failure(report.climbed)
     if failed is not None:
         found = diagnosis.diagnose(failed, report.climbed, report.foreign, report.unanswered)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.parity.compare.comparison import Result
 from harness.parity.exchange.plan import rungs as asked_for
-from harness.parity.judge.ladder import Climbed
+from harness.parity.judge.ladder import JudgedRung
 from ptycho.parity.request import QUANTITIES
 
 _RESTS_ON: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -33,7 +33,7 @@ _ABOVE: Mapping[str, tuple[tuple[str, ...], str]] = {
 """By a rung that fails: those that would fail with it if it were on their way, and what follows if none does."""
 
 
-def sentences(failed: Climbed, climbed: Sequence[Climbed], unanswered: Sequence[str] = ()) -> list[str]:
+def sentences(failed: JudgedRung, climbed: Sequence[JudgedRung], unanswered: Sequence[str] = ()) -> list[str]:
     """
     Return what follows from the other rungs.
 
@@ -63,7 +63,7 @@ def _below(name: str, beside: Mapping[str, Result]) -> str:
     return f"{start}{name} fails: {means}"
 
 
-def _above(failed: Climbed, beside: Mapping[str, Result], unanswered: Sequence[str]) -> list[str]:
+def _above(failed: JudgedRung, beside: Mapping[str, Result], unanswered: Sequence[str]) -> list[str]:
     name = failed.rung.name
     higher = QUANTITIES[QUANTITIES.index(name) + 1 :]
     asked = asked_for(failed.precision, [rung for rung in QUANTITIES if rung not in unanswered])
@@ -84,7 +84,7 @@ def _above(failed: Climbed, beside: Mapping[str, Result], unanswered: Sequence[s
     return made
 
 
-def _elsewhere(failed: Climbed, climbed: Sequence[Climbed]) -> list[str]:
+def _elsewhere(failed: JudgedRung, climbed: Sequence[JudgedRung]) -> list[str]:
     """At which other gridsizes and in which other precisions the rung passes: there the fault does not show."""
     others = [item for item in climbed if item.rung.name == failed.rung.name and item.result is Result.PASS]
     if not others:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.files.run_files import write_text
-from harness.parity.quality.measure import METRICS, Measured
+from harness.parity.quality.measure import METRICS, NetworkScores
 from ptycho import fingerprint
 from ptycho.errors import PtychoError, UsageError
 from ptycho.parity.request import digest, source_digest
@@ -23,7 +23,7 @@ SCHEMA = "ptycho-quality/1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class QualityRun:
     """
     One training with its inference.
 
@@ -38,7 +38,7 @@ class Run:
 
     side: str
     seed: int
-    measured: Measured
+    measured: NetworkScores
     input_sha256: str
     versions: Mapping[str, str | None]
     seconds: float
@@ -50,7 +50,7 @@ class Run:
 
 
 @dataclass(kw_only=True)
-class Campaign:
+class QualityCampaign:
     """
     Runs of both sides under one identity.
 
@@ -63,10 +63,10 @@ class Campaign:
 
     identity: Mapping[str, Any]
     sides: tuple[str, str]
-    runs: list[Run] = field(default_factory=list)
+    runs: list[QualityRun] = field(default_factory=list)
     looks: list[int] = field(default_factory=list)
 
-    def add(self, run: Run) -> None:
+    def add(self, run: QualityRun) -> None:
         """
         Take in a run.
 
@@ -91,7 +91,7 @@ class Campaign:
         """Whether a run was made."""
         return any((run.side, run.seed) == (side, seed) for run in self.runs)
 
-    def pairs(self, seeds: Sequence[int]) -> dict[str, list[Run]]:
+    def pairs(self, seeds: Sequence[int]) -> dict[str, list[QualityRun]]:
         """Runs by side, in the order of the seeds; only seeds of which both sides have run."""
         found = {(run.side, run.seed): run for run in self.runs}
         whole = [seed for seed in seeds if all((side, seed) in found for side in self.sides)]
@@ -135,7 +135,7 @@ def identify(
     return found
 
 
-def resume(path: Path, identity: Mapping[str, Any], sides: tuple[str, str]) -> Campaign:
+def resume(path: Path, identity: Mapping[str, Any], sides: tuple[str, str]) -> QualityCampaign:
     """
     Go on with an earlier campaign.
 
@@ -164,19 +164,19 @@ def resume(path: Path, identity: Mapping[str, Any], sides: tuple[str, str]) -> C
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise UsageError(f"{path} is a campaign of something else; start a new one:\n{listed}")
-    campaign = Campaign(identity=identity, sides=sides, looks=looks)
+    campaign = QualityCampaign(identity=identity, sides=sides, looks=looks)
     for run in runs:
         campaign.add(run)
     return campaign
 
 
-def _run(row: Mapping[str, Any]) -> Run:
+def _run(row: Mapping[str, Any]) -> QualityRun:
     given = row["measured"]
-    measured = Measured(
+    measured = NetworkScores(
         figures={metric.name: float(given["figures"][metric.name]) for metric in METRICS},
         flat={name: float(value) for name, value in given["flat"].items()},
         correlation=float(given["correlation"]),
         train_loss=tuple(given["train_loss"]),
         validation_loss=tuple(given["validation_loss"]),
     )
-    return Run(**{**row, "measured": measured})
+    return QualityRun(**{**row, "measured": measured})

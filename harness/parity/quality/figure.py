@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.files.run_files import replacing
-from harness.parity.quality.report import Finding, QualityReport
+from harness.parity.quality.report import MetricResult, QualityReport
 from ptycho.metrics.figures import new_figure
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def save(path: Path, report: QualityReport) -> Path:
     return path
 
 
-def _differences(axis: "Axes", finding: Finding, report: QualityReport) -> None:
+def _differences(axis: "Axes", finding: MetricResult, report: QualityReport) -> None:
     first, second = report.runs
     a, b = finding.sides[first], finding.sides[second]
     axis.plot(report.seeds, [x - y for x, y in zip(a, b, strict=True)], "o", color="0.35", markersize=4)

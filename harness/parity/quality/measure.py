@@ -56,7 +56,7 @@ LEAST_CORRELATION = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class NetworkScores:
     """
     Scores of one trained network.
 
@@ -80,7 +80,7 @@ class Measured:
         return not (self.figures["phase"] > self.flat["phase"] and self.correlation > LEAST_CORRELATION)
 
 
-def measure(training: Path, reconstruction: Path, keys: Mapping[str, str], truth: NDArray[Any]) -> Measured:
+def measure(training: Path, reconstruction: Path, keys: Mapping[str, str], truth: NDArray[Any]) -> NetworkScores:
     """
     Score one run.
 
@@ -110,7 +110,7 @@ def measure(training: Path, reconstruction: Path, keys: Mapping[str, str], truth
     values = {**figures, "phase correlation": removed.phase_correlation, **{n: sum(v) for n, v in losses.items()}}
     if wrong := [f"{name} {value}" for name, value in values.items() if not math.isfinite(value)]:
         raise PtychoError(f"not finite: {', '.join(wrong)}; look at the log of the training")
-    return Measured(
+    return NetworkScores(
         figures=figures,
         flat={"amplitude": flat.ramp_removed.amplitude_psnr, "phase": flat.ramp_removed.phase_psnr},
         correlation=removed.phase_correlation,
@@ -118,7 +118,7 @@ def measure(training: Path, reconstruction: Path, keys: Mapping[str, str], truth
     )
 
 
-def ring_correlation(compared: metrics.Comparison) -> float:
+def ring_correlation(compared: metrics.TruthComparison) -> float:
     """
     Mean of the Fourier ring correlation up to Nyquist over the largest scored square; 0 for a flat object.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.parity.compare.comparison import Result
 from harness.parity.quality import tost
-from harness.parity.quality.campaign import Campaign, Run
+from harness.parity.quality.campaign import QualityCampaign, QualityRun
 from harness.parity.quality.measure import METRICS, Metric
 from harness.parity.quality.tost import POWER, Tost
 from harness.system import tables
@@ -21,7 +21,7 @@ from ptycho.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class MetricResult:
     """
     Result of all seeds for one figure.
 
@@ -84,8 +84,8 @@ class QualityReport:
         seconds: wall time.
     """
 
-    findings: tuple[Finding, ...]
-    runs: Mapping[str, Sequence[Run]]
+    findings: tuple[MetricResult, ...]
+    runs: Mapping[str, Sequence[QualityRun]]
     asked: tuple[int, ...]
     looks: tuple[int, ...] = ()
     path: Path
@@ -153,7 +153,7 @@ class QualityReport:
         }
 
 
-def judge(campaign: Campaign, seeds: Sequence[int], *, path: Path, seconds: float) -> QualityReport:
+def judge(campaign: QualityCampaign, seeds: Sequence[int], *, path: Path, seconds: float) -> QualityReport:
     """
     Judge the runs of a campaign under some seeds.
 
@@ -170,7 +170,7 @@ def judge(campaign: Campaign, seeds: Sequence[int], *, path: Path, seconds: floa
         a, b = (sides[side] for side in campaign.sides)
         enough = len(a) >= tost.LEAST
         tested = tost.tost(a, b, tost.half_spread(a, b)) if enough else None
-        findings.append(Finding(metric=metric, sides=sides, tested=tested))
+        findings.append(MetricResult(metric=metric, sides=sides, tested=tested))
     return QualityReport(
         findings=tuple(findings),
         runs=runs,
@@ -181,7 +181,7 @@ def judge(campaign: Campaign, seeds: Sequence[int], *, path: Path, seconds: floa
     )
 
 
-def _row(finding: Finding) -> dict[str, Any]:
+def _row(finding: MetricResult) -> dict[str, Any]:
     tested = finding.tested
     return {
         "metric": finding.metric.name,

@@ -20,20 +20,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.isolation import sandbox
-from harness.isolation.sandbox import Cell
+from harness.isolation.sandbox import Sandbox
 from harness.lanes.checks import attempt
 from harness.lanes.device import gpu_worked, settle
-from harness.lanes.device.settle import Settled
+from harness.lanes.device.settle import DeviceAssignment
 from harness.parity.quality import campaign as quality_campaign
 from harness.parity.quality import figure, measure, report, tost
-from harness.parity.quality.campaign import Campaign, Run
+from harness.parity.quality.campaign import QualityCampaign, QualityRun
 from harness.parity.quality.report import QualityReport
 from harness.parity.quality.sides import BACKENDS, Contest, Side
 from harness.process import supervise
-from harness.process.supervise import Finished
+from harness.process.supervise import CompletedCommand
 from harness.record import directory, provenance
 from harness.record.log import EventLog
-from harness.record.required import Expected
+from harness.record.required import RequiredResults
 from harness.runs import session
 from harness.system.rmtree import remove_tree
 from harness.system.signals import Interruption
@@ -55,7 +55,7 @@ def _built_in() -> dict[str, Path]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class QualityOptions:
     """
     Options of the command.
 
@@ -102,18 +102,18 @@ class Options:
 
 
 @dataclass(kw_only=True)
-class _Bench:
+class _CampaignState:
     """State that the two threads share; what changes is changed under the lock."""
 
-    options: Options
+    options: QualityOptions
     loaded: Mapping[str, Target]
-    campaign: Campaign
+    campaign: QualityCampaign
     kept: directory.RunRoot
     events: EventLog
     interruption: Interruption
     truth: NDArray[Any]
     settings: Mapping[str, int]
-    settled: Settled
+    settled: DeviceAssignment
     lock: threading.Lock = field(default_factory=threading.Lock)
     stopped: threading.Event = field(default_factory=threading.Event)
 
@@ -133,7 +133,7 @@ class _Bench:
             self.stopped.set()
             raise
 
-    def take(self, run: Run) -> None:
+    def take(self, run: QualityRun) -> None:
         """Keep a run and say how it went."""
         with self.lock:
             self.campaign.add(run)
@@ -142,7 +142,7 @@ class _Bench:
             if not self.options.quiet:
                 print(self.line(run), flush=True)
 
-    def line(self, run: Run) -> str:
+    def line(self, run: QualityRun) -> str:
         """One run, and the time that is left."""
         figures = run.measured.figures
         flat = ", no better than a flat object" if run.measured.collapsed else ""
@@ -162,7 +162,7 @@ class _Bench:
         missing = {s: sum(not self.campaign.has(s, seed) for seed in self.options.seeds) for s in sides}
         return max(missing[side] * float(np.mean(mean[side] or every or [0.0])) for side in sides)
 
-    def train(self, side: Side, seed: int) -> Run:
+    def train(self, side: Side, seed: int) -> QualityRun:
         """Train, infer, score; the scratch of both processes is gone afterwards."""
         target, name = self.loaded[side.name], f"{side.name}-{seed}"
         made = attempt.attempt(
@@ -181,7 +181,7 @@ class _Bench:
         try:
             summary: dict[str, Any] = json.loads((made.model / (target.summary or "")).read_text(encoding="utf-8"))
             self.require_device(side, target, made.model / (target.summary or ""))
-            run = Run(
+            run = QualityRun(
                 side=side.name,
                 seed=seed,
                 measured=measure.measure(
@@ -212,8 +212,8 @@ class _Bench:
             raise PtychoError(f"gpu-unused: {side.name} trained elsewhere than on a GPU: {'; '.join(wrong)}")
 
     def command(
-        self, target: Target, python: str, label: str, command: Command, cell: Cell, values: Mapping[str, object]
-    ) -> Finished:
+        self, target: Target, python: str, label: str, command: Command, cell: Sandbox, values: Mapping[str, object]
+    ) -> CompletedCommand:
         """Run one command of a target in its cell: a `attempt.Runner` once target and interpreter are given."""
         told = {**values, **target.places, "python": python}
         staged_files.put(command, cell, told, root=target.root, output=Path(str(told["output"])))
@@ -239,7 +239,7 @@ class _Bench:
         )
 
 
-def run(options: Options, interruption: Interruption) -> QualityReport:
+def run(options: QualityOptions, interruption: Interruption) -> QualityReport:
     """
     Make every run that is missing, then judge.
 
@@ -269,7 +269,7 @@ def run(options: Options, interruption: Interruption) -> QualityReport:
     places = {f"{side}.device": settled.of(side) for side in requested} if settled.gpu else {}
     every = {**settings, **commands, **ONE_THREAD, **places}
     identity = quality_campaign.identify(options.scan, every, contest.backends)
-    campaign = Campaign(identity=identity, sides=contest.names)
+    campaign = QualityCampaign(identity=identity, sides=contest.names)
     if options.resume is not None:
         try:
             campaign = quality_campaign.resume(options.resume, identity, contest.names)
@@ -286,10 +286,10 @@ def run(options: Options, interruption: Interruption) -> QualityReport:
             fixtures={options.scan.stem: options.scan},
             device=settled.asked,
         ),
-        expected=Expected(benchmarks=(contest.title,), left_out=tuple(settled.left_out)),
+        expected=RequiredResults(benchmarks=(contest.title,), left_out=tuple(settled.left_out)),
     ) as (events, ended):
         settled.require(events)
-        bench = _Bench(
+        bench = _CampaignState(
             options=options,
             loaded=loaded,
             campaign=campaign,
@@ -321,7 +321,7 @@ def run(options: Options, interruption: Interruption) -> QualityReport:
     return made
 
 
-def _both(bench: _Bench) -> None:
+def _both(bench: _CampaignState) -> None:
     """Both sides at once; the first error once both have ended, an interruption before any other."""
     sides = bench.options.contest.sides
     with ThreadPoolExecutor(max_workers=len(sides), thread_name_prefix="quality") as pool:
@@ -331,7 +331,7 @@ def _both(bench: _Bench) -> None:
         raise error
 
 
-def main(options: Options, *, follow: int | None = None) -> int:
+def main(options: QualityOptions, *, follow: int | None = None) -> int:
     """Run, print, and return the exit code."""
     import sys
 

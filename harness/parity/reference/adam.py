@@ -18,7 +18,7 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 """Kingma & Ba 2015, algorithm 1."""
 
 
-class Adam:
+class ReferenceAdam:
     """
     Adam over named arrays.
 

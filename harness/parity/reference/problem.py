@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from harness.parity.reference import kink_margin
 from ptycho.config import ModelConfig
 from ptycho.errors import UsageError
-from ptycho.parity.request import QUANTITIES, Request, Scan
+from ptycho.parity.request import QUANTITIES, Request, ScanFile
 from ptycho.physics import forward, network
 from ptycho.physics.weights import LOG_SCALE, initial, intensity_scale
 from ptycho.training.engine import Batch
@@ -134,7 +134,7 @@ def request(
         model=model,
         nphotons=NPHOTONS,
         threads=1,
-        scan=Scan(path=scan.absolute(), seed=seed, batch_size=4, batches=2),
+        scan=ScanFile(path=scan.absolute(), seed=seed, batch_size=4, batches=2),
         steps=checkpoints(steps, precision),
         learning_rates=rates(max(steps, REPLAY_STEPS)),
         batch_size=BATCH_SIZE,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from harness.parity.reference.problem import changed
 from ptycho.parity.request import Request
-from ptycho.physics.network import Mixed, Rounding, exactly
+from ptycho.physics.network import MixedRounding, Rounding, exactly
 
 Array = NDArray[Any]
 
@@ -25,7 +25,7 @@ UNITS = {"f32": 2.0**-24, "f64": 2.0**-52, "bf16": 2.0**-24}
 can be made in both directions: 1 + 2^-53 is 1, and moves that only go down add up."""
 
 
-class Noise:
+class RoundingNoise:
     """
     Moves each element by one unit of itself, up or down at random; real and imaginary part each by its own.
 
@@ -58,7 +58,7 @@ def to_bfloat16(value: Any) -> Array:
 
 def of_precision(precision: str) -> Rounding:
     """Return how the oracle rounds where a backend must: only bfloat16 is too coarse to be left to a limit."""
-    return Mixed(wide=exactly, narrow=to_bfloat16) if precision == "bf16" else exactly
+    return MixedRounding(wide=exactly, narrow=to_bfloat16) if precision == "bf16" else exactly
 
 
 def noise_of(precision: str, *seed: int) -> Rounding:
@@ -69,8 +69,8 @@ def noise_of(precision: str, *seed: int) -> Rounding:
         precision: of `UNITS`.
         seed: seed of the signs.
     """
-    wide = Noise(UNITS[precision], *seed)
-    return Mixed(wide=wide, narrow=Noise(HALF, *seed, 1)) if precision == "bf16" else wide
+    wide = RoundingNoise(UNITS[precision], *seed)
+    return MixedRounding(wide=wide, narrow=RoundingNoise(HALF, *seed, 1)) if precision == "bf16" else wide
 
 
 def perturbed(asked: Request, noise: Rounding) -> Request:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.parity.reference import objective, sampling
-from harness.parity.reference.adam import Adam
+from harness.parity.reference.adam import ReferenceAdam
 from harness.parity.reference.sampling import Indices
 from harness.parity.reference.training import Course, course, rates
 from ptycho.parity.request import Request
@@ -42,7 +42,7 @@ def _mean(values: Sequence[float], sizes: Sequence[int]) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored:
+class ScoredBatch:
     """A batch under some weights: its groups, the objective with its optional terms, the deviance."""
 
     groups: int
@@ -51,18 +51,18 @@ class Scored:
     evaluation: objective.Evaluation
 
 
-def _scored(followed: Course, batch: Batch, weights: Mapping[str, Real]) -> Scored:
+def _scored(followed: Course, batch: Batch, weights: Mapping[str, Real]) -> ScoredBatch:
     config, request = followed.config, followed.request
     found = objective.evaluate(request, batch, weights)
     terms = objective.terms(request, batch, found, config.mae_weight, config.tv_weight)
-    return Scored(groups=len(batch.indices), loss=terms["total"], deviance=terms["deviance"], evaluation=found)
+    return ScoredBatch(groups=len(batch.indices), loss=terms["total"], deviance=terms["deviance"], evaluation=found)
 
 
-def _all(followed: Course, chosen: Indices, weights: Mapping[str, Real]) -> list[Scored]:
+def _all(followed: Course, chosen: Indices, weights: Mapping[str, Real]) -> list[ScoredBatch]:
     return [_scored(followed, batch, weights) for batch in followed.batches(chosen)]
 
 
-def _means(parts: Sequence[Scored]) -> tuple[float, float]:
+def _means(parts: Sequence[ScoredBatch]) -> tuple[float, float]:
     """Loss and deviance over groups."""
     sizes = [part.groups for part in parts]
     return _mean([part.loss for part in parts], sizes), _mean([part.deviance for part in parts], sizes)
@@ -71,7 +71,9 @@ def _means(parts: Sequence[Scored]) -> tuple[float, float]:
 def _trained(followed: Course) -> Named:
     config, request, model = followed.config, followed.request, followed.config.model
     start = sampling.weights(model.filter_scale, model.channels, request.nphotons, config.data.seed)
-    adam = Adam({name: value for name, value in start.items() if name != LOG_SCALE or model.intensity_scale_trainable})
+    adam = ReferenceAdam(
+        {name: value for name, value in start.items() if name != LOG_SCALE or model.intensity_scale_trainable}
+    )
     fixed = {name: value for name, value in start.items() if name not in adam.values}
     training: list[tuple[float, float]] = []
     validation: list[tuple[float, float]] = []

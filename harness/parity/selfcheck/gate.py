@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.parity.exchange.backend_client import Party
-from harness.parity.exchange.collect import Heard
-from harness.parity.output.evidence import Proof
+from harness.parity.exchange.collect import AnsweredQuestion
+from harness.parity.output.evidence import SelfValidation
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
 from harness.system.signals import Interruption
@@ -27,7 +27,7 @@ class Plant(Protocol):
     def __call__(
         self,
         seed: int,
-        heard: Sequence[Heard],
+        heard: Sequence[AnsweredQuestion],
         kept: RunRoot,
         events: EventLog,
         interruption: Interruption,
@@ -42,13 +42,13 @@ class Plant(Protocol):
 def prove(
     plant: Plant | None,
     seed: int,
-    heard: Sequence[Heard],
+    heard: Sequence[AnsweredQuestion],
     parties: Sequence[Party],
     scan: Path,
     kept: RunRoot,
     events: EventLog,
     interruption: Interruption,
-) -> Proof:
+) -> SelfValidation:
     """
     Check the ladder on what a run has just heard.
 
@@ -74,7 +74,7 @@ def prove(
     clock = time.monotonic()
     gate = [item for item in heard if item.question.precision == PRECISION]
     if not gate:
-        return Proof()
+        return SelfValidation()
     clean = clean_answers.merged(gate)[0]
     complaints = [
         f"self-check: {sentence}"
@@ -85,7 +85,7 @@ def prove(
     if plant is not None:
         planted = plant(seed, heard, kept, events, interruption, pythons=pythons, scan=scan)
     canaries, unseen = planted
-    return Proof(
+    return SelfValidation(
         checked=True,
         seed=seed if canaries else None,
         canaries=tuple(canaries),

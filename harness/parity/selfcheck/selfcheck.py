@@ -19,12 +19,12 @@ import numpy as np
 from harness.parity.compare import response
 from harness.parity.compare.comparison import Result
 from harness.parity.compare.response import TELLING, Answer
-from harness.parity.compare.rungs import Known
+from harness.parity.compare.rungs import KnownDifference
 from harness.parity.exchange.backend_client import PACKAGES
 from harness.parity.judge import ladder, oracle
-from harness.parity.judge.ladder import Expected
+from harness.parity.judge.ladder import OracleAnswer
 from harness.parity.output import replay
-from harness.parity.output.report import Report
+from harness.parity.output.report import LadderReport
 from harness.parity.selfcheck import tampered
 from harness.parity.selfcheck.defects import (
     ABOVE,
@@ -46,7 +46,7 @@ SIDES = ("tf", "torch")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class SelfCheckCase:
     """
     Answers of one side or both, and the ladder's right verdict on them.
 
@@ -60,12 +60,12 @@ class Case:
 
     name: str
     sides: Mapping[str, Answer]
-    expected: Expected
+    expected: OracleAnswer
     rung: str | None
     guilty: tuple[str, ...] = ()
 
 
-def run(request: Request, answers: Mapping[str, Answer], expected: Expected, scratch: Path) -> list[str]:
+def run(request: Request, answers: Mapping[str, Answer], expected: OracleAnswer, scratch: Path) -> list[str]:
     """
     Check the ladder on a clean answer.
 
@@ -98,7 +98,7 @@ def run(request: Request, answers: Mapping[str, Answer], expected: Expected, scr
     return found
 
 
-def _stands(request: Request, answers: Mapping[str, Answer], expected: Expected) -> list[str]:
+def _stands(request: Request, answers: Mapping[str, Answer], expected: OracleAnswer) -> list[str]:
     """The clean answers must pass, and everything that the oracle has must have been compared."""
     climbed = ladder.climb(request.model.gridsize, answers, expected, request.quantities)
     found = [
@@ -113,7 +113,7 @@ def _stands(request: Request, answers: Mapping[str, Answer], expected: Expected)
     judged = {one.tensor for item in climbed for one in item.judgements}
     silent = sorted(name for name in expected.arrays if _rung(name) in request.quantities and name not in judged)
     found += [f"{name} is not compared" for name in silent]
-    report = Report(climbed=climbed, refused={"tf": ("old",)}, seed=0, seconds=0.0).as_dict()
+    report = LadderReport(climbed=climbed, refused={"tf": ("old",)}, seed=0, seconds=0.0).as_dict()
     if report["exit_code"] != Verdict.FAIL or report["verdict"] != "fail":
         found.append("a report of a refused answer is a pass")
     if ladder.verdict([], {}) is Verdict.PASS or ladder.verdict(climbed, {"tf": ("old",)}) is Verdict.PASS:
@@ -125,7 +125,7 @@ def _rung(name: str) -> str:
     return name.partition("/")[0]
 
 
-def _small(expected: Expected, quantities: Sequence[str]) -> Expected:
+def _small(expected: OracleAnswer, quantities: Sequence[str]) -> OracleAnswer:
     """A few small tensors a rung, of each kind: real and complex, without axes and with; and a value of each type."""
     chosen: dict[str, Array] = {}
     for rung in quantities:
@@ -139,7 +139,7 @@ def _small(expected: Expected, quantities: Sequence[str]) -> Expected:
                 kinds.setdefault((value.dtype.kind, min(value.ndim, 3)), name)
         chosen |= {name: expected.arrays[name] for name in sorted(kinds.values())}
     exact = {side: {rung: _typical(told) for rung, told in rungs.items()} for side, rungs in expected.exact.items()}
-    return Expected(exact=exact, arrays=chosen)
+    return OracleAnswer(exact=exact, arrays=chosen)
 
 
 def _typical(told: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,21 +150,21 @@ def _typical(told: Mapping[str, Any]) -> dict[str, Any]:
     return {name: told[name] for names in kept.values() for name in names[:2]}
 
 
-def _alone(base: Expected, name: str) -> Expected:
+def _alone(base: OracleAnswer, name: str) -> OracleAnswer:
     """One tensor and a neighbour of its rung, in the order of the oracle."""
     of_rung = [other for other in base.arrays if _rung(other) == _rung(name)]
     beside = of_rung[of_rung.index(name) - 1]
     return replace(base, arrays={other: base.arrays[other] for other in of_rung if other in (name, beside)})
 
 
-def _both(expected: Expected) -> dict[str, Answer]:
+def _both(expected: OracleAnswer) -> dict[str, Answer]:
     """Both sides giving exactly what the oracle has."""
     return {
         side: Answer(exact=expected.exact[side], arrays=expected.arrays, refusals=(), manifest={}) for side in SIDES
     }
 
 
-def _given(expected: Expected, name: str, **by_side: Array | None) -> dict[str, Answer]:
+def _given(expected: OracleAnswer, name: str, **by_side: Array | None) -> dict[str, Answer]:
     """As the oracle, but one tensor: what a side gives for it, None for nothing."""
     made = _both(expected)
     for side, value in by_side.items():
@@ -173,8 +173,8 @@ def _given(expected: Expected, name: str, **by_side: Array | None) -> dict[str, 
     return made
 
 
-def _cases(base: Expected, quantities: Sequence[str]) -> Iterator[Case]:
-    yield Case(name="nothing", sides=_both(base), expected=base, rung=None)
+def _cases(base: OracleAnswer, quantities: Sequence[str]) -> Iterator[SelfCheckCase]:
+    yield SelfCheckCase(name="nothing", sides=_both(base), expected=base, rung=None)
     for number, name in enumerate(base.arrays):
         alone, value = _alone(base, name), base.arrays[name]
         yield from _defects(alone, name, value, number)
@@ -184,14 +184,14 @@ def _cases(base: Expected, quantities: Sequence[str]) -> Iterator[Case]:
         yield from _values(base, rung)
 
 
-def _defects(base: Expected, name: str, value: Array, number: int) -> Iterator[Case]:
+def _defects(base: OracleAnswer, name: str, value: Array, number: int) -> Iterator[SelfCheckCase]:
     """Each defect, on the sides in turn and on both alike: agreement is not truth."""
     rung = _rung(name)
     for turn, defect in enumerate(DEFECTS, start=number):
         if defect.fits(value) and (rung in LIMITS or not defect.of_values):
             wrong = defect.plant(value)
             for guilty in ((SIDES[turn % 2],), SIDES):
-                yield Case(
+                yield SelfCheckCase(
                     name=f"{name} with {defect.name} from {' and '.join(guilty)}",
                     sides=_given(base, name, **dict.fromkeys(guilty, wrong)),
                     expected=base,
@@ -199,7 +199,7 @@ def _defects(base: Expected, name: str, value: Array, number: int) -> Iterator[C
                     guilty=guilty,
                 )
     for made in (dict.fromkeys(SIDES, value), {"torch": value}):
-        yield Case(
+        yield SelfCheckCase(
             name=f"{rung}/unknown, which the oracle does not have, from {' and '.join(made)}",
             sides=_given(base, f"{rung}/unknown", **made),
             expected=base,
@@ -208,13 +208,13 @@ def _defects(base: Expected, name: str, value: Array, number: int) -> Iterator[C
         )
 
 
-def _sizes(base: Expected, name: str, value: Array) -> Iterator[Case]:
+def _sizes(base: OracleAnswer, name: str, value: Array) -> Iterator[SelfCheckCase]:
     """Yield how much a rung allows; numbers of any size; casts; infinities and NaN where the oracle has them, too."""
     rung, limit = _rung(name), limit_of(name)
 
-    def case(what: str, oracle: Array, torch: Array, tf: Array, guilty: tuple[str, ...] | None) -> Case:
+    def case(what: str, oracle: Array, torch: Array, tf: Array, guilty: tuple[str, ...] | None) -> SelfCheckCase:
         changed = replace(base, arrays={**base.arrays, name: oracle})
-        return Case(
+        return SelfCheckCase(
             name=f"{name} {what}",
             sides=_given(changed, name, torch=torch, tf=tf),
             expected=changed,
@@ -243,16 +243,18 @@ def _infinities(value: Array) -> tuple[Array, Array]:
     return with_element(value, np.inf), with_element(value, -np.inf)
 
 
-def _values(base: Expected, rung: str) -> Iterator[Case]:
+def _values(base: OracleAnswer, rung: str) -> Iterator[SelfCheckCase]:
     """A plain value that drifted, is missing, or is there and should not be."""
     told = base.exact["torch"][rung]
 
-    def case(what: str, change: Callable[[Mapping[str, Any]], dict[str, Any]], guilty: tuple[str, ...]) -> Case:
+    def case(
+        what: str, change: Callable[[Mapping[str, Any]], dict[str, Any]], guilty: tuple[str, ...]
+    ) -> SelfCheckCase:
         sides = _both(base)
         for side in guilty:
             changed = change(base.exact[side][rung])
             sides[side] = replace(sides[side], exact={**base.exact[side], rung: changed})
-        return Case(name=f"{rung}: {what} from {guilty}", sides=sides, expected=base, rung=rung, guilty=guilty)
+        return SelfCheckCase(name=f"{rung}: {what} from {guilty}", sides=sides, expected=base, rung=rung, guilty=guilty)
 
     for name, value in told.items():
         for guilty in (("torch",), ("tf",), SIDES):
@@ -265,7 +267,7 @@ def _values(base: Expected, rung: str) -> Iterator[Case]:
         yield case("an unknown value", lambda given: {**given, "unknown": 1}, guilty)
 
 
-def _checked(case: Case, gridsize: int) -> list[str]:
+def _checked(case: SelfCheckCase, gridsize: int) -> list[str]:
     asked = [case.rung] if case.rung is not None else list(dict.fromkeys(map(_rung, case.expected.arrays)))
     climbed = ladder.climb(gridsize, case.sides, case.expected, asked)
     wanted = Verdict.PASS if case.rung is None else Verdict.FAIL
@@ -278,7 +280,7 @@ def _checked(case: Case, gridsize: int) -> list[str]:
     return []
 
 
-def _telling(base: Expected, quantities: Sequence[str]) -> list[str]:
+def _telling(base: OracleAnswer, quantities: Sequence[str]) -> list[str]:
     """A tensor of each rung that has a limit, in the order of the climb."""
     first: dict[str, str] = {}
     for name in base.arrays:
@@ -291,7 +293,7 @@ SOILED = 4
 """Tensors of a rung with limits of its own that defects are planted into."""
 
 
-def _own_limits(request: Request, answers: Mapping[str, Answer], expected: Expected) -> list[str]:
+def _own_limits(request: Request, answers: Mapping[str, Answer], expected: OracleAnswer) -> list[str]:
     """NaN, nothing and a stray, from each side, where a rung has its own judge: what it allows is its own affair."""
     found = []
     for rung in (name for name in expected.judges if name in request.quantities):
@@ -312,7 +314,7 @@ def _own_limits(request: Request, answers: Mapping[str, Answer], expected: Expec
     return found
 
 
-def _order(base: Expected, quantities: Sequence[str]) -> list[str]:
+def _order(base: OracleAnswer, quantities: Sequence[str]) -> list[str]:
     """Of several rungs that fail the lowest counts, on any side or gridsize; a silent rung is not a pass."""
     found = []
     names = _telling(base, quantities)
@@ -336,11 +338,11 @@ def _order(base: Expected, quantities: Sequence[str]) -> list[str]:
     return found
 
 
-def _known(base: Expected, quantities: Sequence[str]) -> list[str]:
+def _known(base: OracleAnswer, quantities: Sequence[str]) -> list[str]:
     """A known failure fails nothing while it fails, and fails the run once it passes; others are not covered by it."""
     found = []
     for name in _telling(base, quantities):
-        known = (Known(rung=_rung(name), tensor=name.partition("/")[2], id="K0", reason="planted"),)
+        known = (KnownDifference(rung=_rung(name), tensor=name.partition("/")[2], id="K0", reason="planted"),)
         wrong = _given(base, name, torch=-base.arrays[name])
         if ladder.verdict(ladder.climb(1, wrong, base, quantities, known), {}) is not Verdict.PASS:
             found.append(f"{name}: a known failure fails the run")
@@ -354,7 +356,7 @@ def _known(base: Expected, quantities: Sequence[str]) -> list[str]:
     return found
 
 
-def _replayed(base: Expected, quantities: Sequence[str], folder: Path) -> list[str]:
+def _replayed(base: OracleAnswer, quantities: Sequence[str], folder: Path) -> list[str]:
     """A kept comparison is judged as it was, and its figures are those of the defect."""
     found = []
     for name in _telling(base, quantities):
@@ -386,7 +388,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             request = Request.load(path)
             answers = {s: response.read(folder / s, path, package, args.root) for s, package in PACKAGES.items()}
             exact = {side: oracle.exact(request, package) for side, package in PACKAGES.items()}
-            expected = Expected(exact=exact, arrays=oracle.arrays(request))
+            expected = OracleAnswer(exact=exact, arrays=oracle.arrays(request))
             at = f"gridsize {request.model.gridsize}"
             found += [f"{at}: {sentence}" for sentence in run(request, answers, expected, args.scratch)]
     for sentence in found:

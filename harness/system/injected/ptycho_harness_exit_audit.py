@@ -39,7 +39,7 @@ _SYSTEM = ("/proc/", "/sys/", "/dev/", "/usr/", "/etc/", "/lib", "/run/")
 _TO_BE_DESTROYED = 0o1000
 
 
-class Watch:
+class ExitAudit:
     """
     State of a process at its beginning, to be compared with its end.
 
@@ -176,7 +176,7 @@ def watch(folder: str, cell: str, tell: Callable[[str, dict[str, Any]], None]) -
     def say(kind: str, name: str, owner: str) -> None:
         tell("process.held", {"kind": kind, "name": name, "owner": owner, "cell": cell})
 
-    made = Watch(folder, say)
+    made = ExitAudit(folder, say)
     # Registered before anything of the program's own, therefore called after it. Python joins threads before it calls
     # what `atexit` knows, so that a thread that never ends would never be reported; this is called before.
     register = getattr(threading, "_register_atexit", None)

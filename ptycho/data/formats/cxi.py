@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycho.data.formats import hdf5, near_field
-from ptycho.data.formats.opened import Arrays, Column, Opened, in_memory
+from ptycho.data.formats.opened import Arrays, Column, ForeignFile, in_memory
 
 _ENTRY = "entry_1"
 _DETECTOR = f"{_ENTRY}/instrument_1/detector_1"
@@ -29,7 +29,7 @@ def is_one(file: Any) -> bool:
     return hdf5.dataset(file, f"{_ENTRY}/data_1/data", f"{_DETECTOR}/data") is not None
 
 
-def read(path: Path, file: Any) -> Opened:
+def read(path: Path, file: Any) -> ForeignFile:
     """A CXI file as arrays under the contract's keys."""
     frames = hdf5.dataset(file, f"{_ENTRY}/data_1/data", f"{_DETECTOR}/data")
     assert frames is not None
@@ -92,7 +92,7 @@ def read(path: Path, file: Any) -> Opened:
     stated: dict[str, Any] = {"measurement_domain": "counts", "format": "CXI"}
     known = {"pixel_size_m": pixel_x, "wavelength_m": wavelength, "detector_distance_m": distance}
     stated |= {name: value for name, value in known.items() if value is not None and value > 0}
-    return Opened(
+    return ForeignFile(
         path=path,
         format="CXI (NXcxi_ptycho)",
         arrays=Arrays(columns=columns),

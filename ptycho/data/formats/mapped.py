@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ptycho.data.formats import hdf5
-from ptycho.data.formats.opened import Arrays, Column, Opened, in_memory
+from ptycho.data.formats.opened import Arrays, Column, ForeignFile, in_memory
 from ptycho.errors import ContractError, InfrastructureError, UsageError
 
 KEYS: Mapping[str, str] = {
@@ -71,7 +71,7 @@ def is_matlab(file: Any) -> bool:
         return handle.read(16).startswith(b"MATLAB 7.3")
 
 
-def read_hdf5(path: Path, file: Any, mapping: Mapping[str, str] | None) -> Opened:
+def read_hdf5(path: Path, file: Any, mapping: Mapping[str, str] | None) -> ForeignFile:
     """An HDF5 file of any kind."""
     matlab = is_matlab(file)
     kind = "MATLAB 7.3" if matlab else "HDF5"
@@ -88,7 +88,7 @@ def read_hdf5(path: Path, file: Any, mapping: Mapping[str, str] | None) -> Opene
     return _mapped(path, kind, mapping, find, names)
 
 
-def read_matlab_5(path: Path, mapping: Mapping[str, str] | None) -> Opened:
+def read_matlab_5(path: Path, mapping: Mapping[str, str] | None) -> ForeignFile:
     """
     A MATLAB 5 file.
 
@@ -127,9 +127,9 @@ def _root(name: str) -> str:
     return re.split(r"[./\[]", name)[0]
 
 
-def _unmapped(path: Path, kind: str, names: list[str]) -> Opened:
+def _unmapped(path: Path, kind: str, names: list[str]) -> ForeignFile:
     listed = "; ".join(names[:20]) + (f"; and {len(names) - 20} more" if len(names) > 20 else "")
-    return Opened(
+    return ForeignFile(
         path=path,
         format=kind,
         arrays=Arrays(columns={}),
@@ -144,7 +144,7 @@ def _unmapped(path: Path, kind: str, names: list[str]) -> Opened:
 
 def _mapped(
     path: Path, kind: str, mapping: Mapping[str, str], find: Callable[[str], Column | None], names: list[str]
-) -> Opened:
+) -> ForeignFile:
     columns: dict[str, Column] = {}
     violations = []
     for word, name in mapping.items():
@@ -168,7 +168,7 @@ def _mapped(
             column = in_memory(name, column.whole() == 0)
         columns[key] = column
     notes = ("axes of arrays are as MATLAB shows them",) if kind.startswith("MATLAB") else ()
-    return Opened(
+    return ForeignFile(
         path=path,
         format=kind,
         arrays=Arrays(columns=columns),

@@ -107,7 +107,7 @@ class Arrays:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opened:
+class ForeignFile:
     """
     A file of another program.
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho.data.formats.opened import Opened
+from ptycho.data.formats.opened import ForeignFile
 
 _FRAMES = 256
 
@@ -40,7 +40,7 @@ class Preview:
         return all(part is None for part in (self.probe, self.obj, self.x, self.mean))
 
 
-def of(opened: Opened) -> Preview:
+def of(opened: ForeignFile) -> Preview:
     """The parts of an open file."""
     columns = opened.arrays.columns
     probe = columns["probeGuess"].whole() if "probeGuess" in columns else None
@@ -59,7 +59,7 @@ def of(opened: Opened) -> Preview:
     )
 
 
-def _diffraction(opened: Opened) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+def _diffraction(opened: ForeignFile) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
     column = opened.arrays.columns.get("diff3d")
     if column is None or len(column.shape) != 3:
         return None, None

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ptycho.data.dataset import Dataset
 from ptycho.data.formats import hdf5
-from ptycho.data.formats.opened import Arrays, Column, Opened, in_memory
+from ptycho.data.formats.opened import Arrays, Column, ForeignFile, in_memory
 from ptycho.errors import UsageError
 
 Real = NDArray[np.float64]
@@ -50,7 +50,7 @@ def of_npz(keys: Mapping[str, Any], metadata: Mapping[str, Any]) -> Mapping[str,
     return {"measurement_domain": "counts", "format": "Ptychodus training data (NPZ)"}
 
 
-def read_training(path: Path, file: Any) -> Opened:
+def read_training(path: Path, file: Any) -> ForeignFile:
     """Training data."""
     frames, obj = _needed(file, "patterns"), _needed(file, "object")
     columns: dict[str, Column] = {
@@ -62,7 +62,7 @@ def read_training(path: Path, file: Any) -> Opened:
     }
     _add_mask(file, columns)
     stated = _stated(file, hdf5.number(file, "object_pixel_width_m"), hdf5.number(file, "object_pixel_height_m"))
-    return Opened(
+    return ForeignFile(
         path=path,
         format="Ptychodus training data (HDF5)",
         arrays=Arrays(columns=columns),
@@ -70,7 +70,7 @@ def read_training(path: Path, file: Any) -> Opened:
     )
 
 
-def read_product(path: Path, file: Any) -> Opened:
+def read_product(path: Path, file: Any) -> ForeignFile:
     """A product, of today's schema or the older one (`costs`, layer distances, `probe_energy_eV`)."""
     obj = _needed(file, "object")
     attributes = obj.values.attrs
@@ -94,7 +94,7 @@ def read_product(path: Path, file: Any) -> Opened:
     photons = hdf5.number(file, "probe_photon_count")
     if photons is not None and photons > 0:
         stated["nphotons"] = photons
-    return Opened(
+    return ForeignFile(
         path=path,
         format="Ptychodus product (HDF5)",
         arrays=Arrays(columns=columns),
@@ -104,11 +104,11 @@ def read_product(path: Path, file: Any) -> Opened:
     )
 
 
-def read_patterns(path: Path, file: Any) -> Opened:
+def read_patterns(path: Path, file: Any) -> ForeignFile:
     """Assembled patterns: no scan by themselves."""
     columns = {"diff3d": _needed(file, "patterns")}
     _add_mask(file, columns)
-    return Opened(
+    return ForeignFile(
         path=path,
         format="Ptychodus assembled patterns (HDF5)",
         arrays=Arrays(columns=columns),

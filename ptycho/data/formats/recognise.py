@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ptycho.data.formats import cxi, hdf5, mapped, ptychodus
-from ptycho.data.formats.opened import Arrays, Column, Opened, in_memory
+from ptycho.data.formats.opened import Arrays, Column, ForeignFile, in_memory
 from ptycho.errors import InfrastructureError
 
 
@@ -26,7 +26,7 @@ def is_foreign(path: Path) -> bool:
 @contextmanager
 def opened(
     path: Path, *, mapping: Mapping[str, str] | None = None, patterns: Path | None = None, product: Path | None = None
-) -> Iterator[Opened]:
+) -> Iterator[ForeignFile]:
     """
     A file of another program, open; with another that it is joined with.
 
@@ -58,7 +58,7 @@ def _indexes(file: Any) -> Any:
 
 
 @contextmanager
-def _one(path: Path, mapping: Mapping[str, str] | None) -> Iterator[tuple[Opened, Any]]:
+def _one(path: Path, mapping: Mapping[str, str] | None) -> Iterator[tuple[ForeignFile, Any]]:
     with path.open("rb") as handle:
         head = handle.read(520)
     if mapped.is_matlab_5(head) and not head[512:].startswith(hdf5.MAGIC):
@@ -68,7 +68,7 @@ def _one(path: Path, mapping: Mapping[str, str] | None) -> Iterator[tuple[Opened
         yield _read(path, file, mapping), file
 
 
-def _read(path: Path, file: Any, mapping: Mapping[str, str] | None) -> Opened:
+def _read(path: Path, file: Any, mapping: Mapping[str, str] | None) -> ForeignFile:
     if mapping is not None:
         return mapped.read_hdf5(path, file, mapping)
     for recognises, read in (
@@ -83,8 +83,8 @@ def _read(path: Path, file: Any, mapping: Mapping[str, str] | None) -> Opened:
 
 
 def _joined(
-    named: Opened, patterns: Opened, product: Opened, own: Any, others: Any, patterns_are_other: bool
-) -> Opened:
+    named: ForeignFile, patterns: ForeignFile, product: ForeignFile, own: Any, others: Any, patterns_are_other: bool
+) -> ForeignFile:
     """Patterns and mask of one file, everything else of the other; rows by index where both carry one."""
     of_patterns, of_positions = (others, own) if patterns_are_other else (own, others)
     columns: dict[str, Column] = {**product.arrays.columns}
@@ -96,7 +96,7 @@ def _joined(
         for key in ("xcoords", "ycoords"):
             columns[key] = in_memory(columns[key].name, columns[key].whole()[rows])
         if len(frames) != len(of_patterns) or (np.diff(frames) != 1).any():
-            columns["diff3d"] = Column(name=columns["diff3d"].name, values=_Rows(columns["diff3d"], frames))
+            columns["diff3d"] = Column(name=columns["diff3d"].name, values=_SampledRows(columns["diff3d"], frames))
     obj = columns.get("objectGuess")
     if obj is not None and not _holds_windows(columns, obj.shape):
         notes.append(f"the object {obj.shape} does not hold the windows of all positions: left out")
@@ -125,7 +125,7 @@ def _holds_windows(columns: Mapping[str, Column], shape: tuple[int, ...]) -> boo
     return True
 
 
-class _Rows:
+class _SampledRows:
     """
     Some patterns of a file, in the order of their positions.
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from harness.attach import command, compare, layer_map, oracles, pair_of_runs
-from harness.attach.findings import Finding
+from harness.attach.findings import ModelDifference
 from harness.attach.recording import Recording
 from tests.support.attach_recordings import Layer, changed, network, recording
 
 
-def compared(one: Recording, two: Recording) -> list[Finding]:
+def compared(one: Recording, two: Recording) -> list[ModelDifference]:
     chosen = layer_map.propose(one, two, mode="carry")
     precision, _ = pair_of_runs.choose_precision(one, two, chosen)
     return compare.compare(one, two, chosen, precision)
@@ -156,7 +156,9 @@ def test_an_accepted_difference_does_not_fail() -> None:
     one, two = recording("torch", network()), recording("keras", changed(network(), "norm", settings={"epsilon": 1e-5}))
     chosen = layer_map.propose(one, two, mode="carry")
     assert ["norm.epsilon"] == [finding.name for finding in command.judge(one, two, chosen).findings]
-    accepted = replace(chosen, accepted=(layer_map.Accepted(finding="norm.*", reason="an old checkpoint has it"),))
+    accepted = replace(
+        chosen, accepted=(layer_map.AcceptedDifference(finding="norm.*", reason="an old checkpoint has it"),)
+    )
     judged = command.judge(one, two, accepted)
     assert [] == judged.findings
     assert ["an old checkpoint has it"] == [finding.reason for finding in judged.accepted]

@@ -48,7 +48,7 @@ def test_weights_of_other_values_are_carried() -> None:
 
 
 def test_a_map_survives_its_file(tmp_path: Path) -> None:
-    accepted = (layer_map.Accepted(finding="norm.*", reason='as "agreed"'),)
+    accepted = (layer_map.AcceptedDifference(finding="norm.*", reason='as "agreed"'),)
     proposed = replace(layer_map.propose(ONE, TWO, mode="carry"), accepted=accepted)
     layer_map.write(proposed, tmp_path / "map.toml")
     assert proposed == layer_map.read(tmp_path / "map.toml")

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.attach import known_arrays, physics
-from harness.attach.physics import Row
+from harness.attach.physics import PhysicsResult
 
 Array = NDArray[Any]
 KIT = Path(__file__).parents[3] / "harness" / "kit" / "ptycho_physics.py"
@@ -28,7 +28,7 @@ def kit() -> Any:
     return module
 
 
-def judged(name: str, function: Callable[..., Any], tmp_path: Path) -> Row:
+def judged(name: str, function: Callable[..., Any], tmp_path: Path) -> PhysicsResult:
     """What the harness says of one function, asked through the kit."""
     given = {k.split(":", 1)[1]: v for k, v in known_arrays.request().items() if k.startswith(f"{SIDE}:")}
     answers, failed = kit().answers(SimpleNamespace(**{name: function}), given, tmp_path)

@@ -5,13 +5,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from harness.attach import command, layer_map, report
-from harness.attach.report import Comparison
+from harness.attach.report import ModelComparison
 from tests.support.attach_recordings import changed, network, recording
 
 ONE = recording("torch", network())
 
 
-def judged(**settings: object) -> Comparison:
+def judged(**settings: object) -> ModelComparison:
     layers = changed(network(), "norm", settings=settings) if settings else network()
     two = recording("keras", layers)
     return command.judge(ONE, two, layer_map.propose(ONE, two, mode="carry"))

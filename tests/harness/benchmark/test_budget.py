@@ -3,12 +3,12 @@
 import pytest
 
 from harness.benchmark import budget
-from harness.benchmark.budget import Attempt
+from harness.benchmark.budget import BudgetAttempt
 from ptycho.verdict import Verdict
 
 
-def attempt(wall_s: float, cpu_s: float, contended: bool | None = False) -> Attempt:
-    return Attempt(wall_s=min(wall_s, 180.0), cpu_s=cpu_s, killed=wall_s > 180.0, contended=contended)
+def attempt(wall_s: float, cpu_s: float, contended: bool | None = False) -> BudgetAttempt:
+    return BudgetAttempt(wall_s=min(wall_s, 180.0), cpu_s=cpu_s, killed=wall_s > 180.0, contended=contended)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def attempt(wall_s: float, cpu_s: float, contended: bool | None = False) -> Atte
         ([attempt(125, 121, None)], Verdict.BUDGET),
     ],
 )
-def test_the_verdict_and_how_many_processes_it_takes(attempts: list[Attempt], verdict: Verdict) -> None:
+def test_the_verdict_and_how_many_processes_it_takes(attempts: list[BudgetAttempt], verdict: Verdict) -> None:
     left = iter(attempts)
     judged = budget.judge(lambda: next(left))
     assert (judged.verdict, list(judged.attempts), list(left)) == (verdict, attempts, [])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.benchmark import compare
-from harness.benchmark.compare import Options
+from harness.benchmark.compare import RegressionOptions
 from harness.fixtures import locate
 from harness.isolation import revision
 from harness.system.signals import Interruption
@@ -16,7 +16,7 @@ from ptycho.verdict import Verdict
 from tests.support.fakes import fake_lane
 
 
-def options(tmp_path: Path, *, base: str, head: str, exit_code: int = 0) -> Options:
+def options(tmp_path: Path, *, base: str, head: str, exit_code: int = 0) -> RegressionOptions:
     """A checkout whose commit and working tree cost what they say."""
     root = tmp_path / "checkout"
     for package in revision.PACKAGES:
@@ -29,7 +29,7 @@ def options(tmp_path: Path, *, base: str, head: str, exit_code: int = 0) -> Opti
     cost.write_text(head)
     (scan,) = locate.locate(["small"]).values()
     python = fake_lane.write(tmp_path / "python", exit_code=exit_code)
-    return Options(
+    return RegressionOptions(
         pythons={"torch": str(python)},
         scan=scan,
         root=tmp_path / "harness",

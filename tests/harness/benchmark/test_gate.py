@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from harness.benchmark import gate
-from harness.benchmark.gate import Block, Measure, Ruling, Side
+from harness.benchmark.gate import Measure, ProcessCost, Ruling, Side
 from ptycho.verdict import Verdict
 
 
@@ -15,9 +15,9 @@ def measure(change: float, scatter: float, *, memory: float = 0.0, seed: int = 0
     """Blocks whose head differs by a share, with log-normal scatter."""
     rng = np.random.default_rng(seed)
 
-    def block(side: Side) -> Block:
+    def block(side: Side) -> ProcessCost:
         head = side == "head"
-        return Block(
+        return ProcessCost(
             cpu=math.exp(rng.normal(0, scatter)) * (1 + change * head),
             memory=100 * math.exp(rng.normal(0, 0.002)) * (1 + memory * head),
         )
@@ -74,10 +74,10 @@ def test_a_wide_interval_is_inconclusive_and_no_pass() -> None:
 def test_a_finding_that_fresh_blocks_do_not_repeat_is_none() -> None:
     blocks = itertools.count()
 
-    def block(side: Side) -> Block:
+    def block(side: Side) -> ProcessCost:
         # The first stage meets a machine that slows down the head only; two blocks a pair.
         slow = next(blocks) < 2 * gate.LOOKS[0] and side == "head"
-        return Block(cpu=1.2 if slow else 1.0, memory=100.0)
+        return ProcessCost(cpu=1.2 if slow else 1.0, memory=100.0)
 
     ruling = cpu(block)
     assert ruling.first.above
@@ -87,9 +87,9 @@ def test_a_finding_that_fresh_blocks_do_not_repeat_is_none() -> None:
 def test_sides_take_turns() -> None:
     order: list[Side] = []
 
-    def block(side: Side) -> Block:
+    def block(side: Side) -> ProcessCost:
         order.append(side)
-        return Block(cpu=1.0, memory=1.0)
+        return ProcessCost(cpu=1.0, memory=1.0)
 
     gate.judge(block)
     assert order[:8] == ["base", "head", "head", "base", "base", "head", "head", "base"]
@@ -97,7 +97,7 @@ def test_sides_take_turns() -> None:
 
 def test_a_drifting_machine_is_no_regression() -> None:
     drift = itertools.count()
-    ruling = cpu(lambda _: Block(cpu=1.01 ** next(drift), memory=1.0))
+    ruling = cpu(lambda _: ProcessCost(cpu=1.01 ** next(drift), memory=1.0))
     assert ruling.result == "no regression"
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from harness.benchmark import budget, plan, supervision_overhead
-from harness.benchmark.budget import Attempt
+from harness.benchmark.budget import BudgetAttempt
 from harness.benchmark.gate import LIMIT, Interval
 from harness.benchmark.power import CAUGHT_AT, LEAST_CAUGHT, MOST_FALSE, Level
 from harness.targets.devices import SIDES
@@ -19,11 +19,11 @@ def around(limit: float) -> tuple[float, float, float]:
     return math.nextafter(limit, -math.inf), limit, math.nextafter(limit, math.inf)
 
 
-def attempt(wall_s: float, cpu_s: float = 1.0, *, contended: bool | None = False) -> Attempt:
-    return Attempt(wall_s=wall_s, cpu_s=cpu_s, killed=False, contended=contended)
+def attempt(wall_s: float, cpu_s: float = 1.0, *, contended: bool | None = False) -> BudgetAttempt:
+    return BudgetAttempt(wall_s=wall_s, cpu_s=cpu_s, killed=False, contended=contended)
 
 
-def judged(given: Attempt) -> Verdict:
+def judged(given: BudgetAttempt) -> Verdict:
     return budget.judge(lambda: given).verdict
 
 

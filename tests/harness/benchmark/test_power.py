@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.benchmark import power
-from harness.benchmark.gate import Block
+from harness.benchmark.gate import ProcessCost
 from harness.benchmark.power import RunBlock, SelfTest
 from harness.system.signals import Interruption
 from harness.system.tables import plain
@@ -21,10 +21,12 @@ def blocks(scatter: float, *, seen: float = 1.0, alarm: float = 0.0) -> RunBlock
     rng = np.random.default_rng(3)
     count = iter(range(10**6))
 
-    def run(share: float) -> Block:
+    def run(share: float) -> ProcessCost:
         # A B B A: the second and third of four are the head's.
         head = next(count) % 4 in (1, 2)
-        return Block(cpu=math.exp(rng.normal(0, scatter)) * (1 + seen * share + alarm * head), memory=50 * (1 + share))
+        return ProcessCost(
+            cpu=math.exp(rng.normal(0, scatter)) * (1 + seen * share + alarm * head), memory=50 * (1 + share)
+        )
 
     return run
 

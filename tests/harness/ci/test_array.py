@@ -9,7 +9,7 @@ import pytest
 
 from harness.ci import array, array_task, schedulers
 from harness.ci.array import Array, ArrayOptions, Ending, Task
-from harness.ci.schedulers import Local, NoAnswerError, Request, State
+from harness.ci.schedulers import LocalScheduler, NoAnswerError, ResourceRequest, State
 from harness.system.signals import Interruption
 from ptycho.verdict import Verdict
 
@@ -24,7 +24,7 @@ class Said:
     def __init__(self, *states: State | None) -> None:
         self.coming, self.killed = list(states), 0
 
-    def submit(self, _request: Request) -> str:
+    def submit(self, _request: ResourceRequest) -> str:
         """Nothing runs."""
         return "7"
 
@@ -173,7 +173,7 @@ def test_any_name_of_a_folder_will_do(name: str, tmp_path: Path) -> None:
         folder=folder,
         tasks=[Task(name="echo", argv=argv, cwd=folder, root=folder / "echo")],
         options=ArrayOptions(folder=folder, local=True),
-        scheduler=Local(jobs=1),
+        scheduler=LocalScheduler(jobs=1),
         say=lambda _line: None,
         checkout=ROOT,
     )

@@ -10,22 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.ci import cells
-from harness.ci.cells import Campaign, Cell
+from harness.ci.cells import CampaignCell, CampaignFolder
 from ptycho.errors import InfrastructureError, UsageError
 from tests.support.injected import bites
 
 CODE = "c0de"
 
 
-def campaign(folder: Path, count: int = 6) -> Campaign:
+def campaign(folder: Path, count: int = 6) -> CampaignFolder:
     """A campaign with its manifest."""
-    listed = tuple(Cell(id=f"cell-{index}", entry=f"e{index}") for index in range(count))
-    made = Campaign(folder=folder, code=CODE, selection=("--more",), cells=listed)
+    listed = tuple(CampaignCell(id=f"cell-{index}", entry=f"e{index}") for index in range(count))
+    made = CampaignFolder(folder=folder, code=CODE, selection=("--more",), cells=listed)
     made.save()
     return made
 
 
-def ran(made: Campaign, batch: str, *indices: int, **changes: str) -> None:
+def ran(made: CampaignFolder, batch: str, *indices: int, **changes: str) -> None:
     """Write results into a batch."""
     path = made.folder / "batches" / batch / cells.RESULTS
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def ran(made: Campaign, batch: str, *indices: int, **changes: str) -> None:
             file.write(json.dumps(row) + "\n")
 
 
-def complete(folder: Path) -> Campaign:
+def complete(folder: Path) -> CampaignFolder:
     """A campaign whose cells all ran, in two batches."""
     made = campaign(folder)
     for batch, indices in (("a", (0, 1, 2)), ("b", (3, 4, 5))):
@@ -81,9 +81,9 @@ def test_the_manifest_is_found_again_and_another_one_is_refused(tmp_path: Path) 
     made.save()
     assert cells.load(tmp_path) == made
     with pytest.raises(UsageError, match="is the manifest of another campaign: code differ"):
-        Campaign(folder=tmp_path, code="other", selection=made.selection, cells=made.cells).save()
+        CampaignFolder(folder=tmp_path, code="other", selection=made.selection, cells=made.cells).save()
     with pytest.raises(UsageError, match="cells differ; give another --folder"):
-        Campaign(folder=tmp_path, code=CODE, selection=made.selection, cells=made.cells[:2]).save()
+        CampaignFolder(folder=tmp_path, code=CODE, selection=made.selection, cells=made.cells[:2]).save()
 
 
 def test_a_campaign_that_is_complete_is_merged_in_the_order_of_its_cells(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ PLANTED = (
 @pytest.mark.fault("campaign-killed")
 @pytest.mark.parametrize(("plant", "says"), PLANTED, ids=[says for _, says in PLANTED])
 def test_what_did_not_run_exactly_once_is_not_merged(
-    plant: Callable[[Campaign], object], says: str, tmp_path: Path
+    plant: Callable[[CampaignFolder], object], says: str, tmp_path: Path
 ) -> None:
     made = complete(tmp_path)
     bites(made.complaints() == [], "before, every cell ran once")

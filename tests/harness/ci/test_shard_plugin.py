@@ -34,7 +34,7 @@ def run(checkout: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(argv, cwd=checkout, env=env, capture_output=True, text=True, check=False)
 
 
-def told(checkout: Path) -> list[shards.Share]:
+def told(checkout: Path) -> list[shards.ShardRecord]:
     return [shards.read(path) for path in sorted((checkout / ".harness" / "shards").iterdir())]
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.ci import shards
-from harness.ci.shards import Share
+from harness.ci.shards import ShardRecord
 from ptycho.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -67,8 +67,8 @@ def test_what_holds_no_seconds_is_refused(text: str, tmp_path: Path) -> None:
         shards.load(tmp_path / "durations.json")
 
 
-FIRST = Share(number=1, of=2, commit="c", collected=("x::a", "y::b"), mine=("x::a",), ran=("x::a",))
-SECOND = Share(number=2, of=2, commit="c", collected=("x::a", "y::b"), mine=("y::b",), ran=("y::b",))
+FIRST = ShardRecord(number=1, of=2, commit="c", collected=("x::a", "y::b"), mine=("x::a",), ran=("x::a",))
+SECOND = ShardRecord(number=2, of=2, commit="c", collected=("x::a", "y::b"), mine=("y::b",), ran=("y::b",))
 
 
 def test_two_halves_are_the_whole_and_survive_being_written(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_two_halves_are_the_whole_and_survive_being_written(tmp_path: Path) -> N
         ([FIRST, replace(SECOND, collected=("y::b",))], "shard 2 collected 1 of 2 tests"),
     ],
 )
-def test_what_is_not_the_whole_suite_once_is_red(told: list[Share], complaint: str) -> None:
+def test_what_is_not_the_whole_suite_once_is_red(told: list[ShardRecord], complaint: str) -> None:
     assert complaint in shards.complaints(told, commit="c")
 
 

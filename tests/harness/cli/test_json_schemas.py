@@ -124,7 +124,7 @@ def test_whatever_is_written_is_read_or_explained_and_the_schema_is_never_the_st
             holder = holder[step]
         holder[key[-1]] = copy.deepcopy(draw.choice(ODD))
         path.write_text("".join(f"{key} = {_toml(value)}\n" for key, value in changed.items()), encoding="utf-8")
-        source = toml_model.Source(path, json_schemas.MODELS[name], name)
+        source = toml_model.TomlSource(path, json_schemas.MODELS[name], name)
         assert (source.value is None) <= bool(source.sentences())
         assert not [sentence for sentence in source.sentences() if "typing" in sentence or "<class" in sentence]
         assert schema.is_valid(changed) or source.problems

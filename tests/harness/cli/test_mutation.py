@@ -13,11 +13,11 @@ from tests.support import planted
 
 
 @pytest.fixture
-def options(monkeypatch: pytest.MonkeyPatch) -> list[run.Options]:
+def options(monkeypatch: pytest.MonkeyPatch) -> list[run.MutationOptions]:
     """What the command is given; nothing is run."""
-    given: list[run.Options] = []
+    given: list[run.MutationOptions] = []
 
-    def main(options: run.Options, *, follow: int | None) -> int:
+    def main(options: run.MutationOptions, *, follow: int | None) -> int:
         given.append(options)
         return 0 if follow is None else 1
 
@@ -25,7 +25,7 @@ def options(monkeypatch: pytest.MonkeyPatch) -> list[run.Options]:
     return given
 
 
-def test_the_defaults_are_the_whole_catalogue_two_at_a_time(options: list[run.Options]) -> None:
+def test_the_defaults_are_the_whole_catalogue_two_at_a_time(options: list[run.MutationOptions]) -> None:
     assert command_line.main(["mutation"]) == 0
     (given,) = options
     assert (given.ids, given.sample, given.jobs, given.json, given.write) == ((), None, 2, False, False)
@@ -33,7 +33,7 @@ def test_the_defaults_are_the_whole_catalogue_two_at_a_time(options: list[run.Op
     assert given.scan.name == "small.npz"
 
 
-def test_every_option_is_passed_on(options: list[run.Options], tmp_path: Path) -> None:
+def test_every_option_is_passed_on(options: list[run.MutationOptions], tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.touch()
     chosen = ("--id", "a*", "--id", "b", "--sample", "3", "--seed", "9", "--jobs", "1", "--json")
@@ -84,9 +84,9 @@ def test_the_catalogue_is_listed(capsys: pytest.CaptureFixture[str], monkeypatch
 def test_generated_changes_take_their_seed_from_the_commit_unless_one_is_given(
     words: tuple[str, ...], count: int, seed: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: list[generated_run.Options] = []
+    given: list[generated_run.GeneratedOptions] = []
 
-    def main(options: generated_run.Options, *, follow: int | None) -> int:
+    def main(options: generated_run.GeneratedOptions, *, follow: int | None) -> int:
         given.append(options)
         return 0 if follow is None else 1
 

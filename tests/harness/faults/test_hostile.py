@@ -12,7 +12,7 @@ import pytest
 
 from harness.files import run_files
 from harness.isolation import sandbox
-from harness.lanes.lane import Options, run
+from harness.lanes.lane import LaneOptions, run
 from harness.record import directory
 from harness.record import log as event_log
 from harness.record.outcome import Outcome
@@ -29,7 +29,7 @@ def lane(workspace: Any, *, train: str = "", infer: str = "") -> Outcome:
     folder = target.file.parent
     (folder / "train.py").write_text(train + "\n" + (folder / "train.py").read_text())
     (folder / "infer.py").write_text((folder / "infer.py").read_text() + "\n" + infer)
-    options = Options(device="cpu", fixtures={"scan": workspace.scan}, root=workspace.root, quiet=True, brief=True)
+    options = LaneOptions(device="cpu", fixtures={"scan": workspace.scan}, root=workspace.root, quiet=True, brief=True)
     return run(target, options, Interruption())
 
 
@@ -90,7 +90,7 @@ def test_a_reconstruction_that_cannot_be_read_is_a_finding_of_its_fixture(how: s
     script.write_text(f"{script.read_text()}\np = output / 'reconstruction.npz'\n{BROKEN[how]}\n")
     from harness.targets import loader
 
-    options = Options(device="cpu", fixtures={"scan": workspace.scan}, root=workspace.root, quiet=True, brief=True)
+    options = LaneOptions(device="cpu", fixtures={"scan": workspace.scan}, root=workspace.root, quiet=True, brief=True)
     outcome = run(loader.load(target.file), options, Interruption())
     assert ids(outcome) == ["reconstruction-unreadable"]
     assert outcome.verdict is Verdict.FAIL
@@ -167,7 +167,7 @@ def test_what_changes_its_pid_all_the_time_is_ended(workspace: Any) -> None:
 
 
 @pytest.mark.fault("hidden-startup")
-def test_the_environments_own_sitecustomize_runs_too(cell: sandbox.Cell, tmp_path: Path) -> None:
+def test_the_environments_own_sitecustomize_runs_too(cell: sandbox.Sandbox, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
     (own / "sitecustomize.py").write_text("import os; os.environ['MARK'] = 'yes'\n")
@@ -224,7 +224,7 @@ def test_a_part_is_no_verdict_of_the_whole(how: str, workspace: Any) -> None:
         more = (f"--ignore={target.file.parent / 'checks' / 'test_fake.py'}",)
     made = run(
         target,
-        Options(
+        LaneOptions(
             device="cpu",
             fixtures=dict.fromkeys(names, workspace.scan),
             root=workspace.root,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.lanes.lane import Options, run
+from harness.lanes.lane import LaneOptions, run
 from harness.record import required
 from harness.record.outcome import Outcome
 from harness.system.signals import Interruption
@@ -29,7 +29,7 @@ def _lane(workspace: Any, suite: str, *, manifest: str = "", pytest_arguments: t
         path = required.manifest_of(file)
         path.parent.mkdir()
         path.write_text(manifest)
-    options = Options(
+    options = LaneOptions(
         device="cpu",
         fixtures={"scan": workspace.scan},
         root=workspace.root,

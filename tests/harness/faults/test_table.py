@@ -9,7 +9,7 @@ import pytest
 
 from harness.faults import table
 from harness.faults.rows import ROWS
-from harness.faults.table import ROOT, Marked
+from harness.faults.table import ROOT, FaultTest
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -71,38 +71,38 @@ def test_ids_are_unique_and_no_cell_is_empty() -> None:
 @pytest.mark.parametrize(
     ("source", "found"),
     [
-        (FINE, [Marked(test="tests/test_a.py::test_one", rows=("hang",), proves=True)]),
+        (FINE, [FaultTest(test="tests/test_a.py::test_one", rows=("hang",), proves=True)]),
         (
             FINE.replace("bites(1 == 1", "print(1 == 1"),
-            [Marked(test="tests/test_a.py::test_one", rows=("hang",), proves=False)],
+            [FaultTest(test="tests/test_a.py::test_one", rows=("hang",), proves=False)],
         ),
         (FINE.replace('@pytest.mark.fault("hang")\n', ""), []),
         (FINE.replace("def test_one", "def helper"), []),
         (
             FINE.replace("    bites(", "    helper()\n\ndef helper() -> None:\n    bites("),
-            [Marked(test="tests/test_a.py::test_one", rows=("hang",), proves=True)],
+            [FaultTest(test="tests/test_a.py::test_one", rows=("hang",), proves=True)],
         ),
         (
             FINE.replace("test_one()", "test_one(full: int)").replace(
                 "    bites(", "    pass\n\ndef full() -> None:\n    bites("
             ),
-            [Marked(test="tests/test_a.py::test_one", rows=("hang",), proves=True)],
+            [FaultTest(test="tests/test_a.py::test_one", rows=("hang",), proves=True)],
         ),
         (
             FINE.replace("@pytest.mark.fault", '@pytest.mark.fault("clock")\n@pytest.mark.fault'),
-            [Marked(test="tests/test_a.py::test_one", rows=("clock", "hang"), proves=True)],
+            [FaultTest(test="tests/test_a.py::test_one", rows=("clock", "hang"), proves=True)],
         ),
         (
             OF_A_CLASS,
-            [Marked(test="tests/test_a.py::TestA::test_one", rows=("leaks",), proves=True)],
+            [FaultTest(test="tests/test_a.py::TestA::test_one", rows=("leaks",), proves=True)],
         ),
         (
             OF_A_PARAMETER,
-            [Marked(test="tests/test_a.py::test_one", rows=("leaks",), proves=True)],
+            [FaultTest(test="tests/test_a.py::test_one", rows=("leaks",), proves=True)],
         ),
     ],
 )
-def test_marks_and_proofs_are_read_from_the_sources(tmp_path: Path, source: str, found: list[Marked]) -> None:
+def test_marks_and_proofs_are_read_from_the_sources(tmp_path: Path, source: str, found: list[FaultTest]) -> None:
     assert table.gather(_tree(tmp_path, source)) == found
 
 

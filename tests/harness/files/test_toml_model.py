@@ -10,7 +10,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from harness.files import toml_model
-from harness.files.toml_model import TABLE, Name, Problem, Source, Text, Versioned, Whole, Words
+from harness.files.toml_model import TABLE, FileProblem, Name, Text, TomlSource, VersionedFile, Whole, Words
 from ptycho.errors import ConfigurationError, UsageError
 
 
@@ -30,14 +30,14 @@ class Part:
     """some"""
 
     @staticmethod
-    def contradictions(table: Mapping[str, Any]) -> Iterator[Problem]:
+    def contradictions(table: Mapping[str, Any]) -> Iterator[FileProblem]:
         """Too many long ones."""
         if table.get("sort") == "long" and table.get("count", 1) == 2:
-            yield Problem(path=("count",), sentence="two are never long")
+            yield FileProblem(path=("count",), sentence="two are never long")
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
-class File(Versioned):
+class File(VersionedFile):
     """A file with one part and any number of others."""
 
     main: Part
@@ -52,7 +52,7 @@ MAIN = '[main]\nname = "a"\n'
 def _said(folder: Path, text: str) -> list[str]:
     path = folder / "file.toml"
     path.write_text(text)
-    return Source(path, File, "file").sentences()
+    return TomlSource(path, File, "file").sentences()
 
 
 def test_a_good_file_becomes_its_model(tmp_path: Path) -> None:
@@ -129,8 +129,8 @@ def test_an_error_has_the_class_that_was_asked_for_and_names_the_file(tmp_path: 
 def test_more_may_be_found_wrong_by_whoever_reads(tmp_path: Path) -> None:
     path = tmp_path / "file.toml"
     path.write_text(MAIN)
-    source = Source(path, File, "file")
-    source.problems.append(Problem(path=("main", "name"), sentence="it is a bad name"))
+    source = TomlSource(path, File, "file")
+    source.problems.append(FileProblem(path=("main", "name"), sentence="it is a bad name"))
     with pytest.raises(UsageError, match="line 2: it is a bad name"):
         source.checked()
 

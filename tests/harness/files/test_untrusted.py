@@ -189,9 +189,9 @@ def test_no_text_has_a_control_character_left(text: str) -> None:
     assert not any(line.lstrip().startswith(("::", "##[")) for line in shown.split("\n"))
 
 
-def _finished(folder: Path) -> supervise.Finished:
+def _finished(folder: Path) -> supervise.CompletedCommand:
     about: dict[str, Any] = {"argv": (), "pid": 1, "returncode": 0, "seconds": 1.0, "started": 0.0, "timed_out": False}
-    return supervise.Finished(**about, survivors=(), log=folder / "log", stacks=folder / "stacks")
+    return supervise.CompletedCommand(**about, survivors=(), log=folder / "log", stacks=folder / "stacks")
 
 
 READERS: dict[str, Callable[[Path], object]] = {

@@ -10,7 +10,7 @@ import pytest
 
 from harness.gpu_check import needs, run, steps
 from harness.gpu_check.needs import Machine
-from harness.gpu_check.steps import Step
+from harness.gpu_check.steps import CheckStep
 from ptycho.errors import InfrastructureError, UsageError
 from ptycho.fingerprint import ROOT
 from ptycho.verdict import Verdict
@@ -23,16 +23,16 @@ def test_what_is_missing_ends_with_13_and_writes_nothing(tmp_path: Path, monkeyp
     lacking = Machine(python="3", frameworks={}, gpu={}, missing=("numpy: no", "a GPU: no"))
     monkeypatch.setattr(needs, "look", lambda *_: lacking)
     with pytest.raises(InfrastructureError, match=r"missing:\n  - numpy: no\n  - a GPU: no\n") as refused:
-        run.check(run.Options(out=tmp_path / "out"))
+        run.check(run.GpuCheckOptions(out=tmp_path / "out"))
     assert (Verdict.INFRA, False) == (refused.value.verdict, (tmp_path / "out").exists())
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     with pytest.raises(UsageError, match="is not empty; give a new folder"):
-        run.check(run.Options(out=tmp_path))
+        run.check(run.GpuCheckOptions(out=tmp_path))
     with pytest.raises(UsageError, match="is not a folder; make it with gpu-check --bundle"):
-        run.check(run.Options(out=tmp_path / "new", wheels=tmp_path / "none"))
+        run.check(run.GpuCheckOptions(out=tmp_path / "new", wheels=tmp_path / "none"))
 
 
 @pytest.mark.slow
@@ -50,10 +50,12 @@ def test_the_environment_has_the_machine_s_packages_and_the_wheels(tmp_path: Pat
 def test_the_result_is_the_worst_step_and_names_what_is_unverified(
     code: int, label: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def plan(side: str, python: str, out: Path) -> list[Step]:
+    def plan(side: str, python: str, out: Path) -> list[CheckStep]:
         codes = (("good", 0), ("last", code))
         return [
-            Step(name=f"{side}-{name}", argv=(python, "-S", "-c", f"raise SystemExit({end})"), limit_s=60, shows=name)
+            CheckStep(
+                name=f"{side}-{name}", argv=(python, "-S", "-c", f"raise SystemExit({end})"), limit_s=60, shows=name
+            )
             for name, end in codes
         ]
 

@@ -10,14 +10,14 @@ import pytest
 
 from harness.cli.main import command_line
 from harness.gpu_check import steps
-from harness.gpu_check.steps import Step
+from harness.gpu_check.steps import CheckStep
 from ptycho.verdict import Verdict
 
 WORK = {"parameters": ["cuda:0"], "batch": ["cuda:0"], "parameter_bytes": 40, "peak_bytes": 400, "kernels": 3}
 
 
-def step(name: str, code: str, limit_s: float = 60.0, **settings: Any) -> Step:
-    return Step(name=name, argv=(sys.executable, "-S", "-c", code), limit_s=limit_s, shows="something", **settings)
+def step(name: str, code: str, limit_s: float = 60.0, **settings: Any) -> CheckStep:
+    return CheckStep(name=name, argv=(sys.executable, "-S", "-c", code), limit_s=limit_s, shows="something", **settings)
 
 
 def trained(folder: Path, work: Any = WORK, losses: tuple[float, ...] = (3.0, 1.0)) -> Path:
@@ -37,7 +37,7 @@ def test_every_step_runs_and_has_the_verdict_of_its_end(tmp_path: Path) -> None:
             step("shows nothing", "", judge=lambda: "gpu-unused: on the CPU"),
             step("hangs", "import time; time.sleep(60)", limit_s=0.5),
             step("cannot be read", "", judge=lambda: json.loads("{")),
-            Step(name="absent", argv=("/no/such/program",), limit_s=1.0, shows="something"),
+            CheckStep(name="absent", argv=("/no/such/program",), limit_s=1.0, shows="something"),
             step("works", "print('well')"),
         ],
         tmp_path,

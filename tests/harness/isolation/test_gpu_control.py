@@ -8,8 +8,8 @@ import pytest
 
 from harness.isolation import gpu_control, sandbox
 from harness.isolation.gpu_control import Control
-from harness.isolation.gpu_untouched import Watch
-from harness.isolation.sandbox import Cell
+from harness.isolation.gpu_untouched import GpuWatcher
+from harness.isolation.sandbox import Sandbox
 from harness.system.signals import Interruption
 
 ALL = (
@@ -21,7 +21,7 @@ ALL = (
 def _run(path: Path, *, python: Path = Path(sys.executable), **changes: object) -> Control:
     return gpu_control.run(
         python,
-        Cell(path=path / "cell").make(),
+        Sandbox(path=path / "cell").make(),
         token=secrets.token_hex(6),
         scratch=path,
         events=path / "events.ndjson",
@@ -31,7 +31,7 @@ def _run(path: Path, *, python: Path = Path(sys.executable), **changes: object) 
     )
 
 
-class Blind(Watch):
+class Blind(GpuWatcher):
     """Looks at nothing."""
 
     def sample(self) -> None:

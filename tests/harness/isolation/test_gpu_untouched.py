@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from harness.isolation import gpu_untouched, sandbox
-from harness.isolation.gpu_untouched import Proof, Watch
-from harness.isolation.sandbox import Cell
+from harness.isolation.gpu_untouched import GpuEvidence, GpuWatcher
+from harness.isolation.sandbox import Sandbox
 from harness.process import supervise
-from harness.process.supervise import Finished
+from harness.process.supervise import CompletedCommand
 from harness.record.findings import Finding
 from harness.system.injected import ptycho_harness_gpu as instrument
 from harness.system.signals import Interruption
@@ -35,13 +35,13 @@ class Bench:
         self.node.touch()
         self.number = 0
         self.token = secrets.token_hex(6)
-        self.watching = Watch
+        self.watching = GpuWatcher
 
     def run(
         self, code: str, *, gpu: bool = False, provable: bool = True, timeout_s: float = 60, **extra: str
-    ) -> tuple[Proof, list[Finding], Finished]:
+    ) -> tuple[GpuEvidence, list[Finding], CompletedCommand]:
         self.number += 1
-        cell = Cell(path=self.path / f"cell-{self.number}").make()
+        cell = Sandbox(path=self.path / f"cell-{self.number}").make()
         watch = self.watching(cell, provable=provable)
         env = sandbox.build(
             cell,
@@ -182,10 +182,10 @@ def test_where_nothing_can_be_proved_nothing_is_claimed(bench: Bench) -> None:
 
 @pytest.mark.slow
 def test_another_command_s_process_is_not_taken_for_one_s_own(bench: Bench) -> None:
-    other = Watch(Cell(path=bench.path / "elsewhere"))
+    other = GpuWatcher(Sandbox(path=bench.path / "elsewhere"))
     seen: list[tuple[str, ...]] = []
 
-    class Both(Watch):
+    class Both(GpuWatcher):
         def sample(self) -> None:
             super().sample()
             other.sample()
@@ -201,7 +201,7 @@ def test_another_command_s_process_is_not_taken_for_one_s_own(bench: Bench) -> N
 def test_looking_costs_less_than_a_hundredth_of_the_time(bench: Bench) -> None:
     spent: list[float] = []
 
-    class Timed(Watch):
+    class Timed(GpuWatcher):
         def sample(self) -> None:
             before = time.thread_time()
             super().sample()

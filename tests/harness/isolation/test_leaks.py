@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from harness.isolation import leaks
-from harness.isolation.leaks import Leak, Place
+from harness.isolation.leaks import Leak, WatchedFolder
 
 SHARED = {"token": "t0ken", "writes": {}, "pids": (4242,)}
 
 
-def _compare(place: Place, before: dict[str, dict[str, leaks.Entry]], **changed: object) -> list[Leak]:
+def _compare(place: WatchedFolder, before: dict[str, dict[str, leaks.PathState]], **changed: object) -> list[Leak]:
     return leaks.compare([place], before, leaks.listing([place]), **{**SHARED, **changed})  # type: ignore[arg-type]
 
 
@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_nothing_changed_is_no_leak_and_every_kind_of_change_is(folder: Path) -> None:
-    place = Place(name="cwd", path=folder, depth=3, strict=True, ignored=(".git",))
+    place = WatchedFolder(name="cwd", path=folder, depth=3, strict=True, ignored=(".git",))
     before = leaks.listing([place])
     assert _compare(place, before) == []
     (folder / ".git" / "index").write_text("x")
@@ -42,7 +42,7 @@ def test_nothing_changed_is_no_leak_and_every_kind_of_change_is(folder: Path) ->
 
 
 def test_a_replaced_file_of_the_same_size_and_time_has_changed(folder: Path) -> None:
-    place = Place(name="cwd", path=folder, depth=1, strict=True)
+    place = WatchedFolder(name="cwd", path=folder, depth=1, strict=True)
     before = leaks.listing([place])
     status = (folder / "old").stat()
     (folder / "fresh").write_text("y")
@@ -53,7 +53,7 @@ def test_a_replaced_file_of_the_same_size_and_time_has_changed(folder: Path) -> 
 
 def test_depth_limits_what_is_seen(folder: Path) -> None:
     (folder / "deep").mkdir()
-    shallow, deep = (Place(name="p", path=folder, depth=depth, strict=True) for depth in (1, 2))
+    shallow, deep = (WatchedFolder(name="p", path=folder, depth=depth, strict=True) for depth in (1, 2))
     before = {depth: leaks.listing([place]) for depth, place in ((1, shallow), (2, deep))}
     (folder / "deep" / "file").write_text("x")
     assert _compare(shallow, before[1]) == []
@@ -74,7 +74,7 @@ def test_depth_limits_what_is_seen(folder: Path) -> None:
 def test_in_a_shared_place_only_what_can_be_attributed_is_blamed(
     folder: Path, name: str, changed: dict[str, dict[str, int]], blame: str
 ) -> None:
-    place = Place(name="TMPDIR", path=folder, depth=1)
+    place = WatchedFolder(name="TMPDIR", path=folder, depth=1)
     before = leaks.listing([place])
     (folder / name).write_text("x")
     writes = {str(folder / written): pid for written, pid in changed.get("writes", {}).items()}
@@ -84,7 +84,7 @@ def test_in_a_shared_place_only_what_can_be_attributed_is_blamed(
 def test_what_a_living_stranger_holds_open_is_not_blamed_in_a_strict_place(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = Place(name="/dev/shm", path=folder, depth=1, strict=True)
+    place = WatchedFolder(name="/dev/shm", path=folder, depth=1, strict=True)
     before = leaks.listing([place])
     with (folder / "held").open("w"):
         assert [leak.blame for leak in _compare(place, before)] == ["nobody else is expected to write here"]
@@ -94,7 +94,7 @@ def test_what_a_living_stranger_holds_open_is_not_blamed_in_a_strict_place(
 
 
 def test_paths_that_the_caller_declares_foreign_are_left_out(folder: Path) -> None:
-    place = Place(name="cwd", path=folder, depth=1, strict=True)
+    place = WatchedFolder(name="cwd", path=folder, depth=1, strict=True)
     before = leaks.listing([place])
     (folder / "editor.swp").write_text("x")
     (folder / "leak.npz").write_text("x")

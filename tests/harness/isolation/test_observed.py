@@ -6,13 +6,13 @@ from pathlib import Path
 
 from harness.isolation import leaks as leak_ledger
 from harness.isolation import observed
-from harness.isolation.leaks import Entry, Place
-from harness.isolation.observed import Observed
+from harness.isolation.leaks import PathState, WatchedFolder
+from harness.isolation.observed import ObservedWrites
 from harness.record import directory
 from harness.record.directory import RunRoot
 
 
-def _runs(root: Path) -> tuple[RunRoot, RunRoot, Observed]:
+def _runs(root: Path) -> tuple[RunRoot, RunRoot, ObservedWrites]:
     """A run of ours and another one, and what our children were seen to do: nothing."""
     own, other = directory.create(root), directory.create(root)
     (own.scratch / "train").mkdir()
@@ -21,8 +21,8 @@ def _runs(root: Path) -> tuple[RunRoot, RunRoot, Observed]:
     return own, other, seen
 
 
-def _compare(place: Place, seen: Observed) -> list[tuple[str, str]]:
-    before: dict[str, dict[str, Entry]] = {place.name: {}}
+def _compare(place: WatchedFolder, seen: ObservedWrites) -> list[tuple[str, str]]:
+    before: dict[str, dict[str, PathState]] = {place.name: {}}
     found = leak_ledger.compare([place], before, leak_ledger.listing([place]), token="t0ken", writes=seen, pids=())
     return [(Path(leak.path).name, leak.blame) for leak in found]
 
@@ -38,7 +38,7 @@ def test_the_run_of_a_log_is_found(tmp_path: Path) -> None:
 
 def test_what_a_living_run_was_seen_to_write_is_its_own(tmp_path: Path) -> None:
     _, other, seen = _runs(tmp_path / "root")
-    place = Place(name="cwd", path=tmp_path / "cwd", depth=2, strict=True)
+    place = WatchedFolder(name="cwd", path=tmp_path / "cwd", depth=2, strict=True)
     for name in ("theirs", "nobodys", "ours"):
         (place.path / name).mkdir(parents=True)
     (other.scratch / "train").mkdir()
@@ -50,7 +50,7 @@ def test_what_a_living_run_was_seen_to_write_is_its_own(tmp_path: Path) -> None:
 
 def test_what_a_run_left_that_has_ended_is_in_its_log(tmp_path: Path) -> None:
     own, other, seen = _runs(tmp_path / "root")
-    place = Place(name="cwd", path=tmp_path / "cwd", depth=1, strict=True)
+    place = WatchedFolder(name="cwd", path=tmp_path / "cwd", depth=1, strict=True)
     (place.path / "theirs").mkdir(parents=True)
     with_log = other.open_events()
     with_log.write("leak", path=str(place.path / "theirs"), place="cwd")

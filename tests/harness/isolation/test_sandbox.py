@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.isolation import sandbox
-from harness.isolation.sandbox import Cell
+from harness.isolation.sandbox import Sandbox
 from harness.system.identity import TOKEN_VARIABLE
 from tests.support.injected import bites
 
@@ -23,7 +23,7 @@ PLANTED = {
 }
 
 
-def _build(cell: Cell, *, gpu: bool) -> dict[str, str]:
+def _build(cell: Sandbox, *, gpu: bool) -> dict[str, str]:
     return sandbox.build(
         cell,
         token="t0ken",
@@ -36,7 +36,7 @@ def _build(cell: Cell, *, gpu: bool) -> dict[str, str]:
 
 
 @pytest.mark.fault("leaked-environment")
-def test_only_what_is_allowed_is_inherited(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_is_allowed_is_inherited(cell: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {**PLANTED, "LC_TIME": "C", "LANG": "C.UTF-8"}.items():
         monkeypatch.setenv(name, value)
     bites(PLANTED.items() <= os.environ.items(), "the caller has all of them set")
@@ -47,7 +47,7 @@ def test_only_what_is_allowed_is_inherited(cell: Cell, monkeypatch: pytest.Monke
 
 
 def test_a_cpu_lane_hides_every_gpu_and_a_gpu_lane_inherits_the_choice(
-    cell: Cell, monkeypatch: pytest.MonkeyPatch
+    cell: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     hidden = _build(cell, gpu=False)
@@ -57,7 +57,7 @@ def test_a_cpu_lane_hides_every_gpu_and_a_gpu_lane_inherits_the_choice(
     assert "CUDA_VISIBLE_DEVICES" not in _build(cell, gpu=True)
 
 
-def test_every_place_of_habit_is_in_the_cell(cell: Cell) -> None:
+def test_every_place_of_habit_is_in_the_cell(cell: Sandbox) -> None:
     built = _build(cell, gpu=False)
     places = ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "CUDA_CACHE_PATH")
     assert [name for name in places if not Path(built[name]).is_relative_to(cell.path)] == []
@@ -69,7 +69,7 @@ def test_every_place_of_habit_is_in_the_cell(cell: Cell) -> None:
     assert [name for name in built if "TELEMETRY" in name or "TRACK" in name] == []
 
 
-def test_nested_runs_are_found_by_both_tokens(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nested_runs_are_found_by_both_tokens(cell: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
     assert _build(cell, gpu=False)[TOKEN_VARIABLE] == "t0ken"
     monkeypatch.setenv(TOKEN_VARIABLE, "outer")

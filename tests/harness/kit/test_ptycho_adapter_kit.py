@@ -19,7 +19,7 @@ import pytest
 from harness.kit import ptycho_adapter_kit as kit
 from harness.parity.compare import response
 from harness.parity.judge import ladder, oracle
-from harness.parity.judge.ladder import Expected
+from harness.parity.judge.ladder import OracleAnswer
 from harness.parity.reference import problem
 from ptycho import fingerprint
 from ptycho.config import ModelConfig
@@ -47,10 +47,10 @@ class Foreign:
         env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.run([*argv, *more], env=env, cwd=self.folder, capture_output=True, text=True, check=False)
 
-    def climbed(self, out: Path) -> list[ladder.Climbed]:
+    def climbed(self, out: Path) -> list[ladder.JudgedRung]:
         read = response.read(out, self.path, "ptycho_torch", root=self.root)
         assert read.refusals == ()
-        expected = Expected(exact={}, arrays=self.figures)
+        expected = OracleAnswer(exact={}, arrays=self.figures)
         return ladder.climb(1, {"torch": read}, expected, self.request.quantities)
 
 

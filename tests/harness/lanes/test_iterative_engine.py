@@ -16,7 +16,7 @@ from tests.support.fakes import iterative_engine, zoo
 def _run(tmp_path: Path, workspace: Any, target: Path) -> Any:
     os.chdir(workspace.cwd)
     scan = zoo.scan(tmp_path / "scan.npz")
-    options = lane.Options(device="cpu", fixtures={"scan": scan}, root=workspace.root, quiet=True)
+    options = lane.LaneOptions(device="cpu", fixtures={"scan": scan}, root=workspace.root, quiet=True)
     return lane.run(loader.load(target), options, Interruption())
 
 

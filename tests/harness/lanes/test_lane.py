@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.lanes.lane import Options, run
+from harness.lanes.lane import LaneOptions, run
 from harness.record.log import read
 from harness.record.outcome import Outcome
 from harness.system import identity
@@ -235,7 +235,7 @@ def test_the_target_says_which_tests_of_its_folder_a_lane_runs_unless_the_caller
     target = workspace.target(suite="def test_one() -> None: ...\n\n\ndef test_two() -> None: ...\n")
     target = replace(target, suite_arguments=("-k", "one"))
     fixtures = {"scan": workspace.scan}
-    options = Options(device="cpu", fixtures=fixtures, root=workspace.root, pytest=words, brief=True, quiet=True)
+    options = LaneOptions(device="cpu", fixtures=fixtures, root=workspace.root, pytest=words, brief=True, quiet=True)
     outcome = run(target, options, Interruption())
     rows = {row["event"]: row for row in read(outcome.run_root / "events.ndjson")}
     assert (rows["run.expect"]["selects"], rows["suite.collected"]["deselected"]) == (selects, left_out)

@@ -10,12 +10,12 @@ import pytest
 from rich.console import Console
 
 from harness.lanes import live
-from harness.lanes.live import LiveView, Progress
+from harness.lanes.live import LaneProgress, LiveView
 from tests.support import sample_log
 
 
 def at(rows: list[sample_log.Row], now: float = 11.5) -> str:
-    progress = Progress()
+    progress = LaneProgress()
     for row in rows:
         progress.take(row)
     return progress.line(now)

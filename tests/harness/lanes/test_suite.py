@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.isolation.sandbox import Cell
+from harness.isolation.sandbox import Sandbox
 from harness.lanes import suite
-from harness.process.supervise import Finished
+from harness.process.supervise import CompletedCommand
 from harness.record.outcome import SuiteResult
 
 
-def _finished(folder: Path, returncode: int) -> Finished:
+def _finished(folder: Path, returncode: int) -> CompletedCommand:
     (folder / "log").write_text("the end of the output\n")
-    return Finished(
+    return CompletedCommand(
         argv=("pytest",),
         pid=1,
         returncode=returncode,
@@ -62,7 +62,7 @@ def test_counts_come_from_the_result_file(tmp_path: Path) -> None:
     assert suite.read(junit, finished) is None
 
 
-def test_the_command_keeps_pytest_in_its_cell(cell: Cell, tmp_path: Path) -> None:
+def test_the_command_keeps_pytest_in_its_cell(cell: Sandbox, tmp_path: Path) -> None:
     argv = suite.command(tmp_path / "tests", tmp_path, cell, tmp_path / "junit.xml", ["-k", "name"])
     assert argv[1:4] == ["-m", "pytest", str(tmp_path / "tests")]
     assert argv[-2:] == ["-k", "name"]
@@ -70,7 +70,7 @@ def test_the_command_keeps_pytest_in_its_cell(cell: Cell, tmp_path: Path) -> Non
     assert not any(argument.startswith("--config-file") for argument in argv)
 
 
-def test_the_command_that_repeats_a_suite_needs_nothing_of_the_run(cell: Cell, tmp_path: Path) -> None:
+def test_the_command_that_repeats_a_suite_needs_nothing_of_the_run(cell: Sandbox, tmp_path: Path) -> None:
     argv = suite.command(tmp_path / "with space", tmp_path, cell, tmp_path / "junit.xml", ["-k", "a or b"])
     own = {"CACHE": "{cache}/x", "LEVEL": "2", "HERE": "{root}"}
     repeated = shlex.split(suite.repeat(argv, tmp_path, own, gpu=False))

@@ -9,9 +9,9 @@ from harness.parity.compare import comparison
 from harness.parity.compare.comparison import SHARED, Limit, Result
 from harness.parity.compare.elements import apart
 from harness.parity.compare.floors import Floors
-from harness.parity.compare.rungs import ALONE, ENVELOPE, FLOORS, HORIZON, RUNGS, WORKFLOW_TOLERANCE, Known
+from harness.parity.compare.rungs import ALONE, ENVELOPE, FLOORS, HORIZON, RUNGS, WORKFLOW_TOLERANCE, KnownDifference
 from harness.parity.judge import ladder, operation_bounds
-from harness.parity.quality.measure import LEAST_CORRELATION, Measured
+from harness.parity.quality.measure import LEAST_CORRELATION, NetworkScores
 from harness.parity.quality.tost import Margin, Tost
 from harness.parity.recalibrate import SAME, changes
 from harness.parity.reference import invariants, kink_margin
@@ -148,7 +148,7 @@ def test_only_the_workflow_has_a_tolerance_of_its_own() -> None:
 def test_a_known_failure_excuses_exactly_its_own_comparison(
     tensor: str, precision: str, gridsize: int, named: bool
 ) -> None:
-    known = Known(rung="R4", tensor="phase", id="a", reason="r", precision="f32", gridsize=2)
+    known = KnownDifference(rung="R4", tensor="phase", id="a", reason="r", precision="f32", gridsize=2)
     assert known.names(tensor, precision, gridsize) is named
 
 
@@ -184,7 +184,7 @@ def test_a_difference_of_exactly_the_margin_is_not_beyond_it(mean: float, beyond
 def test_a_network_that_is_exactly_as_good_as_a_flat_object_has_collapsed(
     phase: float, correlation: float, collapsed: bool
 ) -> None:
-    measured = Measured(
+    measured = NetworkScores(
         figures={"phase": phase},
         flat={"phase": 20.0},
         correlation=correlation,

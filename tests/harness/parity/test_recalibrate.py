@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from harness.parity import recalibrate
-from harness.parity.compare.floors import Floors, Raised
+from harness.parity.compare.floors import Floors, RaisedFloor
 from harness.parity.judge import calibrate
-from harness.parity.recalibrate import Change
+from harness.parity.recalibrate import FloorChange
 from ptycho.errors import UsageError
 
 OLD = {"R3/a": 1e-7, "R3/b": 1e-7, "R3/gone": 1e-7, "R3/zero": 0.0}
@@ -76,7 +76,7 @@ def test_a_floor_is_not_raised_without_a_reason(
 def test_the_reason_stays_beside_what_was_raised(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measuring(monkeypatch, NEW)
     assert recalibrate.main(write=True, reason=" wider sums ", path=path, quiet=True) == 0
-    first = Raised(precision="f32", gridsize=1, tensor="R3/a", old=1e-7, new=2e-7, reason="wider sums")
+    first = RaisedFloor(precision="f32", gridsize=1, tensor="R3/a", old=1e-7, new=2e-7, reason="wider sums")
     assert Floors.load(path) == held(NEW, measured={"commit": "new"}, raised=(first,))
     measuring(monkeypatch, {**NEW, "R3/b": 1e-6})
     recalibrate.main(write=True, reason="deeper", path=path, quiet=True)
@@ -114,7 +114,7 @@ def test_equal_floors_are_said_to_be_equal(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_long_list_is_cut_in_the_middle(capsys: pytest.CaptureFixture[str]) -> None:
-    many = [Change(precision="f32", gridsize=1, tensor=f"R3/{k:03d}", old=1.0, new=2.0) for k in range(100)]
+    many = [FloorChange(precision="f32", gridsize=1, tensor=f"R3/{k:03d}", old=1.0, new=2.0) for k in range(100)]
     recalibrate.show(many)
     text = capsys.readouterr().out
     assert ("R3/019" in text, "R3/020" in text, "R3/099" in text) == (True, False, True)

@@ -168,7 +168,7 @@ def test_what_cannot_be_asked_is_refused(given: list[str], capsys: pytest.Captur
 
 
 def test_a_part_of_the_ladder_says_so_and_the_whole_says_nothing(tmp_path: Path) -> None:
-    whole = ladder_run.Options(
+    whole = ladder_run.ParityOptions(
         parties=(), scan=tmp_path, gridsizes=(1, 2), seed=1, steps=200, root=tmp_path, plant=cast("Any", print)
     )
     assert list(ladder_run.left_out(whole, [1])) == []

@@ -8,7 +8,7 @@ import pytest
 from harness.parity import survey
 from harness.parity.compare.comparison import Judgement, Result
 from harness.parity.compare.rungs import RUNGS
-from harness.parity.judge.ladder import Climbed
+from harness.parity.judge.ladder import JudgedRung
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -23,11 +23,11 @@ def judgement(tensor: str, figure: float, tolerance: float, floor: float | None 
     )
 
 
-def climbed(rung: str, precision: str, *judgements: Judgement, gridsize: int = 1) -> Climbed:
-    return Climbed(rung=BY_NAME[rung], gridsize=gridsize, precision=precision, judgements=judgements)
+def climbed(rung: str, precision: str, *judgements: Judgement, gridsize: int = 1) -> JudgedRung:
+    return JudgedRung(rung=BY_NAME[rung], gridsize=gridsize, precision=precision, judgements=judgements)
 
 
-def one(seed: int) -> list[Climbed]:
+def one(seed: int) -> list[JudgedRung]:
     """The figure grows with the seed."""
     return [
         climbed("R3", "f32", judgement("R3/a", seed * 1e-7, 32e-7, 1e-7), judgement("R3/b", 3e-7, 96e-7, 3e-7)),

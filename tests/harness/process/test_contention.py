@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from harness.process import contention
-from harness.process.contention import Load, Reading
+from harness.process.contention import Load, ProcessorCounters
 
 
 def test_shares_add_up() -> None:
-    before = Reading(at=10.0, total_s=100.0, idle_s=50.0, steal_s=1.0, pressure_s=3.0)
-    after = Reading(at=20.0, total_s=120.0, idle_s=51.0, steal_s=3.0, pressure_s=8.0)
+    before = ProcessorCounters(at=10.0, total_s=100.0, idle_s=50.0, steal_s=1.0, pressure_s=3.0)
+    after = ProcessorCounters(at=20.0, total_s=120.0, idle_s=51.0, steal_s=3.0, pressure_s=8.0)
     load = contention.between(before, after, 2.0)
     assert load == Load(idle=0.05, others=0.75, steal=0.1, pressure=0.5)
     assert load.contended

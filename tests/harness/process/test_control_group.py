@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.process import control_group, supervise
-from harness.process.control_group import Group
+from harness.process.control_group import ControlGroup
 from harness.system.signals import Interruption
 from tests.support.injected import bites, control_group_or_skip
 
@@ -162,7 +162,7 @@ def test_empty_groups_of_runs_that_nobody_sweeps_go_and_others_stay(stand_in: St
 
 
 @pytest.fixture
-def real() -> Group:
+def real() -> ControlGroup:
     """A group of the kernel's."""
     return control_group_or_skip(secrets.token_hex(6))
 
@@ -182,7 +182,7 @@ while time.time() < until:
 @pytest.mark.slow
 @pytest.mark.fault("pid-hopper")
 @pytest.mark.fault("empty-environment")
-def test_what_has_no_environment_and_a_new_session_at_every_look_is_ended(real: Group, tmp_path: Path) -> None:
+def test_what_has_no_environment_and_a_new_session_at_every_look_is_ended(real: ControlGroup, tmp_path: Path) -> None:
     alive = tmp_path / "alive"
     alive.touch()
     program = tmp_path / "hop.py"
@@ -198,7 +198,7 @@ def test_what_has_no_environment_and_a_new_session_at_every_look_is_ended(real: 
     assert not real.path.exists()
 
 
-def test_a_command_leaves_no_group(real: Group, tmp_path: Path) -> None:
+def test_a_command_leaves_no_group(real: ControlGroup, tmp_path: Path) -> None:
     real.end()
     token = real.path.name.split("-")[1]
     code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], env={})"

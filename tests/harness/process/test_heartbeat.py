@@ -1,12 +1,12 @@
 """Time in which nothing could run is distinguished from time in which nothing was done."""
 
 from harness.process.heartbeat import GAP_S, Heartbeat
-from harness.process.tree import Member, Sample
+from harness.process.tree import TreeProcess, TreeSample
 
 
-def _sample(cpu_s: float, state: str = "S") -> Sample:
-    member = Member(pid=1, parent=0, started=1.0, state=state, cpu_s=cpu_s, rss_mib=1.0)
-    return Sample(members=(member,), cpu_s=cpu_s)
+def _sample(cpu_s: float, state: str = "S") -> TreeSample:
+    member = TreeProcess(pid=1, parent=0, started=1.0, state=state, cpu_s=cpu_s, rss_mib=1.0)
+    return TreeSample(members=(member,), cpu_s=cpu_s)
 
 
 def test_work_output_and_events_are_signs_of_life_and_a_tick_now_and_then_is_none() -> None:

@@ -15,8 +15,8 @@ from harness.process.disk import Disk
 from harness.process.heartbeat import BUSY, GAP_S, SILENT_S, Heartbeat
 from harness.process.limits import Limits
 from harness.process.phases import Stay
-from harness.process.tree import Sample
-from harness.process.watcher import Watch
+from harness.process.tree import TreeSample
+from harness.process.watcher import CommandWatcher
 from ptycho.verdict import Verdict
 
 NOW = 1000.0
@@ -29,14 +29,16 @@ def around(limit: float) -> tuple[float, float, float]:
 
 
 @pytest.fixture
-def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watch:
+def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandWatcher:
     """A watch of this process, on a clock that says `NOW`."""
     monkeypatch.setattr(time, "monotonic", lambda: NOW)
-    monkeypatch.setattr(Watch, "look", lambda _: None)
+    monkeypatch.setattr(CommandWatcher, "look", lambda _: None)
     log = tmp_path / "log.txt"
     log.touch()
     limits = Limits(phase_s={"train": LIMIT_S}, memory_mib=256.0)
-    return Watch(os.getpid(), started=NOW - 1.0, timeout_s=LIMIT_S, limits=limits, log=log, events=None, disk=Disk([]))
+    return CommandWatcher(
+        os.getpid(), started=NOW - 1.0, timeout_s=LIMIT_S, limits=limits, log=log, events=None, disk=Disk([])
+    )
 
 
 @pytest.mark.parametrize(("idle", "contended"), [*zip(around(contention.IDLE), (True, True, False), strict=True)])
@@ -54,7 +56,7 @@ def test_a_machine_of_which_others_use_exactly_that_much_is_contended(share: str
 @pytest.mark.parametrize(("used", "stopped"), [*zip(around(256.0), (False, False, True), strict=True)])
 @pytest.mark.parametrize("counted", [True, False], ids=["proportional", "resident"])
 def test_memory_of_exactly_the_limit_is_allowed(
-    watch: Watch, monkeypatch: pytest.MonkeyPatch, used: float, stopped: bool, counted: bool
+    watch: CommandWatcher, monkeypatch: pytest.MonkeyPatch, used: float, stopped: bool, counted: bool
 ) -> None:
     sample = SimpleNamespace(rss_mib=1e6 if counted else used, alive=(SimpleNamespace(pid=1),), cpu_s=0.0)
     monkeypatch.setattr(watch, "_sample", sample)
@@ -66,7 +68,7 @@ def test_memory_of_exactly_the_limit_is_allowed(
 
 @pytest.mark.parametrize(("since", "stopped"), [*zip(around(NOW - LIMIT_S), (True, False, False), strict=True)])
 def test_a_phase_of_exactly_its_limit_may_go_on(
-    watch: Watch, monkeypatch: pytest.MonkeyPatch, since: float, stopped: bool
+    watch: CommandWatcher, monkeypatch: pytest.MonkeyPatch, since: float, stopped: bool
 ) -> None:
     monkeypatch.setattr(watch, "_stays", [Stay(phase="train", since=since, cpu_s=0.0)])
     assert (watch._over_phase(NOW) is not None) is stopped
@@ -74,7 +76,7 @@ def test_a_phase_of_exactly_its_limit_may_go_on(
 
 @pytest.mark.parametrize(("started", "stopped"), [*zip(around(NOW - LIMIT_S), (True, False, False), strict=True)])
 def test_a_command_of_exactly_its_time_limit_may_go_on(
-    watch: Watch, monkeypatch: pytest.MonkeyPatch, started: float, stopped: bool
+    watch: CommandWatcher, monkeypatch: pytest.MonkeyPatch, started: float, stopped: bool
 ) -> None:
     monkeypatch.setattr(watch, "_started", started)
     assert (watch.turn() is not None) is stopped
@@ -83,7 +85,7 @@ def test_a_command_of_exactly_its_time_limit_may_go_on(
 @pytest.mark.parametrize(("limit_s", "least"), [(1000.0, SILENT_S), (8.0, 4.0)])
 @pytest.mark.parametrize(("at", "hung"), [(0, False), (1, True), (2, True)])
 def test_a_command_hangs_from_exactly_that_much_silence(
-    watch: Watch, monkeypatch: pytest.MonkeyPatch, limit_s: float, least: float, at: int, hung: bool
+    watch: CommandWatcher, monkeypatch: pytest.MonkeyPatch, limit_s: float, least: float, at: int, hung: bool
 ) -> None:
     monkeypatch.setattr(watch, "_silent_s", lambda _: around(least)[at])
     stop = watch._timeout("killed", limit_s, Stay(phase="", since=0.0, cpu_s=0.0))
@@ -94,7 +96,7 @@ def test_a_command_hangs_from_exactly_that_much_silence(
     ("used_s", "starved"), [*zip(around(watcher.STARVED * LIMIT_S), (True, False, False), strict=True)]
 )
 def test_a_command_that_had_exactly_its_share_was_not_starved(
-    watch: Watch, monkeypatch: pytest.MonkeyPatch, used_s: float, starved: bool
+    watch: CommandWatcher, monkeypatch: pytest.MonkeyPatch, used_s: float, starved: bool
 ) -> None:
     busy = Load(idle=0.0, others=0.9, steal=0.0, pressure=None)
     monkeypatch.setattr(contention, "between", lambda *_: busy)
@@ -104,7 +106,7 @@ def test_a_command_that_had_exactly_its_share_was_not_starved(
 
 @pytest.mark.parametrize(("wanted", "starved"), [*zip(around(contention.DEMAND), (False, True, True), strict=True)])
 def test_a_command_that_wants_exactly_that_much_is_not_hanging(
-    watch: Watch, monkeypatch: pytest.MonkeyPatch, wanted: float, starved: bool
+    watch: CommandWatcher, monkeypatch: pytest.MonkeyPatch, wanted: float, starved: bool
 ) -> None:
     busy = Load(idle=0.0, others=0.9, steal=0.0, pressure=None)
     monkeypatch.setattr(contention, "between", lambda *_: busy)
@@ -116,14 +118,14 @@ def test_a_command_that_wants_exactly_that_much_is_not_hanging(
 def test_a_turn_that_is_exactly_that_much_too_long_is_not_a_pause(gap_s: float, paused_s: float) -> None:
     pulse = Heartbeat(0.0)
     pulse.overslept(gap_s)
-    pulse.sampled(10.0, Sample(members=(), cpu_s=0.0), heard=False)
+    pulse.sampled(10.0, TreeSample(members=(), cpu_s=0.0), heard=False)
     assert pulse.paused_s == paused_s
 
 
 @pytest.mark.parametrize(("cpu_s", "alive"), [*zip(around(BUSY * 8.0), (False, False, True), strict=True)])
 def test_processor_time_of_exactly_the_share_is_not_a_sign_of_life(cpu_s: float, alive: bool) -> None:
     pulse = Heartbeat(0.0)
-    pulse.sampled(8.0, Sample(members=(), cpu_s=cpu_s), heard=False)
+    pulse.sampled(8.0, TreeSample(members=(), cpu_s=cpu_s), heard=False)
     assert (pulse.active_at == 8.0) is alive
 
 

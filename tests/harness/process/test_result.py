@@ -7,13 +7,13 @@ import pytest
 
 from harness.process import result
 from harness.process.limits import Stop
-from harness.process.supervise import Finished
+from harness.process.supervise import CompletedCommand
 from ptycho.verdict import Verdict
 
 
-def _finished(folder: Path, returncode: int, *, timed_out: bool = False) -> Finished:
+def _finished(folder: Path, returncode: int, *, timed_out: bool = False) -> CompletedCommand:
     (folder / "log").write_text("last words\n")
-    return Finished(
+    return CompletedCommand(
         argv=("x",),
         pid=1,
         returncode=returncode,

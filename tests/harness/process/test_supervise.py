@@ -33,7 +33,7 @@ print("done")
 
 def _run(
     tmp_path: Path, code: str, *, timeout_s: float = 30, interruption: Interruption | None = None, echo: bool = False
-) -> supervise.Finished:
+) -> supervise.CompletedCommand:
     return supervise.run(
         [sys.executable, "-c", code],
         env={"PATH": os.environ["PATH"], identity.TOKEN_VARIABLE: TOKEN},

@@ -8,13 +8,13 @@ import time
 import pytest
 
 from harness.process import tree
-from harness.process.tree import Member, Sample, Tree
+from harness.process.tree import Tree, TreeProcess, TreeSample
 from tests.support import supervised
 
 
-def _member(**fields: object) -> Member:
+def _member(**fields: object) -> TreeProcess:
     plain = {"pid": 1, "parent": 0, "started": 1.0, "state": "S", "cpu_s": 0.0, "rss_mib": 1.0}
-    return Member(**plain | fields)  # type: ignore[arg-type]
+    return TreeProcess(**plain | fields)  # type: ignore[arg-type]
 
 
 def test_this_process_is_listed_with_what_it_uses() -> None:
@@ -71,7 +71,7 @@ def test_a_pid_that_was_taken_over_is_no_member() -> None:
 
 
 def test_stopped_means_all_that_are_alive() -> None:
-    both = Sample(members=(_member(state="T"), _member(state="t"), _member(state="Z", rss_mib=9)), cpu_s=0)
+    both = TreeSample(members=(_member(state="T"), _member(state="t"), _member(state="Z", rss_mib=9)), cpu_s=0)
     assert (both.stopped, both.rss_mib) == (True, 2.0)
-    assert not Sample(members=(_member(state="T"), _member(state="R")), cpu_s=0).stopped
-    assert not Sample(members=(_member(state="Z"),), cpu_s=0).stopped
+    assert not TreeSample(members=(_member(state="T"), _member(state="R")), cpu_s=0).stopped
+    assert not TreeSample(members=(_member(state="Z"),), cpu_s=0).stopped

@@ -16,7 +16,7 @@ import pytest
 from harness.process import contention, memory, tree, watcher
 from harness.process.contention import Load
 from harness.process.limits import MEMORY, TIME, Limits
-from harness.process.supervise import Finished
+from harness.process.supervise import CompletedCommand
 from harness.system import identity
 from ptycho.verdict import Verdict
 from tests.support import supervised
@@ -25,13 +25,13 @@ from tests.support.injected import bites
 SAYS = "import sys, time; say = lambda event, phase: sys.audit(f'ptycho.phase.{event}', {'phase': phase})\n"
 
 
-def _ending(finished: Finished) -> tuple[str, Verdict]:
+def _ending(finished: CompletedCommand) -> tuple[str, Verdict]:
     assert finished.stop is not None, finished.tail()
     assert supervised.survivors() == []
     return finished.stop.kind, finished.stop.verdict
 
 
-def _sentence(finished: Finished) -> str:
+def _sentence(finished: CompletedCommand) -> str:
     return "" if finished.stop is None else finished.stop.sentence
 
 
@@ -299,7 +299,7 @@ def test_what_a_command_used_is_known_at_its_end(tmp_path: Path) -> None:
 def test_looks_are_spaced_by_time_and_by_what_they_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain, costs, looks = tree.Tree.look, 0.0, []
 
-    def counted(self: tree.Tree) -> tree.Sample:
+    def counted(self: tree.Tree) -> tree.TreeSample:
         looks.append(time.monotonic())
         until = time.thread_time() + costs
         while time.thread_time() < until:

@@ -6,7 +6,7 @@ import pytest
 
 from harness.record import device_evidence as proven
 from harness.record import log, state, verdict
-from harness.record.state import Story
+from harness.record.state import RunState
 from ptycho.verdict import Verdict
 from tests.support import sample_log
 
@@ -29,7 +29,7 @@ def _whole(*, missed: tuple[str, ...] = (), proven_labels: tuple[str, ...] | Non
     return [*rows[:3], control, *rows[3:-1], *proofs, rows[-1]]
 
 
-def _told(rows: list[Row]) -> Story:
+def _told(rows: list[Row]) -> RunState:
     return state.tell(log.parse(sample_log.content(rows)))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.lanes.lane import Options, run
+from harness.lanes.lane import LaneOptions, run
 from harness.record import known_failures
 from harness.record.findings import Finding, Findings
 from harness.record.outcome import Outcome
@@ -27,7 +27,7 @@ def _list(folder: Path, text: str) -> Path:
 def _lane(workspace: Any, fault: str, id: str, subject: str = "") -> Outcome:  # noqa: A002
     listed = _list(workspace.path, _ENTRY.format(id=id, subject=subject))
     target = replace(workspace.target(fault=fault, suite=None), checks=Checks(known_failures=listed))
-    options = Options(device="cpu", fixtures={"scan": workspace.scan}, root=workspace.root, quiet=True, brief=True)
+    options = LaneOptions(device="cpu", fixtures={"scan": workspace.scan}, root=workspace.root, quiet=True, brief=True)
     return run(target, options, Interruption())
 
 
@@ -104,7 +104,7 @@ def test_settling_tells_passing_from_unjudged() -> None:
     findings.add(Finding(id="unseeded", subject="small", sentence="x"))
     findings.checked("quality", "small")
     entries = [
-        known_failures.Known(id=name, subject=subject, reason="r")
+        known_failures.KnownFailure(id=name, subject=subject, reason="r")
         for name, subject in (("unseeded", ""), ("reconstruction-flat", "small"), ("reconstruction-flat", "large"))
     ]
     passing, unjudged = known_failures.settle(entries, findings)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from harness.record import required
-from harness.record.required import Expected, dump, function_of, load, of_fields, silent
+from harness.record.required import RequiredResults, dump, function_of, load, of_fields, silent
 from ptycho.errors import UsageError
 
-ALL = Expected(
+ALL = RequiredResults(
     fixtures=("small",),
     suite=True,
     tests={"t.py::test_a": 1, "t.py::test_b": 2},
@@ -20,7 +20,7 @@ ALL = Expected(
 GREEN = {"t.py::test_a": "passed", "t.py::test_b[1]": "passed", "t.py::test_b[2]": "xfailed"}
 
 
-def _silent(expected: Expected = ALL, **changes: Any) -> list[str]:
+def _silent(expected: RequiredResults = ALL, **changes: Any) -> list[str]:
     reported = {
         "fixtures": ["small"],
         "collected": list(changes.get("tests", GREEN)),
@@ -74,7 +74,7 @@ def test_what_is_silent_is_named(changes: dict[str, Any], said: list[str]) -> No
 
 
 def test_a_suite_of_skips_is_no_evidence_even_without_a_manifest() -> None:
-    bare = Expected(suite=True)
+    bare = RequiredResults(suite=True)
     skipped = dict.fromkeys(GREEN, "skipped")
     assert _silent(bare, tests=skipped) == ["suite: all 3 tests that reported were skipped"]
     assert _silent(bare, tests=skipped | {"t.py::test_a": "passed"}) == []
@@ -82,7 +82,7 @@ def test_a_suite_of_skips_is_no_evidence_even_without_a_manifest() -> None:
 
 
 def test_a_listed_test_may_skip_only_for_a_reason_that_the_manifest_gives() -> None:
-    allowed = Expected(tests=ALL.tests, may_skip={"t.py::test_a": "needs a GPU"})
+    allowed = RequiredResults(tests=ALL.tests, may_skip={"t.py::test_a": "needs a GPU"})
     assert _silent(allowed, tests=GREEN | {"t.py::test_a": "skipped"}) == []
     assert _silent(allowed, tests={key: value for key, value in GREEN.items() if "test_a" not in key}) == [
         "test t.py::test_a: did not report: 0 of at least 1"
@@ -92,10 +92,10 @@ def test_a_listed_test_may_skip_only_for_a_reason_that_the_manifest_gives() -> N
 def test_what_is_expected_goes_through_the_log() -> None:
     through = of_fields({"event": "run.expect", **_plain(ALL)})
     assert ALL == through
-    assert Expected() == of_fields({"tests": 7, "fixtures": None, "suite": "yes"})
+    assert RequiredResults() == of_fields({"tests": 7, "fixtures": None, "suite": "yes"})
 
 
-def _plain(expected: Expected) -> dict[str, Any]:
+def _plain(expected: RequiredResults) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in expected.as_fields().items()}
 
 

@@ -4,12 +4,12 @@ import pytest
 
 from harness.record.log import Log
 from harness.record.outcome import Problem
-from harness.record.state import CommandResult, Story, tell
+from harness.record.state import CommandResult, RunState, tell
 from ptycho.verdict import Verdict
 from tests.support import sample_log
 
 
-def _tell(*rows: sample_log.Row) -> Story:
+def _tell(*rows: sample_log.Row) -> RunState:
     return tell(Log(rows=rows, damage=()))
 
 

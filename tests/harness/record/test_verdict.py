@@ -8,7 +8,7 @@ import pytest
 from harness.record import log, state
 from harness.record import verdict as log_verdict
 from harness.record.log import Log
-from harness.record.verdict import Judgement
+from harness.record.verdict import LogVerdict
 from ptycho.verdict import Verdict
 from tests.support import sample_log, sample_runs
 from tests.support.injected import bites
@@ -16,7 +16,7 @@ from tests.support.injected import bites
 Row = dict[str, Any]
 
 
-def _judge(rows: list[Row]) -> Judgement:
+def _judge(rows: list[Row]) -> LogVerdict:
     return log_verdict.judge(state.tell(Log(rows=tuple(rows), damage=())))
 
 
@@ -33,12 +33,12 @@ def _run(
     ]
 
 
-def _messages(judged: Judgement) -> str:
+def _messages(judged: LogVerdict) -> str:
     return "\n".join(problem.message for problem in judged.problems)
 
 
 def test_a_sound_run_passes() -> None:
-    assert Judgement(verdict=Verdict.PASS, partial=False, problems=(), silent=()) == _judge(_run())
+    assert LogVerdict(verdict=Verdict.PASS, partial=False, problems=(), silent=()) == _judge(_run())
 
 
 def _skipped() -> list[Row]:

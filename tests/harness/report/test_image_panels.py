@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from harness.report import image_panels, load_runs
-from harness.report.load_runs import Run
+from harness.report.load_runs import LoadedRun
 from harness.report.model import Picture
 from tests.support import sample_log, sample_runs
 
 
-def lanes(path: Path, scan: Path) -> list[Run]:
+def lanes(path: Path, scan: Path) -> list[LoadedRun]:
     made = (sample_runs.lane(path, "torch", scan), sample_runs.lane(path, "tf", scan, noise=0.2))
     return [load_runs.load(folder) for folder in made]
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness.report import ladder_section, load_runs, overall_status, sections, write
 from harness.report.ladder_section import Ladder
-from harness.report.model import Cell
+from harness.report.model import TableCell
 from ptycho.verdict import Verdict
 from tests.support import sample_log, sample_runs
 from tests.support.fakes import fake_adapter
@@ -126,7 +126,7 @@ def test_a_ladder_over_seeds_that_was_stopped_is_no_run_of_the_gate(tmp_path: Pa
 def test_what_is_silent_is_listed_once_a_rung(tmp_path: Path) -> None:
     folder = sample_runs.stopped(tmp_path, "killed")
     (entry,) = overall_status.judge([load_runs.load(folder)], chosen=True).entries
-    assert ["R3", "R4"] == [cell.text for row in sections.silent([entry]).rows if isinstance(cell := row[1], Cell)]
+    assert ["R3", "R4"] == [cell.text for row in sections.silent([entry]).rows if isinstance(cell := row[1], TableCell)]
 
 
 def test_a_lane_climbs_no_ladder(tmp_path: Path, scan: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from harness.record import history, machine
 from harness.report import load_runs, metric_sections, sections, timeline, write
-from harness.report.model import Cell
+from harness.report.model import TableCell
 from harness.report.timeline import Epoch, Training
 from ptycho.verdict import Verdict
 from tests.support import sample_log, sample_runs
@@ -45,11 +45,11 @@ def test_benchmarks_are_read_in_pytest_benchmarks_format(tmp_path: Path) -> None
     run = load_runs.load(sample_runs.benchmark(tmp_path))
     table = metric_sections.benchmarks(run)
     assert ("11.5 s", "11.0 s", "12.0 s", "3", "94", "410") == table.rows[0][1:7]
-    assert Cell(text="pass", tone="pass") == table.rows[0][-1]
+    assert TableCell(text="pass", tone="pass") == table.rows[0][-1]
     chart = metric_sections.benchmark_phases(run)
     assert chart is not None
     assert ("test_epoch[torch-small]", "2", "8", "10") == chart.table.rows[0]
-    assert ("machine: cpu", Cell(text="Some CPU", code=True), "benchmark") in sections.fingerprint([run]).rows
+    assert ("machine: cpu", TableCell(text="Some CPU", code=True), "benchmark") in sections.fingerprint([run]).rows
 
 
 def test_the_history_is_a_line_for_each_benchmark_on_each_machine(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_the_history_is_a_line_for_each_benchmark_on_each_machine(tmp_path: Path
 def test_planted_faults_stand_at_their_rungs_in_the_order_of_the_climb(tmp_path: Path) -> None:
     table = metric_sections.mutation(load_runs.load(sample_runs.mutation(tmp_path, survived=1)))
     assert ["R0", "R4", "lane"] == [row[0] for row in table.rows]
-    assert ("1", "0", "0", Cell(text="1", tone="fail"), "–") == table.rows[2][1:]
+    assert ("1", "0", "0", TableCell(text="1", tone="fail"), "–") == table.rows[2][1:]
     assert ["0 of 1", "1 of 1", "–"] == [row[-1] for row in table.rows]
 
 
@@ -115,7 +115,7 @@ def test_what_was_left_is_named_and_a_killed_run_has_not_compared(tmp_path: Path
     clean = load_runs.load(sample_runs.lane(tmp_path, "torch", scan))
     dead = load_runs.load(sample_runs.killed(tmp_path, "tf"))
     assert ["nothing", "not compared"] == [
-        row[1].text for row in sections.ledger([clean, dead]).rows if isinstance(row[1], Cell)
+        row[1].text for row in sections.ledger([clean, dead]).rows if isinstance(row[1], TableCell)
     ]
 
 

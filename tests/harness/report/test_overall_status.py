@@ -18,7 +18,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     return old
 
 
-def judged(path: Path, *, chosen: bool = False) -> overall_status.Standing:
+def judged(path: Path, *, chosen: bool = False) -> overall_status.OverallStatus:
     return overall_status.judge(load_runs.newest(path), chosen=chosen)
 
 

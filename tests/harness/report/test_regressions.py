@@ -9,13 +9,13 @@ import pytest
 
 from harness.record import history
 from harness.report import load_runs, regressions
-from harness.report.load_runs import Run
-from harness.report.model import Cell
+from harness.report.load_runs import LoadedRun
+from harness.report.model import TableCell
 from tests.support import sample_runs
 from tests.support.fakes.nights import night
 
 
-def run(path: Path, file: str, told: dict[str, Any]) -> Run:
+def run(path: Path, file: str, told: dict[str, Any]) -> LoadedRun:
     folder = sample_runs.root(path, "20260102T000000Z")
     (folder / "events.ndjson").touch()
     (folder / file).write_text(json.dumps(told))
@@ -28,7 +28,7 @@ def test_a_change_is_shown_in_per_cent_with_its_interval(tmp_path: Path) -> None
     made = run(tmp_path, "regression.json", {"verdict": "fail", "base": "0123456789abcdef", "rulings": rulings})
     table = regressions.against(made)
     assert "Regression against 0123456789ab" == table.caption
-    wanted = ("torch", "cpu", "+10.0 %", "+6.0 % to +13.0 %", "7", "+10.0 %", Cell(text="regression", tone="fail"))
+    wanted = ("torch", "cpu", "+10.0 %", "+6.0 % to +13.0 %", "7", "+10.0 %", TableCell(text="regression", tone="fail"))
     assert [wanted] == list(table.rows)
     assert "against" == made.name
 
@@ -60,8 +60,8 @@ def test_a_change_of_the_history_is_a_row_with_its_word_and_a_chart(tmp_path: Pa
     assert "3 series: 1 × other hardware, 1 × regression; 1 without a change beyond noise" == found.sentence
     words = {str(row[0]): (row[3], row[4]) for row in found.table.rows}
     assert {
-        "cost, cost over calibration": ("+5.0 %", Cell(text="regression", tone="fail")),
-        "moved, cost over calibration": ("+5.0 %", Cell(text="other hardware", tone="warn")),
+        "cost, cost over calibration": ("+5.0 %", TableCell(text="regression", tone="fail")),
+        "moved, cost over calibration": ("+5.0 %", TableCell(text="other hardware", tone="warn")),
     } == words
     assert 2 == len(found.charts)
     assert "entry 21: " in found.charts[0].note

@@ -6,7 +6,7 @@ import pytest
 
 from harness.cli import main
 from harness.report import load_runs, side_by_side, write
-from harness.report.model import Cell, Table
+from harness.report.model import Table, TableCell
 from harness.runs import freshness
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
@@ -20,7 +20,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def texts(table: Table) -> dict[str, tuple[str, ...]]:
     """The rows by their first cell, as text."""
-    plain = [[cell.text if isinstance(cell, Cell) else cell for cell in row] for row in table.rows]
+    plain = [[cell.text if isinstance(cell, TableCell) else cell for cell in row] for row in table.rows]
     return {row[0]: tuple(row[1:]) for row in plain}
 
 

@@ -12,7 +12,7 @@ import pytest
 from harness.record import directory
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog, read
-from harness.record.required import Expected
+from harness.record.required import RequiredResults
 from harness.runs import session
 from ptycho.errors import InfrastructureError
 from ptycho.verdict import Verdict
@@ -28,7 +28,7 @@ def _begun(path: Path, **expected: Any) -> EventLog:
         name="ladder",
         token="t0ken",
         origin=sample_log.ORIGIN,
-        expected=Expected(rungs=("R3",), **expected),
+        expected=RequiredResults(rungs=("R3",), **expected),
     )
     return events
 
@@ -97,8 +97,8 @@ def kept(tmp_path: Path) -> RunRoot:
     return directory.create(tmp_path)
 
 
-def _logged(kept: RunRoot) -> AbstractContextManager[tuple[EventLog, session.Ended]]:
-    return session.logged(kept, kind="quality", origin=sample_log.ORIGIN, expected=Expected(rungs=("R9",)))
+def _logged(kept: RunRoot) -> AbstractContextManager[tuple[EventLog, session.SessionResult]]:
+    return session.logged(kept, kind="quality", origin=sample_log.ORIGIN, expected=RequiredResults(rungs=("R9",)))
 
 
 def _verdict(kept: RunRoot) -> tuple[str, list[str]]:

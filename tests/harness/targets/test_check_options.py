@@ -9,14 +9,14 @@ from harness.files.toml_lines import Lines
 from harness.record import directory
 from harness.system.signals import Interruption
 from harness.targets import check_options, loader
-from harness.targets.check_options import Checked
+from harness.targets.check_options import CommandCheck
 from ptycho.verdict import Verdict
 from tests.support.fakes import foreign_checkout
 
 HELP = "usage: x [-h] -o OUT [--epochs N]\n\noptions:\n  -o OUT, --out OUT  where\n  --epochs N\n"
 
 
-def _checked(workspace: Any, old: str = "", new: str = "", script: tuple[str, str] = ("", "")) -> list[Checked]:
+def _checked(workspace: Any, old: str = "", new: str = "", script: tuple[str, str] = ("", "")) -> list[CommandCheck]:
     path = foreign_checkout.write(workspace.path / "checkout")
     text = path.read_text()
     assert old in text

@@ -13,7 +13,7 @@ import pytest
 
 from harness.system.signals import Interruption
 from harness.targets import framework_versions, install
-from harness.targets.framework_versions import Installed
+from harness.targets.framework_versions import InstalledFramework
 from ptycho.errors import InfrastructureError
 
 TORCH_LOCK = """numpy==2.4.0 \\
@@ -70,9 +70,11 @@ class Bench:
         self.refused.write_text(json.dumps(words))
 
     def holds(self, version: str, *, packages: dict[str, str]) -> None:
-        self.said = Installed(version=version, build=f"torch {version}, CPU build", packages=packages)
+        self.said = InstalledFramework(version=version, build=f"torch {version}, CPU build", packages=packages)
 
-    def prepare(self, version: str = "2.14.1", side: str = "torch", lock: str = TORCH_LOCK) -> tuple[Path, Installed]:
+    def prepare(
+        self, version: str = "2.14.1", side: str = "torch", lock: str = TORCH_LOCK
+    ) -> tuple[Path, InstalledFramework]:
         return framework_versions.prepare(side, version, lock, sys.executable, self.root, Interruption())
 
     @property
@@ -102,7 +104,7 @@ def test_the_lock_is_checked_by_hash_and_the_framework_follows(bench: Bench) -> 
 def test_an_environment_is_made_once_for_a_version_and_a_lock(bench: Bench) -> None:
     first = bench.prepare()
     count = len(bench.calls)
-    bench.said = Installed(version="nothing is asked again", build="", packages={})
+    bench.said = InstalledFramework(version="nothing is asked again", build="", packages={})
     assert bench.prepare() == first
     assert len(bench.calls) == count
     bench.holds("2.13.1", packages={})
@@ -181,7 +183,7 @@ def test_a_full_disk_is_said_before_anything_is_downloaded(bench: Bench, monkeyp
 def test_whoever_makes_it_holds_the_installers_lock(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    def ask(python: Path | str, _side: str) -> Installed:
+    def ask(python: Path | str, _side: str) -> InstalledFramework:
         folder = Path(python).parents[1]
         with folder.with_name(folder.name + install.LOCK_SUFFIX).open() as file:
             try:
@@ -213,8 +215,12 @@ def test_what_a_lock_pins_and_which_packages_moved(bench: Bench) -> None:
     (bench.path / "requirements" / "tf-cpu.txt").unlink()
     with pytest.raises(InfrastructureError, match=r"the lock tf-cpu\.txt cannot be read"):
         framework_versions.lock_text("tf")
-    base = Installed(version="2.13.0", build="", packages={"torch": "2.13.0", "numpy": "2.4.0", "scipy": "1.17.0"})
-    other = Installed(version="2.14.1", build="", packages={"torch": "2.14.1", "numpy": "2.3.5", "nvidia-nvtx": "13"})
+    base = InstalledFramework(
+        version="2.13.0", build="", packages={"torch": "2.13.0", "numpy": "2.4.0", "scipy": "1.17.0"}
+    )
+    other = InstalledFramework(
+        version="2.14.1", build="", packages={"torch": "2.14.1", "numpy": "2.3.5", "nvidia-nvtx": "13"}
+    )
     assert framework_versions.moved(base, other, "torch") == ("numpy 2.4.0 -> 2.3.5",)
 
 

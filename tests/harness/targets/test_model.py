@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from harness.files import toml_model
-from harness.files.toml_model import Problem, Source
+from harness.files.toml_model import FileProblem, TomlSource
 from harness.isolation import sandbox
 from harness.process.limits import Limits
 from harness.targets import schema
@@ -39,10 +39,10 @@ def _toml(document: dict[str, Any]) -> str:
     return "".join(f"{key} = {text(value)}\n" for key, value in document.items())
 
 
-def _read(folder: Path, document: dict[str, Any]) -> Source[TargetFile]:
+def _read(folder: Path, document: dict[str, Any]) -> TomlSource[TargetFile]:
     path = folder / "target.toml"
     path.write_text(_toml(document))
-    return Source(path, TargetFile, "target")
+    return TomlSource(path, TargetFile, "target")
 
 
 def test_a_good_file_has_its_defaults_and_no_problem(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_what_only_a_training_has_is_refused_without_one(tmp_path: Path) -> None
 def test_every_fault_is_found_at_once(tmp_path: Path) -> None:
     job = {"n_images": 0, "fixtures": ["small"], "nepochs": 1, "batch_size": "x"}
     install = {"python": "p", "lock": "l", "timeout_s": 0}
-    problems: list[Problem] = _read(tmp_path, {"target": {"nmae": "x"}, "job": job, "install": install}).problems
+    problems: list[FileProblem] = _read(tmp_path, {"target": {"nmae": "x"}, "job": job, "install": install}).problems
     missing = sorted(str(problem.path[0]) for problem in problems if "is missing" in problem.sentence)
     assert missing == ["infer", "reconstruction"]
     assert sorted(_dotted(problem) for problem in problems if "is missing" not in problem.sentence) == [
@@ -125,7 +125,7 @@ def test_every_fault_is_found_at_once(tmp_path: Path) -> None:
     ]
 
 
-def _dotted(problem: Problem) -> str:
+def _dotted(problem: FileProblem) -> str:
     return ".".join(map(str, problem.path))
 
 
@@ -226,7 +226,7 @@ def test_a_variable_of_the_harness_is_reserved(name: str, tmp_path: Path) -> Non
 
 
 def test_everything_that_isolates_a_command_is_reserved(tmp_path: Path) -> None:
-    cell = sandbox.Cell(path=tmp_path)
+    cell = sandbox.Sandbox(path=tmp_path)
     about = {"token": "t", "scratch": tmp_path, "events": tmp_path, "import_root": tmp_path, "gpu": False}
     given = sandbox.build(cell, **about, extra={})  # type: ignore[arg-type]
     own = {name for name, value in given.items() if str(tmp_path) in value or name.startswith("PTYCHO_HARNESS")}

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.isolation.sandbox import Cell
+from harness.isolation.sandbox import Sandbox
 from harness.targets import staged_files
 from harness.targets.model import Command, StagedFile
 from ptycho.errors import InfrastructureError
 
 
-def _put(tmp_path: Path, *files: StagedFile, make_output: bool = False) -> tuple[Cell, tuple[Path, ...]]:
-    cell = Cell(path=tmp_path / "cell").make()
+def _put(tmp_path: Path, *files: StagedFile, make_output: bool = False) -> tuple[Sandbox, tuple[Path, ...]]:
+    cell = Sandbox(path=tmp_path / "cell").make()
     command = Command(argv=("x",), files=files, make_output=make_output)
     values = {"seed": 7, "root": tmp_path}
     return cell, staged_files.put(command, cell, values, root=tmp_path, output=cell.output)

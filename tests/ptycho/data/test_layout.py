@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ptycho.data import layout as file_layout
-from ptycho.data.layout import Reading
+from ptycho.data.layout import FileLayout
 from ptycho.data.npy_header import Member
 
 
@@ -36,7 +36,7 @@ def _table(frames: tuple[int, ...], m: int, n: int) -> dict[str, Member]:
 def test_the_coordinates_decide_the_layout(m: int, n: int) -> None:
     assume(m != n)
     for layout, shape in (("canonical", (m, n, n)), ("legacy", (n, n, m))):
-        expected = Reading(layout=layout, measurement_domain="amplitude", declared=False, n_patterns=m, side=n)
+        expected = FileLayout(layout=layout, measurement_domain="amplitude", declared=False, n_patterns=m, side=n)
         assert file_layout.decide(_table(shape, m, n), {}) == (expected, [])
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ptycho.data import preflight
-from ptycho.data.preflight import Limits
+from ptycho.data.preflight import FileLimits
 from ptycho.errors import ContractError
 from tests.support.crafted_npz import (
     BROKEN,
@@ -81,9 +81,9 @@ def test_headers_of_version_3_are_refused(tmp_path: Path) -> None:
 
 def test_limits_are_the_callers(tmp_path: Path) -> None:
     path = write(tmp_path / "scan.npz", scan())
-    assert preflight.survey(path, limits=Limits(max_bytes=200_000)).violations == ()
-    (violation,) = preflight.survey(path, limits=Limits(max_bytes=100_000)).violations
-    assert "allowed: 100,000 (preflight.Limits.max_bytes)" in violation
+    assert preflight.survey(path, limits=FileLimits(max_bytes=200_000)).violations == ()
+    (violation,) = preflight.survey(path, limits=FileLimits(max_bytes=100_000)).violations
+    assert "allowed: 100,000 (preflight.FileLimits.max_bytes)" in violation
 
 
 @pytest.mark.slow
@@ -92,7 +92,7 @@ def test_sparse_diffraction_is_no_bomb(tmp_path: Path) -> None:
     places = {name: np.full(2048, 40.0) for name in ("xcoords", "ycoords")}
     path = write(tmp_path / "sparse.npz", replaced(diff3d=sparse, **places), compressed=True)
     member = preflight.survey(path).table["diff3d"]
-    assert member.nbytes > Limits().free_bytes
+    assert member.nbytes > FileLimits().free_bytes
     assert preflight.survey(path).violations == ()
 
 

@@ -65,7 +65,7 @@ def test_odd_images_are_drawn(tmp_path: Path, image: NDArray[Any]) -> None:
 
 @pytest.mark.slow
 def test_comparison_returns_the_scores_that_it_shows(tmp_path: Path) -> None:
-    rows = [figures.Row(name=name, reconstruction=_reconstruction(), truth=_truth()) for name in ("torch", "tf")]
+    rows = [figures.FigureRow(name=name, reconstruction=_reconstruction(), truth=_truth()) for name in ("torch", "tf")]
     found = figures.save_comparison(tmp_path / "comparison.png", rows)
     expected = score(_reconstruction(), _truth())
     assert (expected, expected) == found

@@ -7,7 +7,7 @@ import pytest
 
 from ptycho.metrics import scan_sample
 from ptycho.metrics.fourier_error import fourier_error
-from ptycho.metrics.scan_sample import Sample
+from ptycho.metrics.scan_sample import ScanSample
 from tests.support import planted_data
 
 
@@ -24,7 +24,7 @@ def test_large_patterns_are_fewer(side: int, patterns: int) -> None:
 def test_errors_are_those_of_the_fourier_error() -> None:
     scan = planted_data.right()
     assert scan.obj is not None
-    sample = Sample.of(scan, scan.obj)
+    sample = ScanSample.of(scan, scan.obj)
     error, each = scan_sample.errors(sample.frames, sample.predicted)
     windows = np.ones((1, 64, 64))
     assert sample.flat_errors[0] == pytest.approx(fourier_error(sample.frames, windows, scan.probe), rel=1e-9)
@@ -41,7 +41,7 @@ def test_dark_frames_have_an_error_of_one() -> None:
 def test_windows_that_leave_the_object_are_seen() -> None:
     scan = planted_data.right()
     assert scan.obj is not None
-    sample = Sample.of(scan, scan.obj)
+    sample = ScanSample.of(scan, scan.obj)
     assert sample.inside
     height, width = scan.obj.shape
     for x, y in ((31.9, 60), (60, 31.9), (width - 31.9, 60), (60, height - 31.9)):

@@ -11,7 +11,7 @@ import pytest
 from ptycho import fingerprint
 from ptycho.errors import UsageError
 from ptycho.parity import request as ladder_request
-from ptycho.parity.request import Request, Scan
+from ptycho.parity.request import Request, ScanFile
 from tests.support.small_problem import NPHOTONS, ONE, lively_weights, make_batch, make_probe
 
 
@@ -23,7 +23,7 @@ def request(**changes: Any) -> Request:
         model=ONE,
         nphotons=NPHOTONS,
         threads=1,
-        scan=Scan(path=Path("scan.npz"), seed=3, batch_size=4, batches=2),
+        scan=ScanFile(path=Path("scan.npz"), seed=3, batch_size=4, batches=2),
         steps=(1, 3),
         learning_rates=(1e-3, 1e-4, 1e-5),
         batch_size=2,

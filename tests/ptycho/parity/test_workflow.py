@@ -10,7 +10,7 @@ from harness.parity.reference import problem
 from ptycho.config import DataConfig, TrainingConfig
 from ptycho.parity import workflow
 from ptycho.parity.request import Request
-from ptycho.parity.workflow import BATCH, GROUPS, VALIDATION_SCRIPT, Recorder, plan, script
+from ptycho.parity.workflow import BATCH, GROUPS, VALIDATION_SCRIPT, RecordingEngine, plan, script
 from tests.support.golden_step0 import FIXTURE
 
 
@@ -46,14 +46,14 @@ def test_the_script_has_better_equal_and_worse_epochs_and_is_interrupted_before_
 
 
 def test_the_recorder_gives_back_what_a_resumed_run_loads() -> None:
-    engine = Recorder()
+    engine = RecordingEngine()
     batch = ask(1).first
     losses = engine.train_epoch([batch, replace(batch, indices=batch.indices[:1])], [0.1, 0.2])
     assert [0.1, 0.2] == engine.rates
     assert [9.0, 9.01] == pytest.approx(losses.total.tolist())
     assert [2, 1] == losses.sizes.tolist()
     assert {"weight": [1.1, 1.1], "adam.step": 2} == {name: v.tolist() for name, v in engine.state().items()}
-    other = Recorder()
+    other = RecordingEngine()
     other.load_state(engine.state())
     assert [1.1, 2.0] == other.loaded
     assert VALIDATION_SCRIPT[workflow.INTERRUPTED_AFTER - 1] == other.evaluate([batch]).total[0]

@@ -3,7 +3,7 @@
 import pytest
 
 from ptycho.config import ModelConfig
-from ptycho.physics.architecture import Architecture, Convolution
+from ptycho.physics.architecture import Architecture, ConvolutionSpec
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_every_convolution_at_n_64() -> None:
         *((f"amplitude.{name}", inputs, outputs) for name, inputs, outputs in decoder),
         *((f"phase.{name}", inputs, outputs) for name, inputs, outputs in decoder),
     ]
-    listed = [Convolution(name=name, inputs=inputs, outputs=outputs) for name, inputs, outputs in expected]
+    listed = [ConvolutionSpec(name=name, inputs=inputs, outputs=outputs) for name, inputs, outputs in expected]
     assert listed == list(Architecture.of(ModelConfig()).convolutions())
 
 

@@ -19,7 +19,7 @@ from ptycho.config import DataConfig, TrainingConfig
 from ptycho.data import prepare
 from ptycho.errors import InfrastructureError, StoreError
 from ptycho.store import files
-from ptycho.store.manifest import Entry, Manifest
+from ptycho.store.manifest import ArrayEntry, Manifest
 from tests.support.injected import bites
 from tests.support.scans import make_dataset
 
@@ -193,10 +193,10 @@ def test_a_file_is_never_written_over(tmp_path: Path, manifest: Manifest) -> Non
     assert (tmp_path / "diffraction.npy").read_text() == "mine"
 
 
-def written(directory: Path, array: np.ndarray[Any, Any], manifest: Manifest) -> Entry:
+def written(directory: Path, array: np.ndarray[Any, Any], manifest: Manifest) -> ArrayEntry:
     from dataclasses import replace
 
-    entry = Entry.of(array)
+    entry = ArrayEntry.of(array)
     files.reserve(directory, replace(manifest, arrays={"array": entry}))
     files.write_array(directory, "array", entry, np.array_split(array, 3))
     return entry
@@ -227,11 +227,11 @@ def test_data_that_changed_since_it_was_hashed_is_refused(tmp_path: Path, manife
 )
 def test_each_contradiction_of_a_header_is_named(tmp_path: Path, array: np.ndarray[Any, Any], expected: str) -> None:
     np.save(tmp_path / "array.npy", array)
-    assert expected in files.damage(tmp_path, "array", Entry.of(np.zeros((4, 3))))
+    assert expected in files.damage(tmp_path, "array", ArrayEntry.of(np.zeros((4, 3))))
 
 
 def test_a_file_cut_short_missing_or_of_another_kind_is_named(tmp_path: Path) -> None:
-    entry = Entry.of(np.zeros((4, 3)))
+    entry = ArrayEntry.of(np.zeros((4, 3)))
     assert [line.split("'")[0] for line in files.damage(tmp_path, "array", entry)] == [
         "array.npy: wanted <f8 [4, 3], found [Errno 2] No such file or directory: "
     ]

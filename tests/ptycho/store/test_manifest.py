@@ -13,7 +13,7 @@ from ptycho.config import DataConfig, TrainingConfig
 from ptycho.data import prepare
 from ptycho.data.dataset import CONTRACT_VERSION
 from ptycho.errors import StoreError
-from ptycho.store.manifest import MANIFEST, STORE_VERSION, Entry, Manifest
+from ptycho.store.manifest import MANIFEST, STORE_VERSION, ArrayEntry, Manifest
 from tests.support.scans import make_dataset
 
 
@@ -70,7 +70,7 @@ def test_each_field_that_differs_is_named_with_both_values(manifest: Manifest, n
     assert [f"{name}: wanted {wanted}, found {other(wanted)}"] == manifest.mismatches(found)
 
 
-@pytest.mark.parametrize("what", [item.name for item in fields(Entry)])
+@pytest.mark.parametrize("what", [item.name for item in fields(ArrayEntry)])
 def test_each_property_of_an_array_that_differs_is_named(manifest: Manifest, what: str) -> None:
     entry = manifest.arrays["groups"]
     changed: Any = [24, 4] if what == "shape" else other(getattr(entry, what))
@@ -132,5 +132,5 @@ def test_a_directory_without_manifest_is_refused(tmp_path: Path) -> None:
 
 
 def test_entry_counts_its_bytes() -> None:
-    assert Entry.of(np.zeros((3, 5), dtype=np.float32)).nbytes == 3 * 5 * 4
-    assert Entry.of(np.zeros((0, 5), dtype=np.float32)).nbytes == 0
+    assert ArrayEntry.of(np.zeros((3, 5), dtype=np.float32)).nbytes == 3 * 5 * 4
+    assert ArrayEntry.of(np.zeros((0, 5), dtype=np.float32)).nbytes == 0

@@ -14,7 +14,7 @@ import pytest
 from ptycho.config import DataConfig, ModelConfig, TrainingConfig
 from ptycho.data import prepare
 from ptycho.data.dataset import Dataset
-from ptycho.data.prepare import Prepared
+from ptycho.data.prepare import PreparedDataset
 from ptycho.errors import StoreError
 from ptycho.store import files
 from ptycho.store.manifest import MANIFEST, Manifest
@@ -25,7 +25,7 @@ from tests.support.scans import make_dataset
 CONFIG = TrainingConfig(data=DataConfig(path=Path("scan.npz")), output_dir=Path("out"), batch_size=4)
 
 
-def prepared_scan(config: TrainingConfig = CONFIG) -> tuple[Dataset, Prepared]:
+def prepared_scan(config: TrainingConfig = CONFIG) -> tuple[Dataset, PreparedDataset]:
     dataset = make_dataset()
     return dataset, prepare.prepare(config, dataset)
 

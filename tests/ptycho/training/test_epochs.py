@@ -21,7 +21,7 @@ from tests.support.fakes.fake_backend.engine import FakeEngine
 from tests.support.scans import make_dataset
 
 Config = TrainingConfig
-Rows = tuple[history.Row, ...]
+Rows = tuple[history.EpochRecord, ...]
 
 
 class Ears(NullTracker):
@@ -47,7 +47,7 @@ def config(tmp_path: Path) -> Config:
     )
 
 
-def new_engine(config: Config, prepared: prepare.Prepared) -> FakeEngine:
+def new_engine(config: Config, prepared: prepare.PreparedDataset) -> FakeEngine:
     drawn = weights.initial(config.model, nphotons=prepared.nphotons, seed=config.data.seed)
     return FakeEngine(
         model=config.model, runtime=config.runtime, probe=prepared.probe, weights=drawn, nphotons=prepared.nphotons
@@ -76,7 +76,7 @@ def fit(
     return engine, rows
 
 
-def untimed(rows: Rows) -> list[history.Row]:
+def untimed(rows: Rows) -> list[history.EpochRecord]:
     return [replace(row, seconds=0, patterns_per_second=0) for row in rows]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ptycho.config import DataConfig, ModelConfig, TrainingConfig
-from ptycho.data.prepare import Prepared
+from ptycho.data.prepare import PreparedDataset
 from ptycho.errors import CheckpointError, ContractError
 from ptycho.training import checkpoint, epochs, inference
 from ptycho.training.schedule import Plateau
@@ -26,7 +26,7 @@ CONFIG = TrainingConfig(
     batch_size=3,
 )
 PREPARED = cast(
-    Prepared,
+    PreparedDataset,
     SimpleNamespace(
         normalisation=golden_files.NORMALISATION,
         nphotons=golden_files.NPHOTONS,
@@ -107,7 +107,7 @@ def test_every_option_is_either_held_to_the_checkpoint_or_may_change() -> None:
 )
 def test_other_data_do_not_resume_it(change: dict[str, Any], named: str, tmp_path: Path) -> None:
     golden_files.unpacked(golden_files.CHECKPOINT, tmp_path)
-    other = cast(Prepared, SimpleNamespace(**{**vars(PREPARED), **change}))
+    other = cast(PreparedDataset, SimpleNamespace(**{**vars(PREPARED), **change}))
     with pytest.raises(CheckpointError, match=f"- {named}: the checkpoint has"):
         epochs.load(tmp_path, CONFIG, other)
 

@@ -9,11 +9,11 @@ import pytest
 
 from ptycho.errors import CheckpointError, InfrastructureError
 from ptycho.training import history
-from ptycho.training.history import Row
+from ptycho.training.history import EpochRecord
 
 
-def row(epoch: int, loss: float = -0.1) -> Row:
-    return Row(
+def row(epoch: int, loss: float = -0.1) -> EpochRecord:
+    return EpochRecord(
         epoch=epoch,
         train_loss=loss,
         validation_loss=loss * 3,
@@ -46,7 +46,7 @@ def test_a_nan_is_kept(path: Path) -> None:
 
 def test_the_file_is_plain_csv_also_for_numpy_scalars(path: Path) -> None:
     values: dict[str, Any] = {name: np.float32(0.5) for name in history.COLUMNS[1:]}
-    history.append(path, Row(epoch=int(np.int64(4)), **values))
+    history.append(path, EpochRecord(epoch=int(np.int64(4)), **values))
 
     assert path.read_text() == (
         "epoch,train_loss,validation_loss,train_deviance,validation_deviance,learning_rate,seconds,patterns_per_second\n"

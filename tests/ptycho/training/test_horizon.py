@@ -43,7 +43,7 @@ def row(epoch: int) -> dict[str, Any]:
 
 def last_epoch(
     folder: Path, epoch: int, *, total: int | None = None, bad_epochs: int = 1, loss: float = LOSS, **options: Any
-) -> tuple[FakeEngine, tuple[history.Row, ...], Heard]:
+) -> tuple[FakeEngine, tuple[history.EpochRecord, ...], Heard]:
     """One epoch of a training whose earlier ones are in a checkpoint: 20 groups train, 4 validate."""
     config = TrainingConfig(
         data=DataConfig(path=Path("scan.npz"), seed=5),
@@ -68,7 +68,7 @@ def last_epoch(
     resumed = None
     if config.resume:
         schedule = {"learning_rate": RATE, "best": BEST, "bad_epochs": bad_epochs}
-        before = [history.Row(**row(k)) for k in range(1, epoch)]
+        before = [history.EpochRecord(**row(k)) for k in range(1, epoch)]
         state = {**engine.state(), BIAS: np.array([0.25]), f"adam.m/{BIAS}": np.array([0.5])}
         state["adam.step"] = np.array((epoch - 1) * STEPS)
         meta = epochs.meta(config, prepared, epoch=epoch - 1, schedule=schedule, rows=before)
@@ -91,7 +91,7 @@ def test_order_rate_counters_and_rows_of_a_late_epoch(epoch: int, tmp_path: Path
     tensors, meta = checkpoint.load(tmp_path / checkpoint.CHECKPOINT)
     assert (meta.epoch, int(tensors["adam.step"].item())) == (epoch, epoch * STEPS)
     assert [item.epoch for item in rows] == list(range(1, epoch + 1))
-    assert list(rows[:-1]) == [history.Row(**row(k)) for k in range(1, epoch)]
+    assert list(rows[:-1]) == [history.EpochRecord(**row(k)) for k in range(1, epoch)]
     assert history.read(tmp_path / history.FILE_NAME) == rows
     assert (rows[-1].validation_loss, rows[-1].learning_rate) == (LOSS, RATE)
     assert list(heard.metrics_of) == [epoch]

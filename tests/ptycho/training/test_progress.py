@@ -9,10 +9,10 @@ import pytest
 
 from ptycho.training import progress as module
 from ptycho.training.engine import Batch
-from ptycho.training.history import Row
+from ptycho.training.history import EpochRecord
 from ptycho.training.progress import Progress
 
-ROW = Row(
+ROW = EpochRecord(
     epoch=2,
     train_loss=-1.23456789,
     validation_loss=-1.5,

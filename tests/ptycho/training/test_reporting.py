@@ -215,7 +215,7 @@ def test_parameters_after_resumes_are_those_of_the_last_one(tmp_path: Path, clie
     client.params = {"nepochs": "3", "num_workers": "0"}
 
     def part(**params: Any) -> None:
-        mlflow_writer.Writer(tmp_path, resume=True).carry_out({"params": {k: str(v) for k, v in params.items()}})
+        mlflow_writer.MlflowWriter(tmp_path, resume=True).carry_out({"params": {k: str(v) for k, v in params.items()}})
 
     part(nepochs=5, num_workers=2, stitch=False)
     assert client.params == {"nepochs": "3", "num_workers": "0", "stitch": "False"}
@@ -227,10 +227,10 @@ def test_parameters_after_resumes_are_those_of_the_last_one(tmp_path: Path, clie
 
 def test_metrics_after_a_resume_are_there_once_each(tmp_path: Path, client: Client) -> None:
     (tmp_path / mlflow_writer.RUN_ID).write_text("a\n")
-    first = mlflow_writer.Writer(tmp_path, resume=True)
+    first = mlflow_writer.MlflowWriter(tmp_path, resume=True)
     for step in (1, 2):
         first.carry_out({"metrics": {"loss": -1.0 * step, "rate": 0.5}, "step": step})
-    second = mlflow_writer.Writer(tmp_path, resume=True)
+    second = mlflow_writer.MlflowWriter(tmp_path, resume=True)
     for step in (2, 3):
         second.carry_out({"metrics": {"loss": -1.0 * step, "rate": 0.5}, "step": step})
     assert client.metrics == [(name, k, v) for k in (1, 2, 3) for name, v in (("loss", -1.0 * k), ("rate", 0.5))]

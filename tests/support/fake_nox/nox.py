@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.ci import cells
 from harness.record import directory
-from harness.record.required import Expected
+from harness.record.required import RequiredResults
 from harness.runs import session as run_session
 from harness.system.signals import Interruption
 from ptycho.errors import exit_on_error
@@ -37,7 +37,7 @@ def session(name: str, root: Path, act: str) -> Verdict:
             kind="parity",
             name=name,
             origin=sample_log.ORIGIN,
-            expected=Expected(rungs=("R3",)),
+            expected=RequiredResults(rungs=("R3",)),
         ) as (events, ended),
     ):
         if act in ("fail", "fail-and-hang"):
@@ -69,7 +69,7 @@ def mutation(root: Path, act: str) -> Verdict:
     names = tuple(f"mutant {cell.id}" for cell in chosen)
     with (
         Interruption(follow=os.getppid()).installed() as interruption,
-        run_session.logged(kept, kind="mutation", origin=sample_log.ORIGIN, expected=Expected(rungs=names)) as (
+        run_session.logged(kept, kind="mutation", origin=sample_log.ORIGIN, expected=RequiredResults(rungs=names)) as (
             log,
             ended,
         ),

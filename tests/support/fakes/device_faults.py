@@ -125,10 +125,10 @@ def planted(name: str) -> Iterator[None]:
 
 def main() -> None:
     """Answer requests with a fault."""
-    from ptycho_torch.adapter import Bench
+    from ptycho_torch.adapter import BackendAdapter
 
     with planted(sys.argv[1]):
-        serve.serve(sys.argv[2:], package="ptycho_torch", bench=Bench)
+        serve.serve(sys.argv[2:], package="ptycho_torch", bench=BackendAdapter)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.isolation.sandbox import Cell
-from harness.lanes.checks.context import Bench
-from harness.process.supervise import Finished
+from harness.isolation.sandbox import Sandbox
+from harness.lanes.checks.context import CheckContext
+from harness.process.supervise import CompletedCommand
 from harness.record.outcome import Outcome
 from harness.targets import loader
 from harness.targets.model import Checks, Command
@@ -41,14 +41,14 @@ class Runner:
     labels: list[str] = field(default_factory=list)
     made: dict[Path, Made] = field(default_factory=dict)
 
-    def __call__(self, label: str, command: Command, cell: Cell, values: Mapping[str, object]) -> Finished:
+    def __call__(self, label: str, command: Command, cell: Sandbox, values: Mapping[str, object]) -> CompletedCommand:
         self.labels.append(label)
         log = self.folder / f"{label}.log"
         log.write_text(f"{' '.join(command.argv)}\n")
         code = self.returncode_of(label)
         if code == 0:
             self._leave(label, command, cell.output, values)
-        return Finished(
+        return CompletedCommand(
             argv=command.argv,
             pid=1,
             returncode=code,
@@ -71,13 +71,15 @@ class Runner:
             np.savez(output / "reconstruction.npz", object=obj, overlap=np.ones(obj.shape), crop=crop)
 
 
-def bench(folder: Path, runner: Runner, *, checks: Checks | None = None, seeded: bool = True, epochs: int = 5) -> Bench:
+def bench(
+    folder: Path, runner: Runner, *, checks: Checks | None = None, seeded: bool = True, epochs: int = 5
+) -> CheckContext:
     """A bench about the fake target, whose training is given its number of epochs and, as a rule, a seed."""
     target = replace(loader.load(fake_target.write(folder / "target", suite=None)), checks=checks or Checks())
     argv = ("fit", "{nepochs}", *(("{seed}",) if seeded else ()))
     root = folder / "run"
     (root / "pictures").mkdir(parents=True)
-    return Bench(
+    return CheckContext(
         target=replace(target, train=replace(target.working, argv=argv), summary=None),
         values={"nepochs": epochs, "seed": 42},
         cells=folder / "cells",

@@ -209,7 +209,7 @@ def visit(target: Path, scan_file: Path, place: Path) -> dict[str, Any]:
         folder.mkdir(parents=True)
     os.chdir(cwd)
     os.environ["HOME"], tempfile.tempdir = str(home), str(tmp)
-    options = lane.Options(device="cpu", fixtures={"scan": scan_file}, root=cwd / ".harness", quiet=True)
+    options = lane.LaneOptions(device="cpu", fixtures={"scan": scan_file}, root=cwd / ".harness", quiet=True)
     outcome = lane.run(loader.load(target), options, Interruption())
     found: dict[str, Any] = json.loads((outcome.run_root / "outcome.json").read_text())
     left = [path for folder in (home, tmp) for path in folder.iterdir()]

@@ -13,7 +13,7 @@ from harness.parity.compare import response
 from harness.parity.compare.comparison import Result
 from harness.parity.compare.response import Answer
 from harness.parity.judge import ladder, oracle
-from harness.parity.judge.ladder import Climbed, Expected
+from harness.parity.judge.ladder import JudgedRung, OracleAnswer
 from harness.parity.reference import problem
 from ptycho.parity import measure
 from ptycho.parity import request as ladder_request
@@ -30,16 +30,16 @@ def request_of(gridsize: int) -> Request:
 
 
 @cache
-def expected_of(gridsize: int, package: str) -> Expected:
+def expected_of(gridsize: int, package: str) -> OracleAnswer:
     return oracle.expected(request_of(gridsize), {package: package})
 
 
 def climbed(
     backend: BackendUnderTest, gridsize: int, quantities: Sequence[str] = QUANTITIES, **changes: Any
-) -> list[Climbed]:
+) -> list[JudgedRung]:
     """The ladder of one backend alone, on some rungs."""
     request = replace(request_of(gridsize), quantities=tuple(quantities), **changes)
-    exact, arrays = measure.measure(request, backend.module("adapter").Bench(request), backend.package)
+    exact, arrays = measure.measure(request, backend.module("adapter").BackendAdapter(request), backend.package)
     given = Answer(exact=exact, arrays=arrays, refusals=(), manifest={})
     full = expected_of(gridsize, backend.package)
     wanted = {name: value for name, value in full.arrays.items() if name[:2] in quantities}

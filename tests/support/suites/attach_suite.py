@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from harness.attach import command, compare, invariants, known_arrays, layer_map, pair_of_runs, physics
-from harness.attach.findings import Finding
+from harness.attach.findings import ModelDifference
 from harness.attach.recording import Recording, load
 from tests.support.suites.backend import BackendUnderTest
 
@@ -85,7 +85,7 @@ class AttachSuite(ABC):
             self.recorded[type(self)] = self.record(kit, tmp_path_factory.mktemp("first"), self.subject())
         return self.recorded[type(self)]
 
-    def found(self, kit: Any, folder: Path, first: Recording, fault: str) -> list[Finding]:
+    def found(self, kit: Any, folder: Path, first: Recording, fault: str) -> list[ModelDifference]:
         """Findings of the first model against the one with a fault."""
         second = self.record(kit, folder, self.subject(fault), first)
         chosen = layer_map.propose(first, second, mode="carry")

@@ -17,7 +17,7 @@ from ptycho import params
 from ptycho.config import DataConfig, ModelConfig, TrainingConfig, update_legacy_dict
 from ptycho.data import contract, prepare
 from ptycho.data.dataset import Dataset
-from ptycho.data.prepare import Prepared
+from ptycho.data.prepare import PreparedDataset
 from ptycho.errors import ConfigurationError, ContractError, StoreError
 from ptycho.metrics import data_fit
 from ptycho.store.store import Store
@@ -34,7 +34,7 @@ def config_for(path: Path, output: Path, **changes: Any) -> TrainingConfig:
     return TrainingConfig(data=DataConfig(path=path), output_dir=output, nepochs=1, mlflow=False, **changes)
 
 
-def prepared(path: Path, output: Path) -> tuple[Dataset, Prepared]:
+def prepared(path: Path, output: Path) -> tuple[Dataset, PreparedDataset]:
     """A file as a training reads it."""
     config = config_for(path, output)
     update_legacy_dict(params.cfg, config)

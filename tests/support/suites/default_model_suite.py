@@ -14,7 +14,7 @@ from harness.parity.compare.comparison import Result
 from harness.parity.compare.floors import Floors
 from harness.parity.compare.response import Answer
 from harness.parity.judge import ladder, oracle
-from harness.parity.judge.ladder import Climbed, Expected
+from harness.parity.judge.ladder import JudgedRung, OracleAnswer
 from harness.parity.reference import problem
 from ptycho.config import ModelConfig
 from ptycho.parity import measure
@@ -44,7 +44,7 @@ def request_of(precision: str) -> Request:
 
 
 @cache
-def expected_of(precision: str, package: str) -> Expected:
+def expected_of(precision: str, package: str) -> OracleAnswer:
     return oracle.expected(request_of(precision), {package: package})
 
 
@@ -60,10 +60,10 @@ def floors() -> Floors:
     return replace(committed, values=wider)
 
 
-def climbed(backend: BackendUnderTest, precision: str) -> list[Climbed]:
+def climbed(backend: BackendUnderTest, precision: str) -> list[JudgedRung]:
     """R3 to R6 of one backend alone."""
     request = request_of(precision)
-    exact, arrays = measure.measure(request, backend.module("adapter").Bench(request), backend.package)
+    exact, arrays = measure.measure(request, backend.module("adapter").BackendAdapter(request), backend.package)
     given = Answer(exact=exact, arrays=arrays, refusals=(), manifest={})
     expected = expected_of(precision, backend.package)
     return ladder.climb(1, {backend.package: given}, expected, RUNGS, precision=precision, floors=floors())

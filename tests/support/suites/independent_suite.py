@@ -15,7 +15,7 @@ from harness.kit import ptycho_adapter_kit as kit
 from harness.parity.compare import response
 from harness.parity.compare.comparison import Result
 from harness.parity.judge import ladder, oracle
-from harness.parity.judge.ladder import Climbed, Expected
+from harness.parity.judge.ladder import JudgedRung, OracleAnswer
 from harness.parity.output import diagnosis
 from harness.parity.reference import problem
 from ptycho.parity.request import Request
@@ -26,9 +26,9 @@ RUNGS = ("R3", "R4", "R5", "R6", "R7", "R8")
 
 
 @cache
-def _asked(gridsize: int) -> tuple[Request, Expected]:
+def _asked(gridsize: int) -> tuple[Request, OracleAnswer]:
     request = problem.request(gridsize=gridsize, seed=11, scan=FIXTURE, steps=2, quantities=RUNGS, masked=False)
-    return request, Expected(exact={}, arrays=oracle.arrays(request))
+    return request, OracleAnswer(exact={}, arrays=oracle.arrays(request))
 
 
 class IndependentSuite:
@@ -38,7 +38,7 @@ class IndependentSuite:
     faults: ClassVar[Sequence[tuple[str, str, str, str]]]
     """What is edited, by what, and the rung and tensor that must be named first."""
 
-    def climbed(self, folder: Path, gridsize: int, old: str = "", new: str = "") -> list[Climbed]:
+    def climbed(self, folder: Path, gridsize: int, old: str = "", new: str = "") -> list[JudgedRung]:
         """What the ladder says of the model, with an edit."""
         package = folder / "mine"
         package.mkdir()

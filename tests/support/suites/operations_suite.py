@@ -27,7 +27,7 @@ def request_of(gridsize: int, precision: str = "f64") -> Request:
 
 @cache
 def bench_of(backend: BackendUnderTest, gridsize: int, precision: str = "f64") -> Any:
-    return backend.module("adapter").Bench(request_of(gridsize, precision))
+    return backend.module("adapter").BackendAdapter(request_of(gridsize, precision))
 
 
 def failed(found: list[Judgement]) -> set[str]:

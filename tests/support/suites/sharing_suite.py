@@ -18,7 +18,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ptycho.config import ModelConfig, RuntimeConfig
-from ptycho.training.engine import Batch, Losses, Share
+from ptycho.training.engine import Batch, BatchShard, Losses
 from ptycho.training.ranks import Ranks
 from tests.support.distances import distance
 from tests.support.small_problem import NPHOTONS, ONE, lively_weights, make_batch, make_probe
@@ -89,12 +89,12 @@ def batches(*, masked: bool) -> list[Batch]:
     ]
 
 
-def share(batch: Batch, ranks: Ranks) -> Share:
+def share(batch: Batch, ranks: Ranks) -> BatchShard:
     """One rank's part of a batch."""
     rows, counted = ranks.part(np.arange(len(batch.indices)))
     names = ("diffraction", "coords_offsets", "coords_relative", "indices", "good")
     parts = {name: value[rows] for name in names if (value := getattr(batch, name)) is not None}
-    return Share(**parts, good_share=batch.good_share, counted=counted, whole=len(batch.indices))
+    return BatchShard(**parts, good_share=batch.good_share, counted=counted, whole=len(batch.indices))
 
 
 def options(model: ModelConfig = MODEL) -> dict[str, Any]:

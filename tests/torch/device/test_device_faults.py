@@ -10,7 +10,7 @@ from harness.parity.compare.comparison import Result
 from harness.parity.compare.floors import DERIVED
 from harness.parity.compare.response import Answer
 from harness.parity.judge import ladder, oracle
-from harness.parity.judge.ladder import Climbed, Expected
+from harness.parity.judge.ladder import JudgedRung, OracleAnswer
 from harness.parity.reference import problem
 from ptycho.parity import measure
 from ptycho.parity.request import Request
@@ -33,17 +33,17 @@ RUNGS = {
 
 
 @cache
-def asked(precision: str, quantities: tuple[str, ...]) -> tuple[Request, Expected]:
+def asked(precision: str, quantities: tuple[str, ...]) -> tuple[Request, OracleAnswer]:
     request = problem.request(gridsize=1, seed=7, scan=FIXTURE, steps=1, precision=precision, quantities=quantities)
     return request, oracle.expected(request, {PACKAGE: PACKAGE})
 
 
-def climbed(precision: str, quantities: tuple[str, ...]) -> list[Climbed]:
+def climbed(precision: str, quantities: tuple[str, ...]) -> list[JudgedRung]:
     """The rungs of this backend alone, as it is now; a device without floors is judged by derived limits."""
-    from ptycho_torch.adapter import Bench
+    from ptycho_torch.adapter import BackendAdapter
 
     request, expected = asked(precision, quantities)
-    exact, arrays = measure.measure(request, Bench(request), PACKAGE)
+    exact, arrays = measure.measure(request, BackendAdapter(request), PACKAGE)
     answers = {PACKAGE: Answer(exact=exact, arrays=arrays, refusals=(), manifest={})}
     return ladder.climb(1, answers, replace(expected), quantities, precision=precision, floors=DERIVED)
 

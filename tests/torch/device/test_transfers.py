@@ -198,7 +198,7 @@ def test_the_adapter_computes_on_the_device_of_its_engine(
 
     monkeypatch.setattr(adapter, "_array", array)
     monkeypatch.setattr(optimizer.Adam, "export", lambda _: {})  # fetched on purpose, and tested elsewhere
-    bench, batch = adapter.Bench.__new__(adapter.Bench), make_batch(FOUR, 2)
+    bench, batch = adapter.BackendAdapter.__new__(adapter.BackendAdapter), make_batch(FOUR, 2)
     bench.engine = on_meta(FOUR).engine
     objects = np.ones(batch.diffraction.shape, np.complex64)
     bench.intensity(objects, np.ones((1, 64, 64), np.complex64))

@@ -19,9 +19,9 @@ from harness.parity.drift.versions import NEW, OLD
 from harness.parity.drift.words import Drift, Word
 from harness.parity.exchange import backend_client, collect
 from harness.parity.exchange.backend_client import Party
-from harness.parity.exchange.collect import Heard
+from harness.parity.exchange.collect import AnsweredQuestion
 from harness.parity.exchange.plan import Question
-from harness.parity.judge.ladder import Expected
+from harness.parity.judge.ladder import OracleAnswer
 from harness.parity.reference import problem
 from harness.record import directory
 from harness.record.directory import RunRoot
@@ -162,7 +162,7 @@ class Bench:
     events: EventLog
     question: Question
     answer: Answer | None
-    expected: Expected | None = None
+    expected: OracleAnswer | None = None
 
     def ask(self, name: str, edits: Sequence[Edit]) -> Answer:
         """The answer of a copy with changes."""
@@ -181,7 +181,9 @@ class Bench:
             words.name_of(self.side, OLD): self.answer,
             words.name_of(self.side, NEW): self.ask(name, [edit]),
         }
-        heard = Heard(number=0, question=self.question, answers=answers, expected=cast("Expected", self.expected))
+        heard = AnsweredQuestion(
+            number=0, question=self.question, answers=answers, expected=cast("OracleAnswer", self.expected)
+        )
         return judge.judge(heard, self.side, oracle_moved=False)
 
 

@@ -54,7 +54,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class GeneratedChange:
     """
     One change of a module's text.
 
@@ -99,7 +99,7 @@ class Change:
         return f"{self.file}:{self.line} {self.function or 'top of the module'}: {self.kind}: {old!r} → {new!r}"
 
 
-def of_module(file: str, text: str) -> dict[str, list[Change]]:
+def of_module(file: str, text: str) -> dict[str, list[GeneratedChange]]:
     """
     Every change that a module allows, by qualified function.
 
@@ -111,11 +111,11 @@ def of_module(file: str, text: str) -> dict[str, list[Change]]:
         SyntaxError: it is not Python.
     """
     places = _Places(text)
-    found: dict[str, list[Change]] = {}
+    found: dict[str, list[GeneratedChange]] = {}
     for function, node in _nodes(ast.parse(text), TOP):
         listed = found.setdefault(function, [])
         for kind, start, old, new in _of_node(node, places):
-            change = Change(
+            change = GeneratedChange(
                 file=file, function=function, kind=kind, line=places.line(start), start=start, old=old, new=new
             )
             if old != new:

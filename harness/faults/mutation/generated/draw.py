@@ -9,7 +9,7 @@ import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.faults.mutation.generated.changes import Change, compiles, of_module
+from harness.faults.mutation.generated.changes import GeneratedChange, compiles, of_module
 from ptycho import fingerprint
 from ptycho.errors import UsageError
 
@@ -21,11 +21,11 @@ JUDGES = (
 """Rooms whose code decides whether something passes."""
 PLACES = (*BACKENDS, CORE, *JUDGES)
 
-Functions = Mapping[tuple[str, str], Sequence[Change]]
+Functions = Mapping[tuple[str, str], Sequence[GeneratedChange]]
 """Changes by file and qualified function."""
 
 
-def functions(root: Path, places: Sequence[str] = PLACES) -> dict[tuple[str, str], list[Change]]:
+def functions(root: Path, places: Sequence[str] = PLACES) -> dict[tuple[str, str], list[GeneratedChange]]:
     """
     Every function of some folders with its changes; functions in which there is nothing to change have none.
 
@@ -33,7 +33,7 @@ def functions(root: Path, places: Sequence[str] = PLACES) -> dict[tuple[str, str
         root: the checkout.
         places: folders, with a slash at their end.
     """
-    found: dict[tuple[str, str], list[Change]] = {}
+    found: dict[tuple[str, str], list[GeneratedChange]] = {}
     for place in places:
         for path in sorted((root / place).rglob("*.py")):
             file = path.relative_to(root).as_posix()
@@ -55,7 +55,7 @@ def seed_of(root: Path) -> int:
     return int(hashlib.sha256(commit.removesuffix("-dirty").encode()).hexdigest()[:8], 16)
 
 
-def drawn(root: Path, given: Functions, count: int, seed: int) -> list[Change]:
+def drawn(root: Path, given: Functions, count: int, seed: int) -> list[GeneratedChange]:
     """
     Draw changes: first a function, then a change in it. None is drawn twice, and none that is not Python any more.
 
@@ -67,7 +67,7 @@ def drawn(root: Path, given: Functions, count: int, seed: int) -> list[Change]:
     """
     rng = random.Random(seed)  # noqa: S311  # a draw, not a secret
     left = {key: list(changes) for key, changes in sorted(given.items()) if changes}
-    chosen: list[Change] = []
+    chosen: list[GeneratedChange] = []
     while left and len(chosen) < count:
         key = rng.choice(list(left))
         change = left[key].pop(rng.randrange(len(left[key])))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.faults.mutation.generated.trial import ALIVE, EQUIVALENT, ERROR, KILLED, Tried
+from harness.faults.mutation.generated.trial import ALIVE, EQUIVALENT, ERROR, KILLED, ChangeTrial
 from ptycho.verdict import Verdict
 
 SCHEMA = "ptycho-mutation-generated/1"
@@ -14,7 +14,7 @@ LEAST_KILLED, MOST_EQUIVALENT, LEAST_RIGHT = 0.97, 0.08, 0.98
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class GeneratedScore:
     """
     The result of a sample.
 
@@ -26,7 +26,7 @@ class Score:
         seconds: wall time.
     """
 
-    tried: Sequence[Tried]
+    tried: Sequence[ChangeTrial]
     functions: int
     changes: int
     seed: int
@@ -51,7 +51,7 @@ class Score:
         return Verdict.PASS if self.tried and not self.count(ERROR) else Verdict.INFRA
 
 
-def sentence(score: Score) -> str:
+def sentence(score: GeneratedScore) -> str:
     """The score in one sentence."""
     part = (
         f"{len(score.tried)} changes, drawn with seed {score.seed} out of {score.changes} in {score.functions} "
@@ -64,7 +64,7 @@ def sentence(score: Score) -> str:
     return part + "."
 
 
-def lines(score: Score) -> list[str]:
+def lines(score: GeneratedScore) -> list[str]:
     """Every change that was not killed, and every side that was named wrongly, with file and line."""
     found = [f"{item.outcome}: {item.change}{_why(item)}" for item in score.tried if item.outcome != KILLED]
     return found + [
@@ -74,11 +74,11 @@ def lines(score: Score) -> list[str]:
     ]
 
 
-def _why(item: Tried) -> str:
+def _why(item: ChangeTrial) -> str:
     return f" ({item.detail})" if item.detail else f" ({item.tests} test files can see it)"
 
 
-def as_dict(score: Score) -> dict[str, Any]:
+def as_dict(score: GeneratedScore) -> dict[str, Any]:
     """Plain values, for JSON."""
     return {
         "schema": SCHEMA,
@@ -95,7 +95,7 @@ def as_dict(score: Score) -> dict[str, Any]:
     }
 
 
-def row(item: Tried) -> dict[str, Any]:
+def row(item: ChangeTrial) -> dict[str, Any]:
     """One change as plain values."""
     change = item.change
     return {

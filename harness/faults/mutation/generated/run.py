@@ -10,15 +10,15 @@ from typing import Any
 
 from harness.faults.mutation import records, setup
 from harness.faults.mutation.generated import draw, report, trial
-from harness.faults.mutation.generated.changes import Change
-from harness.faults.mutation.generated.report import Score
-from harness.faults.mutation.generated.trial import ALIVE, EQUIVALENT, ERROR, Checks, TestsOf, Tried
-from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.generated.changes import GeneratedChange
+from harness.faults.mutation.generated.report import GeneratedScore
+from harness.faults.mutation.generated.trial import ALIVE, EQUIVALENT, ERROR, ChangeJudges, ChangeTrial, TestsOf
+from harness.faults.mutation.setup import MutationSetup
 from harness.faults.mutation.user_path import ladder_run
 from harness.files import untrusted
 from harness.files.run_files import write_text
 from harness.record import directory, provenance
-from harness.record.required import Expected
+from harness.record.required import RequiredResults
 from harness.runs import session, summary
 from harness.system import identity
 from harness.system.pool import several
@@ -32,7 +32,7 @@ MAX_PROOFS = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class GeneratedOptions:
     """
     The options of a sample.
 
@@ -66,8 +66,10 @@ class Options:
 
 
 def run(
-    options: Options, interruption: Interruption, checks_of: Callable[[Stage, TestsOf], Checks] | None = None
-) -> tuple[Score, Path]:
+    options: GeneratedOptions,
+    interruption: Interruption,
+    checks_of: Callable[[MutationSetup, TestsOf], ChangeJudges] | None = None,
+) -> tuple[GeneratedScore, Path]:
     """
     Draw changes and try them.
 
@@ -98,7 +100,7 @@ def run(
             kind="mutation",
             name="mutation-generated",
             origin=provenance.describe(root=options.checkout, locks=[], fixtures={}, device="cpu"),
-            expected=Expected(rungs=tuple(map(label, chosen)), left_out=("a sample of generated changes",)),
+            expected=RequiredResults(rungs=tuple(map(label, chosen)), left_out=("a sample of generated changes",)),
         ) as (events, ended),
         Steps("changes", len(chosen), quiet=options.json, before=len(before)) as shown,
     ):
@@ -132,7 +134,7 @@ def run(
         for made in tried:
             result = "unverified" if made.outcome == ERROR else "fail" if made.outcome == ALIVE else "pass"
             events.write("rung.end", rung=label(made.change), result=result)
-        score = Score(
+        score = GeneratedScore(
             tried=tried,
             functions=sum(map(bool, every.values())),
             changes=sum(map(len, every.values())),
@@ -145,12 +147,12 @@ def run(
     return score, path
 
 
-def label(change: Change) -> str:
+def label(change: GeneratedChange) -> str:
     """Return what must report of a change."""
     return f"change {change.id}"
 
 
-def main(options: Options, *, follow: int | None) -> int:
+def main(options: GeneratedOptions, *, follow: int | None) -> int:
     """Run, print, and return the exit code."""
     identity.adopt_orphans()
     sys.dont_write_bytecode = True
@@ -167,7 +169,7 @@ def main(options: Options, *, follow: int | None) -> int:
     return int(score.verdict)
 
 
-def append(folder: Path, made: Tried, code: str) -> None:
+def append(folder: Path, made: ChangeTrial, code: str) -> None:
     """Write down one result; an undecided one is not, and so is tried again."""
     if made.outcome == ERROR:
         return
@@ -176,10 +178,10 @@ def append(folder: Path, made: Tried, code: str) -> None:
         file.write(json.dumps({"code": code, **report.row(made)}, ensure_ascii=False) + "\n")
 
 
-def read(folder: Path, chosen: Sequence[Change], code: str) -> dict[str, Tried]:
+def read(folder: Path, chosen: Sequence[GeneratedChange], code: str) -> dict[str, ChangeTrial]:
     """Results of the same changes of the same code that were written down; a line that was cut off is none."""
     wanted = {change.id: change for change in chosen}
-    found: dict[str, Tried] = {}
+    found: dict[str, ChangeTrial] = {}
     path = folder / FILE
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
         try:
@@ -189,7 +191,7 @@ def read(folder: Path, chosen: Sequence[Change], code: str) -> dict[str, Tried]:
         if said.get("code") == code and said.get("id") in wanted:
             names = ("outcome", "at", "detail", "tests", "seconds")
             values = {name: said[name] for name in names}
-            found[said["id"]] = Tried(change=wanted[said["id"]], named=tuple(said["named"]), **values)
+            found[said["id"]] = ChangeTrial(change=wanted[said["id"]], named=tuple(said["named"]), **values)
     return found
 
 
@@ -212,7 +214,7 @@ def proofs_of(folder: Path) -> dict[str, str]:
     return found
 
 
-def proved(made: Tried, proofs: Mapping[str, str]) -> Tried:
+def proved(made: ChangeTrial, proofs: Mapping[str, str]) -> ChangeTrial:
     """
     A survivor with a proof is equivalent.
 

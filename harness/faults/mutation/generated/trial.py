@@ -15,9 +15,9 @@ from typing import Any
 from harness.faults.mutation import tests_trial
 from harness.faults.mutation.catalogue import Mutant
 from harness.faults.mutation.entry import OWNERS
-from harness.faults.mutation.generated.changes import Change, is_equivalent
-from harness.faults.mutation.result import Found, Planted
-from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.generated.changes import GeneratedChange, is_equivalent
+from harness.faults.mutation.result import GateAnswer, PlantedMutant
+from harness.faults.mutation.setup import MutationSetup
 from harness.faults.mutation.user_path import ladder_run
 from harness.faults.mutation.user_path import trial as user_path
 from harness.isolation import source_overlay
@@ -39,15 +39,15 @@ CORE_SIDES = ("tf", "torch")
 TestsOf = Callable[[str], Sequence[str]]
 """The test files that depend on a file."""
 
-RunTests = Callable[[Path, str, Sequence[str]], Found]
+RunTests = Callable[[Path, str, Sequence[str]], GateAnswer]
 """Runs test files in a copy, under a label."""
 
-Walk = Callable[[Path, str, Change], Found]
+Walk = Callable[[Path, str, GeneratedChange], GateAnswer]
 """Runs the ladder in a copy, under a label."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tried:
+class ChangeTrial:
     """
     The result of a change.
 
@@ -61,7 +61,7 @@ class Tried:
         seconds: wall time.
     """
 
-    change: Change
+    change: GeneratedChange
     outcome: str
     at: str = ""
     named: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ class Tried:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checks:
+class ChangeJudges:
     """
     The judges of a change.
 
@@ -98,7 +98,7 @@ class Checks:
     walk: Walk | None
 
 
-def owner(change: Change) -> str:
+def owner(change: GeneratedChange) -> str:
     """Whose code is changed."""
     return OWNERS[change.file.partition("/")[0]]
 
@@ -137,7 +137,7 @@ def nearest_first(file: str, tests: Sequence[str]) -> list[str]:
     return sorted(tests, key=lambda name: (name != own, not name.startswith(f"{folder}/"), name))
 
 
-def run(change: Change, stage: Stage, checks: Checks) -> Tried:
+def run(change: GeneratedChange, stage: MutationSetup, checks: ChangeJudges) -> ChangeTrial:
     """
     Try a change in a copy of its own.
 
@@ -148,7 +148,7 @@ def run(change: Change, stage: Stage, checks: Checks) -> Tried:
     before = (stage.tree / change.file).read_text(encoding="utf-8")
     after = change.applied(before)
     if is_equivalent(before, after):
-        return Tried(change=change, outcome=EQUIVALENT, detail="it compiles to the same instructions")
+        return ChangeTrial(change=change, outcome=EQUIVALENT, detail="it compiles to the same instructions")
     names = sorted(path.name for path in stage.tree.iterdir())
     root = source_overlay.copy(stage.tree, stage.kept.scratch / f"{change.id}.code", names)
     try:
@@ -160,10 +160,10 @@ def run(change: Change, stage: Stage, checks: Checks) -> Tried:
     return replace(tried, seconds=time.monotonic() - clock)
 
 
-def judged(change: Change, root: Path, checks: Checks) -> Tried:
+def judged(change: GeneratedChange, root: Path, checks: ChangeJudges) -> ChangeTrial:
     """Ask the tests, and then the ladder where it can see the change."""
     files = nearest_first(change.file, checks.tests_of(change.file))
-    made = Tried(change=change, outcome=ALIVE, tests=len(files))
+    made = ChangeTrial(change=change, outcome=ALIVE, tests=len(files))
     for number, group in enumerate(by_interpreter(files)):
         found = checks.run_tests(root, f"{change.id}.tests{number}", group)
         if found.error:
@@ -187,10 +187,10 @@ def by_interpreter(files: Sequence[str]) -> list[list[str]]:
     return [group for group in groups if group]
 
 
-def checks_of(stage: Stage, tests_of: TestsOf, *, ladder: bool = True) -> Checks:
+def checks_of(stage: MutationSetup, tests_of: TestsOf, *, ladder: bool = True) -> ChangeJudges:
     """The real checks."""
 
-    def run_tests(root: Path, label: str, files: Sequence[str]) -> Found:
+    def run_tests(root: Path, label: str, files: Sequence[str]) -> GateAnswer:
         ended = tests_trial.run(
             _planted(None, root, label, files), stage, marked=FAST, empty_passes=True, limit_s=LIMIT_S
         )
@@ -205,22 +205,22 @@ def checks_of(stage: Stage, tests_of: TestsOf, *, ladder: bool = True) -> Checks
             _planted(None, clean, f"{label}.again", again), stage, marked=FAST, empty_passes=True, limit_s=LIMIT_S
         )
         if found.at is not None:
-            return Found(error=f"it fails without the change, too: {found.detail}")
+            return GateAnswer(error=f"it fails without the change, too: {found.detail}")
         return ended
 
-    def walk(root: Path, label: str, change: Change) -> Found:
+    def walk(root: Path, label: str, change: GeneratedChange) -> GateAnswer:
         walked = ladder_run.walk(root, label, stage)
         kind = "hangs" if walked.exit_code == Verdict.TIMEOUT else "value"
         return user_path.judge(walked, replace(_mutant(change), kind=kind))
 
-    return Checks(tests_of=tests_of, run_tests=run_tests, walk=walk if ladder else None)
+    return ChangeJudges(tests_of=tests_of, run_tests=run_tests, walk=walk if ladder else None)
 
 
-def _mutant(change: Change | None, tests: Sequence[str] = ()) -> Mutant:
+def _mutant(change: GeneratedChange | None, tests: Sequence[str] = ()) -> Mutant:
     edits = () if change is None else (Edit(file=change.file, old=change.old, new=change.new),)
     side: Any = "harness" if change is None else owner(change)
     return Mutant(id="generated", edits=edits, guilty=side, story="", dies_at="tests", tests=tuple(tests))
 
 
-def _planted(change: Change | None, root: Path, label: str, tests: Sequence[str]) -> Planted:
-    return Planted(mutant=_mutant(change, tests), root=root, label=label, compared=False)
+def _planted(change: GeneratedChange | None, root: Path, label: str, tests: Sequence[str]) -> PlantedMutant:
+    return PlantedMutant(mutant=_mutant(change, tests), root=root, label=label, compared=False)

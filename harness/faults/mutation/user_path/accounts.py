@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.faults.mutation.user_path.ladder_run import Walked
+from harness.faults.mutation.user_path.ladder_run import LadderRun
 from harness.parity.compare.rungs import PRECISIONS, RUNGS
 from harness.targets.devices import SIDES
 
@@ -23,7 +23,7 @@ _LABEL = re.compile(r"(\w+) (\w+) gridsize (\d+) seed \d+")
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
-class Place:
+class RungPlace:
     """Place at which the ladder failed."""
 
     rung: str
@@ -53,11 +53,11 @@ class Account:
 
     source: str
     exit_code: int | None
-    place: Place | None
+    place: RungPlace | None
     guilty: tuple[str, ...] | None
 
 
-def of(walked: Walked) -> tuple[Account, ...]:
+def of(walked: LadderRun) -> tuple[Account, ...]:
     """The accounts of a run, `parity.json` first."""
     return (_parity(walked), _terminal(walked), _events(walked), _verdict(walked), _page(walked))
 
@@ -80,7 +80,7 @@ def contradictions(accounts: Sequence[Account]) -> list[str]:
     return found
 
 
-def unnamed(walked: Walked) -> list[str]:
+def unnamed(walked: LadderRun) -> list[str]:
     """Places in the code that `parity.json` sends its reader to, and another source does not."""
     first = (walked.parity or {}).get("first_failure") or {}
     sources = {"the terminal": walked.terminal, "the report": walked.page}
@@ -97,15 +97,15 @@ def named(sides: Sequence[str] | None) -> str:
     return " and ".join(sides or ()) or "no side"
 
 
-def _parity(walked: Walked) -> Account:
+def _parity(walked: LadderRun) -> Account:
     told = walked.parity or {}
     first = told.get("first_failure") or {}
-    place = Place(rung=first["rung"], precision=first["precision"], gridsize=first["gridsize"]) if first else None
+    place = RungPlace(rung=first["rung"], precision=first["precision"], gridsize=first["gridsize"]) if first else None
     guilty = tuple(sorted(first.get("guilty", ()))) if first else None
     return Account(source="parity.json", exit_code=told.get("exit_code"), place=place, guilty=guilty)
 
 
-def _terminal(walked: Walked) -> Account:
+def _terminal(walked: LadderRun) -> Account:
     ends = _END.findall(walked.terminal)
     place, guilty = _first(walked.terminal)
     # Both: what the last line says, and what the process ended with.
@@ -114,23 +114,23 @@ def _terminal(walked: Walked) -> Account:
     return Account(source="the terminal", exit_code=exit_code, place=place, guilty=guilty)
 
 
-def _page(walked: Walked) -> Account:
+def _page(walked: LadderRun) -> Account:
     place, guilty = _first(walked.page)
     return Account(source="the report", exit_code=walked.page_exit_code, place=place, guilty=guilty)
 
 
-def _first(text: str) -> tuple[Place | None, tuple[str, ...] | None]:
+def _first(text: str) -> tuple[RungPlace | None, tuple[str, ...] | None]:
     match = _FIRST.search(text)
     if match is None:
         return None, None
-    place = Place(rung=match[1], precision=match[3], gridsize=int(match[2]))
+    place = RungPlace(rung=match[1], precision=match[3], gridsize=int(match[2]))
     words = match[4] or ""
     if words.startswith("both"):
         return place, tuple(sorted(SIDES))
     return place, tuple(sorted(side for side in SIDES if side in re.split(r"\W+", words)))
 
 
-def _events(walked: Walked) -> Account:
+def _events(walked: LadderRun) -> Account:
     rows = [(place, row) for row in walked.events for place in _labelled(row.get("rung", ""))]
     fallen = [(place, row) for place, row in rows if row.get("event") == "rung.end" and row.get("result") in FALLEN]
     accused = [(place, row) for place, row in fallen if row["result"] == "fail" or row.get("guilty")]
@@ -140,14 +140,14 @@ def _events(walked: Walked) -> Account:
     return Account(source="the event log", exit_code=_code(walked, ends), place=place, guilty=guilty)
 
 
-def _code(walked: Walked, ends: Sequence[Mapping[str, Any]]) -> int | None:
+def _code(walked: LadderRun, ends: Sequence[Mapping[str, Any]]) -> int | None:
     """The exit code of the verdict that the log ends with; the names are those of `parity.json`."""
     told = walked.parity or {}
     word = str(ends[-1].get("verdict", "")).lower() if ends else None
     return told.get("exit_code") if word is not None and word == told.get("verdict") else None
 
 
-def _verdict(walked: Walked) -> Account:
+def _verdict(walked: LadderRun) -> Account:
     told = walked.verdict or {}
     rungs = told.get("rungs") or {}
     fallen = [place for label, result in rungs.items() if result in FALLEN for place in _labelled(label)]
@@ -161,7 +161,7 @@ def _verdict(walked: Walked) -> Account:
     return Account(source="verdict.json", exit_code=told.get("exit_code"), place=place, guilty=None)
 
 
-def _labelled(label: object) -> Iterator[Place]:
+def _labelled(label: object) -> Iterator[RungPlace]:
     match = _LABEL.fullmatch(str(label))
     if match is not None and match[1] in NAMES:
-        yield Place(rung=match[1], precision=match[2], gridsize=int(match[3]))
+        yield RungPlace(rung=match[1], precision=match[2], gridsize=int(match[3]))

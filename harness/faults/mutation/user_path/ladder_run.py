@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.faults.mutation import run_in_copy
-from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.setup import MutationSetup
 from harness.isolation import source_overlay
-from harness.isolation.sandbox import Cell
+from harness.isolation.sandbox import Sandbox
 from harness.process import supervise
 from harness.record import log as event_log
 from ptycho.errors import InfrastructureError
@@ -35,7 +35,7 @@ BESIDE = ("requirements", "datasets", "tests/fixtures")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Walked:
+class LadderRun:
     """
     Everything that a user has after a run of the ladder.
 
@@ -64,7 +64,7 @@ def command(python: str, pythons: Mapping[str, str], root: Path) -> list[str]:
     return [python, "-m", "harness", "parity", *asked, "--follow", str(os.getpid()), *OPTIONS, "--root", str(root)]
 
 
-def walk(root: Path, label: str, stage: Stage) -> Walked:
+def walk(root: Path, label: str, stage: MutationSetup) -> LadderRun:
     """
     Run the ladder from a copy, and the report of it.
 
@@ -79,7 +79,7 @@ def walk(root: Path, label: str, stage: Stage) -> Walked:
     for name in BESIDE:
         if (stage.checkout / name).exists() and not (root / name).exists():
             source_overlay.add(stage.checkout, root, name)
-    cell = Cell(path=stage.kept.scratch / f"{label}.walk").make()
+    cell = Sandbox(path=stage.kept.scratch / f"{label}.walk").make()
     argv = command(sys.executable, stage.pythons, cell.output)
     ended = run_in_copy.run(argv, root, cell, label, stage, cwd=root, limit_s=LIMIT_S)
     runs = sorted((cell.output / "runs").glob("[!.]*"))
@@ -89,7 +89,7 @@ def walk(root: Path, label: str, stage: Stage) -> Walked:
         argv = [sys.executable, "-m", "harness", "report", str(runs[-1]), "--out", str(file)]
         reported = run_in_copy.run(argv, root, _beside(cell), f"{label}.report", stage, cwd=root)
         page = _text(file)
-    return Walked(
+    return LadderRun(
         exit_code=_exit_code(ended),
         terminal=ended.log.read_text(encoding="utf-8", errors="replace"),
         parity=_json(runs[-1] / "parity.json") if runs else None,
@@ -100,7 +100,7 @@ def walk(root: Path, label: str, stage: Stage) -> Walked:
     )
 
 
-def stands(stage: Stage) -> None:
+def stands(stage: MutationSetup) -> None:
     """
     Make sure that the ladder passes on the user's path as long as nothing is planted.
 
@@ -117,11 +117,11 @@ def stands(stage: Stage) -> None:
         )
 
 
-def _beside(cell: Cell) -> Cell:
-    return Cell(path=cell.path / "report").make()
+def _beside(cell: Sandbox) -> Sandbox:
+    return Sandbox(path=cell.path / "report").make()
 
 
-def _exit_code(ended: supervise.Finished) -> int:
+def _exit_code(ended: supervise.CompletedCommand) -> int:
     return int(Verdict.TIMEOUT) if ended.timed_out else ended.returncode
 
 

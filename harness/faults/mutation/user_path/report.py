@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from harness.faults.mutation import publish, report
-from harness.faults.mutation.campaign import Score
-from harness.faults.mutation.result import Outcome, Trial
+from harness.faults.mutation.campaign import MutationScore
+from harness.faults.mutation.result import MutantOutcome, MutantTrial
 from harness.faults.mutation.user_path.hints import FEW
 from harness.system import tables
 from ptycho.fingerprint import ROOT
@@ -16,23 +16,23 @@ NEAR = 25 / 30
 HEADINGS = ("edit", "kind", "edited", "exit", "rung", "side", "the terminal sends to", "steps", "result")
 
 
-def near(score: Score) -> int:
+def near(score: MutationScore) -> int:
     """Return how many edits are at most two steps away."""
     return sum(item.found.steps is not None and item.found.steps <= FEW for item in score.trials)
 
 
-def verdict(score: Score) -> Verdict:
+def verdict(score: MutationScore) -> Verdict:
     """A pass only if every edit is found as declared, and the way is short from nearly all of them."""
-    if any(item.outcome is Outcome.ERROR for item in score.trials):
+    if any(item.outcome is MutantOutcome.ERROR for item in score.trials):
         return Verdict.INFRA
-    killed = bool(score.trials) and all(item.outcome is Outcome.KILLED for item in score.trials)
+    killed = bool(score.trials) and all(item.outcome is MutantOutcome.KILLED for item in score.trials)
     return Verdict.PASS if killed and near(score) >= NEAR * len(score.trials) else Verdict.FAIL
 
 
-def row(item: Trial) -> tuple[str, ...]:
+def row(item: MutantTrial) -> tuple[str, ...]:
     """An edit as a row."""
     found, mutant = item.found, item.mutant
-    reasons = "" if item.outcome is Outcome.KILLED else f": {found.error or '; '.join(found.disagreements)}"
+    reasons = "" if item.outcome is MutantOutcome.KILLED else f": {found.error or '; '.join(found.disagreements)}"
     return (
         mutant.id,
         mutant.kind,
@@ -42,14 +42,14 @@ def row(item: Trial) -> tuple[str, ...]:
         " and ".join(found.guilty) or "–",
         found.hints[0] if found.hints else "–",
         "more" if found.steps is None else str(found.steps),
-        "as declared" if item.outcome is Outcome.KILLED else f"{item.outcome}{reasons}".rstrip(": "),
+        "as declared" if item.outcome is MutantOutcome.KILLED else f"{item.outcome}{reasons}".rstrip(": "),
     )
 
 
-def sentence(score: Score) -> str:
+def sentence(score: MutationScore) -> str:
     """The result in a sentence."""
     total = len(score.trials)
-    killed = sum(item.outcome is Outcome.KILLED for item in score.trials)
+    killed = sum(item.outcome is MutantOutcome.KILLED for item in score.trials)
     once = sum(item.found.steps == 1 for item in score.trials)
     return (
         f"{killed} of {total} one-line edits end with the right exit code, rung and side everywhere that a user looks; "
@@ -58,7 +58,7 @@ def sentence(score: Score) -> str:
     )
 
 
-def show(score: Score) -> None:
+def show(score: MutationScore) -> None:
     """Print the table."""
     tables.show((HEADINGS, *map(row, score.trials)), title="one-line edits")
     for text in report.wrong(score):
@@ -68,7 +68,7 @@ def show(score: Score) -> None:
     print(f"edits: {ended.label} (exit {int(ended)}) in {score.seconds:.0f} s", flush=True)
 
 
-def write(score: Score, root: Path = ROOT) -> tuple[Path, ...]:
+def write(score: MutationScore, root: Path = ROOT) -> tuple[Path, ...]:
     """Write the table into the page of the score."""
     text = (
         f"## One-line edits\n\nWritten by `nox -s mutation -- --edits --write`. {sentence(score)} "

@@ -11,18 +11,18 @@ from dataclasses import replace
 from harness.faults.mutation import ladder_trial, run_in_copy
 from harness.faults.mutation.catalogue import Mutant
 from harness.faults.mutation.entry import LADDER, SELF_CHECK
-from harness.faults.mutation.result import Found, Planted
-from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.result import GateAnswer, PlantedMutant
+from harness.faults.mutation.setup import MutationSetup
 from harness.faults.mutation.user_path import accounts, hints, ladder_run
 from harness.faults.mutation.user_path.accounts import Account
-from harness.faults.mutation.user_path.ladder_run import Walked
+from harness.faults.mutation.user_path.ladder_run import LadderRun
 from ptycho.verdict import Verdict
 
 MACHINE = (Verdict.TIMEOUT, Verdict.OOM, Verdict.INFRA, Verdict.INCONCLUSIVE, Verdict.INTERRUPTED)
 """Exit codes that say something about the machine, unless they are what the mutant must end with."""
 
 
-def run(planted: Planted, stage: Stage) -> Found:
+def run(planted: PlantedMutant, stage: MutationSetup) -> GateAnswer:
     """Run the ladder and the report from the copy; beside them what is compared plainly."""
     found = judge(ladder_run.walk(planted.root, planted.label, stage), planted.mutant)
     if found.error or not planted.compared:
@@ -30,13 +30,13 @@ def run(planted: Planted, stage: Stage) -> Found:
     return replace(found, allclose=ladder_trial.plainly(planted, stage))
 
 
-def judge(walked: Walked, mutant: Mutant) -> Found:
+def judge(walked: LadderRun, mutant: Mutant) -> GateAnswer:
     """Return what a user reads about a mutant, and what of that is wrong."""
     told, *_ = accounts.of(walked)
     if walked.exit_code == Verdict.PASS and told.exit_code == Verdict.PASS:
-        return Found(exit_code=walked.exit_code, disagreements=tuple(accounts.contradictions(accounts.of(walked))))
+        return GateAnswer(exit_code=walked.exit_code, disagreements=tuple(accounts.contradictions(accounts.of(walked))))
     if walked.exit_code < 0 or (walked.exit_code in MACHINE and walked.exit_code != mutant.exit_code):
-        return Found(
+        return GateAnswer(
             error=f"ended with {walked.exit_code}: {run_in_copy.last_line(walked.terminal)}", exit_code=walked.exit_code
         )
     shown = hints.named(walked.terminal)
@@ -57,15 +57,15 @@ def judge(walked: Walked, mutant: Mutant) -> Found:
     )
 
 
-def _fallen(walked: Walked, told: Account, mutant: Mutant) -> Found:
+def _fallen(walked: LadderRun, told: Account, mutant: Mutant) -> GateAnswer:
     """Return where the ladder failed, by `parity.json`."""
     parity = walked.parity
     if parity is None:
-        return Found(at=mutant.gate, how="crash", detail=run_in_copy.last_line(walked.terminal))
+        return GateAnswer(at=mutant.gate, how="crash", detail=run_in_copy.last_line(walked.terminal))
     if told.place is not None:
         first = parity["first_failure"]
         tensor = str(first.get("tensor") or "")
-        return Found(
+        return GateAnswer(
             at=told.place.rung,
             how="rung",
             gridsize=told.place.gridsize,
@@ -76,6 +76,6 @@ def _fallen(walked: Walked, told: Account, mutant: Mutant) -> Found:
     if refused:
         reasons = [f"{side}: {reason}" for side, given in refused.items() for reason in given]
         guilty = tuple(sorted({side.partition(",")[0] for side in refused}))
-        return Found(at=LADDER[0], how="refused", guilty=guilty, detail=reasons[0])
+        return GateAnswer(at=LADDER[0], how="refused", guilty=guilty, detail=reasons[0])
     # Every rung passes and yet the run fails: the proof that it can fail did not hold.
-    return Found(at=SELF_CHECK, how="self-check", detail=run_in_copy.last_line(walked.terminal))
+    return GateAnswer(at=SELF_CHECK, how="self-check", detail=run_in_copy.last_line(walked.terminal))

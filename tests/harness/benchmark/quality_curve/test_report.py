@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.benchmark.quality_curve import figure
-from harness.benchmark.quality_curve.report import Point, Report
+from harness.benchmark.quality_curve.report import Point, QualityCurve
 from ptycho.verdict import Verdict
 
 FLAT = {"phase_correlation": 0.0, "phase_psnr": 5.0, "amplitude_psnr": 20.0}
@@ -25,8 +25,8 @@ def point(side: str, epochs: int, seconds: float, *, way: float | None = 0.95, *
     )
 
 
-def report(*points: Point, measured: bool = False) -> Report:
-    return Report(points=points, sides=("torch", "tf"), within_s=120.0, measured=measured)
+def report(*points: Point, measured: bool = False) -> QualityCurve:
+    return QualityCurve(points=points, sides=("torch", "tf"), within_s=120.0, measured=measured)
 
 
 TF = point("tf", 4, 80.0)

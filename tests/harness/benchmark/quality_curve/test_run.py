@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from harness.benchmark.quality_curve import run
-from harness.benchmark.quality_curve.run import Options
+from harness.benchmark.quality_curve.run import QualityCurveOptions
 from harness.system.signals import Interruption
 from ptycho.data import npz_writer
 from ptycho.errors import PtychoError
@@ -63,8 +63,8 @@ def stand_in(tmp_path: Path, scan: Path) -> Maker:
     return make
 
 
-def options(scan: Path, root: Path, torch: str, tf: str, *, measured: bool = False) -> Options:
-    return Options(
+def options(scan: Path, root: Path, torch: str, tf: str, *, measured: bool = False) -> QualityCurveOptions:
+    return QualityCurveOptions(
         pythons={"torch": torch, "tf": tf},
         scan=scan,
         epochs=(1, 3),

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from harness.faults.kill import campaign, plan, report, trial, workloads
-from harness.faults.kill.campaign import Score
+from harness.faults.kill.campaign import KillScore
 from harness.faults.kill.kill import Victim
-from harness.faults.kill.plan import Planned
-from harness.faults.kill.postconditions import Failure
+from harness.faults.kill.plan import PlannedKill
+from harness.faults.kill.postconditions import PostconditionFailure
 from harness.isolation import source_overlay
 from harness.targets.loader import Target, load
 from ptycho.fingerprint import ROOT
@@ -28,7 +28,7 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Target:
 
 def _seed(victim: Victim, target: Target, anchor: str) -> int:
     """A seed whose first kill is in a part of the run."""
-    job = workloads.Job(name=workloads.STAND_IN, python=sys.executable, target=target)
+    job = workloads.Workload(name=workloads.STAND_IN, python=sys.executable, target=target)
     drawn = ((seed, plan.draw(1, seed, [victim], [job])[0].moment(0)) for seed in range(1000))
     return next(seed for seed, moment in drawn if moment.anchor.name == anchor)
 
@@ -205,12 +205,12 @@ def test_an_orphan_without_environment_that_outlives_a_killed_harness_is_found(
     bites("getppid" in told["strays"][0], "the orphan is alive after the kill and the next run")
 
 
-def _trial(number: int, *checks: str) -> trial.Trial:
+def _trial(number: int, *checks: str) -> trial.KillTrial:
     target: Any = None
-    job = workloads.Job(name=workloads.STAND_IN, python=sys.executable, target=target)
-    planned = Planned(number=number, victim=Victim.HARNESS, job=job, seed=f"1:{number}")
-    failures = tuple(Failure(check=check, sentence="x") for check in checks)
-    return trial.Trial(planned=planned, phase="inference", moment="inference + 1.0 ms", failures=failures)
+    job = workloads.Workload(name=workloads.STAND_IN, python=sys.executable, target=target)
+    planned = PlannedKill(number=number, victim=Victim.HARNESS, job=job, seed=f"1:{number}")
+    failures = tuple(PostconditionFailure(check=check, sentence="x") for check in checks)
+    return trial.KillTrial(planned=planned, phase="inference", moment="inference + 1.0 ms", failures=failures)
 
 
 @pytest.mark.parametrize(
@@ -224,15 +224,15 @@ def _trial(number: int, *checks: str) -> trial.Trial:
     ],
 )
 def test_only_a_whole_campaign_in_which_everything_holds_passes(
-    trials: list[trial.Trial], planned: int, strays: tuple[str, ...], verdict: Verdict
+    trials: list[trial.KillTrial], planned: int, strays: tuple[str, ...], verdict: Verdict
 ) -> None:
-    assert Score(trials=trials, planned=planned, seed=1, strays=strays).verdict is verdict
+    assert KillScore(trials=trials, planned=planned, seed=1, strays=strays).verdict is verdict
 
 
 def test_trials_are_counted_by_check_and_not_by_failure() -> None:
-    score = Score(trials=[_trial(1, "bytes", "bytes", "log"), _trial(2, "log")], planned=2, seed=1)
+    score = KillScore(trials=[_trial(1, "bytes", "bytes", "log"), _trial(2, "log")], planned=2, seed=1)
     assert dict(score.by_check) == {"bytes": 1, "log": 2}
     told = report.as_dict(score)
     assert (told["failed"], told["failed_by_check"]["log"], told["failed_by_check"]["processes"]) == (2, 2, 0)
     assert told["table"][1:] == [["harness", "inference", "2", "0", "0", "2"], ["all", "", "2", "0", "0", "2"]]
-    assert campaign.Score is Score
+    assert campaign.KillScore is KillScore

@@ -5,12 +5,12 @@ from typing import Any
 
 from harness.faults.kill import plan
 from harness.faults.kill.kill import Victim
-from harness.faults.kill.workloads import STAND_IN, Job
+from harness.faults.kill.workloads import STAND_IN, Workload
 
 
-def _job(name: str) -> Job:
+def _job(name: str) -> Workload:
     target: Any = SimpleNamespace(settings={"nepochs": 3})
-    return Job(name=name, python="python", target=target)
+    return Workload(name=name, python="python", target=target)
 
 
 def test_victims_come_in_turn_and_backends_every_tenth_time() -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from harness.faults.kill import postconditions, setup
-from harness.faults.kill.setup import Stage
-from harness.faults.kill.workloads import STAND_IN, Job
+from harness.faults.kill.setup import KillSetup
+from harness.faults.kill.workloads import STAND_IN, Workload
 from harness.record import directory
 from harness.runs import artifacts
 from ptycho.training import checkpoint
@@ -105,9 +105,9 @@ def test_a_checkpoint_is_copied_from_the_training_of_the_run(tmp_path: Path) -> 
     assert copied.read_bytes() == path.read_bytes()
 
 
-def _resume(path: Path | None, *, least: int, most: int | None) -> postconditions.Resumed:
-    job, nowhere = Job(name=STAND_IN, python="", target=Any), Any  # type: ignore[arg-type]
-    place: Stage = nowhere  # type: ignore[assignment]
+def _resume(path: Path | None, *, least: int, most: int | None) -> postconditions.ResumeResult:
+    job, nowhere = Workload(name=STAND_IN, python="", target=Any), Any  # type: ignore[arg-type]
+    place: KillSetup = nowhere  # type: ignore[assignment]
     return postconditions.resume(path, job, place, "001", least=least, most=most)
 
 

@@ -6,20 +6,20 @@ from typing import Any
 import pytest
 
 from harness.faults.mutation import campaign, trial
-from harness.faults.mutation.campaign import Score
+from harness.faults.mutation.campaign import MutationScore
 from harness.faults.mutation.catalogue import Mutant
-from harness.faults.mutation.result import Outcome, Trial
+from harness.faults.mutation.result import MutantOutcome, MutantTrial
 from harness.system.signals import Interruption
 from ptycho.verdict import Verdict
 from tests.support import planted
 
 KILLED = planted.trial(planted.mutant("torch"))
-LATE = planted.trial(planted.mutant("tf"), Outcome.LATE, at="R6", how="rung", guilty=("tf",))
-ALIVE = planted.trial(planted.mutant("tf"), Outcome.SURVIVED, at=None)
+LATE = planted.trial(planted.mutant("tf"), MutantOutcome.LATE, at="R6", how="rung", guilty=("tf",))
+ALIVE = planted.trial(planted.mutant("tf"), MutantOutcome.SURVIVED, at=None)
 WRONG = planted.trial(planted.mutant("tf"), at="R4", how="rung", guilty=("torch",))
 SILENT = planted.trial(planted.mutant("tf"), at="lane", how="lane")
-UNDECIDED = planted.trial(planted.mutant("tf"), Outcome.ERROR, at=None, error="ended with -9")
-EQUIVALENT = planted.trial(planted.mutant("core", dies_at=None), Outcome.SURVIVED, at=None)
+UNDECIDED = planted.trial(planted.mutant("tf"), MutantOutcome.ERROR, at=None, error="ended with -9")
+EQUIVALENT = planted.trial(planted.mutant("core", dies_at=None), MutantOutcome.SURVIVED, at=None)
 BROKEN = planted.trial(planted.mutant("core", dies_at=None), at="R4", how="rung")
 
 
@@ -38,12 +38,12 @@ BROKEN = planted.trial(planted.mutant("core", dies_at=None), at="R4", how="rung"
         ([KILLED] * 18 + [WRONG], Verdict.FAIL),
     ],
 )
-def test_only_what_was_promised_is_a_pass(trials: list[Trial], verdict: Verdict) -> None:
-    assert Score(trials=trials).verdict is verdict
+def test_only_what_was_promised_is_a_pass(trials: list[MutantTrial], verdict: Verdict) -> None:
+    assert MutationScore(trials=trials).verdict is verdict
 
 
 def test_the_counts() -> None:
-    score = Score(trials=[KILLED, LATE, ALIVE, WRONG, SILENT, EQUIVALENT])
+    score = MutationScore(trials=[KILLED, LATE, ALIVE, WRONG, SILENT, EQUIVALENT])
     assert (len(score.faults), score.killed, len(score.equivalents)) == (5, 3, 1)
     assert (len(score.named), score.rightly) == (2, 1)
 
@@ -53,7 +53,7 @@ def test_a_plain_comparator_is_counted_over_what_it_was_shown() -> None:
         planted.trial(planted.mutant("tf"), at="R4", how="rung", allclose={"plain": plain, "loss": loss, "other": True})
         for plain, loss in ((True, False), (True, True), (False, False))
     ]
-    assert Score(trials=[*shown, KILLED]).found_plainly(["plain", "loss"]) == (2, 3)
+    assert MutationScore(trials=[*shown, KILLED]).found_plainly(["plain", "loss"]) == (2, 3)
 
 
 def mutants(count: int) -> tuple[Mutant, ...]:
@@ -76,23 +76,23 @@ def place(interruption: Interruption) -> Any:
 def test_a_trial_that_says_nothing_is_repeated_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[str] = []
 
-    def run(mutant: Mutant, _stage: Any) -> Trial:
+    def run(mutant: Mutant, _stage: Any) -> MutantTrial:
         tried.append(mutant.id)
         undecided = mutant.id == "m1" and tried.count("m1") == 1
-        return planted.trial(mutant, Outcome.ERROR if undecided else Outcome.KILLED, at="R4", how="rung")
+        return planted.trial(mutant, MutantOutcome.ERROR if undecided else MutantOutcome.KILLED, at="R4", how="rung")
 
     monkeypatch.setattr(trial, "run", run)
     told: list[str] = []
     trials = campaign.run(mutants(3), place(Interruption()), jobs=2, on_trial=lambda made: told.append(made.mutant.id))
     assert [item.mutant.id for item in trials] == ["m0", "m1", "m2"]
     assert tried[-1] == told[-1] == "m1"
-    assert {item.outcome for item in trials} == {Outcome.KILLED}
+    assert {item.outcome for item in trials} == {MutantOutcome.KILLED}
 
 
 def test_an_interrupted_campaign_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     interruption = Interruption()
 
-    def run(mutant: Mutant, _stage: Any) -> Trial:
+    def run(mutant: Mutant, _stage: Any) -> MutantTrial:
         interruption.signals.append(2)
         return planted.trial(mutant)
 

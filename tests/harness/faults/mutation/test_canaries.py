@@ -9,8 +9,8 @@ import pytest
 
 from harness.faults.mutation import campaign, canaries
 from harness.faults.mutation.catalogue import Mutant
-from harness.faults.mutation.result import Outcome, Trial
-from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.result import MutantOutcome, MutantTrial
+from harness.faults.mutation.setup import MutationSetup
 from tests.support import planted
 
 KNOWN = tuple(planted.mutant(side, id=f"{side}-{number}") for side in ("torch", "tf") for number in range(10))
@@ -47,7 +47,7 @@ def test_what_needs_more_than_an_adapter_is_left_out(mutant: Mutant, cheap: bool
 def test_a_canary_that_lives_or_names_the_wrong_side_is_reported() -> None:
     trials = [
         planted.trial(planted.mutant("torch", id="dies")),
-        planted.trial(planted.mutant("torch", id="lives"), Outcome.SURVIVED, at=None),
+        planted.trial(planted.mutant("torch", id="lives"), MutantOutcome.SURVIVED, at=None),
         planted.trial(planted.mutant("tf", id="misnames"), at="R4", how="rung", guilty=("torch",)),
     ]
     assert canaries.complaints(trials) == [
@@ -61,9 +61,9 @@ def test_canaries_are_tried_on_the_runs_own_figures_in_the_gates_precision(
 ) -> None:
     kept, events, interruption = planted.run_root(tmp_path)
     heard: Any = [SimpleNamespace(question=SimpleNamespace(precision=name), name=name) for name in ("f64", "f32")]
-    given: list[Stage] = []
+    given: list[MutationSetup] = []
 
-    def run(drawn: Sequence[Mutant], place: Stage, *, jobs: int) -> list[Trial]:
+    def run(drawn: Sequence[Mutant], place: MutationSetup, *, jobs: int) -> list[MutantTrial]:
         given.append(place)
         return [planted.trial(mutant) for mutant in drawn]
 

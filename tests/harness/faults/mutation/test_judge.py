@@ -9,12 +9,12 @@ from harness.faults.mutation import judge
 from harness.parity.compare.response import Answer
 from harness.parity.exchange.backend_client import PACKAGES
 from harness.parity.judge import oracle
-from harness.parity.judge.ladder import Expected
+from harness.parity.judge.ladder import OracleAnswer
 from harness.parity.reference import problem
 from ptycho.parity.request import Request
 from tests.support.golden_step0 import FIXTURE
 
-Given = tuple[Request, Expected, Mapping[str, Answer]]
+Given = tuple[Request, OracleAnswer, Mapping[str, Answer]]
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from harness.faults.mutation import publish
-from harness.faults.mutation.campaign import Score
+from harness.faults.mutation.campaign import MutationScore
 from ptycho.errors import UsageError
 from tests.support import planted
 
-SCORE = Score(trials=[planted.trial(planted.mutant("torch"))], seconds=61.0)
+SCORE = MutationScore(trials=[planted.trial(planted.mutant("torch"))], seconds=61.0)
 
 
 def test_the_line_goes_between_the_markers_and_the_page_beside(tmp_path: Path) -> None:

@@ -7,13 +7,19 @@ from pathlib import Path
 import pytest
 
 from harness.faults.mutation import records
-from harness.faults.mutation.result import Outcome, Trial
+from harness.faults.mutation.result import MutantOutcome, MutantTrial
 from harness.faults.mutation.user_path.hints import Spot
 from tests.support import planted
 
 MUTANT = replace(planted.mutant("torch"), kind="raises", spot=Spot(file="a.py"))
 MADE = planted.trial(
-    MUTANT, Outcome.CONTRADICTED, at="R4", how="rung", guilty=("torch",), disagreements=("a",), allclose={"x": True}
+    MUTANT,
+    MutantOutcome.CONTRADICTED,
+    at="R4",
+    how="rung",
+    guilty=("torch",),
+    disagreements=("a",),
+    allclose={"x": True},
 )
 
 
@@ -24,7 +30,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
 
 
 def test_an_undecided_trial_is_made_again(tmp_path: Path) -> None:
-    records.append(tmp_path, planted.trial(MUTANT, Outcome.ERROR, at=None, error="e"), "code")
+    records.append(tmp_path, planted.trial(MUTANT, MutantOutcome.ERROR, at=None, error="e"), "code")
     assert records.read(tmp_path, [MUTANT], "code") == ({}, 0)
 
 
@@ -43,7 +49,7 @@ def test_a_line_that_was_cut_off_takes_no_other_along(tmp_path: Path) -> None:
     records.append(tmp_path, MADE, "code")
     path = tmp_path / records.FILE
     path.write_text(path.read_text() + json.dumps({"id": "torn"})[:5])
-    other: Trial = planted.trial(planted.mutant("tf"))
+    other: MutantTrial = planted.trial(planted.mutant("tf"))
     records.append(tmp_path, other, "code")
     assert set(records.read(tmp_path, [MUTANT, other.mutant], "code")[0]) == {MUTANT.id, other.mutant.id}
 

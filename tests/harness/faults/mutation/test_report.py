@@ -6,22 +6,24 @@ from pathlib import Path
 import pytest
 
 from harness.faults.mutation import allclose, report
-from harness.faults.mutation.campaign import Score
-from harness.faults.mutation.result import Outcome
+from harness.faults.mutation.campaign import MutationScore
+from harness.faults.mutation.result import MutantOutcome
 from harness.faults.mutation.user_path.hints import Spot
 from tests.support import planted
 
 PLAIN = dict.fromkeys(allclose.KEYS, False) | {"1e-5 absolute: loss": True}
 
 
-def score() -> Score:
+def score() -> MutationScore:
     """Two killed, one of them below its rung; one late; one attributed to the wrong side; an equivalent."""
-    return Score(
+    return MutationScore(
         trials=[
             planted.trial(planted.mutant("torch", id="there"), at="R4", how="rung", guilty=("torch",), allclose=PLAIN),
             planted.trial(planted.mutant("tf", id="earlier"), at="R0", how="rung", gridsize=2, guilty=("torch",)),
-            planted.trial(planted.mutant("tf", id="late", dies_at="R3"), Outcome.LATE, at="R4", how="rung"),
-            planted.trial(planted.mutant("core", id="same", dies_at=None, proof="a|b"), Outcome.SURVIVED, at=None),
+            planted.trial(planted.mutant("tf", id="late", dies_at="R3"), MutantOutcome.LATE, at="R4", how="rung"),
+            planted.trial(
+                planted.mutant("core", id="same", dies_at=None, proof="a|b"), MutantOutcome.SURVIVED, at=None
+            ),
         ],
         accepted=dict.fromkeys(allclose.KEYS, True) | {"1e-5 absolute: patches": False},
         seconds=90.0,
@@ -41,9 +43,11 @@ def test_faults_that_keep_a_backend_from_answering_are_counted_apart() -> None:
     made = [
         planted.trial(ending, at="R4", how="rung", guilty=("torch",), steps=1),
         planted.trial(ending, at="R4", how="rung", guilty=("torch",), hints=("b.py, f()",)),
-        planted.trial(ending, Outcome.CONTRADICTED, at="R4", how="rung", guilty=("tf",), disagreements=("a", "b")),
+        planted.trial(
+            ending, MutantOutcome.CONTRADICTED, at="R4", how="rung", guilty=("tf",), disagreements=("a", "b")
+        ),
     ]
-    found = Score(trials=[*made, *score().trials])
+    found = MutationScore(trials=[*made, *score().trials])
     assert (len(found.faults), len(found.ending), found.killed) == (3, 3, 2)
     assert report.lines(found)[-1].cells == ("raises, at any rung", "3", "2", "0", "0", "1", "0", "2 of 3")
     assert "2 of 3 faults that keep a backend from answering, file and function named in 1;" in report.sentence(found)
@@ -72,7 +76,7 @@ def test_the_plain_comparison() -> None:
 
 
 def test_a_plain_comparison_of_nothing_is_no_table() -> None:
-    assert report.plain_rows(Score(trials=score().trials[1:], accepted=score().accepted)) == []
+    assert report.plain_rows(MutationScore(trials=score().trials[1:], accepted=score().accepted)) == []
 
 
 def test_what_did_not_end_as_promised_is_listed() -> None:
@@ -85,15 +89,15 @@ def test_what_did_not_end_as_promised_is_listed() -> None:
 @pytest.mark.parametrize(
     ("dies_at", "outcome", "said"),
     [
-        ("R4", Outcome.SURVIVED, "m: survives, and should be killed at R4: Too large."),
-        ("R4", Outcome.ERROR, "m: undecided: ended with -9"),
-        (None, Outcome.KILLED, "m: declared equivalent, but killed at R2, gridsize 1: why"),
+        ("R4", MutantOutcome.SURVIVED, "m: survives, and should be killed at R4: Too large."),
+        ("R4", MutantOutcome.ERROR, "m: undecided: ended with -9"),
+        (None, MutantOutcome.KILLED, "m: declared equivalent, but killed at R2, gridsize 1: why"),
     ],
 )
-def test_every_kind_of_wrong(dies_at: str | None, outcome: Outcome, said: str) -> None:
+def test_every_kind_of_wrong(dies_at: str | None, outcome: MutantOutcome, said: str) -> None:
     mutant = planted.mutant("core", id="m", dies_at=dies_at)
     made = planted.trial(mutant, outcome, at="R2", gridsize=1, detail="why", error="ended with -9")
-    assert report.wrong(Score(trials=[made])) == [said]
+    assert report.wrong(MutationScore(trials=[made])) == [said]
 
 
 def test_the_file(tmp_path: Path) -> None:

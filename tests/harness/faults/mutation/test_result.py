@@ -3,42 +3,44 @@
 import pytest
 
 from harness.faults.mutation import result
-from harness.faults.mutation.result import Found, Outcome
+from harness.faults.mutation.result import GateAnswer, MutantOutcome
 from tests.support import planted
 
 
 @pytest.mark.parametrize(
     ("dies_at", "found", "outcome"),
     [
-        ("R4", Found(at="R4", how="rung"), Outcome.KILLED),
-        ("R4", Found(at="R0", how="rung"), Outcome.KILLED),
-        ("R4", Found(at="R6", how="rung"), Outcome.LATE),
-        ("R4", Found(at="R4", how="crash"), Outcome.KILLED),
-        ("R0", Found(at="R1", how="refused"), Outcome.KILLED),
-        ("R4", Found(), Outcome.SURVIVED),
-        ("R4", Found(at="R4", how="rung", error="killed"), Outcome.ERROR),
-        ("lane", Found(at="lane", how="lane"), Outcome.KILLED),
-        ("R10", Found(at="R10", how="self-check"), Outcome.KILLED),
-        (None, Found(at="R8", how="rung"), Outcome.KILLED),
-        (None, Found(), Outcome.SURVIVED),
+        ("R4", GateAnswer(at="R4", how="rung"), MutantOutcome.KILLED),
+        ("R4", GateAnswer(at="R0", how="rung"), MutantOutcome.KILLED),
+        ("R4", GateAnswer(at="R6", how="rung"), MutantOutcome.LATE),
+        ("R4", GateAnswer(at="R4", how="crash"), MutantOutcome.KILLED),
+        ("R0", GateAnswer(at="R1", how="refused"), MutantOutcome.KILLED),
+        ("R4", GateAnswer(), MutantOutcome.SURVIVED),
+        ("R4", GateAnswer(at="R4", how="rung", error="killed"), MutantOutcome.ERROR),
+        ("lane", GateAnswer(at="lane", how="lane"), MutantOutcome.KILLED),
+        ("R10", GateAnswer(at="R10", how="self-check"), MutantOutcome.KILLED),
+        (None, GateAnswer(at="R8", how="rung"), MutantOutcome.KILLED),
+        (None, GateAnswer(), MutantOutcome.SURVIVED),
     ],
 )
-def test_a_verdict_is_held_against_the_promise(dies_at: str | None, found: Found, outcome: Outcome) -> None:
+def test_a_verdict_is_held_against_the_promise(dies_at: str | None, found: GateAnswer, outcome: MutantOutcome) -> None:
     assert result.judged(planted.mutant("torch", dies_at=dies_at), found) is outcome
 
 
 @pytest.mark.parametrize(
     ("dies_at", "outcome", "right"),
     [
-        ("R4", Outcome.KILLED, True),
-        ("R4", Outcome.LATE, False),
-        ("R4", Outcome.SURVIVED, False),
-        (None, Outcome.SURVIVED, True),
-        (None, Outcome.KILLED, False),
-        (None, Outcome.ERROR, False),
+        ("R4", MutantOutcome.KILLED, True),
+        ("R4", MutantOutcome.LATE, False),
+        ("R4", MutantOutcome.SURVIVED, False),
+        (None, MutantOutcome.SURVIVED, True),
+        (None, MutantOutcome.KILLED, False),
+        (None, MutantOutcome.ERROR, False),
     ],
 )
-def test_a_mutant_must_die_and_an_equivalent_must_live(dies_at: str | None, outcome: Outcome, right: bool) -> None:
+def test_a_mutant_must_die_and_an_equivalent_must_live(
+    dies_at: str | None, outcome: MutantOutcome, right: bool
+) -> None:
     assert planted.trial(planted.mutant("tf", dies_at=dies_at), outcome).is_right is right
 
 

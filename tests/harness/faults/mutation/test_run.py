@@ -8,7 +8,7 @@ import pytest
 
 from harness.faults.mutation import allclose, catalogue, publish, records, setup
 from harness.faults.mutation import run as mutation_run
-from harness.faults.mutation.result import Outcome
+from harness.faults.mutation.result import MutantOutcome
 from harness.faults.mutation.user_path import ladder_run
 from harness.parity.exchange import plan
 from ptycho.errors import InfrastructureError, UsageError
@@ -37,7 +37,7 @@ def _few_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def options(
     tmp_path: Path, *, dies_at: str = "R4", line: str = planted.LINE, **changes: object
-) -> mutation_run.Options:
+) -> mutation_run.MutationOptions:
     """A catalogue of one mutant for a checkout whose TensorFlow says `line`."""
     checkout = planted.checkout(tmp_path / "checkout")
     (checkout / planted.FILES["tf"]).write_text(line)
@@ -55,7 +55,7 @@ def options(
         "folder": folder,
         "checkout": checkout,
     }
-    return mutation_run.Options(**given | changes)  # type: ignore[arg-type]
+    return mutation_run.MutationOptions(**given | changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.deep
@@ -95,7 +95,7 @@ def test_a_mutant_that_dies_too_late_fails_as_json(tmp_path: Path, capsys: pytes
 def test_a_campaign_goes_on_where_it_stood(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = options(tmp_path, plain=False, resume=tmp_path / "results")
     (mutant,) = catalogue.load(given.folder, given.checkout)
-    made = planted.trial(mutant, Outcome.KILLED, at="R4", how="rung", guilty=("torch",), exit_code=1)
+    made = planted.trial(mutant, MutantOutcome.KILLED, at="R4", how="rung", guilty=("torch",), exit_code=1)
     records.append(tmp_path / "results", made, records.of_code(given.checkout))
     # Nothing is left to be tried: neither a clean pair nor an interpreter is asked.
     assert mutation_run.main(replace(given, pythons={"torch": "/nowhere", "tf": "/nowhere"}), follow=None) == 0

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness.lanes.checks import layouts, reproducibility
-from harness.lanes.checks.attempt import Attempt, attempt
-from harness.lanes.checks.context import Bench
+from harness.lanes.checks.attempt import TrainInferRun, attempt
+from harness.lanes.checks.context import CheckContext
 from harness.record.outcome import FixtureResult
 from harness.targets.model import Checks, Command
 from harness.targets.schema import Layout
@@ -20,7 +20,7 @@ def scan(tmp_path: Path) -> Path:
     return zoo.scan(tmp_path / "scan.npz")
 
 
-def _twin(where: Bench, scan: Path, have: tuple[str, ...] = ("canonical",)) -> list[tuple[str, str]]:
+def _twin(where: CheckContext, scan: Path, have: tuple[str, ...] = ("canonical",)) -> list[tuple[str, str]]:
     main = attempt(where.target, "scan", scan, cells=where.cells, values=where.values, run=where.run)
     layouts.run(where, "scan", scan, have, reproducibility.run(where, "scan", scan, main))
     return ids(where.outcome)
@@ -68,7 +68,7 @@ def test_fixtures_that_fail_are_told_apart_by_their_layout(tmp_path: Path, scan:
     where = bench(
         tmp_path, Runner(folder=tmp_path, object_of=learning, returncode_of=lambda label: int("old" in label))
     )
-    made: dict[str, Attempt] = {
+    made: dict[str, TrainInferRun] = {
         name: attempt(where.target, name, scan, cells=where.cells, values=where.values, run=where.run)
         for name in ("new", "old")
     }

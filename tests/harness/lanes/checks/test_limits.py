@@ -10,13 +10,15 @@ import pytest
 from harness.lanes.checks import match, quality, score
 from harness.lanes.checks.match import Match
 from harness.lanes.checks.quality import Effect
-from harness.lanes.checks.score import Judged
+from harness.lanes.checks.score import ReconstructionJudgement
 
 RIGHT = Match(finding="", words="as it should be", correlation=0.9, stated=0.9, shift=(0, 0))
 MIRRORED = Match(finding="stitching-mirrored", words="mirrored", correlation=0.4, stated=0.3, shift=(0, 0))
 TURNED = replace(MIRRORED, finding="stitching-transposed", words="transposed", symmetry="transposed")
 SCORES = {"phase_correlation": 0.9, "shift": (0.0, 0.0), "scale_magnitude": 1.0}
-GOOD = Judged(scores=SCORES, flat={"phase_correlation": 0.0}, picture=Path("a.png"), matches=(RIGHT, MIRRORED))
+GOOD = ReconstructionJudgement(
+    scores=SCORES, flat={"phase_correlation": 0.0}, picture=Path("a.png"), matches=(RIGHT, MIRRORED)
+)
 
 
 def around(limit: float) -> tuple[float, float, float]:
@@ -24,11 +26,11 @@ def around(limit: float) -> tuple[float, float, float]:
     return math.nextafter(limit, -math.inf), limit, math.nextafter(limit, math.inf)
 
 
-def scored(judged: Judged, **scores: Any) -> Judged:
+def scored(judged: ReconstructionJudgement, **scores: Any) -> ReconstructionJudgement:
     return replace(judged, scores={**judged.scores, **scores})
 
 
-def ids(judged: Judged, effect: Effect | None = None) -> list[str]:
+def ids(judged: ReconstructionJudgement, effect: Effect | None = None) -> list[str]:
     return [item.id for item in quality.judge(judged, "small", min_phase_correlation=0.3, effect=effect)]
 
 
@@ -89,7 +91,7 @@ def test_chance_of_exactly_the_limit_hides_nothing(chance: float, hidden: bool) 
     assert Effect(trained=1.0, chance=chance).is_hidden is hidden
 
 
-def displaced(px: float, gain: float) -> Judged:
+def displaced(px: float, gain: float) -> ReconstructionJudgement:
     right = replace(RIGHT, stated=0.5, correlation=0.5 + gain)
     return replace(scored(GOOD, shift=(0.0, px)), matches=(right, MIRRORED))
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.lanes.checks.match import wrong
 from harness.lanes.checks.orientation import SYMMETRIES, Symmetry, best_place, matches
-from harness.lanes.checks.reconstruction import Seen
+from harness.lanes.checks.reconstruction import TargetReconstruction
 from ptycho.data import contract
 from ptycho.data.dataset import Dataset
 from ptycho.physics import patches, stitching
@@ -26,12 +26,12 @@ def _truth(dataset: Dataset) -> NDArray[np.complex128]:
     return dataset.obj.astype(np.complex128)
 
 
-def _stitched(dataset: Dataset, symmetry: Symmetry, noise: float = 0.25) -> Seen:
+def _stitched(dataset: Dataset, symmetry: Symmetry, noise: float = 0.25) -> TargetReconstruction:
     """True patches with noise on each, upright, at positions under a symmetry."""
     true = patches.extract(_truth(dataset), dataset.xcoords, dataset.ycoords, dataset.side)
     drawn = np.random.default_rng(5).normal(0, noise, (2, *true.shape))
     found = stitching.stitch(true + drawn[0] + 1j * drawn[1], *symmetry.of_positions(dataset.xcoords, dataset.ycoords))
-    return Seen(obj=found.obj.copy(), overlap=found.overlap.copy(), origin=found.origin)
+    return TargetReconstruction(obj=found.obj.copy(), overlap=found.overlap.copy(), origin=found.origin)
 
 
 def test_the_right_orientation_is_not_complained_about(dataset: Dataset) -> None:

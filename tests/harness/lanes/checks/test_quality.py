@@ -8,11 +8,11 @@ import pytest
 from harness.lanes.checks import quality
 from harness.lanes.checks.match import Match
 from harness.lanes.checks.quality import Effect
-from harness.lanes.checks.score import Judged
+from harness.lanes.checks.score import ReconstructionJudgement
 
 _RIGHT = Match(finding="", words="as it should be", correlation=0.9, stated=0.9, shift=(0, 0))
 _MIRRORED = Match(finding="stitching-mirrored", words="mirrored", correlation=0.4, stated=0.3, shift=(0, 0))
-_GOOD = Judged(
+_GOOD = ReconstructionJudgement(
     scores={"phase_correlation": 0.9, "shift": (0.1, 0.2), "scale_magnitude": 1.05},
     flat={"phase_correlation": 0.0},
     picture=Path("picture.png"),
@@ -28,13 +28,15 @@ _LEARNT, _IDLE, _CHANCE = (
 )
 
 
-def _ids(judged: Judged, effect: Effect | None = None, *repeats: tuple[float, float, float]) -> list[str]:
+def _ids(
+    judged: ReconstructionJudgement, effect: Effect | None = None, *repeats: tuple[float, float, float]
+) -> list[str]:
     found = quality.judge(judged, "small", min_phase_correlation=0.3, effect=effect, repeats=repeats)
     assert all(finding.subject == "small" and finding.picture == "picture.png" for finding in found)
     return [finding.id for finding in found]
 
 
-def _with(judged: Judged, *matches: Match, **scores: object) -> Judged:
+def _with(judged: ReconstructionJudgement, *matches: Match, **scores: object) -> ReconstructionJudgement:
     return replace(judged, scores={**judged.scores, **scores}, matches=matches or judged.matches)
 
 
@@ -61,7 +63,7 @@ def test_a_good_one_that_training_did_not_change_is_not_called_untrained() -> No
         (_with(_POOR, _POOR.matches[0], replace(_MIRRORED, correlation=0.8)), _IDLE, "stitching-mirrored"),
     ],
 )
-def test_a_poor_one_has_one_explanation(judged: Judged, effect: Effect | None, expected: str) -> None:
+def test_a_poor_one_has_one_explanation(judged: ReconstructionJudgement, effect: Effect | None, expected: str) -> None:
     assert [expected] == _ids(judged, effect)
 
 
@@ -93,7 +95,7 @@ def test_an_offset_is_a_warning_where_the_object_is_sharp_enough_to_tell() -> No
 _UNSCORED = replace(_POOR, scores={}, flat={}, picture=None, unscored="the scanned area is 4×28 pixels")
 
 
-def _of_unscored(judged: Judged) -> list[str]:
+def _of_unscored(judged: ReconstructionJudgement) -> list[str]:
     repeats = [] if judged.brightness is None else [judged.brightness]
     found = quality.judge(judged, "small", min_phase_correlation=0.3, effect=None, repeats=repeats)
     assert all(

@@ -47,7 +47,7 @@ def test_what_cannot_be_judged_is_refused(tmp_path: Path, arrays: dict[str, obje
 
 
 def test_what_lies_beyond_the_object_is_cut_off() -> None:
-    seen = reconstruction.Seen(obj=_OBJ.astype(np.complex128), overlap=np.ones((3, 4)), origin=(-1, 4))
+    seen = reconstruction.TargetReconstruction(obj=_OBJ.astype(np.complex128), overlap=np.ones((3, 4)), origin=(-1, 4))
     placed = seen.placed((-1, 4), (10, 6))
     assert ((0, 4), _OBJ[1:, :2].tolist()) == (placed.origin, placed.obj.tolist())
     with pytest.raises(PtychoError, match="lies outside the object"):

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 
 from harness.lanes.checks import reproducibility
-from harness.lanes.checks.attempt import Attempt, attempt
-from harness.lanes.checks.context import Bench
+from harness.lanes.checks.attempt import TrainInferRun, attempt
+from harness.lanes.checks.context import CheckContext
 from harness.targets.model import Checks, Command, MLflow
 from tests.support.fakes.fake_bench import Made, Runner, bench, figures, ids, learning
 
 _FILE = Path("scan.npz")
 
 
-def _main(where: Bench) -> Attempt:
+def _main(where: CheckContext) -> TrainInferRun:
     return attempt(where.target, "small", _FILE, cells=where.cells, values=where.values, run=where.run)
 
 
-def _tried(where: Bench) -> reproducibility.Trials:
+def _tried(where: CheckContext) -> reproducibility.Trials:
     return reproducibility.run(where, "small", _FILE, _main(where))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from harness.lanes.checks import run
 from harness.lanes.checks.attempt import attempt
-from harness.lanes.checks.context import Bench
+from harness.lanes.checks.context import CheckContext
 from harness.record.outcome import FixtureResult
 from harness.targets.model import Checks, Command, InputDump
 from ptycho.verdict import Verdict
@@ -34,7 +34,7 @@ def _runner(folder: Path, scan: Path, wrong: str = "") -> Runner:
     return Runner(folder=folder, object_of=object_of)
 
 
-def _run(where: Bench, scan: Path, *, brief: bool = False) -> list[FixtureResult]:
+def _run(where: CheckContext, scan: Path, *, brief: bool = False) -> list[FixtureResult]:
     made = {"scan": attempt(where.target, "scan", scan, cells=where.cells, values=where.values, run=where.run)}
     return run.run(where, {"scan": scan}, made, brief=brief)
 

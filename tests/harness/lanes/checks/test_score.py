@@ -18,7 +18,7 @@ from tests.support.fakes import fake_target, zoo
 KEYS = {"object": "object", "overlap": "overlap", "crop": "crop"}
 
 
-def _judge(folder: Path, scan: Path, obj: NDArray[np.complex64]) -> score.Judged:
+def _judge(folder: Path, scan: Path, obj: NDArray[np.complex64]) -> score.ReconstructionJudgement:
     inner = obj[16:-16, 16:-16]
     path = folder / "reconstruction.npz"
     np.savez(path, object=inner, overlap=np.ones(inner.shape), crop=np.array([16, 112, 16, 112]))
@@ -65,7 +65,9 @@ def test_drawing_leaves_nothing_outside_the_run_even_if_it_is_killed(
 
 
 def test_a_correlation_that_is_no_number_falls_short() -> None:
-    judged = score.Judged(scores={"phase_correlation": float("nan")}, flat={"phase_correlation": 0.0}, picture=Path())
+    judged = score.ReconstructionJudgement(
+        scores={"phase_correlation": float("nan")}, flat={"phase_correlation": 0.0}, picture=Path()
+    )
     assert len(score.shortfall(judged, min_phase_correlation=-1)) == 1
 
 
@@ -86,7 +88,7 @@ def textured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return zoo.scan(tmp_path_factory.mktemp("textured") / "scan.npz")
 
 
-def _unplaced(folder: Path, scan: Path, obj: NDArray[Any]) -> score.Judged:
+def _unplaced(folder: Path, scan: Path, obj: NDArray[Any]) -> score.ReconstructionJudgement:
     np.savez(folder / "r.npz", object=obj)
     keys = {"object": "object", "overlap": "", "crop": ""}
     return score.judge(folder / "r.npz", keys, scan, folder / "p.png", name="test")

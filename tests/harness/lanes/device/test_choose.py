@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.lanes.device import choose
-from harness.process.supervise import Finished
+from harness.process.supervise import CompletedCommand
 from harness.targets import loader
 from ptycho.errors import DeviceError
 from ptycho.verdict import Verdict
@@ -13,10 +13,10 @@ from tests.support.fakes import fake_target
 from tests.support.injected import bites
 
 
-def _finished(folder: Path, said: str, returncode: int, *, timed_out: bool = False) -> Finished:
+def _finished(folder: Path, said: str, returncode: int, *, timed_out: bool = False) -> CompletedCommand:
     log = folder / "log"
     log.write_text(f"noise\n{said}\n")
-    return Finished(
+    return CompletedCommand(
         argv=("probe",),
         pid=1,
         returncode=returncode,
@@ -34,7 +34,7 @@ def target(tmp_path: Path) -> loader.Target:
 
 
 def test_cpu_asks_nobody(target: loader.Target) -> None:
-    def probe() -> Finished:
+    def probe() -> CompletedCommand:
         raise AssertionError("the probe ran")
 
     assert choose.choose(target, "cpu", probe) == choose.CPU

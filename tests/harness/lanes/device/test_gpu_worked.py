@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.isolation.gpu_untouched import Proof
+from harness.isolation.gpu_untouched import GpuEvidence
 from harness.lanes.device import gpu_worked
 from harness.targets import loader
 from harness.targets.loader import Target
@@ -23,8 +23,8 @@ GOOD: dict[str, Any] = {
 MAPPED = ("process 7 maps /usr/lib/libcuda.so.1",)
 
 
-def _proof(touched: tuple[str, ...] = MAPPED, *, provable: bool = True) -> Proof:
-    return Proof(label="scan-train", gpu=True, provable=provable, touched=touched)
+def _proof(touched: tuple[str, ...] = MAPPED, *, provable: bool = True) -> GpuEvidence:
+    return GpuEvidence(label="scan-train", gpu=True, provable=provable, touched=touched)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def target(tmp_path: Path) -> Target:
     return replace(loader.load(fake_target.write(tmp_path / "target")), device_key="engine.work")
 
 
-def _judge(target: Target, folder: Path, summary: Any, proof: Proof | None = None) -> gpu_worked.Work:
+def _judge(target: Target, folder: Path, summary: Any, proof: GpuEvidence | None = None) -> gpu_worked.Work:
     (folder / "summary.json").write_text(summary if isinstance(summary, str) else json.dumps(summary))
     return gpu_worked.judge(target, "scan-train", folder, _proof() if proof is None else proof)
 

@@ -159,10 +159,10 @@ def test_a_suite_that_ran_on_the_cpu_is_red(suite_on: Any, evidence: Any, settin
 
 
 def test_a_suite_that_promises_its_work_and_is_silent_proves_nothing(tmp_path: Path) -> None:
-    from harness.isolation.gpu_untouched import Proof
+    from harness.isolation.gpu_untouched import GpuEvidence
     from harness.lanes.device import gpu_worked
 
-    proof = Proof(label="suite", gpu=True, provable=True, touched=("process 1 maps libcuda.so.1",))
+    proof = GpuEvidence(label="suite", gpu=True, provable=True, touched=("process 1 maps libcuda.so.1",))
     silent = gpu_worked.judge_suite(tmp_path / "none", proof, promised=True)
     assert ["device-unproven"] == [finding.id for finding in silent.findings]
     assert [] == gpu_worked.judge_suite(tmp_path / "none", proof, promised=False).findings

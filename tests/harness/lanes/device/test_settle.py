@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.lanes.device import settle
-from harness.lanes.device.settle import Settled
+from harness.lanes.device.settle import DeviceAssignment
 from harness.record import directory
 from harness.record.log import EventLog
 from harness.system.signals import Interruption
@@ -28,7 +28,7 @@ def targets(**probes: str) -> dict[str, Target]:
     return made
 
 
-def settled(folder: Path, requested: dict[str, str], **probes: str) -> tuple[Settled, directory.RunRoot]:
+def settled(folder: Path, requested: dict[str, str], **probes: str) -> tuple[DeviceAssignment, directory.RunRoot]:
     import sys
 
     kept = directory.create(folder)

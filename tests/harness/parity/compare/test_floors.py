@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from harness.parity.compare import floors
-from harness.parity.compare.floors import SINGLE_TO_DOUBLE, Floors, Raised
+from harness.parity.compare.floors import SINGLE_TO_DOUBLE, Floors, RaisedFloor
 from harness.parity.reference.problem import CHECKPOINTS, SINGLE_CHECKPOINTS
 from ptycho.errors import UsageError
 
-RAISED = Raised(precision="f32", gridsize=1, tensor="R3/a", old=1e-7, new=2e-7, reason="another order of additions")
+RAISED = RaisedFloor(
+    precision="f32", gridsize=1, tensor="R3/a", old=1e-7, new=2e-7, reason="another order of additions"
+)
 MADE = Floors(
     values={"f32": {1: {"R3/a": 2e-7, "R8/1.weights": 1e-3}, 2: {"R3/a": 4e-7}}, "f64": {1: {"R8/1.weights": 1e-11}}},
     measured={"commit": "abc"},

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.parity.compare.failure import Failure
+from harness.parity.compare.failure import AnswerFailure
 from harness.parity.compare.response import Answer
-from harness.parity.exchange.collect import Heard
+from harness.parity.exchange.collect import AnsweredQuestion
 from harness.parity.exchange.plan import Question
-from harness.parity.judge.ladder import Expected
+from harness.parity.judge.ladder import OracleAnswer
 from ptycho.parity.request import QUANTITIES, Request
 
 Array = NDArray[Any]
@@ -61,7 +61,7 @@ EXACT: dict[str, dict[str, Any]] = {
 }
 RUNGS = tuple(name for name in QUANTITIES if name in EXACT or any(key.startswith(f"{name}/") for key in ARRAYS))
 
-Pair = Callable[..., Heard]
+Pair = Callable[..., AnsweredQuestion]
 
 
 @pytest.fixture
@@ -74,10 +74,10 @@ def pair() -> Pair:
         old: Mapping[str, Any] | None = None,
         new: Mapping[str, Any] | None = None,
         without: Mapping[str, tuple[str, ...]] | None = None,
-        failures: Mapping[str, Mapping[str, Failure]] | None = None,
+        failures: Mapping[str, Mapping[str, AnswerFailure]] | None = None,
         refused: Mapping[str, tuple[str, ...]] | None = None,
         precision: str = "f64",
-    ) -> Heard:
+    ) -> AnsweredQuestion:
         answers = {}
         for backend in ("torch", "tf"):
             for version, changed in (("old", old or {}), ("new", new or {})):
@@ -102,8 +102,8 @@ def pair() -> Pair:
                 )
         request = cast("Request", _Request(quantities=RUNGS))
         question = Question(gridsize=1, precision=precision, seed=42, request=request, path=Path("request.npz"))
-        expected = Expected(exact={"torch": EXACT, "tf": EXACT}, arrays=ARRAYS)
-        return Heard(number=0, question=question, answers=answers, expected=expected)
+        expected = OracleAnswer(exact={"torch": EXACT, "tf": EXACT}, arrays=ARRAYS)
+        return AnsweredQuestion(number=0, question=question, answers=answers, expected=expected)
 
     return make
 

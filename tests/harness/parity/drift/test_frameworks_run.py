@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.parity.compare.failure import Failure, Kind
+from harness.parity.compare.failure import AnswerFailure, FailureKind
 from harness.parity.compare.response import Answer
 from harness.parity.drift import frameworks_run, report
 from harness.parity.exchange import backend_client, collect, plan
@@ -20,7 +20,7 @@ from harness.record import state
 from harness.report import load_runs, regressions
 from harness.system.signals import Interruption
 from harness.targets import framework_versions
-from harness.targets.framework_versions import Installed
+from harness.targets.framework_versions import InstalledFramework
 from ptycho.errors import InfrastructureError, PtychoError, UsageError
 from ptycho.verdict import Verdict
 from tests.support.golden_step0 import FIXTURE
@@ -73,14 +73,14 @@ def compare(tmp_path: Path, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Comp
             changed = answer(heard.answers[f"{party.side}-old"], said, **(changes or {}).get(party.name, {}))
             return SimpleNamespace(answers=(changed,))
 
-        def prepare(side: str, version: str, *_: Any) -> tuple[Path, Installed]:
+        def prepare(side: str, version: str, *_: Any) -> tuple[Path, InstalledFramework]:
             if version in absent:
                 raise InfrastructureError(f"{side}=={version}: the index refuses\nand goes on for many lines")
             build = f"{side} {version}+cu130, build for cuda 13.0, used on the CPU"
-            return tmp_path / version, Installed(version=version, build=build, packages={"numpy": "2.3.5"})
+            return tmp_path / version, InstalledFramework(version=version, build=build, packages={"numpy": "2.3.5"})
 
-        def installed(_python: Any, side: str) -> Installed:
-            return Installed(version=PINNED[side], build=f"{side}, CPU build", packages={"numpy": "2.4.0"})
+        def installed(_python: Any, side: str) -> InstalledFramework:
+            return InstalledFramework(version=PINNED[side], build=f"{side}, CPU build", packages={"numpy": "2.4.0"})
 
         def lock_text(side: str, commit: str | None = None) -> str:
             name = framework_versions.package(side, "linux")
@@ -105,7 +105,7 @@ def compare(tmp_path: Path, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Comp
         monkeypatch.setattr(rejudge, "needs", made_up)
         monkeypatch.setattr("sys.platform", "linux")
         wanted = versions or {"torch": ("2.13.0", "2.14.1")}
-        options = frameworks_run.Options(
+        options = frameworks_run.VersionsOptions(
             versions=wanted,
             pythons=dict.fromkeys(wanted, "python"),
             scan=FIXTURE,
@@ -160,7 +160,9 @@ NEAR = ARRAYS["R4/intensity"] * (1 + 2**-52)
         (
             {
                 "torch-2.14.1": {
-                    "failures": {"R4": Failure(kind=Kind.MEMORY, sentence="had no memory", verdict=Verdict.OOM)},
+                    "failures": {
+                        "R4": AnswerFailure(kind=FailureKind.MEMORY, sentence="had no memory", verdict=Verdict.OOM)
+                    },
                     "lost": ("R4/exit_wave", "R4/intensity"),
                 }
             },
@@ -296,7 +298,7 @@ def test_an_interpreter_that_is_not_of_the_lock_is_refused(
 ) -> None:
     if lacking == "version":
         monkeypatch.setitem(PINNED, "torch", "2.13.1")
-        found = Installed(version="2.13.0", build="torch 2.13.0", packages={})
+        found = InstalledFramework(version="2.13.0", build="torch 2.13.0", packages={})
         with pytest.raises(InfrastructureError, match=r"has torch 2\.13\.0, and the lock pins 2\.13\.1"):
             _of_lock(monkeypatch, found)
     else:
@@ -305,7 +307,7 @@ def test_an_interpreter_that_is_not_of_the_lock_is_refused(
         assert verdict is Verdict.INFRA
 
 
-def _of_lock(monkeypatch: pytest.MonkeyPatch, found: Installed) -> None:
+def _of_lock(monkeypatch: pytest.MonkeyPatch, found: InstalledFramework) -> None:
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setattr(framework_versions, "lock_text", lambda _side: "torch==2.13.1 \\\n")
     monkeypatch.setattr(framework_versions, "ask", lambda *_: found)

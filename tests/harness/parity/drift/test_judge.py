@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.parity.compare.failure import Failure, Kind
+from harness.parity.compare.failure import AnswerFailure, FailureKind
 from harness.parity.drift import judge
 from harness.parity.drift.words import Drift, Word
-from harness.parity.exchange.collect import Heard
+from harness.parity.exchange.collect import AnsweredQuestion
 from ptycho.verdict import Verdict
 
 from .conftest import ARRAYS, EPSILON, INPUT, KERNEL, RATE, RUNGS, WAVE, Pair, intensity, loss
@@ -18,7 +18,7 @@ from .conftest import ARRAYS, EPSILON, INPUT, KERNEL, RATE, RUNGS, WAVE, Pair, i
 Array = NDArray[Any]
 
 
-def judged(heard: Heard, side: str = "torch", *, moved: bool = False) -> dict[str, Drift]:
+def judged(heard: AnsweredQuestion, side: str = "torch", *, moved: bool = False) -> dict[str, Drift]:
     """Rows by rung."""
     return {row.climbed.rung.name: row for row in judge.judge(heard, side, oracle_moved=moved)}
 
@@ -152,13 +152,13 @@ def test_a_quantity_that_only_the_commit_has_is_not_answered(pair: Pair) -> None
     assert row.finding.reason == "not answered by the working tree: R6/removed"
 
 
-RAISED = Failure(kind=Kind.RAISED, sentence="raised KeyError: 'masked'")
-KILLED = Failure(kind=Kind.MACHINE, sentence="cannot run: no interpreter", verdict=Verdict.INFRA)
+RAISED = AnswerFailure(kind=FailureKind.RAISED, sentence="raised KeyError: 'masked'")
+KILLED = AnswerFailure(kind=FailureKind.MACHINE, sentence="cannot run: no interpreter", verdict=Verdict.INFRA)
 NAMES = tuple(name for name in ARRAYS if name.startswith("R6/"))
 
 
 @pytest.mark.parametrize(("why", "cause"), [(RAISED, Verdict.INFRA), (KILLED, Verdict.INFRA)])
-def test_a_commit_that_cannot_answer_is_no_pass(why: Failure, cause: Verdict, pair: Pair) -> None:
+def test_a_commit_that_cannot_answer_is_no_pass(why: AnswerFailure, cause: Verdict, pair: Pair) -> None:
     row = judged(pair(without={"torch-old": NAMES}, failures={"torch-old": {"R6": why}}))["R6"]
     assert (row.word, row.verdict) == (Word.NOT_ANSWERED, cause)
     assert row.finding.reason == f"not answered by the commit: {why.sentence}"

@@ -14,7 +14,7 @@ from harness.isolation import revision
 from harness.parity.drift import run as drift_run
 from harness.parity.drift import versions
 from harness.parity.exchange import plan
-from harness.parity.exchange.collect import Heard
+from harness.parity.exchange.collect import AnsweredQuestion
 from harness.record import log as event_log
 from harness.record import state
 from harness.report import load_runs, regressions
@@ -47,8 +47,10 @@ Compare = Callable[..., tuple[Verdict, Path]]
 def compare(tmp_path: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Compare:
     """Run a comparison whose adapters answer what is given; returns the verdict and the run's folder."""
 
-    def make(heard: Heard, *, asked: tuple[str, ...] = ("old", "new")) -> tuple[Verdict, Path]:
-        def answered(parties: Any, _questions: Any, _kept: Any, events: Any, *_: Any, **__: Any) -> Iterator[Heard]:
+    def make(heard: AnsweredQuestion, *, asked: tuple[str, ...] = ("old", "new")) -> tuple[Verdict, Path]:
+        def answered(
+            parties: Any, _questions: Any, _kept: Any, events: Any, *_: Any, **__: Any
+        ) -> Iterator[AnsweredQuestion]:
             for party in parties:
                 if party.version in asked:
                     events.write("probe.answer", label=f"adapter-{party.name}", number=0, refusals=[])
@@ -60,7 +62,7 @@ def compare(tmp_path: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(versions, "requests", lambda *_: [])
         monkeypatch.setattr(plan, "plan", lambda **_: [heard.question])
         monkeypatch.setattr(plan, "rungs", lambda *_: RUNGS)
-        options = drift_run.Options(
+        options = drift_run.DriftOptions(
             base="HEAD",
             pythons={"torch": "python", "tf": "python"},
             scan=FIXTURE,
@@ -84,7 +86,7 @@ def compare(tmp_path: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return make
 
 
-def told(folder: Path) -> state.Story:
+def told(folder: Path) -> state.RunState:
     return state.tell(event_log.parse((folder / "events.ndjson").read_bytes()))
 
 

@@ -14,7 +14,7 @@ from harness.parity.drift.versions import NEW, OLD
 from harness.parity.drift.ways import GROUPS, ORDER, RUNGS, WAYS, Way
 from harness.parity.drift.words import Word
 from harness.parity.exchange.plan import Question
-from harness.parity.judge.ladder import Expected
+from harness.parity.judge.ladder import OracleAnswer
 from harness.parity.reference import problem
 from ptycho.parity.request import BATCH_FIELDS, Request
 from tests.support.golden_step0 import FIXTURE
@@ -60,7 +60,7 @@ def compared(request: Request, way: Way, model: Model) -> dict[str, Word]:
         ways.merged(one, [answer(part, model) for part in ways.requests(request, one, 1)]) for one in (WAYS[0], way)
     )
     found = answer(ways.requests(request, WAYS[0], 1)[0], alone if model is shifted else model)
-    expected = ways.expected(Expected(exact={}, arrays=found.arrays))
+    expected = ways.expected(OracleAnswer(exact={}, arrays=found.arrays))
     question = Question(gridsize=1, precision="f64", seed=42, request=request, path=Path("request.npz"))
     rows = judge.compare(question, expected, {OLD: plain, NEW: other}, "torch", way=way.name)
     return {row.climbed.rung.name: row.word for row in rows}

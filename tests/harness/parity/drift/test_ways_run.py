@@ -15,7 +15,7 @@ from harness.parity.drift.ways import RUNGS
 from harness.parity.drift.ways_run import COMPARED
 from harness.parity.exchange import backend_client, collect
 from harness.parity.exchange.plan import Question
-from harness.parity.judge.ladder import Expected
+from harness.parity.judge.ladder import OracleAnswer
 from harness.report import load_runs, regressions
 from harness.system.signals import Interruption
 from ptycho.errors import PtychoError
@@ -44,12 +44,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
             wrong = error if party.side == "tf" else 0.0
             return SimpleNamespace(answers=[answer(r, wrong + threads_error * (r.threads - 1)) for r in requests])
 
-        def expect(question: Question) -> Expected:
-            return Expected(exact={}, arrays=answer(question.request, 0.0).arrays)
+        def expect(question: Question) -> OracleAnswer:
+            return OracleAnswer(exact={}, arrays=answer(question.request, 0.0).arrays)
 
         monkeypatch.setattr(backend_client, "ask", ask)
         monkeypatch.setattr(collect, "expect", expect)
-        options = ways_run.Options(
+        options = ways_run.WaysOptions(
             pythons={"torch": "python", "tf": "python"},
             scan=FIXTURE,
             root=tmp_path / "harness",

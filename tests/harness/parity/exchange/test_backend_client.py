@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.parity.compare.failure import Kind
+from harness.parity.compare.failure import FailureKind
 from harness.parity.compare.response import Answer
 from harness.parity.exchange import backend_client
 from harness.parity.exchange.backend_client import Party
@@ -152,7 +152,7 @@ def test_a_kill_from_outside_is_no_fault_of_the_backend(tmp_path: Path, kept: Ru
     (answer,) = ask_checkout(tmp_path, kept, {"R4": guard})
     assert {name.partition("/")[0] for name in answer.arrays} == set(RUNGS)
     (why,) = answer.failures.values()
-    assert (why.kind, why.verdict, why.answered) == (Kind.KILLED, Verdict.INFRA, True)
+    assert (why.kind, why.verdict, why.answered) == (FailureKind.KILLED, Verdict.INFRA, True)
 
 
 def test_code_that_cannot_be_imported_fails_every_rung_at_its_line(tmp_path: Path, kept: RunRoot) -> None:
@@ -171,7 +171,7 @@ def test_a_process_that_dies_after_its_last_answer_has_failed(tmp_path: Path, ke
     text = adapter_checkout.ADAPTER + "    import os; os._exit(7)\n"
     (answer,) = ask_checkout(tmp_path, kept, {}, adapter=text)
     ((rung, why),) = answer.failures.items()
-    assert (rung, why.kind, why.verdict, why.answered) == ("R6", Kind.DIED, Verdict.FAIL, True)
+    assert (rung, why.kind, why.verdict, why.answered) == ("R6", FailureKind.DIED, Verdict.FAIL, True)
 
 
 def test_no_interpreter_is_the_machines_fault(tmp_path: Path, kept: RunRoot) -> None:
@@ -179,7 +179,7 @@ def test_no_interpreter_is_the_machines_fault(tmp_path: Path, kept: RunRoot) -> 
     events = kept.open_events()
     asked = backend_client.ask(party, requests(tmp_path, 1), "adapter", kept, events, Interruption())
     events.close()
-    assert [(w.kind, w.verdict) for w in asked.answers[0].failures.values()] == [(Kind.MACHINE, Verdict.INFRA)]
+    assert [(w.kind, w.verdict) for w in asked.answers[0].failures.values()] == [(FailureKind.MACHINE, Verdict.INFRA)]
 
 
 def test_an_adapter_of_the_older_kind_that_dies_fails_what_it_was_asked(tmp_path: Path, kept: RunRoot) -> None:
@@ -191,7 +191,11 @@ def test_an_adapter_of_the_older_kind_that_dies_fails_what_it_was_asked(tmp_path
     asked = backend_client.ask(party, requests(tmp_path, 1), "adapter", kept, events, Interruption())
     events.close()
     (why,) = asked.answers[0].failures.values()
-    assert (why.kind, why.verdict, why.sentence) == (Kind.DIED, Verdict.FAIL, "ended with exit code 9: out of luck")
+    assert (why.kind, why.verdict, why.sentence) == (
+        FailureKind.DIED,
+        Verdict.FAIL,
+        "ended with exit code 9: out of luck",
+    )
 
 
 @pytest.mark.deep

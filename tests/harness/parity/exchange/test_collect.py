@@ -13,7 +13,7 @@ from harness.parity.exchange.backend_client import Party
 from harness.parity.exchange.collect import ORACLE, hear
 from harness.parity.exchange.plan import Question
 from harness.parity.judge import oracle
-from harness.parity.judge.ladder import Expected
+from harness.parity.judge.ladder import OracleAnswer
 from harness.record import directory
 from harness.record.directory import RunRoot
 from harness.system import identity
@@ -72,7 +72,7 @@ def test_an_oracle_that_raises_fails_its_question(
 ) -> None:
     honest = oracle.expected
 
-    def broken(request: Request, packages: Mapping[str, str]) -> Expected:
+    def broken(request: Request, packages: Mapping[str, str]) -> OracleAnswer:
         if "R3" in request.quantities:
             return forward.intensity(np.ones(3), np.ones(4))  # type: ignore[return-value]
         return honest(request, packages)

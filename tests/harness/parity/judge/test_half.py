@@ -10,12 +10,12 @@ from harness.parity.compare.response import Answer
 from harness.parity.compare.rungs import DOUBLE_IN_SINGLE, PRECISIONS
 from harness.parity.judge import half, ladder, oracle
 from harness.parity.judge.in_situ import WIDTH
-from harness.parity.judge.ladder import Climbed, Expected
+from harness.parity.judge.ladder import JudgedRung, OracleAnswer
 from harness.parity.output import code_places
 from harness.parity.reference import problem
-from harness.parity.reference.rounding_noise import HALF, Noise, to_bfloat16
+from harness.parity.reference.rounding_noise import HALF, RoundingNoise, to_bfloat16
 from ptycho.parity.request import Request
-from ptycho.physics.network import Mixed
+from ptycho.physics.network import MixedRounding
 from tests.support.golden_step0 import FIXTURE
 
 Arrays = Mapping[str, Array]
@@ -32,12 +32,12 @@ def request_(request: pytest.FixtureRequest) -> Request:
 
 
 @pytest.fixture(scope="module")
-def expected(request_: Request) -> Expected:
-    return Expected(exact={}, arrays=oracle.arrays(request_), beside=oracle.beside(request_))
+def expected(request_: Request) -> OracleAnswer:
+    return OracleAnswer(exact={}, arrays=oracle.arrays(request_), beside=oracle.beside(request_))
 
 
 @pytest.fixture(scope="module")
-def honest(expected: Expected) -> Arrays:
+def honest(expected: OracleAnswer) -> Arrays:
     """The oracle's own figures in the types of a backend."""
     return {name: _in_single(name, value) for name, value in expected.arrays.items()}
 
@@ -48,20 +48,22 @@ def _in_single(name: str, value: Array) -> Array:
     return value.astype(SINGLE.get(value.dtype, value.dtype))
 
 
-def climb(request: Request, expected: Expected, torch: Arrays, tf: Arrays) -> dict[str, Climbed]:
+def climb(request: Request, expected: OracleAnswer, torch: Arrays, tf: Arrays) -> dict[str, JudgedRung]:
     arrays = {"torch": torch, "tf": tf}
     answers = {side: Answer(exact={}, arrays=given, refusals=(), manifest={}) for side, given in arrays.items()}
     climbed = ladder.climb(request.model.gridsize, answers, expected, RUNGS, precision="bf16")
     return {item.rung.name: item for item in climbed}
 
 
-def failed(climbed: Mapping[str, Climbed]) -> dict[str, tuple[str, ...]]:
+def failed(climbed: Mapping[str, JudgedRung]) -> dict[str, tuple[str, ...]]:
     """Tensors that fail and sides at fault."""
     return {j.tensor: j.guilty for item in climbed.values() for j in item.judgements if j.result is Result.FAIL}
 
 
 @pytest.mark.parametrize("request_", [1, 2], indirect=True)
-def test_honest_backends_pass_and_every_rung_is_judged(request_: Request, expected: Expected, honest: Arrays) -> None:
+def test_honest_backends_pass_and_every_rung_is_judged(
+    request_: Request, expected: OracleAnswer, honest: Arrays
+) -> None:
     climbed = climb(request_, expected, honest, honest)
     assert failed(climbed) == {}
     assert {name: str(item.result) for name, item in climbed.items()} == dict.fromkeys(RUNGS, "pass")
@@ -79,7 +81,7 @@ def narrow(value: Array) -> Array:
 @pytest.mark.parametrize("name", ["amplitude", "phase", "patches", "exit_wave", "intensity", "predicted.1"])
 @pytest.mark.parametrize("part", [slice(None), slice(1)])
 def test_a_narrow_tensor_behind_the_convolutions_is_named(
-    name: str, part: slice, request_: Request, expected: Expected, honest: Arrays
+    name: str, part: slice, request_: Request, expected: OracleAnswer, honest: Arrays
 ) -> None:
     given = honest[f"R4/{name}"].copy()
     given[part] = narrow(given[part])
@@ -90,7 +92,7 @@ def test_a_narrow_tensor_behind_the_convolutions_is_named(
 
 @pytest.mark.parametrize("name", ["code", "encoder.1.out", "phase.0.out"])
 def test_convolutions_in_float32_are_no_mixed_precision(
-    name: str, request_: Request, expected: Expected, honest: Arrays
+    name: str, request_: Request, expected: OracleAnswer, honest: Arrays
 ) -> None:
     clean = oracle.arrays(request_, lambda value: value)[f"R4/{name}"].astype(np.float32)
     found = failed(climb(request_, expected, honest, {**honest, f"R4/{name}": clean}))
@@ -110,7 +112,7 @@ def test_convolutions_in_float32_are_no_mixed_precision(
     ],
 )
 def test_a_small_error_behind_the_network_is_named(
-    changed: Mapping[str, float], tensor: str, request_: Request, expected: Expected, honest: Arrays
+    changed: Mapping[str, float], tensor: str, request_: Request, expected: OracleAnswer, honest: Arrays
 ) -> None:
     spoilt = {name: (honest[name] * (1 + by)).astype(honest[name].dtype) for name, by in changed.items()}
     found = failed(climb(request_, expected, {**honest, **spoilt}, honest))
@@ -118,7 +120,7 @@ def test_a_small_error_behind_the_network_is_named(
     assert all(guilty == ("torch",) for guilty in found.values())
 
 
-def test_weights_without_a_float32_copy_are_named(request_: Request, expected: Expected, honest: Arrays) -> None:
+def test_weights_without_a_float32_copy_are_named(request_: Request, expected: OracleAnswer, honest: Arrays) -> None:
     stored: dict[str, Array] = {}
     for name, start in request_.weights.items():
         moved = honest[f"R8/5.{name}"]
@@ -129,7 +131,7 @@ def test_weights_without_a_float32_copy_are_named(request_: Request, expected: E
 
 @pytest.mark.parametrize("name", ["R7/3.kernel_0.1", "R7/3.adam.m/kernel_0.1", "R7/3.adam.v/kernel_0.1"])
 def test_a_narrow_state_of_the_optimiser_is_named(
-    name: str, request_: Request, expected: Expected, honest: Arrays
+    name: str, request_: Request, expected: OracleAnswer, honest: Arrays
 ) -> None:
     named = name if name in honest else next(one for one in honest if one.startswith(name.partition("_")[0]))
     found = failed(climb(request_, expected, {**honest, named: narrow(honest[named])}, honest))
@@ -138,17 +140,17 @@ def test_a_narrow_state_of_the_optimiser_is_named(
 
 @pytest.mark.parametrize("spoil", [lambda x: x[..., ::-1, :], lambda x: 1.1 * x, lambda x: np.maximum(x, 0.5)])
 def test_a_wrong_layer_in_bf16_is_named(
-    spoil: Callable[[Array], Array], request_: Request, expected: Expected, honest: Arrays
+    spoil: Callable[[Array], Array], request_: Request, expected: OracleAnswer, honest: Arrays
 ) -> None:
     given = {name: narrow(spoil(honest[name]).astype(np.float32)) for name in ("R3/encoder.1", "R4/encoder.1.out")}
     found = failed(climb(request_, expected, {**honest, **given}, honest))
     assert found["R3/encoder.1"] == ("torch",)
 
 
-def test_another_rounding_of_convolutions_passes(request_: Request, expected: Expected) -> None:
+def test_another_rounding_of_convolutions_passes(request_: Request, expected: OracleAnswer) -> None:
     """A backend that rounds a second time: half a unit up or down, and then to bfloat16."""
-    noise = Noise(HALF / 2, 77)
-    mixed = Mixed(wide=lambda value: value, narrow=lambda value: to_bfloat16(noise(value)))
+    noise = RoundingNoise(HALF / 2, 77)
+    mixed = MixedRounding(wide=lambda value: value, narrow=lambda value: to_bfloat16(noise(value)))
     given = {name: _in_single(name, value) for name, value in oracle.arrays(request_, mixed).items()}
     found = failed(climb(request_, expected, given, given))
     # Each figure draws signs of its own here, so that loss and patches do not belong together.
@@ -180,7 +182,7 @@ def test_bfloat16_rounds_to_the_nearest_and_ties_to_even(value: float, wanted: f
     assert np.isnan(to_bfloat16(np.array([np.nan]))).all()
 
 
-def test_every_judgement_leads_to_code(request_: Request, expected: Expected, honest: Arrays) -> None:
+def test_every_judgement_leads_to_code(request_: Request, expected: OracleAnswer, honest: Arrays) -> None:
     climbed = climb(request_, expected, honest, honest)
     names = [item.tensor for one in climbed.values() for item in one.judgements]
     assert [name for name in names if code_places.row(name) is None] == []

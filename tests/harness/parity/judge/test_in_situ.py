@@ -73,7 +73,7 @@ def test_they_are_part_of_the_climb(request_: Request, figures: Arrays) -> None:
         side: Answer(exact={}, arrays=arrays, refusals=(), manifest={})
         for side, arrays in (("torch", rolled), ("tf", figures))
     }
-    expected = ladder.Expected(exact={}, arrays=figures, beside=oracle.beside(request_))
+    expected = ladder.OracleAnswer(exact={}, arrays=figures, beside=oracle.beside(request_))
     (layers, _) = ladder.climb(1, answers, expected, ("R3", "R4"))
     assert (str(layers.result), layers.guilty) == ("fail", ("torch",))
 

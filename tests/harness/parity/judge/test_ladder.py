@@ -18,10 +18,10 @@ from harness.parity.compare.rungs import (
     HORIZON,
     RUNGS,
     WORKFLOW_TOLERANCE,
-    Known,
+    KnownDifference,
 )
 from harness.parity.judge import ladder
-from harness.parity.judge.ladder import Climbed, Expected
+from harness.parity.judge.ladder import JudgedRung, OracleAnswer
 from ptycho.physics.weights import LOG_SCALE
 from ptycho.verdict import Verdict
 
@@ -34,13 +34,17 @@ FLOORS = Floors(values={"f32": {1: dict.fromkeys([*ARRAYS, "R8/losses", "R8/1.we
 
 
 def climbed(
-    torch: dict[str, Any], tf: dict[str, Any], *, exact: Mapping[str, Any] = EXACT, known: tuple[Known, ...] = ()
-) -> list[Climbed]:
+    torch: dict[str, Any],
+    tf: dict[str, Any],
+    *,
+    exact: Mapping[str, Any] = EXACT,
+    known: tuple[KnownDifference, ...] = (),
+) -> list[JudgedRung]:
     answers = {
         "torch": Answer(exact=EXACT, arrays=ARRAYS | torch, refusals=(), manifest={}),
         "tf": Answer(exact=exact, arrays=ARRAYS | tf, refusals=(), manifest={}),
     }
-    wanted = Expected(exact={"torch": EXACT, "tf": EXACT}, arrays=ARRAYS)
+    wanted = OracleAnswer(exact={"torch": EXACT, "tf": EXACT}, arrays=ARRAYS)
     return ladder.climb(1, answers, wanted, NAMES, known)
 
 
@@ -62,7 +66,7 @@ def test_the_lowest_rung_that_fails_is_the_verdict() -> None:
 
 def test_the_lower_rung_comes_before_the_smaller_gridsize() -> None:
     four = [
-        Climbed(rung=item.rung, gridsize=2, judgements=item.judgements)
+        JudgedRung(rung=item.rung, gridsize=2, judgements=item.judgements)
         for item in climbed({"R3/a": ARRAYS["R3/a"] + 1}, {})
     ]
     failed = ladder.first_failure([*climbed({"R5/a": ARRAYS["R5/a"] + 1}, {}), *four])
@@ -78,7 +82,7 @@ def test_a_value_that_drifted_fails_the_exact_rung() -> None:
 
 def test_a_rung_about_which_nothing_was_said_is_unverified_and_no_pass() -> None:
     silent = Answer(exact={}, arrays={}, refusals=(), manifest={})
-    nothing = Expected(exact={}, arrays={})
+    nothing = OracleAnswer(exact={}, arrays={})
     found = ladder.climb(1, {"torch": silent, "tf": silent}, nothing, ["R3"])
     assert [item.result for item in found] == [Result.UNVERIFIED]
     assert ladder.verdict(found, {}) is Verdict.FAIL
@@ -87,7 +91,7 @@ def test_a_rung_about_which_nothing_was_said_is_unverified_and_no_pass() -> None
 def test_a_silent_side_fails_every_rung() -> None:
     silent = Answer(exact={}, arrays={}, refusals=(), manifest={})
     whole = Answer(exact=EXACT, arrays=ARRAYS, refusals=(), manifest={})
-    wanted = Expected(exact={"torch": EXACT, "tf": EXACT}, arrays=ARRAYS)
+    wanted = OracleAnswer(exact={"torch": EXACT, "tf": EXACT}, arrays=ARRAYS)
     found = ladder.climb(1, {"torch": whole, "tf": silent}, wanted, NAMES)
     assert {(item.result, item.guilty) for item in found} == {(Result.FAIL, ("tf",))}
 
@@ -101,14 +105,14 @@ def test_a_refused_answer_is_no_pass() -> None:
 
 
 def test_a_known_failure_fails_nothing_as_long_as_it_fails() -> None:
-    known = (Known(rung="R5", tensor="a", id="K1", reason="waits for a release"),)
+    known = (KnownDifference(rung="R5", tensor="a", id="K1", reason="waits for a release"),)
     found = climbed({"R5/a": ARRAYS["R5/a"] * 2}, {}, known=known)
     assert {item.rung.name: item.result for item in found}["R5"] is Result.KNOWN_FAILURE
     assert ladder.verdict(found, {}) is Verdict.PASS
 
 
 def test_a_known_failure_that_passes_fails() -> None:
-    known = (Known(rung="R5", tensor="a", id="K1", reason="waits for a release"),)
+    known = (KnownDifference(rung="R5", tensor="a", id="K1", reason="waits for a release"),)
     failed = ladder.first_failure(climbed({}, {}, known=known))
     assert failed is not None
     assert failed.judgements[0].reasons == (
@@ -131,8 +135,8 @@ SINGLE = {
 
 
 def in_single(
-    torch: dict[str, Any], tf: dict[str, Any], *, floors: Floors = FLOORS, known: tuple[Known, ...] = ()
-) -> dict[str, Climbed]:
+    torch: dict[str, Any], tf: dict[str, Any], *, floors: Floors = FLOORS, known: tuple[KnownDifference, ...] = ()
+) -> dict[str, JudgedRung]:
     """The rungs with figures in float32, of sides that round and have faults to order."""
     rounded = {n: v if n.startswith(DOUBLE_IN_SINGLE) else v.astype(np.float32) for n, v in SINGLE.items()}
     answers = {
@@ -140,7 +144,7 @@ def in_single(
         for side, spoilt in (("torch", torch), ("tf", tf))
     }
     names = [rung.name for rung in RUNGS if rung.tolerance]
-    wanted = Expected(exact={}, arrays=SINGLE)
+    wanted = OracleAnswer(exact={}, arrays=SINGLE)
     found = ladder.climb(1, answers, wanted, names, known, precision="f32", floors=floors)
     return {item.rung.name: item for item in found}
 
@@ -226,7 +230,7 @@ def test_float64_has_noise_units_by_the_ratio_of_the_roundoffs() -> None:
         side: Answer(exact={}, arrays=given, refusals=(), manifest={})
         for side, given in (("torch", {name: ARRAYS[name]}), ("tf", moved))
     }
-    wanted = Expected(exact={}, arrays={name: ARRAYS[name]})
+    wanted = OracleAnswer(exact={}, arrays={name: ARRAYS[name]})
     (found,) = ladder.climb(1, answers, wanted, ["R3"], floors=FLOORS)
     assert found.noise_units == pytest.approx(5, rel=0.3)
     assert found.result is Result.PASS
@@ -251,7 +255,7 @@ def test_sides_that_err_alike_point_at_what_they_share() -> None:
 
 
 def test_a_known_failure_can_be_one_of_a_precision_and_a_gridsize() -> None:
-    entry = Known(rung="R5", tensor="a", id="K1", reason="waits for a release", precision="f32", gridsize=1)
+    entry = KnownDifference(rung="R5", tensor="a", id="K1", reason="waits for a release", precision="f32", gridsize=1)
     assert in_single({}, off("R5/a", 40), known=(entry,))["R5"].result is Result.KNOWN_FAILURE
     assert in_single({}, {}, known=(entry,))["R5"].result is Result.FAIL
     assert ladder.verdict(climbed({}, {}, known=(entry,)), {}) is Verdict.PASS

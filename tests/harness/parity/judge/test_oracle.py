@@ -10,7 +10,7 @@ from harness.parity.compare.comparison import distance
 from harness.parity.compare.rungs import RUNGS
 from harness.parity.judge import oracle
 from harness.parity.reference import problem
-from harness.parity.reference.adam import Adam
+from harness.parity.reference.adam import ReferenceAdam
 from ptycho.errors import UsageError
 from ptycho.parity.request import QUANTITIES, Request
 from ptycho.physics.weights import LOG_SCALE
@@ -65,7 +65,7 @@ def test_only_what_was_asked_for_is_answered() -> None:
 
 
 def test_adam_takes_the_first_step_of_the_paper() -> None:
-    adam = Adam({"a": np.array([1.0, 1.0, 1.0])})
+    adam = ReferenceAdam({"a": np.array([1.0, 1.0, 1.0])})
     adam.step({"a": np.array([2.0, -1e-8, 0.0])}, 0.1)
     assert adam.values["a"] == pytest.approx([1 - 0.1 * 2 / (2 + 1e-8), 1 + 0.1 / 2, 1.0], rel=1e-15)
 

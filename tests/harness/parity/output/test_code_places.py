@@ -8,7 +8,7 @@ import pytest
 
 from harness.parity.judge import oracle
 from harness.parity.output import code_places
-from harness.parity.output.code_places import Place, Row, look_at
+from harness.parity.output.code_places import CodePlace, QuantityPlaces, look_at
 from harness.parity.reference import invariants, operations, problem
 from ptycho.fingerprint import ROOT
 from ptycho.parity.request import QUANTITIES
@@ -61,7 +61,7 @@ def defined(file: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def is_there(place: Place) -> bool:
+def is_there(place: CodePlace) -> bool:
     file = ROOT / place.file
     return file.is_file() and place.name in defined(file)
 
@@ -79,7 +79,7 @@ def test_every_name_of_the_ladder_has_a_place_for_each_side_and_a_hint() -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("row", code_places.rows(), ids=lambda row: row.pattern)
-def test_every_file_and_function_of_the_table_exists(row: Row) -> None:
+def test_every_file_and_function_of_the_table_exists(row: QuantityPlaces) -> None:
     name = row.pattern
     assert code_places.row(next(asked for asked in names() if code_places.row(asked) is row)) is row, (
         "no name reaches the row"
@@ -92,9 +92,9 @@ def test_every_file_and_function_of_the_table_exists(row: Row) -> None:
 
 
 def test_a_function_that_does_not_exist_is_seen() -> None:
-    assert is_there(Place(file="ptycho_torch/loss.py", name="terms"))
-    assert not is_there(Place(file="ptycho_torch/loss.py", name="term"))
-    assert not is_there(Place(file="ptycho_torch/losses.py", name="terms"))
+    assert is_there(CodePlace(file="ptycho_torch/loss.py", name="terms"))
+    assert not is_there(CodePlace(file="ptycho_torch/loss.py", name="term"))
+    assert not is_there(CodePlace(file="ptycho_torch/losses.py", name="terms"))
 
 
 def test_places_are_those_of_the_guilty_side() -> None:

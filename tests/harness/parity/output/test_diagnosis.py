@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 from harness.parity.compare.comparison import Judgement, Result, judge
 from harness.parity.compare.location import Location
 from harness.parity.compare.rungs import RUNGS
-from harness.parity.judge.ladder import Climbed
+from harness.parity.judge.ladder import JudgedRung
 from harness.parity.output import diagnosis, replay
 from harness.parity.output.artifacts import relations
 from harness.parity.output.evidence import Evidence
-from harness.parity.output.report import Report
+from harness.parity.output.report import LadderReport
 from ptycho.fingerprint import ROOT
 
 TRUE = np.random.default_rng(8).normal(size=(2, 4, 8, 8))
 BY_NAME = {rung.name: rung for rung in RUNGS}
 
 
-def climbed(*judgements: Judgement) -> Climbed:
-    return Climbed(rung=BY_NAME[judgements[0].tensor.partition("/")[0]], gridsize=1, judgements=judgements)
+def climbed(*judgements: Judgement) -> JudgedRung:
+    return JudgedRung(rung=BY_NAME[judgements[0].tensor.partition("/")[0]], gridsize=1, judgements=judgements)
 
 
 def failing(tensor: str, wrong: NDArray[Any] = TRUE * 2, side: str = "torch") -> Judgement:
@@ -135,7 +135,7 @@ def test_a_single_wrong_element_has_no_relation() -> None:
 
 def test_json_has_all_of_it() -> None:
     kept = Evidence(resembles=("torch is a",), extent="channel 1")
-    first = Report(climbed=[climbed(failing("R5/plain.nll"))], evidence=kept, seed=1, seconds=1).as_dict()[
+    first = LadderReport(climbed=[climbed(failing("R5/plain.nll"))], evidence=kept, seed=1, seconds=1).as_dict()[
         "first_failure"
     ]
     assert first["look_at"][0] == "ptycho_torch/loss.py, poisson_nll()"

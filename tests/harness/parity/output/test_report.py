@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from harness.parity.compare.comparison import Judgement, Limit, Result, judge
 from harness.parity.compare.floors import Floors
 from harness.parity.compare.rungs import RUNGS, UNMEASURED
-from harness.parity.judge.ladder import Climbed, limit
+from harness.parity.judge.ladder import JudgedRung, limit
 from harness.parity.output import diff_image, replay, report
 from harness.parity.output.evidence import Evidence
-from harness.parity.output.report import Report
+from harness.parity.output.report import LadderReport
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -26,9 +26,9 @@ def judged(tf: NDArray[Any] | None = None) -> Judgement:
     return judge("R3/encoder.0", {"torch": TRUE, "tf": TRUE if tf is None else tf}, TRUE, 1e-12)
 
 
-def made(judgement: Judgement, **changes: Any) -> Report:
-    climbed = [Climbed(rung=LAYERS, gridsize=2, judgements=(judgement,))]
-    return Report(climbed=climbed, seed=1, seconds=2.0, **changes)
+def made(judgement: Judgement, **changes: Any) -> LadderReport:
+    climbed = [JudgedRung(rung=LAYERS, gridsize=2, judgements=(judgement,))]
+    return LadderReport(climbed=climbed, seed=1, seconds=2.0, **changes)
 
 
 def test_a_pass_says_what_was_compared_and_what_was_not(tmp_path: Path) -> None:
@@ -119,13 +119,13 @@ def test_no_picture_where_shapes_differ_or_nothing_is_expected(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def single(**changes: Any) -> Report:
+def single(**changes: Any) -> LadderReport:
     """A float32 rung whose figures are 50 and 5 floors."""
     limit = Limit(tolerance=32e-7, floor=1e-7, single=True)
     sides = {"torch": (TRUE * (1 + 5e-7)).astype(np.float32), "tf": (TRUE * (1 + 5e-6)).astype(np.float32)}
     judgement = judge("R3/encoder.0", sides, TRUE, limit)
-    climbed = [Climbed(rung=LAYERS, gridsize=1, precision="f32", judgements=(judgement,))]
-    return Report(climbed=climbed, seed=1, seconds=2, **changes)
+    climbed = [JudgedRung(rung=LAYERS, gridsize=1, precision="f32", judgements=(judgement,))]
+    return LadderReport(climbed=climbed, seed=1, seconds=2, **changes)
 
 
 def test_a_float32_rung_is_told_in_noise_units(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,7 +150,7 @@ def test_what_is_not_gated_is_counted_and_no_rung_of_its_own() -> None:
     far = judge("R8/1.a", {"torch": TRUE, "tf": TRUE * 2}, TRUE, Limit(tolerance=None, gated=False))
     near = judge("R8/losses", {"torch": TRUE, "tf": TRUE}, TRUE, 1e-9)
     trajectory = next(rung for rung in RUNGS if rung.name == "R8")
-    found = Report(climbed=[Climbed(rung=trajectory, gridsize=1, judgements=(far, near))], seed=1, seconds=2.0)
+    found = LadderReport(climbed=[JudgedRung(rung=trajectory, gridsize=1, judgements=(far, near))], seed=1, seconds=2.0)
     (row,) = found.as_dict()["rungs"]
     assert (row["result"], row["not_gated"], row["compared"], row["tensor"]) == ("pass", 1, 2, "R8/losses")
     assert report.rows(found)[0][4] == "2 (1 not gated)"

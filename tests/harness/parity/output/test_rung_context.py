@@ -4,17 +4,17 @@ import pytest
 
 from harness.parity.compare.comparison import Judgement, Result
 from harness.parity.compare.rungs import RUNGS
-from harness.parity.judge.ladder import Climbed
+from harness.parity.judge.ladder import JudgedRung
 from harness.parity.output.rung_context import sentences
 from ptycho.parity.request import QUANTITIES
 
 
-def climbed(results: dict[str, str], gridsize: int = 1, precision: str = "f64") -> list[Climbed]:
+def climbed(results: dict[str, str], gridsize: int = 1, precision: str = "f64") -> list[JudgedRung]:
     """Rungs with their results: `p` passes, `f` fails."""
     rungs = {rung.name: rung for rung in RUNGS}
     words = {"p": Result.PASS, "f": Result.FAIL, "k": Result.KNOWN_FAILURE}
     return [
-        Climbed(
+        JudgedRung(
             rung=rungs[name],
             gridsize=gridsize,
             precision=precision,
@@ -24,7 +24,7 @@ def climbed(results: dict[str, str], gridsize: int = 1, precision: str = "f64") 
     ]
 
 
-def said(failing: str, results: dict[str, str], others: list[Climbed] | None = None, **where: object) -> list[str]:
+def said(failing: str, results: dict[str, str], others: list[JudgedRung] | None = None, **where: object) -> list[str]:
     made = climbed(results, **where)  # type: ignore[arg-type]
     (failed,) = (item for item in made if item.rung.name == failing)
     return sentences(failed, [*made, *(others or [])])

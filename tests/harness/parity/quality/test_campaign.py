@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.parity.quality import campaign as quality_campaign
-from harness.parity.quality.campaign import Campaign
+from harness.parity.quality.campaign import QualityCampaign
 from ptycho.errors import PtychoError, UsageError
 from tests.support import quality_runs
 
@@ -37,7 +37,7 @@ def test_another_input_under_one_seed_is_refused() -> None:
     campaign = quality_runs.made_up(seeds=(1,))
     torch, tf = campaign.runs
     with pytest.raises(PtychoError, match="tf seed 1 and torch seed 1 did not get the same input"):
-        Campaign(identity={}, sides=SIDES, runs=[torch]).add(replace(tf, input_sha256="other"))
+        QualityCampaign(identity={}, sides=SIDES, runs=[torch]).add(replace(tf, input_sha256="other"))
 
 
 def test_another_version_on_one_side_is_refused() -> None:
@@ -52,7 +52,7 @@ def test_what_differs_is_named(key: str, tmp_path: Path) -> None:
     identity: dict[str, Any] = dict.fromkeys(
         ("commit", "scan_sha256", "settings", "lock_sha256.tf", "sources_sha256.torch"), "a"
     )
-    Campaign(identity=identity, sides=SIDES).write(tmp_path / "quality.json")
+    QualityCampaign(identity=identity, sides=SIDES).write(tmp_path / "quality.json")
     assert quality_campaign.resume(tmp_path / "quality.json", identity, SIDES).runs == []
     with pytest.raises(UsageError) as refused:
         quality_campaign.resume(tmp_path / "quality.json", identity | {key: "b"}, SIDES)

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.parity.quality import measure
-from harness.parity.quality.measure import METRICS, Measured
+from harness.parity.quality.measure import METRICS, NetworkScores
 from ptycho.errors import PtychoError
 from tests.support.fakes import fake_quality, fake_target
 
@@ -20,7 +20,7 @@ Change = Callable[[NDArray[np.complex64]], NDArray[np.complexfloating]]
 
 def measured(
     folder: Path, change: Change, *, rows: tuple[str, ...] = ("1,-2,-3,1,2.718281828459045,0.001,1,1",)
-) -> Measured:
+) -> NetworkScores:
     noise = np.random.default_rng(5).normal(0, NOISE, (2, *TRUTH.shape))
     obj = change((TRUTH * np.exp(noise[0] + 1j * noise[1])).astype(np.complex64))[16:-16, 16:-16]
     np.savez(folder / "r.npz", object=obj, overlap=np.ones(obj.shape), crop=np.array([16, 112, 16, 112]))

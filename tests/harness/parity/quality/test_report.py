@@ -8,8 +8,8 @@ import pytest
 
 from harness.parity.compare.comparison import Result
 from harness.parity.quality import report as quality_report
-from harness.parity.quality.campaign import Campaign, Run
-from harness.parity.quality.measure import METRICS, Measured
+from harness.parity.quality.campaign import QualityCampaign, QualityRun
+from harness.parity.quality.measure import METRICS, NetworkScores
 from ptycho.verdict import Verdict
 from tests.support.quality_runs import SEEDS, judged, made_up
 
@@ -65,17 +65,17 @@ def test_a_difference_about_as_large_as_the_margin_is_neither() -> None:
 def test_a_noisy_side_widens_its_own_margin_and_does_not_pass_for_it() -> None:
     campaign = made_up()
     rng = np.random.default_rng(1)
-    noisy = Campaign(identity={}, sides=campaign.sides)
+    noisy = QualityCampaign(identity={}, sides=campaign.sides)
     for run in campaign.runs:
         extra = {name: value + 3 * rng.normal() * (run.side == "tf") for name, value in run.measured.figures.items()}
-        measured = Measured(
+        measured = NetworkScores(
             figures=extra,
             flat={"amplitude": -50.0, "phase": -50.0},
             correlation=0.9,
             train_loss=(1.0,),
             validation_loss=(1.0,),
         )
-        noisy.add(Run(**{**vars(run), "measured": measured}))
+        noisy.add(QualityRun(**{**vars(run), "measured": measured}))
     assert Result.PASS not in {finding.result for finding in judged(noisy).findings}
 
 

@@ -12,7 +12,7 @@ from harness.parity.compare.comparison import Result
 from harness.parity.quality import campaign as quality_campaign
 from harness.parity.quality import run as quality_run
 from harness.parity.quality.report import QualityReport
-from harness.parity.quality.run import Options
+from harness.parity.quality.run import QualityOptions
 from harness.parity.quality.sides import precisions
 from harness.system.signals import Interruption
 from ptycho import fingerprint
@@ -31,7 +31,7 @@ def _sources_that_nobody_edits(monkeypatch: pytest.MonkeyPatch) -> None:
 PYTHONS = {"torch": sys.executable, "tf": sys.executable}
 
 
-def options(tmp_path: Path, scan: Path, faults: Mapping[str, str] | None = None, **changes: Any) -> Options:
+def options(tmp_path: Path, scan: Path, faults: Mapping[str, str] | None = None, **changes: Any) -> QualityOptions:
     given: dict[str, Any] = {
         "pythons": PYTHONS,
         "scan": scan,
@@ -41,7 +41,7 @@ def options(tmp_path: Path, scan: Path, faults: Mapping[str, str] | None = None,
         "targets": fake_quality.write(tmp_path / "targets", faults or {}),
         "quiet": True,
     }
-    return Options(**given | changes)
+    return QualityOptions(**given | changes)
 
 
 def campaign(tmp_path: Path, scan: Path, faults: Mapping[str, str] | None = None, **changes: Any) -> QualityReport:

@@ -4,7 +4,7 @@ import math
 
 from harness.parity.compare.comparison import Result
 from harness.parity.compare.response import Answer
-from harness.parity.judge.ladder import Expected, climb
+from harness.parity.judge.ladder import OracleAnswer, climb
 from harness.parity.reference import problem, subgradients
 from ptycho.parity.operations import corners as questions
 from ptycho.parity.operations import kind
@@ -42,7 +42,9 @@ def test_slopes_that_are_no_corner_are_those_of_the_formula() -> None:
 
 
 def test_another_kind_fails_the_rung_and_names_the_side() -> None:
-    expected = Expected(exact={s: {"R2b": subgradients.expected(REQUESTS["f64"])} for s in ("torch", "tf")}, arrays={})
+    expected = OracleAnswer(
+        exact={s: {"R2b": subgradients.expected(REQUESTS["f64"])} for s in ("torch", "tf")}, arrays={}
+    )
     for name, wrong in (("pool.tie", ["half", "half", "zero", "zero"]), ("amplitude.dark_object", ["nan, nan"] * 4)):
         given = {"torch": expected.exact["torch"], "tf": {"R2b": {**expected.exact["tf"]["R2b"], name: wrong}}}
         answers = {s: Answer(exact=exact, arrays={}, refusals=(), manifest={}) for s, exact in given.items()}

@@ -81,7 +81,7 @@ def _late_warmup(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _weights_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parity_workflow.Recorder, "load_state", lambda *_: None)
+    monkeypatch.setattr(parity_workflow.RecordingEngine, "load_state", lambda *_: None)
 
 
 @pytest.mark.parametrize(

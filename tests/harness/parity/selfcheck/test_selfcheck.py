@@ -14,7 +14,7 @@ from harness.parity.compare.comparison import Judgement, Result
 from harness.parity.compare.response import Answer
 from harness.parity.exchange.backend_client import PACKAGES
 from harness.parity.judge import ladder, oracle
-from harness.parity.judge.ladder import Expected
+from harness.parity.judge.ladder import OracleAnswer
 from harness.parity.output import replay
 from harness.parity.reference import problem
 from harness.parity.selfcheck import selfcheck, tampered
@@ -28,7 +28,7 @@ QUANTITIES = ("R0", "R3", "R4", "R6")
 
 
 @cache
-def clean() -> tuple[Request, dict[str, Answer], Expected]:
+def clean() -> tuple[Request, dict[str, Answer], OracleAnswer]:
     """A question, two answers that round differently, and the oracle's."""
     request = replace(problem.request(gridsize=1, seed=7, scan=FIXTURE, steps=2), quantities=QUANTITIES)
     expected = oracle.expected(request, {side: PACKAGES[side] for side in SIDES})

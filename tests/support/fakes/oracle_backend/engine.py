@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.parity.reference import objective, problem
-from harness.parity.reference.adam import Adam
+from harness.parity.reference.adam import ReferenceAdam
 from ptycho.config import ModelConfig, RuntimeConfig
 from ptycho.physics import forward
 from ptycho.physics.weights import LOG_SCALE
@@ -44,7 +44,7 @@ class OracleEngine:
         self.mae_weight, self.tv_weight = mae_weight, tv_weight
         self.fixed = {name: np.asarray(value) for name, value in weights.items()}
         trained = (name for name in weights if name != LOG_SCALE or model.intensity_scale_trainable)
-        self.adam = Adam({name: weights[name] for name in trained})
+        self.adam = ReferenceAdam({name: weights[name] for name in trained})
 
     @property
     def weights(self) -> dict[str, Array]:

@@ -59,7 +59,7 @@ def test_what_lies_in_no_function_has_changes_too() -> None:
 
 
 @pytest.mark.parametrize("change", [c for listed in changes.of_module("a.py", TEXT).values() for c in listed], ids=str)
-def test_a_change_replaces_exactly_its_own_text(change: changes.Change) -> None:
+def test_a_change_replaces_exactly_its_own_text(change: changes.GeneratedChange) -> None:
     made = change.applied(TEXT)
     assert changes.compiles(made)
     assert made == TEXT[: change.start] + change.new + TEXT[change.start + len(change.old) :]

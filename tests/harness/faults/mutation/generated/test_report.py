@@ -4,20 +4,20 @@ import pytest
 
 from harness.faults.mutation.generated import report
 from harness.faults.mutation.generated.changes import of_module
-from harness.faults.mutation.generated.report import Score
-from harness.faults.mutation.generated.trial import ALIVE, EQUIVALENT, ERROR, KILLED, Tried
+from harness.faults.mutation.generated.report import GeneratedScore
+from harness.faults.mutation.generated.trial import ALIVE, EQUIVALENT, ERROR, KILLED, ChangeTrial
 from ptycho.verdict import Verdict
 
 (CHANGE,) = (c for c in of_module("ptycho_tf/a.py", "\n\ndef f(a):\n    return a < b\n")["f"] if c.old == "<")
 
 
-def score(killed: int = 0, alive: int = 0, equivalent: int = 0, errors: int = 0, **named: int) -> Score:
-    tried = [Tried(change=CHANGE, outcome=KILLED, at="tests")] * (killed - sum(named.values()))
-    tried += [Tried(change=CHANGE, outcome=KILLED, at="R4", named=("tf",))] * named.get("rightly", 0)
-    tried += [Tried(change=CHANGE, outcome=KILLED, at="R4", named=("torch",))] * named.get("wrongly", 0)
+def score(killed: int = 0, alive: int = 0, equivalent: int = 0, errors: int = 0, **named: int) -> GeneratedScore:
+    tried = [ChangeTrial(change=CHANGE, outcome=KILLED, at="tests")] * (killed - sum(named.values()))
+    tried += [ChangeTrial(change=CHANGE, outcome=KILLED, at="R4", named=("tf",))] * named.get("rightly", 0)
+    tried += [ChangeTrial(change=CHANGE, outcome=KILLED, at="R4", named=("torch",))] * named.get("wrongly", 0)
     for outcome, count in ((ALIVE, alive), (EQUIVALENT, equivalent), (ERROR, errors)):
-        tried += [Tried(change=CHANGE, outcome=outcome, detail="why", tests=3)] * count
-    return Score(tried=tried, functions=7, changes=70, seed=5)
+        tried += [ChangeTrial(change=CHANGE, outcome=outcome, detail="why", tests=3)] * count
+    return GeneratedScore(tried=tried, functions=7, changes=70, seed=5)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def score(killed: int = 0, alive: int = 0, equivalent: int = 0, errors: int = 0,
         (score(), Verdict.INFRA),
     ],
 )
-def test_the_bars_are_asked_at_their_limits(given: Score, verdict: Verdict) -> None:
+def test_the_bars_are_asked_at_their_limits(given: GeneratedScore, verdict: Verdict) -> None:
     assert given.verdict is verdict
 
 

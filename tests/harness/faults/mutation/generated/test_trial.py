@@ -9,50 +9,52 @@ import pytest
 
 from harness.faults.mutation import tests_trial
 from harness.faults.mutation.generated import trial
-from harness.faults.mutation.generated.changes import Change, of_module
-from harness.faults.mutation.generated.trial import ALIVE, EQUIVALENT, ERROR, KILLED, Checks, Tried
-from harness.faults.mutation.result import Found
-from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.generated.changes import GeneratedChange, of_module
+from harness.faults.mutation.generated.trial import ALIVE, EQUIVALENT, ERROR, KILLED, ChangeJudges, ChangeTrial
+from harness.faults.mutation.result import GateAnswer
+from harness.faults.mutation.setup import MutationSetup
 from ptycho import git
 from tests.support import planted
 
 TEXT = "def judge(a):\n    return a < 1\n"
 
 
-def change(file: str = "ptycho/a.py", kind: str = "comparison limit") -> Change:
+def change(file: str = "ptycho/a.py", kind: str = "comparison limit") -> GeneratedChange:
     return next(item for item in of_module(file, TEXT)["judge"] if item.kind == kind)
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
+def stage(tmp_path: Path) -> MutationSetup:
     kept, events, interruption = planted.run_root(tmp_path)
     tree = tmp_path / "tree"
     for package in ("ptycho", "ptycho_tf", "harness"):
         (tree / package).mkdir(parents=True)
         (tree / package / "a.py").write_text(TEXT)
-    return Stage(tree=tree, kept=kept, events=events, interruption=interruption, pythons={}, scan=tmp_path, clean=())
+    return MutationSetup(
+        tree=tree, kept=kept, events=events, interruption=interruption, pythons={}, scan=tmp_path, clean=()
+    )
 
 
 class Asked:
     """Checks that keep what they are asked."""
 
-    def __init__(self, tests: Found = Found(), ladder: Found = Found()) -> None:  # noqa: B008  # frozen
+    def __init__(self, tests: GateAnswer = GateAnswer(), ladder: GateAnswer = GateAnswer()) -> None:  # noqa: B008  # frozen
         self.tests, self.ladder = tests, ladder
         self.seen: list[tuple[str, str]] = []
         self.walked: list[str] = []
 
-    def checks(self, files: Sequence[str], *, ladder: bool = True) -> Checks:
-        def run_tests(root: Path, label: str, group: Sequence[str]) -> Found:
+    def checks(self, files: Sequence[str], *, ladder: bool = True) -> ChangeJudges:
+        def run_tests(root: Path, label: str, group: Sequence[str]) -> GateAnswer:
             self.seen.append((label.rpartition(".")[2], ",".join(group)))
             assert (root / "ptycho" / "a.py").is_file()
             return self.tests
 
-        def walk(root: Path, label: str, made: Change) -> Found:
+        def walk(root: Path, label: str, made: GeneratedChange) -> GateAnswer:
             self.walked.append((root / made.file).read_text())
             assert label == f"{made.id}.ladder"
             return self.ladder
 
-        return Checks(tests_of=lambda _: files, run_tests=run_tests, walk=walk if ladder else None)
+        return ChangeJudges(tests_of=lambda _: files, run_tests=run_tests, walk=walk if ladder else None)
 
 
 FILES = ("tests/harness/test_z.py", "tests/torch/test_b.py", "tests/ptycho/test_c.py", "tests/ptycho/test_a.py")
@@ -61,14 +63,16 @@ FILES = ("tests/harness/test_z.py", "tests/torch/test_b.py", "tests/ptycho/test_
 @pytest.mark.parametrize(
     ("tests", "ladder", "outcome", "at"),
     [
-        (Found(at="tests", how="tests", detail="FAILED x"), Found(), KILLED, "tests"),
-        (Found(), Found(at="R4", how="rung", guilty=("tf", "torch")), KILLED, "R4"),
-        (Found(), Found(), ALIVE, ""),
-        (Found(error="no memory"), Found(at="R4"), ERROR, ""),
-        (Found(), Found(error="no memory"), ERROR, ""),
+        (GateAnswer(at="tests", how="tests", detail="FAILED x"), GateAnswer(), KILLED, "tests"),
+        (GateAnswer(), GateAnswer(at="R4", how="rung", guilty=("tf", "torch")), KILLED, "R4"),
+        (GateAnswer(), GateAnswer(), ALIVE, ""),
+        (GateAnswer(error="no memory"), GateAnswer(at="R4"), ERROR, ""),
+        (GateAnswer(), GateAnswer(error="no memory"), ERROR, ""),
     ],
 )
-def test_the_outcome_is_what_the_checks_say(stage: Stage, tests: Found, ladder: Found, outcome: str, at: str) -> None:
+def test_the_outcome_is_what_the_checks_say(
+    stage: MutationSetup, tests: GateAnswer, ladder: GateAnswer, outcome: str, at: str
+) -> None:
     asked = Asked(tests, ladder)
     made = trial.run(change(), stage, asked.checks(FILES))
     assert (made.outcome, made.at, made.tests) == (outcome, at, 4)
@@ -76,14 +80,14 @@ def test_the_outcome_is_what_the_checks_say(stage: Stage, tests: Found, ladder: 
     assert list(stage.kept.scratch.glob(f"{change().id}*")) == []
 
 
-def test_the_copy_has_the_change_and_the_tree_has_not(stage: Stage) -> None:
+def test_the_copy_has_the_change_and_the_tree_has_not(stage: MutationSetup) -> None:
     asked = Asked()
     trial.run(change(), stage, asked.checks(FILES))
     assert asked.walked == [TEXT.replace("<", "<=")]
     assert (stage.tree / "ptycho" / "a.py").read_text() == TEXT
 
 
-def test_tests_run_by_interpreter_and_the_nearest_first(stage: Stage) -> None:
+def test_tests_run_by_interpreter_and_the_nearest_first(stage: MutationSetup) -> None:
     asked = Asked()
     trial.run(change(), stage, asked.checks(FILES))
     assert asked.seen == [
@@ -92,7 +96,7 @@ def test_tests_run_by_interpreter_and_the_nearest_first(stage: Stage) -> None:
     ]
 
 
-def test_the_ladder_is_not_asked_about_the_harness(stage: Stage) -> None:
+def test_the_ladder_is_not_asked_about_the_harness(stage: MutationSetup) -> None:
     asked = Asked()
     made = trial.run(change("harness/a.py"), stage, asked.checks(()))
     assert (made.outcome, asked.walked, made.detail) == (ALIVE, [], "no test imports it")
@@ -101,7 +105,7 @@ def test_the_ladder_is_not_asked_about_the_harness(stage: Stage) -> None:
     assert alone.walked == []
 
 
-def test_equal_instructions_are_not_tried(stage: Stage) -> None:
+def test_equal_instructions_are_not_tried(stage: MutationSetup) -> None:
     same = replace(change(), old="1", new="(1)", start=TEXT.index("1"))
     asked = Asked()
     made = trial.run(same, stage, asked.checks(FILES))
@@ -120,14 +124,16 @@ def test_equal_instructions_are_not_tried(stage: Stage) -> None:
     ],
 )
 def test_the_right_side_is_that_of_the_package(file: str, named: tuple[str, ...], right: bool | None) -> None:
-    assert Tried(change=change(file), outcome=KILLED, at="R4", named=named).named_rightly is right
+    assert ChangeTrial(change=change(file), outcome=KILLED, at="R4", named=named).named_rightly is right
 
 
-def test_a_test_that_fails_without_the_change_proves_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = iter([Found(at="tests", detail="FAILED a/tests/ptycho/test_a.py::test_b - x")] * 2)
+def test_a_test_that_fails_without_the_change_proves_nothing(
+    stage: MutationSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([GateAnswer(at="tests", detail="FAILED a/tests/ptycho/test_a.py::test_b - x")] * 2)
     roots: list[str] = []
 
-    def run(given: Any, *_: Any, **__: Any) -> Found:
+    def run(given: Any, *_: Any, **__: Any) -> GateAnswer:
         roots.append((given.root / "ptycho" / "a.py").read_text())
         return next(answers)
 

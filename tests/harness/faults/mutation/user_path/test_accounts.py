@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from harness.faults.mutation.catalogue import Mutant
-from harness.faults.mutation.result import Outcome, judged
+from harness.faults.mutation.result import MutantOutcome, judged
 from harness.faults.mutation.user_path import trial
 from harness.faults.mutation.user_path.hints import Spot
-from harness.faults.mutation.user_path.ladder_run import Walked
+from harness.faults.mutation.user_path.ladder_run import LadderRun
 from tests.support import planted
 
 LABEL = "R4 f64 gridsize 1 seed 42"
@@ -30,7 +30,7 @@ def row(label: str, result: str, *guilty: str) -> dict[str, Any]:
     return {"event": "rung.end", "rung": label, "result": result, "guilty": list(guilty)}
 
 
-WALKED = Walked(
+WALKED = LadderRun(
     exit_code=1,
     terminal=f"{BLOCK}parity in f64: fail (exit 1) in 3 s\nreport: x\n",
     parity={"exit_code": 1, "verdict": "fail", "first_failure": FIRST, "refused": {}},
@@ -55,7 +55,7 @@ def test_what_agrees_is_killed() -> None:
     assert (found.at, found.how, found.gridsize, found.guilty) == ("R4", "rung", 1, ("torch",))
     assert (found.exit_code, found.disagreements, found.steps) == (1, (), 1)
     assert found.detail == "R4/phase; torch is off"
-    assert judged(MUTANT, found) is Outcome.KILLED
+    assert judged(MUTANT, found) is MutantOutcome.KILLED
 
 
 LIES: list[tuple[dict[str, Any], str]] = [
@@ -106,7 +106,7 @@ LIES: list[tuple[dict[str, Any], str]] = [
 def test_every_lie_is_seen(changes: dict[str, Any], said: str) -> None:
     found = trial.judge(replace(WALKED, **changes), MUTANT)
     assert said in found.disagreements
-    assert judged(MUTANT, found) is Outcome.CONTRADICTED
+    assert judged(MUTANT, found) is MutantOutcome.CONTRADICTED
 
 
 def test_what_both_share_is_both_sides() -> None:
@@ -150,10 +150,10 @@ def test_a_refused_answer_falls_at_the_lowest_rung() -> None:
 
 def test_a_run_that_stands_and_yet_fails_is_no_rung() -> None:
     found = trial.judge(replace(WALKED, parity={"exit_code": 1, "first_failure": None}), MUTANT)
-    assert judged(MUTANT, found) is Outcome.LATE
+    assert judged(MUTANT, found) is MutantOutcome.LATE
 
 
-STANDING = Walked(
+STANDING = LadderRun(
     exit_code=0,
     terminal="parity in f64: pass (exit 0) in 3 s\n",
     parity={"exit_code": 0, "verdict": "pass", "first_failure": None},
@@ -167,13 +167,13 @@ STANDING = Walked(
 def test_everything_stands() -> None:
     found = trial.judge(STANDING, MUTANT)
     assert (found.at, found.exit_code, found.disagreements) == (None, 0, ())
-    assert judged(MUTANT, found) is Outcome.SURVIVED
+    assert judged(MUTANT, found) is MutantOutcome.SURVIVED
 
 
 def test_a_pass_that_the_page_does_not_know_of_is_a_contradiction() -> None:
     equivalent = replace(MUTANT, dies_at=None)
     found = trial.judge(replace(STANDING, page_exit_code=1), equivalent)
-    assert judged(equivalent, found) is Outcome.CONTRADICTED
+    assert judged(equivalent, found) is MutantOutcome.CONTRADICTED
 
 
 @pytest.mark.parametrize("code", [-9, 11, 12, 13, 14])

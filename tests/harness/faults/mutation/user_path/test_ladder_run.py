@@ -8,8 +8,8 @@ import pytest
 
 from harness.faults.mutation import result, setup
 from harness.faults.mutation import trial as mutation_trial
-from harness.faults.mutation.result import Outcome
-from harness.faults.mutation.setup import Stage
+from harness.faults.mutation.result import MutantOutcome
+from harness.faults.mutation.setup import MutationSetup
 from harness.faults.mutation.user_path import ladder_run, trial
 from ptycho.errors import InfrastructureError
 from tests.support import planted
@@ -18,7 +18,7 @@ NOXFILE = Path(planted.ROOT, "noxfile.py")
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MutationSetup]:
     """A campaign on a checkout of few rungs, without clean answers: nobody here needs them."""
     monkeypatch.setattr(ladder_run, "OPTIONS", planted.SHORT)
     interpreter = str(planted.python(tmp_path / "python"))
@@ -38,17 +38,17 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
 
 
 @pytest.mark.deep
-def test_a_fault_is_killed_only_by_what_a_user_sees(place: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[ladder_run.Walked] = []
+def test_a_fault_is_killed_only_by_what_a_user_sees(place: MutationSetup, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[ladder_run.LadderRun] = []
 
-    def kept(root: Path, label: str, where: Stage) -> ladder_run.Walked:
+    def kept(root: Path, label: str, where: MutationSetup) -> ladder_run.LadderRun:
         seen.append(walk_itself(root, label, where))
         return seen[-1]
 
     walk_itself = ladder_run.walk
     monkeypatch.setattr(ladder_run, "walk", kept)
     made = mutation_trial.run(planted.mutant("tf"), place)
-    assert (made.outcome, made.found.disagreements) == (Outcome.KILLED, ())
+    assert (made.outcome, made.found.disagreements) == (MutantOutcome.KILLED, ())
     assert (made.found.exit_code, made.found.at, made.found.guilty) == (1, "R4", ("tf",))
     (walked,) = seen
     # What is above would also hold for a ladder that was asked for one rung.
@@ -63,18 +63,18 @@ def test_a_fault_is_killed_only_by_what_a_user_sees(place: Stage, monkeypatch: p
     # One place that says otherwise is enough.
     for lie in (replace(walked, page_exit_code=0), replace(walked, exit_code=0), replace(walked, parity=None)):
         found = trial.judge(lie, planted.mutant("tf"))
-        assert result.judged(planted.mutant("tf"), found) is Outcome.CONTRADICTED
+        assert result.judged(planted.mutant("tf"), found) is MutantOutcome.CONTRADICTED
 
 
 @pytest.mark.deep
-def test_what_both_share_is_laid_at_both_doors(place: Stage) -> None:
+def test_what_both_share_is_laid_at_both_doors(place: MutationSetup) -> None:
     made = mutation_trial.run(planted.mutant("core"), place)
-    assert (made.outcome, made.found.at, made.found.guilty) == (Outcome.KILLED, "R4", ("tf", "torch"))
+    assert (made.outcome, made.found.at, made.found.guilty) == (MutantOutcome.KILLED, "R4", ("tf", "torch"))
     assert made.found.disagreements == ()
 
 
 @pytest.mark.deep
-def test_the_clean_copy_must_pass(place: Stage) -> None:
+def test_the_clean_copy_must_pass(place: MutationSetup) -> None:
     ladder_run.stands(place)
     (place.tree / planted.FILES["torch"]).write_text("FACTOR = 1.1\n")
     again = replace(place, kept=planted.run_root(place.kept.path / "again")[0])
@@ -82,7 +82,7 @@ def test_the_clean_copy_must_pass(place: Stage) -> None:
         ladder_run.stands(again)
 
 
-def test_the_command_line_is_that_of_the_session(place: Stage) -> None:
+def test_the_command_line_is_that_of_the_session(place: MutationSetup) -> None:
     argv = ladder_run.command("python", {"torch": "A", "tf": "B"}, Path("R"))
     assert argv[:4] == ["python", "-m", "harness", "parity"]
     assert argv[4:6] == ["--python=torch=A", "--python=tf=B"]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness.faults.mutation.campaign import Score
-from harness.faults.mutation.result import Outcome, Trial
+from harness.faults.mutation.campaign import MutationScore
+from harness.faults.mutation.result import MutantOutcome, MutantTrial
 from harness.faults.mutation.user_path import report
 from harness.faults.mutation.user_path.hints import Spot
 from ptycho.verdict import Verdict
@@ -16,7 +16,7 @@ from tests.support import planted
 MUTANT = replace(planted.mutant("torch"), id="edit-a", kind="nan", spot=Spot(file="a.py", function="f"))
 
 
-def made(steps: int | None = 1, outcome: Outcome = Outcome.KILLED, **found: Any) -> Trial:
+def made(steps: int | None = 1, outcome: MutantOutcome = MutantOutcome.KILLED, **found: Any) -> MutantTrial:
     hints = ("a.py, f()", "b.py, g()")
     told = {"at": "R2", "how": "rung", "guilty": ("torch",), "exit_code": 1, "hints": hints, **found}
     return planted.trial(MUTANT, outcome, steps=steps, **told)
@@ -32,26 +32,26 @@ NEAR, FAR = made(2), made(None)
         ([NEAR] * 25 + [FAR] * 5, Verdict.PASS),
         ([NEAR] * 24 + [FAR] * 6, Verdict.FAIL),
         ([], Verdict.FAIL),
-        ([NEAR] * 29 + [made(1, Outcome.CONTRADICTED)], Verdict.FAIL),
-        ([NEAR] * 29 + [made(1, Outcome.LATE)], Verdict.FAIL),
-        ([NEAR] * 29 + [made(1, Outcome.ERROR, error="e")], Verdict.INFRA),
+        ([NEAR] * 29 + [made(1, MutantOutcome.CONTRADICTED)], Verdict.FAIL),
+        ([NEAR] * 29 + [made(1, MutantOutcome.LATE)], Verdict.FAIL),
+        ([NEAR] * 29 + [made(1, MutantOutcome.ERROR, error="e")], Verdict.INFRA),
     ],
 )
-def test_all_are_found_and_nearly_all_are_near(trials: list[Trial], verdict: Verdict) -> None:
-    assert report.verdict(Score(trials=trials)) is verdict
+def test_all_are_found_and_nearly_all_are_near(trials: list[MutantTrial], verdict: Verdict) -> None:
+    assert report.verdict(MutationScore(trials=trials)) is verdict
 
 
 def test_a_row() -> None:
     row = ("edit-a", "nan", "a.py, f()", "1", "R2 (by R4)", "torch", "a.py, f()", "1", "as declared")
     assert report.row(made()) == row
-    wrong = made(None, Outcome.CONTRADICTED, disagreements=("x", "y"))
+    wrong = made(None, MutantOutcome.CONTRADICTED, disagreements=("x", "y"))
     assert report.row(wrong)[-2:] == ("more", "contradicted: x; y")
-    survived = made(None, Outcome.SURVIVED, at=None, guilty=(), hints=())
+    survived = made(None, MutantOutcome.SURVIVED, at=None, guilty=(), hints=())
     assert report.row(survived)[4:] == ("– (by R4)", "–", "–", "more", "survived")
 
 
 def test_it_is_shown_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    score = Score(trials=[made(), NEAR, FAR], seconds=5.0)
+    score = MutationScore(trials=[made(), NEAR, FAR], seconds=5.0)
     report.show(score)
     told = capsys.readouterr().out
     assert "from 2 of 3 at most two steps lead" in told
