@@ -24,7 +24,7 @@ from harness.process import supervise
 from harness.record import directory, history, machine, method, provenance
 from harness.record import log as event_log
 from harness.record.directory import RunRoot
-from harness.record.history import Entry
+from harness.record.history import MeasuredFigures
 from harness.record.log import EventLog
 from harness.record.required import RequiredResults, silent
 from harness.runs import summary
@@ -258,7 +258,7 @@ def _remember(
     """Append what passed, and read all that is comparable with it."""
     utc, commit = history.now(), fingerprint.commit()
     entries = [
-        Entry(
+        MeasuredFigures(
             utc=utc,
             commit=commit,
             kind="benchmark",

@@ -27,7 +27,7 @@ COMMIT_VARIABLES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class ProposedChange:
     """
     A change that is proposed.
 
@@ -42,7 +42,7 @@ class Change:
     files: Mapping[str, str]
 
 
-def collect(folder: Path, root: Path) -> Change | None:
+def collect(folder: Path, root: Path) -> ProposedChange | None:
     """
     The change that a comparison proposes; None where no lock differs from the checkout's.
 
@@ -74,7 +74,7 @@ def collect(folder: Path, root: Path) -> Change | None:
         "`nox -s lock -- --upgrade` proposes these pins. Below is what they, and the newest versions of the "
         f"frameworks, do to the figures (docs/drift.md).\n\n{text}"
     )
-    return Change(title=f"Upgrade the locks ({_line(first)})", body=body, files=files)
+    return ProposedChange(title=f"Upgrade the locks ({_line(first)})", body=body, files=files)
 
 
 def _line(text: str) -> str:
@@ -82,7 +82,7 @@ def _line(text: str) -> str:
     return re.sub(r"[^\w :.,()-]", " ", text)[:80].strip()
 
 
-def publish(environment: Mapping[str, str], change: Change, service: str) -> str:
+def publish(environment: Mapping[str, str], change: ProposedChange, service: str) -> str:
     """
     Open the change, or replace the one of last week.
 
@@ -109,7 +109,7 @@ def publish(environment: Mapping[str, str], change: Change, service: str) -> str
     return to_gitlab(api, change, commit, branch)
 
 
-def to_github(api: Api, change: Change, commit: str, branch: str, repository: str) -> str:
+def to_github(api: Api, change: ProposedChange, commit: str, branch: str, repository: str) -> str:
     """Make a commit on top of another, point the branch at it, and open a pull request for it if there is none."""
     base = api("GET", f"git/commits/{commit}")["tree"]["sha"]
     entries = [{"path": p, "mode": "100644", "type": "blob", "content": text} for p, text in change.files.items()]
@@ -129,7 +129,7 @@ def to_github(api: Api, change: Change, commit: str, branch: str, repository: st
     return f"opened pull request {number}"
 
 
-def to_gitlab(api: Api, change: Change, commit: str, branch: str) -> str:
+def to_gitlab(api: Api, change: ProposedChange, commit: str, branch: str) -> str:
     """The same with GitLab: a commit that becomes the branch, and a merge request."""
     actions = [{"action": "update", "file_path": p, "content": text} for p, text in change.files.items()]
     commit_of = {"branch": BRANCH, "start_sha": commit, "force": True, "commit_message": change.title}

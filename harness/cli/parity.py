@@ -265,7 +265,7 @@ def _ways(args: argparse.Namespace) -> int:
 
     conditions = _conditions(args)
     del conditions["steps"]  # of a trajectory, which is not asked for
-    asked = ways_run.WaysOptions(
+    asked = ways_run.Options(
         pythons=pythons(args.python),
         scan=_scan(args),
         root=args.root,

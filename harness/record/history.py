@@ -41,7 +41,7 @@ _PLAIN = re.compile(r"[^\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class MeasuredFigures:
     """
     Figures of one thing that one run measured.
 
@@ -69,7 +69,7 @@ class Record:
     """An entry with the fingerprint that it belongs to."""
 
     fingerprint: Mapping[str, Any]
-    entry: Entry
+    entry: MeasuredFigures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,11 +88,11 @@ class History:
     foreign: int = 0
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[MeasuredFigures, ...]:
         """The entries alone."""
         return tuple(record.entry for record in self.records)
 
-    def of(self, benchmark: str) -> list[Entry]:
+    def of(self, benchmark: str) -> list[MeasuredFigures]:
         """Entries of one benchmark."""
         return [one for one in self.entries if (one.kind, one.subject) == ("benchmark", benchmark)]
 
@@ -102,7 +102,7 @@ def path_of(root: Path, described: Mapping[str, Any]) -> Path:
     return root / FOLDER / f"{machine.key(described)}.ndjson"
 
 
-def line_of(described: Mapping[str, Any], entry: Entry) -> str:
+def line_of(described: Mapping[str, Any], entry: MeasuredFigures) -> str:
     """An entry as it is written, without the end of the line."""
     values = {name: value for name, value in entry.values.items() if math.isfinite(value)}
     row = {
@@ -116,7 +116,7 @@ def line_of(described: Mapping[str, Any], entry: Entry) -> str:
     return json.dumps(row, allow_nan=False)
 
 
-def append(root: Path, described: Mapping[str, Any], entries: Sequence[Entry]) -> Path:
+def append(root: Path, described: Mapping[str, Any], entries: Sequence[MeasuredFigures]) -> Path:
     """
     Append a run's entries, in one write.
 
@@ -219,7 +219,7 @@ def parse(line: bytes) -> Record:
     return Record(fingerprint=fingerprint, entry=_entry(row))
 
 
-def _entry(row: dict[str, Any]) -> Entry:
+def _entry(row: dict[str, Any]) -> MeasuredFigures:
     fields = ("utc", "commit", "kind", "subject", "values", "method", "versions")
     if unknown := sorted(set(row).difference(fields)):
         raise ValueError(f"unknown key {unknown[0]!r}; allowed: {', '.join(fields)}")
@@ -230,7 +230,7 @@ def _entry(row: dict[str, Any]) -> Entry:
         raise ValueError(f"its commit is {str(commit)[:40]!r}; allowed: a hash, or null")
     if not isinstance(utc, str) or datetime.fromisoformat(utc).tzinfo is None:
         raise ValueError(f"its time is {str(utc)[:40]!r}; allowed: a date and time with its zone")
-    return Entry(
+    return MeasuredFigures(
         utc=utc,
         commit=commit,
         kind=kind,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmark.trend import command
-from harness.benchmark.trend.changes import Change, Course
+from harness.benchmark.trend.changes import ChangePoint, SeriesChanges
 from harness.record import rung_results
 from harness.report import charts
 from harness.report.charts import Series
@@ -187,7 +187,7 @@ def over_time(root: Path) -> OverTime:
     )
 
 
-def _change(change: Change) -> Cells:
+def _change(change: ChangePoint) -> Cells:
     return (
         change.series,
         TableCell(text=change.commits, code=True),
@@ -198,7 +198,7 @@ def _change(change: Change) -> Cells:
     )
 
 
-def _course(course: Course) -> Chart | None:
+def _course(course: SeriesChanges) -> Chart | None:
     values = list(enumerate(course.series.values, start=1))
     edges = [0, *(change.place for change in course.changes), len(values)]
     medians = [course.changes[0].before, *(change.after for change in course.changes)]

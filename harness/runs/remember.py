@@ -14,7 +14,7 @@ from typing import Any
 from harness.files import untrusted
 from harness.record import directory, history, log, machine, method, state
 from harness.record.directory import LOG
-from harness.record.history import Entry
+from harness.record.history import MeasuredFigures
 from harness.record.state import RunState
 from ptycho.errors import InfrastructureError, PtychoError
 from ptycho.fingerprint import ROOT
@@ -63,7 +63,7 @@ def fingerprint(told: RunState) -> dict[str, Any]:
     return described | {"locks": {Path(str(path)).name: digest for path, digest in sorted(locks.items())}}
 
 
-def entries(told: RunState, own: Path) -> list[Entry]:
+def entries(told: RunState, own: Path) -> list[MeasuredFigures]:
     """
     Return the entries of a run.
 
@@ -83,7 +83,7 @@ def entries(told: RunState, own: Path) -> list[Entry]:
     return []
 
 
-def _lane(told: RunState) -> Iterator[Entry]:
+def _lane(told: RunState) -> Iterator[MeasuredFigures]:
     how = {"scores": method.sources(ROOT, SCORED_BY)}
     named = [(path, digest) for path, digest in _pairs(told, "files") if Path(path).stem == told.name]
     if named:
@@ -94,7 +94,7 @@ def _lane(told: RunState) -> Iterator[Entry]:
             yield _entry(told, "lane", f"{told.lane} {fixture}", values, how | _data_set(told, fixture))
 
 
-def _ladder(told: RunState, document: Mapping[str, Any]) -> Iterator[Entry]:
+def _ladder(told: RunState, document: Mapping[str, Any]) -> Iterator[MeasuredFigures]:
     how = {"ladder": method.sources(ROOT, LADDER_BY), "seed": str(document.get("seed"))}
     for number, sentence in enumerate(told.expected.left_out, start=1):
         how[f"left out {number}"] = sentence[:200]
@@ -116,9 +116,9 @@ def _entry(
     values: Mapping[str, float],
     how: Mapping[str, str],
     versions: Mapping[str, str] | None = None,
-) -> Entry:
+) -> MeasuredFigures:
     commit = told.origin.get("commit")
-    return Entry(
+    return MeasuredFigures(
         utc=history.now(),
         commit=commit if isinstance(commit, str) else None,
         kind=kind,

@@ -14,7 +14,7 @@ from harness.benchmark.measure import BenchmarkLane
 from harness.benchmark.plan import Plan
 from harness.benchmark.trend import commits, search
 from harness.benchmark.trend.commits import Commit
-from harness.benchmark.trend.search import Look, Outcome
+from harness.benchmark.trend.search import Look, SearchResult
 from harness.files import run_files, untrusted
 from harness.isolation import revision
 from harness.record import directory, machine
@@ -84,7 +84,7 @@ class Report:
     side: str
     channel: str
     commits: Sequence[Commit]
-    outcome: Outcome
+    outcome: SearchResult
     step: float
     machine: Mapping[str, Any]
 
@@ -186,7 +186,7 @@ class _Bench:
         except PtychoError as error:
             if error.verdict not in OWN:
                 raise  # of the machine: the next commit would fare no better
-            raise search.BrokenError(str(error)) from error
+            raise search.CommitDoesNotRunError(str(error)) from error
 
     def _block(self, tree: Path) -> float:
         block = blocks.run(self.lane, tree, self.options.scan, slices=self.options.slices, own=True)
@@ -254,7 +254,7 @@ def _search(found: Sequence[Commit], bench: _Bench) -> Report:
             looks=options.looks,
             on_look=on_look,
         )
-    except search.BrokenError as error:
+    except search.CommitDoesNotRunError as error:
         raise UsageError(f"{error}\nan end of the range, or the commit before the found one, does not run") from error
     return Report(
         side=options.side,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.benchmark.trend import energy
-from harness.benchmark.trend.series import MEASURES, Point, Series
+from harness.benchmark.trend.series import MEASURES, FigureSeries, SeriesPoint
 
 WINDOW = 120
 """The last values of a series that are searched: a change of last spring is known, and each look stays fast."""
@@ -29,7 +29,7 @@ Word = Literal["regression", "changed method", "other hardware", "noise"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class ChangePoint:
     """
     A change point.
 
@@ -86,7 +86,7 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course:
+class SeriesChanges:
     """
     A series with its changes.
 
@@ -96,12 +96,12 @@ class Course:
         candidate: p of the best place that was not significant; None where the series is too short or constant.
     """
 
-    series: Series
-    changes: tuple[Change, ...]
+    series: FigureSeries
+    changes: tuple[ChangePoint, ...]
     candidate: float | None
 
 
-def search(series: Series, *, seed: int = energy.SEED) -> Course:
+def search(series: FigureSeries, *, seed: int = energy.SEED) -> SeriesChanges:
     """
     Find the changes of a series.
 
@@ -117,10 +117,14 @@ def search(series: Series, *, seed: int = energy.SEED) -> Course:
         _change(series, points, edges[number : number + 3], split.p, start)
         for number, split in enumerate(found.changes)
     )
-    return Course(series=series, changes=changes, candidate=None if found.candidate is None else found.candidate.p)
+    return SeriesChanges(
+        series=series, changes=changes, candidate=None if found.candidate is None else found.candidate.p
+    )
 
 
-def _change(series: Series, points: Sequence[Point], edges: Sequence[int], p: float, start: int) -> Change:
+def _change(
+    series: FigureSeries, points: Sequence[SeriesPoint], edges: Sequence[int], p: float, start: int
+) -> ChangePoint:
     first, place, last = edges
     # The state changed close by: that is where the figures changed, and a disturbed night hides it.
     turns = [at for at in range(max(first + 1, place - NEAR), min(last, place + NEAR + 1)) if _turned(points, at)]
@@ -131,7 +135,7 @@ def _change(series: Series, points: Sequence[Point], edges: Sequence[int], p: fl
     share = (after - before) / before if before else None
     measure = MEASURES[series.measure]
     word, evidence = _word(points[low : high + 1], share, measure.matters)
-    return Change(
+    return ChangePoint(
         series=series.name,
         subject=series.subject,
         measure=series.measure,
@@ -150,7 +154,7 @@ def _change(series: Series, points: Sequence[Point], edges: Sequence[int], p: fl
     )
 
 
-def _settled(points: Sequence[Point], edges: Sequence[int]) -> int:
+def _settled(points: Sequence[SeriesPoint], edges: Sequence[int]) -> int:
     """Return the place close to a split at which the values fit both levels best."""
     first, place, last = edges
     before = statistics.median(point.value for point in points[first:place])
@@ -163,11 +167,11 @@ def _settled(points: Sequence[Point], edges: Sequence[int]) -> int:
     return min(range(max(first + 1, place - NEAR), min(last - 1, place + NEAR) + 1), key=misfit)
 
 
-def _turned(points: Sequence[Point], at: int) -> bool:
+def _turned(points: Sequence[SeriesPoint], at: int) -> bool:
     return points[at].state != points[at - 1].state
 
 
-def _range(points: Sequence[Point], edges: tuple[int, int, int], before: float, after: float) -> tuple[int, int]:
+def _range(points: Sequence[SeriesPoint], edges: tuple[int, int, int], before: float, after: float) -> tuple[int, int]:
     """
     Return the numbers of the last value that is before a change for certain, and the first that is after it.
 
@@ -186,7 +190,7 @@ def _range(points: Sequence[Point], edges: tuple[int, int, int], before: float, 
     return min(possible) - 1, max(possible)
 
 
-def _word(between: Sequence[Point], share: float | None, matters: float) -> tuple[Word, str]:
+def _word(between: Sequence[SeriesPoint], share: float | None, matters: float) -> tuple[Word, str]:
     """The word for a change, and the evidence, from the points around it."""
     first, last = between[0], between[-1]
     if machine := _differences(first.hardware, last.hardware):
@@ -217,17 +221,17 @@ def _is_digest(text: str) -> bool:
     return len(text) >= 16 and set(text) <= set("0123456789abcdef")
 
 
-def search_all(found: Sequence[Series]) -> list[Course]:
+def search_all(found: Sequence[FigureSeries]) -> list[SeriesChanges]:
     """Return the series of a history with their changes, those with the newest change first."""
     courses = [search(series) for series in found if len(series.points) >= 2]
     return sorted(courses, key=lambda course: (_newest(course), course.series.name), reverse=True)
 
 
-def _newest(course: Course) -> str:
+def _newest(course: SeriesChanges) -> str:
     return max((change.last for change in course.changes), default="")
 
 
-def as_dict(change: Change) -> dict[str, Any]:
+def as_dict(change: ChangePoint) -> dict[str, Any]:
     """Plain values, for JSON."""
     from dataclasses import asdict
 

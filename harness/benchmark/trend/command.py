@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmark.trend import changes, series
-from harness.benchmark.trend.changes import Change, Course
+from harness.benchmark.trend.changes import ChangePoint, SeriesChanges
 from harness.record import history
 from harness.system import tables
 from harness.system.tables import Table
@@ -22,7 +22,7 @@ _SHOWN = 40
 """Rows of a table on the terminal; `--json` has them all."""
 
 
-def courses_of(root: Path) -> tuple[list[Course], history.History]:
+def courses_of(root: Path) -> tuple[list[SeriesChanges], history.History]:
     """
     The series of a workspace with their changes, and what was read of its history.
 
@@ -33,14 +33,14 @@ def courses_of(root: Path) -> tuple[list[Course], history.History]:
     return changes.search_all(series.of(known.records)), known
 
 
-def table_of(found: Sequence[Change]) -> Table:
+def table_of(found: Sequence[ChangePoint]) -> Table:
     """Rows of text, headings first; the newest change first."""
     ordered = sorted(found, key=lambda change: change.last, reverse=True)
     rows = [(one.series, one.commits, one.step, one.says, one.evidence) for one in ordered]
     return [list(HEADINGS), *map(list, rows)]
 
 
-def overview(courses: Sequence[Course]) -> Table:
+def overview(courses: Sequence[SeriesChanges]) -> Table:
     """One row for each series: its length, its last value, its course, its newest change."""
     rows = [["series", "entries", "last", "course, oldest first", "change"]]
     for course in courses:
@@ -53,7 +53,7 @@ def overview(courses: Sequence[Course]) -> Table:
     return rows
 
 
-def sparkline(course: Course) -> str:
+def sparkline(course: SeriesChanges) -> str:
     """The last values as bars, a stroke at each change."""
     values = course.series.values
     start = max(0, len(values) - _BAR_COUNT)
@@ -67,7 +67,7 @@ def sparkline(course: Course) -> str:
     return found
 
 
-def sentence(courses: Sequence[Course]) -> str:
+def sentence(courses: Sequence[SeriesChanges]) -> str:
     """The whole in a sentence."""
     found = [change for course in courses for change in course.changes]
     words = sorted({change.says for change in found})
@@ -119,7 +119,7 @@ def main(root: Path, *, out: Path | None, only: Sequence[str], as_json: bool) ->
     return int(Verdict.PASS)
 
 
-def document(courses: Sequence[Course], known: history.History) -> dict[str, Any]:
+def document(courses: Sequence[SeriesChanges], known: history.History) -> dict[str, Any]:
     """Plain values, for JSON."""
     return {
         "schema": SCHEMA,

@@ -35,7 +35,7 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Split:
+class ChangeSplit:
     """
     The best place to divide a segment.
 
@@ -51,7 +51,7 @@ class Split:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Divided:
+class DividedSeries:
     """
     A series that was searched.
 
@@ -60,8 +60,8 @@ class Divided:
         candidate: the best split that was not significant, or None if every segment is too short.
     """
 
-    changes: tuple[Split, ...]
-    candidate: Split | None
+    changes: tuple[ChangeSplit, ...]
+    candidate: ChangeSplit | None
 
 
 def divergences(values: Values, *, least: int = LEAST) -> Values:
@@ -125,7 +125,7 @@ def divide(
     permutations: int = PERMUTATIONS,
     least: int = LEAST,
     seed: int = SEED,
-) -> Divided:
+) -> DividedSeries:
     """
     Find the change points of a series.
 
@@ -149,22 +149,22 @@ def divide(
             f"least {least}, {permutations} permutations; allowed: 2, and 1 / alpha - 1 = {1 / alpha - 1:g}"
         )
     draw = np.random.default_rng(seed)
-    edges, changes = [0, len(values)], list[Split]()
+    edges, changes = [0, len(values)], list[ChangeSplit]()
     while True:
         segments = [values[start:end] for start, end in pairwise(edges)]
         found = _best(segments, least)
         if found is None:
-            return Divided(changes=_ordered(changes), candidate=None)
+            return DividedSeries(changes=_ordered(changes), candidate=None)
         number, place, statistic = found
         p = _p(segments, statistic, least, alpha, permutations, draw)
-        split = Split(at=edges[number] + place, statistic=statistic, p=p)
+        split = ChangeSplit(at=edges[number] + place, statistic=statistic, p=p)
         if p > alpha:
-            return Divided(changes=_ordered(changes), candidate=split)
+            return DividedSeries(changes=_ordered(changes), candidate=split)
         changes.append(split)
         edges = sorted({*edges, split.at})
 
 
-def _ordered(changes: list[Split]) -> tuple[Split, ...]:
+def _ordered(changes: list[ChangeSplit]) -> tuple[ChangeSplit, ...]:
     return tuple(sorted(changes, key=lambda split: split.at))
 
 

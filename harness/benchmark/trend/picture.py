@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from harness.benchmark.trend.changes import Course
+from harness.benchmark.trend.changes import SeriesChanges
 from harness.files.run_files import replacing
 
 PANELS = 6
@@ -22,7 +22,7 @@ _COLOURS = {
 _DPI = 110
 
 
-def draw(path: Path, courses: Sequence[Course]) -> Path:
+def draw(path: Path, courses: Sequence[SeriesChanges]) -> Path:
     """
     Draw the first series of a search.
 
@@ -43,7 +43,7 @@ def draw(path: Path, courses: Sequence[Course]) -> Path:
     return path
 
 
-def _panel(axes: Any, course: Course) -> None:
+def _panel(axes: Any, course: SeriesChanges) -> None:
     values = course.series.values
     axes.plot(range(1, len(values) + 1), values, "o", ms=3, color="#bbbbbb")
     edges = [0, *(change.place for change in course.changes), len(values)]

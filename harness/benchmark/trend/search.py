@@ -46,12 +46,12 @@ class Look:
     why: str = ""
 
 
-class BrokenError(Exception):
+class CommitDoesNotRunError(Exception):
     """A commit that does not run: there is nothing to measure, and the search passes it by."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class SearchResult:
     """
     Result of a search.
 
@@ -164,7 +164,7 @@ def search(
     step: float = STEP,
     looks: tuple[int, ...] = LOOKS,
     on_look: Callable[[int, Look], None] = lambda _number, _look: None,
-) -> Outcome:
+) -> SearchResult:
     """
     Find the first bad commit.
 
@@ -182,7 +182,7 @@ def search(
     found = {last: whole}
     on_look(last, whole)
     if whole.answer != "bad" or whole.interval is None:
-        return Outcome(
+        return SearchResult(
             result="no difference" if whole.answer == "good" else "inconclusive", low=0, high=last, looks=found
         )
     threshold = whole.interval.mean / 2
@@ -190,15 +190,15 @@ def search(
     def look(number: int) -> Answer:
         try:
             found[number] = at(against(0, number), threshold, looks=looks)
-        except BrokenError as error:
+        except CommitDoesNotRunError as error:
             found[number] = Look(answer="broken", why=str(error))
         on_look(number, found[number])
         return found[number].answer
 
     low, high = find(last, look)
     if high - low > 1:
-        return Outcome(result="inconclusive", low=low, high=high, looks=found)
+        return SearchResult(result="inconclusive", low=low, high=high, looks=found)
     # It is found twice, the second time against the commit before it: what that one does not explain is its own.
     direct = at(against(low, high), threshold / 2, looks=looks)
     result: Result = "found" if direct.answer == "bad" else "inconclusive"
-    return Outcome(result=result, low=low, high=high, looks=found, direct=direct.interval)
+    return SearchResult(result=result, low=low, high=high, looks=found, direct=direct.interval)

@@ -53,7 +53,7 @@ MEASURES: Mapping[str, Measure] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Point:
+class SeriesPoint:
     """
     One value of a series.
 
@@ -80,7 +80,7 @@ class Point:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Series:
+class FigureSeries:
     """
     Values of one figure, oldest first.
 
@@ -94,7 +94,7 @@ class Series:
     subject: str
     measure: str
     device: str
-    points: tuple[Point, ...]
+    points: tuple[SeriesPoint, ...]
 
     @property
     def name(self) -> str:
@@ -107,7 +107,7 @@ class Series:
         return [point.value for point in self.points]
 
 
-def of(records: Iterable[Record]) -> list[Series]:
+def of(records: Iterable[Record]) -> list[FigureSeries]:
     """
     The series of a history.
 
@@ -116,7 +116,7 @@ def of(records: Iterable[Record]) -> list[Series]:
     Args:
         records: in any order.
     """
-    strands: dict[tuple[str, str, str], dict[str, list[Point]]] = {}
+    strands: dict[tuple[str, str, str], dict[str, list[SeriesPoint]]] = {}
     for record in records:
         entry = record.entry
         if entry.commit is not None and entry.commit.endswith(DIRTY):
@@ -125,7 +125,7 @@ def of(records: Iterable[Record]) -> list[Series]:
         environment = {**_texts(locks if isinstance(locks, Mapping) else {}), **entry.versions}
         hardware = {name: _text(record.fingerprint.get(name)) for name in HARDWARE}
         for measure, value in entry.values.items():
-            point = Point(
+            point = SeriesPoint(
                 utc=datetime.fromisoformat(entry.utc).astimezone(UTC),
                 commit=entry.commit,
                 value=value,
@@ -136,17 +136,17 @@ def of(records: Iterable[Record]) -> list[Series]:
             key = entry.subject, measure, _text(record.fingerprint.get("device"))
             strands.setdefault(key, {}).setdefault(point.state, []).append(point)
     return [
-        Series(subject=subject, measure=measure, device=device, points=tuple(points))
+        FigureSeries(subject=subject, measure=measure, device=device, points=tuple(points))
         for (subject, measure, device), found in strands.items()
         for points in _joined(list(found.values()))
     ]
 
 
-def _joined(strands: Sequence[list[Point]]) -> list[list[Point]]:
+def _joined(strands: Sequence[list[SeriesPoint]]) -> list[list[SeriesPoint]]:
     """Strands that take over from each other, end to end."""
     ordered = [sorted(points, key=lambda point: point.utc) for points in strands]
     ordered.sort(key=lambda points: points[0].utc)
-    joined: list[list[Point]] = []
+    joined: list[list[SeriesPoint]] = []
     for points in ordered:
         ended = [line for line in joined if line[-1].utc < points[0].utc]
         if ended:

@@ -19,7 +19,7 @@ import numpy as np
 from harness.benchmark import blocks
 from harness.benchmark.gate import Side
 from harness.benchmark.trend import changes, energy, search
-from harness.benchmark.trend.series import Point, Series
+from harness.benchmark.trend.series import FigureSeries, SeriesPoint
 from harness.system import tables
 from harness.system.progress import Steps
 from harness.system.tables import Table
@@ -150,7 +150,7 @@ def years(side: str, costs: Sequence[float], count: int, *, seed: int = 0, steps
     )
 
 
-def alarms(values: Sequence[float], first: int, last: int) -> Iterator[tuple[int, changes.Change]]:
+def alarms(values: Sequence[float], first: int, last: int) -> Iterator[tuple[int, changes.ChangePoint]]:
     """
     Changes as the nights report them, each once: a report at about the same place as an earlier one is no new alarm.
 
@@ -162,7 +162,7 @@ def alarms(values: Sequence[float], first: int, last: int) -> Iterator[tuple[int
     known: list[int] = []
     points = [_point(night, value) for night, value in enumerate(values)]
     for night in range(first, last + 1):
-        line = Series(subject="simulated", measure="cost", device="cpu", points=tuple(points[:night]))
+        line = FigureSeries(subject="simulated", measure="cost", device="cpu", points=tuple(points[:night]))
         for change in changes.search(line).changes:
             if change.word == "noise" or any(abs(change.place - place) <= energy.LEAST for place in known):
                 continue
@@ -226,7 +226,9 @@ def searches(side: str, costs: Sequence[float], count: int, step: float, *, seed
     return Searches(side=side, step=step, right=right, wrong=wrong, trials=count, pairs=middle)
 
 
-def _search(costs: Sequence[float], draw: np.random.Generator, planted: int, step: float) -> tuple[search.Outcome, int]:
+def _search(
+    costs: Sequence[float], draw: np.random.Generator, planted: int, step: float
+) -> tuple[search.SearchResult, int]:
     """One search, and how many pairs of blocks it took."""
     drawn, number = _recorded_blocks(costs, draw), 0
 
@@ -248,9 +250,9 @@ def _recorded_blocks(costs: Sequence[float], draw: np.random.Generator) -> Itera
         yield from costs[start : start + STRETCH]
 
 
-def _point(night: int, value: float) -> Point:
+def _point(night: int, value: float) -> SeriesPoint:
     utc, commit = _BEGAN + timedelta(days=night), f"{night:040x}"
-    return Point(utc=utc, commit=commit, value=value, hardware={}, environment={}, method={})
+    return SeriesPoint(utc=utc, commit=commit, value=value, hardware={}, environment={}, method={})
 
 
 def table_of(found: Sequence[Years]) -> Table:

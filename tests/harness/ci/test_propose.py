@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.ci import propose, pull_request
-from harness.ci.propose import BRANCH, Change
+from harness.ci.propose import BRANCH, ProposedChange
 from harness.cli import main
 from harness.targets import locks
 from ptycho.errors import InfrastructureError, UsageError
@@ -23,7 +23,7 @@ SUMMARY = """# versions: fail (exit 1)
 |---|---|---|
 | R2b | f64 | regression |
 """
-CHANGE = Change(
+CHANGE = ProposedChange(
     title="Upgrade the locks (versions: pass (exit 0))", body="the table", files={"requirements/a.txt": "b"}
 )
 

@@ -8,16 +8,18 @@ from typing import Any
 import pytest
 
 from harness.record import history, machine
-from harness.record.history import Entry
+from harness.record.history import MeasuredFigures
 from ptycho.errors import InfrastructureError
 
 HERE = {"cpu": "a", "cores": 2, "locks": {"torch-cpu.txt": "c0ffee"}}
 UTC = "2026-01-02T03:04:05+00:00"
 
 
-def entry(seconds: float) -> Entry:
+def entry(seconds: float) -> MeasuredFigures:
     values = {"seconds": seconds, "cpu_s": 1.0, "peak_mib": 2.0}
-    return Entry(utc=UTC, commit="c0ffee", kind="benchmark", subject="e", values=values, method={"threads": "1"})
+    return MeasuredFigures(
+        utc=UTC, commit="c0ffee", kind="benchmark", subject="e", values=values, method={"threads": "1"}
+    )
 
 
 def line(**changes: Any) -> str:

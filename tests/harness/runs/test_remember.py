@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from harness.record import directory, history, log, state
-from harness.record.history import Entry
+from harness.record.history import MeasuredFigures
 from harness.runs import remember
 from tests.support import sample_runs
 
 
-def entries(folder: Path) -> list[Entry]:
+def entries(folder: Path) -> list[MeasuredFigures]:
     return remember.entries(state.tell(log.parse((folder / "events.ndjson").read_bytes())), folder)
 
 

@@ -3,14 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from harness.record.history import MEASURES, Entry, Record
+from harness.record.history import MEASURES, MeasuredFigures, Record
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def night(day: int, value: float, *, measure: str = "cost", subject: str = "s", **state: Any) -> Record:
     """A night; its commit is its number unless the state says otherwise."""
-    entry = Entry(
+    entry = MeasuredFigures(
         utc=(BEGAN + timedelta(days=day)).isoformat(timespec="seconds"),
         commit=state.pop("commit", f"{day:040x}"),
         kind=next(kind for kind, names in MEASURES.items() if measure in names),

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from harness.benchmark.trend import changes, series
-from harness.benchmark.trend.changes import Change
+from harness.benchmark.trend.changes import ChangePoint
 from tests.support.fakes.nights import night
 
 
-def found(records: list[Any]) -> list[Change]:
+def found(records: list[Any]) -> list[ChangePoint]:
     (one,) = series.of(records)
     return list(changes.search(one).changes)
 

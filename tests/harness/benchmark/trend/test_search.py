@@ -8,7 +8,7 @@ import pytest
 
 from harness.benchmark.gate import Side
 from harness.benchmark.trend import search
-from harness.benchmark.trend.search import Answer, BrokenError, MeasureOne
+from harness.benchmark.trend.search import Answer, CommitDoesNotRunError, MeasureOne
 
 LOOKS = (8, 14)
 
@@ -81,10 +81,10 @@ def test_blocks_take_turns_and_an_undecided_look_gets_more_pairs() -> None:
     assert (found.answer, len(sides)) == ("undecided", 28)
 
 
-def against(costs: list[float], broken: tuple[int, ...] = ()) -> "search.Outcome":
+def against(costs: list[float], broken: tuple[int, ...] = ()) -> "search.SearchResult":
     def pair(base: int, head: int) -> MeasureOne:
         if head in broken:
-            raise BrokenError(f"commit {head} ended with exit code 1\nTraceback")
+            raise CommitDoesNotRunError(f"commit {head} ended with exit code 1\nTraceback")
         return measured(costs[base], costs[head], 0.001)
 
     return search.search(len(costs) - 1, pair, looks=LOOKS)
@@ -118,5 +118,5 @@ def test_a_commit_that_does_not_run_is_in_the_range_or_passed_by() -> None:
     assert (found.result, found.low, found.high) == ("inconclusive", 3, 5)
     assert found.looks[4].why.startswith("commit 4 ended")
     assert against(costs, broken=(2, 7)).result == "found"
-    with pytest.raises(BrokenError):
+    with pytest.raises(CommitDoesNotRunError):
         against(costs, broken=(8,))

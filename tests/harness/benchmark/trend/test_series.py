@@ -3,12 +3,12 @@
 from typing import Any
 
 from harness.benchmark.trend import series
-from harness.record.history import Entry, Record
+from harness.record.history import MeasuredFigures, Record
 
 
 def record(day: int, value: float, *, subject: str = "s", **changes: Any) -> Record:
     fingerprint = {"cpu": "a", "cores": 2, "device": "cpu", "locks": {"torch-cpu.txt": "1"}}
-    entry = Entry(
+    entry = MeasuredFigures(
         utc=f"2026-01-{day:02d}T00:00:00+00:00",
         commit=changes.pop("commit", f"{day:040x}"),
         kind="benchmark",

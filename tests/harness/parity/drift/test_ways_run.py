@@ -49,7 +49,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
         monkeypatch.setattr(backend_client, "ask", ask)
         monkeypatch.setattr(collect, "expect", expect)
-        options = ways_run.WaysOptions(
+        options = ways_run.Options(
             pythons={"torch": "python", "tf": "python"},
             scan=FIXTURE,
             root=tmp_path / "harness",
