@@ -34,9 +34,14 @@ class Terms:
     deviance: Tensor
 
 
+def at_least(value: Tensor, bound: float) -> Tensor:
+    """The larger of a value and a bound, of slope 1 at the bound itself: `clamp_min` has 1 there up to 2.13, 0 since."""
+    return torch.where(value < bound, bound, value)
+
+
 def poisson_nll(rate: Tensor, counts: Tensor, epsilon: float) -> Tensor:
     """Mean of λ − k·ln(max(λ, ε)) over all pixels; float64 tensors of one shape, in photons."""
-    return (rate - counts * rate.clamp_min(epsilon).log()).mean()
+    return (rate - counts * at_least(rate, epsilon).log()).mean()
 
 
 def poisson_deviance(rate: Tensor, counts: Tensor, epsilon: float) -> Tensor:

@@ -80,8 +80,8 @@ CHANGES: Sequence[Change] = (
     Change(
         name="order of a sum",
         file="loss.py",
-        old="return (rate - counts * rate.clamp_min(epsilon).log()).mean()",
-        new="return (rate - counts * rate.clamp_min(epsilon).log()).flatten().flip(0).cumsum(0)[-1] / rate.numel()",
+        old="return (rate - counts * at_least(rate, epsilon).log()).mean()",
+        new="return (rate - counts * at_least(rate, epsilon).log()).flatten().flip(0).cumsum(0)[-1] / rate.numel()",
         word=Word.ROUNDING,
         rung="R2",
     ),
