@@ -18,7 +18,7 @@ What the tests share. Nothing here is collected; import it as `from tests.suppor
   to import
 - `injected`: the proof that an injected fault was really there: without it, a test of a fault passes where nothing
   happened
-- `nights` (in `fakes`): nights of a history, one record each, in the state of machine, locks and method that a test
+- `nights`: nights of a history (in `fakes`), one record each, in the state of machine, locks and method that a test
   says
 - `odd_trees`: trees that a clean-up must survive: generated with hypothesis, planted on disk, compared byte by byte
   afterwards
