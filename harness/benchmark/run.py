@@ -275,7 +275,7 @@ def _remember(
 
 
 def _method(given: Plan) -> dict[str, str]:
-    """How a session measures; what differs between two runs is not a change of what they measured."""
+    """The method of a session: where it differs between two runs, their figures are of two things."""
     scans = ((f"scan {name}", provenance.digest(Path(path))) for name, path in given.scans.items())
     return {
         "benchmarks": method.sources(fingerprint.ROOT, MEASURED_BY),

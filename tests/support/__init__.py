@@ -18,7 +18,8 @@ What the tests share. Nothing here is collected; import it as `from tests.suppor
   to import
 - `injected`: the proof that an injected fault was really there: without it, a test of a fault passes where nothing
   happened
-- `nights`: nights of a history, a record each, in the state of machine, locks and method that a test says (in `fakes`)
+- `nights`: nights of a history (in `fakes`), one record each, in the state of machine, locks and method that a test
+  says
 - `odd_trees`: trees that a clean-up must survive: generated with hypothesis, planted on disk, compared byte by byte
   afterwards
 - `pipeline`: runs a backend's command lines as a user does: child processes in folders of their own, never in this

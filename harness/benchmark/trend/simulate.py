@@ -78,7 +78,7 @@ class Years:
 
     @property
     def complaints(self) -> list[str]:
-        """How the bars are missed, a sentence each."""
+        """Return each bar that is missed, a sentence each."""
         said = []
         if (most := max(self.false)) > MOST_FALSE:
             said.append(f"{self.side}: {most} false alarms in a year; allowed: {MOST_FALSE}")
@@ -193,7 +193,7 @@ class Searches:
 
     @property
     def complaints(self) -> list[str]:
-        """How the bars are missed, a sentence each."""
+        """Return each bar that is missed, a sentence each."""
         said = [f"{self.side}: {self.wrong} searches at {self.step:+.0%} named another commit"] if self.wrong else []
         if self.step == PLANTED and self.right < LEAST_RIGHT * self.trials:
             said.append(f"{self.side}: {self.right} of {self.trials} searches at {self.step:+.0%} were right")
