@@ -35,7 +35,7 @@ class Terms:
 
 
 def at_least(value: Tensor, bound: float) -> Tensor:
-    """The larger of a value and a bound, of slope 1 at the bound itself: `clamp_min` has 1 there up to 2.13, 0 since."""
+    """The larger of value and bound, of slope 1 at the bound itself; that of `clamp_min` is 0 there since PyTorch 2.14."""
     return torch.where(value < bound, bound, value)
 
 

@@ -25,6 +25,10 @@ RUNGS = ("R4", "R3")
 """Rungs at which differences are planted, the first of them that was answered: every float array there has a limit."""
 
 
+COARSE = {"bf16": ("the double", 2.0)}
+"""Planted in place of a thousandth, which is less than a unit of a number with eight bits."""
+
+
 def check(heard: Sequence[AnsweredQuestion], sides: Sequence[str], seed: int) -> list[str]:
     """
     Plant into each backend's answer; returns what was not seen, one sentence each.
@@ -51,7 +55,7 @@ def _check(heard: Sequence[AnsweredQuestion], side: str, generator: random.Rando
     if before not in (Word.IDENTICAL, Word.ROUNDING):
         return  # it is red or unsettled already: nothing has to be shown
     chosen = generator.choice(sorted(arrays))
-    for what, value, allowed in _planted(arrays[chosen], generator):
+    for what, value, allowed in _planted(arrays[chosen], generator, item.question.precision):
         made = {key: given for key, given in item.answers[name].arrays.items() if key != chosen}
         made |= {} if value is None else {chosen: value}
         word = _word(item, side, rung, replace(item.answers[name], arrays=made))
@@ -59,13 +63,16 @@ def _check(heard: Sequence[AnsweredQuestion], side: str, generator: random.Rando
             yield f"{what} of {chosen} of {side} was planted and called {word}; it must be {' or '.join(allowed)}"
 
 
-def _planted(value: Array, generator: random.Random) -> Iterator[tuple[str, Array | None, tuple[Word, ...]]]:
+def _planted(
+    value: Array, generator: random.Random, precision: str
+) -> Iterator[tuple[str, Array | None, tuple[Word, ...]]]:
     """Yield each difference: in words, the array with it (None: it is lost), and what it may be called."""
     at = np.unravel_index(generator.randrange(value.size), value.shape)
     step = value.copy()
     step[at] = _next(step[at])
     yield "one unit in the last place", step, (Word.ROUNDING,)
-    yield "a thousandth", value * value.dtype.type(1.001), (Word.REGRESSION, Word.OUTSIDE)
+    what, factor = COARSE.get(precision, ("a thousandth", 1.001))
+    yield what, value * value.dtype.type(factor), (Word.REGRESSION, Word.OUTSIDE)
     yield "the loss", None, (Word.REGRESSION,)
 
 

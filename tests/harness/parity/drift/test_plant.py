@@ -1,5 +1,8 @@
 """The comparison on planted differences: it sees them, and a judge that sees nothing is found out."""
 
+import random
+
+import numpy as np
 import pytest
 
 from harness.parity.drift import judge, plant
@@ -25,3 +28,14 @@ def test_a_rung_that_is_red_already_has_nothing_to_show(pair: Pair, monkeypatch:
     monkeypatch.setattr(judge, "same", lambda _one, _other: False)
     assert Word.REGRESSION in {row.word for row in judge.judge(heard, "torch", oracle_moved=False)}
     assert plant.check([heard], ["torch"], seed=3) == []
+
+
+def test_a_thousandth_is_planted_where_it_is_more_than_rounding() -> None:
+    value = np.full(4, 3.0, np.float32)
+    planted = {
+        precision: {what: np.asarray(array) for what, array, _ in plant._planted(value, random.Random(1), precision)}
+        for precision in ("f64", "f32", "bf16")
+    }
+    assert np.allclose(planted["f64"]["a thousandth"], 3.003)
+    assert np.array_equal(planted["bf16"]["the double"], value * 2)
+    assert "a thousandth" not in planted["bf16"]
