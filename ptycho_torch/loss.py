@@ -35,7 +35,7 @@ class Terms:
 
 
 def at_least(value: Tensor, bound: float) -> Tensor:
-    """The larger of value and bound, of slope 1 at the bound itself; that of `clamp_min` is 0 there since PyTorch 2.14."""
+    """The larger of value and bound, of slope 1 at the bound; that of `clamp_min` is 0 there since PyTorch 2.14."""
     return torch.where(value < bound, bound, value)
 
 

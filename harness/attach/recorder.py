@@ -24,6 +24,7 @@ from harness.record.directory import RunRoot
 from harness.system import identity
 from harness.system.signals import Interruption
 from ptycho.errors import InfrastructureError, UsageError
+from ptycho.parity.request import save_npz
 from ptycho.verdict import Verdict
 
 KIT = Path(__file__).parents[1] / "kit"
@@ -123,7 +124,7 @@ class Recorder:
 def packed(spec: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """A request as the bytes of an NPZ file."""
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, spec=np.array(json.dumps(spec)), **arrays)
+    save_npz(buffer, {"spec": np.array(json.dumps(spec)), **arrays})
     return buffer.getvalue()
 
 

@@ -86,10 +86,25 @@ def _of(name: str, function: Callable[..., Any], given: Mapping[str, Array], fol
     if name == "load":
         file = folder / "known.npz"
         members = {key.split("/")[2]: value for key, value in given.items() if key.startswith("load/")}
-        np.savez(file, allow_pickle=False, **members)
+        with file.open("wb") as known:
+            save_npz(known, members)
         loaded = function(str(file))
         return {key: value for key, value in loaded.items() if value is not None}
     return {case: function(given[f"{name}/{case}/array"].copy()) for case in cases}
+
+
+def save_npz(file: Any, arrays: Mapping[str, Array]) -> None:
+    """
+    Write arrays as an NPZ file, never a pickle: NumPy up to 2.1 takes `allow_pickle` for the name of an array.
+
+    Raises:
+        ValueError: an array of Python objects.
+    """
+    objects = [name for name, array in arrays.items() if array.dtype.hasobject]
+    if objects:
+        raise ValueError(f"{', '.join(objects)}: arrays of Python objects; allowed: arrays of numbers")
+    members: dict[str, Any] = {**arrays}
+    np.savez(file, **members)
 
 
 def main() -> int:
@@ -112,7 +127,7 @@ def main() -> int:
         return 2
     found, failed = answers(module, chosen, args.out)
     with (args.out / "answer.npz").open("wb") as file:
-        np.savez(file, allow_pickle=False, **found)
+        save_npz(file, found)
     exposed = [name for name in FUNCTIONS if callable(getattr(module, name, None))]
     versions = {
         name: str(getattr(sys.modules[name], "__version__", "?"))

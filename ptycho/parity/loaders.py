@@ -208,7 +208,8 @@ def _refused_files(folder: Path, given: Arrays) -> Iterator[tuple[str, str, Any]
 
 def write(path: Path, arrays: Arrays, metadata: Mapping[str, Any]) -> Path:
     """Write a scan as other programs do: NumPy's own archive, metadata as JSON text."""
-    np.savez(path, allow_pickle=False, _metadata=np.array(json.dumps(dict(metadata))), **arrays)
+    members: dict[str, Any] = {**arrays, "_metadata": np.array(json.dumps(dict(metadata)))}
+    np.savez(path, **members)
     return path
 
 
