@@ -193,9 +193,8 @@ def left_out(options: ParityOptions, wanted: Sequence[int]) -> Iterator[str]:
     if missing := [str(g) for g in GRIDSIZES if g not in options.gridsizes]:
         yield f"a part of the ladder: without gridsize {', '.join(missing)}"
     # Mixed precision is the two backends' own: another checkout need not have it.
-    foreign = any(party.target is not None for party in options.parties)
-    wanted_in = [name for name in PRECISIONS if not (foreign and name == HALF)]
-    if absent := [name for name in wanted_in if name not in options.precisions]:
+    spared = {HALF} if any(party.target is not None for party in options.parties) else set[str]()
+    if absent := [name for name in PRECISIONS if name not in {*options.precisions, *spared}]:
         yield f"a part of the ladder: without {', '.join(absent)}"
     if options.steps < max(CHECKPOINTS):
         yield f"a shorter trajectory: {options.steps} steps instead of {max(CHECKPOINTS)}"
