@@ -226,5 +226,6 @@ def _diagnose(report: LadderReport) -> None:
     for sentence in report.proof.sentences():
         print(sentence)
     word = report.verdict.label
-    precisions = " and ".join(report.precisions) or "no precision"
+    *some, last = report.precisions or ["no precision"]
+    precisions = f"{', '.join(some)} and {last}" if some else last
     print(f"parity in {precisions}: {word} (exit {int(report.verdict)}) in {report.seconds:.0f} s", flush=True)
