@@ -7,6 +7,7 @@ of them takes cannot shift another: the same seed gives the same groups, split a
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +21,9 @@ VALIDATION_FRACTION = 0.05
 
 _SUBSAMPLE, _MEMBERS, _SPLIT, _EPOCH = 0x47, 0x4D, 0x53, 0x45
 """Tags that keep the generators apart; `ptycho.physics.weights` has another."""
+
+_SEEDS_AT_ONCE = 8192
+"""What is known of their candidates, a few dozen numbers each, is never in memory for a whole scan."""
 
 Indices = NDArray[np.int64]
 
@@ -103,8 +107,13 @@ def nearest(points: NDArray[np.float64], seeds: Indices) -> Indices:
     """
     from scipy.spatial import cKDTree
 
-    asked = min(len(points), 2 * NEIGHBOURS + 1)
     tree = cKDTree(points)
+    parts = (seeds[start : start + _SEEDS_AT_ONCE] for start in range(0, len(seeds), _SEEDS_AT_ONCE))
+    return np.concatenate([_nearest(tree, points, part) for part in parts])
+
+
+def _nearest(tree: Any, points: NDArray[np.float64], seeds: Indices) -> Indices:
+    asked = min(len(points), 2 * NEIGHBOURS + 1)
     candidates = np.asarray(tree.query(points[seeds], k=asked)[1], dtype=np.int64)
     found, distances = _by_distance(points, seeds, candidates)
     if asked < len(points):

@@ -180,3 +180,15 @@ def test_many_visits_to_each_place_cost_no_more_than_their_ties() -> None:
     squares[np.arange(len(seeds)), seeds] = np.inf
     expected = np.lexsort((np.broadcast_to(np.arange(len(points)), squares.shape), squares), axis=1)[:, :4]
     assert expected.tolist() == found.tolist()
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 40])
+def test_seeds_in_parts_have_the_same_neighbours(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(8)
+    raster = np.stack(np.meshgrid(np.arange(8.0), np.arange(5.0)), axis=-1).reshape(-1, 2)
+    for points in (rng.random((40, 2)) * 20, raster):
+        seeds = np.sort(rng.permutation(40)[:33])
+        whole = grouping.nearest(points, seeds)
+        monkeypatch.setattr(grouping, "_SEEDS_AT_ONCE", at_once)
+        np.testing.assert_array_equal(whole, grouping.nearest(points, seeds))
+        monkeypatch.undo()
