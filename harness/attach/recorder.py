@@ -24,7 +24,6 @@ from harness.record.directory import RunRoot
 from harness.system import identity
 from harness.system.signals import Interruption
 from ptycho.errors import InfrastructureError, UsageError
-from ptycho.parity.request import save_npz
 from ptycho.verdict import Verdict
 
 KIT = Path(__file__).parents[1] / "kit"
@@ -124,7 +123,8 @@ class Recorder:
 def packed(spec: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """A request as the bytes of an NPZ file."""
     buffer = io.BytesIO()
-    save_npz(buffer, {"spec": np.array(json.dumps(spec)), **arrays})
+    members: dict[str, Any] = {**arrays, "spec": np.array(json.dumps(spec))}
+    np.savez(buffer, **members)
     return buffer.getvalue()
 
 

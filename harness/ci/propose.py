@@ -112,7 +112,7 @@ def publish(environment: Mapping[str, str], change: ProposedChange, service: str
 def to_github(api: Api, change: ProposedChange, commit: str, branch: str, repository: str) -> str:
     """Make a commit on top of another, point the branch at it, and open a pull request for it if there is none."""
     base = api("GET", f"git/commits/{commit}")["tree"]["sha"]
-    entries = [{"path": p, "mode": "100644", "type": "blob", "content": text} for p, text in change.files.items()]
+    entries = [{"path": p, "mode": "100644", "type": "blob", "content": content} for p, content in change.files.items()]
     tree = api("POST", "git/trees", {"base_tree": base, "tree": entries})["sha"]
     made = api("POST", "git/commits", {"message": change.title, "tree": tree, "parents": [commit]})["sha"]
     ref = f"refs/heads/{BRANCH}"
@@ -121,26 +121,26 @@ def to_github(api: Api, change: ProposedChange, commit: str, branch: str, reposi
     else:
         api("POST", "git/refs", {"ref": ref, "sha": made})
     owner = repository.partition("/")[0]
-    told = {"title": change.title, "body": change.body}
+    text = {"title": change.title, "body": change.body}
     if opened := api("GET", f"pulls?state=open&base={branch}&head={owner}:{BRANCH}"):
-        api("PATCH", f"pulls/{opened[0]['number']}", told)
+        api("PATCH", f"pulls/{opened[0]['number']}", text)
         return f"replaced pull request {opened[0]['number']}"
-    number = api("POST", "pulls", {**told, "head": BRANCH, "base": branch})["number"]
+    number = api("POST", "pulls", {**text, "head": BRANCH, "base": branch})["number"]
     return f"opened pull request {number}"
 
 
 def to_gitlab(api: Api, change: ProposedChange, commit: str, branch: str) -> str:
     """The same with GitLab: a commit that becomes the branch, and a merge request."""
-    actions = [{"action": "update", "file_path": p, "content": text} for p, text in change.files.items()]
+    actions = [{"action": "update", "file_path": p, "content": content} for p, content in change.files.items()]
     commit_of = {"branch": BRANCH, "start_sha": commit, "force": True, "commit_message": change.title}
     api("POST", "repository/commits", {**commit_of, "actions": actions})
-    told = {"title": change.title, "description": change.body}
+    text = {"title": change.title, "description": change.body}
     place = f"merge_requests?state=opened&source_branch={BRANCH}&target_branch={branch}"
     if opened := api("GET", place):
-        api("PUT", f"merge_requests/{opened[0]['iid']}", told)
+        api("PUT", f"merge_requests/{opened[0]['iid']}", text)
         return f"replaced merge request {opened[0]['iid']}"
     ends = {"source_branch": BRANCH, "target_branch": branch, "remove_source_branch": True}
-    return f"opened merge request {api('POST', 'merge_requests', {**told, **ends})['iid']}"
+    return f"opened merge request {api('POST', 'merge_requests', {**text, **ends})['iid']}"
 
 
 def require_folder(folder: Path) -> None:

@@ -245,7 +245,7 @@ def _bisect(args: argparse.Namespace) -> int:
     from harness.fixtures import locate
 
     (scan,) = locate.locate([args.fixture]).values()
-    asked = bisect.Options(
+    asked = bisect.BisectOptions(
         side=args.side,
         python=python,
         scan=scan,

@@ -261,11 +261,11 @@ def _against(args: argparse.Namespace) -> int:
 
 def _ways(args: argparse.Namespace) -> int:
     """Compare ways of running; returns the exit code."""
-    from harness.parity.drift import ways_run
+    from harness.parity.drift import frame, ways_run
 
     conditions = _conditions(args)
     del conditions["steps"]  # of a trajectory, which is not asked for
-    asked = ways_run.Options(
+    asked = frame.Conditions(
         pythons=pythons(args.python),
         scan=_scan(args),
         root=args.root,
@@ -306,9 +306,11 @@ def _conditions(args: argparse.Namespace) -> dict[str, Any]:
     """
     Options of the problem, which mean the same wherever the ladder is climbed.
 
-    Mixed precision is the two backends' own: another checkout is asked for it only by name.
+    Mixed precision is the two backends' own and has floors on the CPU alone: another checkout or device is asked for it
+    only by name.
     """
-    default = PRECISIONS[:2] if getattr(args, "target", None) else PRECISIONS
+    elsewhere = {*devices.requested(getattr(args, "device", [])).values()} - {"cpu"}
+    default = PRECISIONS[:2] if elsewhere or getattr(args, "target", None) else PRECISIONS
     return {
         "gridsizes": tuple(sorted(set(args.gridsize or GRIDSIZES))),
         "precisions": tuple(sorted(set(args.precision or default), key=PRECISIONS.index)),

@@ -298,20 +298,6 @@ def answer(
     _save(out, manifest)
 
 
-def save_npz(file: Any, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
-    """
-    Write arrays as an NPZ file, never a pickle: NumPy up to 2.1 takes `allow_pickle` for the name of an array.
-
-    Raises:
-        ValueError: an array of Python objects.
-    """
-    objects = [name for name, array in arrays.items() if array.dtype.hasobject]
-    if objects:
-        raise ValueError(f"{', '.join(objects)}: arrays of Python objects; allowed: arrays of numbers")
-    members: dict[str, Any] = {**arrays}
-    np.savez(file, **members)
-
-
 def _answer_rung(
     rung: str, answers: Mapping[str, Callable[[], Named]], out: Path, manifest: dict[str, Any], root: Path
 ) -> None:
@@ -329,7 +315,8 @@ def _answer_rung(
         manifest["failures"][rung] = describe(error, root)
     if arrays:
         buffer = io.BytesIO()
-        save_npz(buffer, arrays)
+        members: dict[str, Any] = {**arrays}  # numbers alone, see `measure`
+        np.savez(buffer, **members)
         manifest["arrays_sha256"][rung] = _write(out / f"{rung}.npz", buffer.getvalue())
     _save(out, manifest)
 

@@ -218,7 +218,10 @@ def below(arrays: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 def as_arrays(batch: Any) -> list[Array]:
     """A batch as arrays; one that is not a tuple or list is its only one."""
     parts = list(batch) if isinstance(batch, (tuple, list)) else [batch]
-    return [part.detach().cpu().numpy() if hasattr(part, "detach") else np.asarray(part) for part in parts]
+    arrays = [part.detach().cpu().numpy() if hasattr(part, "detach") else np.asarray(part) for part in parts]
+    if any(array.dtype.hasobject for array in arrays):
+        raise TypeError("a batch holds Python objects, or rows of different lengths; allowed: arrays of numbers")
+    return arrays
 
 
 class Session:
@@ -323,26 +326,12 @@ def record(subject: Any, asked: Mapping[str, Any], given: Mapping[str, Array], o
     write(out, arrays, manifest)
 
 
-def save_npz(file: Any, arrays: Mapping[str, Array]) -> None:
-    """
-    Write arrays as an NPZ file, never a pickle: NumPy up to 2.1 takes `allow_pickle` for the name of an array.
-
-    Raises:
-        ValueError: an array of Python objects.
-    """
-    objects = [name for name, array in arrays.items() if array.dtype.hasobject]
-    if objects:
-        raise ValueError(f"{', '.join(objects)}: arrays of Python objects; allowed: arrays of numbers")
-    members: dict[str, Any] = {**arrays}
-    np.savez(file, **members)
-
-
 def write(out: Path, arrays: Mapping[str, Array], manifest: Mapping[str, Any]) -> None:
     """Write both files; the manifest last, so that where it is there the recording is whole."""
     out.mkdir(parents=True, exist_ok=True)
-    plain = {name: a.astype(np.float32) if a.dtype.kind == "V" else a for name, a in arrays.items()}
+    plain: dict[str, Any] = {name: a.astype(np.float32) if a.dtype.kind == "V" else a for name, a in arrays.items()}
     with (out / ARRAYS).open("wb") as file:
-        save_npz(file, plain)
+        np.savez(file, **plain)
     beside_it = out / f".{MANIFEST}.{os.getpid()}"
     beside_it.write_text(json.dumps(manifest, indent=1, default=_plain) + "\n", encoding="utf-8")
     beside_it.replace(out / MANIFEST)

@@ -46,10 +46,13 @@ def load_adapter(path: Path) -> Any:
 
 
 def plain(value: Any) -> Array:
-    """A tensor of any framework as an array."""
+    """A tensor of any framework as an array of numbers."""
     for name in ("detach", "cpu", "resolve_conj"):
         value = getattr(value, name)() if hasattr(value, name) else value
-    return np.asarray(value)
+    array = np.asarray(value)
+    if array.dtype.hasobject:
+        raise TypeError("it holds Python objects, or rows of different lengths; allowed: an array of numbers")
+    return array
 
 
 def answers(module: Any, given: Mapping[str, Array], folder: Path) -> tuple[dict[str, Array], dict[str, str]]:
@@ -85,26 +88,11 @@ def _of(name: str, function: Callable[..., Any], given: Mapping[str, Array], fol
         return {case: function(*both) for case, both in parts.items()}
     if name == "load":
         file = folder / "known.npz"
-        members = {key.split("/")[2]: value for key, value in given.items() if key.startswith("load/")}
-        with file.open("wb") as known:
-            save_npz(known, members)
+        members: dict[str, Any] = {key.split("/")[2]: value for key, value in given.items() if key.startswith("load/")}
+        np.savez(file, **members)
         loaded = function(str(file))
         return {key: value for key, value in loaded.items() if value is not None}
     return {case: function(given[f"{name}/{case}/array"].copy()) for case in cases}
-
-
-def save_npz(file: Any, arrays: Mapping[str, Array]) -> None:
-    """
-    Write arrays as an NPZ file, never a pickle: NumPy up to 2.1 takes `allow_pickle` for the name of an array.
-
-    Raises:
-        ValueError: an array of Python objects.
-    """
-    objects = [name for name, array in arrays.items() if array.dtype.hasobject]
-    if objects:
-        raise ValueError(f"{', '.join(objects)}: arrays of Python objects; allowed: arrays of numbers")
-    members: dict[str, Any] = {**arrays}
-    np.savez(file, **members)
 
 
 def main() -> int:
@@ -127,7 +115,8 @@ def main() -> int:
         return 2
     found, failed = answers(module, chosen, args.out)
     with (args.out / "answer.npz").open("wb") as file:
-        save_npz(file, found)
+        members: dict[str, Any] = {**found}
+        np.savez(file, **members)
     exposed = [name for name in FUNCTIONS if callable(getattr(module, name, None))]
     versions = {
         name: str(getattr(sys.modules[name], "__version__", "?"))

@@ -153,7 +153,7 @@ def beside(old: Floors, new: Floors, precision: str | None) -> Floors:
     return replace(
         old,
         values={**old.values, **new.values},
-        measured={**old.measured, "parts": [*others, *new.measured["parts"]], f"versions of {precision}": _state(new)},
+        measured={**old.measured, "parts": [*others, *new.measured["parts"]], precision: _state(new)},
     )
 
 

@@ -23,7 +23,7 @@ from harness.parity import survey as parity_survey
 from harness.parity.compare import failure
 from harness.parity.compare.comparison import Result
 from harness.parity.compare.floors import of_kinds
-from harness.parity.compare.rungs import HALF, PRECISIONS, RUNGS
+from harness.parity.compare.rungs import MIXED, PRECISIONS, RUNGS
 from harness.parity.exchange import plan
 from harness.parity.exchange.backend_client import Party
 from harness.parity.exchange.collect import CORE, ORACLE, AnsweredQuestion, hear
@@ -192,8 +192,8 @@ def left_out(options: ParityOptions, wanted: Sequence[int]) -> Iterator[str]:
     """Yield what keeps a run from being one of the whole ladder, in a sentence each."""
     if missing := [str(g) for g in GRIDSIZES if g not in options.gridsizes]:
         yield f"a part of the ladder: without gridsize {', '.join(missing)}"
-    # Mixed precision is the two backends' own: another checkout need not have it.
-    spared = {HALF} if any(party.target is not None for party in options.parties) else set[str]()
+    # Another checkout need not have mixed precision, and another device has no floors for it.
+    spared = {MIXED} if any(party.target is not None or party.device != "cpu" for party in options.parties) else set()
     if absent := [name for name in PRECISIONS if name not in {*options.precisions, *spared}]:
         yield f"a part of the ladder: without {', '.join(absent)}"
     if options.steps < max(CHECKPOINTS):

@@ -45,79 +45,79 @@ def remember(own: Path) -> list[str]:
     if directory.load(own) is None:
         return []
     try:
-        told = state.tell(log.parse(log.content(own / LOG)))
-        made = entries(told, own)
+        run = state.tell(log.parse(log.content(own / LOG)))
+        made = entries(run, own)
         if made:
-            history.append(own.absolute().parents[1], fingerprint(told), made)
+            history.append(own.absolute().parents[1], fingerprint(run), made)
     except (PtychoError, InfrastructureError, ValueError, RecursionError) as error:
         return [f"the figures of this run are not in the history: {error}"]
     return []
 
 
-def fingerprint(told: RunState) -> dict[str, Any]:
+def fingerprint(run: RunState) -> dict[str, Any]:
     """The machine and the locks of a run, as `machine.describe` says them, with the locks that the run wrote down."""
-    found = told.origin.get("locks")
+    found = run.origin.get("locks")
     locks = found if isinstance(found, Mapping) else {}
-    device = told.origin.get("device")
+    device = run.origin.get("device")
     described = machine.describe([], device=device if isinstance(device, str) else "cpu")
     return described | {"locks": {Path(str(path)).name: digest for path, digest in sorted(locks.items())}}
 
 
-def entries(told: RunState, own: Path) -> list[MeasuredFigures]:
+def entries(run: RunState, own: Path) -> list[MeasuredFigures]:
     """
     Return the entries of a run.
 
     Args:
-        told: its log.
+        run: its log.
         own: its folder.
 
     Raises:
         PtychoError: its `parity.json` cannot be read.
         ValueError: it is not JSON.
     """
-    if told.kind == "lane":
-        return list(_lane(told))
-    if told.kind == "parity" and (own / LADDER).is_file():
+    if run.kind == "lane":
+        return list(_lane(run))
+    if run.kind == "parity" and (own / LADDER).is_file():
         document = json.loads(untrusted.read_bytes(own / LADDER, LARGEST))
-        return list(_ladder(told, document)) if isinstance(document, dict) else []
+        return list(_ladder(run, document)) if isinstance(document, dict) else []
     return []
 
 
-def _lane(told: RunState) -> Iterator[MeasuredFigures]:
+def _lane(run: RunState) -> Iterator[MeasuredFigures]:
     how = {"scores": method.sources(ROOT, SCORED_BY)}
-    named = [(path, digest) for path, digest in _pairs(told, "files") if Path(path).stem == told.name]
+    named = [(path, digest) for path, digest in _pairs(run, "files") if Path(path).stem == run.name]
     if named:
         how["target"] = min(named, key=lambda item: len(item[0]))[1][: method.DIGITS]
-    for fixture, row in told.fixtures.items():
+    for fixture, row in run.fixtures.items():
         values = _numbers(row.get("scores"), history.MEASURES["lane"])
         if row.get("verdict") == "pass" and values:
-            yield _entry(told, "lane", f"{told.lane} {fixture}", values, how | _data_set(told, fixture))
+            yield _entry(run, "lane", f"{run.lane} {fixture}", values, how | _data_set(run, fixture))
 
 
-def _ladder(told: RunState, document: Mapping[str, Any]) -> Iterator[MeasuredFigures]:
+def _ladder(run: RunState, document: Mapping[str, Any]) -> Iterator[MeasuredFigures]:
     how = {"ladder": method.sources(ROOT, LADDER_BY), "seed": str(document.get("seed"))}
-    for number, sentence in enumerate(told.expected.left_out, start=1):
+    for number, sentence in enumerate(run.expected.left_out, start=1):
         how[f"left out {number}"] = sentence[:200]
-    for name in dict(_pairs(told, "fixtures")):
-        how |= _data_set(told, name)
+    for name in dict(_pairs(run, "fixtures")):
+        how |= _data_set(run, name)
     versions = dict(_versions(document.get("parties")))
     rows = document.get("rungs")
     for row in rows if isinstance(rows, list) else []:
         values = _numbers({"noise_units": row.get("noise_units")} if isinstance(row, dict) else {}, ("noise_units",))
         if values and row.get("result") == "pass":
             subject = f"{row.get('rung')} {row.get('precision')} gridsize {row.get('gridsize')}"
-            yield _entry(told, "ladder", subject, values, how, versions)
+            yield _entry(run, "ladder", subject, values, how, versions)
 
 
 def _entry(
-    told: RunState,
+    run: RunState,
     kind: str,
     subject: str,
     values: Mapping[str, float],
     how: Mapping[str, str],
     versions: Mapping[str, str] | None = None,
 ) -> MeasuredFigures:
-    commit = told.origin.get("commit")
+    commit = run.origin.get("commit")
     return MeasuredFigures(
         utc=history.now(),
         commit=commit if isinstance(commit, str) else None,
@@ -129,16 +129,16 @@ def _entry(
     )
 
 
-def _pairs(told: RunState, key: str) -> list[tuple[str, str]]:
+def _pairs(run: RunState, key: str) -> list[tuple[str, str]]:
     """Name and digest of the files that a run is about."""
-    found = told.origin.get(key)
+    found = run.origin.get(key)
     rows = found.items() if isinstance(found, Mapping) else ()
     named = ((name, row.get("sha256") if isinstance(row, Mapping) else row) for name, row in rows)
     return [(str(name), digest) for name, digest in named if isinstance(digest, str)]
 
 
-def _data_set(told: RunState, name: str) -> dict[str, str]:
-    return {f"data set {name}": digest[: method.DIGITS] for own, digest in _pairs(told, "fixtures") if own == name}
+def _data_set(run: RunState, name: str) -> dict[str, str]:
+    return {f"data set {name}": digest[: method.DIGITS] for own, digest in _pairs(run, "fixtures") if own == name}
 
 
 def _numbers(given: object, names: tuple[str, ...]) -> dict[str, float]:

@@ -70,7 +70,8 @@ def save(
             info.create_system = 3  # Unix, also when written on Windows
             info.external_attr = _MODE << 16
             info.compress_type = method
-            info.file_size = array.size * dtype.itemsize + 2**10  # tells zipfile whether it needs the 64-bit fields
+            # Tells zipfile whether it needs the 64-bit fields.
+            info.file_size = math.prod(array.shape) * dtype.itemsize + 2**10
             with archive.open(info, "w") as member:
                 _write(member, array, dtype)
 
@@ -90,7 +91,7 @@ def _members(dataset: Dataset, layout: str, coordinates: str) -> Mapping[str, tu
             f"the metadata cannot be written as JSON ({error}); allowed: numbers, text, lists, dictionaries"
         ) from error
     real, wide = (np.float64, np.complex128) if legacy else (np.float32, np.complex64)
-    frames = dataset.diffraction
+    frames: Any = dataset.diffraction if legacy else dataset.frames  # read part by part, where nothing is transposed
     arrays: dict[str, tuple[NDArray[Any], DTypeLike]] = {
         "diffraction" if legacy else "diff3d": (frames.transpose(1, 2, 0) if legacy else frames, real),
         "probeGuess": (dataset.probe[0] if len(dataset.probe) == 1 else dataset.probe, wide),
@@ -108,11 +109,11 @@ def _members(dataset: Dataset, layout: str, coordinates: str) -> Mapping[str, tu
     return arrays
 
 
-def _write(member: IO[bytes], array: NDArray[Any], dtype: np.dtype[Any]) -> None:
+def _write(member: IO[bytes], array: Any, dtype: np.dtype[Any]) -> None:
     """One array in `.npy` format 1.0, C order, converted a block of rows at a time: a view is never copied whole."""
     header = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": array.shape}
     npy.write_array_header_1_0(member, header)
-    if array.ndim == 0:
+    if not array.shape:
         member.write(array.astype(dtype).tobytes())
         return
     row_bytes = max(1, dtype.itemsize * math.prod(array.shape[1:]))

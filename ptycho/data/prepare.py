@@ -24,7 +24,7 @@ from ptycho.errors import ConfigurationError, ContractError
 from ptycho.physics import forward
 
 CHUNK_BYTES = 1 << 21
-"""Diffraction in hand at once; past the size of a cache, larger is no faster."""
+"""Diffraction in hand at once: of a larger block what was cleared or scaled has left the cache before it is used."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -190,24 +190,14 @@ def _batch(arrays: Mapping[str, Array]) -> Batch:
     return Batch(**given)
 
 
-def save_npz(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
-    """
-    Write arrays as an NPZ file, never a pickle: NumPy up to 2.1 takes `allow_pickle` for the name of an array.
-
-    Raises:
-        ValueError: an array of Python objects.
-    """
-    objects = [name for name, array in arrays.items() if array.dtype.hasobject]
-    if objects:
-        raise ValueError(f"{', '.join(objects)}: arrays of Python objects; allowed: arrays of numbers")
-    members: dict[str, Any] = {**arrays}
-    np.savez(file, **members)
-
-
 def write_arrays(path: Path, arrays: Mapping[str, Array]) -> str:
     """Write named arrays as an NPZ file without pickles; returns its SHA-256."""
     buffer = io.BytesIO()
-    save_npz(buffer, {name: np.asarray(value) for name, value in arrays.items()})
+    members: dict[str, Any] = {name: np.asarray(value) for name, value in arrays.items()}
+    if objects := [name for name, array in members.items() if array.dtype.hasobject]:
+        raise ValueError(f"{', '.join(objects)}: arrays of Python objects; allowed: arrays of numbers and text")
+    # Without `allow_pickle`, which NumPy up to 2.1 takes for the name of an array.
+    np.savez(buffer, **members)
     with replacing(path) as handle:
         handle.write(buffer.getbuffer())
     return hashlib.sha256(buffer.getbuffer()).hexdigest()

@@ -34,9 +34,9 @@ OWN = (Verdict.FAIL, Verdict.USAGE, Verdict.TIMEOUT)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class BisectOptions:
     """
-    Options of the command.
+    BisectOptions of the command.
 
     Attributes:
         side: the backend.
@@ -68,7 +68,7 @@ class Options:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class BisectReport:
     """
     Result of a search.
 
@@ -161,10 +161,10 @@ def _shown(look: Look) -> str:
 
 
 @dataclass(kw_only=True)
-class _Bench:
+class _CommitBlocks:
     """Trees of commits in a run's scratch, and the blocks that are measured of them; none stays longer than needed."""
 
-    options: Options
+    options: BisectOptions
     lane: BenchmarkLane
     place: Path
     trees: dict[str, Path] = field(default_factory=dict)
@@ -174,7 +174,7 @@ class _Bench:
         The figure of one block of a commit, in a fresh process.
 
         Raises:
-            BrokenError: the commit does not run.
+            CommitDoesNotRunError: the commit does not run.
         """
         try:
             if commit.name not in self.trees:
@@ -203,7 +203,7 @@ class _Bench:
         return lambda side: self.figure(sides[side])
 
 
-def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
+def run(options: BisectOptions, interruption: Interruption) -> tuple[BisectReport, Path]:
     """
     Search.
 
@@ -229,7 +229,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
             scans={"scan": str(options.scan)},
         )
         lane = BenchmarkLane(plan=given, side=options.side, events=events, interruption=interruption)
-        made = _search(found, _Bench(options=options, lane=lane, place=kept.scratch / "trees"))
+        made = _search(found, _CommitBlocks(options=options, lane=lane, place=kept.scratch / "trees"))
         events.write("benchmark.end", benchmark=name, verdict=made.verdict.label, sentence=made.sentence)
         if made.verdict is not Verdict.PASS:
             events.write("problem", verdict=made.verdict.label, message=made.sentence)
@@ -238,7 +238,7 @@ def run(options: Options, interruption: Interruption) -> tuple[Report, Path]:
     return made, kept.path / REPORT
 
 
-def _search(found: Sequence[Commit], bench: _Bench) -> Report:
+def _search(found: Sequence[Commit], bench: _CommitBlocks) -> BisectReport:
     options, last = bench.options, len(found) - 1
 
     def on_look(number: int, look: Look) -> None:
@@ -256,7 +256,7 @@ def _search(found: Sequence[Commit], bench: _Bench) -> Report:
         )
     except search.CommitDoesNotRunError as error:
         raise UsageError(f"{error}\nan end of the range, or the commit before the found one, does not run") from error
-    return Report(
+    return BisectReport(
         side=options.side,
         channel=options.channel,
         commits=found,
@@ -266,12 +266,12 @@ def _search(found: Sequence[Commit], bench: _Bench) -> Report:
     )
 
 
-def _say(options: Options, commit: Commit, look: Look) -> None:
+def _say(options: BisectOptions, commit: Commit, look: Look) -> None:
     if not options.quiet:
         print(f"{commit.name[:12]}: {look.answer}: {untrusted.plain(_shown(look))}, {_pairs(look)} pairs", flush=True)
 
 
-def main(options: Options, *, follow: int | None, as_json: bool) -> int:
+def main(options: BisectOptions, *, follow: int | None, as_json: bool) -> int:
     """Run, print, and return the exit code."""
     from harness.system import identity
 

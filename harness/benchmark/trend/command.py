@@ -42,7 +42,7 @@ def table_of(found: Sequence[ChangePoint]) -> Table:
 
 def overview(courses: Sequence[SeriesChanges]) -> Table:
     """One row for each series: its length, its last value, its course, its newest change."""
-    rows = [["series", "entries", "last", "course, oldest first", "change"]]
+    rows = [["series", "entries", "last", "values, oldest first", "change"]]
     for course in courses:
         values = course.series.values
         newest = course.changes[-1] if course.changes else None

@@ -176,7 +176,7 @@ def search(
         on_look: called with every comparison with the good end.
 
     Raises:
-        BrokenError: an end does not run.
+        CommitDoesNotRunError: an end does not run.
     """
     whole = ends(against(0, last), step=step, looks=looks)
     found = {last: whole}

@@ -70,9 +70,7 @@ class Floors:
         if precision == "bf16" and tensor.startswith(OPTIMISER):
             precision = "f32"  # weights and moments are float32 there, too
         own = self.values.get(precision, {}).get(gridsize, {}).get(tensor)
-        if precision == "bf16":
-            return own
-        if own is not None or precision == "f32" or tensor.startswith(TRAJECTORY):
+        if own is not None or precision != "f64" or tensor.startswith(TRAJECTORY):
             return own
         single = self.of(tensor, gridsize, "f32")
         return None if single is None else single * SINGLE_TO_DOUBLE

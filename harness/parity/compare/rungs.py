@@ -38,7 +38,7 @@ class Rung:
 PRECISIONS = ("f64", "f32", "bf16")
 """The gate first; the last is mixed: convolutions in bfloat16, everything else in float32."""
 
-HALF = "bf16"
+MIXED = "bf16"
 
 FLOORS = 32.0
 """Of a tensor's own floor. A sum of n terms is rounded n times where the floor's runs perturb its result once; correct
@@ -48,7 +48,7 @@ ENVELOPE = 8.0
 """Of the envelope of perturbed twins, in a trajectory: it has the growth in it already. A weight whose first gradient
 is rounding moves by a full step in whichever direction; over 20 seeds correct backends reached 4.0."""
 
-HALF_FLOORS = 2.0
+MIXED_FLOORS = 2.0
 """Of a floor in bf16, where the oracle rounds as a backend must: a backend may round twice, or the folded kernel
 instead of the kernel, and no more than that. Correct backends came to 0.5."""
 

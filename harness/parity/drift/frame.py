@@ -59,7 +59,7 @@ class Conditions:
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """Yield what keeps a comparison from being one of the whole ladder."""
+        """A sentence for each part of the ladder that is not compared."""
         gridsizes = [str(g) for g in GRIDSIZES if g not in self.gridsizes]
         precisions = [name for name in PRECISIONS if name not in self.precisions]
         return tuple(

@@ -26,7 +26,7 @@ from harness.parity.exchange import backend_client, collect, plan
 from harness.parity.exchange.backend_client import Party
 from harness.parity.exchange.collect import ORACLE, AnsweredQuestion
 from harness.parity.exchange.plan import Question
-from harness.parity.judge.ladder import OracleAnswer as Figures
+from harness.parity.judge.ladder import OracleAnswer
 from harness.record.directory import RunRoot
 from harness.record.log import EventLog
 from harness.record.required import RequiredResults
@@ -259,11 +259,11 @@ def _ask(
     interruption: Interruption,
     *,
     quiet: bool,
-) -> tuple[Answers, Sequence[Figures]]:
+) -> tuple[Answers, Sequence[OracleAnswer]]:
     """Ask everybody and the oracle, as many at a time as there are processors; returns all answers."""
     paths = [question.path for question in questions]
 
-    def ask(candidate: FrameworkCandidate | None) -> tuple[str, Sequence[Answer], Sequence[Figures]]:
+    def ask(candidate: FrameworkCandidate | None) -> tuple[str, Sequence[Answer], Sequence[OracleAnswer]]:
         if candidate is None:
             figures = []
             for question in questions:
@@ -281,7 +281,7 @@ def _ask(
         return candidate.name, [_of_version(answer, candidate) for answer in found], ()
 
     answers: dict[str, Sequence[Answer]] = {}
-    expected: Sequence[Figures] = ()
+    expected: Sequence[OracleAnswer] = ()
     jobs = max(2, os.cpu_count() or 1)
     for name, given, figures in pool.several(ask, [*candidates, None], jobs=jobs, interruption=interruption):
         if name == ORACLE:
@@ -309,7 +309,7 @@ def _heard(
     base: FrameworkCandidate,
     other: FrameworkCandidate,
     answers: Answers,
-    expected: Figures,
+    expected: OracleAnswer,
 ) -> AnsweredQuestion:
     """One question with the answers of the locked version and of another one."""
     new = answers[other.name][number] if other.python is not None else _absent(question)

@@ -177,7 +177,7 @@ class _ComparedRung:
             old, new = self._values[OLD][name], self._values[NEW][name]
             if (old.dtype, old.shape) != (new.dtype, new.shape):
                 continue
-            floor = floors.of(in_situ.limited_as(name), self._item.gridsize, self._item.precision)
+            floor = floors.of(in_situ.quantity_of(name), self._item.gridsize, self._item.precision)
             wide = np.complex128 if np.iscomplexobj(new) else np.float64
             part = new.real.dtype.itemsize
             unit = floor or _ROUNDOFF.get(part, _ROUNDOFF[8])
@@ -303,7 +303,7 @@ class _ComparedRung:
         if item.tensor.startswith(in_situ.PREFIX):
             layer = self._key(item).removeprefix(in_situ.PREFIX)
             return (f"R4/{layer}.in", f"R4/{layer}.out")
-        if (subject := in_situ.limited_as(item.tensor)) != item.tensor:
+        if (subject := in_situ.quantity_of(item.tensor)) != item.tensor:
             return (subject, "R4/consistent", "R4/amplitude", "R4/phase")
         if self.name in rejudge.RUNGS and item.tensor not in self._values[NEW]:
             try:

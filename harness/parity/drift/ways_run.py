@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.isolation import revision, source_overlay
 from harness.parity.compare.response import Answer
 from harness.parity.drift import frame, judge, report, ways
+from harness.parity.drift.frame import Conditions
 from harness.parity.drift.report import DriftReport
 from harness.parity.drift.versions import NEW, OLD
 from harness.parity.drift.ways import PLAIN, THREADS, WAYS
@@ -31,10 +32,6 @@ FILE = "ways.json"
 BASE = "the plain way on one thread"
 
 
-Options = frame.Conditions
-"""Options of the command."""
-
-
 def name_of(way: str, threads: int) -> str:
     """The name of a way on some threads."""
     return f"{way}, {threads} thread{'s' if threads > 1 else ''}"
@@ -44,7 +41,7 @@ COMPARED = tuple(name_of(way.name, n) for n in THREADS for way in WAYS if (way.n
 """Ways that are compared with the plain one on one thread."""
 
 
-def run(options: Options, interruption: Interruption) -> tuple[DriftReport, Path]:
+def run(options: Conditions, interruption: Interruption) -> tuple[DriftReport, Path]:
     """
     Compare.
 
@@ -79,7 +76,7 @@ def _label(side: str, threads: int) -> str:
     return f"adapter-{side}-{threads}-threads"
 
 
-def _questions(options: Options, kept: RunRoot) -> list[Question]:
+def _questions(options: Conditions, kept: RunRoot) -> list[Question]:
     """The plain question at every gridsize in every precision."""
     made: list[Question] = []
     for precision in options.precisions:
@@ -105,7 +102,7 @@ Answered = Mapping[tuple[str, str, int], Answer]
 
 
 def _ask(
-    options: Options,
+    options: Conditions,
     tree: Path,
     questions: Sequence[Question],
     kept: RunRoot,
@@ -153,6 +150,6 @@ def _judge(
     return rows
 
 
-def main(options: Options, *, follow: int | None) -> int:
+def main(options: Conditions, *, follow: int | None) -> int:
     """Run, print, and return the exit code."""
     return frame.main(partial(run, options), as_json=options.json, follow=follow)

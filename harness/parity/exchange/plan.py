@@ -18,7 +18,7 @@ HIGH = QUANTITIES[QUANTITIES.index(FIRST_HIGH) :]
 LOW_IN_SINGLE = ("R0", "R2", "R2b")
 """In float32 the contract, the operations and their corners say something new; data and laws do not."""
 
-LOW_IN_HALF = ("R0",)
+LOW_IN_MIXED = ("R0",)
 """In bf16 the operations are those of float32; what is low is that parameters stay float32."""
 
 SINGLE_STEPS = 10
@@ -58,7 +58,7 @@ class Question:
 
 def rungs(precision: str, answered: Sequence[str] = QUANTITIES) -> tuple[str, ...]:
     """Rungs that are asked for in one precision, of those that every party answers."""
-    low = {"f32": LOW_IN_SINGLE, "bf16": LOW_IN_HALF}.get(precision, LOW)
+    low = {"f32": LOW_IN_SINGLE, "bf16": LOW_IN_MIXED}.get(precision, LOW)
     asked = (*low, *HIGH)
     return tuple(name for name in asked if name in answered)
 

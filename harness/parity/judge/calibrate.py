@@ -18,7 +18,7 @@ from harness.parity.compare.comparison import Array, distance
 from harness.parity.compare.floors import Floors
 from harness.parity.judge import oracle
 from harness.parity.reference import problem
-from harness.parity.reference.rounding_noise import HALF, UNITS, noise_of, of_precision, perturbed
+from harness.parity.reference.rounding_noise import BFLOAT16_UNIT, UNITS, noise_of, of_precision, perturbed
 from ptycho import fingerprint
 from ptycho.parity.request import Request
 from ptycho.physics.network import Rounding
@@ -167,7 +167,7 @@ def _how(parts: Sequence[Part]) -> Mapping[str, object]:
                 "precision": part.precision,
                 "rungs": list(part.quantities),
                 "unit": UNITS[part.precision],
-                **({"unit of convolutions": HALF} if part.precision == "bf16" else {}),
+                **({"unit of convolutions": BFLOAT16_UNIT} if part.precision == "bf16" else {}),
                 "runs": part.runs,
                 "seeds": [FIRST_SEED, FIRST_SEED + part.runs - 1],
                 "steps": part.steps,

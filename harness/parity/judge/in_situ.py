@@ -24,7 +24,7 @@ PREFIX = f"R3{MARK}"
 (_LAYERS,) = (rung for rung in RUNGS if rung.name == "R3")
 
 
-def judge_layers(request: Request, answers: Mapping[str, Mapping[str, Array]]) -> list[Judgement]:
+def judge_layers(request: Request, answers: Mapping[str, Mapping[str, Array]], floors: Floors) -> list[Judgement]:
     """
     Judge what each side's layers made of what they were given.
 
@@ -32,8 +32,8 @@ def judge_layers(request: Request, answers: Mapping[str, Mapping[str, Array]]) -
         request: the question, with weights and with the layers' names.
         answers: arrays by side and `RUNG/NAME`; the forward pass (R4) counts. A checkpoint that is missing there fails
             there.
+        floors: of the devices that answered.
     """
-    floors = Floors.load()
     found = []
     for name in request.inputs:
         for side in answers:
@@ -41,12 +41,12 @@ def judge_layers(request: Request, answers: Mapping[str, Mapping[str, Array]]) -
             sides, expected = comparison(request, tensor, answers)
             if expected is None:
                 continue
-            allowed = limit(_LAYERS, limited_as(tensor), request.model.gridsize, request.precision, floors)
+            allowed = limit(_LAYERS, quantity_of(tensor), request.model.gridsize, request.precision, floors)
             found.append(judge(tensor, sides, expected, allowed))
     return found
 
 
-def limited_as(tensor: str) -> str:
+def quantity_of(tensor: str) -> str:
     """The quantity that a judgement is about: `R4/patches` of `R4/in_situ.patches.torch` and of `R4/width.patches`."""
     rung, mark, rest = tensor.partition(MARK)
     return f"{rung}/{rest.rpartition('.')[0]}" if mark else tensor.replace(WIDTH, "/", 1)

@@ -18,10 +18,10 @@ from harness.parity.compare.response import Answer, is_echo
 from harness.parity.compare.rungs import (
     ALONE,
     DOUBLE_IN_SINGLE,
-    HALF,
-    HALF_FLOORS,
     HORIZON,
     KNOWN,
+    MIXED,
+    MIXED_FLOORS,
     PRECISIONS,
     RUNGS,
     WORKFLOW,
@@ -35,6 +35,8 @@ from ptycho.physics.weights import LOG_SCALE
 from ptycho.verdict import Verdict
 
 Judge = Callable[[Mapping[str, Mapping[str, Array]]], list[Judgement]]
+FloorsJudge = Callable[[Mapping[str, Mapping[str, Array]], Floors], list[Judgement]]
+"""A judge that gets the floors of the devices that answered."""
 
 GRAVITY = (Result.FAIL, Result.UNVERIFIED, Result.KNOWN_FAILURE, Result.PASS, Result.NOT_GATED)
 
@@ -55,7 +57,7 @@ class OracleAnswer:
     exact: Mapping[str, Mapping[str, Exact]]
     arrays: Mapping[str, Array]
     judges: Mapping[str, Judge] = field(default_factory=dict)
-    beside: Mapping[str, Judge] = field(default_factory=dict)
+    beside: Mapping[str, FloorsJudge] = field(default_factory=dict)
     failure: AnswerFailure | None = None
 
 
@@ -214,7 +216,7 @@ def partial_judge(
         else:
             judged = _closely(rung, answers, expected, gridsize, precision, floors, partial)
         if rung.name in expected.beside and whole:
-            judged = [*judged, *expected.beside[rung.name](whole)]
+            judged = [*judged, *expected.beside[rung.name](whole, floors)]
         return judged
 
     return judge
@@ -235,12 +237,12 @@ def limit(rung: Rung, tensor: str, gridsize: int, precision: str, floors: Floors
     if precision == PRECISIONS[0]:
         return Limit(tolerance=WORKFLOW_TOLERANCE if tensor.startswith(WORKFLOW) else rung.tolerance, floor=floor)
     tolerance = None
-    narrow = precision == HALF and not tensor.startswith(OPTIMISER)
+    narrow = precision == MIXED and not tensor.startswith(OPTIMISER)
     if floor is not None and rung.floors is not None:
         alone = ALONE if tensor.endswith(LOG_SCALE) else 1.0
-        multiple = HALF_FLOORS if narrow else rung.floors
+        multiple = MIXED_FLOORS if narrow else rung.floors
         tolerance = max(multiple * floor * alone, rung.tolerance or 0.0)
-    elif floors.derived and rung.tolerance is not None:
+    elif floors.derived and rung.tolerance is not None and not narrow:
         # As many rounding units as in float64; that is all that is known of a device that is not calibrated.
         tolerance = rung.tolerance / SINGLE_TO_DOUBLE
     return Limit(

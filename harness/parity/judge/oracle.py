@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parity.compare.rungs import HALF
-from harness.parity.judge import half, in_situ, operation_bounds
-from harness.parity.judge.ladder import Judge, OracleAnswer
+from harness.parity.compare.rungs import MIXED
+from harness.parity.judge import in_situ, mixed_precision, operation_bounds
+from harness.parity.judge.ladder import FloorsJudge, Judge, OracleAnswer
 from harness.parity.reference import contract as reference_contract
 from harness.parity.reference import (
     invariants,
@@ -78,13 +78,13 @@ def judges(request: Request) -> dict[str, Judge]:
     return {rung: judge() for rung, judge in made.items() if rung in request.quantities}
 
 
-def beside(request: Request) -> dict[str, Judge]:
+def beside(request: Request) -> dict[str, FloorsJudge]:
     """Judges of what a rung looks at besides comparing tensor with tensor."""
-    made: dict[str, Judge] = {}
+    made: dict[str, FloorsJudge] = {}
     if {"R3", "R4"} <= set(request.quantities):
         made["R3"] = partial(in_situ.judge_layers, request)
-    if request.precision == HALF:
-        made |= half.judges(request)
+    if request.precision == MIXED:
+        made |= mixed_precision.judges(request)
     return {rung: judge for rung, judge in made.items() if rung in request.quantities}
 
 

@@ -10,7 +10,7 @@ from harness.parity.compare.comparison import Array, Judgement
 from harness.parity.compare.elements import apart, extent, gap
 from harness.parity.compare.floors import of_kinds
 from harness.parity.exchange.collect import AnsweredQuestion
-from harness.parity.judge import half, in_situ, ladder, rejudge
+from harness.parity.judge import in_situ, ladder, mixed_precision, rejudge
 from harness.parity.judge.ladder import JudgedRung
 from harness.parity.output import diagnosis, diff_image, replay
 from harness.parity.output.evidence import Evidence
@@ -54,7 +54,7 @@ def keep(climbed: Sequence[JudgedRung], heard: Sequence[AnsweredQuestion], kept:
             made, expected = in_situ.comparison(question.request, tensor, arrays)
             sides = dict(made)
         elif in_situ.MARK in tensor:
-            made, expected = half.Own(question.request).comparison(tensor, arrays)
+            made, expected = mixed_precision.OwnPatchesJudge(question.request).comparison(tensor, arrays)
             sides = dict(made)
         derived = of_kinds(answer.kind for answer in item.answers.values())[0].derived
         place, precision = kept.path / f"{stem}.npz", failed.precision

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from harness.parity.compare.rungs import RUNGS
-from harness.parity.judge.in_situ import limited_as
+from harness.parity.judge.in_situ import quantity_of
 
 _FILE = Path(__file__).with_name("code_places.txt")
 
@@ -85,7 +85,7 @@ class CodePlace:
 
 def row(tensor: str) -> QuantityPlaces | None:
     """The row of the table for a comparison, `RUNG/NAME`; None where it has none."""
-    asked = limited_as(tensor)
+    asked = quantity_of(tensor)
     return next((row for row in rows() if fnmatchcase(asked, row.pattern)), None)
 
 

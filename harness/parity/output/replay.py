@@ -16,7 +16,7 @@ from harness.parity.compare.floors import DERIVED, Floors
 from harness.parity.compare.number_format import readable
 from harness.parity.compare.rungs import PRECISIONS, RUNGS
 from harness.parity.judge import rejudge as once_more
-from harness.parity.judge.in_situ import limited_as
+from harness.parity.judge.in_situ import quantity_of
 from harness.parity.judge.ladder import limit
 from harness.parity.output import element_table
 from harness.system import tables
@@ -113,7 +113,7 @@ def again(path: Path) -> Judgement:
             raise ValueError(f"its precision is {precision!r}")
     except (KeyError, ValueError, TypeError) as error:
         raise UsageError(f"{path} is not a replay file of this version ({error!r})") from error
-    return judge(tensor, sides, arrays.get("oracle"), limit(rung, limited_as(tensor), gridsize, precision, floors))
+    return judge(tensor, sides, arrays.get("oracle"), limit(rung, quantity_of(tensor), gridsize, precision, floors))
 
 
 def _with_request(tensor: str, sides: Sequence[str], arrays: Mapping[str, Array]) -> Judgement:

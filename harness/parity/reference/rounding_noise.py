@@ -17,7 +17,7 @@ from ptycho.physics.network import MixedRounding, Rounding, exactly
 
 Array = NDArray[Any]
 
-HALF = 2.0**-8
+BFLOAT16_UNIT = 2.0**-8
 """Unit roundoff of bfloat16: half of the distance between 1 and the next number, 2^-7."""
 
 UNITS = {"f32": 2.0**-24, "f64": 2.0**-52, "bf16": 2.0**-24}
@@ -70,7 +70,7 @@ def noise_of(precision: str, *seed: int) -> Rounding:
         seed: seed of the signs.
     """
     wide = RoundingNoise(UNITS[precision], *seed)
-    return MixedRounding(wide=wide, narrow=RoundingNoise(HALF, *seed, 1)) if precision == "bf16" else wide
+    return MixedRounding(wide=wide, narrow=RoundingNoise(BFLOAT16_UNIT, *seed, 1)) if precision == "bf16" else wide
 
 
 def perturbed(asked: Request, noise: Rounding) -> Request:

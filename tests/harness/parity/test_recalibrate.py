@@ -137,4 +137,4 @@ def test_one_precision_alone_leaves_the_others_as_they_are(path: Path, monkeypat
     assert (found.of("R3/a", 1, "f32"), found.of("R3/a", 1, "bf16")) == (1e-7, 4e-3)
     assert found.measured["parts"] == [single, half]
     assert found.measured["commit"] == "old"
-    assert found.measured["versions of bf16"] == {"commit": "new", "versions": {"numpy": "2"}}
+    assert found.measured["bf16"] == {"commit": "new", "versions": {"numpy": "2"}}

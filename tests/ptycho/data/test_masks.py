@@ -146,6 +146,7 @@ def test_many_frames_stay_in_their_file_and_are_cleared_as_they_are_read(
     assert found[0].normalisation == found[1].normalisation
     with Store.for_run(tmp_path / "store", mapped, found[1]) as store:
         store.verify()
+    contract.save(tmp_path / "copy.npz", mapped)
     assert "diffraction" not in vars(mapped), "nothing needed the whole scan as one array"
     monkeypatch.undo()
     np.testing.assert_array_equal(held.diffraction, mapped.diffraction)

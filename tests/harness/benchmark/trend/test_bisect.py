@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.benchmark.trend import bisect, commits
-from harness.benchmark.trend.bisect import Options
+from harness.benchmark.trend.bisect import BisectOptions
 from harness.fixtures import locate
 from harness.isolation import revision
 from harness.system.signals import Interruption
@@ -22,7 +22,7 @@ def git(root: Path, *arguments: str) -> str:
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def options(tmp_path: Path, costs: Sequence[str], good: str = "", bad: str = "HEAD") -> Options:
+def options(tmp_path: Path, costs: Sequence[str], good: str = "", bad: str = "HEAD") -> BisectOptions:
     """A checkout with one commit for each cost."""
     root = tmp_path / "checkout"
     for package in revision.PACKAGES:
@@ -35,7 +35,7 @@ def options(tmp_path: Path, costs: Sequence[str], good: str = "", bad: str = "HE
         git(root, "add", ".")
         git(root, "commit", "-q", "-m", f"change {number}")
     (scan,) = locate.locate(["small"]).values()
-    return Options(
+    return BisectOptions(
         side="torch",
         python=str(fake_lane.write(tmp_path / "python")),
         scan=scan,

@@ -63,7 +63,7 @@ def test_a_file_that_holds_no_floors_is_refused(text: str, tmp_path: Path) -> No
 
 def test_the_committed_file_says_how_it_was_measured_and_covers_every_rung() -> None:
     held = Floors.load()
-    assert set(held.measured) == {"command", "commit", "versions", "parts", "versions of bf16"}
+    assert set(held.measured) == {"command", "commit", "versions", "parts", "bf16"}
     assert all(part["runs"] >= 8 for part in held.measured["parts"] if part["precision"] in ("f32", "bf16"))
     assert all(part["runs"] >= 16 for part in held.measured["parts"] if "R3" in part["rungs"])
     for gridsize in (1, 2):

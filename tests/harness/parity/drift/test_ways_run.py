@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from harness.parity.compare.response import Answer
-from harness.parity.drift import report, ways_run
+from harness.parity.drift import frame, report, ways_run
 from harness.parity.drift.ways import RUNGS
 from harness.parity.drift.ways_run import COMPARED
 from harness.parity.exchange import backend_client, collect
@@ -49,7 +49,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
         monkeypatch.setattr(backend_client, "ask", ask)
         monkeypatch.setattr(collect, "expect", expect)
-        options = ways_run.Options(
+        options = frame.Conditions(
             pythons={"torch": "python", "tf": "python"},
             scan=FIXTURE,
             root=tmp_path / "harness",

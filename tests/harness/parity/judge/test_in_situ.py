@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from harness.parity.compare.comparison import Array
+from harness.parity.compare.floors import Floors
 from harness.parity.judge import in_situ, ladder, oracle
 from harness.parity.output import replay
 from harness.parity.output.artifacts import relations
@@ -28,12 +29,12 @@ def figures(request_: Request) -> Arrays:
 
 
 def red(request: Request, arrays: Arrays) -> list[str]:
-    found = in_situ.judge_layers(request, {"torch": arrays})
+    found = in_situ.judge_layers(request, {"torch": arrays}, Floors.load())
     return [item.tensor for item in found if item.result == "fail"]
 
 
 def test_honest_layers_stand(request_: Request, figures: Arrays) -> None:
-    found = in_situ.judge_layers(request_, {"torch": figures, "tf": figures})
+    found = in_situ.judge_layers(request_, {"torch": figures, "tf": figures}, Floors.load())
     recorded = [name for name in request_.inputs if f"R4/{name}.in" in figures]
     assert len(recorded) >= 9
     assert [item.tensor for item in found] == [
@@ -83,7 +84,7 @@ def test_a_kept_comparison_of_a_layer_in_situ_is_judged_as_before(
 ) -> None:
     spoilt = {**figures, "R4/amplitude.1.out": 1.001 * figures["R4/amplitude.1.out"]}
     answers = {"torch": spoilt, "tf": figures}
-    (before,) = (item for item in in_situ.judge_layers(request_, answers) if item.result == "fail")
+    (before,) = (item for item in in_situ.judge_layers(request_, answers, Floors.load()) if item.result == "fail")
     sides, expected = in_situ.comparison(request_, before.tensor, answers)
     path = replay.save(tmp_path / "kept.npz", before.tensor, 1, sides, expected)
     assert replay.again(path) == before
@@ -91,5 +92,5 @@ def test_a_kept_comparison_of_a_layer_in_situ_is_judged_as_before(
 
 
 def test_limits_are_those_of_the_layer_by_itself() -> None:
-    assert in_situ.limited_as("R3/in_situ.amplitude.border.0.torch") == "R3/amplitude.border.0"
-    assert in_situ.limited_as("R3/encoder.0") == "R3/encoder.0"
+    assert in_situ.quantity_of("R3/in_situ.amplitude.border.0.torch") == "R3/amplitude.border.0"
+    assert in_situ.quantity_of("R3/encoder.0") == "R3/encoder.0"

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.parity.reference import problem, rounding_noise
-from harness.parity.reference.rounding_noise import HALF, UNITS, RoundingNoise, to_bfloat16
+from harness.parity.reference.rounding_noise import BFLOAT16_UNIT, UNITS, RoundingNoise, to_bfloat16
 from tests.support.golden_step0 import FIXTURE
 
 UNIT = UNITS["f32"]
@@ -17,7 +17,7 @@ def test_the_units_are_the_roundoff_and_the_smallest_move_of_the_oracle() -> Non
     single, double = (float(np.finfo(dtype).eps) for dtype in (np.float32, np.float64))
     assert UNITS == {"f32": single / 2, "f64": double, "bf16": single / 2}
     # The numbers of bfloat16 after 1 are 2^-7 apart.
-    assert to_bfloat16(np.array([1 + HALF, 1 + 1.01 * HALF])).tolist() == [1, 1 + 2 * HALF]
+    assert to_bfloat16(np.array([1 + BFLOAT16_UNIT, 1 + 1.01 * BFLOAT16_UNIT])).tolist() == [1, 1 + 2 * BFLOAT16_UNIT]
 
 
 @pytest.mark.parametrize("precision", UNITS)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from harness.parity.compare.comparison import Array, Judgement, judge, judge_exact
 from harness.parity.compare.floors import Floors
 from harness.parity.compare.rungs import RUNGS
-from harness.parity.judge.in_situ import MARK, WIDTH, limited_as
-from harness.parity.judge.ladder import Judge, limit
+from harness.parity.judge.in_situ import MARK, WIDTH, quantity_of
+from harness.parity.judge.ladder import FloorsJudge, limit
 from harness.parity.reference import objective
 from harness.parity.reference.objective import Evaluation
 from harness.parity.reference.rounding_noise import of_precision, to_bfloat16
@@ -39,14 +39,16 @@ _CHANCE = 3
 """So many such values may be chance, in one of hundreds of small tensors."""
 
 
-def judges(request: Request) -> dict[str, Judge]:
+def judges(request: Request) -> dict[str, FloorsJudge]:
     """Judges of the rungs of a question in bf16, besides comparing tensor with tensor."""
-    own = Own(request)
+    own = OwnPatchesJudge(request)
     return {rung: partial(_judge, own, rung) for rung in ("R4", "R5", "R6", "R7", "R8")}
 
 
-def _judge(own: "Own", rung: str, answers: Mapping[str, Mapping[str, Array]]) -> list[Judgement]:
-    return [*own.judge_widths(rung, answers), *own.judge(rung, answers)]
+def _judge(
+    own: "OwnPatchesJudge", rung: str, answers: Mapping[str, Mapping[str, Array]], floors: Floors
+) -> list[Judgement]:
+    return [*own.judge_widths(rung, answers), *own.judge(rung, answers, floors)]
 
 
 def width(array: NDArray[np.generic], slack: float = 0.0) -> str | None:
@@ -99,7 +101,7 @@ _OWN = {
 """Quantities that are computed again from what the backend itself gave."""
 
 
-class Own:
+class OwnPatchesJudge:
     """
     The oracle from a backend's own patches on.
 
@@ -133,16 +135,16 @@ class Own:
             return None
         return width((start + array).astype(np.float32), slack=_RESTORED)
 
-    def judge(self, rung: str, answers: Mapping[str, Mapping[str, Array]]) -> list[Judgement]:
+    def judge(self, rung: str, answers: Mapping[str, Mapping[str, Array]], floors: Floors) -> list[Judgement]:
         """Judge what a rung asks behind the network, within the limits of float32."""
-        floors, (row,) = Floors.load(), (one for one in RUNGS if one.name == rung)
+        (row,) = (one for one in RUNGS if one.name == rung)
         found = []
         for name in _OWN.get(rung, ()):
             for side in answers:
                 tensor = f"{rung}{MARK}{name}.{side}"
                 sides, expected = self.comparison(tensor, answers)
                 if expected is not None:
-                    allowed = limit(row, limited_as(tensor), self._request.model.gridsize, "f32", floors)
+                    allowed = limit(row, quantity_of(tensor), self._request.model.gridsize, "f32", floors)
                     found.append(judge(tensor, sides, expected, allowed))
         return found
 

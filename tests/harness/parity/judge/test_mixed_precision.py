@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 from harness.parity.compare.comparison import SINGLE, Array, Result
+from harness.parity.compare.floors import DERIVED, SINGLE_TO_DOUBLE, Floors
 from harness.parity.compare.response import Answer
 from harness.parity.compare.rungs import DOUBLE_IN_SINGLE, PRECISIONS
-from harness.parity.judge import half, ladder, oracle
+from harness.parity.compare.rungs import RUNGS as RUNG_TABLE
+from harness.parity.judge import ladder, mixed_precision, oracle
 from harness.parity.judge.in_situ import WIDTH
 from harness.parity.judge.ladder import JudgedRung, OracleAnswer
 from harness.parity.output import code_places
 from harness.parity.reference import problem
-from harness.parity.reference.rounding_noise import HALF, RoundingNoise, to_bfloat16
+from harness.parity.reference.rounding_noise import BFLOAT16_UNIT, RoundingNoise, to_bfloat16
 from ptycho.parity.request import Request
 from ptycho.physics.network import MixedRounding
 from tests.support.golden_step0 import FIXTURE
@@ -149,7 +151,7 @@ def test_a_wrong_layer_in_bf16_is_named(
 
 def test_another_rounding_of_convolutions_passes(request_: Request, expected: OracleAnswer) -> None:
     """A backend that rounds a second time: half a unit up or down, and then to bfloat16."""
-    noise = RoundingNoise(HALF / 2, 77)
+    noise = RoundingNoise(BFLOAT16_UNIT / 2, 77)
     mixed = MixedRounding(wide=lambda value: value, narrow=lambda value: to_bfloat16(noise(value)))
     given = {name: _in_single(name, value) for name, value in oracle.arrays(request_, mixed).items()}
     found = failed(climb(request_, expected, given, given))
@@ -158,17 +160,30 @@ def test_another_rounding_of_convolutions_passes(request_: Request, expected: Or
     assert all(name.startswith(("R5/", "R6/")) for name in found)
 
 
+def test_a_device_without_floors_is_not_judged_by_those_of_the_cpu() -> None:
+    """Neither by the ladder nor by what is judged beside it: what they would judge is unverified."""
+    (row,) = (one for one in RUNG_TABLE if one.name == "R4")
+    assert ladder.limit(row, "R4/patches", 1, "bf16", Floors.load()).tolerance is not None
+    assert ladder.limit(row, "R4/patches", 1, "bf16", DERIVED).tolerance is None
+    single = problem.request(gridsize=1, seed=5, scan=FIXTURE, steps=0, precision="f32", quantities=("R3", "R4"))
+    arrays = {name: _in_single(name, value) for name, value in oracle.arrays(single).items()}
+    allowed = {
+        item.tolerance for item in oracle.beside(single)["R3"]({"torch": arrays}, DERIVED) if "in_situ" in item.tensor
+    }
+    assert allowed == {1e-12 / SINGLE_TO_DOUBLE}
+
+
 def test_the_width_of_values() -> None:
     rng = np.random.default_rng(1)
     wide = rng.normal(size=100_000).astype(np.float32)
-    assert half.width(wide) == half.WIDE
-    assert half.width(wide[:64] + 1j * wide[64:128]) == half.WIDE
-    assert half.width(narrow(wide)) == half.NARROW
-    assert half.width(narrow(wide[:100].astype(np.complex64))) == half.NARROW
-    assert half.width(np.concatenate([wide[:80], narrow(wide[:20])])) == f"20% {half.NARROW}"
-    assert half.width(wide[:15]) is None
-    assert half.width(np.zeros(100, np.float32)) is None
-    assert half.width(wide.astype(np.float64)) is None
+    assert mixed_precision.width(wide) == mixed_precision.WIDE
+    assert mixed_precision.width(wide[:64] + 1j * wide[64:128]) == mixed_precision.WIDE
+    assert mixed_precision.width(narrow(wide)) == mixed_precision.NARROW
+    assert mixed_precision.width(narrow(wide[:100].astype(np.complex64))) == mixed_precision.NARROW
+    assert mixed_precision.width(np.concatenate([wide[:80], narrow(wide[:20])])) == f"20% {mixed_precision.NARROW}"
+    assert mixed_precision.width(wide[:15]) is None
+    assert mixed_precision.width(np.zeros(100, np.float32)) is None
+    assert mixed_precision.width(wide.astype(np.float64)) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,53 @@
+"""Precisions that the ladder is climbed in by default: mixed precision only where there are floors for it."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from harness.cli import parity
+from harness.parity import run
+from harness.parity.compare import rungs
+from ptycho.command_line import StrictParser
+
+WITHOUT, WITH = ("f64", "f32"), ("f64", "f32", "bf16")
+
+
+def conditions(*words: str) -> dict[str, Any]:
+    parser = StrictParser()
+    parity.add_parser(parser.add_subparsers())  # type: ignore[arg-type]
+    return parity._conditions(parser.parse_args(["parity", "run", *words]))
+
+
+def test_the_command_line_and_the_judges_know_the_same() -> None:
+    assert parity.PRECISIONS == rungs.PRECISIONS == WITH
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ((), WITH),
+        (("--device", "cpu"), WITH),
+        (("--device", "cuda"), WITHOUT),
+        (("--device", "torch=cuda", "--device", "tf=cpu"), WITHOUT),
+        (("--device", "auto"), WITHOUT),
+        (("--target", "torch=mine.toml"), WITHOUT),
+        (("--device", "cuda", "--precision", "bf16"), ("bf16",)),
+        (("--target", "torch=mine.toml", "--precision", "bf16", "--precision", "f64"), ("f64", "bf16")),
+    ],
+)
+def test_mixed_precision_is_asked_where_it_can_be_judged(words: tuple[str, ...], wanted: tuple[str, ...]) -> None:
+    assert conditions(*words)["precisions"] == wanted
+
+
+@pytest.mark.parametrize(("device", "target", "spared"), [("cpu", None, False), ("cuda", None, True), ("cpu", 1, True)])
+def test_a_run_without_it_is_a_whole_one_only_where_it_cannot_be_judged(
+    device: str, target: object, spared: bool
+) -> None:
+    party = cast(Any, SimpleNamespace(device=device, target=target))
+    asked = run.ParityOptions(
+        parties=[party], scan=Path("x"), gridsizes=(1, 2), precisions=WITHOUT, seed=1, steps=200, root=Path("r")
+    )
+    said = [sentence for sentence in run.left_out(asked, (1, 2)) if "bf16" in sentence]
+    assert bool(said) is not spared
