@@ -77,11 +77,11 @@ def convolve(x: Real, kernel: Real, bias: Real, rounded: Rounding = exactly) -> 
     Each of the nine partial sums is rounded: a sum near zero errs by its terms' size, and not by its own.
     """
     batch, _, height, width = x.shape
-    result = np.zeros((batch, len(kernel), height * width)) + bias[:, None]
+    result = np.zeros((batch, len(kernel), height * (width + 2))) + bias[:, None]
     for row, column, window in _windows(x):
         result += kernel[:, :, row, column] @ window
         result = rounded(result)
-    return result.reshape(batch, -1, height, width)
+    return np.ascontiguousarray(result.reshape(batch, -1, height, width + 2)[..., :width])
 
 
 def upsample(x: Real) -> Real:
@@ -90,13 +90,18 @@ def upsample(x: Real) -> Real:
 
 
 def _windows(x: Real) -> Iterable[tuple[int, int, Real]]:
-    """The nine shifts of the padded image as `(B, in, H·W)`, with the kernel's row and column."""
+    """
+    The nine shifts of the padded image as `(B, in, H·(W + 2))`, with the kernel's row and column.
+
+    Rows keep the padded width, so that each shift is a part of the same memory and nothing is copied; the last two of
+    each row mean nothing.
+    """
     batch, channels, height, width = x.shape
-    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 2), (1, 1))).reshape(batch, channels, -1)
     for row in range(3):
         for column in range(3):
-            window = padded[:, :, row : row + height, column : column + width]
-            yield row, column, window.reshape(batch, channels, height * width)
+            start = row * (width + 2) + column
+            yield row, column, padded[:, :, start : start + height * (width + 2)]
 
 
 def _layer(weights: Weights, name: str, rounded: Rounding) -> Operation:
@@ -108,13 +113,13 @@ def _layer(weights: Weights, name: str, rounded: Rounding) -> Operation:
 
         def pull(gradient: Real) -> tuple[Real, Gradients]:
             given = narrow(gradient)
-            flat = given.reshape(*given.shape[:2], -1)
+            spread = np.pad(given, ((0, 0), (0, 0), (0, 0), (0, 2))).reshape(*given.shape[:2], -1)  # as the windows lie
             to_kernel = np.empty_like(kernel)
             for row, column, window in _windows(taken):
-                to_kernel[:, :, row, column] = np.einsum("bop,bip->oi", flat, window, optimize=True)
+                to_kernel[:, :, row, column] = (spread @ window.swapaxes(1, 2)).sum(axis=0)
             turned = np.ascontiguousarray(kernel[:, :, ::-1, ::-1].swapaxes(0, 1))
             back = narrow(convolve(given, turned, np.zeros(len(turned)), rounded))
-            to_bias = narrow(rounded(flat.sum(axis=(0, 2))))
+            to_bias = narrow(rounded(given.sum(axis=(0, 2, 3))))
             return back, {f"{name}.weight": narrow(rounded(to_kernel)), f"{name}.bias": to_bias}
 
         return OperationResult(output=narrow(convolve(taken, kernel, bias, rounded)), pull=pull)
