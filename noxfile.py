@@ -131,7 +131,7 @@ def report(session: nox.Session) -> None:
 @nox.session(default=False)
 def browser(session: nox.Session) -> None:
     """Open the report in the Chromium of this machine: errors, requests, contrast, the way to the first failure."""
-    command(session, "ci", "test", "--workers=1", "--folder=tests/browser")
+    command(session, "ci", "test", "--workers=1", "--folder=tests/browser", lane="browser")
 
 
 @nox.session(default=False)
@@ -172,7 +172,8 @@ def lint(session: nox.Session) -> None:
 def typecheck(session: nox.Session) -> None:
     """Types of core, harness, backends and noxfile, strictly."""
     allow(session)
-    run(session, environment(session, "typecheck"), "-m", "mypy", f"--cache-dir={session.cache_dir / 'mypy'}")
+    packages, python = (environment(session, lane) for lane in ("tests", "lint"))
+    run(session, python, "-m", "mypy", f"--python-executable={packages}", f"--cache-dir={session.cache_dir / 'mypy'}")
 
 
 @nox.session(default=False)

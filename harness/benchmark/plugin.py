@@ -24,6 +24,7 @@ from harness.system.signals import Interruption
 from harness.targets import devices
 from ptycho.verdict import Verdict
 
+WARM_UP_PATTERNS = 64
 WARM_UP_FLAGS = ("--nepochs", "1", "--batch_size", "16", "--disable_mlflow", "--quiet")
 WARM_UP_LIMIT = 3.0
 """Of the budget. The first process of a lane pays for caches that are still cold; it is not counted or judged."""
@@ -50,13 +51,14 @@ class BenchmarkSession:
         """
         A lane, warmed up.
 
-        The rule, fixed in advance: the first process of a lane trains on the session's first scan for one epoch, and
-        nothing of it counts. Every further process counts.
+        The rule, fixed in advance: the first process of a lane trains for one epoch on 64 patterns of the session's
+        first scan, and nothing of it counts. Every further process counts.
         """
         if side not in self.lanes:
             lane = BenchmarkLane(plan=self.plan, side=side, events=self.events, interruption=self.interruption)
             scan = next(iter(self.plan.scans.values()))
             argv = [f"ptycho_{side}.train", "--train_data_file", scan, "--output_dir", "{output}", *WARM_UP_FLAGS]
+            argv += ["--n_images", str(WARM_UP_PATTERNS)]
             argv += ["--device", self.plan.device(side), "--threads", str(self.plan.threads)]
             lane.run("warm-up", argv, timeout_s=WARM_UP_LIMIT * self.plan.budget_s)
             self.lanes[side] = lane

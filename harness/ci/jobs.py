@@ -86,8 +86,9 @@ WAYS: dict[str, tuple[JobSpec, ...]] = {
     "tests": _tests(),
     "torch_tests": (JobSpec(locks=("torch-cpu",)), _deep("torch-cpu")),
     "tf_tests": (JobSpec(locks=("tf-cpu",)), _deep("tf-cpu")),
+    "browser": (JobSpec(locks=("browser",)),),
     "lint": (JobSpec(locks=("lint",)),),
-    "typecheck": (JobSpec(locks=("typecheck",)),),
+    "typecheck": (JobSpec(locks=("tests", "lint")),),
 }
 
 NO_JOB = {

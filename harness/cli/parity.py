@@ -26,7 +26,7 @@ def add_parser(commands: Commands) -> None:
         commands,
         "parity",
         "Compare the two backends rung by rung and name the step where they differ.",
-        more="Both backends and a NumPy oracle answer the same questions, in float64 and in float32.",
+        more="Both backends and a NumPy oracle answer the same questions, in float64, float32 and bf16.",
         default="run",
         examples=(
             "parity --python torch=PATH --python tf=PATH",

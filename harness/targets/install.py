@@ -41,6 +41,15 @@ ELSEWHERE = (
 )
 """Variables of the caller that would send an installation elsewhere, or nowhere."""
 
+COMPILED = (
+    *("torch", "tensorflow", "mlflow", "torch._dynamo", "keras", "skimage.restoration", "sqlalchemy", "hypothesis"),
+    *("scipy.stats", "matplotlib.figure", "h5py", "skimage.registration", "alembic", "jinja2", "skimage.metrics"),
+    *("torch.distributed", "scipy.io", "hypothesis.extra.numpy", "pytest", "pydantic", "xdist", "rich.progress", "nox"),
+    *("safetensors.numpy", "pytest_benchmark", "jsonschema", "yaml", "playwright.sync_api", "importlinter"),
+)
+"""What sessions import, where it is installed, the slowest first. It and what it imports gets its bytecode with the
+installation, since no process of a lane writes any. All modules would take twice the time, and 0.5 GB more."""
+
 RETRIES = {"UV_HTTP_RETRIES": "2", "PIP_RETRIES": "2"}
 """Unless the caller says otherwise: with uv's three and pip's five, an index that refuses costs 8 s and more."""
 
@@ -244,16 +253,51 @@ def _ready(lane: str, python: Path, digest: str) -> str | None:
     return None
 
 
+def compile_imports(python: Path) -> None:
+    """
+    Write the bytecode of what sessions import, by importing it, on every processor.
+
+    A package that cannot be imported is left to whoever needs it and says why. What packages write when they are
+    imported (fonts, telemetry) goes to a folder that is removed.
+    """
+    program = (
+        "import contextlib, importlib, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    with contextlib.suppress(Exception):\n"
+        "        importlib.import_module(name)\n"
+    )
+    workers = os.cpu_count() or 1
+    with tempfile.TemporaryDirectory(prefix="ptycho-import-") as folder:
+        env = surroundings() | dict.fromkeys(("HOME", "TMPDIR", "MPLCONFIGDIR", "XDG_CACHE_HOME"), folder)
+        env |= {"CUDA_VISIBLE_DEVICES": "", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+        for variable in ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"):
+            env.pop(variable, None)
+        argv = [str(python), "-P", "-c", program]
+        running = [
+            subprocess.Popen(
+                [*argv, *COMPILED[start::workers]],
+                cwd=folder,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            for start in range(workers)
+        ]
+        for process in running:
+            process.wait()
+
+
 def _install(lane: str, python: Path, text: str, digest: str) -> str:
     stamp = python.parent.parent / STAMP
     stamp.unlink(missing_ok=True)
     uv = find_uv()
     create(python, uv=uv)
     if uv is not None:
-        common = ["--python", str(python), "--compile-bytecode", "--quiet"]
+        common = ["--python", str(python), "--quiet"]
         base, exact = [uv, "pip", "install", *common], [uv, "pip", "sync", *common, "--require-hashes"]
     else:
-        base = [str(python), "-m", "pip", "install", "--quiet"]
+        base = [str(python), "-m", "pip", "install", "--quiet", "--no-compile"]
         exact = [*base, "--require-hashes", "--no-deps", "-r"]
     special = lane in CPU_BUILD_LANES and sys.platform == "linux"
     hashed, torch = split(text, "torch") if special else (text, None)
@@ -264,6 +308,7 @@ def _install(lane: str, python: Path, text: str, digest: str) -> str:
     if not done:
         raise InstallError(f"{lane}: the lock could not be installed:\n{said}")
     build = install_torch(base, torch, uv=uv is not None) if torch else ""
+    compile_imports(python)
     stamp.write_text(f"{digest}\n{build}\n")
     return f"{lane}: installed with {'uv' if uv else 'pip'}" + (f"; {build}" if build else "")
 

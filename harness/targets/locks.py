@@ -17,7 +17,7 @@ from ptycho.command_line import Parser
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / "requirements"
-GROUPS = ("tests", "lint", "typecheck", "torch-cpu", "tf-cpu", "torch-gpu", "tf-gpu")
+GROUPS = ("tests", "lint", "browser", "torch-cpu", "tf-cpu", "torch-gpu", "tf-gpu")
 """Dependency groups of `pyproject.toml` that have a lock of the same name."""
 
 CUDA_PACKAGES = Path(__file__).with_name("cuda-packages.txt")
@@ -71,7 +71,7 @@ def faults(group: str, lock: str) -> list[str]:
         cuda = [name for name, _ in versions if re.match(r"(nvidia|cuda)-|triton$", name)]
         found += [f"{group}: {name} is a CUDA package" for name in cuda]
     for name in ("torch", "tensorflow", "tensorflow-cpu"):
-        if group in ("tests", "lint", "typecheck") and name in dict(versions):
+        if group in ("tests", "lint", "browser") and name in dict(versions):
             found.append(f"{group}: {name} is a framework")
     torches = [version for name, version in versions if name == "torch"]
     if group.startswith("torch-") and len(torches) != 1:

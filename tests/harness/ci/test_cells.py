@@ -143,7 +143,7 @@ def test_what_did_not_run_exactly_once_is_not_merged(
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_however_workers_are_killed_the_campaign_ends_with_each_cell_once(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

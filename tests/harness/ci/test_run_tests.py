@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from harness.ci import changed_tests, run_tests
 from harness.ci.run_tests import Choice
@@ -25,6 +26,12 @@ def test_pipeline(): ...
 @pytest.mark.deep
 def test_deep_pipeline(): ...
 """
+
+
+def test_no_example_of_hypothesis_has_a_limit_of_time() -> None:
+    chosen = settings()
+    assert chosen.deadline is None
+    assert HealthCheck.too_slow in chosen.suppress_health_check
 
 
 @pytest.mark.parametrize(

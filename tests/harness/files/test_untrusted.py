@@ -123,7 +123,7 @@ def test_objects_are_refused_unopened(tmp_path: Path) -> None:
         untrusted.read_array(tmp_path / "x.npy")
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_damage_is_one_kind_of_error(data: st.DataObject, tmp_path: Path) -> None:
     whole = io.BytesIO()
@@ -265,7 +265,7 @@ def hostile(draw: st.DrawFn) -> bytes | str:
 
 @pytest.mark.deep
 @pytest.mark.fault("hostile-files")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(hostile())
 def test_whatever_is_read_back_ends_in_a_value_or_a_reason_within_bounds(content: bytes | str) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -249,7 +249,7 @@ def _is_proven_dead(run: dict[str, str]) -> bool:
 
 
 @pytest.mark.deep
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(seen=seen_runs())
 @pytest.mark.fault("elsewhere")
 def test_only_what_is_proven_dead_is_swept(seen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,7 +174,7 @@ FOLDERS = ["", "pkg", "pkg/inner", ".deps", "node_modules", "venv", "linked", "a
 ENDINGS = [*importlib.machinery.all_suffixes(), ".pyw", ".zip"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.sampled_from(FOLDERS), st.sampled_from(["a", "b", "__init__"]), st.sampled_from(ENDINGS))),
     st.data(),

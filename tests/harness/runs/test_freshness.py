@@ -280,7 +280,7 @@ def _changed(row: Row, event: str, **fields: Any) -> Row:
 
 
 @pytest.mark.slow
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(st.sampled_from(LEFT_OUT), min_size=1, max_size=3, unique=True), st.booleans(), st.data())
 @pytest.mark.fault("left-out")
 def test_no_run_from_which_something_was_left_out_is_a_pass_of_the_whole(

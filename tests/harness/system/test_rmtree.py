@@ -49,7 +49,7 @@ def _place() -> Iterator[tuple[Path, Path]]:
 
 @pytest.mark.slow
 @pytest.mark.fault("planted-links")
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(tree=odd_trees.trees())
 def test_any_tree_goes_whole_and_nothing_outside_changes(tree: Node) -> None:
     with _place() as (folder, outside):

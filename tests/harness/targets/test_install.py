@@ -30,8 +30,8 @@ torchless==1.0 \\
 """
 INSTALLER = """#!{python}
 import json, pathlib, sys
-if sys.argv[1] == "-c":
-    raise SystemExit(0)  # whether the interpreter runs
+if "-c" in sys.argv:
+    raise SystemExit(0)  # whether the interpreter runs, and what it imports
 record = pathlib.Path({record!r})
 calls = json.loads(record.read_text()) if record.exists() else []
 lock = next((pathlib.Path(argument).read_text() for argument in sys.argv if argument.endswith(".txt")), "")
@@ -158,6 +158,26 @@ def test_without_uv_pip_does_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.deep
+def test_what_sessions_import_has_bytecode_and_the_rest_and_the_home_folder_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "env" / "bin" / "python"
+    install.create(python, uv=None)
+    (packages,) = (tmp_path / "env").glob("lib/python*/site-packages")
+    (packages / "yaml.py").write_text("import pathlib, helper\n(pathlib.Path.home() / 'telemetry').write_text('x')\n")
+    (packages / "jinja2.py").write_text("raise RuntimeError\n")
+    for name in ("helper", "unused"):
+        (packages / f"{name}.py").write_text("")
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    install.compile_imports(python)
+    compiled = {path.name.partition(".")[0] for path in (packages / "__pycache__").iterdir()}
+    assert compiled >= {"yaml", "helper", "jinja2"}
+    assert "unused" not in compiled
+    assert list((tmp_path / "home").iterdir()) == []
+
+
 def test_an_environment_that_is_not_there_is_made_and_a_broken_one_again(tmp_path: Path, tiny: Path) -> None:
     python = tmp_path / "env" / "bin" / "python"
     assert install.install("tiny", python).startswith("tiny: installed with")

@@ -188,7 +188,7 @@ def _accepts(kind: Any, value: object) -> bool:
     return True
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(name=st.text(st.sampled_from("abZ1._-/*?[] ~$'ä"), max_size=8))
 @pytest.mark.fault("reserved-names")
 def test_a_name_is_a_plain_word_or_refused(name: str, tmp_path: Path) -> None:

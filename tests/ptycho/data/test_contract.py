@@ -242,7 +242,7 @@ def test_source_names_the_bytes(tmp_path: Path) -> None:
 
 
 @given(m=st.integers(1, 7), seed=st.integers(0, 2**16), layout=st.sampled_from(["canonical", "legacy"]))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_layouts_round_trip(m: int, seed: int, layout: str, tmp_path: Path) -> None:
     dataset = _load(tmp_path, scan(m, seed=seed))
     contract.save(tmp_path / "again.npz", dataset, layout=layout)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ptycho.data import grouping
 from ptycho.errors import UsageError
 
-PROPERTY = settings(database=None, deadline=None, max_examples=40, derandomize=True)
+PROPERTY = settings(database=None, max_examples=40, derandomize=True)
 
 scans = st.tuples(st.integers(5, 60), st.integers(0, 2**32 - 1), st.sampled_from([0, 1, 3]))
 """Number of points, seed of their positions, decimals kept: 0 makes ties and coincident points."""

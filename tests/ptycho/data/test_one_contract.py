@@ -146,7 +146,7 @@ def outcomes(path: Path, weights: Path, out: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.deep
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(file=files())
 def test_all_commands_agree(
     file: tuple[Arrays, dict[str, Any], bool], weights: Path, place: Path, capsys: pytest.CaptureFixture[str]

@@ -53,7 +53,7 @@ def test_the_truth_scores_full_marks() -> None:
     assert (found.pixels, found.coverage) == (40 * 36, 1.0)
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(size=st.floats(0.05, 20), turn=st.floats(-4, 4))
 def test_scores_ignore_scale_and_global_phase(size: float, turn: float) -> None:
     truth = _truth()
@@ -75,7 +75,7 @@ TRANSFORMS: dict[str, Callable[[Image], Image]] = {
 }
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(name=st.sampled_from(sorted(TRANSFORMS)), seed=st.integers(0, 9))
 def test_no_rotated_or_conjugated_match_is_accepted(name: str, seed: int) -> None:
     # Fine grain: of coarse grain so little fits the area that unlike images agree by chance.

@@ -24,7 +24,7 @@ def test_whole_pixel_windows_are_slices(sampling: str) -> None:
     assert np.array_equal(expected, found)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(x=st.floats(8, 43), y=st.floats(8, 31))
 def test_bilinear_is_the_blend_of_the_four_windows(x: float, y: float) -> None:
     obj = _object()

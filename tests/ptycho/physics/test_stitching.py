@@ -87,7 +87,7 @@ def test_overlap_is_what_the_splatted_squares_add_up_to() -> None:
     np.testing.assert_allclose(found.overlap.sum(), 32)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.floats(20, 60), st.floats(20, 40)), min_size=1, max_size=6), st.sampled_from([2, 20, 32]))
 def test_a_constant_stays_a_constant(positions: list[tuple[float, float]], crop: int) -> None:
     x, y = np.array(positions).T

@@ -22,7 +22,7 @@ from ptycho.training import batches
 from ptycho.training.engine import Batch
 from tests.support.scans import make_dataset
 
-PROPERTY = settings(database=None, deadline=None, max_examples=25, derandomize=True)
+PROPERTY = settings(database=None, max_examples=25, derandomize=True)
 
 
 @pytest.fixture(scope="module", params=[1, 2])

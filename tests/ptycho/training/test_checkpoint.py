@@ -65,7 +65,7 @@ def test_the_meaning_comes_back_with_exact_floats_infinity_and_paths_as_text(sav
     assert (3, {"best": math.inf, "learning_rate": 1e-3, "bad_epochs": 1}) == (meta.epoch, meta.schedule)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     value=npst.arrays(
         dtype=st.sampled_from([np.float32, np.float64, np.int64, np.uint8]), shape=npst.array_shapes(min_dims=0)
