@@ -5,6 +5,7 @@ Every help line is a complete sentence, and every command shows examples; tests 
 """
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -141,3 +142,8 @@ def refuse(problems: Sequence[str]) -> None:
     """
     if problems:
         raise UsageError("\n".join(problems))
+
+
+def use_one_thread() -> None:
+    """Before NumPy is imported: the oracle's products are small, and its threads would wait by spinning."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -1,12 +1,11 @@
 """The `parity` commands' own arguments, apart from what they do: a command line must start without NumPy."""
 
 import argparse
-import os
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.cli import options
+from harness.cli import options, parity_quality
 from harness.cli.options import Commands
 from harness.targets import devices, version_option
 from harness.targets.devices import SIDES
@@ -16,6 +15,7 @@ from ptycho.verdict import Verdict
 
 GRIDSIZES = (1, 2)
 PRECISIONS = ("f64", "f32", "bf16")
+DRAWN_SIDES, DRAWN = (64, 128, 256), (64, 128)
 STEPS, DRIFT_STEPS, SEED, CANARIES, SEEDS = 200, 20, 42, 3, 20
 CODES = f"pass {Verdict.PASS:d} · a rung fails {Verdict.FAIL:d} · incomplete {Verdict.INCONCLUSIVE:d} · docs/parity.md"
 
@@ -37,7 +37,7 @@ def add_parser(commands: Commands) -> None:
     _add_run(inner)
     _add_replay(inner)
     _add_survey(inner)
-    _add_quality(inner)
+    parity_quality.add_parser(inner)
     _add_calibrate(inner)
 
 
@@ -56,10 +56,16 @@ def _add_run(commands: Commands) -> None:
         codes=CODES,
     )
     _add_ladder(parser)
+    listed = " and ".join(map(str, DRAWN))
+    _add_drawn(parser, f"Climb a drawn problem of this patch side, too, in float64; without it one of {listed}.")
     text = f"Plant this many faults in a run that passes ({CANARIES})."
     parser.add_argument("--canaries", type=int, default=CANARIES, metavar="K", help=text)
     text = "Draw the planted faults with this seed; without it a seed is drawn and printed."
     parser.add_argument("--canary-seed", type=int, metavar="SEED", help=text)
+    text = "Draw the problems of --drawn from this seed on; without it a seed is drawn and printed."
+    parser.add_argument("--drawn-seed", type=int, metavar="SEED", help=text)
+    text = "Climb no drawn problem; so does a run at one --gridsize, in one --precision or with --target."
+    parser.add_argument("--no-drawn", action="store_true", help=text)
     text = "Compare the working tree with this commit, branch or tag instead, each backend with itself (docs/drift.md)."
     parser.add_argument("--against", metavar="REV", help=text)
     text = (
@@ -82,10 +88,12 @@ def _add_survey(commands: Commands) -> None:
         codes=CODES,
     )
     _add_ladder(parser)
+    _add_drawn(parser, "Climb a drawn problem of this patch side at every seed, in place of the ladder's own.")
     text = f"Climb at this many seeds, from --seed on ({SEEDS})."
     parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help=text)
     options.add_unused(parser, "--canaries", "--canary-seed")
-    parser.set_defaults(run=run, canaries=0, canary_seed=None, against=None, ways=False, versions=[], lock_of=None)
+    unused = {"canaries": 0, "canary_seed": None, "drawn_seed": None, "no_drawn": False}
+    parser.set_defaults(run=run, **unused, against=None, ways=False, versions=[], lock_of=None)
 
 
 def _add_ladder(parser: argparse.ArgumentParser) -> None:
@@ -115,6 +123,10 @@ def _add_ladder(parser: argparse.ArgumentParser) -> None:
     options.add_run_options(parser, "the report")
 
 
+def _add_drawn(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--drawn", type=int, action="append", default=[], choices=DRAWN_SIDES, metavar="N", help=text)
+
+
 def _add_replay(commands: Commands) -> None:
     parser = options.add_command(
         commands,
@@ -127,29 +139,6 @@ def _add_replay(commands: Commands) -> None:
     options.add_json(parser, "the judgement")
     options.add_unused(parser, "--python", "--follow")
     parser.set_defaults(run=_replay)
-
-
-def _add_quality(commands: Commands) -> None:
-    parser = options.add_command(
-        commands,
-        "quality",
-        "Compare the trained quality of the two backends over seeds (rung R9).",
-        more="Each seed trains both backends, so a campaign takes hours; docs/quality.md says how it is judged.",
-        examples=("parity quality --seeds 10", "parity quality --bf16 torch", "parity quality --resume quality.json"),
-        codes=CODES,
-    )
-    add_option(parser)
-    devices.add_option(parser)
-    parser.add_argument("--seeds", type=int, metavar="N", help="Train with this many seeds (24).")
-    parser.add_argument("--epochs", type=int, metavar="N", help="Train for this many epochs (7).")
-    text = "Compare this backend in bfloat16 with itself in float32."
-    parser.add_argument("--bf16", choices=SIDES, help=text)
-    text = "Continue the campaign that this file holds."
-    parser.add_argument("--resume", type=Path, metavar="JSON", help=text)
-    options.add_fixture(parser, "small", "for the trainings")
-    parser.add_argument("--quiet", action="store_true", help="Print only the result.")
-    options.add_run_options(parser, "the report")
-    parser.set_defaults(run=_quality)
 
 
 def _add_calibrate(commands: Commands) -> None:
@@ -208,7 +197,7 @@ def _check(args: argparse.Namespace) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Climb the ladder; returns the exit code."""
-    _one_thread()
+    options.use_one_thread()
     if args.steps is None:
         args.steps = DRIFT_STEPS if args.against is not None or args.versions else STEPS
     options.refuse(_problems(args))
@@ -239,6 +228,8 @@ def run(args: argparse.Namespace) -> int:
         json=args.json,
         devices=devices.requested(args.device, asked_sides),
         unasked=tuple(side for side in SIDES if side not in asked_sides),
+        drawn=_drawn(args),
+        drawn_seed=args.drawn_seed,
     )
     return parity_run.main(asked, follow=args.follow, wanted=wanted)
 
@@ -319,15 +310,16 @@ def _conditions(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _drawn(args: argparse.Namespace) -> tuple[int, ...]:
+    """Patch sides of drawn problems: those that are named, else a run of the whole ladder has its own."""
+    part = bool(args.gridsize or args.precision or args.target or args.no_drawn or args.seeds is not None)
+    return tuple(args.drawn) or (() if part else DRAWN)
+
+
 def _alone(args: argparse.Namespace) -> list[str]:
     """Options that ask for a comparison of a backend with itself."""
     given = {"--against": args.against is not None, "--ways": args.ways, "--versions": bool(args.versions)}
     return [name for name, is_given in given.items() if is_given]
-
-
-def _one_thread() -> None:
-    """Before NumPy is imported: the oracle's products are small, and its threads would wait by spinning."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _problems(args: argparse.Namespace) -> list[str]:
@@ -338,7 +330,15 @@ def _problems(args: argparse.Namespace) -> list[str]:
         found.append(f"--seeds {args.seeds}; allowed: 1 or more")
     if args.canaries < 0 or (args.canary_seed is not None and args.canary_seed < 0):
         found.append(f"--canaries {args.canaries} --canary-seed {args.canary_seed}; allowed: 0 or more")
+    if args.no_drawn and (args.drawn or args.drawn_seed is not None):
+        found.append("--no-drawn with --drawn or --drawn-seed; allowed: one of them; leave the other out")
+    if args.drawn_seed is not None and args.drawn_seed < 0:
+        found.append(f"--drawn-seed {args.drawn_seed}; allowed: 0 or more")
+    if args.drawn and args.target:
+        found.append(f"--drawn {args.drawn[0]} with --target; allowed: both sides of this checkout; leave it out")
     alone = _alone(args)
+    if alone and (args.drawn or args.drawn_seed is not None or args.no_drawn):
+        found.append(f"--drawn with {alone[0]}; allowed: in a run of the ladder; leave it out")
     if alone and (len(alone) > 1 or args.target or args.canary_seed is not None):
         what = " and ".join(alone)
         found.append(f"{what} with --target, --canary-seed or each other; allowed: one of them, of this checkout alone")
@@ -346,40 +346,16 @@ def _problems(args: argparse.Namespace) -> list[str]:
 
 
 def _replay(args: argparse.Namespace) -> int:
-    _one_thread()
+    options.use_one_thread()
     from harness.parity import run as parity_run
 
     return parity_run.again(args.file, as_json=args.json)
 
 
 def _calibrate(args: argparse.Namespace) -> int:
-    _one_thread()
+    options.use_one_thread()
     from harness.parity import recalibrate
 
     return recalibrate.main(
         write=args.write, reason=args.reason, precision=args.precision, quiet=args.quiet, as_json=args.json
     )
-
-
-def _quality(args: argparse.Namespace) -> int:
-    _one_thread()
-    if args.seeds is not None and args.seeds < 1:
-        raise UsageError(f"--seeds {args.seeds}; allowed: 1 or more")
-    chosen = pythons(args.python)
-    from harness.fixtures import locate
-    from harness.parity.quality import run as quality_run
-    from harness.parity.quality import sides
-
-    asked = quality_run.QualityOptions(
-        pythons=chosen,
-        scan=next(iter(locate.locate([args.fixture]).values())),
-        root=args.root,
-        seeds=tuple(range(1, (args.seeds or quality_run.SEEDS) + 1)),
-        epochs=args.epochs or quality_run.EPOCHS,
-        contest=sides.precisions(args.bf16) if args.bf16 else sides.BACKENDS,
-        resume=args.resume,
-        quiet=args.quiet or args.json,
-        json=args.json,
-        devices=devices.requested(args.device),
-    )
-    return quality_run.main(asked, follow=args.follow)

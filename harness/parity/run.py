@@ -15,25 +15,25 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from harness.lanes.device import settle
 from harness.lanes.device.settle import DeviceAssignment
 from harness.parity import survey as parity_survey
 from harness.parity.compare import failure
-from harness.parity.compare.comparison import Result
-from harness.parity.compare.floors import of_kinds
 from harness.parity.compare.rungs import MIXED, PRECISIONS, RUNGS
 from harness.parity.exchange import plan
 from harness.parity.exchange.backend_client import Party
 from harness.parity.exchange.collect import CORE, ORACLE, AnsweredQuestion, hear
 from harness.parity.judge import ladder, unanswered
 from harness.parity.judge.ladder import JudgedRung
+from harness.parity.ladder_session import LadderSession, write_rungs
 from harness.parity.output import artifacts, replay
 from harness.parity.output import report as ladder_report
 from harness.parity.output.evidence import SelfValidation
 from harness.parity.output.progress import Display
 from harness.parity.output.report import LadderReport
+from harness.parity.reference.drawn import PRECISION, DrawnProblem, draw
+from harness.parity.reference.drawn import RUNGS as DRAWN_RUNGS
 from harness.parity.reference.problem import CHECKPOINTS
 from harness.parity.selfcheck.gate import Plant, prove
 from harness.parity.survey import Survey
@@ -73,6 +73,9 @@ class ParityOptions:
         json: print the report as one JSON document, and only that.
         devices: device by side, of `harness.targets.devices.CHOICES`; the CPU for one that is not named.
         unasked: sides that are left out, and so unverified.
+        drawn: patch sides of drawn problems that are climbed, too; a survey climbs one of each at every seed, and
+            nothing else.
+        drawn_seed: seed of the first of them; drawn and printed if None.
     """
 
     parties: Sequence[Party]
@@ -88,38 +91,19 @@ class ParityOptions:
     json: bool = False
     devices: Mapping[str, str] = field(default_factory=dict)
     unasked: tuple[str, ...] = ()
+    drawn: tuple[int, ...] = ()
+    drawn_seed: int | None = None
+
+    @property
+    def problems(self) -> tuple[DrawnProblem, ...]:
+        """Drawn problems of a run, each of a seed of its own."""
+        first = 0 if self.drawn_seed is None else self.drawn_seed
+        return tuple(draw(side, first + number) for number, side in enumerate(self.drawn))
 
     @property
     def answered(self) -> tuple[str, ...]:
         """Rungs that every party answers."""
         return tuple(name for name in QUANTITIES if all(name in party.adapter.quantities for party in self.parties))
-
-
-@dataclass(kw_only=True)
-class _LadderSession:
-    """A ladder while it is climbed."""
-
-    climbed: list[JudgedRung] = field(default_factory=list)
-    refused: dict[str, Sequence[str]] = field(default_factory=dict)
-    notes: dict[str, None] = field(default_factory=dict)
-
-    def judge(self, heard: AnsweredQuestion) -> list[JudgedRung]:
-        """Judge one question; what is refused and what was climbed is kept."""
-        question = heard.question
-        for side, why in ladder.refusals(heard.answers).items():
-            self.refused[f"{side}, {question.label}"] = why
-        measured, notes = of_kinds(answer.kind for answer in heard.answers.values())
-        self.notes |= dict.fromkeys(notes)
-        judged = ladder.climb(
-            question.gridsize,
-            heard.answers,
-            heard.expected,
-            question.request.quantities,
-            precision=question.precision,
-            floors=measured,
-        )
-        self.climbed += judged
-        return judged
 
 
 def run(options: ParityOptions, interruption: Interruption) -> tuple[LadderReport, Path]:
@@ -135,14 +119,17 @@ def run(options: ParityOptions, interruption: Interruption) -> tuple[LadderRepor
     clock = time.monotonic()
     kept = directory.create(options.root)
     options, settled = _devices(options, kept, interruption)
-    with _logged(options, (options.seed,), kept, settled) as (events, ended):
+    if options.drawn and options.drawn_seed is None:
+        options = replace(options, drawn_seed=secrets.randbelow(2**31))
+    with _logged(options, (options.seed,), kept, settled, options.problems) as (events, ended):
         settled.require(events)
         made, heard = _climb(options, kept, events, interruption)
         proof = SelfValidation()
         own = all(party.target is None for party in options.parties) and not options.unasked
         if own and ladder.verdict(made.climbed, made.refused) is Verdict.PASS:
             drawn = secrets.randbelow(2**31) if options.canary_seed is None else options.canary_seed
-            proof = prove(options.plant, drawn, heard, options.parties, options.scan, kept, events, interruption)
+            own_answers = [item for item in heard if item.question.drawn is None]
+            proof = prove(options.plant, drawn, own_answers, options.parties, options.scan, kept, events, interruption)
         told = LadderReport(
             climbed=ladder.in_order(made.climbed),
             refused=made.refused,
@@ -156,6 +143,7 @@ def run(options: ParityOptions, interruption: Interruption) -> tuple[LadderRepor
             devices={side: device.words for side, device in settled.chosen.items()} if settled.gpu else {},
             notes=tuple(made.notes),
             unasked=options.unasked,
+            problems=tuple(item.words for item in options.problems),
         )
         path = told.write(kept.path / "parity.json")
         events.write("parity.end", verdict=told.verdict.name, seconds=told.seconds)
@@ -164,7 +152,11 @@ def run(options: ParityOptions, interruption: Interruption) -> tuple[LadderRepor
 
 
 def _logged(
-    options: ParityOptions, wanted: Sequence[int], kept: RunRoot, settled: DeviceAssignment
+    options: ParityOptions,
+    wanted: Sequence[int],
+    kept: RunRoot,
+    settled: DeviceAssignment,
+    problems: Sequence[DrawnProblem] = (),
 ) -> AbstractContextManager[tuple[EventLog, session.SessionResult]]:
     """The log of a run of the ladder. What must report is every rung of every question."""
     # A foreign target's environment has no lock of ours.
@@ -176,12 +168,20 @@ def _logged(
         name=settled.name("parity"),
         origin=provenance.describe(root=ROOT, locks=locks, fixtures=fixtures, device=settled.asked),
         expected=RequiredResults(
-            rungs=tuple(
-                plan.label(rung, precision, gridsize, seed)
-                for seed in wanted
-                for precision in options.precisions
-                for gridsize in options.gridsizes
-                for rung in plan.rungs(precision, options.answered)
+            rungs=(
+                *(
+                    plan.label(rung, precision, gridsize, seed)
+                    for seed in wanted
+                    for precision in options.precisions
+                    for gridsize in options.gridsizes
+                    for rung in plan.rungs(precision, options.answered)
+                ),
+                *(
+                    plan.label(rung, PRECISION, item.model.gridsize, item.seed, item.model.side)
+                    for item in problems
+                    for rung in DRAWN_RUNGS
+                    if rung in options.answered
+                ),
             ),
             left_out=(*left_out(options, wanted), *settled.left_out),
         ),
@@ -200,6 +200,8 @@ def left_out(options: ParityOptions, wanted: Sequence[int]) -> Iterator[str]:
         yield f"a shorter trajectory: {options.steps} steps instead of {max(CHECKPOINTS)}"
     for side in options.unasked:
         yield f"a part of the sides: without {side}"
+    if not options.drawn and len(wanted) == 1 and all(party.target is None for party in options.parties):
+        yield "a part of the ladder: without drawn problems (--no-drawn)"
     if options.plant is None and len(wanted) == 1:
         yield "a part of the ladder: without canaries (--canaries 0)"
 
@@ -222,11 +224,11 @@ def _devices(
 
 def _climb(
     options: ParityOptions, kept: RunRoot, events: EventLog, interruption: Interruption
-) -> tuple[_LadderSession, list[AnsweredQuestion]]:
+) -> tuple[LadderSession, list[AnsweredQuestion]]:
     """Every question in its order; the verdict of the low rungs is reported as soon as the last of them is judged."""
-    made, found = _LadderSession(), list[AnsweredQuestion]()
+    made, found = LadderSession(), list[AnsweredQuestion]()
     try:
-        asked = _plan(options, (options.seed,), kept)
+        asked = [*_plan(options, (options.seed,), kept), *_plan_drawn(options, options.problems, kept)]
     except PtychoError:
         raise
     except Exception as error:
@@ -239,7 +241,7 @@ def _climb(
         for heard in hear(options.parties, asked, kept, events, interruption, on_progress=display.answered):
             display.refused(ladder.refusals(heard.answers))
             judged = made.judge(heard)
-            _tell(events, heard, judged)
+            write_rungs(events, heard, judged)
             display.judged(judged)
             found.append(heard)
             if heard.number + 1 == low:
@@ -272,11 +274,12 @@ def survey(options: ParityOptions, wanted: Sequence[int], interruption: Interrup
         interruption: asked while waiting.
     """
     kept = directory.create(options.root)
-    made = {seed: _LadderSession() for seed in wanted}
+    made = {seed: LadderSession() for seed in wanted}
     options, settled = _devices(options, kept, interruption)
-    with _logged(options, wanted, kept, settled) as (events, ended):
+    problems = [draw(side, seed) for seed in wanted for side in options.drawn]
+    with _logged(options, () if problems else wanted, kept, settled, problems) as (events, ended):
         settled.require(events)
-        asked = _plan(options, wanted, kept)
+        asked = _plan_drawn(options, problems, kept) if problems else _plan(options, wanted, kept)
         names = [*(party.side for party in options.parties), ORACLE]
         with Display(names, asked, quiet=options.quiet) as display:
             for heard in hear(
@@ -289,7 +292,7 @@ def survey(options: ParityOptions, wanted: Sequence[int], interruption: Interrup
                 timeout_s=SURVEY_TIMEOUT_S,
             ):
                 judged = made[heard.question.seed].judge(heard)
-                _tell(events, heard, judged)
+                write_rungs(events, heard, judged)
                 display.judged(judged)
                 heard.question.path.unlink()
         found = parity_survey.collect(
@@ -300,21 +303,6 @@ def survey(options: ParityOptions, wanted: Sequence[int], interruption: Interrup
         events.write("parity.end", verdict=found.verdict.name)
         ended(found.verdict, ())
     return found, path
-
-
-def _tell(events: EventLog, heard: AnsweredQuestion, judged: Sequence[JudgedRung]) -> None:
-    question = heard.question
-    for item in judged:
-        label = plan.label(item.rung.name, item.precision, item.gridsize, question.seed)
-        worst = item.worst if item.result != Result.PASS else None
-        fields: dict[str, Any] = {}
-        if worst is not None:
-            where = None if worst.location is None else str(worst.location)
-            fields = {"guilty": list(item.guilty), "tensor": worst.tensor, "reason": "; ".join(worst.reasons)}
-            fields |= {} if where is None else {"where": where}
-            cause = ladder.verdict([item], {})
-            fields |= {} if cause is Verdict.FAIL else {"cause": cause.label}
-        events.write("rung.end", rung=label, result=str(item.result), **fields)
 
 
 SURVEY_TIMEOUT_S = 6 * 3600.0
@@ -333,6 +321,10 @@ def _plan(options: ParityOptions, wanted: Sequence[int], kept: RunRoot) -> list[
         # An adapter of another checkout may know no masks.
         masked=all(party.target is None for party in options.parties),
     )
+
+
+def _plan_drawn(options: ParityOptions, problems: Sequence[DrawnProblem], kept: RunRoot) -> list[plan.Question]:
+    return plan.plan_drawn(problems, scan=options.scan, folder=kept.path, answered=options.answered)
 
 
 def _parties(heard: Sequence[AnsweredQuestion]) -> Mapping[str, Mapping[str, object]]:

@@ -45,11 +45,12 @@ class Alarm:
 @dataclass(frozen=True, kw_only=True)
 class SurveyRow:
     """
-    One rung at one gridsize in one precision, over all seeds.
+    One rung at one gridsize in one precision, over all seeds; or on drawn problems of one patch side.
 
     Attributes:
         rung: name.
-        gridsize: g.
+        gridsize: g; None for drawn problems, which have either.
+        side: N of drawn problems; None for the ladder's own problem.
         precision: of `PRECISIONS`.
         seeds: how many it was climbed at.
         figure: the largest D; None where values must be equal.
@@ -61,7 +62,8 @@ class SurveyRow:
     """
 
     rung: str
-    gridsize: int
+    gridsize: int | None
+    side: int | None
     precision: str
     seeds: int
     figure: float | None
@@ -150,18 +152,24 @@ def collect(found: Mapping[int, Sequence[JudgedRung]], refused: Mapping[str, Seq
         refused: why answers do not count.
     """
     order = [rung.name for rung in RUNGS]
-    keys = {(item.rung.name, item.precision, item.gridsize) for climbed in found.values() for item in climbed}
-    listed = sorted(keys, key=lambda key: (order.index(key[0]), PRECISIONS.index(key[1]), key[2]))
-    return Survey(seeds=tuple(found), rows=tuple(_row(*key, found) for key in listed), refused=dict(refused or {}))
+    keys = {_key(item) for climbed in found.values() for item in climbed}
+    listed = sorted(keys, key=lambda key: (order.index(key[0]), PRECISIONS.index(key[1]), key[2] or 0, key[3] or 0))
+    return Survey(seeds=tuple(found), rows=tuple(_row(key, found) for key in listed), refused=dict(refused or {}))
 
 
-def _row(rung: str, precision: str, gridsize: int, found: Mapping[int, Sequence[JudgedRung]]) -> SurveyRow:
-    of_row = [
-        (seed, item)
-        for seed, climbed in found.items()
-        for item in climbed
-        if (item.rung.name, item.precision, item.gridsize) == (rung, precision, gridsize)
-    ]
+RowKey = tuple[str, str, int | None, int | None]
+"""Rung, precision, and the gridsize or the N of drawn problems."""
+
+
+def _key(item: JudgedRung) -> RowKey:
+    if item.drawn is not None:
+        return item.rung.name, item.precision, None, item.drawn.model.side
+    return item.rung.name, item.precision, item.gridsize, None
+
+
+def _row(key: RowKey, found: Mapping[int, Sequence[JudgedRung]]) -> SurveyRow:
+    rung, precision, gridsize, side = key
+    of_row = [(seed, item) for seed, climbed in found.items() for item in climbed if _key(item) == key]
     figures = [item.figure for _, item in of_row if item.figure is not None]
     units = [item.noise_units for _, item in of_row if item.noise_units is not None]
     nearest = min(
@@ -172,6 +180,7 @@ def _row(rung: str, precision: str, gridsize: int, found: Mapping[int, Sequence[
     return SurveyRow(
         rung=rung,
         gridsize=gridsize,
+        side=side,
         precision=precision,
         seeds=len({seed for seed, _ in of_row}),
         figure=max(figures, default=None),
@@ -202,7 +211,7 @@ def _alarm(seed: int, item: JudgedRung) -> Alarm:
 
 def _plain(row: SurveyRow) -> dict[str, Any]:
     return {
-        **{name: getattr(row, name) for name in ("rung", "gridsize", "precision", "seeds", "tensor", "seed")},
+        **{name: getattr(row, name) for name in ("rung", "gridsize", "side", "precision", "seeds", "tensor", "seed")},
         **{name: finite_or_text(getattr(row, name)) for name in ("figure", "noise_units", "margin")},
         "alarms": [
             {"seed": alarm.seed, "result": alarm.result, "tensor": alarm.tensor, "reasons": list(alarm.reasons)}
@@ -211,7 +220,7 @@ def _plain(row: SurveyRow) -> dict[str, Any]:
     }
 
 
-HEADINGS = ("rung", "g", "in", "seeds", "worst D", "noise units", "margin", "nearest to its limit", "false alarms")
+HEADINGS = ("rung", "g or N", "in", "seeds", "worst D", "noise units", "margin", "nearest to its limit", "false alarms")
 
 
 def table(survey: Survey) -> list[tuple[str, ...]]:
@@ -219,7 +228,7 @@ def table(survey: Survey) -> list[tuple[str, ...]]:
     return [
         (
             row.rung,
-            str(row.gridsize),
+            str(row.gridsize) if row.side is None else f"N {row.side}",
             row.precision,
             str(row.seeds),
             "equal" if row.figure is None else f"{row.figure:.1e}",
@@ -242,7 +251,8 @@ def show(survey: Survey) -> None:
     tables.show((HEADINGS, *table(survey)))
     for row in survey.rows:
         for alarm in row.alarms:
-            where = f"{row.rung} at gridsize {row.gridsize} in {row.precision}, seed {alarm.seed}"
+            size = f"gridsize {row.gridsize}" if row.side is None else f"N {row.side}"
+            where = f"{row.rung} at {size} in {row.precision}, seed {alarm.seed}"
             print(f"{alarm.result}: {where}: {alarm.tensor or 'no tensor'}: {'; '.join(alarm.reasons)}")
     for party, reasons in survey.refused.items():
         for reason in reasons:

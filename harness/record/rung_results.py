@@ -24,6 +24,7 @@ STANDING = (PASS, KNOWN)
 _LISTED = 8
 _LADDER = re.compile(r"(R\d+[a-z]?)(?: (.+))?")
 _AT = re.compile(r"(?:^| )(?:(f\d+|bf16)|g(?:ridsize )?(\d+)|seed (\d+))(?= |$)")
+_DRAWN = re.compile(r" N (\d+) seed (\d+)(?= |$)")
 _BACKEND = re.compile(r"(?:^| )(torch|tf)(?= |$)((?: (?!b?f\d+\b)\S+)*)")
 
 
@@ -95,6 +96,8 @@ def place_of(label: str, *, seeded: bool = False) -> str:
     precision, gridsize, seed = conditions(label)
     size = f"gridsize {gridsize}" if gridsize else ""
     parts = (f"{name} at" if (name := who_of(label)) else "", size, f"in {precision}" if precision else "")
+    if problem := problem_of(label):
+        return " ".join(filter(None, (*parts, f"({problem})")))
     return " ".join(filter(None, (*parts, f"at seed {seed}" if seeded and seed else "")))
 
 
@@ -107,6 +110,19 @@ def conditions(label: str) -> tuple[str, str, str]:
         found["gridsize"] = gridsize or found["gridsize"]
         found["seed"] = seed or found["seed"]
     return found["precision"], found["gridsize"], found["seed"]
+
+
+def seeds(labels: Iterable[str]) -> set[str]:
+    """The seeds of some rungs; those of drawn problems only where there are no others."""
+    listed = list(labels)
+    own = [label for label in listed if not problem_of(label)]
+    return {conditions(label)[2] for label in own or listed}
+
+
+def problem_of(label: str) -> str:
+    """Name of the drawn problem that a label is about, `N 128, seed 7`; "" for the ladder's own."""
+    match = _DRAWN.search(label)
+    return f"N {match[1]}, seed {match[2]}" if match else ""
 
 
 def backend_of(label: str) -> str:
@@ -171,7 +187,7 @@ def places(results: Mapping[str, str], rung: str, *, besides: Sequence[str] = ()
         rung: which.
         besides: results that are left out.
     """
-    seeded = len({conditions(label)[2] for label in results}) > 1
+    seeded = len(seeds(results)) > 1
     mine = (label for label, result in results.items() if rung_of(label) == rung and result not in besides)
     return [place for label in mine if (place := place_of(label, seeded=seeded))]
 

@@ -58,6 +58,7 @@ def of(run: LoadedRun, told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]
     if not found:
         return None
     where = f"{text(found.get('rung'))} at gridsize {text(found.get('gridsize'))} in {text(found.get('precision'))}"
+    where += f" ({problem})" if (problem := text(found.get("problem"))) else ""
     least = found.get("minimum_tolerance")
     # What only the log knows has no figures: none is not the same as an exact check.
     facts = (

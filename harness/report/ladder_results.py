@@ -43,16 +43,17 @@ def tally(found: Mapping[str, Any], told: RunState) -> Tally:
     """The rungs of such a document as they are counted everywhere; from the log where there is one."""
     if told.rungs or told.expected.rungs:
         return told.tally
-    keys = ("rung", "precision", "gridsize")
+    keys = ("rung", "precision", "gridsize", "problem")
     rows = (
-        (" ".join(text(row.get(key)) for key in keys), text(row.get("result"))) for row in objects(found.get("rungs"))
+        (" ".join(filter(None, (text(row.get(key)) for key in keys))), text(row.get("result")))
+        for row in objects(found.get("rungs"))
     )
     return rung_results.tally(dict(rows))
 
 
 def seeds(labels: object) -> int:
-    """Return how many problems the rungs of some labels are of."""
-    return len({rung_results.conditions(text(label))[2] for label in labels}) if isinstance(labels, list) else 0
+    """Return how many seeds the rungs of some labels are of."""
+    return len(rung_results.seeds(map(text, labels))) if isinstance(labels, list) else 0
 
 
 def not_reached(told: RunState) -> list[str]:
@@ -60,17 +61,19 @@ def not_reached(told: RunState) -> list[str]:
     return told.tally.having(NOT_REACHED)
 
 
-def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    return text(row.get("rung")), text(row.get("gridsize")), text(row.get("precision"))
+def _key(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    return text(row.get("rung")), text(row.get("gridsize")), text(row.get("precision")), text(row.get("problem"))
 
 
 def _row(found: RungResult, told: RunState) -> dict[str, Any]:
     precision, gridsize, seed = rung_results.conditions(found.label)
-    several = len({rung_results.conditions(label)[2] for label in told.judged}) > 1
+    problem = rung_results.problem_of(found.label)
+    several = not problem and seeds(list(told.judged)) > 1
     return {
         "rung": found.rung,
         "gridsize": f"{gridsize}, seed {seed}" if several and seed else gridsize,
         "precision": precision,
+        "problem": problem,
         "result": found.result,
         "tensor": found.tensor or None,
         LOGGED: True,

@@ -175,7 +175,8 @@ def _step(name: str, rows: Sequence[Mapping[str, Any]]) -> RungSection:
 
 def _mark(row: Mapping[str, Any]) -> Mark:
     worst, allowed = number(row.get("worst")), finite(row.get("tolerance"))
-    where = f"{text(row.get('precision'))}, gridsize {text(row.get('gridsize'))}"
+    asked = (text(row.get("precision")), f"gridsize {text(row.get('gridsize'))}", text(row.get("problem")))
+    where = ", ".join(filter(None, asked))
     logged = bool(row.get(ladder_results.LOGGED))
     found = f"{figure(worst, '{:.2g}')} of {figure(allowed, '{:.2g}')} allowed"
     units = number(row.get("noise_units"))
@@ -230,14 +231,16 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
         at = text(row.get("tensor")) if worst or result != "pass" else ""
         made.append(
             (
-                *(text(row.get(key)) for key in ("rung", "gridsize", "precision")),
+                text(row.get("rung")),
+                ", ".join(filter(None, (text(row.get("gridsize")), text(row.get("problem"))))),
+                text(row.get("precision")),
                 *(compared, shown, figure(row.get("noise_units"))),
                 allowed,
                 TableCell(text=at, code=True),
                 TableCell(text=result, tone=toned(result)),
             )
         )
-    caption = "Every rung at every gridsize and precision"
+    caption = "Every rung at every gridsize and precision, and on drawn problems"
     return Table(caption=caption, headings=headings, rows=made[:ROWS], more=max(0, len(made) - ROWS))
 
 

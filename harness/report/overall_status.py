@@ -210,6 +210,7 @@ def sentence(run: LoadedRun) -> str:
     first = mapping(run.climbed.get("first_failure"))
     if first:
         where = f"{text(first.get('rung'))} at gridsize {text(first.get('gridsize'))} in {text(first.get('precision'))}"
+        where += f" ({problem})" if (problem := text(first.get("problem"))) else ""
         return f"first failing rung: {where}; at fault: {text(first.get('suspect')) or 'not settled'}"
     if run.problems:
         more = f" (and {count(len(run.problems) - 1, 'more problem')})" if len(run.problems) > 1 else ""

@@ -104,7 +104,7 @@ def _ladder(run: RunState, document: Mapping[str, Any]) -> Iterator[MeasuredFigu
     rows = document.get("rungs")
     for row in rows if isinstance(rows, list) else []:
         values = _numbers({"noise_units": row.get("noise_units")} if isinstance(row, dict) else {}, ("noise_units",))
-        if values and row.get("result") == "pass":
+        if values and row.get("result") == "pass" and not row.get("problem"):  # each is drawn but once
             subject = f"{row.get('rung')} {row.get('precision')} gridsize {row.get('gridsize')}"
             yield _entry(run, "ladder", subject, values, how, versions)
 

@@ -81,7 +81,7 @@ def convolve(x: Real, kernel: Real, bias: Real, rounded: Rounding = exactly) -> 
     for row, column, window in _windows(x):
         result += kernel[:, :, row, column] @ window
         result = rounded(result)
-    return np.ascontiguousarray(result.reshape(batch, -1, height, width + 2)[..., :width])
+    return np.ascontiguousarray(result.reshape(batch, len(kernel), height, width + 2)[..., :width])
 
 
 def upsample(x: Real) -> Real:
@@ -97,7 +97,7 @@ def _windows(x: Real) -> Iterable[tuple[int, int, Real]]:
     each row mean nothing.
     """
     batch, channels, height, width = x.shape
-    padded = np.pad(x, ((0, 0), (0, 0), (1, 2), (1, 1))).reshape(batch, channels, -1)
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 2), (1, 1))).reshape(batch, channels, (height + 3) * (width + 2))
     for row in range(3):
         for column in range(3):
             start = row * (width + 2) + column

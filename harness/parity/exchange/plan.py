@@ -6,10 +6,11 @@ trajectory, which takes most of the time, comes last.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.parity.reference import problem
+from harness.parity.reference import drawn, problem
+from harness.parity.reference.drawn import DrawnProblem
 from ptycho.parity.request import QUANTITIES, Request
 
 FIRST_HIGH = "R3"
@@ -36,6 +37,7 @@ class Question:
         seed: seed of the problem.
         request: what is asked.
         path: its file.
+        drawn: the drawn problem that it is about; None: the ladder's own.
     """
 
     gridsize: int
@@ -43,6 +45,7 @@ class Question:
     seed: int
     request: Request
     path: Path
+    drawn: DrawnProblem | None = None
 
     @property
     def is_low(self) -> bool:
@@ -50,10 +53,22 @@ class Question:
         return self.request.quantities[0] in LOW
 
     @property
+    def problem(self) -> str:
+        """Name of the drawn problem; empty for the ladder's own."""
+        return "" if self.drawn is None else self.drawn.name
+
+    @property
+    def rungs(self) -> dict[str, str]:
+        """Labels of its rungs in the event log, by rung."""
+        side = None if self.drawn is None else self.drawn.model.side
+        return {name: label(name, self.precision, self.gridsize, self.seed, side) for name in self.request.quantities}
+
+    @property
     def label(self) -> str:
         """Its name for people and files."""
         first, last = self.request.quantities[0], self.request.quantities[-1]
-        return f"{self.precision}-gridsize-{self.gridsize}-{first}-{last}"
+        where = "" if self.drawn is None else f"-N-{self.drawn.model.side}-seed-{self.seed}"
+        return f"{self.precision}-gridsize-{self.gridsize}{where}-{first}-{last}"
 
 
 def rungs(precision: str, answered: Sequence[str] = QUANTITIES) -> tuple[str, ...]:
@@ -63,9 +78,10 @@ def rungs(precision: str, answered: Sequence[str] = QUANTITIES) -> tuple[str, ..
     return tuple(name for name in asked if name in answered)
 
 
-def label(rung: str, precision: str, gridsize: int, seed: int) -> str:
-    """A rung's name in the event log."""
-    return f"{rung} {precision} gridsize {gridsize} seed {seed}"
+def label(rung: str, precision: str, gridsize: int, seed: int, side: int | None = None) -> str:
+    """A rung's name in the event log; `side` is the N of a drawn problem."""
+    about = "" if side is None else f" N {side}"
+    return f"{rung} {precision} gridsize {gridsize}{about} seed {seed}"
 
 
 def plan(
@@ -112,4 +128,38 @@ def plan(
                     path = folder / f"request-{len(made):03d}.npz"
                     request.save(path)
                     made.append(Question(gridsize=gridsize, precision=precision, seed=seed, request=request, path=path))
+    return made
+
+
+def plan_drawn(
+    problems: Sequence[DrawnProblem], *, scan: Path, folder: Path, answered: Sequence[str] = QUANTITIES
+) -> list[Question]:
+    """
+    Write the request of each drawn problem.
+
+    Args:
+        problems: which.
+        scan: a file, which these questions do not read.
+        folder: for the files.
+        answered: rungs that every party answers; the others are not asked for.
+    """
+    made: list[Question] = []
+    for item in problems:
+        request = drawn.request(item, scan)
+        wanted = tuple(name for name in request.quantities if name in answered)
+        if not wanted:
+            continue
+        path = folder / f"request-drawn-{item.model.side}-{item.seed}.npz"
+        request = replace(request, quantities=wanted)
+        request.save(path)
+        made.append(
+            Question(
+                gridsize=item.model.gridsize,
+                precision=request.precision,
+                seed=item.seed,
+                request=request,
+                path=path,
+                drawn=item,
+            )
+        )
     return made

@@ -30,6 +30,7 @@ from harness.parity.compare.rungs import (
     Rung,
 )
 from harness.parity.judge import unanswered
+from harness.parity.reference.drawn import DrawnProblem
 from ptycho.parity.measure import ALL_WEIGHTS, Exact
 from ptycho.physics.weights import LOG_SCALE
 from ptycho.verdict import Verdict
@@ -71,12 +72,29 @@ class JudgedRung:
         gridsize: g.
         precision: of `PRECISIONS`.
         judgements: judgements of all its tensors.
+        drawn: the drawn problem that it was climbed on; None: the ladder's own.
     """
 
     rung: Rung
     gridsize: int
     precision: str = PRECISIONS[0]
     judgements: tuple[Judgement, ...]
+    drawn: DrawnProblem | None = None
+
+    @property
+    def problem(self) -> str:
+        """Name of the drawn problem; empty for the ladder's own."""
+        return "" if self.drawn is None else self.drawn.name
+
+    @property
+    def conditions(self) -> tuple[int, str, str]:
+        """Gridsize, precision and problem: rungs that have these in common were climbed on the same answers."""
+        return self.gridsize, self.precision, self.problem
+
+    @property
+    def place(self) -> str:
+        """Where it was climbed, in words."""
+        return f"gridsize {self.gridsize} in {self.precision}" + (f" ({self.problem})" if self.problem else "")
 
     @property
     def result(self) -> Result:
@@ -157,6 +175,7 @@ def climb(
     *,
     precision: str = PRECISIONS[0],
     floors: Floors | None = None,
+    drawn: DrawnProblem | None = None,
 ) -> list[JudgedRung]:
     """
     Judge every rung that was asked for.
@@ -169,6 +188,7 @@ def climb(
         known: comparisons that are expected to fail.
         precision: precision of the answers, of `PRECISIONS`.
         floors: what rounding alone does to each tensor; those of the repository if None.
+        drawn: the drawn problem that was asked; None: the ladder's own.
     """
     measured = Floors.load() if floors is None else floors
     climbed = []
@@ -185,7 +205,7 @@ def climb(
             judge = partial_judge(rung, expected, gridsize, precision, measured, partial)
             judged = [*unanswered.guarded(rung.name, judge, answers), *unanswered.judge(rung.name, failures)]
         marked = tuple(_mark(item, known, precision, gridsize) for item in judged)
-        climbed.append(JudgedRung(rung=rung, gridsize=gridsize, precision=precision, judgements=marked))
+        climbed.append(JudgedRung(rung=rung, gridsize=gridsize, precision=precision, judgements=marked, drawn=drawn))
     return climbed
 
 
@@ -271,11 +291,14 @@ def refusals(answers: Mapping[str, Answer]) -> dict[str, tuple[str, ...]]:
 
 
 def in_order(climbed: Sequence[JudgedRung]) -> list[JudgedRung]:
-    """From the lowest rung to the highest, float64 before float32, small gridsizes first."""
+    """From the lowest rung to the highest, the ladder's own problem first, float64 before float32, small gridsizes."""
     order = [rung.name for rung in RUNGS]
-    return sorted(
-        climbed, key=lambda item: (order.index(item.rung.name), PRECISIONS.index(item.precision), item.gridsize)
-    )
+
+    def height(item: JudgedRung) -> tuple[int, bool, int, int]:
+        precision = PRECISIONS.index(item.precision)
+        return order.index(item.rung.name), item.drawn is not None, precision, item.gridsize
+
+    return sorted(climbed, key=height)
 
 
 def first_failure(climbed: Sequence[JudgedRung]) -> JudgedRung | None:

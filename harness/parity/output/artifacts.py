@@ -39,7 +39,9 @@ def keep(climbed: Sequence[JudgedRung], heard: Sequence[AnsweredQuestion], kept:
         return Evidence()
     item = next(item for item in heard if _was_climbed_on(item, failed))
     tensor = chosen.tensor
-    stem = f"{failed.precision}-gridsize-{failed.gridsize}-{tensor.replace('/', '-')}"
+    drawn = item.question.drawn
+    where = "" if drawn is None else f"-N-{drawn.model.side}-seed-{drawn.seed}"
+    stem = f"{failed.precision}-gridsize-{failed.gridsize}{where}-{tensor.replace('/', '-')}"
     arrays = {side: answer.arrays for side, answer in item.answers.items()}
     sides = {side: given.get(tensor) for side, given in arrays.items()}
     question = item.question
@@ -56,16 +58,16 @@ def keep(climbed: Sequence[JudgedRung], heard: Sequence[AnsweredQuestion], kept:
         elif in_situ.MARK in tensor:
             made, expected = mixed_precision.OwnPatchesJudge(question.request).comparison(tensor, arrays)
             sides = dict(made)
-        derived = of_kinds(answer.kind for answer in item.answers.values())[0].derived
+        derived = drawn is not None or of_kinds(answer.kind for answer in item.answers.values())[0].derived
         place, precision = kept.path / f"{stem}.npz", failed.precision
         file = replay.save(place, tensor, failed.gridsize, sides, expected, precision, derived=derived)
     # A picture without the side at fault would show nothing but white.
     shapes = [value.shape for side, value in sides.items() if side in chosen.guilty and value is not None]
     shown = expected is not None and expected.shape in shapes
-    drawn = diff_image.save(kept.pictures / f"{stem}.png", tensor, sides, expected) if shown else None
+    picture = diff_image.save(kept.pictures / f"{stem}.png", tensor, sides, expected) if shown else None
     return Evidence(
         replay=str(file),
-        picture=str(drawn) if drawn else None,
+        picture=str(picture) if picture else None,
         command=replay.command(file),
         resembles=relations(chosen, sides, expected),
         extent=_extent(chosen, sides, expected),
@@ -155,5 +157,5 @@ def _extent(chosen: Judgement, sides: Mapping[str, Array | None], expected: Arra
 def _was_climbed_on(heard: AnsweredQuestion, climbed: JudgedRung) -> bool:
     """Whether a rung was climbed on this question's answers."""
     question = heard.question
-    same = (question.gridsize, question.precision) == (climbed.gridsize, climbed.precision)
+    same = (question.gridsize, question.precision, question.problem) == climbed.conditions
     return same and climbed.rung.name in question.request.quantities

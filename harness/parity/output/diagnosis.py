@@ -115,6 +115,7 @@ def lines(failed: JudgedRung, found: Diagnosis, evidence: "Evidence") -> list[st
     made = [
         f"first failing rung: {name} at gridsize {failed.gridsize} in {failed.precision}; at fault: {failed.suspect}"
     ]
+    made += [f"on a drawn problem: {failed.problem}"] if failed.problem else []
     made += [f"{'look at' if number == 0 else '     or'}: {place}" for number, place in enumerate(found.look_at)]
     chosen = decisive(failed)
     # What a quantity points at is said of values: an answer that could not be given says by itself what is wrong.

@@ -57,7 +57,7 @@ class Display(Narration):
         for item in climbed:
             if item.result != "pass":
                 at = f" at {item.worst.tensor}" if item.worst is not None else ""
-                self.say(f"{item.rung.name} at gridsize {item.gridsize}: {item.result}{at}")
+                self.say(f"{item.rung.name} at {item.place}: {item.result}{at}")
 
     def refused(self, reasons: Mapping[str, Sequence[str]]) -> None:
         """Answers do not count: say at once which and why."""

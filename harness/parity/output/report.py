@@ -37,6 +37,7 @@ class LadderReport:
         devices: what each side computed on, in words; empty where all were on the CPU.
         notes: what must be said of the limits.
         unasked: sides that were not asked, and about which nothing is known.
+        problems: drawn problems, in words.
     """
 
     climbed: Sequence[JudgedRung]
@@ -51,6 +52,7 @@ class LadderReport:
     devices: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     unasked: Sequence[str] = ()
+    problems: Sequence[str] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -91,6 +93,7 @@ class LadderReport:
             "exit_code": int(self.verdict),
             "precisions": self.precisions,
             "seed": self.seed,
+            "problems": list(self.problems),
             "seconds": round(self.seconds, 1),
             "refused": {key: list(value) for key, value in self.refused.items()},
             "first_failure": self._first_failure(),
@@ -117,6 +120,7 @@ class LadderReport:
             "rung": failed.rung.name,
             "gridsize": failed.gridsize,
             "precision": failed.precision,
+            "problem": failed.problem,
             "guilty": list(failed.guilty),
             "suspect": failed.suspect,
             "catches": failed.rung.catches,
@@ -155,6 +159,7 @@ def _row(item: JudgedRung) -> dict[str, Any]:
         "rung": item.rung.name,
         "gridsize": item.gridsize,
         "precision": item.precision,
+        "problem": item.problem,
         "result": str(item.result),
         "compared": len(item.judgements),
         "not_gated": item.not_gated,
@@ -175,7 +180,9 @@ def rows(report: LadderReport) -> list[tuple[str, ...]]:
     """The table without its headings."""
     table: list[tuple[str, ...]] = []
     for item in report.climbed:
-        where = (item.rung.name, str(item.gridsize), item.precision, item.rung.what.partition(":")[0].partition(",")[0])
+        what = item.rung.what.partition(":")[0].partition(",")[0]
+        about = f"{what}: {item.problem}" if item.problem else what
+        where = (item.rung.name, str(item.gridsize), item.precision, about)
         count = str(len(item.judgements)) + (f" ({item.not_gated} not gated)" if item.not_gated else "")
         table.append((*where, count, *_cells(item), str(item.result)))
     blank = ("0", "–", "–", "–", "–")
@@ -221,6 +228,8 @@ def _diagnose(report: LadderReport) -> None:
     if failed is not None:
         found = diagnosis.diagnose(failed, report.climbed, report.foreign, report.unanswered)
         print("\n" + "\n".join(diagnosis.lines(failed, found, report.evidence)))
+    for problem in report.problems:
+        print(f"drawn problem: {problem}")
     for sentence in (*(f"{side}: {words}" for side, words in report.devices.items()), *report.notes):
         print(sentence)
     for sentence in report.proof.sentences():

@@ -42,11 +42,7 @@ def sentences(failed: JudgedRung, climbed: Sequence[JudgedRung], unanswered: Seq
         climbed: every rung at every gridsize in every precision.
         unanswered: rungs that a party's adapter does not answer.
     """
-    beside = {
-        item.rung.name: item.result
-        for item in climbed
-        if (item.gridsize, item.precision) == (failed.gridsize, failed.precision)
-    }
+    beside = {item.rung.name: item.result for item in climbed if item.conditions == failed.conditions}
     made = [_below(failed.rung.name, beside)]
     made += _above(failed, beside, unanswered)
     made += _elsewhere(failed, climbed)
@@ -69,7 +65,7 @@ def _above(failed: JudgedRung, beside: Mapping[str, Result], unanswered: Sequenc
     asked = asked_for(failed.precision, [rung for rung in QUANTITIES if rung not in unanswered])
     failing = [rung for rung in higher if beside.get(rung) is Result.FAIL]
     passing = [rung for rung in higher if beside.get(rung) is Result.PASS]
-    missing = [rung for rung in higher if rung in asked and rung not in beside]
+    missing = [rung for rung in higher if rung in asked and rung not in beside and failed.drawn is None]
     parts = []
     if failing:
         parts.append(f"{_together(failing)} fail{'' if len(failing) > 1 else 's'}, too")
@@ -89,7 +85,7 @@ def _elsewhere(failed: JudgedRung, climbed: Sequence[JudgedRung]) -> list[str]:
     others = [item for item in climbed if item.rung.name == failed.rung.name and item.result is Result.PASS]
     if not others:
         return []
-    listed = _together([f"gridsize {item.gridsize} in {item.precision}" for item in others])
+    listed = _together([item.place for item in others])
     return [f"{failed.rung.name} passes at {listed}"]
 
 

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from harness.cli import json_schemas
-from harness.cli.schema import NAMES
+from harness.cli.targets import SCHEMAS
 from harness.files import schema_files, toml_model
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -47,7 +47,7 @@ KNOWN = {"id": "unseeded", "reason": "It has no seed option."}
 EVERY = [(name, path) for name, paths in SHIPPED.items() for path in sorted(paths)]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SCHEMAS)
 def test_a_committed_schema_is_up_to_date(name: str) -> None:
     assert schema_files.path(name).read_text(encoding="utf-8") == json_schemas.text(name), (
         "run: python -m harness target schema --write docs/schemas"
@@ -55,8 +55,8 @@ def test_a_committed_schema_is_up_to_date(name: str) -> None:
 
 
 def test_every_schema_is_committed_and_nothing_else() -> None:
-    assert sorted(NAMES) == sorted(json_schemas.MODELS)
-    assert sorted(f"{name}.schema.json" for name in NAMES) == sorted(
+    assert sorted(SCHEMAS) == sorted(json_schemas.MODELS)
+    assert sorted(f"{name}.schema.json" for name in SCHEMAS) == sorted(
         path.name for path in schema_files.FOLDER.iterdir()
     )
 
@@ -108,7 +108,7 @@ def _validate(name: str, document: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SCHEMAS)
 def test_whatever_is_written_is_read_or_explained_and_the_schema_is_never_the_stricter(
     name: str, tmp_path: Path
 ) -> None:

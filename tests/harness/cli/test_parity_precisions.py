@@ -1,5 +1,7 @@
 """Precisions that the ladder is climbed in by default: mixed precision only where there are floors for it."""
 
+import argparse
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,10 +16,14 @@ from ptycho.command_line import StrictParser
 WITHOUT, WITH = ("f64", "f32"), ("f64", "f32", "bf16")
 
 
-def conditions(*words: str) -> dict[str, Any]:
+def parsed(*words: str) -> argparse.Namespace:
     parser = StrictParser()
     parity.add_parser(parser.add_subparsers())  # type: ignore[arg-type]
-    return parity._conditions(parser.parse_args(["parity", "run", *words]))
+    return parser.parse_args(["parity", *words])
+
+
+def conditions(*words: str) -> dict[str, Any]:
+    return parity._conditions(parsed("run", *words))
 
 
 def test_the_command_line_and_the_judges_know_the_same() -> None:
@@ -51,3 +57,29 @@ def test_a_run_without_it_is_a_whole_one_only_where_it_cannot_be_judged(
     )
     said = [sentence for sentence in run.left_out(asked, (1, 2)) if "bf16" in sentence]
     assert bool(said) is not spared
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (("run",), (64, 128)),
+        (("run", "--drawn", "256"), (256,)),
+        (("run", "--gridsize", "1"), ()),
+        (("run", "--gridsize", "1", "--drawn", "64"), (64,)),
+        (("run", "--precision", "f64"), ()),
+        (("run", "--target", "torch=mine.toml"), ()),
+        (("run", "--no-drawn"), ()),
+        (("survey",), ()),
+        (("survey", "--drawn", "64", "--drawn", "128"), (64, 128)),
+    ],
+)
+def test_a_run_of_the_whole_ladder_has_drawn_problems(words: tuple[str, ...], wanted: tuple[int, ...]) -> None:
+    assert parity._drawn(parsed(*words)) == wanted
+
+
+def test_a_run_without_drawn_problems_is_not_a_whole_one() -> None:
+    party = cast(Any, SimpleNamespace(device="cpu", target=None))
+    given: dict[str, Any] = {"parties": [party], "scan": Path("x"), "gridsizes": (1, 2), "seed": 1, "steps": 200}
+    without = run.ParityOptions(**given, root=Path("r"))
+    assert any("without drawn problems" in sentence for sentence in run.left_out(without, (1,)))
+    assert not any("drawn" in sentence for sentence in run.left_out(replace(without, drawn=(64, 128)), (1,)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import json_schemas
-from harness.cli.schema import NAMES
+from harness.cli.targets import SCHEMAS
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -29,13 +29,13 @@ def test_all_of_them_are_written(tmp_path: Path) -> None:
     done = _schema("--write", str(tmp_path / "new" / "folder"))
     written = sorted((tmp_path / "new" / "folder").iterdir())
     assert sorted(done.stdout.split()) == [str(path) for path in written]
-    assert [path.name for path in written] == sorted(f"{name}.schema.json" for name in NAMES)
+    assert [path.name for path in written] == sorted(f"{name}.schema.json" for name in SCHEMAS)
     assert (tmp_path / "new" / "folder" / "target.schema.json").read_text() == json_schemas.text("target")
 
 
 def test_what_was_written_can_be_one_document(tmp_path: Path) -> None:
     done = _schema("--write", str(tmp_path), "--json")
-    assert {name: str(tmp_path / f"{name}.schema.json") for name in NAMES} == json.loads(done.stdout)
+    assert {name: str(tmp_path / f"{name}.schema.json") for name in SCHEMAS} == json.loads(done.stdout)
 
 
 @pytest.mark.parametrize("words", [[], ["traget"], ["target", "--write", "x"]])

@@ -168,11 +168,50 @@ def test_what_cannot_be_asked_is_refused(given: list[str], capsys: pytest.Captur
 
 
 def test_a_part_of_the_ladder_says_so_and_the_whole_says_nothing(tmp_path: Path) -> None:
-    whole = ladder_run.ParityOptions(
-        parties=(), scan=tmp_path, gridsizes=(1, 2), seed=1, steps=200, root=tmp_path, plant=cast("Any", print)
-    )
+    given: dict[str, Any] = {"parties": (), "scan": tmp_path, "gridsizes": (1, 2), "drawn": (64, 128)}
+    whole = ladder_run.ParityOptions(**given, seed=1, steps=200, root=tmp_path, plant=cast("Any", print))
     assert list(ladder_run.left_out(whole, [1])) == []
-    part = replace(whole, gridsizes=(1,), precisions=("f64",), steps=8, plant=None)
+    part = replace(whole, gridsizes=(1,), precisions=("f64",), steps=8, drawn=(), plant=None)
     assert [sentence.partition(":")[0] for sentence in ladder_run.left_out(part, [1])] == [
-        *("a part of the ladder", "a part of the ladder", "a shorter trajectory", "a part of the ladder")
+        *("a part of the ladder", "a part of the ladder", "a shorter trajectory"),
+        *("a part of the ladder", "a part of the ladder"),
     ]
+
+
+@pytest.mark.deep
+def test_a_fault_of_one_patch_side_is_found_on_a_drawn_problem_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fault = "value * (1 + 1e-8) if name == 'R4/phase' and value.shape[-1] == 128 else value"
+    drawn = ("--drawn", "64", "--drawn", "128", "--drawn-seed", "3")
+    assert parity(tmp_path, *drawn, tf={"fault": fault}) == 1
+    found = report(tmp_path)
+    assert found["first_failure"]["rung"] == "R4"
+    assert found["first_failure"]["problem"] == "N 128, seed 4"
+    assert found["first_failure"]["guilty"] == ["tf"]
+    assert [words.partition(":")[0] for words in found["problems"]] == ["N 64, seed 3", "N 128, seed 4"]
+    fallen = {row["problem"] for row in found["rungs"] if row["result"] != "pass"}
+    assert fallen == {"N 128, seed 4"}
+    said = capsys.readouterr().out
+    assert "on a drawn problem: N 128, seed 4" in said
+    assert "R4 passes at gridsize 1 in f64" in said
+    # What was kept is judged again by the limits of a drawn problem.
+    assert main.main(["parity", "replay", found["first_failure"]["replay"]]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--no-drawn", "--drawn", "64"), "--no-drawn with --drawn or --drawn-seed"),
+        (("--no-drawn", "--drawn-seed", "3"), "--no-drawn with --drawn or --drawn-seed"),
+        (("--drawn-seed", "-1"), "--drawn-seed -1; allowed: 0 or more"),
+        (("--drawn", "96"), "--drawn: invalid choice: 96"),
+        (("--drawn", "64", "--against", "HEAD"), "--drawn with --against"),
+        (("--drawn", "64", "--ways"), "--drawn with --ways"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main(["parity", *words])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """The ladder over many seeds: the worst figure, the smallest margin, and every alarm."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from harness.parity import survey
 from harness.parity.compare.comparison import Judgement, Result
 from harness.parity.compare.rungs import RUNGS
 from harness.parity.judge.ladder import JudgedRung
+from harness.parity.reference.drawn import draw
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -104,3 +106,18 @@ def test_the_table_is_a_table() -> None:
     lines = survey.markdown(survey.run([1, 5], one)).splitlines()
     assert {line.count("|") for line in lines} == {len(survey.HEADINGS) + 1}
     assert lines[-1].split("|")[1:7] == [" R3 ", " 1 ", " f32 ", " 2 ", " 5.0e-07 ", " 5 "]
+
+
+def test_drawn_problems_of_one_patch_side_are_one_row_whatever_their_gridsize() -> None:
+    problems = {seed: draw(64, seed) for seed in range(6)}
+    assert {problem.model.gridsize for problem in problems.values()} == {1, 2}
+    found = survey.collect(
+        {
+            seed: [replace(one(seed + 1)[1], gridsize=problem.model.gridsize, drawn=problem)]
+            for seed, problem in problems.items()
+        }
+    )
+    (row,) = found.rows
+    assert (row.side, row.gridsize, row.seeds) == (64, None, 6)
+    assert found.verdict is Verdict.PASS
+    assert survey.table(found)[0][1] == "N 64"

@@ -16,6 +16,7 @@ from tests.support import sample_runs
     [
         ("R2 f64 gridsize 1 seed 42", "R2", "gridsize 1 in f64"),
         ("R2b f32 gridsize 2 seed 7", "R2b", "gridsize 2 in f32"),
+        ("R4 f64 gridsize 2 N 128 seed 7", "R4", "gridsize 2 in f64 (N 128, seed 7)"),
         ("R3 g1 f64", "R3", "gridsize 1 in f64"),
         ("R9", "R9", ""),
         ("mutant probe-conjugated-torch", "mutant probe-conjugated-torch", ""),
@@ -30,6 +31,13 @@ def test_a_label_is_a_rung_and_a_place(label: str, rung: str, place: str) -> Non
 def test_seeds_are_told_where_there_are_several() -> None:
     results = {f"R2 f64 gridsize 1 seed {seed}": "fail" for seed in (1, 2)}
     assert ["gridsize 1 in f64 at seed 1", "gridsize 1 in f64 at seed 2"] == rung_results.places(results, "R2")
+
+
+def test_a_drawn_problem_is_not_another_seed_of_the_ladder_s_own() -> None:
+    labels = ("R4 f64 gridsize 1 seed 42", "R4 f64 gridsize 2 N 64 seed 7")
+    places = rung_results.places(dict.fromkeys(labels, "fail"), "R4")
+    assert places == ["gridsize 1 in f64", "gridsize 2 in f64 (N 64, seed 7)"]
+    assert [rung_results.problem_of(label) for label in labels] == ["", "N 64, seed 7"]
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,18 @@ def test_a_ladder_over_seeds_that_was_stopped_is_no_run_of_the_gate(tmp_path: Pa
     assert (min(len(judged), 100), max(0, len(judged) - 100)) == (len(found.table.rows), found.table.more)
 
 
+def test_a_run_with_drawn_problems_is_one_of_the_gate_and_shows_each_row(tmp_path: Path) -> None:
+    folder = sample_runs.root(tmp_path, "20260102T050000Z")
+    rungs = ["R4 f64 gridsize 2 seed 42", "R4 f64 gridsize 2 N 64 seed 7", "R4 f64 gridsize 2 N 128 seed 8"]
+    start = sample_log.beginning(fixtures=[], suite=False, tests={}, rungs=rungs)[:2]
+    start[0] = start[0] | {"kind": "parity", "name": "parity"}
+    judged = [sample_log.parent("rung.end", rung=label, result="pass") for label in rungs]
+    (folder / "events.ndjson").write_bytes(sample_log.content([*start, *judged]))
+    assert load_runs.load(folder).name == "parity"
+    shown = [row[1] for row in _ladder(folder).table.rows]
+    assert shown == ["2", "2, N 64, seed 7", "2, N 128, seed 8"]
+
+
 def test_what_is_silent_is_listed_once_a_rung(tmp_path: Path) -> None:
     folder = sample_runs.stopped(tmp_path, "killed")
     (entry,) = overall_status.judge([load_runs.load(folder)], chosen=True).entries

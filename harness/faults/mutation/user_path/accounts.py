@@ -19,7 +19,7 @@ FALLEN = ("fail", "unverified")
 
 _FIRST = re.compile(r"first failing rung: (\w+) at gridsize (\d+) in (\w+)(?:[;,] at fault: ([^\n]*))?", re.IGNORECASE)
 _END = re.compile(r"^parity in .*\(exit (\d+)\)", re.MULTILINE)
-_LABEL = re.compile(r"(\w+) (\w+) gridsize (\d+) seed \d+")
+_LABEL = re.compile(r"(\w+) (\w+) gridsize (\d+)(?: N \d+)? seed \d+")
 
 
 @dataclass(frozen=True, kw_only=True, order=True)

@@ -7,6 +7,7 @@ import pytest
 
 from harness.parity.exchange import plan as exchange_plan
 from harness.parity.exchange.plan import HIGH, LOW, Question
+from harness.parity.reference.drawn import draw
 from ptycho.parity.request import QUANTITIES, Request
 from tests.support.golden_step0 import FIXTURE
 
@@ -48,3 +49,20 @@ def test_every_seed_is_a_ladder_of_its_own(tmp_path: Path) -> None:
     asked = plan(tmp_path, seeds=(1, 2), gridsizes=(1,), precisions=("f64",))
     assert [(item.seed, item.is_low) for item in asked] == [(1, True), (1, False), (2, True), (2, False)]
     assert [item.label for item in asked[:2]] == [f"f64-gridsize-1-{LOW[0]}-{LOW[-1]}", "f64-gridsize-1-R3-R8"]
+
+
+def test_a_drawn_problem_is_a_question_of_its_own(tmp_path: Path) -> None:
+    problem = draw(64, 3)
+    (asked,) = exchange_plan.plan_drawn([problem], scan=FIXTURE, folder=tmp_path)
+    size = problem.model.gridsize
+    assert not asked.is_low
+    assert asked.problem == "N 64, seed 3"
+    assert asked.label == f"f64-gridsize-{size}-N-64-seed-3-R3-R6"
+    assert asked.rungs["R4"] == f"R4 f64 gridsize {size} N 64 seed 3"
+    assert Request.load(asked.path).nonce == asked.request.nonce
+
+
+def test_a_drawn_problem_asks_for_what_every_party_answers(tmp_path: Path) -> None:
+    (asked,) = exchange_plan.plan_drawn([draw(64, 3)], scan=FIXTURE, folder=tmp_path, answered=("R0", "R4", "R8"))
+    assert asked.request.quantities == ("R4",)
+    assert exchange_plan.plan_drawn([draw(64, 3)], scan=FIXTURE, folder=tmp_path, answered=("R0",)) == []
