@@ -71,7 +71,16 @@ WAYS: dict[str, tuple[JobSpec, ...]] = {
         JobSpec(locks=("tf-cpu",)),
         JobSpec(arguments=("--device", "cuda"), locks=("tf-gpu",), gpu=True, label="cuda"),
     ),
-    "parity": (JobSpec(locks=_BOTH), _CUDA),
+    "parity": (
+        JobSpec(locks=_BOTH),
+        _CUDA,
+        JobSpec(
+            arguments=("survey", *(f"--drawn={side}" for side in (64, 128, 256)), "--seeds=20"),
+            locks=_BOTH,
+            occasions=("nightly",),
+            label="drawn",
+        ),
+    ),
     "benchmark-short": (JobSpec(locks=_BOTH, occasions=("push",)), replace(_CUDA, occasions=("push",))),
     "benchmark": (JobSpec(locks=_BOTH, occasions=("nightly",)), replace(_CUDA, occasions=("nightly",))),
     "mutation": (

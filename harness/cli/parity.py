@@ -1,6 +1,7 @@
 """The `parity` commands' own arguments, apart from what they do: a command line must start without NumPy."""
 
 import argparse
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,8 @@ def _add_ladder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gridsize", type=int, action="append", choices=GRIDSIZES, help=text)
     text = "Compare in this precision only: f64 is the gate, f32 the second opinion."
     parser.add_argument("--precision", action="append", choices=PRECISIONS, help=text)
-    options.add_seed(parser, SEED, "the problem")
+    text = f"Draw the problem with this seed ({SEED}; a survey of drawn problems begins with another every day)."
+    parser.add_argument("--seed", type=int, metavar="N", help=text)
     text = (
         f"Follow the trajectory of rung R8 for this many steps ({STEPS}; with --against and --versions {DRIFT_STEPS})."
     )
@@ -198,6 +200,8 @@ def _check(args: argparse.Namespace) -> int:
 def run(args: argparse.Namespace) -> int:
     """Climb the ladder; returns the exit code."""
     options.use_one_thread()
+    if args.seed is None:
+        args.seed = _first_seed(args)
     if args.steps is None:
         args.steps = DRIFT_STEPS if args.against is not None or args.versions else STEPS
     options.refuse(_problems(args))
@@ -308,6 +312,11 @@ def _conditions(args: argparse.Namespace) -> dict[str, Any]:
         "seed": args.seed,
         "steps": args.steps,
     }
+
+
+def _first_seed(args: argparse.Namespace) -> int:
+    """The ladder's own seed; of drawn problems other ones every day, which the result names."""
+    return int(time.time() // 86400) * args.seeds if args.seeds and args.drawn else SEED
 
 
 def _drawn(args: argparse.Namespace) -> tuple[int, ...]:

@@ -190,6 +190,8 @@ def _logged(
 
 def left_out(options: ParityOptions, wanted: Sequence[int]) -> Iterator[str]:
     """Yield what keeps a run from being one of the whole ladder, in a sentence each."""
+    if not wanted:
+        yield "a part of the ladder: drawn problems alone"
     if missing := [str(g) for g in GRIDSIZES if g not in options.gridsizes]:
         yield f"a part of the ladder: without gridsize {', '.join(missing)}"
     # Another checkout need not have mixed precision, and another device has no floors for it.

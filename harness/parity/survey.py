@@ -258,4 +258,5 @@ def show(survey: Survey) -> None:
         for reason in reasons:
             print(f"refused: {party}: {reason}")
     word = survey.verdict.label
-    print(f"parity over {len(survey.seeds)} seeds: {word}, {survey.alarms} false alarm(s)", flush=True)
+    seeds = f"{len(survey.seeds)} seeds ({min(survey.seeds)} to {max(survey.seeds)})"
+    print(f"parity over {seeds}: {word}, {survey.alarms} false alarm(s)", flush=True)

@@ -19,7 +19,8 @@ WITHOUT, WITH = ("f64", "f32"), ("f64", "f32", "bf16")
 def parsed(*words: str) -> argparse.Namespace:
     parser = StrictParser()
     parity.add_parser(parser.add_subparsers())  # type: ignore[arg-type]
-    return parser.parse_args(["parity", *words])
+    found: argparse.Namespace = parser.parse_args(["parity", *words])
+    return found
 
 
 def conditions(*words: str) -> dict[str, Any]:
@@ -83,3 +84,10 @@ def test_a_run_without_drawn_problems_is_not_a_whole_one() -> None:
     without = run.ParityOptions(**given, root=Path("r"))
     assert any("without drawn problems" in sentence for sentence in run.left_out(without, (1,)))
     assert not any("drawn" in sentence for sentence in run.left_out(replace(without, drawn=(64, 128)), (1,)))
+
+
+def test_a_survey_of_drawn_problems_is_never_a_run_of_the_ladder() -> None:
+    party = cast(Any, SimpleNamespace(device="cpu", target=None))
+    given: dict[str, Any] = {"parties": [party], "scan": Path("x"), "gridsizes": (1, 2), "seed": 1, "steps": 200}
+    asked = run.ParityOptions(**given, root=Path("r"), drawn=(64,))
+    assert "a part of the ladder: drawn problems alone" in list(run.left_out(asked, ()))

@@ -63,7 +63,7 @@ def test_every_alarm_is_listed_and_fails(capsys: pytest.CaptureFixture[str]) -> 
     survey.show(found)
     text = capsys.readouterr().out
     assert "fail: R3 at gridsize 1 in f32, seed 40: R3/a: too far" in text
-    assert "parity over 3 seeds: fail, 2 false alarm(s)" in text
+    assert "parity over 3 seeds (1 to 50): fail, 2 false alarm(s)" in text
 
 
 def test_silence_is_an_alarm() -> None:

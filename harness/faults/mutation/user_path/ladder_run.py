@@ -25,8 +25,8 @@ from ptycho.errors import InfrastructureError
 from ptycho.verdict import Verdict
 
 OPTIONS: tuple[str, ...] = ("--steps", "8", "--canaries", "0", "--no-drawn")
-"""Of the ladder: all rungs, both gridsizes, all precisions; a trajectory that is short and yet reads every batch. What a
-drawn problem finds depends on the draw, and a trial must not."""
+"""Of the ladder: all rungs, both gridsizes, all precisions; a trajectory that is short and yet reads every batch. No
+drawn problems: what one finds depends on the draw, and a trial must not."""
 
 LIMIT_S = 900.0
 """Of one ladder. A whole one takes half a minute on two idle cores, a hang 60 s a rung, twice a side at most."""
