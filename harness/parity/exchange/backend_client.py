@@ -251,8 +251,8 @@ class _AdapterExchange:
         try:
             ended = self._start(label, asked, cell, interruption, timeout_s, read_next)
         except InfrastructureError as error:
-            why = f"cannot run: {error}"
-            self._fail_all(AnswerFailure(kind=FailureKind.MACHINE, sentence=why, verdict=Verdict.INFRA))
+            said = f"cannot run: {error}"
+            self._fail_all(AnswerFailure(kind=FailureKind.MACHINE, sentence=said, verdict=Verdict.INFRA))
             return
         self.seconds += ended.seconds
         self.events.write("probe.end", label=label, returncode=ended.returncode, seconds=round(ended.seconds, 2))

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness.parity.drift.words import Word
-from tests.support import planted_changes
-from tests.support.planted_changes import PlantedChange
+from tests.support.suites import planted_changes_suite
+from tests.support.suites.planted_changes_suite import PlantedChange
 
 RUNGS = ("R0", "R2", "R3", "R4", "R5", "R6", "R7")
 
@@ -83,7 +83,7 @@ CHANGES: Sequence[PlantedChange] = (
         old="lambda z: math.pi * tf.tanh(z)",
         new="lambda z: 3.14159 * tf.tanh(z)",
         word=Word.REGRESSION,
-        rung="R4",
+        rung="R2",
     ),
     PlantedChange(
         name="a norm of the transform",
@@ -111,8 +111,18 @@ CHANGES: Sequence[PlantedChange] = (
     ),
 )
 
+COMPILED = {"a cast there and back": "R5", "a constant": "R4", "where Adam's epsilon is added": "R8"}
+"""Changes that are planted into the compiled way, too, and the rung at which they must be found there."""
+
 
 @pytest.mark.deep
 def test_planted_changes_are_sorted_rightly(tmp_path: Path) -> None:
-    found = planted_changes.sorted_into(CHANGES, side="tf", folder=tmp_path, gridsize=1, rungs=RUNGS)
-    assert found == planted_changes.expected(CHANGES)
+    found = planted_changes_suite.sorted_into(CHANGES, side="tf", folder=tmp_path, gridsize=1, rungs=RUNGS)
+    assert found == planted_changes_suite.expected(CHANGES)
+
+
+@pytest.mark.deep
+def test_the_compiled_way_has_its_mutants(tmp_path: Path) -> None:
+    planted = [change for change in CHANGES if change.name in COMPILED]
+    found = planted_changes_suite.sorted_when_compiled(planted, side="tf", folder=tmp_path)
+    assert found == {"": (Word.ROUNDING, "R4")} | {name: (Word.REGRESSION, rung) for name, rung in COMPILED.items()}

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from harness.parity.drift.words import Word
-from tests.support import planted_changes
-from tests.support.planted_changes import PlantedChange
+from tests.support.suites import planted_changes_suite
+from tests.support.suites.planted_changes_suite import PlantedChange
 
 RUNGS = ("R0", "R1", "R2c", "R7", "R8")
 
@@ -124,5 +124,5 @@ CHANGES: Sequence[PlantedChange] = (
 
 @pytest.mark.deep
 def test_planted_changes_are_sorted_rightly(tmp_path: Path) -> None:
-    found = planted_changes.sorted_into(CHANGES, side="torch", folder=tmp_path, gridsize=2, rungs=RUNGS)
-    assert found == planted_changes.expected(CHANGES)
+    found = planted_changes_suite.sorted_into(CHANGES, side="torch", folder=tmp_path, gridsize=2, rungs=RUNGS)
+    assert found == planted_changes_suite.expected(CHANGES)

@@ -12,8 +12,9 @@ from pathlib import Path
 from harness.isolation import revision, source_overlay
 from harness.isolation.source_overlay import Edit
 from harness.parity.compare.response import Answer
-from harness.parity.drift import judge, words
+from harness.parity.drift import compiled, judge, words
 from harness.parity.drift.versions import NEW, OLD
+from harness.parity.drift.ways_run import LIMIT_S
 from harness.parity.drift.words import Word
 from harness.parity.exchange import backend_client, collect
 from harness.parity.exchange.backend_client import Party
@@ -82,12 +83,14 @@ class CopyBench:
         kept = directory.create(folder / "harness")
         return cls(side=side, folder=folder, kept=kept, events=kept.open_events())
 
-    def ask(self, name: str, edits: Sequence[Edit], paths: Sequence[Path], **options: float) -> list[Answer]:
+    def ask(
+        self, name: str, edits: Sequence[Edit], paths: Sequence[Path], limit_s: float = backend_client.ADAPTER_TIMEOUT_S
+    ) -> list[Answer]:
         """The answers of a copy with changes; each must be whole."""
         tree = source_overlay.copy(ROOT, self.folder / name, revision.PACKAGES)
         source_overlay.apply(edits, tree)
         party = Party(side=self.side, import_root=tree, version=name)
-        done = backend_client.ask(party, paths, name, self.kept, self.events, Interruption(), **options)
+        done = backend_client.ask(party, paths, name, self.kept, self.events, Interruption(), timeout_s=limit_s)
         for answer in done.answers:
             assert (answer.refusals, answer.failures) == ((), {})
         return list(done.answers)
@@ -124,8 +127,38 @@ def sorted_into(
     for number, change in enumerate(changes):
         asked = [questions[0], *(_up_to(change, one, folder, number) for one in questions[1:])]
         after = bench.ask(f"new-{number}", change.edits, [one.path for one in asked])
-        for one, *answers, expected in zip(asked, before, after, oracle, strict=True):
-            found[change.name, one.seed] = _word(one, side, *answers, expected)
+        for one, old, new, law in zip(asked, before, after, oracle, strict=True):
+            found[change.name, one.seed] = _word(one, side, old, new, law)
+    return found
+
+
+def sorted_when_compiled(
+    changes: Sequence[PlantedChange], *, side: str, folder: Path, rungs: Sequence[str] = compiled.RUNGS
+) -> dict[str, tuple[Word, str]]:
+    """
+    The worst word of the compiled way against the plain one of the unchanged code, and the lowest rung with that word.
+
+    Args:
+        changes: to plant, one after the other; the unchanged code is asked first, under the name "".
+        side: backend.
+        folder: for copies and answers.
+        rungs: that are asked for.
+    """
+    bench = CopyBench.at(side, folder)
+    path = folder / "request.npz"
+    asked = compiled.question(gridsize=1, precision="f64", seed=SEEDS[0], scan=FIXTURE, path=path, quantities=rungs)
+    (plain,) = bench.ask("plain", [], [path])
+    oracle = compiled.expected(collect.expect(asked))
+    compiled.request(asked).save(folder / "compiled.npz")
+    found = {}
+    for number, change in enumerate((None, *changes)):
+        edits = change.edits if change else []
+        (answer,) = bench.ask(f"compiled-{number}", edits, [folder / "compiled.npz"], limit_s=LIMIT_S)
+        given = {OLD: plain, NEW: compiled.proved(answer)}
+        rows = judge.compare(asked, oracle, given, side)
+        worst = min((row.word for row in rows), key=words.WORST_FIRST.index)
+        first = next(row.climbed.rung.name for row in rows if row.word is worst)
+        found[change.name if change else ""] = worst, first
     return found
 
 
