@@ -52,8 +52,38 @@ CHECKED = next(way.name for way in WAYS if way.name != PLAIN)
 """The way, on one thread, into whose answers differences are planted; as into those of the compiled way."""
 
 PROGRAM = "program"
+KINDS = BATCH, COMPILED = "batch", "compiled"
 Key = tuple[str, str, int]
 """A way's name, with its threads if it has some, a precision and a gridsize."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaysOptions(Conditions):
+    """
+    Options of the command.
+
+    Attributes:
+        kinds: of `KINDS`: the batch otherwise and on several threads, or through a compiler.
+    """
+
+    kinds: tuple[str, ...] = KINDS
+
+    @property
+    def threads(self) -> tuple[int, ...]:
+        """Return on how many threads the backends are asked without a compiler: on one what all is compared with."""
+        return THREADS if BATCH in self.kinds else THREADS[:1]
+
+    @property
+    def required(self) -> RequiredResults:
+        """What must report: every rung of every way, and every process."""
+        rungs: tuple[str, ...] = ()
+        adapters = [_label(side, _threads(count)) for side in self.pythons for count in self.threads]
+        if BATCH in self.kinds:
+            rungs += self.labels([f"{side} {way}" for side in self.pythons for way in COMPARED], lambda _: ways.RUNGS)
+        if COMPILED in self.kinds:
+            rungs += self.labels([f"{side} {compiled.NAMES[side]}" for side in self.pythons], lambda _: compiled.RUNGS)
+            adapters += [_label(side, compiled.NAMES[side]) for side in self.pythons]
+        return RequiredResults(rungs=rungs, adapters=tuple(adapters))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +104,7 @@ class WayJob:
     limit_s: float = backend_client.ADAPTER_TIMEOUT_S
 
 
-def run(options: Conditions, interruption: Interruption) -> tuple[DriftReport, Path]:
+def run(options: WaysOptions, interruption: Interruption) -> tuple[DriftReport, Path]:
     """
     Compare.
 
@@ -86,19 +116,16 @@ def run(options: Conditions, interruption: Interruption) -> tuple[DriftReport, P
     """
     clock = time.monotonic()
     sides = tuple(options.pythons)
-    labels = options.labels([f"{side} {way}" for side in sides for way in COMPARED], lambda _precision: ways.RUNGS)
-    labels += options.labels([f"{side} {compiled.NAMES[side]}" for side in sides], lambda _precision: compiled.RUNGS)
-    jobs = tuple(_label(side, what) for side in sides for what in (*map(_threads, THREADS), compiled.NAMES[side]))
-    expected = RequiredResults(rungs=labels, adapters=jobs)
-    with frame.logged(options, kind="ways", expected=expected) as (kept, events, finish):
-        questions, programs = _questions(options, kept), _programs(options, kept)
+    with frame.logged(options, kind="ways", expected=options.required) as (kept, events, finish):
+        questions = _questions(options, kept) if BATCH in options.kinds else []
+        programs = _programs(options, kept) if COMPILED in options.kinds else []
         # A copy: an edit or a commit while it is asked would be another source than its answers name.
         tree = source_overlay.copy(ROOT, kept.scratch / "trees" / "head", revision.PACKAGES)
         ask = partial(_ask, options, tree, kept, events, interruption)
         # What is compiled takes longest.
         todo = [
-            *(_of_compiler(side, programs) for side in sides),
-            *(_of_threads(side, threads, questions, programs) for threads in THREADS for side in sides),
+            *(_of_compiler(side, programs) for side in sides if programs),
+            *(_of_threads(side, threads, questions, programs) for threads in options.threads for side in sides),
         ]
         answered: dict[str, dict[Key, Answer]] = {side: {} for side in sides}
         for job, found in pool.several(ask, todo, jobs=len(sides), interruption=interruption):
@@ -273,6 +300,6 @@ def _complaints(compared: Sequence[ComparedWay], seed: int) -> list[str]:
     return [line for one in first.values() for line in one.complaints(seed)]
 
 
-def main(options: Conditions, *, follow: int | None) -> int:
+def main(options: WaysOptions, *, follow: int | None) -> int:
     """Run, print, and return the exit code."""
     return frame.main(partial(run, options), as_json=options.json, follow=follow)

@@ -107,7 +107,7 @@ CHANGES: Sequence[PlantedChange] = (
 )
 
 COMPILED = {"a cast there and back": "R5", "a constant": "R4"}
-"""Changes that are planted into the compiled way, too, and the rung at which they must be found there. The optimiser is not compiled."""
+"""Changes planted into the compiled way, too, and the rung where each must be found. The optimiser is not compiled."""
 
 
 @pytest.mark.deep

@@ -32,10 +32,10 @@ CHANGES: Sequence[PlantedChange] = (
         word=Word.IDENTICAL,
     ),
     PlantedChange(
-        name="loader: order of the sum behind the scale",
+        name="loader: one unit in the last place of the scale",
         file="ptycho/physics/forward.py",
         old="float(np.sqrt((side / 2) ** 2 / energy.mean()))",
-        new="float(np.sqrt((side / 2) ** 2 / (energy[::-1].cumsum()[-1] / len(energy))))",
+        new="float(np.sqrt((side / 2) ** 2 / energy.mean()) * (1 + 2**-52))",
         word=Word.CHANGED,
         rung="R2c",
     ),
@@ -85,7 +85,7 @@ CHANGES: Sequence[PlantedChange] = (
         old="patience: int = 2",
         new="patience: int = 3",
         word=Word.REGRESSION,
-        rung="R7",
+        rung="R0",
     ),
     PlantedChange(
         name="schedule: a warm-up that begins at zero",

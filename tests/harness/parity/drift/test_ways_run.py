@@ -12,7 +12,7 @@ import pytest
 
 from harness.parity.compare.failure import AnswerFailure, FailureKind
 from harness.parity.compare.response import Answer
-from harness.parity.drift import compiled, frame, judge, report, ways_run
+from harness.parity.drift import compiled, judge, report, ways_run
 from harness.parity.drift.ways import RUNGS
 from harness.parity.drift.ways_run import COMPARED
 from harness.parity.exchange import backend_client, collect
@@ -49,6 +49,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         threads_error: float = 0.0,
         compiled_error: float = 0.0,
         silent: str = "",
+        kinds: tuple[str, ...] = ways_run.KINDS,
         compiler: Callable[[Answer], Answer] = lambda answer: answer,
     ) -> tuple[Verdict, Path]:
         def ask(party: Any, paths: Sequence[Path], label: str, _kept: Any, events: Any, *_: Any, **__: Any) -> Any:
@@ -69,7 +70,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
         monkeypatch.setattr(backend_client, "ask", ask)
         monkeypatch.setattr(collect, "expect", expect)
-        options = frame.Conditions(
+        options = ways_run.WaysOptions(
+            kinds=kinds,
             pythons={"torch": "python", "tf": "python"},
             scan=FIXTURE,
             root=tmp_path / "harness",
@@ -177,3 +179,21 @@ def test_a_judge_that_sees_nothing_fails_the_run(run: Run, monkeypatch: pytest.M
     for way in ("permuted, 1 thread", "torch.compile", "jit_compile"):
         mine = [line for line in said if line.startswith(f"{way}: ")]
         assert {kind for kind in kinds for line in mine if kind in line} == set(kinds)
+
+
+def test_one_kind_of_ways_is_asked_alone(run: Run) -> None:
+    verdict, folder = run(kinds=(ways_run.COMPILED,))
+    assert verdict is Verdict.PASS
+    assert {way for _, _, way in rows(folder)} == set(compiled.NAMES.values())
+
+
+def test_a_compiled_way_that_was_not_asked_fails_the_run(run: Run) -> None:
+    verdict, folder = run(kinds=(ways_run.COMPILED,), silent="jit_compile")
+    assert verdict is Verdict.FAIL
+    assert "adapter adapter-tf-jit_compile: was not asked" in (folder / "verdict.json").read_text()
+
+
+def test_the_batch_alone_needs_no_compiler(run: Run) -> None:
+    verdict, folder = run(kinds=(ways_run.BATCH,))
+    assert verdict is Verdict.PASS
+    assert {way for _, _, way in rows(folder)} == set(COMPARED)
