@@ -50,7 +50,7 @@ class BackendAdapter:
             compilation.compile_engine(self.engine)
 
     def compiled(self) -> dict[str, int]:
-        """What the compiler counted."""
+        """The compiler's own count of graphs, and of functions that it left."""
         from ptycho_torch import compilation
 
         return compilation.evidence()

@@ -13,7 +13,8 @@ def compile_engine(engine: TorchEngine) -> None:
     """
     Replace the engine's forward pass and losses by compiled ones; the backward pass is compiled with them.
 
-    Each must be compiled whole: where the compiler would leave one for Python, it raises.
+    Each must be compiled whole: where the compiler would leave one for Python, it raises. What was compiled in this
+    process before is forgotten: the compiler refuses a function that it has compiled for eight engines.
 
     Args:
         engine: any.
@@ -21,11 +22,14 @@ def compile_engine(engine: TorchEngine) -> None:
     Raises:
         InfrastructureError: nothing can be compiled here, as without a C++ compiler.
     """
+    from torch._dynamo.utils import counters
     from torch._inductor import config
 
     # In this process: its workers would share the other backend's core, and outlive a process that is killed.
     config.compile_threads = 1
     _check()
+    torch._dynamo.reset()
+    counters.clear()
     for name in FUNCTIONS:
         setattr(engine, name, torch.compile(getattr(engine, name), fullgraph=True))
 
@@ -42,7 +46,7 @@ def _check() -> None:
 
 
 def evidence() -> dict[str, int]:
-    """Return what the compiler counted in this process: graphs, and places where it left a function for Python."""
+    """Return what the compiler counted since `compile_engine`: graphs, and places where it left a function for Python."""
     from torch._dynamo.utils import counters
 
     return {"graphs": counters["stats"]["unique_graphs"], "breaks": sum(counters["graph_break"].values())}

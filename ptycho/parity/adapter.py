@@ -19,7 +19,7 @@ class BackendAdapter(Protocol):
         """The engine under test, at the request's weights."""
 
     def compiled(self) -> dict[str, int]:
-        """How many functions were compiled, and how often one was left: asked where the request's way is compiled."""
+        """Counts of what was compiled and of what was left for Python: asked where the request's way is compiled."""
 
     def parameters(self) -> dict[str, tuple[list[int], str, bool]]:
         """Shape, dtype and whether it is trained, of each weight by canonical name, as the framework has them."""

@@ -75,7 +75,7 @@ class WaysOptions(Conditions):
 
     @property
     def required(self) -> RequiredResults:
-        """What must report: every rung of every way, and every process."""
+        """Every rung of every way, and every process: each must report."""
         rungs: tuple[str, ...] = ()
         adapters = [_label(side, _threads(count)) for side in self.pythons for count in self.threads]
         if BATCH in self.kinds:
@@ -89,7 +89,7 @@ class WaysOptions(Conditions):
 @dataclass(frozen=True, kw_only=True)
 class WayJob:
     """
-    What one process of one backend is asked.
+    The questions that one process of one backend is asked.
 
     Attributes:
         side: backend.
@@ -174,7 +174,7 @@ def _questions(options: Conditions, kept: RunRoot) -> list[Question]:
 
 
 def _programs(options: Conditions, kept: RunRoot) -> list[Question]:
-    """What programs call, at every gridsize in every precision."""
+    """Return the questions of what programs call, at every gridsize in every precision."""
     places = [(precision, gridsize) for precision in options.precisions for gridsize in options.gridsizes]
     return [
         compiled.question(
@@ -208,7 +208,7 @@ def _of_threads(side: str, threads: int, questions: Sequence[Question], programs
 
 
 def _of_compiler(side: str, programs: Sequence[Question]) -> WayJob:
-    """What programs call, from functions that are compiled."""
+    """Return the questions of what programs call to functions that are compiled."""
     name = compiled.NAMES[side]
     asked = {_key(name, question): ([compiled.request(question)], _proved) for question in programs}
     return WayJob(side=side, label=_label(side, name), asked=asked, limit_s=LIMIT_S)

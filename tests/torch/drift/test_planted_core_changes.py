@@ -44,8 +44,8 @@ CHANGES: Sequence[PlantedChange] = (
         file="ptycho/physics/stitching.py",
         old="wide[:, :, :-1] = kept * (1 - fx)[:, None, None]",
         new="wide[:, :, :-1] = kept - kept * fx[:, None, None]",
-        word=Word.CHANGED,
-        rung="R2c",
+        word=Word.ROUNDING,
+        rung="R8",
     ),
     PlantedChange(
         name="stitching: a cast",
