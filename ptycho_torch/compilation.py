@@ -46,7 +46,7 @@ def _check() -> None:
 
 
 def evidence() -> dict[str, int]:
-    """Return what the compiler counted since `compile_engine`: graphs, and places where it left a function for Python."""
+    """Return what was counted since `compile_engine`: graphs, and places where a function was left for Python."""
     from torch._dynamo.utils import counters
 
     return {"graphs": counters["stats"]["unique_graphs"], "breaks": sum(counters["graph_break"].values())}
