@@ -40,6 +40,16 @@ class BackendAdapter:
             weights=request.weights,
             nphotons=request.nphotons,
         )
+        if request.way == ladder_request.COMPILED:
+            from ptycho_tf import compilation
+
+            compilation.compile_engine(self.engine)
+
+    def compiled(self) -> dict[str, int]:
+        """Functions that only XLA may run."""
+        from ptycho_tf import compilation
+
+        return compilation.evidence(self.engine)
 
     def parameters(self) -> dict[str, tuple[list[int], str, bool]]:
         """Shape (canonical), dtype and whether it is trained."""

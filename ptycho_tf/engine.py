@@ -63,19 +63,29 @@ class TensorFlowEngine:
         self.network.load(weights)
         self.probe = tf.constant(np.asarray(probe), self.complex)
         self.optimizer = Adam({k: v for k, v in self.network.parameters.items() if v.trainable})
+        self.compile()
+
+    def compile(self, *, jit: bool | None = None) -> None:
+        """
+        Make the functions that programs call; each is traced when it is first called.
+
+        Args:
+            jit: whether XLA compiles them; None leaves it to TensorFlow, which does not on a CPU.
+        """
+        model = self.model
         frames = tf.TensorSpec((None, model.channels, model.side, model.side), tf.float32)
         coords = tf.TensorSpec((None, 1, 2, model.channels), tf.float64)
         patches = tf.TensorSpec(frames.shape, self.complex)
         rate = tf.TensorSpec((), tf.float64)
-        self._train = _compiled(self._train_step, frames, coords, rate)
-        self._score = _compiled(self._scores, frames, coords)
-        self._predict = _compiled(self._patches, frames, coords)
-        self._consistent = _compiled(self._agree, patches, coords)
-        self._gradients = _compiled(self._differentiate, frames, coords)
+        self._train = _compiled(jit, self._train_step, frames, coords, rate)
+        self._score = _compiled(jit, self._scores, frames, coords)
+        self._predict = _compiled(jit, self._patches, frames, coords)
+        self._consistent = _compiled(jit, self._agree, patches, coords)
+        self._gradients = _compiled(jit, self._differentiate, frames, coords)
         mask = (tf.TensorSpec(frames.shape, tf.bool), rate)
-        self._train_masked = _compiled(self._masked_step, frames, coords, *mask, rate)
-        self._score_masked = _compiled(self._masked_scores, frames, coords, *mask)
-        self._gradients_masked = _compiled(self._masked_gradients, frames, coords, *mask)
+        self._train_masked = _compiled(jit, self._masked_step, frames, coords, *mask, rate)
+        self._score_masked = _compiled(jit, self._masked_scores, frames, coords, *mask)
+        self._gradients_masked = _compiled(jit, self._masked_gradients, frames, coords, *mask)
 
     def patches(self, batch: TensorBatch) -> Tensor:
         """`(B, C, N, N)` complex object patches, assembled for gridsize > 1."""
@@ -222,9 +232,9 @@ create_engine = TensorFlowEngine
 """The name under which the core's workflow finds the engine of either backend."""
 
 
-def _compiled(function: Callable[..., Any], *signature: Any) -> Any:
+def _compiled(jit: bool | None, function: Callable[..., Any], *signature: Any) -> Any:
     # Without autograph: nothing here branches on a tensor, so there is no source to rewrite.
-    return tf.function(function, input_signature=signature, autograph=False)
+    return tf.function(function, input_signature=signature, autograph=False, jit_compile=jit)
 
 
 def masked(batch: TensorBatch) -> tuple[Any, ...]:

@@ -44,6 +44,16 @@ class BackendAdapter:
             weights=request.weights,
             nphotons=request.nphotons,
         )
+        if request.way == ladder_request.COMPILED:
+            from ptycho_torch import compilation
+
+            compilation.compile_engine(self.engine)
+
+    def compiled(self) -> dict[str, int]:
+        """The compiler's own count of graphs, and of functions that it left."""
+        from ptycho_torch import compilation
+
+        return compilation.evidence()
 
     def _tensor(self, array: Array) -> "Tensor":
         """A copy on the engine's device: what is asked for alone is computed there, too."""

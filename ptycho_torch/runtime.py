@@ -29,7 +29,8 @@ def constant(make: Callable[..., NDArray[Any]], *arguments: int, device: torch.d
         dtype: its type.
     """
     # Where a prediction comes first it would be an inference tensor, which no gradient may meet.
-    with torch.inference_mode(mode=False):
+    # By position: `torch.compile` knows no other way.
+    with torch.inference_mode(False):
         return torch.from_numpy(make(*arguments)).to(device, dtype)
 
 

@@ -70,9 +70,12 @@ def _add_run(commands: Commands) -> None:
     text = "Compare the working tree with this commit, branch or tag instead, each backend with itself (docs/drift.md)."
     parser.add_argument("--against", metavar="REV", help=text)
     text = (
-        "Compare ways of running instead, each backend with itself: batch permuted and in parts, one and two threads."
+        "Compare ways of running instead, each backend with itself: batch permuted and in parts on one and two threads "
+        "(batch), torch.compile and jit_compile (compiled); without KIND both."
     )
-    parser.add_argument("--ways", action="store_true", help=text)
+    parser.add_argument(
+        "--ways", nargs="?", const="all", choices=("all", "batch", "compiled"), metavar="KIND", help=text
+    )
     version_option.add_option(parser)
     text = "Compare with the locks of this commit instead of the present ones (with --versions)."
     parser.add_argument("--lock-of", metavar="REV", help=text)
@@ -256,11 +259,12 @@ def _against(args: argparse.Namespace) -> int:
 
 def _ways(args: argparse.Namespace) -> int:
     """Compare ways of running; returns the exit code."""
-    from harness.parity.drift import frame, ways_run
+    from harness.parity.drift import ways_run
 
     conditions = _conditions(args)
-    del conditions["steps"]  # of a trajectory, which is not asked for
-    asked = frame.Conditions(
+    del conditions["steps"]  # of a trajectory that has a length of its own
+    asked = ways_run.WaysOptions(
+        kinds=ways_run.KINDS if args.ways == "all" else (args.ways,),
         pythons=pythons(args.python),
         scan=_scan(args),
         root=args.root,
@@ -327,7 +331,7 @@ def _drawn(args: argparse.Namespace) -> tuple[int, ...]:
 
 def _alone(args: argparse.Namespace) -> list[str]:
     """Options that ask for a comparison of a backend with itself."""
-    given = {"--against": args.against is not None, "--ways": args.ways, "--versions": bool(args.versions)}
+    given = {"--against": args.against is not None, "--ways": args.ways is not None, "--versions": bool(args.versions)}
     return [name for name, is_given in given.items() if is_given]
 
 

@@ -18,6 +18,9 @@ class BackendAdapter(Protocol):
     def engine(self) -> Engine:
         """The engine under test, at the request's weights."""
 
+    def compiled(self) -> dict[str, int]:
+        """Counts of what was compiled and of what was left for Python: asked where the request's way is compiled."""
+
     def parameters(self) -> dict[str, tuple[list[int], str, bool]]:
         """Shape, dtype and whether it is trained, of each weight by canonical name, as the framework has them."""
 

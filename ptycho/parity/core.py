@@ -153,7 +153,11 @@ def _physics(request: "Request") -> Named:
 
 
 def _windows() -> Named:
-    """Windows of an object, at whole pixels and between them, and one patch stitched back between pixels."""
+    """
+    Windows of an object, at whole pixels and between them, and one patch stitched back between pixels.
+
+    Its four weights differ, so that none can take another one's place.
+    """
     row, column = np.ogrid[:40, :50]
     obj = np.asarray(row * 100.0 + column + 1j * row * column)
     for name, shift in (("whole", 0.0), ("between", 0.25)):
@@ -161,7 +165,7 @@ def _windows() -> Named:
             x, y = np.array([12.0, 33.0, 20.0]) + shift, np.array([9.0, 14.0, 30.0]) + 2 * shift
             yield f"windows.{name}.{side}", patches.extract(obj, x, y, side)
     made = stitching.stitch(
-        patches.extract(obj, np.array([20.25]), np.array([16.5]), 16), *np.array([[20.25], [16.5]]), crop=8
+        patches.extract(obj, np.array([20.25]), np.array([16.625]), 16), *np.array([[20.25], [16.625]]), crop=8
     )
     yield "single.object", made.obj
     yield "single.overlap", made.overlap

@@ -59,7 +59,10 @@ def values(rung: str, request: Request, bench: BackendAdapter, package: str) -> 
         bench: the backend.
         package: its name.
     """
-    if rung == "R0":
+    if request.way:
+        for name, value in _PROGRAM[rung](request, bench):
+            yield name, np.asarray(value)
+    elif rung == "R0":
         yield from contract(request, bench, package)
     elif rung == "R1":
         yield from data(request, bench)
@@ -173,6 +176,24 @@ def _forward(request: Request, bench: BackendAdapter) -> Named:
         yield f"predicted.{index}", patches
 
 
+def _predicted(request: Request, bench: BackendAdapter) -> Named:
+    """R4 as programs see it: the patches, and nothing on the way to them."""
+    for index, patches in enumerate(bench.engine.predict([request.first])):
+        yield f"predicted.{index}", patches
+
+
+def _evaluated(request: Request, bench: BackendAdapter) -> Named:
+    """R5 as programs see it: the total and the deviance of a batch."""
+    losses = bench.engine.evaluate([request.first])
+    yield "plain.total", losses.total[0]
+    yield "plain.deviance", losses.deviance[0]
+
+
+def _differentiated(request: Request, bench: BackendAdapter) -> Named:
+    """R6 as programs see it: the gradient to each weight."""
+    yield from bench.engine.gradients(request.first).items()
+
+
 def asks_for_masks(request: Request) -> bool:
     """Whether bad pixels are asked for: the arithmetic of the loss is float64 whatever the precision, so once."""
     return request.masked and request.precision == "f64"
@@ -281,3 +302,11 @@ _ARRAYS: Mapping[str, Callable[[Request, BackendAdapter], Named]] = {
     "R7": _optimiser,
     "R8": _trajectory,
 }
+
+_PROGRAM: Mapping[str, Callable[[Request, BackendAdapter], Named]] = {
+    "R4": _predicted,
+    "R5": _evaluated,
+    "R6": _differentiated,
+    "R8": _trajectory,
+}
+"""What is asked of the functions that programs call; a rung that is not here has nothing of the kind."""

@@ -36,6 +36,10 @@ ANSWER_SCHEMA = "ptycho-probe-answer/2"
 QUANTITIES = ("R0", "R1", "R2", "R2b", "R2c", "R3", "R4", "R5", "R6", "R7", "R8")
 ARRAYS, MANIFEST = "arrays.npz", "manifest.json"
 _SPEC = "spec"
+PROGRAM, COMPILED = "program", "compiled"
+WAYS = ("", PROGRAM, COMPILED)
+"""Ways of answering: every checkpoint, what programs call, and the same from compiled functions."""
+
 BATCH_FIELDS = ("diffraction", "coords_offsets", "coords_relative", "indices")
 
 
@@ -83,6 +87,8 @@ class Request:
         masked: whether what only this project has is asked for, too: bad pixels in the loss and its gradients, the
             core's schedules and its training through files. Adapters of other code bases are not.
         device: `cpu` or `cuda`: where the backend computes; answers are arrays in any case.
+        way: of `WAYS`: "" asks for every checkpoint, `program` for what programs call and nothing inside of it,
+            `compiled` for the same after the backend's functions were compiled (`torch.compile`, `jit_compile`).
     """
 
     nonce: str
@@ -104,11 +110,14 @@ class Request:
     tv_weight: float = 0.2
     masked: bool = True
     device: str = "cpu"
+    way: str = ""
 
     def __post_init__(self) -> None:
         problems = [
             f"quantity {name!r}; allowed: {', '.join(QUANTITIES)}" for name in self.quantities if name not in QUANTITIES
         ]
+        if self.way not in WAYS:
+            problems.append(f"way {self.way!r}; allowed: {', '.join(map(repr, WAYS))}")
         if len(self.batch.diffraction) % self.batch_size:
             problems.append(f"{len(self.batch.diffraction)} groups do not divide into batches of {self.batch_size}")
         if self.steps and max(self.steps) > len(self.learning_rates):
@@ -138,6 +147,8 @@ class Request:
             "model": asdict(self.model),
             "scan": asdict(self.scan) | {"path": str(self.scan.path)},
             "replay": len(self.replay),
+            # An adapter from an older kit refuses what it does not know.
+            **({"way": self.way} if self.way else {}),
         }
         arrays: dict[str, Array] = {_SPEC: np.array(json.dumps(spec)), "probe": self.probe}
         arrays |= {f"batch/{name}": getattr(self.batch, name) for name in BATCH_FIELDS}

@@ -21,7 +21,7 @@ from ptycho.command_line import Parser
 from ptycho.errors import UsageError, exit_on_error
 from ptycho.files import prepare, write_text
 from ptycho.parity import trace
-from ptycho.parity.request import ANSWER_SCHEMA, MANIFEST, Request, digest, source_digest, write_arrays
+from ptycho.parity.request import ANSWER_SCHEMA, COMPILED, MANIFEST, Request, digest, source_digest, write_arrays
 from ptycho.phase_timer import Clock
 
 MESSAGE = 4000
@@ -123,6 +123,8 @@ def answer(path: Path, out: Path, package: str, bench: Callable[[Request], Any])
             with Clock().phase(rung):
                 adapter.last_call = None
                 writer.measure(rung, parity_measure.values(rung, request, adapter, package), adapter)
+        if request.way == COMPILED:
+            writer.manifest["compiled"] = adapter.compiled()
     writer.manifest["complete"] = True
     writer.write()
 

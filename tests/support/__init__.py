@@ -106,5 +106,7 @@ In `suites`:
   where it must
 - `optimizer_suite`: adam against a NumPy transcription of algorithm 1, and the mistakes that it must not make
 - `physics_suite`: the far field against the NumPy oracle, and its gradient in the dark
+- `planted_changes_suite`: changes of one line planted into copies of the code, for which a real adapter answers: each
+  must get its word
 - `sharing_suite`: several ranks in one process, a thread each: uneven shares of a batch train what one process trains
 """

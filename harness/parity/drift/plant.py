@@ -29,7 +29,7 @@ COARSE = {"bf16": ("the double", 2.0)}
 """Planted in place of a thousandth, which is less than a unit of a number with eight bits."""
 
 
-def check(heard: Sequence[AnsweredQuestion], sides: Sequence[str], seed: int) -> list[str]:
+def check(heard: Sequence[AnsweredQuestion], sides: Sequence[str], seed: int, *, exchanged: bool = False) -> list[str]:
     """
     Plant into each backend's answer; returns what was not seen, one sentence each.
 
@@ -37,12 +37,13 @@ def check(heard: Sequence[AnsweredQuestion], sides: Sequence[str], seed: int) ->
         heard: the run's questions with everybody's answers.
         sides: backends.
         seed: seed of the draw of the array and the element.
+        exchanged: whether two patterns change places, too: what was asked in another order is put back into the first.
     """
     generator = random.Random(seed)  # noqa: S311  # not for secrets
-    return [sentence for side in sides for sentence in _check(heard, side, generator)]
+    return [sentence for side in sides for sentence in _check(heard, side, generator, exchanged=exchanged)]
 
 
-def _check(heard: Sequence[AnsweredQuestion], side: str, generator: random.Random) -> Iterator[str]:
+def _check(heard: Sequence[AnsweredQuestion], side: str, generator: random.Random, *, exchanged: bool) -> Iterator[str]:
     name = words.name_of(side, NEW)
     found = next(
         ((item, rung, arrays) for rung in RUNGS for item in heard if (arrays := _floats(item.answers[name], rung))),
@@ -55,7 +56,10 @@ def _check(heard: Sequence[AnsweredQuestion], side: str, generator: random.Rando
     if before not in (Word.IDENTICAL, Word.ROUNDING):
         return  # it is red or unsettled already: nothing has to be shown
     chosen = generator.choice(sorted(arrays))
-    for what, value, allowed in _planted(arrays[chosen], generator, item.question.precision):
+    planted = [*_planted(arrays[chosen], generator, item.question.precision)]
+    if exchanged:
+        planted.append(("the exchange of two patterns", _swapped(arrays[chosen]), (Word.REGRESSION, Word.OUTSIDE)))
+    for what, value, allowed in planted:
         made = {key: given for key, given in item.answers[name].arrays.items() if key != chosen}
         made |= {} if value is None else {chosen: value}
         word = _word(item, side, rung, replace(item.answers[name], arrays=made))
@@ -74,6 +78,13 @@ def _planted(
     what, factor = COARSE.get(precision, ("a thousandth", 1.001))
     yield what, value * value.dtype.type(factor), (Word.REGRESSION, Word.OUTSIDE)
     yield "the loss", None, (Word.REGRESSION,)
+
+
+def _swapped(value: Array) -> Array:
+    """The first two patterns in each other's place."""
+    made = value.copy()
+    made[[0, 1]] = value[[1, 0]]
+    return made
 
 
 def _next(value: Any) -> Any:

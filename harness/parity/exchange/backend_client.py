@@ -28,14 +28,14 @@ from harness.targets.loader import Target
 from harness.targets.model import Adapter
 from ptycho.errors import InfrastructureError, UsageError
 from ptycho.parity import trace
-from ptycho.parity.request import MANIFEST, QUANTITIES, Request
+from ptycho.parity.request import COMPILED, MANIFEST, QUANTITIES, Request
 from ptycho.verdict import Verdict
 
 PACKAGES = {"torch": "ptycho_torch", "tf": "ptycho_tf"}
 ADAPTER_TIMEOUT_S = 600.0
-START_TIMEOUT_S, RUNG_TIMEOUT_S, STEP_TIMEOUT_S = 120.0, 60.0, 1.0
-"""Limits in seconds: until the first rung begins, of one rung, and more for each step of a trajectory. On an idle
-machine a rung takes at most 4 s and a step 0.1 s; one that others keep busy makes a hang inconclusive."""
+START_TIMEOUT_S, RUNG_TIMEOUT_S, STEP_TIMEOUT_S, COMPILING = 120.0, 60.0, 1.0, 8.0
+"""Limits in seconds: until the first rung begins, of a rung, and more for a step of a trajectory; `COMPILING` times as
+much where functions are compiled. Idle, a rung takes 4 s, a step 0.1 s; on a busy machine a hang is inconclusive."""
 
 PROCESSES = 24
 """Of one adapter in one run, whatever happens: code that dies somewhere else each time would be asked for ever."""
@@ -251,9 +251,8 @@ class _AdapterExchange:
         try:
             ended = self._start(label, asked, cell, interruption, timeout_s, read_next)
         except InfrastructureError as error:
-            self._fail_all(
-                AnswerFailure(kind=FailureKind.MACHINE, sentence=f"cannot run: {error}", verdict=Verdict.INFRA)
-            )
+            said = f"cannot run: {error}"
+            self._fail_all(AnswerFailure(kind=FailureKind.MACHINE, sentence=said, verdict=Verdict.INFRA))
             return
         self.seconds += ended.seconds
         self.events.write("probe.end", label=label, returncode=ended.returncode, seconds=round(ended.seconds, 2))
@@ -287,8 +286,7 @@ class _AdapterExchange:
         read_next: Callable[[], None],
     ) -> supervise.CompletedCommand:
         party, kept = self.party, self.kept
-        here = party.described.file.parent
-        values = {"python": party.python, "root": party.root, "here": here, "cache": cell.cache}
+        values = {"python": party.python, "root": party.root, "here": party.described.file.parent, "cache": cell.cache}
         argv = loader.fill(party.adapter.argv, values)
         for _, path, out in asked:
             argv += ["--request", str(path), "--out", str(out)]
@@ -306,8 +304,10 @@ class _AdapterExchange:
             # A crash in native code is then traced to the line that called it.
             extra=extra | ONE_THREAD | {"PYTHONFAULTHANDLER": "1"} | traced,
         )
-        steps = max((max(item.request.steps, default=0) for item, _, _ in asked), default=0)
-        phases = dict.fromkeys(QUANTITIES, RUNG_TIMEOUT_S) | {QUANTITIES[-1]: RUNG_TIMEOUT_S + STEP_TIMEOUT_S * steps}
+        times = COMPILING if any(item.request.way == COMPILED for item, _, _ in asked) else 1.0
+        phases = {START: times * START_TIMEOUT_S, **dict.fromkeys(QUANTITIES, times * RUNG_TIMEOUT_S)}
+        steps = [step for item, _, _ in asked for step in item.request.steps]
+        phases[QUANTITIES[-1]] += STEP_TIMEOUT_S * max(steps, default=0)
         return supervise.run(
             argv,
             env=env,
@@ -317,7 +317,7 @@ class _AdapterExchange:
             token=token,
             interruption=interruption,
             meanwhile=read_next,
-            limits=Limits(phase_s={START: START_TIMEOUT_S, **phases}),
+            limits=Limits(phase_s=phases),
         )
 
     def _take(self, item: _Item, path: Path, out: Path, *, last: bool = False) -> None:

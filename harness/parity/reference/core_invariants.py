@@ -123,9 +123,9 @@ def _windows() -> Iterator[Law]:
             value = np.stack([_blended(obj, top, left, side, 2 * shift, shift) for top, left in tops])
             says = "window of (y, x): object[y − N//2 : …, x − N//2 : …], bilinear between pixels"
             yield _is(f"windows.{name}.{side}", value, says)
-    cut = _blended(obj, 16 - 8, 20 - 8, 16, 0.5, 0.25)[4:12, 4:12]
+    cut = _blended(obj, 16 - 8, 20 - 8, 16, 0.625, 0.25)[4:12, 4:12]
     total, count = np.zeros((9, 9), cut.dtype), np.zeros((9, 9), np.longdouble)
-    for down, fy in ((0, wide(0.5)), (1, wide(0.5))):
+    for down, fy in ((0, wide(0.375)), (1, wide(0.625))):
         for right, fx in ((0, wide(0.75)), (1, wide(0.25))):
             total[down : down + 8, right : right + 8] += fy * fx * cut
             count[down : down + 8, right : right + 8] += fy * fx

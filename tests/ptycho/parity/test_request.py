@@ -51,6 +51,21 @@ def test_a_request_comes_back_as_it_was(tmp_path: Path) -> None:
     assert read.inputs["encoder.0"].shape == (1, 1, 4, 4)
 
 
+@pytest.mark.slow
+def test_only_a_request_that_has_a_way_names_it(tmp_path: Path) -> None:
+    # An adapter from an older kit refuses what it does not know.
+    path = tmp_path / "request.npz"
+    for way in ladder_request.WAYS:
+        request(way=way).save(path)
+        assert Request.load(path).way == way
+        assert ("way" in json.loads(str(ladder_request.read_arrays(path)["spec"]))) == bool(way)
+
+
+def test_a_way_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"way 'fast'; allowed: '', 'program', 'compiled'"):
+        request(way="fast")
+
+
 def test_the_walk_goes_through_the_batches_again_and_again() -> None:
     asked = request()
     first, second, third = asked.walk(3)

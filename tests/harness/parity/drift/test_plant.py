@@ -23,6 +23,15 @@ def test_a_judge_that_calls_everything_equal_is_found_out(pair: Pair, monkeypatc
     assert found[0].endswith("called identical; it must be rounding")
 
 
+def test_patterns_that_change_places_are_seen(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert plant.check([pair()], ["torch", "tf"], seed=3, exchanged=True) == []
+    monkeypatch.setattr(judge, "same", lambda _one, _other: True)
+    found = plant.check([pair()], ["torch"], seed=3, exchanged=True)
+    assert len(found) == 3
+    assert found[2].startswith("the exchange of two patterns of R4/")
+    assert found[2].endswith("called identical; it must be regression or both outside")
+
+
 def test_a_rung_that_is_red_already_has_nothing_to_show(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     heard = pair(new={"R4/intensity": 2 * ARRAYS["R4/intensity"]})
     monkeypatch.setattr(judge, "same", lambda _one, _other: False)
