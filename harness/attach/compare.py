@@ -8,6 +8,8 @@ said only where an oracle says it: a side that does not do what its own settings
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from harness.attach import pairing, updates
 from harness.attach.findings import ModelDifference, StepStage, in_order
 from harness.attach.layer_map import OWN, LayerMap
@@ -27,7 +29,9 @@ def compare(one: Recording, two: Recording, layer_map: LayerMap, precision: str)
     parted = [finding for finding in forward if "distance" in finding.figures]
     if not parted:
         loss = list(_loss(run))
-        found += [*loss, *_gradients(run, _factor_of(run) if loss else 1.0), *_states(run)]
+        explained = {finding.name.rsplit(".", 1)[0] for finding in forward if "share kept" in finding.name}
+        found += [*loss, *_gradients(run, _factor_of(run) if loss else 1.0)]
+        found += [f for f in _states(run) if f.name.removesuffix(".state").rsplit(".", 1)[0] not in explained]
     else:
         found += [*_frozen(run)]
     found += updates.compare(run, gradients_agree=not any(f.stage <= StepStage.GRADIENT for f in found if f.figures))
@@ -222,15 +226,30 @@ def _counts(run: PairOfRuns) -> dict[int, str]:
     return {number: words for number, words in found.items() if number > 1}
 
 
+def tied(run: PairOfRuns, scale: float = 1.0) -> set[str]:
+    """
+    Calls whose gradient differs, and that of no call before them and of no weight: equal elements, of which a pool
+    behind a rectifier passes the gradient to one or the other. Names of the second side.
+    """
+    units = [(calls, run.of_call(calls, "grad/0")) for calls in run.calls]
+    agreeing = [(calls, m, run._measured(m.one * scale, m.two, m.floor).agrees) for calls, m in units if m is not None]
+    weights = [run.of_weight("grad/", entry.one, entry.two) for entry in run.map.weights]
+    if any(w is not None and not run._measured(w.one * scale, w.two, w.floor).agrees for w in weights):
+        return set()
+    earliest = next((place for place, (_, _, agrees) in enumerate(agreeing) if agrees), len(agreeing))
+    return {calls[1].name for calls, _, agrees in agreeing[earliest:] if not agrees}
+
+
 def _gradients(run: PairOfRuns, scale: float) -> Iterator[ModelDifference]:
     yield from _frozen(run)
     parted = False
+    without_effect = tied(run, scale)
     for place, calls in enumerate(reversed(run.calls)):
         measured = run.of_call(calls, "grad/0")
         if measured is None:
             continue
         scaled = run._measured(measured.one * scale, measured.two, measured.floor)
-        if not scaled.agrees and not parted:
+        if not scaled.agrees and not parted and calls[1].name not in without_effect:
             parted = True
             yield ModelDifference(
                 name=f"{calls[1].name}.gradient",
@@ -308,8 +327,10 @@ def _bessel(run: PairOfRuns, name: str, measured: ArrayDistance) -> str:
             if before is None or share is None or n < 2:
                 return ""
             new = [change / (1 - share) + before for change in (measured.one, measured.two)]
-            for position, ratio in ((0, new[0] / new[1]), (1, new[1] / new[0])):
-                if abs(ratio - n / (n - 1)).max() < 1e-6:
+            for position in (0, 1):
+                # As a whole: the variance of a channel that never varies is rounding.
+                whole, wanted = new[position], new[1 - position] * (n / (n - 1))
+                if float(np.linalg.norm(whole - wanted)) < 1e-6 * float(np.linalg.norm(wanted)):
                     sample = (run.one, run.two)[position].side
                     return f": {sample} divides the variance by n − 1 = {n - 1}, the other side by n"
     return ""
