@@ -91,7 +91,8 @@ def _sample(array: Array | None) -> Array | None:
     if array is None or array.dtype.kind not in "fc":
         return None
     flat = array.ravel()
-    flat = flat[:: max(1, flat.size // (8 * SAMPLES))]
+    # An odd step: an even one may meet the same channel again and again.
+    flat = flat[:: flat.size // (8 * SAMPLES) | 1]
     values = np.unique(flat[(flat != 0) & np.isfinite(flat)])
     return values[:: max(1, values.size // SAMPLES)][:SAMPLES] if values.size >= LEAST else None
 

@@ -250,9 +250,18 @@ class PairOfRuns:
             found[ROLES.get(weight.role, weight.role)] = value
         return found
 
-    def does_as_it_says(self, position: int, calls: tuple[Call, Call]) -> bool | None:
-        """Whether a side's layer gives what its own settings ask for; None where no oracle can say."""
-        return self._near(self.expected(position, calls, position), self._floor_of(position, calls))
+    def does_as_it_says(self, position: int, calls: tuple[Call, Call], *, exactly: bool = False) -> bool | None:
+        """
+        Whether a side's layer gives what its own settings ask for; None where no oracle can say.
+
+        Args:
+            position: 0 or 1: whose layer.
+            calls: the pair.
+            exactly: leave the noise of the layers before it out: it is in the layer's input already.
+        """
+        return self._near(
+            self.expected(position, calls, position), 0.0 if exactly else self._floor_of(position, calls)
+        )
 
     def does_as_the_other_says(self, position: int, calls: tuple[Call, Call]) -> bool | None:
         """Whether a side's layer gives what the other side's settings ask for; None where no oracle can say."""

@@ -221,3 +221,18 @@ def test_states_that_follow_from_a_setting_are_no_finding() -> None:
     layers = changed(network(), "norm", settings={"share kept": 0.1})
     two = parted(recording("keras", layers), "state/norm.moving_variance", 9.0, ("f32", "f64"))
     assert ["norm.share kept"] == [finding.name for finding in compared(recording("torch", network()), two)]
+
+
+def test_a_layer_that_loses_digits_in_the_noise_of_others_is_named() -> None:
+    def halved(x: Any, _layer: Layer) -> Any:
+        return np.maximum(x, 0).astype(np.float16).astype(x.dtype)
+
+    def noisy(side: Recording) -> Recording:
+        floors = {precision: dict.fromkeys(floors, 1e-3) for precision, floors in side.floors.items()}
+        return replace(side, floors=floors)
+
+    one = noisy(recording("torch", network(), precisions=("f32",)))
+    layers = changed(network(), "act", compute=halved)
+    found = compared(one, noisy(recording("keras", layers, precisions=("f32",))))
+    assert [("act.output", "keras")] == [(finding.name, finding.wrong) for finding in found]
+    assert [] == compared(one, noisy(recording("keras", network(), precisions=("f32",))))

@@ -79,3 +79,12 @@ def test_an_exchange_in_a_chain_stays_one() -> None:
     x, a, b, c = (value() for _ in range(4))
     assert ["conv", "act", "norm"] == names([("conv", x, a), ("act", a, b), ("norm", b, c)], x)
     assert ["conv", "norm", "act"] == names([("conv", x, a), ("norm", a, b), ("act", b, c)], x)
+
+
+def test_a_channel_that_is_never_on_does_not_hide_the_others() -> None:
+    dead = [RANDOM.normal(size=(2, 8, 8, 64)) for _ in range(5)]
+    for array in dead:
+        array[..., 0] = 0
+    x, e, a, b, c = dead
+    steps = [("base", x, e), ("left", e, a), ("right", e, b), ("outer", a[:, :-1], c), ("inner", b, value())]
+    assert ["base", "left", "outer", "right", "inner"] == names(steps, x)
