@@ -187,8 +187,8 @@ def _between(
         # Nothing that enters can be laid over the other: a side that pads before the layer, for one.
         each = " against ".join(str(call.inputs[0][0]) if call.inputs else "nothing" for call in calls)
         sentence = (
-            f"what enters {called(calls)} has another shape ({each}), and what leaves it differs{units}; every recorded "
-            "layer before it agrees: the padding, or other code between"
+            f"what enters {called(calls)} has another shape ({each}), and what leaves it differs{units}; every "
+            "recorded layer before it agrees: the padding, or other code between"
         )
     return ModelDifference(
         name=f"{calls[1].name}.input",
@@ -253,8 +253,9 @@ def _counts(run: PairOfRuns) -> dict[int, str]:
 
 def tied(run: PairOfRuns, scale: float = 1.0) -> set[str]:
     """
-    Calls whose gradient differs, and that of no call before them and of no weight: equal elements, of which a pool
-    behind a rectifier passes the gradient to one or the other. Names of the second side.
+    Names, on the second side, of calls whose gradient differs without effect: no call before them and no weight has it.
+
+    Behind a rectifier a pool has equal elements, and passes the gradient to one or the other.
     """
     units = [(calls, run.of_call(calls, "grad/0")) for calls in run.calls]
     agreeing = [(calls, m, run._measured(m.one * scale, m.two, m.floor).agrees) for calls, m in units if m is not None]

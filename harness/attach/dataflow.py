@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 SAMPLES, LEAST = 16, 4
-"""Values of an input that are looked for in earlier outputs, and how many different ones are needed to say something."""
+"""Values of an input that are looked for in earlier outputs, and how many different ones say something."""
 
 
 def unravelled(

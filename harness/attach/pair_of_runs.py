@@ -259,9 +259,7 @@ class PairOfRuns:
             calls: the pair.
             exactly: leave the noise of the layers before it out: it is in the layer's input already.
         """
-        return self._near(
-            self.expected(position, calls, position), 0.0 if exactly else self._floor_of(position, calls)
-        )
+        return self._near(self.expected(position, calls, position), 0.0 if exactly else self._floor_of(position, calls))
 
     def does_as_the_other_says(self, position: int, calls: tuple[Call, Call]) -> bool | None:
         """Whether a side's layer gives what the other side's settings ask for; None where no oracle can say."""

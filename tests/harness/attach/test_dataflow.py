@@ -17,7 +17,8 @@ def value() -> Any:
 def model(*steps: tuple[str, Any, Any]) -> tuple[list[Call], dict[str, Any]]:
     """Calls by name, with what enters and what leaves each."""
     ends = ((2, 3, 4), "float64")
-    calls, arrays = [], {}
+    calls: list[Call] = []
+    arrays: dict[str, Any] = {}
     for number, (name, entering, leaving) in enumerate(steps):
         calls.append(
             Call(
