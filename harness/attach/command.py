@@ -37,9 +37,10 @@ def run(args: argparse.Namespace) -> int:
     if args.precision:
         asked["precisions"] = sorted({"f32", args.precision})
     with recorder.opened(args.root) as recording:
-        first = load(recording.run(SCRIPT, one, asked, {}), one.side)
+        # The quick look comes first: a second model that cannot be recorded is known before the first one has been.
         looked = {"precisions": ["f32"], "draws": 0, "steps": 1, "train": False}
         seen = load(recording.run(SCRIPT, two, looked, {}), two.side)
+        first = load(recording.run(SCRIPT, one, asked, {}), one.side)
         chosen = layer_map.read(args.map) if args.map else layer_map.propose(first, seen, mode=args.weights)
         layer_map.check(chosen, first, seen)
         folder.mkdir(parents=True, exist_ok=True)
@@ -139,18 +140,23 @@ def judge(first: Recording, second: Recording, chosen: LayerMap) -> ModelCompari
         if explained and not others:
             counted = [finding for finding in counted if finding not in explained]
             accepted += [_with_reason(finding, "it follows") for finding in explained]
+    run_of_both = PairOfRuns(first, second, chosen, precision)
+    notes = [note] if note else []
     if precision == "f64":
         single = [finding.name for finding in compare.compare(first, second, chosen, "f32")]
         hidden = [finding.name for finding in counted if finding.figures and finding.name not in single]
-        if hidden:
-            note = f"float32 alone would not show: {', '.join(hidden)}"
-    run_of_both = PairOfRuns(first, second, chosen, precision)
+        notes += [f"float32 alone would not show: {report.listed(hidden)}"] if hidden else []
+    if ties := compare.tied(run_of_both):
+        notes.append(
+            f"the gradient of what leaves {report.listed(sorted(ties))} differs and reaches no layer before it and no "
+            "weight: equal elements, of which one or the other is taken"
+        )
     return ModelComparison(
         one=first,
         two=second,
         layer_map=chosen,
         precision=precision,
-        note=note,
+        note="; ".join(notes),
         findings=counted,
         accepted=accepted,
         rows=report.rows_of(run_of_both),

@@ -8,10 +8,12 @@ said only where an oracle says it: a side that does not do what its own settings
 
 from collections.abc import Iterator
 
-from harness.attach import pairing, updates
+import numpy as np
+
+from harness.attach import oracles, pairing, updates
 from harness.attach.findings import ModelDifference, StepStage, in_order
 from harness.attach.layer_map import OWN, LayerMap
-from harness.attach.pair_of_runs import ArrayDistance, PairOfRuns
+from harness.attach.pair_of_runs import ALLOWED, ArrayDistance, PairOfRuns
 from harness.attach.recording import Call, Recording
 from harness.attach.settings import differing
 from harness.parity.compare.number_format import readable
@@ -27,7 +29,9 @@ def compare(one: Recording, two: Recording, layer_map: LayerMap, precision: str)
     parted = [finding for finding in forward if "distance" in finding.figures]
     if not parted:
         loss = list(_loss(run))
-        found += [*loss, *_gradients(run, _factor_of(run) if loss else 1.0), *_states(run)]
+        explained = {finding.name.rsplit(".", 1)[0] for finding in forward if "share kept" in finding.name}
+        found += [*loss, *_gradients(run, _factor_of(run) if loss else 1.0)]
+        found += [f for f in _states(run) if f.name.removesuffix(".state").rsplit(".", 1)[0] not in explained]
     else:
         found += [*_frozen(run)]
     found += updates.compare(run, gradients_agree=not any(f.stage <= StepStage.GRADIENT for f in found if f.figures))
@@ -93,12 +97,12 @@ def _layers(run: PairOfRuns) -> Iterator[ModelDifference]:
     for place, calls in enumerate(run.calls):
         entering, leaving = run.of_call(calls, "in/0"), run.of_call(calls, "out/0")
         said = differing(*calls, entering_alike=entering is not None)
-        local = _local(run, calls, entering, leaving)
+        local = _local(run, calls, entering, leaving) or _coarse(run, calls, leaving)
         if local is not None or said:
             yield _layer_finding(run, calls, place, local, said)
         elif leaving is not None and not leaving.agrees and not parted:
             follows = entering is not None and not entering.agrees
-            yield _between(before, calls, place, entering if follows else leaving)
+            yield _between(before, calls, place, entering if follows else leaving, shapes=entering is None)
         if leaving is not None and not leaving.agrees:
             if not parted and not order_said and (swap := _swap(run, place)) is not None:
                 yield swap
@@ -117,10 +121,22 @@ def _local(
         return None if leaving.agrees else leaving
     if leaving.agrees:
         return None
+    if entering is None and [run.does_as_it_says(position, calls) for position in (0, 1)].count(False) == 1:
+        # One side pads before the layer, so that what enters cannot be compared; its own oracle can still be asked.
+        return leaving
     for position in (1, 0):
         if run.does_as_the_other_says(position, calls) is False:
             return leaving
     return None
+
+
+def _coarse(run: PairOfRuns, calls: tuple[Call, Call], leaving: ArrayDistance | None) -> ArrayDistance | None:
+    """An element-wise layer of which one side loses digits that it need not: noise of the layers before hides it."""
+    alike = calls[0].kind == calls[1].kind and calls[0].kind in oracles.ELEMENTWISE
+    if leaving is None or run.precision != "f32" or not alike:
+        return None
+    exact = [run.does_as_it_says(position, calls, exactly=True) for position in (0, 1)]
+    return leaving if exact.count(False) == 1 and exact.count(True) == 1 else None
 
 
 def _layer_finding(
@@ -131,7 +147,7 @@ def _layer_finding(
     wrong = ""
     if local is not None:
         parts.append(f"what leaves it differs, {readable(local.units)} noise units{_explained(local)};")
-        honest = [run.does_as_it_says(position, calls) for position in (0, 1)]
+        honest = [run.does_as_it_says(position, calls, exactly=local.agrees) for position in (0, 1)]
         sides = (run.one.side, run.two.side)
         if honest.count(False) == 1 and honest.count(True) == 1:
             wrong = sides[honest.index(False)]
@@ -156,17 +172,30 @@ def _layer_finding(
 
 
 def _between(
-    before: tuple[Call, Call] | None, calls: tuple[Call, Call], place: int, measured: ArrayDistance | None
+    before: tuple[Call, Call] | None,
+    calls: tuple[Call, Call],
+    place: int,
+    measured: ArrayDistance | None,
+    *,
+    shapes: bool,
 ) -> ModelDifference:
     """The code between two layers parts: what left the one before agrees, what enters this one does not."""
     start = "the batch" if before is None else called(before)
     units = "" if measured is None else f", {readable(measured.units)} noise units{_explained(measured)}"
+    sentence = f"what enters {called(calls)} differs{units}; every recorded layer before it agrees: the code between"
+    if shapes:
+        # Nothing that enters can be laid over the other: a side that pads before the layer, for one.
+        each = " against ".join(str(call.inputs[0][0]) if call.inputs else "nothing" for call in calls)
+        sentence = (
+            f"what enters {called(calls)} has another shape ({each}), and what leaves it differs{units}; every "
+            "recorded layer before it agrees: the padding, or other code between"
+        )
     return ModelDifference(
         name=f"{calls[1].name}.input",
         stage=StepStage.FORWARD,
         order=place - 0.5,
         place=f"between {start} and {called(calls)}",
-        sentence=f"what enters {called(calls)} differs{units}; every recorded layer before it agrees: the code between",
+        sentence=sentence,
         figures={"distance": 1.0} if measured is None else measured.figures,
     )
 
@@ -222,15 +251,31 @@ def _counts(run: PairOfRuns) -> dict[int, str]:
     return {number: words for number, words in found.items() if number > 1}
 
 
+def tied(run: PairOfRuns, scale: float = 1.0) -> set[str]:
+    """
+    Names, on the second side, of calls whose gradient differs without effect: no call before them and no weight has it.
+
+    Behind a rectifier a pool has equal elements, and passes the gradient to one or the other.
+    """
+    units = [(calls, run.of_call(calls, "grad/0")) for calls in run.calls]
+    agreeing = [(calls, m, run._measured(m.one * scale, m.two, m.floor).agrees) for calls, m in units if m is not None]
+    weights = [run.of_weight("grad/", entry.one, entry.two) for entry in run.map.weights]
+    if any(w is not None and not run._measured(w.one * scale, w.two, w.floor).agrees for w in weights):
+        return set()
+    earliest = next((place for place, (_, _, agrees) in enumerate(agreeing) if agrees), len(agreeing))
+    return {calls[1].name for calls, _, agrees in agreeing[earliest:] if not agrees}
+
+
 def _gradients(run: PairOfRuns, scale: float) -> Iterator[ModelDifference]:
     yield from _frozen(run)
     parted = False
+    without_effect = tied(run, scale)
     for place, calls in enumerate(reversed(run.calls)):
         measured = run.of_call(calls, "grad/0")
         if measured is None:
             continue
         scaled = run._measured(measured.one * scale, measured.two, measured.floor)
-        if not scaled.agrees and not parted:
+        if not scaled.agrees and not parted and calls[1].name not in without_effect:
             parted = True
             yield ModelDifference(
                 name=f"{calls[1].name}.gradient",
@@ -308,8 +353,11 @@ def _bessel(run: PairOfRuns, name: str, measured: ArrayDistance) -> str:
             if before is None or share is None or n < 2:
                 return ""
             new = [change / (1 - share) + before for change in (measured.one, measured.two)]
-            for position, ratio in ((0, new[0] / new[1]), (1, new[1] / new[0])):
-                if abs(ratio - n / (n - 1)).max() < 1e-6:
+            for position in (0, 1):
+                # As a whole: the variance of a channel that never varies is rounding.
+                whole, wanted = new[position], new[1 - position] * (n / (n - 1))
+                near = max(1e-6, ALLOWED * measured.floor)
+                if float(np.linalg.norm(whole - wanted)) < near * float(np.linalg.norm(wanted)):
                     sample = (run.one, run.two)[position].side
                     return f": {sample} divides the variance by n − 1 = {n - 1}, the other side by n"
     return ""

@@ -25,6 +25,9 @@ UNIT = 2.0**-24
 ALLOWED = 32.0
 """Noise units that pass, as on the float32 ladder."""
 
+ROUNDED_AWAY = 1e-3
+"""Share of an array from which on it may be so small because it cancels."""
+
 ORACLE_NEAR = {"f32": 1e-5, "f64": 1e-10}
 """Distance from its oracle at which a layer does what its settings say."""
 
@@ -79,17 +82,31 @@ class PairOfRuns:
         self.other = one.framework != two.framework
 
     @cached_property
+    def single(self) -> "PairOfRuns | None":
+        """The same pair in float32, of a pair in float64; None where there is none."""
+        if self.precision != "f64" or "f32" not in self.one.calls or "f32" not in self.two.calls:
+            return None
+        return PairOfRuns(self.one, self.two, self.map, "f32")
+
+    @cached_property
     def rows(self) -> tuple[int, ...]:
         """`(C, H, W)` of an image that the models flatten in other orders, or empty."""
         return next((entry.rows for entry in self.map.weights if entry.rows), ())
 
     def floor(self, name_one: str, name_two: str) -> float:
         """Return what rounding makes of an array, in this precision."""
-        known = [
-            side.floors.get(self.precision, {}).get(name, 0.0)
-            for side, name in ((self.one, name_one), (self.two, name_two))
-        ]
+        known = [self._floor_of_side(side, name) for side, name in ((self.one, name_one), (self.two, name_two))]
         return max(*known, UNIT) * (SINGLE_TO_DOUBLE if self.precision == "f64" else 1.0)
+
+    def _floor_of_side(self, side: Recording, name: str) -> float:
+        floor = side.floors.get(self.precision, {}).get(name, 0.0)
+        if self.precision != "f64" or floor < ROUNDED_AWAY:
+            return floor
+        # An array that cancels is rounding in both precisions: what carries over is how large that is, and not its
+        # share of the array.
+        moved = side.floors.get("f32", {}).get(name, floor)
+        sizes = [0.0 if x is None else float(np.linalg.norm(x)) for x in (side.array(p, name) for p in ("f32", "f64"))]
+        return max(floor, moved * sizes[0] / sizes[1] if sizes[1] > 0 else 0.0)
 
     def of_call(self, calls: tuple[Call, Call], what: str) -> ArrayDistance | None:
         """
@@ -124,7 +141,11 @@ class PairOfRuns:
         if prefix.startswith(("step/", "state/")):
             # A change is a difference of two weights: what they are rounded to is lost from it.
             floor = max(floor, self._cancelled(two, theirs))
-        return self._measured(moved, theirs, floor)
+        measured = self._measured(moved, theirs, floor)
+        if self.single is None or measured.agrees:
+            return measured
+        plain = self.single.of_weight(prefix, one, two)
+        return plain if plain is not None and _is_only_double(measured, plain) else measured
 
     def _cancelled(self, name: str, change: Array) -> float:
         weight, size = self.two.array(self.precision, f"weight/{name}"), float(np.linalg.norm(change))
@@ -159,6 +180,29 @@ class PairOfRuns:
                 assert theirs is not None
                 if mine.dtype != theirs.dtype or is_laundered(mine, theirs):
                     return side.side, pair[position]
+        return None
+
+    @property
+    def other_path(self) -> tuple[str, str] | None:
+        """
+        The first call at which the models part in float64 and not in float32, which could have shown it.
+
+        Returns:
+            Names of both calls: code there computes otherwise in float64 than its maintainers run it. None if there is
+            no such call.
+        """
+        if self.single is None:
+            return None
+        plain = {(a.name, b.name): (a, b) for a, b in self.single.calls}
+        for pair in self.calls:
+            names = pair[0].name, pair[1].name
+            for what in ("out/0", "grad/0") if names in plain else ():
+                double = self.of_call(pair, what)
+                if double is None or double.agrees:
+                    continue
+                again = self.single.of_call(plain[names], what)
+                if again is not None and _is_only_double(double, again):
+                    return names
         return None
 
     def expected(self, position: int, calls: tuple[Call, Call], settings_of: int) -> tuple[Array, Array] | None:
@@ -206,9 +250,16 @@ class PairOfRuns:
             found[ROLES.get(weight.role, weight.role)] = value
         return found
 
-    def does_as_it_says(self, position: int, calls: tuple[Call, Call]) -> bool | None:
-        """Whether a side's layer gives what its own settings ask for; None where no oracle can say."""
-        return self._near(self.expected(position, calls, position), self._floor_of(position, calls))
+    def does_as_it_says(self, position: int, calls: tuple[Call, Call], *, exactly: bool = False) -> bool | None:
+        """
+        Whether a side's layer gives what its own settings ask for; None where no oracle can say.
+
+        Args:
+            position: 0 or 1: whose layer.
+            calls: the pair.
+            exactly: leave the noise of the layers before it out: it is in the layer's input already.
+        """
+        return self._near(self.expected(position, calls, position), 0.0 if exactly else self._floor_of(position, calls))
 
     def does_as_the_other_says(self, position: int, calls: tuple[Call, Call]) -> bool | None:
         """Whether a side's layer gives what the other side's settings ask for; None where no oracle can say."""
@@ -224,6 +275,11 @@ class PairOfRuns:
         return _apart(both[1].astype(np.float64), both[0]) <= max(ALLOWED * floor, ORACLE_NEAR[self.precision])
 
 
+def _is_only_double(double: ArrayDistance, single: ArrayDistance) -> bool:
+    """Whether float32 does not show a distance of float64 that is far above what it can show."""
+    return single.agrees and double.distance > 2 * ALLOWED * single.floor
+
+
 def _apart(a: Array, b: Array) -> float:
     with np.errstate(all="ignore"):
         return min(distance(a, b), 1e30) if np.isfinite(a).all() and np.isfinite(b).all() else math.inf
@@ -236,7 +292,10 @@ def choose_precision(one: Recording, two: Recording, layer_map: LayerMap) -> tup
             return "f32", f"{side.side} does not run in float64: {side.failures['f64'].splitlines()[0][:200]}"
         if "f64" not in side.calls:
             return "f32", f"{side.side} was not recorded in float64"
-    found = PairOfRuns(one, two, layer_map, "f64").cast
-    if found is not None:
+    run = PairOfRuns(one, two, layer_map, "f64")
+    if (found := run.cast) is not None:
         return "f32", f"{found[0]} casts to float32 inside {found[1].name} although float64 is asked for"
+    if (names := run.other_path) is not None:
+        place = " / ".join(dict.fromkeys(names))
+        return "f32", f"{place} computes otherwise in float64 than in float32, where both sides agree"
     return "f64", ""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.attach import dataflow
 from ptycho.errors import UsageError
 
 SCHEMA = "ptycho-attach/1"
@@ -144,19 +145,31 @@ def load(folder: Path, side: str) -> Recording:
 
 def from_plain(plain: Mapping[str, Any], arrays: Mapping[str, Array], side: str) -> Recording:
     """A recording from its manifest and its arrays."""
+    runs = {name: tuple(_call(n, row) for n, row in enumerate(run["calls"])) for name, run in plain["runs"].items()}
+    floors: dict[str, Mapping[str, float]] = dict(plain["floors"])
+    batch = [value for name, value in arrays.items() if name.startswith("batch/")]
+    ordered = dict(arrays)
+    for name, calls in runs.items():
+        own = {key.removeprefix(f"{name}/"): value for key, value in arrays.items() if key.startswith(f"{name}/")}
+        moved, places = dataflow.unravelled(calls, own, batch)
+        if list(places) != list(places.values()):
+            runs[name] = tuple(moved)
+            floors[name] = dataflow.renamed(floors.get(name, {}), places)
+            ordered = {key: value for key, value in ordered.items() if not key.startswith(f"{name}/")}
+            ordered |= {f"{name}/{key}": value for key, value in dataflow.renamed(own, places).items()}
     return Recording(
         side=side,
         framework=str(plain["framework"]),
         versions=plain["versions"],
         layers=tuple(_layer(row) for row in plain["layers"]),
-        calls={name: tuple(_call(n, row) for n, row in enumerate(run["calls"])) for name, run in plain["runs"].items()},
+        calls=runs,
         steps={name: tuple(run["steps"]) for name, run in plain["runs"].items()},
-        floors=plain["floors"],
+        floors=floors,
         failures=plain["failures"],
         optimizer=plain.get("optimizer"),
         training=plain.get("training"),
         expected=plain.get("expected") or {},
-        arrays=arrays,
+        arrays=ordered,
     )
 
 

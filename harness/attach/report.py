@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from harness.system import tables
 from ptycho.files import write_text
 
 SCHEMA = "ptycho-attach-report/1"
+FEW = 4
+"""So many names of a list are said; of the others, their number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,12 +108,34 @@ def text(comparison: ModelComparison) -> str:
         first = c.findings[0]
         lines += ["", f"first difference: {first.place} ({first.stage.label})", f"  {first.sentence}"]
         lines += [f"  wrong: {first.wrong}"] if first.wrong else []
-        lines += ["", f"{len(c.findings)} finding(s):"]
-        lines += [f"  {f.name} · {f.stage.label} · {f.place}: {f.sentence}{_wrong(f)}" for f in c.findings]
+        kinds = together(c.findings)
+        alike = f" of {len(kinds)} kind(s)" if len(kinds) < len(c.findings) else ""
+        lines += ["", f"{len(c.findings)} finding(s){alike}:"]
+        for kind in kinds:
+            first = kind[0]
+            lines.append(f"  {first.name} · {first.stage.label} · {first.place}: {first.sentence}{_wrong(first)}")
+            lines += [f"    and so in {listed([f.place for f in kind[1:]])}"] if kind[1:] else []
     else:
         lines += ["", "parity shown: no layer, loss, gradient, state or update differs by more than rounding"]
     lines += [f"  accepted: {f.name} · {f.sentence} ({f.reason})" for f in c.accepted]
     return "\n".join([*lines, "", layer_table(c.rows)])
+
+
+def together(findings: Sequence[ModelDifference]) -> list[list[ModelDifference]]:
+    """Findings that say the same of several layers, but for figures, as one list each; in the order of the first."""
+    kinds: dict[tuple[Any, ...], list[ModelDifference]] = {}
+    for finding in findings:
+        words = re.sub(r"[0-9][0-9.e+-]*", "#", finding.sentence)
+        for name in sorted(re.split(r" / | and |between ", finding.place), key=len, reverse=True):
+            words = words.replace(re.sub(r"[0-9][0-9.e+-]*", "#", name), "")
+        key = (finding.stage, finding.name.rsplit(".", 1)[-1], finding.wrong, words)
+        kinds.setdefault(key, []).append(finding)
+    return list(kinds.values())
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    return ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
 
 
 def _wrong(finding: ModelDifference) -> str:

@@ -89,6 +89,9 @@ def _first_update(run: PairOfRuns, *, explained: bool) -> Iterator[ModelDifferen
             measured = run.of_weight(f"step/{step}/", entry.one, entry.two)
             if measured is None or measured.agrees or measured.distance < 1e-13:
                 continue
+            sides = ((run.one, entry.one), (run.two, entry.two))
+            if len({side.array(run.precision, f"stepgrad/{step}/{name}") is None for side, name in sides}) == 2:
+                continue  # One side does not train it, which is a finding of its own.
             gradient = run.of_weight(f"stepgrad/{step}/", entry.one, entry.two)
             if step and gradient is not None and not gradient.agrees:
                 continue

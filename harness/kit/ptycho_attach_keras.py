@@ -231,6 +231,9 @@ class _Hooks:
                     self.inside_model -= 1
 
             self._set(model, "call", root)
+        if str(versions_of_keras()[0].backend.floatx()) == "float64":
+            for owner, name, function in _tables().without_detour():
+                self._set(owner, name, function)
         # Chance has no twin in another framework, in functions as in layers.
         self._set(_tf().nn, "dropout", lambda x, *_, **__: x)
         for owner, name, kind in _tables().functions():

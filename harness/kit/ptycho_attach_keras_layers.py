@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 KINDS: Mapping[str, str] = {
     **{f"Conv{d}D": "conv" for d in (1, 2, 3)},
@@ -164,6 +166,23 @@ def functions() -> Iterator[tuple[Any, str, str]]:
     for name, kind in POOLS.items():
         if callable(getattr(tensorflow.nn, name, None)):
             yield tensorflow.nn, name, kind
+
+
+def without_detour() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
+    """Functions that take a number of Python as float64, for a run of float64: their own way leads through float32."""
+
+    def exact(plain: Callable[..., Any]) -> Callable[..., Any]:
+        def convert(value: Any, *args: Any, **kwargs: Any) -> Any:
+            return plain(np.float64(value) if type(value) is float else value, *args, **kwargs)
+
+        return convert
+
+    # Layers of Keras 2 and functions of tf.nn look them up elsewhere than the maintainer's code.
+    places = ("tensorflow", "tensorflow.compat.v2", "tensorflow.python.ops.math_ops")
+    for owner in {id(module): module for module in map(sys.modules.get, places) if module is not None}.values():
+        for name in ("cast", "convert_to_tensor"):
+            if callable(getattr(owner, name, None)):
+                yield owner, name, exact(getattr(owner, name))
 
 
 def settings_between(kind: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -117,6 +117,22 @@ class TestAttach(AttachSuite):
         assert [("conv", "conv"), ("conv.activation", "relu")] == [(c.name, c.kind) for c in recorded.calls["f32"]]
         assert recorded.arrays["f32/call/0/out/0"].min() < 0 <= recorded.arrays["f32/call/1/out/0"].min()
 
+    def test_numbers_of_python_are_exact_in_float64(self, kit: Any, tmp_path: Any) -> None:
+        class Divided(layers.Layer):  # type: ignore[misc]
+            def call(self, x: Any) -> Any:
+                return x / tf.cast(8**0.5, x.dtype) + tf.cast(tf.convert_to_tensor(0.1), x.dtype)
+
+        subject = SimpleNamespace(
+            model=lambda: Divided(name="divided"),
+            batch=lambda: np.ones((2, 3), np.float32),
+            loss=lambda model, x: tf.reduce_mean(model(x) ** 2),
+        )
+        recorded = self.record(kit, tmp_path, subject, draws=0)
+        assert recorded.failures == {}
+        given = recorded.arrays["f64/call/0/out/0"]
+        assert given.dtype == np.float64
+        assert np.abs(given - (1 / 8**0.5 + 0.1)).max() < 1e-15
+
     def test_fit_is_watched(self, kit: Any, tmp_path: Any) -> None:
         def train(model: Any) -> None:
             model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")

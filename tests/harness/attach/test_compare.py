@@ -114,8 +114,8 @@ def test_a_variance_that_is_divided_by_one_less_is_explained() -> None:
     share, change = 0.1, keras.arrays["f64/state/norm.moving_variance"]
     batch = change / share + variance
     unbiased = (batch * n / (n - 1) - variance) * share
-    arrays = {**recording("torch", layers).arrays, "f64/state/norm.running_var": unbiased}
     torch = recording("torch", layers)
+    arrays = {**torch.arrays, **{f"{name}/state/norm.running_var": unbiased for name in ("f32", "f64")}}
     found = compared(replace(torch, arrays=arrays), keras)
     assert "norm.moving_variance.state" == found[0].name
     assert "torch divides the variance by n − 1" in found[0].sentence
@@ -174,3 +174,65 @@ def test_own_weights_that_differ_are_named_with_what_they_resemble() -> None:
     found = compare.compare(one, two, chosen, "f64")
     assert "conv2.weight.value" == found[0].name
     assert "transposed" in found[0].sentence
+
+
+def parted(one: Recording, name: str, factor: float, precisions: tuple[str, ...]) -> Recording:
+    """A recording with one array changed, in some precisions."""
+    changes = {f"{precision}/{name}": one.arrays[f"{precision}/{name}"] * factor for precision in precisions}
+    return replace(one, arrays={**one.arrays, **changes})
+
+
+def test_a_state_that_parts_in_float64_alone_is_no_finding() -> None:
+    # Some code of frameworks takes another path in float64; its maintainers run float32, which would have shown it.
+    one, two = recording("torch", network()), recording("keras", network())
+    assert [] == compared(parted(one, "state/norm.running_var", 1.01, ("f64",)), two)
+    found = compared(parted(one, "state/norm.running_var", 1.01, ("f32", "f64")), two)
+    assert ["norm.moving_variance.state"] == [finding.name for finding in found]
+
+
+def test_a_state_that_float32_cannot_show_is_found_in_float64() -> None:
+    one = parted(recording("torch", network()), "state/norm.running_var", 1 + 1e-8, ("f64",))
+    found = compared(one, recording("keras", network()))
+    assert ["norm.moving_variance.state"] == [finding.name for finding in found]
+
+
+@pytest.mark.parametrize("what", ["out", "grad"])
+def test_a_layer_that_parts_in_float64_alone_is_judged_in_float32(what: str) -> None:
+    one, two = recording("torch", network()), recording("keras", network())
+    one = parted(one, f"call/2/{what}/0", 1.01, ("f64",))
+    chosen = layer_map.propose(one, two, mode="carry")
+    assert ("f32", "act computes otherwise in float64 than in float32, where both sides agree") == (
+        pair_of_runs.choose_precision(one, two, chosen)
+    )
+    assert [] == compared(one, two)
+
+
+def test_a_gradient_that_reaches_no_layer_before_it_is_a_note() -> None:
+    # Behind a rectifier a pool has equal elements, and may pass the gradient to one or the other.
+    one = parted(recording("torch", network()), "call/2/grad/0", 1.01, ("f32", "f64"))
+    two = recording("keras", network())
+    assert [] == compared(one, two)
+    assert "the gradient of what leaves act differs" in command.judge(one, two, layer_map.propose(one, two)).note
+    reaching = parted(one, "grad/conv1.weight", 1.01, ("f32", "f64"))
+    assert "act.gradient" == compared(reaching, two)[0].name
+
+
+def test_states_that_follow_from_a_setting_are_no_finding() -> None:
+    layers = changed(network(), "norm", settings={"share kept": 0.1})
+    two = parted(recording("keras", layers), "state/norm.moving_variance", 9.0, ("f32", "f64"))
+    assert ["norm.share kept"] == [finding.name for finding in compared(recording("torch", network()), two)]
+
+
+def test_a_layer_that_loses_digits_in_the_noise_of_others_is_named() -> None:
+    def halved(x: Any, _layer: Layer) -> Any:
+        return np.maximum(x, 0).astype(np.float16).astype(x.dtype)
+
+    def noisy(side: Recording) -> Recording:
+        floors = {precision: dict.fromkeys(floors, 1e-3) for precision, floors in side.floors.items()}
+        return replace(side, floors=floors)
+
+    one = noisy(recording("torch", network(), precisions=("f32",)))
+    layers = changed(network(), "act", compute=halved)
+    found = compared(one, noisy(recording("keras", layers, precisions=("f32",))))
+    assert [("act.output", "keras")] == [(finding.name, finding.wrong) for finding in found]
+    assert [] == compared(one, noisy(recording("keras", network(), precisions=("f32",))))

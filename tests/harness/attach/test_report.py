@@ -5,6 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from harness.attach import command, layer_map, report
+from harness.attach.findings import ModelDifference, StepStage
 from harness.attach.report import ModelComparison
 from tests.support.attach_recordings import changed, network, recording
 
@@ -43,3 +44,19 @@ def test_the_picture_is_well_formed_and_has_a_dot_for_each_layer() -> None:
     dots = [circle for circle in drawn.iter("{http://www.w3.org/2000/svg}circle") if circle.get("r") == "4"]
     assert len(network()) == len(dots)
     assert {"#060", "#a00"} == {dot.get("fill") for dot in dots}
+
+
+def test_what_is_said_of_several_layers_is_said_once() -> None:
+    found = [
+        ModelDifference(
+            name=f"{name}.epsilon",
+            stage=StepStage.FORWARD,
+            order=0,
+            place=name,
+            sentence=f"{name} differs by {factor}",
+        )
+        for name, factor in (("a.norm", "1e-3"), ("b.norm", "2"), ("c.dense", "3.5"))
+    ]
+    kinds = report.together([*found, *judged(epsilon=1e-5).findings[:1]])
+    assert [["a.norm", "b.norm", "c.dense"], ["norm"]] == [[finding.place for finding in kind] for kind in kinds]
+    assert "a, b, c, d and 2 more" == report.listed(list("abcdef"))
