@@ -56,7 +56,7 @@ def test_the_files_for_ptychopinn_load_where_its_checkout_is_named(
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    known = "ptychopinn-scripts, ptychopinn-tf, ptychopinn-torch, tf, torch"
+    known = "ptychi, ptychodus, ptychodus-ptychopinn, ptychonn, ptychopinn-scripts, ptychopinn-tf, ptychopinn-torch, tf, torch"
     with pytest.raises(UsageError, match=f"no target 'jax'; there are {known}; or give --target FILE"):
         loader.built_in("jax")
 
@@ -70,6 +70,14 @@ def test_defaults_and_optional_tables(tmp_path: Path) -> None:
     assert target.settings == {"n_images": 1, "nepochs": 1, "gridsize": 1, "batch_size": 16, "seed": 42}
     assert (target.root, target.file, target.interpreter) == (tmp_path, path, Path(sys.executable))
     assert target.checks == Checks()
+
+
+def test_a_target_without_a_checkout_has_nothing_but_the_kit_on_its_import_path(tmp_path: Path) -> None:
+    path = fake_target.write(tmp_path)
+    text = path.read_text()
+    assert 'root = "."\n' in text
+    path.write_text(text.replace('root = "."\n', ""))
+    assert loader.load(path).root == KIT
 
 
 def test_every_optional_part_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
