@@ -261,7 +261,7 @@ def _make(target: Target, given: Install, folder: Path, base: str, version: str,
 
 
 def _warning(stamp: Path) -> str:
-    """What was found amiss when an environment was made, for those who find it made."""
+    """Return the warning from when an environment was made, for those who find it made; empty without one."""
     _, mark, text = str(json.loads(stamp.read_text(encoding="utf-8")).get("installer", "")).partition("; warning: ")
     return mark + text
 

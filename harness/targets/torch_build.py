@@ -67,7 +67,7 @@ def _answer(python: Path, question: str) -> dict[str, str | None]:
 
 def other_builds(python: Path) -> str:
     """
-    What is compiled for another build of torch than the CPU's, in words; empty where there is nothing.
+    Name the packages that are compiled for another build of torch than the CPU's; empty where there are none.
 
     Args:
         python: an interpreter whose torch is the CPU build.
