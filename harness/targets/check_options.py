@@ -7,14 +7,16 @@ A misspelt option costs a second here and a training later, or is swallowed by a
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from harness.files.toml_lines import Lines
+from harness.isolation.sandbox import Sandbox
 from harness.process import result, supervise
 from harness.record import directory
 from harness.system.signals import Interruption
 from harness.targets import argv as target_argv
-from harness.targets import help_text, loader, preflight
+from harness.targets import help_text, loader, preflight, staged_files
 from harness.targets.argv import Program
 from harness.targets.loader import Target
 from harness.targets.model import BareCommand, Command
@@ -25,6 +27,8 @@ Place = tuple[str | int, ...]
 """The position of something in a target file: table, number, key."""
 
 _WITHOUT_HELP = ("device_probe",)
+_OF_A_RUN = ("train", "test", "output", "model", "cache")
+"""Placeholders whose folders are filled by a run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +152,15 @@ def run(target: Target, root: Path, interruption: Interruption) -> list[CommandC
     return found
 
 
+def _furnish(command: BareCommand | Command, values: Mapping[str, object], root: Path, cell: Sandbox) -> None:
+    """Put the files of a command where it finds them, but for those that only a run has: it may be one of them."""
+    if isinstance(command, Command):
+        there = tuple(file for file in command.files if not any(f"{{{name}}}" in file.source for name in _OF_A_RUN))
+        command = replace(command, files=there)
+        here = {name: str(value).replace("{cache}", str(cell.cache)) for name, value in values.items()}
+        staged_files.put(command, cell, here, root=root, output=Path(here["output"]))
+
+
 def _check(
     target: Target,
     name: str,
@@ -163,7 +176,7 @@ def _check(
     if not given:
         return CommandCheck(command=name, asked="not run: it is given no options", options=0, verdict=Verdict.PASS)
     # A program that runs another one is given words of its own before: paths that it will not come to.
-    paths = {name: f"{{cache}}/{name}" for name in ("train", "test", "output", "model")}
+    paths = {name: f"{{cache}}/{name}" for name in _OF_A_RUN if name != "cache"}
     own = {**target.places, "cache": "{cache}"}
     values = {**paths, **target.settings, "device": "cpu", **own}
     finished = help_text.ask(
@@ -173,5 +186,6 @@ def _check(
         variables={key: text.format(**own) for key, text in target.environment.items()},
         kept=kept,
         interruption=interruption,
+        furnish=partial(_furnish, command, values, target.root),
     )
     return _judge(name, " ".join([*argv, "--help"]), finished, given, lines)

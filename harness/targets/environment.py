@@ -260,6 +260,12 @@ def _make(target: Target, given: Install, folder: Path, base: str, version: str,
     return ("uv" if uv else "pip") + (f"; {build}" if build else "")
 
 
+def _warning(stamp: Path) -> str:
+    """Return the warning from when an environment was made, for those who find it made; empty without one."""
+    _, mark, text = str(json.loads(stamp.read_text(encoding="utf-8")).get("installer", "")).partition("; warning: ")
+    return mark + text
+
+
 def prepare(target: Target, root: Path, interruption: Interruption) -> tuple[Target, str]:
     """
     Settle a target's interpreter, making its environment if it is not there yet.
@@ -291,7 +297,7 @@ def prepare(target: Target, root: Path, interruption: Interruption) -> tuple[Tar
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _held(folder.with_name(f"{folder.name}.lock"), interruption):
         if (folder / STAMP).is_file():
-            return made, f"{target.name}: environment {folder.name} is there"
+            return made, f"{target.name}: environment {folder.name} is there{_warning(folder / STAMP)}"
         installer = _make(target, given, folder, base, version, interruption)
         stamp = {"version": version, "installer": installer, "target": os.fspath(target.file)}
         (folder / STAMP).write_text(json.dumps(stamp, indent=1) + "\n")

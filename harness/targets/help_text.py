@@ -40,6 +40,7 @@ def ask(
     variables: Mapping[str, str],
     kept: RunRoot,
     interruption: Interruption,
+    furnish: Callable[[Sandbox], object] = lambda _: None,
 ) -> supervise.CompletedCommand:
     """
     Run a program with `--help`.
@@ -51,8 +52,10 @@ def ask(
         variables: the target's own, with `{cache}`.
         kept: the run that keeps the log.
         interruption: asked while waiting.
+        furnish: puts files into its working directory.
     """
     cell = Sandbox(path=kept.scratch / label).make()
+    furnish(cell)
     # Wide, so that no help text is cut off in the middle of a name.
     extra = {"COLUMNS": "200"} | {name: text.replace("{cache}", str(cell.cache)) for name, text in variables.items()}
     return supervise.run(

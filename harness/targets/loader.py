@@ -16,6 +16,7 @@ from harness.files import toml_model
 from harness.isolation import sandbox
 from harness.process.limits import Limits
 from harness.targets.model import Adapter, BareCommand, Checks, Command, Convert, Export, Install, Pictures, TargetFile
+from harness.targets.schema import KIT
 from ptycho.errors import UsageError
 
 BUILT_IN = Path(__file__).parent
@@ -30,7 +31,7 @@ class Target:
         name: name of the target, and of its lanes.
         framework: what its environment is built for; shown, never interpreted.
         file: the file that describes it.
-        root: folder from which its packages are imported, and against which its paths are read.
+        root: folder from which its packages are imported, and against which its paths are read; the kit if none.
         interpreter: the value of `{python}`, which also runs its suite; `environment.prepare` settles it.
         install: what its environment is made from, or None for the harness's own interpreter.
         convert: makes the target's own input of a fixture, or None where it reads fixtures.
@@ -123,8 +124,8 @@ def load(path: Path) -> Target:
         sentence = f"target.root is {root}, which is not a folder; name the folder that holds the target's packages"
         source.add(("target", "root"), sentence)
     file = source.checked()
-    assert root is not None
-    return _assemble(path.absolute(), root.resolve(), python, file)
+    # Of a target without a checkout nothing but the kit is on the import path.
+    return _assemble(path.absolute(), (KIT if root is None else root).resolve(), python, file)
 
 
 def _expanded(source: toml_model.TomlSource[TargetFile], table: str, key: str) -> Path | None:

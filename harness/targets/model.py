@@ -25,8 +25,8 @@ class Header:
     """name of the target and of its lanes"""
     framework: kinds.Name
     """what it is built on; shown, never interpreted"""
-    root: kinds.Name
-    """folder from which its packages are imported; relative to the file, or $VARIABLE"""
+    root: kinds.Text = ""
+    """folder from which its packages are imported; relative to the file, or $VARIABLE; empty: they are installed"""
 
 
 @dataclass(frozen=True, kw_only=True, config=TABLE)
@@ -305,6 +305,8 @@ class Checks:
 
     seed_flag: kinds.Extra = ()
     """arguments of train that set {seed}; empty: it has none"""
+    short_nepochs: Whole = 1
+    """value of {nepochs} in the short trainings of the checks, where one epoch is not enough to end well"""
     legacy_layout: kinds.Layout = True
     """the legacy transposed layout is read, not tried (false), or must be refused"""
     known_failures: kinds.Place = None

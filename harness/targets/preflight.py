@@ -44,6 +44,13 @@ def _has_module(root: Path, module: str) -> bool:
     return place.with_name(f"{place.name}.py").is_file() or (place / "__main__.py").is_file()
 
 
+def _is_staged(command: Command, script: str) -> bool:
+    """Whether a script in the working directory is put there, by itself or with its folder."""
+    wanted = os.path.normpath(script)
+    staged = [os.path.normpath(file.path) for file in command.files]
+    return any(wanted == path or wanted.startswith(path + os.sep) for path in staged)
+
+
 def _missing(target: Target, name: str, command: BareCommand | Command) -> str | None:
     argv = [word.replace("{root}", str(target.root)) for word in command.argv]
     program = target_argv.parse(argv)
@@ -54,10 +61,12 @@ def _missing(target: Target, name: str, command: BareCommand | Command) -> str |
         return f"{name}: the command {first!r} does not exist or is not executable; repair argv, or put it on PATH"
     if program.script and program.script != first and "{" not in program.script:
         place = Path(program.script)
+        if isinstance(command, Command) and _is_staged(command, program.script):
+            return None
         if not place.is_absolute():
             return (
                 f"{name}: commands start in an empty folder, so {program.script} is not found; "
-                f"write {{root}}/{program.script}"
+                f"write {{root}}/{program.script}, or put it there with [[{name}.files]]"
             )
         if not place.is_file():
             if place.parent == KIT:

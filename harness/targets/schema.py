@@ -126,7 +126,8 @@ Below = Annotated[
 ]
 """A path inside a folder that the harness gives to a command."""
 Belows = Annotated[tuple[Below, ...], Words("a list of paths below the folder, without '..'")]
-Artifacts = Annotated[Belows, Field(description="files that it must leave in {output}: there, fresh and not empty")]
+_LEFT = "files that it must leave in {output}: there, fresh and not empty; * is the part of a name that varies"
+Artifacts = Annotated[Belows, Field(description=_LEFT)]
 
 _Plain = Annotated[str, BeforeValidator(_filled), BeforeValidator(_texts_only)]
 _Argument = Annotated[_Plain, AfterValidator(_with_placeholders(tuple(PLACEHOLDERS)))]

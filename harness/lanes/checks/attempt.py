@@ -37,11 +37,17 @@ class Runner(Protocol):
         ...
 
 
+def newest(folder: Path, name: str) -> Path:
+    """Return the file of a name; of a pattern (`model-*.ckpt`) the one written last, or where there is none itself."""
+    written = [path for path in folder.glob(name) if path.is_file()] if "*" in name else []
+    return max(written, key=lambda path: path.stat().st_mtime_ns, default=folder / name)
+
+
 def missing_artifacts(command: Command, output: Path, since: float) -> list[str]:
     """Artifacts that a command should have left and did not, or that are older than its start, or empty."""
     problems = []
     for name in command.artifacts:
-        path = output / name
+        path = newest(output, name)
         if not path.is_file():
             problems.append(f"{name} is missing")
         elif path.stat().st_size == 0:

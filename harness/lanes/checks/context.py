@@ -74,7 +74,7 @@ class CheckContext:
             name,
             path,
             cells=self.cells,
-            values={**self.values, "nepochs": 1, **values},
+            values={**self.values, "nepochs": self.target.checks.short_nepochs, **values},
             run=self.run,
             infer=infer,
         )

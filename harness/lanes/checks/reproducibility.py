@@ -74,9 +74,12 @@ def run(bench: CheckContext, fixture: str, path: Path, main: attempt.TrainInferR
         )
         bench.find(Finding(id="unseeded", subject=fixture, sentence=sentence, figures={"distance": chance}))
     epochs = int(str(bench.values["nepochs"]))
-    trained = bench.distance(main, once) if epochs > 1 and argv.takes(bench.target, "nepochs") else None
+    short = bench.target.checks.short_nepochs
+    trained = bench.distance(main, once) if epochs > short and argv.takes(bench.target, "nepochs") else None
     if trained is None:
-        bench.outcome.notes.append(f"{fixture}: the job trains no longer than one epoch; its effect was not measured")
+        bench.outcome.notes.append(
+            f"{fixture}: the job trains no longer than {_epochs(short)}; its effect was not measured"
+        )
         return Trials(once=once, again=again, repeatable=chance <= SAME)
     epoch_s, start_s = _pace(bench, fixture, main, once, epochs)
     effect = Effect(trained=trained, chance=chance)
@@ -90,12 +93,17 @@ def _pace(
     long, short = main.working, once.working
     if long is None or short is None:
         return None, None
-    epoch_s = max(0.0, (long.seconds - short.seconds) / (epochs - 1))
+    few = bench.target.checks.short_nepochs
+    epoch_s = max(0.0, (long.seconds - short.seconds) / (epochs - few))
     bench.outcome.findings.checked("budget", fixture)
     if epoch_s > EPOCH_S:
         sentence = f"{fixture}: an epoch takes {epoch_s:.0f} s; allowed: {EPOCH_S:g} s"
         bench.find(Finding(id="epoch-over-budget", subject=fixture, sentence=sentence, figures={"epoch_s": epoch_s}))
-    return epoch_s, max(0.0, short.seconds - epoch_s)
+    return epoch_s, max(0.0, short.seconds - few * epoch_s)
+
+
+def _epochs(number: int) -> str:
+    return "one epoch" if number == 1 else f"{number} epochs"
 
 
 def other_seed(bench: CheckContext, fixture: str, path: Path, trials: Trials) -> None:
@@ -149,6 +157,7 @@ def epochs_ignored(bench: CheckContext, fixture: str, trials: Trials) -> None:
         return
     bench.outcome.findings.checked("epochs", fixture)
     if trials.repeatable and trials.effect.trained <= 1e-6:
-        sentence = f"{fixture}: one epoch gives what {bench.values['nepochs']} epochs give; is their number used?"
+        short = _epochs(bench.target.checks.short_nepochs)
+        sentence = f"{fixture}: training for {short} gives what {bench.values['nepochs']} give; is their number used?"
         figures = {"distance": trials.effect.trained}
         bench.find(Finding(id="epochs-ignored", subject=fixture, sentence=sentence, figures=figures))

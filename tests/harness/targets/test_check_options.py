@@ -54,6 +54,21 @@ def test_what_file_and_command_do_not_agree_on_is_named(workspace: Any, old: str
     assert [problem for problem in train.problems if problem.startswith(sentence)] != []
 
 
+@pytest.mark.parametrize(("option", "verdict"), [("--model_path", Verdict.PASS), ("--model_part", Verdict.USAGE)])
+def test_a_program_that_is_put_into_the_working_directory_is_asked(
+    workspace: Any, option: str, verdict: Verdict
+) -> None:
+    path = foreign_checkout.write(workspace.path / "checkout")
+    staged = '[[infer.files]]\npath = "go.py"\nsource = "ptycho_torch/inference.py"\n\n'
+    staged += '[[infer.files]]\npath = "in/scan.npz"\nsource = "{test}"\n\n[reconstruction]'
+    text = (
+        path.read_text().replace('"-m", "ptycho_torch.inference"', '"go.py"').replace('"--model_path"', f'"{option}"')
+    )
+    path.write_text(text.replace("[reconstruction]", staged))
+    _, infer = check_options.run(loader.load(path), workspace.root, Interruption())
+    assert (infer.verdict, " go.py --help" in infer.asked) == (verdict, True)
+
+
 @pytest.mark.parametrize(
     ("line", "verdict", "sentence"),
     [

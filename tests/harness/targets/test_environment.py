@@ -257,6 +257,22 @@ def test_an_environment_of_another_run_that_was_killed_is_made_again(
     assert (said.endswith("made with uv"), (folder / "half-built").exists()) == (True, False)
 
 
+@pytest.mark.parametrize(("build", "amiss"), [("0.28.0+cu130", True), ("0.28.0+cpu", False), ("0.28.0", False)])
+@pytest.mark.usefixtures("quick")
+def test_what_is_compiled_for_another_build_of_torch_is_said_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: str, amiss: bool
+) -> None:
+    for name, version, shown in (("torch", "2.13.0+cpu", "2.13.0+cpu"), ("torchvision", "0.28.0", build)):
+        with zipfile.ZipFile(wheel(tmp_path, name, version), "a") as archive:
+            archive.writestr(f"{name}/__init__.py", "raise RuntimeError('operator torchvision::nms does not exist')")
+            archive.writestr(f"{name}/version.py", f"__version__ = {shown!r}\ncuda = None\n")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    target = described(tmp_path, 'packages = ["torch", "torchvision"]\ntorch_backend = "cpu"')
+    for _ in range(2):
+        _, said = environment.prepare(target, tmp_path / "runs", Interruption())
+        assert ("; warning: torchvision 0.28.0+cu130, which cannot be imported beside it: " in said) is amiss
+
+
 @pytest.mark.parametrize("cuda", ["12.8", ""])
 @pytest.mark.usefixtures("quick")
 def test_the_build_that_was_installed_must_be_the_one_asked_for(

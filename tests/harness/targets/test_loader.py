@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.process.limits import Limits
-from harness.targets import loader
+from harness.targets import argv, loader, preflight
 from harness.targets.model import Checks, InputDump, MLflow, OptionProbe, Pictures
 from harness.targets.schema import KIT
 from ptycho.errors import UsageError
@@ -55,8 +55,38 @@ def test_the_files_for_ptychopinn_load_where_its_checkout_is_named(
     assert target.infer.argv[1:] == tuple(rest)
 
 
+def _faulty_texts(path: Path) -> list[str]:
+    """Names of the commands whose text after `-c` is not Python once its placeholders are filled."""
+    target = loader.load(path)
+    values = {**target.settings, **target.places, "device": "cpu"} | dict.fromkeys(
+        ("train", "test", "output", "model", "cache"), "/a/folder"
+    )
+    found = []
+    for name, command in preflight.commands(target).items():
+        if argv.parse(command.argv).inline:
+            try:
+                compile(loader.fill(command.argv, values)[2], name, "exec")
+            except SyntaxError:
+                found.append(name)
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in loader.BUILT_IN.glob("*.toml")))
+def test_what_a_ready_file_carries_itself_is_python(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("PTYCHOPINN", "PTYCHONN"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    assert [] == _faulty_texts(loader.built_in(name))
+
+
+def test_a_text_that_is_not_python_is_noticed(tmp_path: Path) -> None:
+    text = loader.built_in("ptychi").read_text()
+    (tmp_path / "t.toml").write_text(text.replace("task.run()", "task.run("))
+    assert ["infer"] == _faulty_texts(tmp_path / "t.toml")
+
+
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    known = "ptychopinn-scripts, ptychopinn-tf, ptychopinn-torch, tf, torch"
+    ptychopinn = "ptychopinn-scripts, ptychopinn-tf, ptychopinn-torch"
+    known = f"ptychi, ptychodus, ptychodus-ptychopinn, ptychonn, {ptychopinn}, tf, torch"
     with pytest.raises(UsageError, match=f"no target 'jax'; there are {known}; or give --target FILE"):
         loader.built_in("jax")
 
@@ -70,6 +100,14 @@ def test_defaults_and_optional_tables(tmp_path: Path) -> None:
     assert target.settings == {"n_images": 1, "nepochs": 1, "gridsize": 1, "batch_size": 16, "seed": 42}
     assert (target.root, target.file, target.interpreter) == (tmp_path, path, Path(sys.executable))
     assert target.checks == Checks()
+
+
+def test_a_target_without_a_checkout_has_nothing_but_the_kit_on_its_import_path(tmp_path: Path) -> None:
+    path = fake_target.write(tmp_path)
+    text = path.read_text()
+    assert 'root = "."\n' in text
+    path.write_text(text.replace('root = "."\n', ""))
+    assert loader.load(path).root == KIT
 
 
 def test_every_optional_part_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,7 +121,7 @@ def test_every_fault_is_found_at_once(tmp_path: Path) -> None:
     assert missing == ["infer", "reconstruction"]
     assert sorted(_dotted(problem) for problem in problems if "is missing" not in problem.sentence) == [
         *("install.lock", "install.timeout_s", "job.batch_size", "job.n_images"),
-        *("target", "target", "target", "target.nmae"),
+        *("target", "target", "target.nmae"),
     ]
 
 

@@ -50,6 +50,25 @@ def test_a_missing_thing_is_named(tmp_path: Path, old: str, new: str, sentence: 
     assert found.startswith(sentence)
 
 
+@pytest.mark.parametrize(("path", "missing"), [("train.py", 0), ("tools", 1), ("other.py", 1)])
+def test_a_script_that_is_put_into_the_working_directory_is_there(tmp_path: Path, path: str, missing: int) -> None:
+    file = foreign_checkout.write(tmp_path / "checkout")
+    staged = f'[[train.files]]\npath = "{path}"\ntext = "#"\n\n[infer]'
+    text = file.read_text().replace("[infer]", staged, 1).replace('"-m", "ptycho_torch.train"', '"./train.py"', 1)
+    file.write_text(text)
+    problems = preflight.problems(loader.load(file))
+    assert len(problems) == missing
+    assert all(sentence.endswith(", or put it there with [[train.files]]") for sentence in problems)
+
+
+def test_a_script_in_a_folder_that_is_put_there_is_there(tmp_path: Path) -> None:
+    file = foreign_checkout.write(tmp_path / "checkout")
+    staged = '[[train.files]]\npath = "tools"\nsource = "ptycho_torch"\n\n[infer]'
+    text = file.read_text().replace("[infer]", staged, 1).replace('"-m", "ptycho_torch.train"', '"tools/train.py"', 1)
+    file.write_text(text)
+    assert preflight.problems(loader.load(file)) == []
+
+
 @pytest.mark.parametrize(("key", "word"), [("python", "/no/such/python"), ("base", "python9.99")])
 def test_a_missing_interpreter_is_named(tmp_path: Path, key: str, word: str) -> None:
     path = foreign_checkout.write(tmp_path / "checkout", python=Path("/no/such/python"))

@@ -18,6 +18,18 @@ def test_artifacts_must_be_there_fresh_and_not_empty(tmp_path: Path) -> None:
     ]
 
 
+def test_an_artifact_may_have_a_part_of_its_name_that_varies(tmp_path: Path) -> None:
+    command = Command(argv=("x",), timeout_s=1, artifacts=("out.*.h5", "run_*/last.ckpt", "none*.bin"))
+    (tmp_path / "run_7").mkdir()
+    for name, text, at in (("out.1.h5", "x", 1500), ("out.2.h5", "", 2000), ("run_7/last.ckpt", "x", 2000)):
+        (tmp_path / name).write_text(text)
+        os.utime(tmp_path / name, (at, at))
+    assert ["out.*.h5 is empty", "none*.bin is missing"] == attempt.missing_artifacts(command, tmp_path, since=1000)
+    os.utime(tmp_path / "out.1.h5", (3000, 3000))
+    os.utime(tmp_path / "run_7/last.ckpt", (900, 900))
+    assert attempt.missing_artifacts(command, tmp_path, since=1000)[0].startswith("run_*/last.ckpt is older than")
+
+
 def test_layouts_must_give_the_network_the_same_bytes() -> None:
     same = [FixtureResult(fixture=name, input_sha256="a" * 64) for name in ("small", "small_legacy")]
     assert attempt.differing_inputs(same) is None

@@ -37,6 +37,27 @@ def test_a_sound_pipeline_is_repeatable_and_its_training_matters(tmp_path: Path)
     assert {"repeat", "budget", "epochs", "seed"} == made
 
 
+def test_short_trainings_have_the_epochs_that_the_target_needs(tmp_path: Path) -> None:
+    asked: list[object] = []
+
+    def learns(label: str, command: Command, values: Mapping[str, object]) -> Made:
+        asked.append(values["nepochs"])
+        return learning(label, command, values)
+
+    where = bench(tmp_path, Runner(folder=tmp_path, object_of=learns), checks=Checks(short_nepochs=2))
+    tried = _tried(where)
+    assert {2, int(str(where.values["nepochs"]))} == set(asked)
+    # The runner takes 2 s and one more for each epoch.
+    assert (tried.epoch_s, tried.start_s) == (1.0, 2.0)
+
+
+def test_short_trainings_as_long_as_the_job_show_no_effect(tmp_path: Path) -> None:
+    where = bench(tmp_path, Runner(folder=tmp_path, object_of=learning), checks=Checks(short_nepochs=5))
+    tried = _tried(where)
+    assert (tried.repeatable, tried.effect, tried.epoch_s) == (True, None, None)
+    assert ["small: the job trains no longer than 5 epochs; its effect was not measured"] == where.outcome.notes
+
+
 def _drawn(label: str, command: Command, values: Mapping[str, object]) -> Made:
     rng = np.random.default_rng([len(label), *label.encode()])
     return np.asarray(np.exp(1j * rng.normal(size=(40, 36))), np.complex64)
