@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.parity.compare.comparison import Result
-from harness.parity.compare.floors import DERIVED, of_kinds
+from harness.parity.compare.floors import DRAWN, of_kinds
 from harness.parity.exchange.collect import AnsweredQuestion
 from harness.parity.judge import ladder
 from harness.parity.judge.ladder import JudgedRung
@@ -29,7 +29,7 @@ class LadderSession:
         measured, notes = of_kinds(answer.kind for answer in heard.answers.values())
         self.notes |= dict.fromkeys(notes)
         if question.drawn is not None:
-            measured = DERIVED  # floors are of the ladder's own problem
+            measured = DRAWN
         judged = ladder.climb(
             question.gridsize,
             heard.answers,

@@ -57,13 +57,15 @@ class Floors:
         measured: runs, seeds, commit and versions.
         raised: reasons of floors that are higher than they have been.
         derived: whether a tensor without a floor is judged by what follows from float64 alone: these floors are of a
-            kind of device that nobody has calibrated.
+            kind of device that nobody has calibrated, or of a drawn problem.
+        drawn: whether the answers are about a drawn problem.
     """
 
     values: Values = field(default_factory=dict)
     measured: Mapping[str, Any] = field(default_factory=dict)
     raised: tuple[RaisedFloor, ...] = ()
     derived: bool = False
+    drawn: bool = False
 
     def of(self, tensor: str, gridsize: int, precision: str) -> float | None:
         """Floor of a tensor; None if there is none."""
@@ -105,6 +107,10 @@ CALIBRATED = "cpu"
 
 DERIVED = Floors(derived=True)
 """Of a kind of device that is not calibrated: floors are never borrowed from another kind."""
+
+
+DRAWN = Floors(derived=True, drawn=True)
+"""Of a drawn problem: floors are of the ladder's own."""
 
 
 def of_kinds(kinds: Iterable[str]) -> tuple[Floors, tuple[str, ...]]:

@@ -24,6 +24,7 @@ class Rung:
         floors: multiple of a tensor's own floor that passes in float32; None where values must be equal or the rung
             judges by limits of its own.
         ratio: largest ratio of the two sides' errors that passes in float32; None for no limit.
+        drawn: tolerance on drawn problems, where it is another.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Rung:
     catches: str
     floors: float | None = None
     ratio: float | None = None
+    drawn: float | None = None
 
 
 PRECISIONS = ("f64", "f32", "bf16")
@@ -135,7 +137,8 @@ RUNGS = (
         name="R6",
         what="gradients to each weight, to the object and to the probe",
         tolerance=1e-11,
-        reason="twice the depth of the forward pass",
+        drawn=1e-10,
+        reason="twice the depth of the forward pass; correct backends came to 7e-12 in 20 drawn problems of N = 256",
         catches="a detached branch, a wrong complex derivative, a gradient written by hand",
         floors=FLOORS,
     ),

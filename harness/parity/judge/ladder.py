@@ -255,7 +255,8 @@ def limit(rung: Rung, tensor: str, gridsize: int, precision: str, floors: Floors
     """
     floor = floors.of(tensor, gridsize, precision)
     if precision == PRECISIONS[0]:
-        return Limit(tolerance=WORKFLOW_TOLERANCE if tensor.startswith(WORKFLOW) else rung.tolerance, floor=floor)
+        own = (floors.drawn and rung.drawn) or rung.tolerance
+        return Limit(tolerance=WORKFLOW_TOLERANCE if tensor.startswith(WORKFLOW) else own, floor=floor)
     tolerance = None
     narrow = precision == MIXED and not tensor.startswith(OPTIMISER)
     if floor is not None and rung.floors is not None:

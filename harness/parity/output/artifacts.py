@@ -58,9 +58,11 @@ def keep(climbed: Sequence[JudgedRung], heard: Sequence[AnsweredQuestion], kept:
         elif in_situ.MARK in tensor:
             made, expected = mixed_precision.OwnPatchesJudge(question.request).comparison(tensor, arrays)
             sides = dict(made)
-        derived = drawn is not None or of_kinds(answer.kind for answer in item.answers.values())[0].derived
+        derived = of_kinds(answer.kind for answer in item.answers.values())[0].derived
         place, precision = kept.path / f"{stem}.npz", failed.precision
-        file = replay.save(place, tensor, failed.gridsize, sides, expected, precision, derived=derived)
+        file = replay.save(
+            place, tensor, failed.gridsize, sides, expected, precision, derived=derived, drawn=drawn is not None
+        )
     # A picture without the side at fault would show nothing but white.
     shapes = [value.shape for side, value in sides.items() if side in chosen.guilty and value is not None]
     shown = expected is not None and expected.shape in shapes

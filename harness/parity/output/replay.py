@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.parity.compare.comparison import Array, Judgement, judge
-from harness.parity.compare.floors import DERIVED, Floors
+from harness.parity.compare.floors import DERIVED, DRAWN, Floors
 from harness.parity.compare.number_format import readable
 from harness.parity.compare.rungs import PRECISIONS, RUNGS
 from harness.parity.judge import rejudge as once_more
@@ -46,6 +46,7 @@ def save(
     precision: str = PRECISIONS[0],
     *,
     derived: bool = False,
+    drawn: bool = False,
 ) -> Path:
     """
     Keep one comparison.
@@ -58,9 +59,10 @@ def save(
         expected: the oracle's array, or None.
         precision: precision of the sides' answers.
         derived: whether they are of a device that is not calibrated, and are judged by derived limits.
+        drawn: whether they are about a drawn problem, and are judged by its limits.
     """
     spec = {"schema": SCHEMA, "tensor": tensor, "gridsize": gridsize, "precision": precision, "sides": list(sides)}
-    spec |= {"derived": True} if derived else {}
+    spec |= {name: True for name, is_so in (("derived", derived), ("drawn", drawn)) if is_so}
     arrays = {"spec": np.array(json.dumps(spec))}
     arrays |= {f"sides/{side}": value for side, value in sides.items() if value is not None}
     arrays |= {} if expected is None else {"oracle": expected}
@@ -108,7 +110,7 @@ def again(path: Path) -> Judgement:
         given = below(arrays, "sides/")
         sides = {side: given.get(side) for side in spec["sides"]}
         gridsize, precision = int(spec["gridsize"]), str(spec["precision"])
-        floors = DERIVED if spec.get("derived") is True else Floors.load()
+        floors = DRAWN if spec.get("drawn") is True else DERIVED if spec.get("derived") is True else Floors.load()
         if precision not in PRECISIONS:
             raise ValueError(f"its precision is {precision!r}")
     except (KeyError, ValueError, TypeError) as error:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.parity.compare.comparison import Result
-from harness.parity.compare.floors import DERIVED, SINGLE_TO_DOUBLE, Floors
+from harness.parity.compare.floors import DERIVED, DRAWN, SINGLE_TO_DOUBLE, Floors
 from harness.parity.compare.response import Answer
 from harness.parity.compare.rungs import (
     DOUBLE_IN_SINGLE,
@@ -279,3 +279,10 @@ def test_a_training_as_users_run_it_and_a_number_alone_have_limits_of_their_own(
     allowed = {name: ladder.limit(rungs["R6"], name, 1, "f32", floors) for name in (scale, kernel)}
     multiples = {name: (limit.tolerance or 0) / (limit.floor or 1) for name, limit in allowed.items()}
     assert multiples == {scale: pytest.approx(4 * multiples[kernel]), kernel: pytest.approx(32)}
+
+
+@pytest.mark.parametrize(("rung", "wanted"), [("R5", 1e-12), ("R6", 1e-10)])
+def test_a_drawn_problem_has_limits_of_its_own_where_it_is_worse_conditioned(rung: str, wanted: float) -> None:
+    of = next(item for item in RUNGS if item.name == rung)
+    assert ladder.limit(of, f"{rung}/object", 1, "f64", DRAWN).tolerance == wanted
+    assert ladder.limit(of, f"{rung}/object", 1, "f64", Floors.load()).tolerance == of.tolerance
