@@ -93,7 +93,7 @@ class JudgedRung:
 
     @property
     def place(self) -> str:
-        """Where it was climbed, in words."""
+        """Gridsize, precision and problem, in words."""
         return f"gridsize {self.gridsize} in {self.precision}" + (f" ({self.problem})" if self.problem else "")
 
     @property
