@@ -40,6 +40,14 @@ WORK = {
 }
 """Kind of run, what it does, and how long that typically takes, by command."""
 
+FORMS = {
+    ("benchmark run", "short"): ("benchmark-short", "train each backend for one epoch of 1087 patterns", "about 1 min"),
+    ("parity run", "against"): ("", "ask both backends as they are and as they were, then compare", "about 2 min"),
+    ("parity run", "versions"): ("", "ask a backend with each version of its framework", "some minutes a version"),
+    ("parity run", "ways"): ("", "ask each backend in several ways of running", "2 min, with a compiler half an hour"),
+}
+"""The same of a command with an option that makes another one of it."""
+
 
 def sentence(words: Sequence[str], args: argparse.Namespace) -> str:
     """
@@ -54,7 +62,8 @@ def sentence(words: Sequence[str], args: argparse.Namespace) -> str:
     name = next((name for name in (" ".join(words[:2]), words[0]) if name in WORK), "")
     if not name:
         return ""
-    kind, work, typical = WORK[name]
+    form = next((form for form in FORMS if form[0] == name and getattr(args, form[1], None)), None)
+    kind, work, typical = WORK[name] if form is None else FORMS[form]
     if name == "run" and getattr(args, "lane", None):
         kind = f"{args.lane}-{'gpu' if args.device == 'cuda' else 'cpu'}"
     spent = _last(getattr(args, "root", None), kind) if kind else None

@@ -38,6 +38,20 @@ def test_without_an_earlier_run_a_typical_time_is_named(tmp_path: Path) -> None:
     assert said(f"parity --root {tmp_path}") == sentence
 
 
+@pytest.mark.parametrize(
+    ("line", "typical"),
+    [
+        ("parity --ways", "(2 min, with a compiler half an hour)"),
+        ("parity --against HEAD", "(about 2 min)"),
+        ("parity --versions tf=2.20.0", "(some minutes a version)"),
+        ("benchmark --short", "(about 1 min)"),
+        ("benchmark", "(about 15 min)"),
+    ],
+)
+def test_an_option_that_makes_another_command_of_it_has_its_own_time(line: str, typical: str, tmp_path: Path) -> None:
+    assert said(f"{line} --root {tmp_path}").endswith(typical)
+
+
 def test_the_last_complete_run_of_the_kind_says_how_long(tmp_path: Path, scan: Path) -> None:
     folder = sample_runs.ladder(tmp_path)
     first, *rest = (row for row in sample_log_rows(folder))
