@@ -1,0 +1,46 @@
+"""Faults of PyTorch that show at other sizes alone: hidden from the ladder's own problem, found on a drawn one."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.suites import drawn_faults_suite
+from tests.support.suites.drawn_faults_suite import HiddenFault
+
+FAULTS = (
+    HiddenFault(
+        name="a third mode is left out",
+        file="ptycho_torch/physics.py",
+        old="spectrum.imag.square()).sum(dim=2)",
+        new="spectrum.imag.square())[:, :, :2].sum(dim=2)",
+        shows=lambda problem: problem.modes > 2,
+    ),
+    HiddenFault(
+        name="without a border the central square is too dark",
+        file="ptycho_torch/network.py",
+        old="            return centre\n",
+        new="            return 0.999 * centre\n",
+        shows=lambda problem: not problem.model.probe_big,
+    ),
+    HiddenFault(
+        name="positions are cut at seven eighths of what the canvas holds",
+        file="ptycho_torch/assembly.py",
+        old="shifts = -coords_relative.double()",
+        new="shifts = -coords_relative.double().clamp(-6.125, 6.125)",
+        shows=lambda problem: problem.model.gridsize == 2 and problem.positions == "edge",
+    ),
+    HiddenFault(
+        name="the fourth block of the encoder is halved",
+        file="ptycho_torch/network.py",
+        old="        for pair in self:\n            x = functional.max_pool2d(pair(x), 2)\n",
+        new="        for number, pair in enumerate(self):\n"
+        "            x = functional.max_pool2d(pair(x), 2) * (1.0 if number < 3 else 0.5)\n",
+        shows=lambda problem: problem.model.filter_scale == 1,
+        side=128,
+    ),
+)
+
+
+@pytest.mark.deep
+def test_each_is_hidden_from_the_ladder_s_own_problem_and_found_on_a_drawn_one(tmp_path: Path) -> None:
+    assert drawn_faults_suite.fallen(FAULTS, "torch", tmp_path) == drawn_faults_suite.expected(FAULTS)
