@@ -97,7 +97,7 @@ def _add_survey(commands: Commands) -> None:
     parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help=text)
     options.add_unused(parser, "--canaries", "--canary-seed")
     unused = {"canaries": 0, "canary_seed": None, "drawn_seed": None, "no_drawn": False}
-    parser.set_defaults(run=run, **unused, against=None, ways=False, versions=[], lock_of=None)
+    parser.set_defaults(run=run, **unused, against=None, ways=None, versions=[], lock_of=None)
 
 
 def _add_ladder(parser: argparse.ArgumentParser) -> None:

@@ -61,7 +61,8 @@ def batch(model: ModelConfig, groups: int, seed: int, attempt: int = 0) -> Batch
     rng = np.random.default_rng([seed, 2, *([attempt] if attempt else [])])
     shape = (groups, model.channels, model.side, model.side)
     axis = np.arange(model.side) - model.side / 2
-    envelope = np.exp(-np.hypot(axis[:, None] - 3, axis + 2) / 6)
+    # As wide as the patch: far pixels that differ by rounding alone would be ties of the pooling.
+    envelope = np.exp(-np.hypot(axis[:, None] - 3, axis + 2) / (6 * model.side / 64))
     frames = (rng.gamma(2.0, size=shape) * envelope).astype(np.float32)
     frames *= np.float32(forward.normalisation(frames.reshape(-1, *shape[2:])))
     spread = np.array([4.0, 2.4])[:, None]

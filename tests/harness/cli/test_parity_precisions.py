@@ -91,3 +91,8 @@ def test_a_survey_of_drawn_problems_is_never_a_run_of_the_ladder() -> None:
     given: dict[str, Any] = {"parties": [party], "scan": Path("x"), "gridsizes": (1, 2), "seed": 1, "steps": 200}
     asked = run.ParityOptions(**given, root=Path("r"), drawn=(64,))
     assert "a part of the ladder: drawn problems alone" in list(run.left_out(asked, ()))
+
+
+def test_a_survey_is_no_comparison_of_a_backend_with_itself() -> None:
+    assert parity._alone(parsed("survey", "--drawn", "64")) == []
+    assert parity._problems(parsed("survey", "--drawn", "64", "--steps", "4", "--seed", "1")) == []
