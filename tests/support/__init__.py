@@ -91,8 +91,8 @@ In `suites`:
   as a kernel
 - `distributed_suite`: two real processes train what one process trains: the same losses, step by step, and the same
   bits on both
-- `drawn_faults_suite`: faults that the ladder's own problem hides, planted into copies: each passes there and fails on a
-  drawn problem
+- `drawn_faults_suite`: faults that the ladder's own problem hides, planted into copies: each passes there and fails on
+  a drawn problem
 - `engine_suite`: the engine as a whole: the oracle's loss, repeatable bits, resumable state, gradients, true patches
 - `independent_suite`: the ladder on a model that this project had no part in (`tests/support/independent`): it passes
   on every rung, and each planted fault is named

@@ -65,7 +65,7 @@ def fallen(faults: Sequence[HiddenFault], side: str, folder: Path) -> dict[str, 
     found: dict[str, tuple[list[str], str | None]] = {}
     for number, fault in enumerate((None, *faults)):
         problems = [first(one.side, one.shows) for one in ([fault] if fault else faults)]
-        asked = [*high, *plan.plan_drawn(dict.fromkeys(problems), scan=FIXTURE, folder=folder)]
+        asked = [*high, *plan.plan_drawn(tuple(dict.fromkeys(problems)), scan=FIXTURE, folder=folder)]
         edits = [Edit(file=fault.file, old=fault.old, new=fault.new)] if fault else []
         answers = bench.ask(f"copy-{number}", edits, [question.path for question in asked])
         failing = [
