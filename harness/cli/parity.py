@@ -10,7 +10,7 @@ from harness.cli import options, parity_quality
 from harness.cli.options import Commands
 from harness.targets import devices, version_option
 from harness.targets.devices import SIDES
-from harness.targets.interpreters import add_option, pythons
+from harness.targets.interpreters import add_option, pythons, require_frameworks
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -65,7 +65,7 @@ def _add_run(commands: Commands) -> None:
     parser.add_argument("--canary-seed", type=int, metavar="SEED", help=text)
     text = "Draw the problems of --drawn from this seed on; without it a seed is drawn and printed."
     parser.add_argument("--drawn-seed", type=int, metavar="SEED", help=text)
-    text = "Climb no drawn problem; so does a run at one --gridsize, in one --precision or with --target."
+    text = "Climb no drawn problem; a run with --gridsize, --precision or --target climbs none unless --drawn is given."
     parser.add_argument("--no-drawn", action="store_true", help=text)
     text = "Compare the working tree with this commit, branch or tag instead, each backend with itself (docs/drift.md)."
     parser.add_argument("--against", metavar="REV", help=text)
@@ -129,7 +129,7 @@ def _add_ladder(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_drawn(parser: argparse.ArgumentParser, text: str) -> None:
-    parser.add_argument("--drawn", type=int, action="append", default=[], choices=DRAWN_SIDES, metavar="N", help=text)
+    parser.add_argument("--drawn", type=int, action="append", default=[], choices=DRAWN_SIDES, help=text)
 
 
 def _add_replay(commands: Commands) -> None:
@@ -220,6 +220,7 @@ def run(args: argparse.Namespace) -> int:
     asked_sides = [args.side] if args.side else list(SIDES)
     chosen = {side: python for side, python in pythons(args.python).items() if side in asked_sides}
     files = target_files(args.target)
+    require_frameworks({side: python for side, python in chosen.items() if side not in files})
     from harness.faults.mutation import canaries
 
     scan = _scan(args)
@@ -335,23 +336,39 @@ def _alone(args: argparse.Namespace) -> list[str]:
     return [name for name, is_given in given.items() if is_given]
 
 
-def _problems(args: argparse.Namespace) -> list[str]:
-    found = []
-    if args.steps < 1 or args.seed < 0:
-        found.append(f"--steps {args.steps} --seed {args.seed}; allowed: steps from 1, seed from 0")
-    if args.seeds is not None and args.seeds < 1:
-        found.append(f"--seeds {args.seeds}; allowed: 1 or more")
-    if args.canaries < 0 or (args.canary_seed is not None and args.canary_seed < 0):
-        found.append(f"--canaries {args.canaries} --canary-seed {args.canary_seed}; allowed: 0 or more")
-    if args.no_drawn and (args.drawn or args.drawn_seed is not None):
-        found.append("--no-drawn with --drawn or --drawn-seed; allowed: one of them; leave the other out")
+def _drawn_problems(args: argparse.Namespace) -> list[str]:
+    """Return what the options of drawn problems cannot mean, each with the option that was given."""
+    given = [f"--drawn {side}" for side in args.drawn[:1]]
+    given += [] if args.drawn_seed is None else [f"--drawn-seed {args.drawn_seed}"]
+    found = [f"{given[0]} with --no-drawn; allowed: one of the two"] if args.no_drawn and given else []
     if args.drawn_seed is not None and args.drawn_seed < 0:
         found.append(f"--drawn-seed {args.drawn_seed}; allowed: 0 or more")
+    given += ["--no-drawn"] if args.no_drawn else []
+    if given and (alone := _alone(args)):
+        return [*found, f"{given[0]} with {alone[0]}, which draws no problem; leave it out"]
     if args.drawn and args.target:
         found.append(f"--drawn {args.drawn[0]} with --target; allowed: both sides of this checkout; leave it out")
+    if args.drawn and args.precision and PRECISIONS[0] not in args.precision:
+        found.append(f"--drawn {args.drawn[0]} without float64, in which it is judged; add --precision {PRECISIONS[0]}")
+    if args.drawn_seed is not None and not args.no_drawn and not _drawn(args):
+        found.append(f"--drawn-seed {args.drawn_seed}, but no problem is drawn here; add --drawn {DRAWN[0]}")
+    return found
+
+
+def _problems(args: argparse.Namespace) -> list[str]:
+    found = []
+    if args.steps < 1:
+        found.append(f"--steps {args.steps}; allowed: 1 or more")
+    if args.seed < 0:
+        found.append(f"--seed {args.seed}; allowed: 0 or more")
+    if args.seeds is not None and args.seeds < 1:
+        found.append(f"--seeds {args.seeds}; allowed: 1 or more")
+    if args.canaries < 0:
+        found.append(f"--canaries {args.canaries}; allowed: 0 or more")
+    if args.canary_seed is not None and args.canary_seed < 0:
+        found.append(f"--canary-seed {args.canary_seed}; allowed: 0 or more")
+    found += _drawn_problems(args)
     alone = _alone(args)
-    if alone and (args.drawn or args.drawn_seed is not None or args.no_drawn):
-        found.append(f"--drawn with {alone[0]}; allowed: in a run of the ladder; leave it out")
     if alone and (len(alone) > 1 or args.target or args.canary_seed is not None):
         what = " and ".join(alone)
         found.append(f"{what} with --target, --canary-seed or each other; allowed: one of them, of this checkout alone")

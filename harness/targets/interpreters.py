@@ -2,11 +2,17 @@
 
 import argparse
 import os
+import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.targets.devices import SIDES
-from ptycho.errors import UsageError
+from ptycho.errors import InfrastructureError, UsageError
+from ptycho.fingerprint import ROOT
+
+FRAMEWORKS = {"torch": "torch", "tf": "tensorflow"}
+"""The package that a side's interpreter must have."""
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:
@@ -16,8 +22,39 @@ def add_option(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SIDE=PATH",
-        help="Run this side, torch or tf, with this interpreter (this one).",
+        help="Run this side, torch or tf, with this interpreter; without it with that of .nox, or else with this one.",
     )
+
+
+def lane(side: str) -> Path:
+    """The interpreter of the environment that nox makes for a side on the CPU."""
+    return ROOT / ".nox" / f"{side}-cpu" / "bin" / "python"
+
+
+def require_frameworks(chosen: Mapping[str, str], given: Sequence[str] = ()) -> None:
+    """
+    Refuse interpreters that nobody named and that lack the framework, before anything is asked: all of them at once.
+
+    A framework is looked for, not imported, so that this takes a tenth of a second.
+
+    Args:
+        chosen: interpreter by side.
+        given: values of `--python`; what is wrong with those, the side itself says.
+
+    Raises:
+        InfrastructureError: naming each, and the ways to get one.
+    """
+    named = {text.partition("=")[0] for text in given}
+    missing = [side for side, python in chosen.items() if side not in named and not _has(python, FRAMEWORKS[side])]
+    if missing:
+        said = " and ".join(f"{FRAMEWORKS[side]} for {chosen[side]}" for side in missing)
+        ways = " ".join(f"--python {side}=PATH" for side in missing)
+        raise InfrastructureError(f"not installed: {said}; run it with nox (nox -s parity), or name others: {ways}")
+
+
+def _has(python: str, package: str) -> bool:
+    program = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({package!r}) is None)"
+    return subprocess.run([python, "-P", "-c", program], capture_output=True, check=False).returncode == 0
 
 
 def pythons(given: list[str]) -> dict[str, str]:
@@ -27,7 +64,7 @@ def pythons(given: list[str]) -> dict[str, str]:
     Raises:
         UsageError: listing what is not `SIDE=PATH`, names no side, or is not a file.
     """
-    found = dict.fromkeys(SIDES, sys.executable)
+    found = {side: str(path) if (path := lane(side)).is_file() else sys.executable for side in SIDES}
     problems = []
     for text in given:
         side, _, path = text.partition("=")

@@ -202,12 +202,16 @@ def test_a_fault_of_one_patch_side_is_found_on_a_drawn_problem_and_named(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--no-drawn", "--drawn", "64"), "--no-drawn with --drawn or --drawn-seed"),
-        (("--no-drawn", "--drawn-seed", "3"), "--no-drawn with --drawn or --drawn-seed"),
+        (("--no-drawn", "--drawn", "64"), "--drawn 64 with --no-drawn"),
+        (("--no-drawn", "--drawn-seed", "3"), "--drawn-seed 3 with --no-drawn"),
+        (("--gridsize", "1", "--drawn-seed", "3"), "--drawn-seed 3, but no problem is drawn here; add --drawn 64"),
+        (("--drawn", "64", "--precision", "f32"), "--drawn 64 without float64, in which it is judged"),
+        (("--no-drawn", "--ways"), "--no-drawn with --ways, which draws no problem"),
+        (("--steps", "0"), "--steps 0; allowed: 1 or more"),
         (("--drawn-seed", "-1"), "--drawn-seed -1; allowed: 0 or more"),
         (("--drawn", "96"), "--drawn: invalid choice: 96"),
-        (("--drawn", "64", "--against", "HEAD"), "--drawn with --against"),
-        (("--drawn", "64", "--ways"), "--drawn with --ways"),
+        (("--drawn", "64", "--against", "HEAD"), "--drawn 64 with --against"),
+        (("--drawn", "64", "--ways"), "--drawn 64 with --ways"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:

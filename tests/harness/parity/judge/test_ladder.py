@@ -281,7 +281,7 @@ def test_a_training_as_users_run_it_and_a_number_alone_have_limits_of_their_own(
     assert multiples == {scale: pytest.approx(4 * multiples[kernel]), kernel: pytest.approx(32)}
 
 
-@pytest.mark.parametrize(("rung", "wanted"), [("R5", 1e-12), ("R6", 1e-10)])
+@pytest.mark.parametrize(("rung", "wanted"), [("R5", 1e-12), ("R6", 1e-9)])
 def test_a_drawn_problem_has_limits_of_its_own_where_it_is_worse_conditioned(rung: str, wanted: float) -> None:
     of = next(item for item in RUNGS if item.name == rung)
     assert ladder.limit(of, f"{rung}/object", 1, "f64", DRAWN).tolerance == wanted

@@ -1,0 +1,42 @@
+"""Interpreters by framework: those of nox where there are some, and a sentence where a framework is missing."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.targets import interpreters
+from ptycho.errors import InfrastructureError, UsageError
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(interpreters, "ROOT", tmp_path)
+    return tmp_path
+
+
+def test_without_an_option_nox_s_environment_is_taken_and_else_this_interpreter(root: Path) -> None:
+    path = interpreters.lane("torch")
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert interpreters.pythons([]) == {"torch": str(root / ".nox/torch-cpu/bin/python"), "tf": sys.executable}
+
+
+def test_an_option_wins_and_a_wrong_one_is_refused(root: Path) -> None:
+    assert interpreters.pythons([f"tf={sys.executable}"])["tf"] == sys.executable
+    with pytest.raises(UsageError, match="--python 'tf=/absent'; allowed: SIDE=PATH"):
+        interpreters.pythons(["tf=/absent"])
+
+
+def test_frameworks_that_are_missing_are_named_together_with_what_to_do() -> None:
+    # The tests of the harness run without any framework.
+    with pytest.raises(InfrastructureError) as refused:
+        interpreters.require_frameworks(dict.fromkeys(("torch", "tf"), sys.executable))
+    said = str(refused.value)
+    assert f"torch for {sys.executable} and tensorflow for {sys.executable}" in said
+    assert "nox -s parity" in said
+    assert "--python torch=PATH --python tf=PATH" in said
+
+
+def test_of_an_interpreter_that_was_named_the_side_itself_says_what_it_lacks() -> None:
+    interpreters.require_frameworks({"tf": sys.executable}, [f"tf={sys.executable}"])
