@@ -64,7 +64,7 @@ def pythons(given: list[str]) -> dict[str, str]:
     Raises:
         UsageError: listing what is not `SIDE=PATH`, names no side, or is not a file.
     """
-    found = {side: str(path) if (path := lane(side)).is_file() else sys.executable for side in SIDES}
+    found = {side: str(lane(side)) if lane(side).is_file() else sys.executable for side in SIDES}
     problems = []
     for text in given:
         side, _, path = text.partition("=")

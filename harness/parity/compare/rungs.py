@@ -138,8 +138,8 @@ RUNGS = (
         what="gradients to each weight, to the object and to the probe",
         tolerance=1e-11,
         drawn=1e-9,
-        reason="twice the depth of the forward pass; on drawn problems a bias's sum over up to 65,536 pixels may nearly "
-        "cancel: correct backends came to 2.7e-11 in 60 of them, and a cast to float32 makes 1e-7",
+        reason="twice the depth of the forward pass; on drawn problems a bias's sum over up to 65,536 pixels may "
+        "nearly cancel: correct backends came to 2.7e-11 in 60 of them, and a cast to float32 makes 1e-7",
         catches="a detached branch, a wrong complex derivative, a gradient written by hand",
         floors=FLOORS,
     ),
