@@ -67,7 +67,7 @@ def sentence(words: Sequence[str], args: argparse.Namespace) -> str:
     if name == "run" and getattr(args, "lane", None):
         kind = f"{args.lane}-{'gpu' if args.device == 'cuda' else 'cpu'}"
     spent = _last(getattr(args, "root", None), kind) if kind else None
-    took = f"{typical}" if spent is None else f"the last run here took {spent:.0f} s"
+    took = f"{typical}" if spent is None else f"the last whole run here took {spent:.0f} s"
     return f"{name}: {work} ({took})"
 
 
@@ -89,7 +89,7 @@ def announced(words: Sequence[str], args: argparse.Namespace) -> Iterator[None]:
 
 
 def _last(root: Path | None, kind: str) -> float | None:
-    """Seconds of the newest complete run of a kind; None without one."""
+    """Seconds of the newest whole run of a kind; None without one."""
     if root is None or not (root / "runs").is_dir():
         return None
     from harness.report import load_runs

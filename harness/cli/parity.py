@@ -188,6 +188,8 @@ def target_files(given: list[str]) -> dict[str, Path]:
 
 def _check(args: argparse.Namespace) -> int:
     """Refuse what a run would refuse, before an environment is built for it."""
+    pythons(args.python)
+    target_files(args.target)
     elsewhere = sorted(set(devices.requested(args.device).values()) - {"cpu"})
     version_option.requested(args.versions)
     if args.lock_of is not None and not args.versions:

@@ -52,6 +52,9 @@ NAMED = ("benchmark", "mutation", "kill-test")
 
 GPU = "-gpu"
 
+JUDGED = ("pass", "fail")
+"""Verdicts of a run that has done all its work."""
+
 _HEAD = 1 << 16
 _LARGEST = 64 << 20
 
@@ -235,14 +238,20 @@ def name_of(path: Path) -> str:
 
 
 def seconds_of_last(root: Path, name: str) -> float | None:
-    """Return how long the newest run of a lane or kind took that came to its end; None where there is none."""
+    """Return how long the newest whole run of a lane or kind took that was judged; None where there is none."""
     for run in reversed([*directory.find(root)]):
         if run.has_begun and _ended(run.events) and name_of(run.path) == name:
             head, tail = _head(run.events), _tail(run.events)
             first, last = (row.get("monotonic_s") for row in (head[0], tail[-1]))
-            if isinstance(first, int | float) and isinstance(last, int | float):
+            if _is_whole(head, tail[-1]) and isinstance(first, int | float) and isinstance(last, int | float):
                 return float(last) - float(first)
     return None
+
+
+def _is_whole(head: Sequence[Row], end: Row) -> bool:
+    """Whether nothing was left out of a run, and it was not cut short."""
+    left_out = [sentence for row in head if row["event"] == "run.expect" for sentence in row.get("left_out") or ()]
+    return not left_out and end.get("verdict") in JUDGED
 
 
 def under_way(root: Path) -> Iterator[Path]:

@@ -58,8 +58,21 @@ def test_the_last_complete_run_of_the_kind_says_how_long(tmp_path: Path, scan: P
     rows = [first | {"monotonic_s": 10.0}, *rest[:-1], rest[-1] | {"monotonic_s": 112.0}]
     (folder / "events.ndjson").write_bytes(sample_log.content(rows))
     sample_runs.stopped(tmp_path, "killed", when="20260103T000000Z")
-    assert said(f"parity --root {tmp_path}").endswith("(the last run here took 102 s)")
+    assert said(f"parity --root {tmp_path}").endswith("(the last whole run here took 102 s)")
     assert said(f"run torch --root {tmp_path}").endswith("(about 1 min)")
+
+
+@pytest.mark.parametrize(
+    ("event", "change"),
+    [("run.end", {"verdict": "interrupted"}), ("run.expect", {"left_out": ["a part of the ladder"]})],
+)
+def test_a_run_that_was_cut_short_or_was_a_part_says_nothing_of_the_next_one(
+    tmp_path: Path, event: str, change: dict[str, object]
+) -> None:
+    folder = sample_runs.ladder(tmp_path)
+    rows = [row | change if row["event"] == event else row for row in sample_log_rows(folder)]
+    (folder / "events.ndjson").write_bytes(sample_log.content(rows))
+    assert said(f"parity --root {tmp_path}").endswith("(about 2 min)")
 
 
 def sample_log_rows(folder: Path) -> list[sample_log.Row]:
