@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.suites import drawn_faults_suite
-from tests.support.suites.drawn_faults_suite import HiddenFault
+from tests.support.planted_copies import drawn_faults_suite
+from tests.support.planted_copies.drawn_faults_suite import HiddenFault
 
 FAULTS = (
     HiddenFault(

@@ -1,6 +1,5 @@
 """The command line of `mutation`: what it passes on, what it refuses, and that it starts without NumPy."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from harness.cli import main as command_line
 from harness.faults.mutation import catalogue, run
 from harness.faults.mutation.generated import run as generated_run
+from harness.targets import interpreters
 from tests.support import planted
 
 
@@ -29,7 +29,7 @@ def test_the_defaults_are_the_whole_catalogue_two_at_a_time(options: list[run.Mu
     assert command_line.main(["mutation"]) == 0
     (given,) = options
     assert (given.ids, given.sample, given.jobs, given.json, given.write) == ((), None, 2, False, False)
-    assert given.pythons == {"torch": sys.executable, "tf": sys.executable}
+    assert given.pythons == interpreters.pythons([])
     assert given.scan.name == "small.npz"
 
 

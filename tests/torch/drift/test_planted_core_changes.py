@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from harness.parity.drift.words import Word
-from tests.support.suites import planted_changes_suite
-from tests.support.suites.planted_changes_suite import PlantedChange
+from tests.support.planted_copies import planted_changes_suite
+from tests.support.planted_copies.planted_changes_suite import PlantedChange
 
 RUNGS = ("R0", "R1", "R2c", "R7", "R8")
 

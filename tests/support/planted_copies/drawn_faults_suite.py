@@ -16,7 +16,7 @@ from harness.parity.judge import ladder
 from harness.parity.reference import drawn
 from harness.parity.reference.drawn import DrawnProblem
 from tests.support.golden_step0 import FIXTURE
-from tests.support.suites.planted_changes_suite import CopyBench
+from tests.support.planted_copies.planted_changes_suite import CopyBench
 
 Condition = Callable[[DrawnProblem], bool]
 
