@@ -11,10 +11,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from harness.attach import oracles, pairing, updates
+from harness.attach.calls import Call
 from harness.attach.findings import ModelDifference, StepStage, in_order
 from harness.attach.layer_map import OWN, LayerMap
 from harness.attach.pair_of_runs import ALLOWED, ArrayDistance, PairOfRuns
-from harness.attach.recording import Call, Recording
+from harness.attach.recording import Recording
 from harness.attach.settings import differing
 from harness.parity.compare.number_format import readable
 from harness.parity.output import factor, resemblance

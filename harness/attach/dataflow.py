@@ -9,13 +9,12 @@ order: a call that takes what the last one gave follows it; then the next branch
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from harness.attach.recording import Call
+from harness.attach.calls import Call
 
 Array = NDArray[Any]
 SAMPLES, LEAST = 16, 4
@@ -23,8 +22,8 @@ SAMPLES, LEAST = 16, 4
 
 
 def unravelled(
-    calls: "Sequence[Call]", arrays: Mapping[str, Array], batch: Sequence[Array]
-) -> "tuple[list[Call], dict[int, int]]":
+    calls: Sequence[Call], arrays: Mapping[str, Array], batch: Sequence[Array]
+) -> tuple[list[Call], dict[int, int]]:
     """
     Bring calls into the order in which one branch follows another.
 
@@ -60,7 +59,7 @@ def renamed(arrays: Mapping[str, Any], places: Mapping[int, int]) -> dict[str, A
     return found
 
 
-def _first(candidates: Sequence[int], calls: "Sequence[Call]") -> int:
+def _first(candidates: Sequence[int], calls: Sequence[Call]) -> int:
     """The call that was made first; of layers whose names are one word and a number, the one with the least number."""
     named = [re.fullmatch(r"(.*?)_?(\d*)", calls[k].layer) for k in candidates]
     if len({match[1] for match in named if match}) == 1 and all(match and match[1] for match in named):
@@ -68,9 +67,7 @@ def _first(candidates: Sequence[int], calls: "Sequence[Call]") -> int:
     return candidates[0]
 
 
-def _sources(
-    call: "Call", calls: "Sequence[Call]", arrays: Mapping[str, Array], batch: Sequence[Array]
-) -> frozenset[int]:
+def _sources(call: Call, calls: Sequence[Call], arrays: Mapping[str, Array], batch: Sequence[Array]) -> frozenset[int]:
     """Calls that must come before one; all that were made before it where what enters it comes from none of them."""
     found = set()
     for position in range(len(call.inputs)):
@@ -78,7 +75,7 @@ def _sources(
         values = _sample(entering)
         if entering is None or values is None:
             return frozenset(range(call.number))
-        source = next((k for k in _givers(call, calls, arrays, entering, values)), None)
+        source = next(_givers(call, calls, arrays, entering, values), None)
         if source is not None:
             found.add(source)
         elif not any(_holds(part.astype(values.dtype), values) for part in batch):
@@ -98,7 +95,7 @@ def _sample(array: Array | None) -> Array | None:
 
 
 def _givers(
-    call: "Call", calls: "Sequence[Call]", arrays: Mapping[str, Array], entering: Array, values: Array
+    call: Call, calls: Sequence[Call], arrays: Mapping[str, Array], entering: Array, values: Array
 ) -> Iterator[int]:
     """Earlier calls whose output is what enters a call, or holds it: a part, another layout, something around it."""
     outputs = [
@@ -113,6 +110,7 @@ def _givers(
 
 def _equal(one: Array, two: Array) -> bool:
     flat = one.ravel(), two.ravel()
+    # The beginning first: most arrays differ there.
     return bool(np.array_equal(flat[0][:SAMPLES], flat[1][:SAMPLES]) and np.array_equal(*flat))
 
 

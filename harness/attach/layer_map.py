@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.attach import pairing
+from harness.attach.calls import Call
 from harness.attach.layouts import orders
 from harness.attach.pairing import CallPair, WeightPair
-from harness.attach.recording import Call, Recording
+from harness.attach.recording import Recording
 from ptycho.errors import UsageError
 from ptycho.files import write_text
 

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.attach import oracles
+from harness.attach.calls import Call
 from harness.attach.layer_map import LayerMap
 from harness.attach.layouts import ROLES, aligned, carried
-from harness.attach.recording import Call, Recording
+from harness.attach.recording import Recording
 from harness.parity.compare.comparison import distance, is_laundered
 from harness.parity.compare.floors import SINGLE_TO_DOUBLE
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.attach.calls import Call, Layer, Weight
 from harness.attach.layouts import role, weight_axes
-from harness.attach.recording import Call, Layer, Recording, Weight
+from harness.attach.recording import Recording
 
 ACTIVATIONS = frozenset(
     {"relu", "relu6", "sigmoid", "tanh", "silu", "gelu", "elu", "softplus", "leaky_relu", "hardswish", "selu", "mish"}

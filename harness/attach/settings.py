@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from harness.attach.recording import Call
+from harness.attach.calls import Call
 
 MODES = ("batch_norm", "dropout")
 """Kinds that compute otherwise in evaluation mode."""

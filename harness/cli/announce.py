@@ -22,7 +22,7 @@ WORK = {
     "parity survey": ("parity over seeds", "climb the ladder once for each seed", "about 20 s a seed"),
     "parity quality": ("trained quality", "train both backends once for each seed", "about 24 s a seed"),
     "parity calibrate": ("", "perturb the oracle some thousand times", "more than 10 min"),
-    "benchmark run": ("benchmark", "time epochs, inference and steps of each backend", "about 15 min"),
+    "benchmark run": ("benchmark", "time epochs, inference and steps of each backend", "more than 10 min"),
     "benchmark compare": ("against", "time steps of both trees in turns", "some minutes a backend"),
     "benchmark self-test": ("gate", "compare trees that are known to be equal or slower", "about 18 min"),
     "benchmark scale": ("scale", "generate scans of each size and read them", "some minutes"),

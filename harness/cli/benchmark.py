@@ -8,7 +8,7 @@ from harness.cli import options, quality_curve, scale
 from harness.cli.options import Commands
 from harness.targets import devices
 from harness.targets.devices import SIDES
-from harness.targets.interpreters import add_option, pythons
+from harness.targets.interpreters import add_option, with_frameworks
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -173,7 +173,7 @@ def _chosen(args: argparse.Namespace) -> dict[str, str]:
     # Before NumPy is imported: what is measured here is small, and its threads would wait by spinning.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     wanted = args.side or list(SIDES)
-    return {side: python for side, python in pythons(args.python).items() if side in wanted}
+    return with_frameworks(args.python, wanted)
 
 
 def _unknown(args: argparse.Namespace) -> list[str]:
@@ -240,7 +240,7 @@ def _bisect(args: argparse.Namespace) -> int:
     if not 0 < args.step < 1:
         raise UsageError(f"--step {args.step:g}; allowed: a share between 0 and 1, for example 0.02")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    python = pythons(args.python)[args.side]
+    python = with_frameworks(args.python, [args.side])[args.side]
     from harness.benchmark.trend import bisect
     from harness.fixtures import locate
 

@@ -10,7 +10,7 @@ from harness.cli import options, parity_quality
 from harness.cli.options import Commands
 from harness.targets import devices, version_option
 from harness.targets.devices import SIDES
-from harness.targets.interpreters import add_option, pythons, require_frameworks
+from harness.targets.interpreters import add_option, pythons, with_frameworks
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -220,9 +220,10 @@ def run(args: argparse.Namespace) -> int:
     from harness.parity import run as parity_run
 
     asked_sides = [args.side] if args.side else list(SIDES)
-    chosen = {side: python for side, python in pythons(args.python).items() if side in asked_sides}
     files = target_files(args.target)
-    require_frameworks({side: python for side, python in chosen.items() if side not in files})
+    # A target has an environment of its own, or says itself what is missing.
+    own = with_frameworks(args.python, [side for side in asked_sides if side not in files])
+    chosen = {side: own.get(side, python) for side, python in pythons(args.python).items() if side in asked_sides}
     from harness.faults.mutation import canaries
 
     scan = _scan(args)
@@ -250,7 +251,7 @@ def _against(args: argparse.Namespace) -> int:
 
     asked = drift_run.DriftOptions(
         base=args.against,
-        pythons=pythons(args.python),
+        pythons=with_frameworks(args.python),
         scan=_scan(args),
         root=args.root,
         **_conditions(args),
@@ -268,7 +269,7 @@ def _ways(args: argparse.Namespace) -> int:
     del conditions["steps"]  # of a trajectory that has a length of its own
     asked = ways_run.WaysOptions(
         kinds=ways_run.KINDS if args.ways == "all" else (args.ways,),
-        pythons=pythons(args.python),
+        pythons=with_frameworks(args.python),
         scan=_scan(args),
         root=args.root,
         **conditions,
@@ -281,7 +282,7 @@ def _ways(args: argparse.Namespace) -> int:
 def _versions(args: argparse.Namespace) -> int:
     """Compare versions of the frameworks; returns the exit code."""
     wanted = version_option.requested(args.versions)
-    chosen = {side: python for side, python in pythons(args.python).items() if side in wanted}
+    chosen = with_frameworks(args.python, wanted)
     from harness.parity.drift import frameworks_run
 
     asked = frameworks_run.VersionsOptions(

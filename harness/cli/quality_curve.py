@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     if problems:
         raise UsageError("\n".join(problems))
     asked = quality_curve_run.QualityCurveOptions(
-        pythons=interpreters.pythons(args.python),
+        pythons=interpreters.with_frameworks(args.python),
         scan=next(iter(locate.locate([args.fixture]).values())),
         epochs=tuple(sorted(set(args.epochs))),
         batch_size=args.batch_size,

@@ -65,10 +65,10 @@ def _key(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
     return text(row.get("rung")), text(row.get("gridsize")), text(row.get("precision")), text(row.get("problem"))
 
 
-def _row(found: RungResult, told: RunState) -> dict[str, Any]:
+def _row(found: RungResult, run: RunState) -> dict[str, Any]:
     precision, gridsize, seed = rung_results.conditions(found.label)
     problem = rung_results.problem_of(found.label)
-    several = not problem and seeds(list(told.judged)) > 1
+    several = not problem and seeds(list(run.judged)) > 1
     return {
         "rung": found.rung,
         "gridsize": f"{gridsize}, seed {seed}" if several and seed else gridsize,

@@ -4,7 +4,7 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.targets.devices import SIDES
@@ -31,25 +31,28 @@ def lane(side: str) -> Path:
     return ROOT / ".nox" / f"{side}-cpu" / "bin" / "python"
 
 
-def require_frameworks(chosen: Mapping[str, str], given: Sequence[str] = ()) -> None:
+def with_frameworks(given: Sequence[str], sides: Iterable[str] = SIDES) -> dict[str, str]:
     """
-    Refuse interpreters that nobody named and that lack the framework, before anything is asked: all of them at once.
+    Interpreter of each side that is asked; one that nobody named must have its framework, before anything is asked.
 
     A framework is looked for, not imported, so that this takes a tenth of a second.
 
     Args:
-        chosen: interpreter by side.
-        given: values of `--python`; what is wrong with those, the side itself says.
+        given: values of `--python`; what is wrong with the interpreters of these, the side itself says.
+        sides: those that are asked.
 
     Raises:
-        InfrastructureError: naming each, and the ways to get one.
+        UsageError: as for `pythons`.
+        InfrastructureError: naming each framework that is missing, and the ways to get one.
     """
+    chosen = {side: python for side, python in pythons(given).items() if side in sides}
     named = {text.partition("=")[0] for text in given}
     missing = [side for side, python in chosen.items() if side not in named and not _has(python, FRAMEWORKS[side])]
     if missing:
         said = " and ".join(f"{FRAMEWORKS[side]} for {chosen[side]}" for side in missing)
         ways = " ".join(f"--python {side}=PATH" for side in missing)
-        raise InfrastructureError(f"not installed: {said}; run it with nox (nox -s parity), or name others: {ways}")
+        raise InfrastructureError(f"not installed: {said}; run this with nox (nox -s parity), or name others: {ways}")
+    return chosen
 
 
 def _has(python: str, package: str) -> bool:
@@ -57,7 +60,7 @@ def _has(python: str, package: str) -> bool:
     return subprocess.run([python, "-P", "-c", program], capture_output=True, check=False).returncode == 0
 
 
-def pythons(given: list[str]) -> dict[str, str]:
+def pythons(given: Sequence[str]) -> dict[str, str]:
     """
     Interpreter by side.
 

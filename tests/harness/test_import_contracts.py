@@ -65,3 +65,30 @@ def test_a_planted_import_breaks_its_contract_and_no_other(tmp_path: Path, file:
     with path.open("a", encoding="utf-8") as source:
         source.write(line)
     assert _lint(checkout) == (1, {name: "BROKEN" if name == broken else "KEPT" for name in CONTRACTS})
+
+
+CIRCLE = f"""
+import graphlib, grimp
+graph = grimp.build_graph(*{PACKAGES}, cache_dir=None)
+try:
+    graphlib.TopologicalSorter({{m: graph.find_modules_directly_imported_by(m) for m in graph.modules}}).prepare()
+except graphlib.CycleError as error:
+    print(*error.args[1])
+"""
+"""Prints a circle of modules that import each other; contracts of layers say nothing of those within a room."""
+
+
+def _circle(checkout: Path) -> set[str]:
+    argv = [sys.executable, "-c", CIRCLE]
+    return set(subprocess.check_output(argv, cwd=checkout, text=True, timeout=120).split())
+
+
+def test_no_modules_import_each_other() -> None:
+    assert _circle(ROOT) == set()
+
+
+def test_modules_that_import_each_other_are_found(tmp_path: Path) -> None:
+    checkout = _checkout(tmp_path)
+    with (checkout / "harness/attach/calls.py").open("a", encoding="utf-8") as source:
+        source.write("def late():\n    from harness.attach import recording\n")
+    assert {"harness.attach.calls", "harness.attach.recording"} <= _circle(checkout)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from harness.attach import dataflow
-from harness.attach.recording import Call
+from harness.attach.calls import Call
 
 RANDOM = np.random.default_rng(0)
 

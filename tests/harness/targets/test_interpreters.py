@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli import main
 from harness.targets import interpreters
 from ptycho.errors import InfrastructureError, UsageError
 
@@ -28,15 +29,47 @@ def test_an_option_wins_and_a_wrong_one_is_refused(root: Path) -> None:
         interpreters.pythons(["tf=/absent"])
 
 
-def test_frameworks_that_are_missing_are_named_together_with_what_to_do() -> None:
+def test_frameworks_that_are_missing_are_named_together_with_what_to_do(root: Path) -> None:
     # The tests of the harness run without any framework.
     with pytest.raises(InfrastructureError) as refused:
-        interpreters.require_frameworks(dict.fromkeys(("torch", "tf"), sys.executable))
+        interpreters.with_frameworks([])
     said = str(refused.value)
     assert f"torch for {sys.executable} and tensorflow for {sys.executable}" in said
     assert "nox -s parity" in said
     assert "--python torch=PATH --python tf=PATH" in said
 
 
-def test_of_an_interpreter_that_was_named_the_side_itself_says_what_it_lacks() -> None:
-    interpreters.require_frameworks({"tf": sys.executable}, [f"tf={sys.executable}"])
+def test_only_sides_that_are_asked_must_have_theirs(root: Path) -> None:
+    with pytest.raises(InfrastructureError) as refused:
+        interpreters.with_frameworks([], ["tf"])
+    assert "torch" not in str(refused.value).partition(";")[0]
+
+
+def test_of_an_interpreter_that_was_named_the_side_itself_says_what_it_lacks(root: Path) -> None:
+    assert interpreters.with_frameworks([f"tf={sys.executable}"], ["tf"]) == {"tf": sys.executable}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["parity"],
+        ["parity", "survey", "--seeds", "1"],
+        ["parity", "--against", "HEAD"],
+        ["parity", "--ways"],
+        ["parity", "--versions", "tf=2.20.0"],
+        ["parity", "quality"],
+        ["benchmark", "--short"],
+        ["benchmark", "compare", "HEAD"],
+        ["benchmark", "quality-curve"],
+        ["mutation"],
+    ],
+    ids=" ".join,
+)
+def test_every_command_that_asks_a_backend_says_it_in_one_sentence(
+    words: list[str], root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main([*words, "--root", str(tmp_path / "runs")])
+    assert ended.value.code == 13
+    assert capsys.readouterr().err.startswith("error: not installed: t")
+    assert not (tmp_path / "runs").exists()
