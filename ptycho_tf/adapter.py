@@ -49,7 +49,7 @@ class BackendAdapter:
         """Functions that only XLA may run."""
         from ptycho_tf import compilation
 
-        return compilation.evidence(self.engine)
+        return compilation.count_graphs(self.engine)
 
     def parameters(self) -> dict[str, tuple[list[int], str, bool]]:
         """Shape (canonical), dtype and whether it is trained."""

@@ -14,7 +14,7 @@ def compile_engine(engine: TensorFlowEngine) -> None:
     engine.compile(jit=True)
 
 
-def evidence(engine: TensorFlowEngine) -> dict[str, int]:
+def count_graphs(engine: TensorFlowEngine) -> dict[str, int]:
     """Return how many of the functions that were called only XLA may run, and how many TensorFlow ran itself."""
     called = [
         concrete

@@ -53,7 +53,7 @@ class BackendAdapter:
         """The compiler's own count of graphs, and of functions that it left."""
         from ptycho_torch import compilation
 
-        return compilation.evidence()
+        return compilation.count_graphs()
 
     def _tensor(self, array: Array) -> "Tensor":
         """A copy on the engine's device: what is asked for alone is computed there, too."""

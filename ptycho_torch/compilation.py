@@ -45,7 +45,7 @@ def _check() -> None:
         ) from error
 
 
-def evidence() -> dict[str, int]:
+def count_graphs() -> dict[str, int]:
     """Return what was counted since `compile_engine`: graphs, and places where a function was left for Python."""
     from torch._dynamo.utils import counters
 
