@@ -8,7 +8,7 @@ from harness.cli import options, quality_curve, scale
 from harness.cli.options import Commands
 from harness.targets import devices
 from harness.targets.devices import SIDES
-from harness.targets.interpreters import add_option, with_frameworks
+from harness.targets.interpreters import add_option, pythons, require_frameworks
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -173,7 +173,7 @@ def _chosen(args: argparse.Namespace) -> dict[str, str]:
     # Before NumPy is imported: what is measured here is small, and its threads would wait by spinning.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     wanted = args.side or list(SIDES)
-    return with_frameworks(args.python, wanted)
+    return {side: python for side, python in pythons(args.python).items() if side in wanted}
 
 
 def _unknown(args: argparse.Namespace) -> list[str]:
@@ -187,6 +187,8 @@ def _run(args: argparse.Namespace) -> int:
         problems.append(f"--threads {args.threads} --budget {args.budget:g}; allowed: threads from 0, a budget above 0")
     options.refuse(problems)
     chosen = _chosen(args)
+    on = devices.requested(args.device, list(chosen))
+    require_frameworks(chosen, args.python, on)
     from harness.benchmark import plan
     from harness.benchmark import run as benchmark_run
     from harness.fixtures import locate
@@ -195,7 +197,7 @@ def _run(args: argparse.Namespace) -> int:
         pythons=chosen,
         scans=locate.locate(args.fixture or plan.scans(short=args.short)),
         root=args.root,
-        devices=devices.requested(args.device, list(chosen)),
+        devices=on,
         threads=args.threads,
         budget_s=args.budget,
         short=args.short,
@@ -240,7 +242,7 @@ def _bisect(args: argparse.Namespace) -> int:
     if not 0 < args.step < 1:
         raise UsageError(f"--step {args.step:g}; allowed: a share between 0 and 1, for example 0.02")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    python = with_frameworks(args.python, [args.side])[args.side]
+    python = pythons(args.python)[args.side]
     from harness.benchmark.trend import bisect
     from harness.fixtures import locate
 

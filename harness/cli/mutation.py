@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.cli import options
 from harness.cli.options import Commands
-from harness.targets.interpreters import add_option, with_frameworks
+from harness.targets.interpreters import add_option, pythons
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.list:
         return mutation_run.listing(args.id, more=args.more, edits=args.edits)
-    chosen = with_frameworks(args.python)
+    chosen = pythons(args.python)
     from harness.fixtures import locate
 
     (scan,) = locate.locate([args.fixture]).values()

@@ -10,7 +10,7 @@ from harness.cli import options, parity_quality
 from harness.cli.options import Commands
 from harness.targets import devices, version_option
 from harness.targets.devices import SIDES
-from harness.targets.interpreters import add_option, pythons, with_frameworks
+from harness.targets.interpreters import add_option, pythons, require_frameworks
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -221,15 +221,17 @@ def run(args: argparse.Namespace) -> int:
 
     asked_sides = [args.side] if args.side else list(SIDES)
     files = target_files(args.target)
-    # A target has an environment of its own, or says itself what is missing.
-    own = with_frameworks(args.python, [side for side in asked_sides if side not in files])
-    chosen = {side: own.get(side, python) for side, python in pythons(args.python).items() if side in asked_sides}
+    chosen = {side: python for side, python in pythons(args.python).items() if side in asked_sides}
     from harness.faults.mutation import canaries
 
     scan = _scan(args)
+    parties = parity_run.parties(chosen, files)
+    on = devices.requested(args.device, asked_sides)
+    # A target has an environment of its own.
+    require_frameworks({side: python for side, python in chosen.items() if side not in files}, args.python, on)
     wanted = range(args.seed, args.seed + args.seeds) if args.seeds else ()
     asked = parity_run.ParityOptions(
-        parties=parity_run.parties(chosen, files),
+        parties=parties,
         scan=scan,
         **_conditions(args),
         root=args.root,
@@ -237,7 +239,7 @@ def run(args: argparse.Namespace) -> int:
         canary_seed=args.canary_seed,
         quiet=args.quiet or args.json,
         json=args.json,
-        devices=devices.requested(args.device, asked_sides),
+        devices=on,
         unasked=tuple(side for side in SIDES if side not in asked_sides),
         drawn=_drawn(args),
         drawn_seed=args.drawn_seed,
@@ -251,7 +253,7 @@ def _against(args: argparse.Namespace) -> int:
 
     asked = drift_run.DriftOptions(
         base=args.against,
-        pythons=with_frameworks(args.python),
+        pythons=pythons(args.python),
         scan=_scan(args),
         root=args.root,
         **_conditions(args),
@@ -267,9 +269,11 @@ def _ways(args: argparse.Namespace) -> int:
 
     conditions = _conditions(args)
     del conditions["steps"]  # of a trajectory that has a length of its own
+    chosen = pythons(args.python)
+    require_frameworks(chosen, args.python)
     asked = ways_run.WaysOptions(
         kinds=ways_run.KINDS if args.ways == "all" else (args.ways,),
-        pythons=with_frameworks(args.python),
+        pythons=chosen,
         scan=_scan(args),
         root=args.root,
         **conditions,
@@ -282,7 +286,8 @@ def _ways(args: argparse.Namespace) -> int:
 def _versions(args: argparse.Namespace) -> int:
     """Compare versions of the frameworks; returns the exit code."""
     wanted = version_option.requested(args.versions)
-    chosen = with_frameworks(args.python, wanted)
+    chosen = {side: python for side, python in pythons(args.python).items() if side in wanted}
+    require_frameworks(chosen, args.python)
     from harness.parity.drift import frameworks_run
 
     asked = frameworks_run.VersionsOptions(

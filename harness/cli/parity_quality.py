@@ -7,7 +7,7 @@ from harness.cli import options
 from harness.cli.options import Commands
 from harness.targets import devices
 from harness.targets.devices import SIDES
-from harness.targets.interpreters import add_option, with_frameworks
+from harness.targets.interpreters import add_option, pythons, require_frameworks
 from ptycho.errors import UsageError
 from ptycho.verdict import Verdict
 
@@ -43,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
     options.use_one_thread()
     if args.seeds is not None and args.seeds < 1:
         raise UsageError(f"--seeds {args.seeds}; allowed: 1 or more")
-    chosen = with_frameworks(args.python)
+    chosen = pythons(args.python)
+    require_frameworks(chosen, args.python, devices.requested(args.device))
     from harness.fixtures import locate
     from harness.parity.quality import run as quality_run
     from harness.parity.quality import sides

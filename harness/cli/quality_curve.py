@@ -65,8 +65,10 @@ def run(args: argparse.Namespace) -> int:
     problems += [] if args.within > 0 else [f"--within {args.within:g}; allowed: more than 0 seconds"]
     if problems:
         raise UsageError("\n".join(problems))
+    chosen = interpreters.pythons(args.python)
+    interpreters.require_frameworks(chosen, args.python)
     asked = quality_curve_run.QualityCurveOptions(
-        pythons=interpreters.with_frameworks(args.python),
+        pythons=chosen,
         scan=next(iter(locate.locate([args.fixture]).values())),
         epochs=tuple(sorted(set(args.epochs))),
         batch_size=args.batch_size,

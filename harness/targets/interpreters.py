@@ -4,8 +4,9 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from harness.targets.devices import SIDES
 from ptycho.errors import InfrastructureError, UsageError
@@ -31,28 +32,29 @@ def lane(side: str) -> Path:
     return ROOT / ".nox" / f"{side}-cpu" / "bin" / "python"
 
 
-def with_frameworks(given: Sequence[str], sides: Iterable[str] = SIDES) -> dict[str, str]:
+def require_frameworks(
+    chosen: Mapping[str, str], given: Sequence[str], devices: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """
-    Interpreter of each side that is asked; one that nobody named must have its framework, before anything is asked.
+    Refuse interpreters that nobody named and that lack their framework, before anything is asked: all of them at once.
 
     A framework is looked for, not imported, so that this takes a tenth of a second.
 
     Args:
-        given: values of `--python`; what is wrong with the interpreters of these, the side itself says.
-        sides: those that are asked.
+        chosen: interpreter by side.
+        given: values of `--python`; what is wrong with these, the side itself says.
+        devices: device by side; what a GPU's environment lacks, the proof of the device says.
 
     Raises:
-        UsageError: as for `pythons`.
         InfrastructureError: naming each framework that is missing, and the ways to get one.
     """
-    chosen = {side: python for side, python in pythons(given).items() if side in sides}
     named = {text.partition("=")[0] for text in given}
-    missing = [side for side, python in chosen.items() if side not in named and not _has(python, FRAMEWORKS[side])]
+    asked = [side for side in chosen if side not in named and devices.get(side, "cpu") == "cpu"]
+    missing = [side for side in asked if not _has(chosen[side], FRAMEWORKS[side])]
     if missing:
         said = " and ".join(f"{FRAMEWORKS[side]} for {chosen[side]}" for side in missing)
         ways = " ".join(f"--python {side}=PATH" for side in missing)
         raise InfrastructureError(f"not installed: {said}; run this with nox (nox -s parity), or name others: {ways}")
-    return chosen
 
 
 def _has(python: str, package: str) -> bool:

@@ -29,24 +29,32 @@ def test_an_option_wins_and_a_wrong_one_is_refused(root: Path) -> None:
         interpreters.pythons(["tf=/absent"])
 
 
-def test_frameworks_that_are_missing_are_named_together_with_what_to_do(root: Path) -> None:
-    # The tests of the harness run without any framework.
+BOTH = dict.fromkeys(("torch", "tf"), sys.executable)
+"""The tests of the harness run without any framework."""
+
+
+def test_frameworks_that_are_missing_are_named_together_with_what_to_do() -> None:
     with pytest.raises(InfrastructureError) as refused:
-        interpreters.with_frameworks([])
+        interpreters.require_frameworks(BOTH, [])
     said = str(refused.value)
     assert f"torch for {sys.executable} and tensorflow for {sys.executable}" in said
     assert "nox -s parity" in said
     assert "--python torch=PATH --python tf=PATH" in said
 
 
-def test_only_sides_that_are_asked_must_have_theirs(root: Path) -> None:
-    with pytest.raises(InfrastructureError) as refused:
-        interpreters.with_frameworks([], ["tf"])
-    assert "torch" not in str(refused.value).partition(";")[0]
-
-
-def test_of_an_interpreter_that_was_named_the_side_itself_says_what_it_lacks(root: Path) -> None:
-    assert interpreters.with_frameworks([f"tf={sys.executable}"], ["tf"]) == {"tf": sys.executable}
+@pytest.mark.parametrize(
+    ("given", "devices", "named"),
+    [
+        ([f"tf={sys.executable}"], {}, "torch"),
+        ([], {"torch": "cuda", "tf": "cpu"}, "tensorflow"),
+    ],
+)
+def test_of_a_named_interpreter_or_of_a_gpu_others_say_what_is_missing(
+    given: list[str], devices: dict[str, str], named: str
+) -> None:
+    with pytest.raises(InfrastructureError, match=f"not installed: {named} for [^ ]*;"):
+        interpreters.require_frameworks(BOTH, given, devices)
+    interpreters.require_frameworks(BOTH, [f"{side}=x" for side in BOTH])
 
 
 @pytest.mark.parametrize(
@@ -54,14 +62,11 @@ def test_of_an_interpreter_that_was_named_the_side_itself_says_what_it_lacks(roo
     [
         ["parity"],
         ["parity", "survey", "--seeds", "1"],
-        ["parity", "--against", "HEAD"],
         ["parity", "--ways"],
         ["parity", "--versions", "tf=2.20.0"],
         ["parity", "quality"],
         ["benchmark", "--short"],
-        ["benchmark", "compare", "HEAD"],
         ["benchmark", "quality-curve"],
-        ["mutation"],
     ],
     ids=" ".join,
 )
